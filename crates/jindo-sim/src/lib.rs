@@ -1,0 +1,1 @@
+//! A simulated Datadog metrics API.

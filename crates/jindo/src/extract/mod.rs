@@ -1,0 +1,1 @@
+//! Archive → files. Layout names them, the writers are pure, publish is the door to the disk.

@@ -1,0 +1,117 @@
+//! Half-open stretches of time, and the algebra of what they cover.
+
+use crate::query::Interval;
+use jiff::Timestamp;
+use std::fmt;
+
+/// A half-open stretch `[start, end)` in UTC with whole seconds, never empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Window {
+    start: Timestamp,
+    end: Timestamp,
+}
+
+impl Window {
+    /// `None` when nothing lies between `start` and `end`, or one of them is no whole second.
+    pub fn new(start: Timestamp, end: Timestamp) -> Option<Self> {
+        let whole = start.subsec_nanosecond() == 0 && end.subsec_nanosecond() == 0;
+        (whole && start < end).then_some(Self { start, end })
+    }
+
+    /// The window between two Unix times in seconds.
+    pub fn from_secs(start_s: i64, end_s: i64) -> Option<Self> {
+        Self::new(Timestamp::from_second(start_s).ok()?, Timestamp::from_second(end_s).ok()?)
+    }
+
+    pub fn start(self) -> Timestamp {
+        self.start
+    }
+
+    pub fn end(self) -> Timestamp {
+        self.end
+    }
+
+    pub fn start_s(self) -> i64 {
+        self.start.as_second()
+    }
+
+    pub fn end_s(self) -> i64 {
+        self.end.as_second()
+    }
+
+    /// Length in seconds, at least 1.
+    pub fn secs(self) -> i64 {
+        self.end_s() - self.start_s()
+    }
+
+    /// How many buckets of `interval` start within the window.
+    pub fn points(self, interval: Interval) -> u64 {
+        let step = interval.secs();
+        let buckets = ceil_div(self.end_s(), step) - ceil_div(self.start_s(), step);
+        u64::try_from(buckets).unwrap_or(0)
+    }
+
+    pub fn contains(self, at: Timestamp) -> bool {
+        self.start <= at && at < self.end
+    }
+
+    /// Whether every moment of `other` lies in `self`.
+    pub fn covers(self, other: Self) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+
+    pub fn intersect(self, other: Self) -> Option<Self> {
+        Self::new(self.start.max(other.start), self.end.min(other.end))
+    }
+
+    /// The buckets of `interval` that start within the window, as a window with both ends on multiples of it.
+    pub fn aligned(self, interval: Interval) -> Option<Self> {
+        let step = interval.secs();
+        Self::from_secs(ceil_div(self.start_s(), step) * step, ceil_div(self.end_s(), step) * step)
+    }
+
+    /// Both halves, cut on a multiple of `interval`; `None` when there is only one bucket.
+    pub fn halves(self, interval: Interval) -> Option<(Self, Self)> {
+        let step = interval.secs();
+        let middle = ceil_div(self.start_s() + self.secs() / 2, step) * step;
+        Some((Self::from_secs(self.start_s(), middle)?, Self::from_secs(middle, self.end_s())?))
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} … {}", self.start, self.end)
+    }
+}
+
+/// Division that rounds towards positive infinity, also below zero.
+fn ceil_div(dividend: i64, divisor: i64) -> i64 {
+    dividend.div_euclid(divisor) + i64::from(dividend.rem_euclid(divisor) != 0)
+}
+
+/// What of `wanted` is in none of `covered` (in any order, overlapping or not), oldest first.
+pub fn subtract(wanted: Window, covered: &[Window]) -> Vec<Window> {
+    let mut gaps = Vec::new();
+    let mut from = wanted.start;
+    for held in union(covered) {
+        let until = held.start.min(wanted.end);
+        gaps.extend(Window::new(from, until));
+        from = from.max(held.end);
+    }
+    gaps.extend(Window::new(from, wanted.end));
+    gaps
+}
+
+/// The same moments as disjoint windows that do not touch, oldest first.
+pub fn union(windows: &[Window]) -> Vec<Window> {
+    let mut sorted = windows.to_vec();
+    sorted.sort_unstable();
+    let mut merged: Vec<Window> = Vec::with_capacity(sorted.len());
+    for window in sorted {
+        match merged.last_mut() {
+            Some(last) if window.start <= last.end => last.end = last.end.max(window.end),
+            _ => merged.push(window),
+        }
+    }
+    merged
+}

@@ -1,0 +1,1 @@
+//! Budget and retry as pure state machines, and the client: the door to the network.

@@ -1,0 +1,1 @@
+//! The loop: a pure machine decides, a driver performs.

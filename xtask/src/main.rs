@@ -1,0 +1,2 @@
+//! Chores around jindo.
+fn main() {}
