@@ -1,5 +1,141 @@
-//! Queries × range − coverage → windows → batches → [`Plan`], a value: printed and counted before the first call.
+//! Queries × range − coverage → windows → batches → [`Plan`], a value: printed and counted before the first call. Pure.
 
+mod batch;
+mod estimate;
+mod limits;
+mod tile;
 mod window;
 
+pub use batch::{SEPARATOR, escape, escaped_len, pack};
+pub use estimate::{Estimate, Pace};
+pub use limits::Limits;
+pub use tile::tile;
 pub use window::{Window, subtract, union};
+
+use crate::query::{Interval, Query};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, HashSet};
+
+/// Datadog keeps metrics for 15 months [documented]; a day short of the shortest such stretch, to be early and not late.
+pub const RETENTION: SignedDuration = SignedDuration::from_hours(24 * 455);
+
+/// Windows that leave the retention within this time go before everything else.
+pub const EXPIRING: SignedDuration = SignedDuration::from_hours(48);
+
+/// What is asked, what is held, and the calls that make up the difference.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The range asked, not aligned to any interval.
+    pub range: Window,
+    pub queries: Vec<Query>,
+    /// Per query, what it is asked for: the range aligned to its interval. `None`: no bucket of it starts in the range.
+    pub asked: Vec<Option<Window>>,
+    pub tasks: Vec<Task>,
+}
+
+/// One API call's worth of work.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Task {
+    /// Indexes into the plan's queries, in list order; all of one interval.
+    pub queries: Vec<usize>,
+    pub interval: Interval,
+    pub window: Window,
+}
+
+impl Plan {
+    /// `covered` holds per query what need not be asked again, in any order.
+    pub fn new(
+        range: Window,
+        queries: Vec<Query>,
+        covered: &[Vec<Window>],
+        limits: Limits,
+        now: Timestamp,
+    ) -> Self {
+        assert_eq!(queries.len(), covered.len(), "coverage of every query, in its order");
+        let asked: Vec<_> = queries.iter().map(|query| range.aligned(query.interval)).collect();
+        let mut wanted: BTreeMap<(Interval, Window), Vec<usize>> = BTreeMap::new();
+        let mut tiles: BTreeMap<Interval, Vec<Window>> = BTreeMap::new();
+        for (index, query) in queries.iter().enumerate() {
+            let Some(window) = asked[index] else { continue };
+            let tiles =
+                tiles.entry(query.interval).or_insert_with(|| tile(window, query.interval, limits));
+            let longest = limits.window_secs_max(query.interval);
+            for piece in pieces(tiles, &subtract(window, &covered[index]), longest) {
+                wanted.entry((query.interval, piece)).or_default().push(index);
+            }
+        }
+        let tasks = arrange(&wanted, &queries, limits, now);
+        Self { range, queries, asked, tasks }
+    }
+
+    pub fn calls(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// How many different stretches of time the calls ask for.
+    pub fn windows(&self) -> usize {
+        self.tasks.iter().map(|task| (task.interval, task.window)).collect::<HashSet<_>>().len()
+    }
+
+    /// How many different sets of queries travel together.
+    pub fn batches(&self) -> usize {
+        self.tasks.iter().map(|task| &task.queries).collect::<HashSet<_>>().len()
+    }
+}
+
+/// The gaps cut at the tiles' borders. A piece that is no whole tile joins its neighbour where both fit into one call.
+fn pieces(tiles: &[Window], gaps: &[Window], longest_s: i64) -> Vec<Window> {
+    let mut pieces: Vec<Window> = Vec::new();
+    let mut whole_before = true;
+    for gap in gaps {
+        let first = tiles.partition_point(|tile| tile.end() <= gap.start());
+        for tile in tiles[first..].iter().take_while(|tile| tile.start() < gap.end()) {
+            let Some(piece) = tile.intersect(*gap) else { continue };
+            let whole = piece == *tile;
+            match pieces.last_mut() {
+                Some(last)
+                    if !(whole && whole_before)
+                        && last.end() == piece.start()
+                        && last.secs() + piece.secs() <= longest_s =>
+                {
+                    *last = Window::new(last.start(), piece.end()).expect("two windows that touch");
+                    whole_before = false;
+                }
+                _ => {
+                    pieces.push(piece);
+                    whole_before = whole;
+                }
+            }
+        }
+    }
+    pieces
+}
+
+/// Groups of queries in list order, so that queries finish and their files appear early; within a group the oldest window
+/// first; what soon leaves the retention before everything.
+fn arrange(
+    wanted: &BTreeMap<(Interval, Window), Vec<usize>>,
+    queries: &[Query],
+    limits: Limits,
+    now: Timestamp,
+) -> Vec<Task> {
+    let edge = now - RETENTION + EXPIRING;
+    let mut ranked = Vec::new();
+    for (&(interval, window), members) in wanted {
+        for batch in pack(members, queries, limits) {
+            let expiring = window.start() < edge;
+            let rank = (
+                !expiring,
+                if expiring { 0 } else { batch[0] / limits.queries.max(1) },
+                window,
+                batch[0],
+            );
+            ranked.push((rank, Task { queries: batch, interval, window }));
+        }
+    }
+    ranked.sort_by(|a, b| a.0.cmp(&b.0));
+    ranked.into_iter().map(|(_, task)| task).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,49 @@
+//! Queries that travel in one call: packed by count and by escaped length.
+
+use super::Limits;
+use crate::query::Query;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// Everything but RFC 3986's unreserved characters: what a URL's query value may hold without being escaped.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Stands between the queries of one call.
+pub const SEPARATOR: &str = ",";
+
+/// `text` as it stands in a URL.
+pub fn escape(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// The length of `text` in a URL, in characters.
+pub fn escaped_len(text: &str) -> usize {
+    utf8_percent_encode(text, RESERVED).map(str::len).sum()
+}
+
+/// Cuts `members` (indexes into `queries`, in list order) into batches within the limits. A query that is too long for
+/// any batch travels alone: whether the server takes it is the server's word.
+pub fn pack(members: &[usize], queries: &[Query], limits: Limits) -> Vec<Vec<usize>> {
+    let separator = escaped_len(SEPARATOR);
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut length = 0;
+    for &member in members {
+        let query = &queries[member];
+        let more = escaped_len(&query.sent) + separator;
+        match batches.last_mut() {
+            Some(batch)
+                if !query.alone
+                    && !queries[batch[0]].alone
+                    && batch.len() < limits.queries
+                    && length + more <= limits.url =>
+            {
+                batch.push(member);
+                length += more;
+            }
+            _ => {
+                batches.push(vec![member]);
+                length = more;
+            }
+        }
+    }
+    batches
+}

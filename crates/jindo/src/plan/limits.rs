@@ -1,0 +1,55 @@
+//! What one call may ask for: the figures assumed at first, and how they shrink when the server teaches otherwise.
+
+use crate::query::Interval;
+
+/// What one call may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Points per series that the server serves without coarsening. Windows stay one below: a bucket at `to` may count.
+    pub points: u32,
+    /// Queries in one comma list.
+    pub queries: usize,
+    /// URL-escaped characters of one comma list.
+    pub url: usize,
+}
+
+impl Limits {
+    /// Documented: 1,500 points per series since 2024 (350 and 300 before). Datadog's own agent sends at most 35 queries and
+    /// 7,000 escaped characters a call (414 was seen beyond 7,607).
+    pub const ASSUMED: Self = Self { points: 1_500, queries: 35, url: 7_000 };
+
+    /// A server that coarsens even this many points does not offer the interval at all; below, learning stops.
+    pub const POINTS_MIN: u32 = 100;
+
+    /// The longest window in seconds at which a series of `interval` is still served as asked.
+    pub fn window_secs_max(self, interval: Interval) -> i64 {
+        i64::from(self.points.saturating_sub(1).max(1)) * interval.secs()
+    }
+
+    /// The next smaller cap to try when `points` were too many and `served` (0: unknown) are known to be fine: a documented
+    /// cap when one lies between, else half.
+    pub fn fewer_points(points: u32, served: u32) -> u32 {
+        const DOCUMENTED: [u32; 2] = [350, 300];
+        let documented = DOCUMENTED.into_iter().find(|&cap| served < cap && cap < points);
+        let halved = (points / 2).max(served.saturating_add(1)).min(points.saturating_sub(1));
+        documented.unwrap_or(halved).max(Self::POINTS_MIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caps_are_learnt_downward_in_few_steps() {
+        let mut cap = 1_440;
+        let mut steps = Vec::new();
+        while cap > Limits::POINTS_MIN {
+            cap = Limits::fewer_points(cap, 0);
+            steps.push(cap);
+        }
+        assert_eq!(steps, [350, 300, 150, 100]);
+        assert_eq!(Limits::fewer_points(1_440, 288), 350);
+        assert_eq!(Limits::fewer_points(1_440, 720), 721);
+    }
+}
