@@ -34,3 +34,12 @@ pub struct Series {
     /// Bit for bit as the server wrote them; as long as `ts_ms`.
     pub values: Vec<f64>,
 }
+
+/// Why an answer of status 200 is no data.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    #[error("the server refuses: {message}")]
+    Refused { message: String },
+    #[error("coarser than asked")]
+    Coarser { query: usize, asked: Interval, got: Interval, others_fine: bool },
+}

@@ -53,18 +53,12 @@ impl Plan {
     ) -> Self {
         assert_eq!(queries.len(), covered.len(), "coverage of every query, in its order");
         let asked: Vec<_> = queries.iter().map(|query| range.aligned(query.interval)).collect();
-        let mut wanted: BTreeMap<(Interval, Window), Vec<usize>> = BTreeMap::new();
-        let mut tiles: BTreeMap<Interval, Vec<Window>> = BTreeMap::new();
-        for (index, query) in queries.iter().enumerate() {
-            let Some(window) = asked[index] else { continue };
-            let tiles =
-                tiles.entry(query.interval).or_insert_with(|| tile(window, query.interval, limits));
-            let longest = limits.window_secs_max(query.interval);
-            for piece in pieces(tiles, &subtract(window, &covered[index]), longest) {
-                wanted.entry((query.interval, piece)).or_default().push(index);
-            }
-        }
-        let tasks = arrange(&wanted, &queries, limits, now);
+        let gaps: Vec<_> = asked
+            .iter()
+            .zip(covered)
+            .map(|(asked, covered)| asked.map_or_else(Vec::new, |window| subtract(window, covered)))
+            .collect();
+        let tasks = arrange(range, &queries, &gaps, limits, now);
         Self { range, queries, asked, tasks }
     }
 
@@ -111,30 +105,50 @@ fn pieces(tiles: &[Window], gaps: &[Window], longest_s: i64) -> Vec<Window> {
     pieces
 }
 
-/// Groups of queries in list order, so that queries finish and their files appear early; within a group the oldest window
-/// first; what soon leaves the retention before everything.
-fn arrange(
-    wanted: &BTreeMap<(Interval, Window), Vec<usize>>,
+/// The calls that close `gaps` (per query, disjoint, oldest first). Groups of queries in list order, so that queries finish
+/// and their files appear early; within a group the oldest window first; what soon leaves the retention before everything.
+pub fn arrange(
+    range: Window,
     queries: &[Query],
+    gaps: &[Vec<Window>],
     limits: Limits,
     now: Timestamp,
 ) -> Vec<Task> {
     let edge = now - RETENTION + EXPIRING;
     let mut ranked = Vec::new();
-    for (&(interval, window), members) in wanted {
-        for batch in pack(members, queries, limits) {
+    for ((interval, window), members) in wanted(range, queries, gaps, limits) {
+        for batch in pack(&members, queries, limits) {
             let expiring = window.start() < edge;
-            let rank = (
-                !expiring,
-                if expiring { 0 } else { batch[0] / limits.queries.max(1) },
-                window,
-                batch[0],
-            );
-            ranked.push((rank, Task { queries: batch, interval, window }));
+            let group = if expiring { 0 } else { batch[0] / limits.queries.max(1) };
+            ranked.push((
+                (!expiring, group, window, batch[0]),
+                Task { queries: batch, interval, window },
+            ));
         }
     }
     ranked.sort_by(|a, b| a.0.cmp(&b.0));
     ranked.into_iter().map(|(_, task)| task).collect()
+}
+
+/// Which queries want which stretch, each short enough for one call.
+fn wanted(
+    range: Window,
+    queries: &[Query],
+    gaps: &[Vec<Window>],
+    limits: Limits,
+) -> BTreeMap<(Interval, Window), Vec<usize>> {
+    let mut wanted: BTreeMap<(Interval, Window), Vec<usize>> = BTreeMap::new();
+    let mut tiles: BTreeMap<Interval, Vec<Window>> = BTreeMap::new();
+    for (index, query) in queries.iter().enumerate() {
+        let Some(window) = range.aligned(query.interval) else { continue };
+        let tiles =
+            tiles.entry(query.interval).or_insert_with(|| tile(window, query.interval, limits));
+        let longest = limits.window_secs_max(query.interval);
+        for piece in pieces(tiles, &gaps[index], longest) {
+            wanted.entry((query.interval, piece)).or_default().push(index);
+        }
+    }
+    wanted
 }
 
 #[cfg(test)]

@@ -1,0 +1,211 @@
+//! The door to the network: the only file that knows HTTP.
+
+use super::{Failure, Rate, classify};
+use crate::plan::{Window, escape};
+use crate::secret::Secret;
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Certificate, Response, StatusCode, redirect};
+use std::error::Error as _;
+use std::time::Duration;
+
+/// A body of more decoded bytes splits its task: 35 queries of 40 series and a day of minutes are about this much.
+pub const BODY_BYTES_MAX: usize = 64 << 20;
+
+/// Long enough for a slow proxy's handshake, short enough to find another way in time.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Silence on an open connection. The server's own limit on a query is about a minute.
+const READ_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// One call from the first byte to the last: what is drip-fed longer is as good as lost.
+const CALL_TIMEOUT: Duration = Duration::from_secs(300);
+
+const API_KEY: HeaderName = HeaderName::from_static("dd-api-key");
+const APPLICATION_KEY: HeaderName = HeaderName::from_static("dd-application-key");
+
+/// Both keys; reading metrics needs both [documented].
+#[derive(Debug, Clone)]
+pub struct Keys {
+    pub api: Secret,
+    pub application: Secret,
+}
+
+/// Where the API is.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// `https://api.datadoghq.com`, without a path.
+    pub url: String,
+    /// PEM certificates trusted besides the system's (`--ca-file`).
+    pub extra_roots: Vec<u8>,
+}
+
+/// A client that cannot be made: a matter of configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "{name} holds characters that no key has (a line break, a control character, a letter that is not ASCII)"
+    )]
+    Key { name: &'static str },
+    #[error("the certificates of the CA file cannot be read: {0}")]
+    Certificates(String),
+    #[error("no HTTP client can be made: {0}")]
+    Setup(String),
+}
+
+/// The answer to one query call.
+#[derive(Debug)]
+pub struct Reply {
+    pub body: Result<Vec<u8>, Failure>,
+    pub rate: Option<Rate>,
+}
+
+/// Who the application key belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    Organisation(String),
+    /// Neither a refusal nor an organisation: this server does not say.
+    Unknown,
+    Forbidden,
+    Unreachable(String),
+}
+
+/// What the server says of the API key alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyCheck {
+    Valid,
+    Invalid,
+    Unknown,
+}
+
+/// Asks the API. Clones share their connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl Client {
+    pub fn new(endpoint: &Endpoint, keys: &Keys) -> Result<Self, Error> {
+        let mut headers = HeaderMap::new();
+        for (header, name, key) in
+            [(API_KEY, "DD_API_KEY", &keys.api), (APPLICATION_KEY, "DD_APP_KEY", &keys.application)]
+        {
+            let mut value =
+                HeaderValue::from_str(key.expose().trim()).map_err(|_| Error::Key { name })?;
+            value.set_sensitive(true);
+            headers.insert(header, value);
+        }
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let mut builder = reqwest::Client::builder()
+            .default_headers(headers)
+            .user_agent(concat!("jindo/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none()) // a redirect would carry the keys to another host
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            .timeout(CALL_TIMEOUT);
+        let roots = Certificate::from_pem_bundle(&endpoint.extra_roots);
+        for root in roots.map_err(|error| Error::Certificates(reasons(&error)))? {
+            builder = builder.add_root_certificate(root);
+        }
+        let http = builder.build().map_err(|error| Error::Setup(reasons(&error)))?;
+        Ok(Self { http, url: endpoint.url.trim_end_matches('/').to_owned() })
+    }
+
+    /// `GET /api/v1/query`: `list` is a comma list of queries, times are seconds, `to` is the window's end.
+    pub async fn query(&self, list: &str, window: Window) -> Reply {
+        let (from, to) = (window.start_s(), window.end_s());
+        let url = format!("{}/api/v1/query?from={from}&to={to}&query={}", self.url, escape(list));
+        let response = match self.http.get(url).send().await {
+            Ok(response) => response,
+            Err(error) => return Reply { body: Err(broken(&error)), rate: None },
+        };
+        let header =
+            |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let rate = Rate::read(header);
+        let status = response.status();
+        let body = match read(response).await {
+            Ok(body) if status == StatusCode::OK => Ok(body),
+            Ok(body) => Err(classify(status.as_u16(), &body, rate.clone())),
+            Err(Failure::Transient { .. }) if !status.is_success() => {
+                Err(classify(status.as_u16(), b"", rate.clone()))
+            }
+            Err(failure) => Err(failure),
+        };
+        Reply { body, rate }
+    }
+
+    /// `GET /api/v2/current_user`: whose organisation the keys open. No query call.
+    pub async fn identity(&self) -> Identity {
+        let reply = self.http.get(format!("{}/api/v2/current_user", self.url)).send().await;
+        let response = match reply {
+            Ok(response) => response,
+            Err(error) => return Identity::Unreachable(reasons(&error)),
+        };
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Identity::Forbidden,
+            _ => return Identity::Unknown,
+        }
+        let body = read(response).await.unwrap_or_default();
+        organisation(&body).map_or(Identity::Unknown, Identity::Organisation)
+    }
+
+    /// `GET /api/v1/validate`: whether the API key alone is good; it says nothing of the application key [documented].
+    pub async fn check_api_key(&self) -> KeyCheck {
+        let reply = self.http.get(format!("{}/api/v1/validate", self.url)).send().await;
+        match reply.map(|response| response.status()) {
+            Ok(StatusCode::OK) => KeyCheck::Valid,
+            Ok(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => KeyCheck::Invalid,
+            _ => KeyCheck::Unknown,
+        }
+    }
+}
+
+/// The body, decoded, up to `BODY_BYTES_MAX`; whatever length the headers promise.
+async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > BODY_BYTES_MAX => {
+                return Err(Failure::TooLarge);
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(body),
+            Err(error) => return Err(broken(&error)),
+        }
+    }
+}
+
+/// The organisation's id in the answer of `current_user` (JSON:API).
+fn organisation(body: &[u8]) -> Option<String> {
+    let json: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let id = json.pointer("/data/relationships/org/data/id")?.as_str()?;
+    (!id.is_empty()).then(|| id.to_owned())
+}
+
+fn broken(error: &reqwest::Error) -> Failure {
+    Failure::Transient { what: reasons(error) }
+}
+
+/// The error with its causes. Without the URL: it holds the whole list, and is of no help.
+fn reasons(error: &reqwest::Error) -> String {
+    let mut text = if error.is_timeout() {
+        "no answer in time".to_owned()
+    } else if error.is_connect() {
+        "no connection".to_owned()
+    } else if error.is_body() || error.is_decode() {
+        "the answer broke off".to_owned()
+    } else {
+        "the call failed".to_owned()
+    };
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = error.source();
+    }
+    text
+}

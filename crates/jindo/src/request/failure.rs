@@ -1,0 +1,167 @@
+//! What went wrong with a call, named by what the run does about it. The only place that knows what may be asked again.
+
+use super::Rate;
+use crate::parse;
+use crate::query::Interval;
+
+/// Why a call brought no data.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Failure {
+    /// 429: wait for the reset; without headers a while, doubling.
+    Limited { rate: Option<Rate> },
+    /// Broken on the way or inside the server: ask again.
+    Transient { what: String },
+    /// The server ran out of time: ask again, then ask for less.
+    TimedOut { what: String },
+    /// The server will not answer this: find out whether a query, the number of queries or the window is to blame.
+    Refused { words: String },
+    /// The URL is too long: shorter lists from now on.
+    UrlTooLong,
+    /// More than `BODY_BYTES_MAX` decoded bytes: ask for less.
+    TooLarge,
+    /// Data coarser than asked: the cap on points is lower than assumed, or the interval is not on offer.
+    Coarser {
+        /// Position in the call of the query whose series is the coarsest.
+        query: usize,
+        got: Interval,
+        /// Some series of the same answer had points at the interval asked.
+        others_fine: bool,
+    },
+    /// The keys are not, or no longer, good: stop at once.
+    Forbidden { words: String },
+}
+
+/// How much of a server's words is kept.
+const WORDS_CHARS_MAX: usize = 300;
+
+/// What an answer that is no 200 means, by its status and the words in its body.
+pub fn classify(status: u16, body: &[u8], rate: Option<Rate>) -> Failure {
+    let words = words(status, body);
+    match status {
+        401 | 403 => Failure::Forbidden { words },
+        414 => Failure::UrlTooLong,
+        413 => Failure::TooLarge,
+        429 => Failure::Limited { rate },
+        408 | 504 => Failure::TimedOut { what: words },
+        500..=599 if is_time_out(&words) => Failure::TimedOut { what: words },
+        400..=499 if is_time_out(&words) => Failure::TimedOut { what: words },
+        400 | 404 | 422 => Failure::Refused { words },
+        _ => Failure::Transient { what: words },
+    }
+}
+
+impl Failure {
+    /// What an answer of status 200 means that could not be used.
+    pub fn of_answer(error: parse::Error) -> Self {
+        match error {
+            parse::Error::Refused { message } if is_time_out(&message) => {
+                Self::TimedOut { what: message }
+            }
+            parse::Error::Refused { message } if is_passing(&message) => {
+                Self::Transient { what: message }
+            }
+            parse::Error::Refused { message } => Self::Refused { words: shorten(&message) },
+            parse::Error::Coarser { query, got, others_fine, .. } => {
+                Self::Coarser { query, got, others_fine }
+            }
+            other => Self::Transient { what: other.to_string() },
+        }
+    }
+}
+
+/// Datadog's words for a query that took too long [reported: datadog-agent#10781].
+fn is_time_out(words: &str) -> bool {
+    let words = words.to_ascii_lowercase();
+    words.contains("timed out") || words.contains("timeout") || words.contains("time-out")
+}
+
+/// Words inside a 200 that speak of the server and not of the query.
+fn is_passing(words: &str) -> bool {
+    let words = words.to_ascii_lowercase();
+    ["try again", "internal", "unavailable", "overloaded", "temporar"]
+        .iter()
+        .any(|sign| words.contains(sign))
+}
+
+/// The server's own words: the JSON `errors`/`error` where there are any, else the beginning of the body as text.
+fn words(status: u16, body: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    struct Said {
+        #[serde(default)]
+        errors: Vec<String>,
+        #[serde(default)]
+        error: Option<String>,
+    }
+    let said: Option<Said> = serde_json::from_slice(body).ok();
+    let listed =
+        said.map(|said| said.errors.into_iter().chain(said.error).collect::<Vec<_>>().join("; "));
+    let text = match listed {
+        Some(text) if !text.trim().is_empty() => text,
+        _ => plain_text(body),
+    };
+    if text.is_empty() {
+        format!("status {status} without a word")
+    } else {
+        format!("{} (status {status})", shorten(&text))
+    }
+}
+
+/// A body that is no JSON, as one line without its HTML tags.
+fn plain_text(body: &[u8]) -> String {
+    let head = &body[..body.len().min(8 * WORDS_CHARS_MAX)];
+    let mut inside_tag = false;
+    let untagged: String = String::from_utf8_lossy(head)
+        .chars()
+        .map(|c| {
+            let kept = !inside_tag && c != '<';
+            inside_tag = (inside_tag || c == '<') && c != '>';
+            if kept { c } else { ' ' }
+        })
+        .collect();
+    untagged.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// One line of bounded length without control characters: the words end up in a terminal and in CSV files.
+fn shorten(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.chars().filter(|c| !c.is_control()).take(WORDS_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(status: u16, body: &str, expected: Expect) {
+        expected.assert_eq(&format!("{:?}", classify(status, body.as_bytes(), None)));
+    }
+
+    #[test]
+    fn answers_are_classified_by_what_is_to_be_done() {
+        check(
+            403,
+            r#"{"status":"error","code":403,"errors":["Forbidden"]}"#,
+            expect![[r#"Forbidden { words: "Forbidden (status 403)" }"#]],
+        );
+        check(
+            400,
+            r#"{"errors":["Error parsing query: unable to parse"]}"#,
+            expect![[r#"Refused { words: "Error parsing query: unable to parse (status 400)" }"#]],
+        );
+        check(
+            400,
+            "<html><body><h1>400 Bad request</h1></body></html>",
+            expect![[r#"Refused { words: "400 Bad request (status 400)" }"#]],
+        );
+        check(
+            400,
+            r#"{"errors":["Query timed out"]}"#,
+            expect![[r#"TimedOut { what: "Query timed out (status 400)" }"#]],
+        );
+        check(429, "", expect!["Limited { rate: None }"]);
+        check(502, "", expect![[r#"Transient { what: "status 502 without a word" }"#]]);
+        check(504, "", expect![[r#"TimedOut { what: "status 504 without a word" }"#]]);
+        check(302, "", expect![[r#"Transient { what: "status 302 without a word" }"#]]);
+        check(414, "", expect!["UrlTooLong"]);
+    }
+}

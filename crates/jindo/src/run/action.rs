@@ -1,0 +1,164 @@
+//! What the machine is told and what it answers: events, actions, and the ends of a run.
+
+use crate::plan::{Limits, Pace, Window};
+use crate::query::Interval;
+use crate::request::{Failure, Rate, Reserve};
+use jiff::{SignedDuration, Timestamp};
+
+/// A call's number within its run, from 1.
+pub type Call = u64;
+
+/// How the run behaves, apart from what it is to fetch.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Calls in flight at once, at most.
+    pub concurrency: usize,
+    pub reserve: Reserve,
+    /// The user's own bound on the pace.
+    pub pace: Option<Pace>,
+    /// Calls in this run, at most.
+    pub calls_max: Option<u64>,
+    /// Without one success for so long, the run ends.
+    pub give_up_after: SignedDuration,
+    /// As assumed, or as earlier runs learnt them.
+    pub limits: Limits,
+    /// Seeds the jitter of the retries.
+    pub seed: u64,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    Started,
+    /// A call came to its end.
+    Answered {
+        call: Call,
+        outcome: Result<Facts, Failure>,
+        rate: Option<Rate>,
+    },
+    /// The answer to a call is in the archive, covered.
+    Stored {
+        call: Call,
+    },
+    /// Something on this machine failed: disk, ledger. Nothing can be kept any more.
+    Broke {
+        why: String,
+    },
+    /// The time of an [`Action::Wake`] has come.
+    Woke,
+    Interrupted,
+}
+
+/// An answer, as far as the machine cares.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// Decoded bytes of the body.
+    pub bytes: u64,
+    /// Points per query of the call, all its series together.
+    pub points: Vec<u64>,
+    /// Points of the longest series: proof that so many are served.
+    pub points_max: u32,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    Ask {
+        call: Call,
+        ask: Ask,
+    },
+    /// Keep the answer to this call.
+    Store {
+        call: Call,
+    },
+    /// The answer to this call has served its purpose.
+    Discard {
+        call: Call,
+    },
+    Learn {
+        name: &'static str,
+        value: u64,
+        why: String,
+    },
+    /// From now on the query goes without the fill that jindo added.
+    SendUnfilled {
+        query: usize,
+    },
+    GiveUp {
+        query: usize,
+        reason: String,
+    },
+    /// The server has nothing to say about this stretch, in these words; the query itself is fine.
+    RefuseWindow {
+        query: usize,
+        window: Window,
+        reason: String,
+    },
+    /// The query has no gap left: its files can be brought up to date.
+    Complete {
+        query: usize,
+    },
+    /// Tell me when this time has come, unless something happens before.
+    Wake {
+        at: Timestamp,
+    },
+    /// All is done that can be done; the last action.
+    Finish {
+        end: End,
+    },
+}
+
+/// One call to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ask {
+    pub queries: Vec<usize>,
+    pub form: Form,
+    pub interval: Interval,
+    pub window: Window,
+    /// 1 for the first try.
+    pub attempt: u32,
+}
+
+/// In which of its two forms a query travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Sent,
+    /// Without the fill that jindo added.
+    Unfilled,
+}
+
+/// How the run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Nothing is left to ask; gaps may remain where the server refused.
+    Done,
+    /// `--max-calls` is reached.
+    OutOfCalls,
+    Interrupted,
+    /// The keys are refused: from the first call on, or after they had worked.
+    Forbidden {
+        words: String,
+        after_success: bool,
+    },
+    Failed {
+        why: String,
+    },
+}
+
+/// Where the run stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    pub calls_made: u64,
+    /// Calls still to come, as far as known.
+    pub calls_left: u64,
+    pub flying: usize,
+    pub points: u64,
+    /// Calls left, and the limit they are left of.
+    pub budget: Option<(u64, u64)>,
+    /// Calls per second that the limits allow in the long run.
+    pub rate: Option<f64>,
+    /// The last failure, while failures go on.
+    pub trouble: Option<String>,
+    /// Nothing is asked before then.
+    pub waits_until: Option<Timestamp>,
+}

@@ -1,0 +1,276 @@
+//! The run as a machine: (state, event, now) → actions. Pure; it performs nothing and knows no clock.
+
+use super::action::{Action, Ask, Call, End, Event, Form, Progress, Settings};
+use super::diagnosis::Diagnoses;
+use super::subject::{Job, Purpose, Subjects, Travels};
+use crate::clock::Random;
+use crate::plan::{Limits, Plan, Task, Window};
+use crate::query::Query;
+use crate::request::{Allowance, Budget};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Decoded bodies in flight together, by expectation. With one more being parsed and written a run stays under 200 MB.
+const BYTES_IN_FLIGHT_MAX: f64 = (96_u32 << 20) as f64;
+
+/// After an interruption, answers under way may still come in within this time; the process ends within 5 s.
+const GRACE: SignedDuration = SignedDuration::from_secs(3);
+
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub(super) job: Job,
+    pub(super) sent_at: Timestamp,
+    pub(super) bytes: f64,
+}
+
+/// Failures since the last success.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    pub(super) since: Option<Timestamp>,
+    pub(super) in_a_row: u32,
+    pub(super) limited_in_a_row: u32,
+    pub(super) what: Option<String>,
+}
+
+#[derive(Debug)]
+pub struct Machine {
+    pub(super) settings: Settings,
+    pub(super) range: Window,
+    /// As planned, but for those that turned out to travel alone.
+    pub(super) queries: Vec<Query>,
+    pub(super) limits: Limits,
+    pub(super) budget: Budget,
+    pub(super) random: Random,
+    pub(super) subjects: Subjects,
+    pub(super) queue: VecDeque<Job>,
+    /// Jobs to be tried again, not before their time.
+    pub(super) delayed: Vec<(Timestamp, Job)>,
+    /// What a trial decides about: the rest of the tasks of a query that an earlier run gave up.
+    pub(super) on_trial: BTreeMap<usize, Vec<Task>>,
+    pub(super) flying: BTreeMap<Call, Flight>,
+    pub(super) storing: BTreeMap<Call, Flight>,
+    pub(super) diagnoses: Diagnoses,
+    /// A points cap that no answer has proven yet, and the words that led to it.
+    pub(super) unproven_points: Option<String>,
+    pub(super) points_proven: u32,
+    pub(super) calls: u64,
+    pub(super) points: u64,
+    pub(super) succeeded: bool,
+    /// A call of the planned size was answered: the limits hold, and calls need not wait for one another.
+    pub(super) limits_hold: bool,
+    /// What is queued was planned for other limits.
+    pub(super) stale: bool,
+    pub(super) trouble: Trouble,
+    pub(super) hold_until: Option<Timestamp>,
+    pub(super) waits_until: Option<Timestamp>,
+    pub(super) ending: Option<(End, Timestamp)>,
+    pub(super) finished: bool,
+}
+
+impl Machine {
+    /// `given_up`: queries that an earlier run gave up; each gets one call to prove itself.
+    pub fn new(plan: &Plan, given_up: &[usize], settings: Settings) -> Self {
+        let mut on_trial: BTreeMap<usize, Vec<Task>> =
+            given_up.iter().map(|&query| (query, Vec::new())).collect();
+        let mut queue = VecDeque::new();
+        for task in &plan.tasks {
+            let (tried, sound): (Vec<usize>, Vec<usize>) =
+                task.queries.iter().partition(|query| on_trial.contains_key(query));
+            for query in tried {
+                on_trial
+                    .entry(query)
+                    .or_default()
+                    .push(Task { queries: vec![query], ..task.clone() });
+            }
+            if !sound.is_empty() {
+                queue.push_back(Job::fetch(Task { queries: sound, ..task.clone() }));
+            }
+        }
+        for tasks in on_trial.values_mut().filter(|tasks| !tasks.is_empty()) {
+            queue.push_back(Job { task: tasks.remove(0), attempts: 0, purpose: Purpose::Trial });
+        }
+        Self {
+            range: plan.range,
+            queries: plan.queries.clone(),
+            limits: settings.limits,
+            budget: Budget::new(settings.reserve, settings.pace),
+            random: Random::seeded(settings.seed),
+            subjects: Subjects::new(plan),
+            queue,
+            delayed: Vec::new(),
+            on_trial,
+            flying: BTreeMap::new(),
+            storing: BTreeMap::new(),
+            diagnoses: Diagnoses::default(),
+            unproven_points: None,
+            points_proven: 0,
+            calls: 0,
+            points: 0,
+            succeeded: false,
+            limits_hold: false,
+            stale: false,
+            trouble: Trouble::default(),
+            hold_until: None,
+            waits_until: None,
+            ending: None,
+            finished: false,
+            settings,
+        }
+    }
+
+    /// What is to be done now that `event` has happened.
+    pub fn step(&mut self, now: Timestamp, event: Event) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match event {
+            Event::Started | Event::Woke => {}
+            Event::Answered { call, outcome, rate } => {
+                self.answered(now, call, outcome, rate, &mut actions)
+            }
+            Event::Stored { call } => self.stored(call, &mut actions),
+            Event::Broke { why } => {
+                self.storing.clear();
+                self.end(End::Failed { why }, now);
+            }
+            Event::Interrupted => self.end(End::Interrupted, now + GRACE),
+        }
+        self.dispatch(now, &mut actions);
+        actions
+    }
+
+    /// Whether the answer to `call` is still of use; a run that ends drops what is in the air.
+    pub fn awaits(&self, call: Call) -> bool {
+        self.flying.contains_key(&call)
+    }
+
+    pub fn progress(&self) -> Progress {
+        let queued =
+            self.queue.len() + self.delayed.len() + self.flying.len() + self.diagnoses.waiting();
+        let trials: usize = self.on_trial.values().map(Vec::len).sum();
+        Progress {
+            calls_made: self.calls,
+            calls_left: (queued + trials) as u64,
+            flying: self.flying.len(),
+            points: self.points,
+            budget: self.budget.left(),
+            rate: self.budget.rate(),
+            trouble: self.trouble.what.clone(),
+            waits_until: self.waits_until,
+        }
+    }
+
+    fn dispatch(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        self.waits_until = None;
+        while self.ending.is_none() && self.flying.len() < self.concurrency() {
+            let waiting = self.diagnoses.resume(self.limits, &self.subjects);
+            self.apply(waiting, actions);
+            if self.stale {
+                self.replan(now);
+            }
+            let Some(job) = self.next_job(now) else { break };
+            match self.may_send(now, &job) {
+                Some(at) if at <= now => self.send(now, job, actions),
+                wait => {
+                    self.queue.push_front(job);
+                    self.waits_until = wait;
+                    actions.extend(wait.map(|at| Action::Wake { at }));
+                    break;
+                }
+            }
+        }
+        if self.ending.is_none() && self.queue.is_empty() {
+            let next = self.delayed.iter().map(|(at, _)| *at).min();
+            actions.extend(next.map(|at| Action::Wake { at }));
+        }
+        self.finish(now, actions);
+    }
+
+    /// Until an answer of the planned size, and while a new cap is unproven, one call at a time: a mistake is made once.
+    fn concurrency(&self) -> usize {
+        if self.limits_hold && self.unproven_points.is_none() {
+            self.settings.concurrency.max(1)
+        } else {
+            1
+        }
+    }
+
+    /// When the job may go; `None`: an answer has to come first.
+    fn may_send(&mut self, now: Timestamp, job: &Job) -> Option<Timestamp> {
+        let expected = self.subjects.expected_bytes(&job.task);
+        let held: f64 =
+            self.flying.values().chain(self.storing.values()).map(|flight| flight.bytes).sum();
+        if held > 0.0 && held + expected > BYTES_IN_FLIGHT_MAX {
+            return None;
+        }
+        if let Some(until) = self.hold_until.filter(|&until| until > now) {
+            return Some(until);
+        }
+        match self.budget.allowance(now) {
+            Allowance::Now => Some(now),
+            Allowance::At(at) => Some(at),
+            Allowance::AfterAnswer => None,
+        }
+    }
+
+    /// The next job, cut to what may be asked now.
+    fn next_job(&mut self, now: Timestamp) -> Option<Job> {
+        if let Some(ready) = self.delayed.iter().position(|(at, _)| *at <= now) {
+            let (_, job) = self.delayed.swap_remove(ready);
+            self.queue.push_front(job);
+        }
+        while let Some(job) = self.queue.pop_front() {
+            if let Purpose::Probe(_) = job.purpose {
+                return Some(job);
+            }
+            let mut parts = self.subjects.fit(job.task.clone(), self.limits);
+            if parts.len() == 1 && parts[0] == job.task {
+                return Some(job);
+            }
+            self.settle(&job);
+            while let Some(task) = parts.pop() {
+                self.queue.push_front(Job::fetch(task));
+            }
+        }
+        None
+    }
+
+    fn send(&mut self, now: Timestamp, job: Job, actions: &mut Vec<Action>) {
+        if self.settings.calls_max.is_some_and(|most| self.calls >= most) {
+            self.queue.push_front(job);
+            return self.end(End::OutOfCalls, now);
+        }
+        self.calls += 1;
+        self.budget.sent(now);
+        let form = match job.purpose {
+            Purpose::Probe(id) if self.diagnoses.drops_fill(id, &self.subjects) => Form::Unfilled,
+            _ if self.subjects.get(job.task.queries[0]).travels == Travels::Unfilled => {
+                Form::Unfilled
+            }
+            _ => Form::Sent,
+        };
+        let Task { queries, interval, window } = job.task.clone();
+        let ask = Ask { queries, form, interval, window, attempt: job.attempts + 1 };
+        actions.push(Action::Ask { call: self.calls, ask });
+        let bytes = self.subjects.expected_bytes(&job.task);
+        self.flying.insert(self.calls, Flight { job, sent_at: now, bytes });
+    }
+
+    fn finish(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        let idle = self.queue.is_empty() && self.delayed.is_empty() && self.diagnoses.is_idle();
+        if self.ending.is_none() && idle && self.flying.is_empty() && self.storing.is_empty() {
+            self.ending = Some((End::Done, now));
+        }
+        let Some((end, grace)) = self.ending.clone() else { return };
+        if end == End::OutOfCalls && !self.flying.is_empty() {
+            return;
+        }
+        if !self.flying.is_empty() && now < grace {
+            actions.push(Action::Wake { at: grace });
+            return;
+        }
+        self.flying.clear();
+        if self.storing.is_empty() && !self.finished {
+            self.finished = true;
+            actions.push(Action::Finish { end });
+        }
+    }
+}

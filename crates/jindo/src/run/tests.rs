@@ -1,0 +1,300 @@
+//! The machine against servers of every temper, on a virtual clock: what each costs in calls.
+
+use super::*;
+use crate::plan::{Limits, Plan, Window};
+use crate::query::{Interval, Query};
+use crate::request::{Failure, Rate, Reserve};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+const DAY_S: i64 = 86_400;
+const START: i64 = 1_639_267_200; // 2021-12-12T00:00:00Z
+
+fn queries(count: usize) -> Vec<Query> {
+    (0..count)
+        .map(|n| Query {
+            written: format!("avg:m{n}{{*}}"),
+            sent: format!("avg:m{n}{{*}}.rollup(avg,60).fill(null)"),
+            unfilled: Some(format!("avg:m{n}{{*}}.rollup(avg,60)")),
+            interval: Interval::from_secs(60).unwrap(),
+            alone: false,
+        })
+        .collect()
+}
+
+fn plan(count: usize, days: i64) -> Plan {
+    let range = Window::from_secs(START, START + days * DAY_S).unwrap();
+    let now = Timestamp::from_second(START + 100 * DAY_S).unwrap();
+    Plan::new(range, queries(count), &vec![Vec::new(); count], Limits::ASSUMED, now)
+}
+
+fn settings() -> Settings {
+    Settings {
+        concurrency: 8,
+        reserve: Reserve::NONE,
+        pace: None,
+        calls_max: None,
+        give_up_after: SignedDuration::from_mins(10),
+        limits: Limits::ASSUMED,
+        seed: 1,
+    }
+}
+
+/// What a run came to.
+#[derive(Debug)]
+struct Run {
+    calls: u64,
+    end: End,
+    given_up: BTreeMap<usize, String>,
+    unfilled: BTreeSet<usize>,
+    refused_windows: usize,
+    learnt: Vec<(&'static str, u64)>,
+    /// Seconds stored per query.
+    stored: BTreeMap<usize, i64>,
+}
+
+impl Run {
+    fn is_complete(&self, plan: &Plan) -> bool {
+        let wanted = plan.asked[0].unwrap().secs();
+        (0..plan.queries.len()).all(|query| self.stored.get(&query) == Some(&wanted))
+    }
+}
+
+/// Drives a machine on a virtual clock; every call takes a second.
+fn drive(
+    plan: &Plan,
+    settings: Settings,
+    mut server: impl FnMut(u64, &Ask) -> (Result<(), Failure>, Option<Rate>),
+) -> Run {
+    let mut machine = Machine::new(plan, &[], settings);
+    let mut now = Timestamp::from_second(START + 100 * DAY_S).unwrap();
+    let mut events: Vec<(Timestamp, u64, Event)> = vec![(now, 0, Event::Started)];
+    let mut asks: BTreeMap<Call, Ask> = BTreeMap::new();
+    let mut run = Run {
+        calls: 0,
+        end: End::Done,
+        given_up: BTreeMap::new(),
+        unfilled: BTreeSet::new(),
+        refused_windows: 0,
+        learnt: Vec::new(),
+        stored: BTreeMap::new(),
+    };
+    let mut order = 0;
+    let mut wake: Option<Timestamp> = None;
+    loop {
+        events.sort_by_key(|(at, order, _)| (*at, *order));
+        let due = events.first().map(|(at, ..)| *at);
+        let event = match (due, wake) {
+            (Some(at), woken) if woken.is_none_or(|woken| at <= woken) => events.remove(0),
+            (_, Some(woken)) => (woken, 0, Event::Woke),
+            (_, None) => panic!("the machine waits for nothing: {machine:?}"),
+        };
+        now = now.max(event.0);
+        wake = None;
+        for action in machine.step(now, event.2) {
+            order += 1;
+            match action {
+                Action::Ask { call, ask } => {
+                    run.calls += 1;
+                    assert!(run.calls < 5_000, "the run does not end: {:?}", run.learnt);
+                    let (outcome, rate) = server(call, &ask);
+                    let facts =
+                        Facts { bytes: 1_000, points: vec![1; ask.queries.len()], points_max: 0 };
+                    let answered = Event::Answered { call, outcome: outcome.map(|()| facts), rate };
+                    events.push((now + SignedDuration::from_secs(1), order, answered));
+                    asks.insert(call, ask);
+                }
+                Action::Store { call } => {
+                    for &query in &asks[&call].queries {
+                        *run.stored.entry(query).or_default() += asks[&call].window.secs();
+                    }
+                    events.push((now, order, Event::Stored { call }));
+                }
+                Action::Wake { at } => wake = Some(wake.map_or(at, |other| other.min(at))),
+                Action::GiveUp { query, reason } => drop(run.given_up.insert(query, reason)),
+                Action::SendUnfilled { query } => drop(run.unfilled.insert(query)),
+                Action::RefuseWindow { .. } => run.refused_windows += 1,
+                Action::Learn { name, value, .. } => run.learnt.push((name, value)),
+                Action::Discard { .. } | Action::Complete { .. } => {}
+                Action::Finish { end } => {
+                    run.end = end;
+                    return run;
+                }
+            }
+        }
+    }
+}
+
+fn refuse(words: &str) -> (Result<(), Failure>, Option<Rate>) {
+    (Err(Failure::Refused { words: words.into() }), None)
+}
+
+const FINE: (Result<(), Failure>, Option<Rate>) = (Ok(()), None);
+
+fn points(ask: &Ask) -> u64 {
+    ask.window.points(ask.interval)
+}
+
+#[test]
+fn a_faultless_run_makes_the_planned_calls() {
+    let plan = plan(579, 8);
+    let run = drive(&plan, settings(), |_, _| FINE);
+    assert!(run.is_complete(&plan));
+    assert_eq!((run.calls, run.end), (136, End::Done));
+}
+
+#[test]
+fn one_bad_query_costs_at_most_fourteen_calls_and_is_given_up_with_the_servers_words() {
+    for bad in 0..35 {
+        let plan = plan(35, 2);
+        let run = drive(&plan, settings(), |_, ask| {
+            if ask.queries.contains(&bad) { refuse("no such scope") } else { FINE }
+        });
+        assert_eq!(run.given_up, BTreeMap::from([(bad, "no such scope".to_owned())]));
+        // The first batch's 14 replace one planned call; the second window's batch may be on its way already.
+        assert!(run.calls <= 14 + 2, "query {bad} took {} calls", run.calls);
+        let held = run.stored.values().filter(|&&secs| secs == 2 * DAY_S).count();
+        assert_eq!(held, 34, "the others are complete");
+    }
+}
+
+#[test]
+fn a_limit_on_queries_per_call_is_learnt_once() {
+    for (limit, calls_max) in [(10, 65), (3, 205), (1, 575)] {
+        let plan = plan(70, 8);
+        let run = drive(&plan, settings(), |_, ask| {
+            if ask.queries.len() > limit { refuse("too many queries") } else { FINE }
+        });
+        assert!(run.is_complete(&plan), "limit {limit}: {run:?}");
+        let least = 8 * 70_u64.div_ceil(limit as u64);
+        assert!(run.calls <= calls_max, "limit {limit}: {} calls, {least} are needed", run.calls);
+    }
+}
+
+#[test]
+fn a_cap_on_points_is_learnt_once_whether_the_server_refuses_or_coarsens() {
+    for (cap, calls_max) in [(350_u64, 90), (300, 108), (120, 310)] {
+        for coarsens in [false, true] {
+            let plan = plan(35, 20);
+            let run = drive(&plan, settings(), |_, ask| match points(ask) > cap {
+                true if coarsens => {
+                    let got = Interval::from_secs(300).unwrap();
+                    (Err(Failure::Coarser { query: 0, got, others_fine: false }), None)
+                }
+                true => refuse("too many points"),
+                false => FINE,
+            });
+            assert!(run.is_complete(&plan), "cap {cap}: {run:?}");
+            assert!(run.calls <= calls_max, "cap {cap}: {} calls, {:?}", run.calls, run.learnt);
+            assert!(run.given_up.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_url_limit_is_learnt_once() {
+    let plan = plan(70, 4);
+    let run = drive(&plan, settings(), |_, ask| {
+        if ask.queries.len() > 20 { (Err(Failure::UrlTooLong), None) } else { FINE }
+    });
+    assert!(run.is_complete(&plan));
+    assert!(run.calls <= 4 * 5 + 1, "{} calls", run.calls);
+}
+
+#[test]
+fn time_outs_above_eight_queries_lead_to_shorter_lists() {
+    let plan = plan(70, 20);
+    let run = drive(&plan, settings(), |_, ask| match ask.queries.len() > 8 {
+        true => (Err(Failure::TimedOut { what: "Query timed out".into() }), None),
+        false => FINE,
+    });
+    assert!(run.is_complete(&plan), "{run:?}");
+    assert!(run.calls <= 20 * 9 + 30, "{} calls", run.calls);
+}
+
+#[test]
+fn a_window_beyond_the_retention_is_a_gap_and_the_query_lives_on() {
+    let plan = plan(35, 4);
+    let edge = START + DAY_S;
+    let run = drive(&plan, settings(), |_, ask| match ask.window.end_s() <= edge {
+        true => refuse("Queries ending outside the retention date are invalid"),
+        false => FINE,
+    });
+    assert!(run.given_up.is_empty());
+    assert_eq!(run.refused_windows, 35);
+    assert!(run.stored.values().all(|&secs| secs == 3 * DAY_S), "{:?}", run.stored);
+}
+
+#[test]
+fn a_query_whose_added_fill_is_refused_goes_as_written() {
+    let plan = plan(35, 3);
+    let run = drive(&plan, settings(), |_, ask| {
+        match ask.queries.contains(&7) && ask.form == Form::Sent {
+            true => refuse("fill is not allowed here"),
+            false => FINE,
+        }
+    });
+    assert!(run.is_complete(&plan), "{run:?}");
+    assert_eq!(run.unfilled, BTreeSet::from([7]));
+    assert!(run.given_up.is_empty());
+}
+
+#[test]
+fn transient_failures_cost_one_call_each() {
+    let plan = plan(579, 8);
+    let run = drive(&plan, settings(), |call, _| match call % 5 == 0 && call <= 120 {
+        true => (Err(Failure::Transient { what: "reset".into() }), None),
+        false => FINE,
+    });
+    assert!(run.is_complete(&plan));
+    assert_eq!(run.calls, 136 + 24);
+}
+
+#[test]
+fn a_server_that_never_answers_ends_the_run_after_ten_minutes() {
+    let plan = plan(35, 8);
+    let run = drive(&plan, settings(), |_, _| {
+        (Err(Failure::Transient { what: "connection refused".into() }), None)
+    });
+    let End::Failed { why } = run.end else { panic!("{:?}", run.end) };
+    assert_eq!(why, "no answer came through for 10 minutes; the last failure: connection refused");
+    assert!(run.calls < 40, "{} calls", run.calls);
+}
+
+#[test]
+fn refused_keys_end_the_run_at_once() {
+    let plan = plan(579, 8);
+    let forbidden = || (Err(Failure::Forbidden { words: "Forbidden".into() }), None);
+    let run = drive(&plan, settings(), |_, _| forbidden());
+    assert_eq!(
+        (run.calls, run.end),
+        (1, End::Forbidden { words: "Forbidden".into(), after_success: false })
+    );
+    let run = drive(&plan, settings(), |call, _| if call > 10 { forbidden() } else { FINE });
+    assert_eq!(run.end, End::Forbidden { words: "Forbidden".into(), after_success: true });
+    assert!(run.given_up.is_empty() && run.calls < 20);
+}
+
+#[test]
+fn max_calls_is_honoured_exactly() {
+    let plan = plan(579, 8);
+    let run = drive(&plan, Settings { calls_max: Some(40), ..settings() }, |_, _| FINE);
+    assert_eq!((run.calls, run.end), (40, End::OutOfCalls));
+}
+
+#[test]
+fn a_query_that_the_server_never_serves_as_asked_is_given_up_naming_what_it_offers() {
+    let plan = plan(3, 2);
+    let run =
+        drive(&plan, settings(), |_, ask| match ask.queries.iter().position(|&query| query == 1) {
+            Some(query) => {
+                let got = Interval::from_secs(300).unwrap();
+                let others_fine = ask.queries.len() > 1;
+                (Err(Failure::Coarser { query, got, others_fine }), None)
+            }
+            None => FINE,
+        });
+    assert_eq!(run.given_up.len(), 1);
+    assert!(run.given_up[&1].contains("300 s"), "{:?}", run.given_up);
+    assert!(run.learnt.is_empty(), "one query teaches nothing about the others: {:?}", run.learnt);
+}
