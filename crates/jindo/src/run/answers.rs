@@ -330,7 +330,7 @@ impl Machine {
     }
 
     /// The job goes on in another shape: a diagnosis that waited for it can conclude nothing.
-    fn settle(&mut self, job: &Job) {
+    pub(super) fn settle(&mut self, job: &Job) {
         if let Purpose::Half(id) | Purpose::Probe(id) = job.purpose {
             self.diagnoses.void(id);
         }
@@ -340,7 +340,7 @@ impl Machine {
         }
     }
 
-    fn apply(&mut self, conclusions: Vec<Conclusion>, actions: &mut Vec<Action>) {
+    pub(super) fn apply(&mut self, conclusions: Vec<Conclusion>, actions: &mut Vec<Action>) {
         for conclusion in conclusions {
             match conclusion {
                 Conclusion::Ask(job) => self.queue.push_front(job),
