@@ -1,0 +1,276 @@
+//! The functions of the query language that the simulator knows. Those that remember (`diff`, `cumsum`, `ewma_*`, …)
+//! see only the asked range, as the real ones do: their values depend on where a range is cut.
+
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "intervals in seconds and ranks are far below 2^53"
+)]
+
+use super::{Answer, Request, evaluate};
+use crate::grammar::{Arg, Expr};
+use crate::organisation::Organisation;
+
+/// A function, or its arguments, that the simulator does not know; answered as the server answers unknown ones.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("Error parsing query: \nunknown function or arguments: {function}")]
+pub(crate) struct Unsupported {
+    pub(crate) function: String,
+}
+
+const DAY_S: i64 = 86_400;
+
+pub(super) fn call(
+    organisation: &Organisation,
+    function: &str,
+    args: &[Arg],
+    request: &Request,
+) -> Result<Answer, Unsupported> {
+    let unsupported = || Unsupported { function: function.to_owned() };
+    let [Arg::Expr(inner), args @ ..] = args else { return Err(unsupported()) };
+    let shift_s = match (function, args) {
+        ("hour_before", []) => Some(3_600),
+        ("day_before", []) => Some(DAY_S),
+        ("week_before", []) => Some(7 * DAY_S),
+        ("month_before", []) => Some(28 * DAY_S),
+        ("timeshift", [shift]) => Some(-whole(shift).ok_or_else(unsupported)?),
+        _ => None,
+    };
+    if let Some(shift_s) = shift_s {
+        return shifted(organisation, inner, request, shift_s);
+    }
+    let answer = evaluate(organisation, inner, request)?;
+    if let Some(rank) = Rank::read(function, args) {
+        return Ok(rank.keep(answer));
+    }
+    match (function, args) {
+        ("exclude_null", []) => Ok(exclude_na(answer)),
+        ("count_nonzero", []) => Ok(count(answer, |v| v != 0.0)),
+        ("count_not_null", []) => Ok(count(answer, |_| true)),
+        _ => {
+            let change = per_line(function, args).ok_or_else(unsupported)?;
+            Ok(answer.map(change))
+        }
+    }
+}
+
+fn number(arg: &Arg) -> Option<f64> {
+    match arg {
+        Arg::Expr(Expr::Number(n)) => Some(*n),
+        Arg::Expr(Expr::Negate(inner)) => match **inner {
+            Expr::Number(n) => Some(-n),
+            Expr::Series(_) | Expr::Negate(_) | Expr::Binary { .. } | Expr::Call { .. } => None,
+        },
+        Arg::Expr(Expr::Series(_) | Expr::Binary { .. } | Expr::Call { .. }) | Arg::Text(_) => None,
+    }
+}
+
+/// A whole number of at most ten digits: seconds within centuries.
+#[expect(clippy::cast_possible_truncation, reason = "bounded and whole, checked here")]
+fn whole(arg: &Arg) -> Option<i64> {
+    number(arg).filter(|n| n.fract() == 0.0 && n.abs() < 1e10).map(|n| n as i64)
+}
+
+fn shifted(
+    organisation: &Organisation,
+    inner: &Expr,
+    request: &Request,
+    shift_s: i64,
+) -> Result<Answer, Unsupported> {
+    let mut answer = evaluate(organisation, inner, &request.earlier(shift_s))?;
+    answer.grid.start_s += shift_s;
+    Ok(answer)
+}
+
+type Change = Box<dyn Fn(&mut [f64], i64)>;
+
+/// Functions that turn each series into one, alone.
+fn per_line(function: &str, args: &[Arg]) -> Option<Change> {
+    let limit = args.first().and_then(number);
+    Some(match (function, args.len()) {
+        ("abs", 0) => each(f64::abs),
+        ("log2", 0) => each(f64::log2),
+        ("log10", 0) => each(f64::log10),
+        ("default_zero", 0) => Box::new(|values, _| {
+            values.iter_mut().filter(|v| v.is_nan()).for_each(|v| *v = 0.0);
+        }),
+        ("clamp_min", 1) => limit.map(|limit| each(move |v| v.max(limit)))?,
+        ("clamp_max", 1) => limit.map(|limit| each(move |v| v.min(limit)))?,
+        ("cutoff_min", 1) => {
+            limit.map(|limit| each(move |v| if v < limit { f64::NAN } else { v }))?
+        }
+        ("cutoff_max", 1) => {
+            limit.map(|limit| each(move |v| if v > limit { f64::NAN } else { v }))?
+        }
+        ("diff", 0) => steps(|before, now, _| now - before),
+        ("dt", 0) => steps(|_, _, seconds| seconds),
+        ("monotonic_diff", 0) => {
+            steps(|before, now, _| if now < before { now } else { now - before })
+        }
+        ("derivative" | "rate" | "per_second", 0) => {
+            steps(|before, now, seconds| (now - before) / seconds)
+        }
+        ("per_minute", 0) => steps(|before, now, seconds| (now - before) / seconds * 60.0),
+        ("per_hour", 0) => steps(|before, now, seconds| (now - before) / seconds * 3_600.0),
+        ("cumsum", 0) => running(|_| 1.0),
+        ("integral", 0) => running(|interval_s| interval_s as f64),
+        _ => smoothing(function, args)?,
+    })
+}
+
+/// Applies `change` to every value there is (NaN stays NaN in all of these).
+fn each(change: impl Fn(f64) -> f64 + 'static) -> Change {
+    Box::new(move |values, _| {
+        values.iter_mut().filter(|v| !v.is_nan()).for_each(|v| *v = change(*v));
+    })
+}
+
+/// `step(value before, value, seconds between them)` for every value but the first.
+fn steps(step: impl Fn(f64, f64, f64) -> f64 + 'static) -> Change {
+    Box::new(move |values, interval_s| {
+        let mut before: Option<(usize, f64)> = None;
+        for (i, value) in values.iter_mut().enumerate().filter(|(_, v)| !v.is_nan()) {
+            let now = *value;
+            *value = before.map_or(f64::NAN, |(at, before)| {
+                step(before, now, (i - at) as f64 * interval_s as f64)
+            });
+            before = Some((i, now));
+        }
+    })
+}
+
+fn running(weight: impl Fn(i64) -> f64 + 'static) -> Change {
+    Box::new(move |values, interval_s| {
+        let mut total = 0.0;
+        for value in values.iter_mut().filter(|v| !v.is_nan()) {
+            total += *value * weight(interval_s);
+            *value = total;
+        }
+    })
+}
+
+/// `ewma_N` and `median_N`, N as documented. [DOC]
+fn smoothing(function: &str, args: &[Arg]) -> Option<Change> {
+    if !args.is_empty() {
+        return None;
+    }
+    if let Some(span) = function.strip_prefix("ewma_") {
+        let span: f64 = span.parse().ok().filter(|span| [3.0, 5.0, 10.0, 20.0].contains(span))?;
+        let alpha = 2.0 / (span + 1.0);
+        return Some(Box::new(move |values, _| {
+            let mut smooth = None;
+            for value in values.iter_mut().filter(|v| !v.is_nan()) {
+                let next = smooth.map_or(*value, |before: f64| before + alpha * (*value - before));
+                smooth = Some(next);
+                *value = next;
+            }
+        }));
+    }
+    let span: usize = function.strip_prefix("median_")?.parse().ok()?;
+    [3, 5, 7, 9].contains(&span).then(|| -> Change {
+        Box::new(move |values, _| {
+            let seen: Vec<usize> = (0..values.len()).filter(|&i| !values[i].is_nan()).collect();
+            let original = values.to_vec();
+            for at in 0..seen.len() {
+                let from = (at + 1).saturating_sub(span);
+                let mut near: Vec<f64> = seen[from..=at].iter().map(|&i| original[i]).collect();
+                near.sort_unstable_by(f64::total_cmp);
+                values[seen[at]] = near[near.len() / 2];
+            }
+        })
+    })
+}
+
+/// Drops the groups whose name says that a tag is missing. [DOC]
+fn exclude_na(mut answer: Answer) -> Answer {
+    answer.lines.retain(|line| !line.tags.iter().any(|tag| tag.ends_with(":N/A")));
+    answer
+}
+
+/// One series: how many of the groups have a value that `counts`, wherever any group has one.
+fn count(mut answer: Answer, counts: impl Fn(f64) -> bool) -> Answer {
+    let values = (0..answer.grid.len)
+        .map(|i| {
+            let mut present =
+                answer.lines.iter().map(|line| line.values[i]).filter(|v| !v.is_nan()).peekable();
+            if present.peek().is_none() {
+                return f64::NAN;
+            }
+            present.filter(|v| counts(*v)).count() as f64
+        })
+        .collect();
+    if !answer.lines.is_empty() {
+        answer.lines = vec![super::Line { tags: Vec::new(), values }];
+    }
+    answer
+}
+
+/// `top(q, N, 'mean', 'desc')`, `top5_max(q)`, `bottom10(q)`: the first N series by one number each. [DOC]
+struct Rank {
+    keep: usize,
+    by: String,
+    largest_first: Order,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Order {
+    Descending,
+    Ascending,
+}
+
+impl Rank {
+    fn read(function: &str, args: &[Arg]) -> Option<Self> {
+        if let ("top", [keep, Arg::Text(by), Arg::Text(order)]) = (function, args) {
+            let largest_first = match order.as_str() {
+                "desc" => Order::Descending,
+                "asc" => Order::Ascending,
+                _ => return None,
+            };
+            let keep = usize::try_from(whole(keep)?).ok()?;
+            return known(by).then(|| Self { keep, by: by.clone(), largest_first });
+        }
+        let (rest, largest_first) = match function.strip_prefix("top") {
+            Some(rest) => (rest, Order::Descending),
+            None => (function.strip_prefix("bottom")?, Order::Ascending),
+        };
+        let (keep, by) = rest.split_once('_').unwrap_or((rest, "mean"));
+        let keep = keep.parse().ok().filter(|keep| [5, 10, 15, 20].contains(keep))?;
+        (args.is_empty() && known(by)).then(|| Self { keep, by: by.to_owned(), largest_first })
+    }
+
+    fn keep(&self, mut answer: Answer) -> Answer {
+        let interval_s = answer.grid.interval_s as f64;
+        let mut ranked: Vec<(f64, super::Line)> = answer
+            .lines
+            .into_iter()
+            .filter_map(|line| Some((self.number(&line.values, interval_s)?, line)))
+            .collect();
+        ranked.sort_by(|(a, _), (b, _)| match self.largest_first {
+            Order::Descending => b.total_cmp(a),
+            Order::Ascending => a.total_cmp(b),
+        });
+        ranked.truncate(self.keep);
+        answer.lines = ranked.into_iter().map(|(_, line)| line).collect();
+        answer
+    }
+
+    fn number(&self, values: &[f64], interval_s: f64) -> Option<f64> {
+        let present = || values.iter().copied().filter(|v| !v.is_nan());
+        let count = present().count();
+        if count == 0 {
+            return None;
+        }
+        Some(match self.by.as_str() {
+            "max" => present().fold(f64::NEG_INFINITY, f64::max),
+            "min" => present().fold(f64::INFINITY, f64::min),
+            "last" => present().last()?,
+            "sum" => present().sum(),
+            "area" => present().sum::<f64>() * interval_s,
+            "l2norm" => present().map(|v| v * v).sum::<f64>().sqrt(),
+            _ => present().sum::<f64>() / count as f64,
+        })
+    }
+}
+
+fn known(by: &str) -> bool {
+    ["mean", "max", "min", "last", "sum", "area", "l2norm"].contains(&by)
+}

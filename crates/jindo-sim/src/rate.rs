@@ -1,0 +1,183 @@
+//! Rate limits as fixed calendar windows: so many calls between two multiples of the period, whenever they come.
+//! [REC: all recorded resets end at the hour.] Time is handed in; nothing here waits.
+
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "call counts and seconds within a period, all small"
+)]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Windows remembered for the statistics, over all names; the oldest are forgotten first.
+const WINDOWS_MAX: usize = 10_000;
+
+/// One rate limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// As `X-RateLimit-Name` says it.
+    pub name: String,
+    /// Calls per period.
+    pub calls: u32,
+    /// Seconds; windows start at its multiples.
+    pub period_s: u32,
+    /// What other consumers of the organisation use of it, in percent, evenly over each window.
+    pub others_percent: u32,
+}
+
+/// What the headers of one answer say.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Budget {
+    pub(crate) limit: Limit,
+    pub(crate) remaining: i64,
+    /// Seconds until the window ends, not yet rounded.
+    pub(crate) reset_s: f64,
+}
+
+/// How many calls one window saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RateWindow {
+    pub name: String,
+    /// Epoch seconds.
+    pub start_s: u64,
+    pub period_s: u32,
+    pub limit: u32,
+    /// Calls let through.
+    pub used: u32,
+    /// Calls answered with 429.
+    pub refused: u32,
+}
+
+/// The counts of all windows so far.
+#[derive(Debug, Default)]
+pub(crate) struct Windows {
+    /// By (start, name), so that the oldest come first.
+    counts: BTreeMap<(u64, String), RateWindow>,
+}
+
+impl Windows {
+    /// Takes one call out of the window that holds `now`; `Err` when nothing is left.
+    pub(crate) fn take(&mut self, limit: &Limit, now: Duration) -> Result<Budget, Budget> {
+        let period_s = u64::from(limit.period_s.max(1));
+        let start_s = now.as_secs() / period_s * period_s;
+        let passed_s = (now - Duration::from_secs(start_s)).as_secs_f64();
+        let others = f64::from(limit.calls) * f64::from(limit.others_percent) / 100.0
+            * (passed_s / period_s as f64);
+        let budget = |used: u32| Budget {
+            limit: limit.clone(),
+            remaining: i64::from(limit.calls) - i64::from(used) - others as i64,
+            reset_s: period_s as f64 - passed_s,
+        };
+        let count =
+            self.counts.entry((start_s, limit.name.clone())).or_insert_with(|| RateWindow {
+                name: limit.name.clone(),
+                start_s,
+                period_s: limit.period_s,
+                limit: limit.calls,
+                used: 0,
+                refused: 0,
+            });
+        let answer = if budget(count.used).remaining > 0 {
+            count.used += 1;
+            Ok(budget(count.used))
+        } else {
+            count.refused += 1;
+            Err(budget(count.used))
+        };
+        while self.counts.len() > WINDOWS_MAX {
+            self.counts.pop_first();
+        }
+        answer
+    }
+
+    pub(crate) fn all(&self) -> Vec<RateWindow> {
+        self.counts.values().cloned().collect()
+    }
+}
+
+/// How rate headers are written. All of these were seen. [REC]/[USER]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeaderStyle {
+    /// Whole numbers.
+    Plain,
+    /// `Remaining: -5` on a 429, `Reset: 1.1`.
+    Odd,
+    /// No rate headers at all.
+    Absent,
+}
+
+/// The header lines of `budget`; `hash` picks their case.
+pub(crate) fn headers(budget: &Budget, style: HeaderStyle, hash: u64) -> Vec<(String, String)> {
+    if style == HeaderStyle::Absent {
+        return Vec::new();
+    }
+    let odd = style == HeaderStyle::Odd;
+    let reset = if odd {
+        format!("{:.1}", budget.reset_s)
+    } else {
+        format!("{:.0}", budget.reset_s.round())
+    };
+    let remaining = match budget.remaining {
+        none if none <= 0 && odd => none - 5,
+        some => some.max(0),
+    };
+    let values = [
+        ("X-RateLimit-Limit", budget.limit.calls.to_string()),
+        ("X-RateLimit-Period", budget.limit.period_s.to_string()),
+        ("X-RateLimit-Remaining", remaining.to_string()),
+        ("X-RateLimit-Reset", reset),
+        ("X-RateLimit-Name", budget.limit.name.clone()),
+    ];
+    let spell = |name: &str| match hash % 3 {
+        0 => name.to_owned(),
+        1 => name.replace("RateLimit", "Ratelimit"),
+        _ => name.to_lowercase(),
+    };
+    values.into_iter().map(|(name, value)| (spell(name), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit(calls: u32, others_percent: u32) -> Limit {
+        Limit { name: "query".to_owned(), calls, period_s: 3_600, others_percent }
+    }
+
+    fn at(seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds)
+    }
+
+    #[test]
+    fn a_window_is_a_calendar_hour() {
+        let mut windows = Windows::default();
+        let limit = limit(2, 0);
+        assert_eq!(windows.take(&limit, at(7_190.0)).map(|b| b.remaining), Ok(1));
+        assert_eq!(windows.take(&limit, at(7_190.2)).map(|b| b.remaining), Ok(0));
+        let refused = windows.take(&limit, at(7_199.6)).unwrap_err();
+        assert_eq!(headers(&refused, HeaderStyle::Plain, 0)[3].1, "0", "the reset is rounded");
+        assert_eq!(windows.take(&limit, at(7_200.0)).map(|b| b.remaining), Ok(1));
+        let counts: Vec<_> = windows.all().iter().map(|w| (w.start_s, w.used, w.refused)).collect();
+        assert_eq!(counts, [(3_600, 2, 1), (7_200, 1, 0)]);
+    }
+
+    #[test]
+    fn others_take_their_share_as_the_window_passes() {
+        let mut windows = Windows::default();
+        let limit = limit(100, 50);
+        assert_eq!(windows.take(&limit, at(0.0)).map(|b| b.remaining), Ok(99));
+        assert_eq!(windows.take(&limit, at(3_599.0)).map(|b| b.remaining), Ok(49));
+    }
+
+    #[test]
+    fn odd_headers_are_fractional_and_negative() {
+        let mut windows = Windows::default();
+        let none = windows.take(&limit(0, 0), at(3_598.9)).unwrap_err();
+        let odd = headers(&none, HeaderStyle::Odd, 2);
+        assert_eq!(odd[2], ("x-ratelimit-remaining".to_owned(), "-5".to_owned()));
+        assert_eq!(odd[3].1, "1.1");
+        assert_eq!(headers(&none, HeaderStyle::Absent, 0), []);
+    }
+}
