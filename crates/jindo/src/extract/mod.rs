@@ -25,7 +25,7 @@ mod verify;
 
 pub use elsewhere::elsewhere;
 pub use publish::{Directory, Disk, Staged};
-pub use source::{Chunk, Extracted, Failure, Grant, Refused, SeriesFile, Source};
+pub use source::{Chunk, Extracted, Failure, Grant, RefusedLine, SeriesFile, Source};
 pub use tables::{Summary, tables};
 pub use update::{Change, Which, update};
 pub use verify::{Finding, verify};

@@ -32,7 +32,7 @@ pub struct Chunk<'a> {
 
 /// A line of the list that was left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedLine {
     /// Its place in the list, counted together with the queries'.
     pub position: usize,
     pub written: String,
@@ -74,7 +74,7 @@ pub trait Source {
     fn query(&self, id: QueryId) -> Result<Option<Registered>, Failure>;
 
     /// The refused lines of the last request.
-    fn refused(&self) -> Result<Vec<Refused>, Failure>;
+    fn refused(&self) -> Result<Vec<RefusedLine>, Failure>;
 
     /// What is covered of a query: disjoint, oldest first.
     fn grants(&self, id: QueryId) -> Result<Vec<Grant>, Failure>;

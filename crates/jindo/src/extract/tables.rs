@@ -4,7 +4,7 @@
 //! query by query; the whole table is never in memory.
 
 use super::publish::{Disk, Staged};
-use super::source::{Extracted, Refused, SeriesFile, Source};
+use super::source::{Extracted, RefusedLine, SeriesFile, Source};
 use super::update::UNFINISHED;
 use super::{Error, Shown, hex};
 use crate::archive::Registered;
@@ -145,7 +145,7 @@ fn render(source: &impl Source, shown: &Shown, sink: &mut Sink<'_>) -> Result<Su
 /// A line of the tables.
 pub(super) enum Line {
     Query(Registered),
-    Refused(Refused),
+    Refused(RefusedLine),
 }
 
 /// The last request's lines in its order, then the queries of earlier ones.
@@ -173,7 +173,7 @@ impl<'a, 'b> Rendering<'a, 'b> {
         Ok(Self { shown, sink, summary: Summary::default() })
     }
 
-    pub(super) fn refused(&mut self, line: &Refused) -> Result<(), Error> {
+    pub(super) fn refused(&mut self, line: &RefusedLine) -> Result<(), Error> {
         self.summary.queries += 1;
         self.summary.refused += 1;
         let row = record([&*line.written, "", "refused", "0", "0", &*line.reason]);
