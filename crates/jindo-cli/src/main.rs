@@ -1,2 +1,7 @@
-//! The command line of jindo.
-fn main() {}
+//! The process: arguments in, exit code out.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    jindo_cli::main(std::env::args_os())
+}

@@ -59,3 +59,9 @@ impl Random {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
+
+/// Numbers that nobody can guess: the seed of a run, the salt of an archive.
+pub fn entropy() -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    RandomState::new().build_hasher().finish()
+}

@@ -1,4 +1,14 @@
 //! Response bytes → columns, in one pass, checked against what was asked and clipped to the window. Pure.
+//!
+//! Nothing of an answer is taken on trust: a 200 may say `status: "error"`, be HTML or half a body, or be coarser than
+//! asked. Either everything in it is what was asked for, or the whole answer is an [`Error`] that says what to do next.
+//! This stage never guesses, never repairs a value, and knows nothing of HTTP.
+
+mod body;
+mod check;
+mod field;
+#[cfg(test)]
+mod tests;
 
 use crate::plan::Window;
 use crate::query::Interval;
@@ -35,11 +45,53 @@ pub struct Series {
     pub values: Vec<f64>,
 }
 
-/// Why an answer of status 200 is no data.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+/// Why a body is no answer, by what the caller would do about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    #[error("the server refuses: {message}")]
+    /// Half a body, HTML, nothing at all, no JSON: something between us and the server broke. Ask again.
+    #[error("the answer is not whole: {what} (byte {at})")]
+    Garbled {
+        what: String,
+        /// Bytes from the start of the body to where reading stopped.
+        at: usize,
+    },
+    /// The server understood and declined, in its own words, on one line. Halve the batch or give up, by these words.
+    #[error("refused: {message}")]
     Refused { message: String },
-    #[error("coarser than asked")]
-    Coarser { query: usize, asked: Interval, got: Interval, others_fine: bool },
+    /// The points are further apart than asked, or closer: the server's cap on points is smaller than assumed, or it does
+    /// not offer the interval. Split the window, or give the query up.
+    #[error("query {query} came back every {got} instead of every {asked}")]
+    Interval {
+        /// Position in the call of the first query at the coarsest interval found.
+        query: usize,
+        asked: Interval,
+        /// The coarsest interval found in the answer, else the finest.
+        got: Interval,
+        /// Some series of the same answer came back as asked: a cap would have hit them all.
+        others_fine: bool,
+    },
+    /// JSON, but not what the API promises: ask again, then give up. Holding it for data would be a guess.
+    #[error("the answer contradicts what was asked: {what}")]
+    Inconsistent { what: String },
+}
+
+/// Reads the body of a 200. The decisions that the API's documents leave open:
+///
+/// - `status` must be there and be `ok`, `error` and `errors` must say nothing; else it is [`Error::Refused`].
+/// - A series without `query_index` is the lone query's, and a contradiction in a call of several.
+/// - The group is `tag_set`, never `scope` (whose values may hold commas and colons). An answer without `tag_set`, as in
+///   2020, is good only for a query known to be ungrouped: `group_by: []` in a call of one, or `scope: "*"`.
+/// - `null` is no data. Points outside the window are left out, even the bucket at its end; a point off the grid is a
+///   contradiction wherever it lies.
+/// - The same point or series twice counts once; twice with different content is a contradiction. A null beside a value
+///   at the same time does not contradict it.
+/// - Unknown fields are skipped, in any order; a known field twice is a contradiction, whichever would win.
+///
+/// Memory is at most about ten times the body; nesting deepens a counter, not the stack.
+///
+/// # Errors
+/// See [`Error`]; where several series break the contract, [`Error::Interval`] is told first: it explains the others.
+pub fn answer(body: &[u8], expected: &Expected) -> Result<Answer, Error> {
+    let body = body::read(body, expected)?;
+    check::answer(body, expected)
 }

@@ -19,8 +19,8 @@ pub enum Failure {
     UrlTooLong,
     /// More than `BODY_BYTES_MAX` decoded bytes: ask for less.
     TooLarge,
-    /// Data coarser than asked: the cap on points is lower than assumed, or the interval is not on offer.
-    Coarser {
+    /// Points further apart or closer than asked: the cap on points is lower than assumed, or the interval is not on offer.
+    OtherInterval {
         /// Position in the call of the query whose series is the coarsest.
         query: usize,
         got: Interval,
@@ -51,6 +51,32 @@ pub fn classify(status: u16, body: &[u8], rate: Option<Rate>) -> Failure {
 }
 
 impl Failure {
+    /// One word for the run's log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Limited { .. } => "limited",
+            Self::Transient { .. } => "transient",
+            Self::TimedOut { .. } => "timed-out",
+            Self::Refused { .. } => "refused",
+            Self::UrlTooLong => "url-too-long",
+            Self::TooLarge => "too-large",
+            Self::OtherInterval { .. } => "other-interval",
+            Self::Forbidden { .. } => "forbidden",
+        }
+    }
+
+    /// The words behind it, where there are any.
+    pub fn words(&self) -> Option<String> {
+        match self {
+            Self::Transient { what: words }
+            | Self::TimedOut { what: words }
+            | Self::Refused { words }
+            | Self::Forbidden { words } => Some(words.clone()),
+            Self::OtherInterval { got, .. } => Some(format!("points came back every {got}")),
+            Self::Limited { .. } | Self::UrlTooLong | Self::TooLarge => None,
+        }
+    }
+
     /// What an answer of status 200 means that could not be used.
     pub fn of_answer(error: parse::Error) -> Self {
         match error {
@@ -61,8 +87,8 @@ impl Failure {
                 Self::Transient { what: message }
             }
             parse::Error::Refused { message } => Self::Refused { words: shorten(&message) },
-            parse::Error::Coarser { query, got, others_fine, .. } => {
-                Self::Coarser { query, got, others_fine }
+            parse::Error::Interval { query, got, others_fine, .. } => {
+                Self::OtherInterval { query, got, others_fine }
             }
             other => Self::Transient { what: other.to_string() },
         }

@@ -33,6 +33,12 @@ impl Rate {
         let name = header("x-ratelimit-name").unwrap_or_default().trim().to_owned();
         Some(Self { name, limit, period_s, remaining, reset_s })
     }
+
+    /// Whole calls left.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what a limit can be")]
+    pub fn whole_remaining(&self) -> u64 {
+        self.remaining.clamp(0.0, 1e15) as u64
+    }
 }
 
 #[cfg(test)]

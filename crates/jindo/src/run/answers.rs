@@ -10,6 +10,9 @@ use crate::request::{BODY_BYTES_MAX, Backoff, Failure, Rate};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::VecDeque;
 
+/// A call that failed so often while others came through is refused for good, whatever the server calls it.
+const ATTEMPTS_MAX: u32 = 5;
+
 impl Machine {
     pub(super) fn answered(
         &mut self,
@@ -28,6 +31,7 @@ impl Machine {
         self.budget.answered(flight.sent_at, now, rate.as_ref());
         match outcome {
             Ok(facts) => {
+                self.succeeded_at = Some(now);
                 self.fine(call, flight, &facts, rate.is_some(), actions);
             }
             Err(failure) => self.failed(now, flight.job, failure, rate.as_ref(), actions),
@@ -100,7 +104,7 @@ impl Machine {
     ) {
         if let (
             Purpose::Probe(id),
-            Failure::Coarser { .. } | Failure::TooLarge | Failure::UrlTooLong,
+            Failure::OtherInterval { .. } | Failure::TooLarge | Failure::UrlTooLong,
         ) = (job.purpose, &failure)
         {
             // The server took the question, and that is what a probe asks.
@@ -113,16 +117,16 @@ impl Machine {
                 self.end(End::Forbidden { words, after_success }, now);
             }
             Failure::Limited { .. } => self.limited(now, job, rate),
-            Failure::Transient { what } => self.transient(now, job, what),
+            Failure::Transient { what } => self.transient(now, job, what, actions),
             Failure::TimedOut { what } => self.timed_out(now, job, what, actions),
             Failure::Refused { words } => self.refused(job, words, actions),
             Failure::UrlTooLong => self.url_too_long(job, actions),
             Failure::TooLarge => self.too_large(job, actions),
-            Failure::Coarser { query, got, others_fine } => {
+            Failure::OtherInterval { query, got, others_fine } => {
                 if got > job.task.interval && self.is_contradicted(&job) {
                     let what =
                         format!("coarser ({got}) than the same number of points was served before");
-                    return self.transient(now, job, what);
+                    return self.transient(now, job, what, actions);
                 }
                 self.coarser(job, query, got, others_fine, actions);
             }
@@ -149,8 +153,13 @@ impl Machine {
         self.lose_patience(now);
     }
 
-    fn transient(&mut self, now: Timestamp, mut job: Job, what: String) {
+    fn transient(&mut self, now: Timestamp, mut job: Job, what: String, actions: &mut Vec<Action>) {
         job.attempts += 1;
+        let first = *job.failing_since.get_or_insert(now);
+        // Others came through meanwhile: it is not the server, it is this call.
+        if job.attempts >= ATTEMPTS_MAX && self.succeeded_at.is_some_and(|at| at > first) {
+            return self.refused(job, what, actions);
+        }
         self.trouble.in_a_row += 1;
         self.trouble.since.get_or_insert(now);
         self.trouble.what = Some(what);
@@ -167,7 +176,7 @@ impl Machine {
     fn timed_out(&mut self, now: Timestamp, job: Job, what: String, actions: &mut Vec<Action>) {
         let suspected = matches!(job.purpose, Purpose::Half(_));
         if job.attempts == 0 && !suspected {
-            return self.transient(now, job, what);
+            return self.transient(now, job, what, actions);
         }
         self.trouble.what = Some(what.clone());
         if job.task.queries.len() > 1 {
@@ -182,7 +191,7 @@ impl Machine {
                 }
                 self.settle(&job);
             }
-            _ => self.transient(now, job, what),
+            _ => self.transient(now, job, what, actions),
         }
     }
 

@@ -165,7 +165,7 @@ impl Diagnoses {
         let half = |queries: &[usize]| Task { queries: queries.to_vec(), ..refusal.task.clone() };
         let halves = [half(first), half(second)];
         let id = self.number();
-        let jobs = halves.clone().map(|task| Job { task, attempts: 0, purpose: Purpose::Half(id) });
+        let jobs = halves.clone().map(|task| Job { purpose: Purpose::Half(id), ..Job::fetch(task) });
         self.open.insert(id, Diagnosis::Halves { whole: refusal, halves, verdicts: [None, None] });
         jobs.into_iter().rev().map(Conclusion::Ask).collect()
     }
@@ -236,7 +236,7 @@ impl Diagnoses {
         let id = self.number();
         let task = Task { window, ..refusal.task.clone() };
         self.open.insert(id, Diagnosis::Suspect { stage, refusal, other });
-        vec![Conclusion::Ask(Job { task, attempts: 0, purpose: Purpose::Probe(id) })]
+        vec![Conclusion::Ask(Job { purpose: Purpose::Probe(id), ..Job::fetch(task) })]
     }
 
     fn suspect(

@@ -56,6 +56,7 @@ pub struct Machine {
     pub(super) calls: u64,
     pub(super) points: u64,
     pub(super) succeeded: bool,
+    pub(super) succeeded_at: Option<Timestamp>,
     /// A call of the planned size was answered: the limits hold, and calls need not wait for one another.
     pub(super) limits_hold: bool,
     /// What is queued was planned for other limits.
@@ -87,7 +88,7 @@ impl Machine {
             }
         }
         for tasks in on_trial.values_mut().filter(|tasks| !tasks.is_empty()) {
-            queue.push_back(Job { task: tasks.remove(0), attempts: 0, purpose: Purpose::Trial });
+            queue.push_back(Job { purpose: Purpose::Trial, ..Job::fetch(tasks.remove(0)) });
         }
         Self {
             range: plan.range,
@@ -107,6 +108,7 @@ impl Machine {
             calls: 0,
             points: 0,
             succeeded: false,
+            succeeded_at: None,
             limits_hold: false,
             stale: false,
             trouble: Trouble::default(),

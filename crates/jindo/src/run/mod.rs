@@ -6,11 +6,19 @@
 mod action;
 mod answers;
 mod diagnosis;
+mod driver;
+mod log;
 mod machine;
+mod report;
+mod shelf;
 mod subject;
 
 pub use action::{Action, Ask, Call, End, Event, Facts, Form, Progress, Settings};
+pub use driver::{Doors, Mission, Outcome, drive, note, with_causes};
+pub use log::RunLog;
 pub use machine::Machine;
+pub use report::Report;
+pub use shelf::{Shelf, list};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! What the machine knows of each query, and the jobs it still has to do.
 
 use crate::plan::{Limits, Plan, Task, Window, escaped_len, tile};
+use jiff::Timestamp;
 
 /// Decoded bytes that one call should bring at most; three quarters of what the client takes.
 const BODY_BYTES_TARGET: f64 = (48 << 20) as f64;
@@ -38,6 +39,7 @@ pub(super) struct Job {
     pub(super) task: Task,
     /// Calls made for it in vain.
     pub(super) attempts: u32,
+    pub(super) failing_since: Option<Timestamp>,
     pub(super) purpose: Purpose,
 }
 
@@ -55,7 +57,7 @@ pub(super) enum Purpose {
 
 impl Job {
     pub(super) fn fetch(task: Task) -> Self {
-        Self { task, attempts: 0, purpose: Purpose::Fetch }
+        Self { task, attempts: 0, failing_since: None, purpose: Purpose::Fetch }
     }
 }
 

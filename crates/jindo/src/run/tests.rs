@@ -179,7 +179,7 @@ fn a_cap_on_points_is_learnt_once_whether_the_server_refuses_or_coarsens() {
             let run = drive(&plan, settings(), |_, ask| match points(ask) > cap {
                 true if coarsens => {
                     let got = Interval::from_secs(300).unwrap();
-                    (Err(Failure::Coarser { query: 0, got, others_fine: false }), None)
+                    (Err(Failure::OtherInterval { query: 0, got, others_fine: false }), None)
                 }
                 true => refuse("too many points"),
                 false => FINE,
@@ -290,11 +290,24 @@ fn a_query_that_the_server_never_serves_as_asked_is_given_up_naming_what_it_offe
             Some(query) => {
                 let got = Interval::from_secs(300).unwrap();
                 let others_fine = ask.queries.len() > 1;
-                (Err(Failure::Coarser { query, got, others_fine }), None)
+                (Err(Failure::OtherInterval { query, got, others_fine }), None)
             }
             None => FINE,
         });
     assert_eq!(run.given_up.len(), 1);
     assert!(run.given_up[&1].contains("300 s"), "{:?}", run.given_up);
     assert!(run.learnt.is_empty(), "one query teaches nothing about the others: {:?}", run.learnt);
+}
+
+#[test]
+fn a_query_whose_answers_are_always_garbled_is_given_up_while_the_others_come_through() {
+    let plan = plan(70, 4);
+    let run = drive(&plan, settings(), |_, ask| match ask.queries.contains(&3) {
+        true => (Err(Failure::Transient { what: "the answer is not whole".into() }), None),
+        false => FINE,
+    });
+    assert_eq!(run.end, End::Done);
+    assert_eq!(run.given_up, BTreeMap::from([(3, "the answer is not whole".to_owned())]));
+    assert_eq!(run.stored.values().filter(|&&secs| secs == 4 * DAY_S).count(), 69);
+    assert!(run.calls < 90, "{} calls", run.calls);
 }

@@ -1,0 +1,297 @@
+//! What the user typed, checked as far as text can be checked. Touches nothing.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jindo::plan::Pace;
+use jindo::query::Interval;
+use jindo::request::Reserve;
+use jiff::SignedDuration;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  jindo demo                                                   see it work: no keys, no network
+  jindo plan queries.txt --from -90d                           what would it cost?
+  jindo export queries.txt --from 2021-12-12 --to 2022-03-18 --timezone Asia/Seoul
+  jindo export                                                 the same again: continue, or bring up to date
+  jindo verify jindo-export                                    is everything still there and whole?
+
+Keys come from the environment, as for every Datadog tool: DD_API_KEY, DD_APP_KEY, and DD_SITE for other sites than
+datadoghq.com.
+
+Exit codes: 0 complete; 1 failed (run it again, it continues); 2 wrong usage, keys or query list; 3 finished, but gaps
+remain; 130 interrupted.";
+
+const QUERIES_HELP: &str = "\
+A text file (or `-`) with one metric query a line, as Datadog writes them: avg:aws.ec2.cpuutilization{*} by {host}.
+Blank lines and lines that begin with # are skipped.";
+
+/// Every Datadog metric as files, with few API calls and a receipt for every one of them
+#[derive(Debug, Parser)]
+#[command(name = "jindo", version, after_help = EXAMPLES, max_term_width = 110)]
+pub struct Arguments {
+    /// Say more on stderr, for reports of bugs; twice for every detail. Never shows keys
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// See it work on a simulated organisation: no keys, no network, a few seconds
+    Demo(Demo),
+    /// Print what an export would cost; touches nothing
+    Plan(Plan),
+    /// Fetch everything that is not there yet and write it as files. Again = continue
+    Export(Box<Export>),
+    /// What a directory holds and what is missing
+    Status(Status),
+    /// Check that everything is there, whole and as asked
+    Verify(Verify),
+    /// Write the files again from the archive; no calls
+    Extract(Extract),
+    /// A simulated Datadog API on a port, to try things on
+    Simulate(Simulate),
+}
+
+/// What is asked: the list, the range, and how queries are understood.
+#[derive(Debug, Clone, Args)]
+pub struct Wanted {
+    #[arg(help = QUERIES_HELP)]
+    pub queries: Option<PathBuf>,
+    /// Begin of the range: 2021-12-12, 2021-12-12T00:00:00+09:00, 13/12/2021 00:00:00 (day first), -90d, now
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub from: Option<String>,
+    /// End of the range, excluded [default: now]
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub to: Option<String>,
+    /// Zone in which times are read and written: an IANA name or `local` [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
+    /// One point every so often, for queries without a rollup of their own: 10s, 60s, 5m, 1h [default: 60s]
+    #[arg(long, value_name = "SPAN", value_parser = interval)]
+    pub resolution: Option<Interval>,
+    /// Fill in a template variable of the list: --var host=web-1 for $host. Repeatable
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    pub variables: Vec<(String, String)>,
+    /// null: add .fill(null), so that only what was reported is exported. keep: send queries as written, each alone, and
+    /// get the graph's numbers [default: null]
+    #[arg(long, value_enum)]
+    pub fill: Option<Fill>,
+    /// Take queries whose values depend on the range asked (top, cumsum, …): each window is then computed on its own
+    #[arg(long)]
+    pub allow_range_functions: bool,
+    /// Leave refused lines of the list out instead of stopping
+    #[arg(long)]
+    pub keep_going: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Fill {
+    Null,
+    Keep,
+}
+
+/// Where the API is.
+#[derive(Debug, Clone, Args)]
+pub struct Where {
+    /// Datadog site, such as datadoghq.eu or us5.datadoghq.com [default: $DD_SITE or datadoghq.com]
+    #[arg(long, value_name = "SITE")]
+    pub site: Option<String>,
+    /// Full address of the API instead, such as http://127.0.0.1:8080
+    #[arg(long, value_name = "URL", conflicts_with = "site")]
+    pub api_url: Option<String>,
+    /// PEM file of certificates to trust besides the system's, for a company's proxy
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Plan {
+    #[command(flatten)]
+    pub wanted: Wanted,
+    /// Leave out what this directory already holds
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Rate limit to reckon with
+    #[arg(long, value_name = "N/PERIOD", value_parser = pace, default_value = "1600/1h")]
+    pub limit: Pace,
+    /// One JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    #[command(flatten)]
+    pub wanted: Wanted,
+    #[command(flatten)]
+    pub place: Where,
+    /// Where everything goes
+    #[arg(long, value_name = "DIR", default_value = "./jindo-export")]
+    pub out: PathBuf,
+    /// Calls in flight at once, at most
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub concurrency: u16,
+    /// Share of the rate limit that is left to others
+    #[arg(long, value_name = "PERCENT", default_value = "0%", value_parser = reserve)]
+    pub reserve: Reserve,
+    /// Stop after so many calls; the next run goes on
+    #[arg(long, value_name = "N")]
+    pub max_calls: Option<u64>,
+    /// Own bound on the pace, for servers that name no rate limit
+    #[arg(long, value_name = "N/PERIOD", value_parser = pace)]
+    pub limit: Option<Pace>,
+    /// Ask nothing younger than this: cloud crawlers report late
+    #[arg(long, value_name = "SPAN", default_value = "20m", value_parser = span)]
+    pub settle: SignedDuration,
+    /// What is fetched sooner than this after its window's end is asked again by the next run
+    #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = span)]
+    pub look_back: SignedDuration,
+    /// End the run after so long without one answer
+    #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = span)]
+    pub give_up_after: SignedDuration,
+    /// How progress is shown on stderr
+    #[arg(long, value_enum, default_value_t = ProgressStyle::Auto)]
+    pub progress: ProgressStyle,
+    /// Exit with 0 instead of 3 when gaps remain
+    #[arg(long)]
+    pub accept_partial: bool,
+    /// Go on in this directory although the keys open another organisation than the one it belongs to
+    #[arg(long)]
+    pub rebind: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProgressStyle {
+    /// A bar on a terminal, else plain lines
+    Auto,
+    Bar,
+    /// A line every 10 seconds
+    Plain,
+    /// A JSON object a line, every second
+    Json,
+    None,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Directory of an export
+    pub dir: PathBuf,
+    /// One JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Directory of an export
+    pub dir: PathBuf,
+    /// Mend what can be mended without a call: adopt, rebuild, set aside, write again
+    #[arg(long)]
+    pub repair: bool,
+    /// One JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Extract {
+    /// Directory of an export
+    pub dir: PathBuf,
+    /// Format
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    pub to: Format,
+    /// Somewhere else than the directory itself
+    #[arg(long, value_name = "PATH")]
+    pub out: Option<PathBuf>,
+    /// Another zone for the times than the last export's
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Csv,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Where everything goes; an earlier demo there is continued
+    #[arg(long, value_name = "DIR", default_value = "./jindo-demo")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// Port on 127.0.0.1; 0 takes a free one and says which
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+    /// Rate limit of query calls
+    #[arg(long, value_name = "N/PERIOD", value_parser = pace)]
+    pub limit: Option<Pace>,
+    /// Time to answer: 50ms, or a range 0.5s-5s
+    #[arg(long, value_name = "SPAN[-SPAN]", default_value = "0s")]
+    pub latency: String,
+    /// Points per series that are served without coarsening
+    #[arg(long, value_name = "N", default_value_t = 1500)]
+    pub cap: u32,
+    /// Answer 400 above the cap instead of coarser data
+    #[arg(long)]
+    pub refuse_over_cap: bool,
+    /// Queries in a call, at most
+    #[arg(long, value_name = "N")]
+    pub max_queries: Option<usize>,
+    /// Also serve the bucket that starts at `to`
+    #[arg(long)]
+    pub include_end: bool,
+    /// Faults to inject: 5%, 24, or kind:N,kind:N
+    #[arg(long, value_name = "SPEC")]
+    pub faults: Option<String>,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Print the built-in list of 579 queries and end
+    #[arg(long)]
+    pub list: bool,
+}
+
+fn interval(text: &str) -> Result<Interval, String> {
+    let span = span(text)?;
+    u32::try_from(span.as_secs())
+        .ok()
+        .and_then(Interval::from_secs)
+        .filter(|_| span.subsec_nanos() == 0)
+        .ok_or_else(|| "whole seconds, at least one".to_owned())
+}
+
+/// `90d`, `20m`, `1h30m`, `60s`, `60` (seconds).
+pub fn span(text: &str) -> Result<SignedDuration, String> {
+    const HELP: &str = "a span such as 60s, 20m, 1h or 2d";
+    if let Ok(secs) = text.parse::<u32>() {
+        return Ok(SignedDuration::from_secs(i64::from(secs)));
+    }
+    let span: jiff::Span = text.parse().map_err(|_| HELP.to_owned())?;
+    let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| HELP.to_owned())?;
+    if duration.is_negative() { Err(HELP.to_owned()) } else { Ok(duration) }
+}
+
+fn pace(text: &str) -> Result<Pace, String> {
+    const HELP: &str = "calls per period, such as 3600/1h or 10/10s";
+    let (calls, period) = text.split_once('/').ok_or(HELP)?;
+    let calls = calls.trim().parse().ok().filter(|&calls| calls > 0).ok_or(HELP)?;
+    let unit = if period.starts_with(|c: char| c.is_ascii_digit()) { period.to_owned() } else { format!("1{period}") };
+    let period_s = u32::try_from(span(&unit).map_err(|_| HELP)?.as_secs()).ok().filter(|&s| s > 0).ok_or(HELP)?;
+    Ok(Pace { calls, period_s })
+}
+
+fn reserve(text: &str) -> Result<Reserve, String> {
+    let number = text.trim().trim_end_matches('%').parse().ok();
+    number.and_then(Reserve::percent).ok_or_else(|| "a percentage from 0% to 99%".to_owned())
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("NAME=VALUE, such as host=web-1")?;
+    let name = name.trim_start_matches('$');
+    if name.is_empty() { Err("a name before the `=`".into()) } else { Ok((name.into(), value.into())) }
+}

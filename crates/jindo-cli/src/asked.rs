@@ -1,0 +1,171 @@
+//! What is asked, from the command line or from the directory's last request: the list understood, the range in seconds.
+
+use crate::args::{Fill, Wanted};
+use crate::moment;
+use crate::words::Usage;
+use jindo::plan::Window;
+use jindo::query::{self, Interval, List};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Points of queries without a rollup of their own: what cloud crawlers deliver, and the finest that a day's call serves.
+const RESOLUTION_DEFAULT_S: u32 = 60;
+
+/// The words of a request, as the directory keeps them for `jindo export` without a list. Times stay words: `now` and
+/// `-90d` mean another time the next time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Words {
+    /// The list's file name, for complaints.
+    list_name: String,
+    list: String,
+    from: String,
+    to: String,
+    timezone: String,
+    resolution_s: u32,
+    variables: BTreeMap<String, String>,
+    keep_fill: bool,
+    allow_range_functions: bool,
+    keep_going: bool,
+}
+
+/// A request, understood.
+#[derive(Debug)]
+pub struct Asked {
+    pub words: Words,
+    pub list: List,
+    pub zone: TimeZone,
+    pub range: Window,
+    /// Where `--to` would have been, had it not been too young.
+    pub clipped_from: Option<Timestamp>,
+}
+
+impl Words {
+    /// The words of this command line; what it leaves out comes from `last` when there is no list on it.
+    pub fn new(wanted: &Wanted, last: Option<Self>) -> anyhow::Result<Self> {
+        let mut words = match (&wanted.queries, last) {
+            (Some(path), _) => Self::of_list(path, wanted)?,
+            (None, Some(last)) => last,
+            (None, None) => {
+                return Err(Usage::new("no query list")
+                    .hint("give a file with one query a line: jindo export queries.txt --from 2021-12-12")
+                    .into());
+            }
+        };
+        if let Some(from) = &wanted.from {
+            words.from.clone_from(from);
+        }
+        if let Some(to) = &wanted.to {
+            words.to.clone_from(to);
+        }
+        if let Some(timezone) = &wanted.timezone {
+            words.timezone.clone_from(timezone);
+        }
+        if let Some(resolution) = wanted.resolution {
+            words.resolution_s = u32::try_from(resolution.secs()).unwrap_or(RESOLUTION_DEFAULT_S);
+        }
+        if let Some(fill) = wanted.fill {
+            words.keep_fill = fill == Fill::Keep;
+        }
+        words.variables.extend(wanted.variables.iter().cloned());
+        words.allow_range_functions |= wanted.allow_range_functions;
+        words.keep_going |= wanted.keep_going;
+        Ok(words)
+    }
+
+    fn of_list(path: &Path, wanted: &Wanted) -> anyhow::Result<Self> {
+        let Some(from) = wanted.from.clone() else {
+            return Err(Usage::new("no begin of the range")
+                .hint("give one: --from 2021-12-12, or --from -90d for the last 90 days")
+                .into());
+        };
+        let bytes = query::read_list(path).map_err(|error| {
+            Usage::new(format!("the query list {} cannot be read: {error}", path.display()))
+        })?;
+        let list = query::decode(&bytes).map_err(|error| Usage::new(format!("{}: {error}", path.display())))?;
+        Ok(Self {
+            list_name: path.display().to_string(),
+            list,
+            from,
+            to: "now".into(),
+            timezone: "UTC".into(),
+            resolution_s: RESOLUTION_DEFAULT_S,
+            variables: BTreeMap::new(),
+            keep_fill: false,
+            allow_range_functions: false,
+            keep_going: false,
+        })
+    }
+
+    pub fn keeps_going(&self) -> bool {
+        self.keep_going
+    }
+
+    /// The same request at another resolution, for the comparison in the plan.
+    pub fn at(&self, resolution: Interval) -> Self {
+        Self { resolution_s: u32::try_from(resolution.secs()).unwrap_or(RESOLUTION_DEFAULT_S), ..self.clone() }
+    }
+
+    pub fn resolution(&self) -> Option<Interval> {
+        Interval::from_secs(self.resolution_s)
+    }
+
+    /// The list as it is understood, complaints and all.
+    pub fn list(&self) -> anyhow::Result<List> {
+        let Some(resolution) = self.resolution() else {
+            return Err(Usage::new("a resolution of 0 s").into());
+        };
+        let settings = query::Settings {
+            resolution,
+            variables: self.variables.clone(),
+            fill: if self.keep_fill { query::Fill::Keep } else { query::Fill::Null },
+            range_functions: if self.allow_range_functions {
+                query::RangeFunctions::Allow
+            } else {
+                query::RangeFunctions::Refuse
+            },
+        };
+        Ok(query::list(&self.list_name, self.list.as_bytes(), &settings))
+    }
+}
+
+/// Understands the words. All complaints about the list come at once, unless refused lines are to be left out.
+pub fn understand(words: Words, settle: SignedDuration, now: Timestamp) -> anyhow::Result<Asked> {
+    let zone = moment::zone(&words.timezone).ok_or_else(|| {
+        Usage::new(format!("`{}` is no time zone", words.timezone)).hint("use an IANA name such as Asia/Seoul, or `local`")
+    })?;
+    let list = words.list()?;
+    if !list.refused.is_empty() && !words.keep_going {
+        return Err(complaints(&list).into());
+    }
+    if list.queries.is_empty() {
+        return Err(Usage::new(format!("{} holds no query", words.list_name)).into());
+    }
+    let time = |text: &str, flag: &str| {
+        moment::parse(text, &zone, now).map_err(|error| Usage::new(format!("{flag}: {error}")))
+    };
+    let (from, to) = (time(&words.from, "--from")?, time(&words.to, "--to")?);
+    let youngest = Timestamp::from_second((now - settle).as_second()).unwrap_or(to);
+    let to_s = Timestamp::from_second(to.as_second()).unwrap_or(to);
+    let end = to_s.min(youngest);
+    let range = Window::new(from, end).ok_or_else(|| {
+        let (from, end) = (moment::in_words(from, &zone), moment::in_words(end, &zone));
+        Usage::new(format!("the range is empty: it begins at {from} and ends at {end}"))
+            .hint("give an earlier --from or a later --to; nothing younger than --settle is asked")
+    })?;
+    Ok(Asked { words, list, zone, range, clipped_from: (end < to_s).then_some(to_s) })
+}
+
+/// All that is wrong with a list, with its places.
+fn complaints(list: &List) -> Usage {
+    let mut text = String::new();
+    for complaint in &list.refused {
+        text.push_str(&complaint.to_string());
+        text.push('\n');
+    }
+    let wrong = crate::words::counted(list.refused.len() as u64, "line is", "lines are");
+    text.push_str(&format!("{wrong} not understood; nothing was asked and nothing was written"));
+    Usage::new(text).hint("mend the list, or leave these lines out with --keep-going")
+}

@@ -1,0 +1,57 @@
+//! First contact: whose organisation the keys open, and which key is wrong when none opens.
+
+use crate::export::Access;
+use crate::words::{Failed, Usage};
+use jindo::archive::{Archive, Organisation};
+use jindo::clock::entropy;
+use jindo::request::{Client, Identity, KeyCheck, wait};
+
+/// Tries to reach the API this often before giving up: a typo in `--site` should not take ten minutes to show.
+const TRIES: u32 = 3;
+
+/// The organisation behind the keys. Where the server does not say, the API key's salted hash stands for it.
+pub fn organisation(client: &Client, access: &Access, archive: &Archive) -> anyhow::Result<Organisation> {
+    let org_id = identify(client, access)?;
+    let salt = archive.salt(&format!("{:016x}{:016x}", entropy(), entropy()))?;
+    let key_hash = Some(access.keys.api.salted_hash(&salt));
+    Ok(Organisation { site: access.site.clone(), org_id, key_hash })
+}
+
+fn identify(client: &Client, access: &Access) -> anyhow::Result<Option<String>> {
+    let mut unreachable = String::new();
+    for _ in 0..TRIES {
+        match wait(client.identity()) {
+            Identity::Organisation(id) => return Ok(Some(id)),
+            Identity::Unknown => return Ok(None),
+            // An application key without the right to read users is refused here and may read metrics all the same.
+            Identity::Forbidden => match wait(client.check_api_key()) {
+                KeyCheck::Invalid => return Err(wrong_api_key(access).into()),
+                KeyCheck::Valid | KeyCheck::Unknown => return Ok(None),
+            },
+            Identity::Unreachable(why) => unreachable = why,
+        }
+    }
+    Err(Failed::new(
+        format!("{} cannot be reached: {unreachable}", access.endpoint.url),
+        "check --site or DD_SITE, the network, and HTTPS_PROXY where a proxy is needed",
+    )
+    .into())
+}
+
+/// The first query was refused: says which key, or the site.
+pub fn which_key(client: &Client, access: &Access, words: &str) -> anyhow::Error {
+    match wait(client.check_api_key()) {
+        KeyCheck::Invalid => wrong_api_key(access).into(),
+        KeyCheck::Valid => Usage::new(format!("the application key (DD_APP_KEY) is refused by {}: {words}", access.site))
+            .hint("the API key is fine; give an application key of the same organisation with the scope timeseries_query")
+            .into(),
+        KeyCheck::Unknown => Usage::new(format!("the keys are refused by {}: {words}", access.site))
+            .hint("check DD_API_KEY, DD_APP_KEY and the site (--site, DD_SITE): keys of one site are unknown to another")
+            .into(),
+    }
+}
+
+fn wrong_api_key(access: &Access) -> Usage {
+    Usage::new(format!("the API key (DD_API_KEY) is not known to {}", access.site))
+        .hint("check the key and the site (--site, DD_SITE): keys of one site are unknown to another")
+}

@@ -1,0 +1,243 @@
+//! The main job: plan, contact, fetch, extract, and say how it went.
+
+use crate::args;
+use crate::asked::{Asked, Words, understand};
+use crate::planning::{self, brief, existing, last_words, learnt_limits};
+use crate::progress::Shown;
+use crate::screen;
+use crate::settings::Environment;
+use crate::summary::{self, Told};
+use crate::words::{Failed, Usage};
+use anyhow::Context as _;
+use jindo::archive::{Archive, Holder, Line, QueryId, Registered, Request};
+use jindo::clock::{Clock, entropy};
+use jindo::extract::{self, Directory, Which};
+use jindo::plan::Plan;
+use jindo::request::{Client, Endpoint, Keys};
+use jindo::run::{Doors, End, Mission, Outcome, RunLog, Settings, drive};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+/// The job's parts that do not come from the command line: `jindo demo` brings its own.
+#[derive(Debug)]
+pub struct Access {
+    /// How the site is called in words and in the ledger.
+    pub site: String,
+    pub endpoint: Endpoint,
+    pub keys: Keys,
+}
+
+/// `jindo export`: again = continue.
+pub fn run(command: &args::Export, clock: &dyn Clock, interrupted: &AtomicBool) -> anyhow::Result<u8> {
+    let environment = Environment::read();
+    let access = || {
+        let (site, endpoint) = environment.endpoint(&command.place)?;
+        Ok(Access { site, endpoint, keys: environment.keys()? })
+    };
+    let told = export(command, &access, clock, interrupted)?;
+    screen::answer(&summary::of_export(&told))?;
+    Ok(exit_code(&told, command))
+}
+
+/// The whole job. `access` is called only when there is something to ask.
+pub fn export(
+    command: &args::Export,
+    access: &dyn Fn() -> anyhow::Result<Access>,
+    clock: &dyn Clock,
+    interrupted: &AtomicBool,
+) -> anyhow::Result<Told> {
+    let started = clock.now();
+    let asked = ask(command, clock)?;
+    let plan = planning::plan(&asked, existing(&command.out)?.as_ref(), started)?;
+    say_plan(&asked, &plan, command);
+    let client = contact(&plan, access)?;
+    let archive = open(&command.out, clock)?;
+    if let Some((client, access)) = &client {
+        bind(client, access, &archive, command)?;
+    }
+    archive.register(&request(&asked)?)?;
+    let (plan, registered) = planned(&asked, &archive, clock)?;
+    let shown = shown(&asked)?;
+    let outcome = match &client {
+        Some((client, access)) if plan.calls() > 0 => {
+            let run = Run { command, archive: &archive, shown: &shown, clock, interrupted };
+            let outcome = run.fetch(client, &plan, &registered)?;
+            check_keys(&outcome, client, access)?;
+            outcome
+        }
+        _ => Outcome { end: End::Done, calls: 0, points: 0 },
+    };
+    let files = if outcome.end == End::Interrupted { None } else { Some(extract_all(&archive, &command.out, &shown)?) };
+    if let End::Failed { why } = &outcome.end {
+        return Err(Failed::new(why.clone(), "what was fetched is kept; the same command continues").into());
+    }
+    Ok(Told { asked, plan, outcome, files, dir: command.out.clone(), took: clock.now().duration_since(started) })
+}
+
+fn ask(command: &args::Export, clock: &dyn Clock) -> anyhow::Result<Asked> {
+    let last = last_words(existing(&command.out)?.as_ref())?;
+    understand(Words::new(&command.wanted, last)?, command.settle, clock.now())
+}
+
+fn say_plan(asked: &Asked, plan: &Plan, command: &args::Export) {
+    if command.progress == args::ProgressStyle::None || command.progress == args::ProgressStyle::Json {
+        return;
+    }
+    for note in &asked.list.notes {
+        screen::remark(&format!("{note}\n"));
+    }
+    if asked.words.keeps_going() {
+        for complaint in &asked.list.refused {
+            screen::remark(&format!("left out: {complaint}\n"));
+        }
+    }
+    screen::remark(&brief(asked, plan, command.limit));
+}
+
+/// The client, when there is a call to make; without one neither keys nor network are needed.
+fn contact(
+    plan: &Plan,
+    access: &dyn Fn() -> anyhow::Result<Access>,
+) -> anyhow::Result<Option<(Client, Access)>> {
+    if plan.calls() == 0 {
+        return Ok(None);
+    }
+    let access = access()?;
+    let client = Client::new(&access.endpoint, &access.keys).map_err(|error| Usage::new(error.to_string()))?;
+    Ok(Some((client, access)))
+}
+
+/// Takes the directory for writing; opening and recovering are one path.
+pub fn open(dir: &Path, clock: &dyn Clock) -> anyhow::Result<Archive> {
+    let holder = Holder { pid: std::process::id(), host: rustix::system::uname().nodename().to_string_lossy().into_owned(), since: clock.now() };
+    Ok(Archive::open(dir, &holder)?)
+}
+
+/// Learns whose organisation the keys open, and refuses to mix two in one directory.
+fn bind(client: &Client, access: &Access, archive: &Archive, command: &args::Export) -> anyhow::Result<()> {
+    let organisation = crate::contact::organisation(client, access, archive)?;
+    if command.rebind {
+        archive.rebind(&organisation)?;
+    } else {
+        archive.bind(&organisation)?;
+    }
+    Ok(())
+}
+
+fn request(asked: &Asked) -> anyhow::Result<Request> {
+    let queries = asked.list.queries.iter().cloned().map(Line::Query);
+    let refused = asked.list.refused.iter().map(|complaint| Line::Refused {
+        written: complaint.written().to_owned(),
+        reason: complaint.reason(),
+    });
+    Ok(Request {
+        lines: queries.chain(refused).collect(),
+        asked: asked.range,
+        timezone: zone_name(asked)?,
+        arguments: serde_json::to_string(&asked.words)?,
+    })
+}
+
+/// The IANA name; `local` is a name of today's machine only.
+fn zone_name(asked: &Asked) -> anyhow::Result<String> {
+    asked.zone.iana_name().map(str::to_owned).context("the time zone has no IANA name")
+}
+
+/// The plan as the ledger sees it, and its queries as it numbers them.
+fn planned(asked: &Asked, archive: &Archive, clock: &dyn Clock) -> anyhow::Result<(Plan, Vec<Registered>)> {
+    let registered: Vec<_> = archive.queries()?.into_iter().filter(|query| query.position.is_some()).collect();
+    let coverage = archive.coverage_all()?;
+    let covered: Vec<_> = registered
+        .iter()
+        .map(|query| planning::closed(coverage.get(&query.id).map_or(&[], Vec::as_slice)))
+        .collect();
+    let queries = registered.iter().map(planning::as_registered).collect();
+    let plan = Plan::new(asked.range, queries, &covered, learnt_limits(archive)?, clock.now());
+    Ok((plan, registered))
+}
+
+fn shown(asked: &Asked) -> anyhow::Result<extract::Shown> {
+    Ok(extract::Shown { zone: asked.zone.clone(), timezone: zone_name(asked)? })
+}
+
+/// Brings all files and tables up to date.
+pub fn extract_all(archive: &Archive, dir: &Path, shown: &extract::Shown) -> anyhow::Result<extract::Summary> {
+    let disk = Directory::of_archive(dir);
+    let all: Vec<_> = archive.queries()?.iter().map(|query| query.id).collect();
+    extract::update(archive, &disk, &all, shown, Which::Outdated)?;
+    Ok(extract::tables(archive, &disk, shown)?)
+}
+
+struct Run<'a> {
+    command: &'a args::Export,
+    archive: &'a Archive,
+    shown: &'a extract::Shown,
+    clock: &'a dyn Clock,
+    interrupted: &'a AtomicBool,
+}
+
+impl Run<'_> {
+    fn fetch(&self, client: &Client, plan: &Plan, registered: &[Registered]) -> anyhow::Result<Outcome> {
+        let now = self.clock.now();
+        let mut report = Shown::new(self.command.progress, now);
+        let disk = Directory::of_archive(&self.command.out);
+        let extract = |queries: &[QueryId]| {
+            extract::update(self.archive, &disk, queries, self.shown, Which::Outdated)
+                .map(|_| ())
+                .map_err(|error| jindo::run::with_causes(&error))
+        };
+        let doors = Doors {
+            archive: self.archive,
+            client,
+            clock: self.clock,
+            log: RunLog::create(&self.command.out, now).context("while creating the run's log")?,
+            report: &mut report,
+            interrupted: self.interrupted,
+            extract: &extract,
+        };
+        let given_up = |query: &Registered| query.given_up.is_some();
+        let mission = Mission {
+            plan,
+            ids: registered.iter().map(|query| query.id).collect(),
+            given_up: (0..registered.len()).filter(|&index| given_up(&registered[index])).collect(),
+            look_back: self.command.look_back,
+        };
+        let outcome = drive(doors, mission, self.settings()?).context("while fetching")?;
+        report.done();
+        Ok(outcome)
+    }
+
+    fn settings(&self) -> anyhow::Result<Settings> {
+        Ok(Settings {
+            concurrency: usize::from(self.command.concurrency),
+            reserve: self.command.reserve,
+            pace: self.command.limit,
+            calls_max: self.command.max_calls,
+            give_up_after: self.command.give_up_after,
+            limits: learnt_limits(self.archive)?,
+            seed: entropy(),
+        })
+    }
+}
+
+/// Keys that are refused end with a sentence that says which.
+fn check_keys(outcome: &Outcome, client: &Client, access: &Access) -> anyhow::Result<()> {
+    match &outcome.end {
+        End::Forbidden { words, after_success: false } => Err(crate::contact::which_key(client, access, words)),
+        End::Forbidden { words, after_success: true } => Err(Failed::new(
+            format!("the keys worked and are now refused: {words}"),
+            "what was fetched is kept; with valid keys the same command continues",
+        )
+        .into()),
+        _ => Ok(()),
+    }
+}
+
+fn exit_code(told: &Told, command: &args::Export) -> u8 {
+    let gaps = told.files.as_ref().is_none_or(|files| files.partial + files.given_up > 0);
+    match told.outcome.end {
+        End::Interrupted => 130,
+        _ if gaps && !command.accept_partial => 3,
+        _ => 0,
+    }
+}

@@ -1,0 +1,43 @@
+//! `jindo extract`: the files once more from the archive. Makes no call and needs no keys.
+
+use crate::args;
+use crate::export::{extract_all, open};
+use crate::moment;
+use crate::screen;
+use crate::words::{Usage, count, counted};
+use jindo::archive::Archive;
+use jindo::clock::Clock;
+use jindo::extract::{self, Directory, Shown};
+
+pub fn run(command: &args::Extract, clock: &dyn Clock) -> anyhow::Result<u8> {
+    let args::Format::Csv = command.to;
+    let summary = match &command.out {
+        Some(out) => {
+            let archive = Archive::read(&command.dir)?;
+            let shown = shown(&archive, command.timezone.as_deref())?;
+            extract::elsewhere(&archive, &Directory::of_copy(out), &shown)?
+        }
+        None => {
+            let archive = open(&command.dir, clock)?;
+            let shown = shown(&archive, command.timezone.as_deref())?;
+            extract_all(&archive, &command.dir, &shown)?
+        }
+    };
+    let place = command.out.as_ref().unwrap_or(&command.dir).display();
+    screen::answer(&format!(
+        "{} of {}, {} points, in {place}/csv/; {place}/series.csv says what each file is\n",
+        counted(summary.series, "series", "series"),
+        counted(summary.queries, "query", "queries"),
+        count(summary.points),
+    ))?;
+    Ok(0)
+}
+
+/// The zone asked for, else that of the directory's last request.
+pub fn shown(archive: &Archive, timezone: Option<&str>) -> anyhow::Result<Shown> {
+    let last = archive.request()?.map_or_else(|| "UTC".to_owned(), |request| request.timezone);
+    let name = timezone.unwrap_or(&last);
+    let zone = moment::zone(name).ok_or_else(|| Usage::new(format!("`{name}` is no time zone")))?;
+    let timezone = zone.iana_name().unwrap_or(name).to_owned();
+    Ok(Shown { zone, timezone })
+}

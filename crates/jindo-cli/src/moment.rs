@@ -1,0 +1,124 @@
+//! Times as people write them.
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+
+/// A word that is no time.
+#[derive(Debug, thiserror::Error)]
+#[error("`{text}` is no time; write 2021-12-12, 2021-12-12T00:00:00+09:00, 13/12/2021 00:00:00 (day first), -90d or now")]
+pub struct NoTime {
+    text: String,
+}
+
+/// Reads `text`; without an offset of its own it is meant in `zone`. `-90d` is midnight of that day in `zone` when whole
+/// days are counted: an export of days is what people want.
+pub fn parse(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, NoTime> {
+    let text = text.trim();
+    let found = if text == "now" {
+        Some(now)
+    } else if let Some(back) = text.strip_prefix('-') {
+        ago(back, zone, now)
+    } else {
+        absolute(text, zone)
+    };
+    found.ok_or_else(|| NoTime { text: text.to_owned() })
+}
+
+fn ago(back: &str, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {
+    if let Some(days) = back.strip_suffix('d').and_then(|days| days.parse::<i32>().ok()) {
+        let day = now.to_zoned(zone.clone()).checked_sub(days.days()).ok()?;
+        return day.start_of_day().ok().map(|day| day.timestamp());
+    }
+    let span = crate::args::span(back).ok()?;
+    now.checked_sub(span).ok().and_then(whole_second)
+}
+
+fn absolute(text: &str, zone: &TimeZone) -> Option<Timestamp> {
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return whole_second(at);
+    }
+    let local: DateTime = text
+        .parse::<Date>()
+        .map(|date| date.at(0, 0, 0, 0))
+        .ok()
+        .filter(|_| text.len() == "2021-12-12".len())
+        .or_else(|| text.parse().ok())
+        .or_else(|| DateTime::strptime("%d/%m/%Y %H:%M:%S", text).ok())
+        .or_else(|| DateTime::strptime("%d/%m/%Y %H:%M", text).ok())
+        .or_else(|| Date::strptime("%d/%m/%Y", text).ok().map(|date| date.at(0, 0, 0, 0)))?;
+    // In the hour that a change of the clocks skips or repeats: the later and the earlier instant, as calendars do.
+    zone.to_ambiguous_timestamp(local).compatible().ok().and_then(whole_second)
+}
+
+fn whole_second(at: Timestamp) -> Option<Timestamp> {
+    Timestamp::from_second(at.as_second()).ok()
+}
+
+/// The zone of that IANA name, or the machine's for `local`, with its name.
+pub fn zone(name: &str) -> Option<TimeZone> {
+    if name.eq_ignore_ascii_case("local") {
+        let zone = TimeZone::try_system().ok()?;
+        return zone.iana_name().is_some().then_some(zone);
+    }
+    TimeZone::get(name).ok()
+}
+
+/// `12 Dec 2021 00:00 KST`.
+pub fn in_words(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%-d %b %Y %H:%M %Z").to_string()
+}
+
+/// `96 days`, `96 days 1 h`, `3 h 20 min`.
+pub fn length_in_words(length: SignedDuration) -> String {
+    let (days, hours, minutes) = (length.as_hours() / 24, length.as_hours() % 24, length.as_mins() % 60);
+    let mut words = Vec::new();
+    if days > 0 {
+        words.push(format!("{days} day{}", if days == 1 { "" } else { "s" }));
+    }
+    if hours > 0 {
+        words.push(format!("{hours} h"));
+    }
+    if minutes > 0 {
+        words.push(format!("{minutes} min"));
+    }
+    if words.is_empty() {
+        words.push(format!("{} s", length.as_secs()));
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, zone_name: &str, expected: &str) {
+        let now: Timestamp = "2022-03-18T10:11:12Z".parse().unwrap();
+        let zone = zone(zone_name).unwrap();
+        let found = parse(text, &zone, now).map_or_else(|error| error.to_string(), |at| at.to_string());
+        assert_eq!(found, expected, "{text} in {zone_name}");
+    }
+
+    #[test]
+    fn times_are_read_in_the_zone_unless_they_say_otherwise() {
+        check("2021-12-12", "UTC", "2021-12-12T00:00:00Z");
+        check("2021-12-12", "Asia/Seoul", "2021-12-11T15:00:00Z");
+        check("2021-12-12T00:00:00+09:00", "UTC", "2021-12-11T15:00:00Z");
+        check("2021-12-12T06:30:00", "Asia/Seoul", "2021-12-11T21:30:00Z");
+        check("2021-12-12 06:30", "UTC", "2021-12-12T06:30:00Z");
+        check("13/12/2021 00:00:00", "Asia/Seoul", "2021-12-12T15:00:00Z");
+        check("13/12/2021", "UTC", "2021-12-13T00:00:00Z");
+        check("now", "Asia/Seoul", "2022-03-18T10:11:12Z");
+        check("-90d", "UTC", "2021-12-18T00:00:00Z");
+        check("-2h", "UTC", "2022-03-18T08:11:12Z");
+        check("2021-03-14 02:30", "America/New_York", "2021-03-14T07:30:00Z");
+    }
+
+    #[test]
+    fn what_is_no_time_says_what_is() {
+        let now = Timestamp::UNIX_EPOCH;
+        for text in ["", "yesterday", "2021-13-01", "32/12/2021", "-", "-xd", "12/13/2021"] {
+            assert!(parse(text, &TimeZone::UTC, now).is_err(), "{text}");
+        }
+    }
+}

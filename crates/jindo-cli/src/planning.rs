@@ -1,0 +1,217 @@
+//! The plan in words: before an export, and as `jindo plan`.
+
+use crate::args;
+use crate::asked::{Asked, Words, understand};
+use crate::moment::{in_words, length_in_words};
+use crate::screen;
+use crate::words::{count, counted, seconds, size};
+use jindo::archive::{Archive, Coverage, Registered};
+use jindo::clock::Clock;
+use jindo::plan::{Limits, Pace, Plan, Window};
+use jindo::query::{Interval, Query};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// The resolutions that `jindo plan` shows side by side, in seconds.
+const COMPARED_S: [u32; 3] = [10, 60, 300];
+
+/// The known script asks each query four hours at a time.
+const SCRIPT_WINDOW_S: i64 = 4 * 3_600;
+
+/// `jindo plan`: reads the list, and the archive when one is named; touches nothing.
+pub fn run(command: &args::Plan, clock: &dyn Clock) -> anyhow::Result<u8> {
+    let now = clock.now();
+    let archive = command.out.as_deref().map(existing).transpose()?.flatten();
+    let words = Words::new(&command.wanted, last_words(archive.as_ref())?)?;
+    let asked = understand(words, SignedDuration::ZERO, now)?;
+    let plan = plan(&asked, archive.as_ref(), now)?;
+    let text = if command.json { json(&plan, command.limit)? } else { words(&asked, &plan, command.limit, now)? };
+    screen::answer(&text)?;
+    Ok(0)
+}
+
+/// The archive in `dir`, when there is one.
+pub fn existing(dir: &Path) -> anyhow::Result<Option<Archive>> {
+    match Archive::read(dir) {
+        Ok(archive) => Ok(Some(archive)),
+        Err(jindo::archive::Error::Absent { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The words of the directory's last request.
+pub fn last_words(archive: Option<&Archive>) -> anyhow::Result<Option<Words>> {
+    let Some(request) = archive.map(Archive::request).transpose()?.flatten() else { return Ok(None) };
+    Ok(serde_json::from_str(&request.arguments).ok())
+}
+
+/// Wanted minus what the archive covers for good.
+pub fn plan(asked: &Asked, archive: Option<&Archive>, now: Timestamp) -> anyhow::Result<Plan> {
+    let mut queries = asked.list.queries.clone();
+    let mut covered = vec![Vec::new(); queries.len()];
+    let mut limits = Limits::ASSUMED;
+    if let Some(archive) = archive {
+        limits = learnt_limits(archive)?;
+        let known = archive.queries()?;
+        let index: HashMap<_, _> =
+            known.iter().map(|known| ((known.instead_of.as_ref().unwrap_or(&known.sent), known.interval), known)).collect();
+        let coverage = archive.coverage_all()?;
+        for (query, covered) in queries.iter_mut().zip(&mut covered) {
+            let Some(known) = index.get(&(&query.sent, query.interval)) else { continue };
+            *query = as_registered(known);
+            *covered = closed(coverage.get(&known.id).map_or(&[], Vec::as_slice));
+        }
+    }
+    Ok(Plan::new(asked.range, queries, &covered, limits, now))
+}
+
+/// The query as the ledger knows it: perhaps with a substitute, perhaps given up and so alone until it proves itself.
+pub fn as_registered(known: &Registered) -> Query {
+    Query {
+        written: known.written.clone(),
+        sent: known.sent.clone(),
+        unfilled: known.unfilled.clone(),
+        interval: known.interval,
+        alone: known.alone || known.given_up.is_some(),
+    }
+}
+
+/// What need not be asked again: everything but open stretches.
+pub fn closed(coverage: &[Coverage]) -> Vec<Window> {
+    coverage.iter().filter(|covered| !covered.open).map(|covered| covered.window).collect()
+}
+
+/// The limits as earlier runs learnt them.
+pub fn learnt_limits(archive: &Archive) -> anyhow::Result<Limits> {
+    let mut limits = Limits::ASSUMED;
+    for learnt in archive.learnt()? {
+        match learnt.name.as_str() {
+            "points" => limits.points = u32::try_from(learnt.value).unwrap_or(limits.points),
+            "queries" => limits.queries = usize::try_from(learnt.value).unwrap_or(limits.queries),
+            "url" => limits.url = usize::try_from(learnt.value).unwrap_or(limits.url),
+            _ => {}
+        }
+    }
+    Ok(limits)
+}
+
+/// Calls that the known script makes for the same job.
+pub fn script_calls(queries: usize, range: Window) -> u64 {
+    let windows = range.secs().cast_unsigned().div_ceil(SCRIPT_WINDOW_S.cast_unsigned());
+    windows * queries as u64
+}
+
+/// The three lines before the first call.
+pub fn brief(asked: &Asked, plan: &Plan, pace: Option<Pace>) -> String {
+    let mut text = range_in_words(asked);
+    let estimate = plan.estimate();
+    let script = script_calls(plan.queries.len(), plan.range);
+    let time = pace.map_or_else(String::new, |pace| format!(", {} at {}", seconds(plan.seconds(pace)), in_pace(pace)));
+    writeln!(
+        text,
+        "{} in {} × {}: {}{time} (the known script: {})",
+        counted(plan.queries.len() as u64, "query", "queries"),
+        counted(plan.batches() as u64, "batch", "batches"),
+        counted(plan.windows() as u64, "window", "windows"),
+        counted(plan.calls() as u64, "call", "calls"),
+        count(script),
+    )
+    .expect("a String takes everything");
+    writeln!(
+        text,
+        "{} to {} points, {} to {} on disk",
+        count(*estimate.points.start()),
+        count(*estimate.points.end()),
+        size(*estimate.bytes.start()),
+        size(*estimate.bytes.end()),
+    )
+    .expect("a String takes everything");
+    text
+}
+
+/// `12 Dec 2021 00:00 KST … 18 Mar 2022 00:00 KST (excluded), 96 days`, and what was changed about it.
+fn range_in_words(asked: &Asked) -> String {
+    let (zone, range) = (&asked.zone, asked.range);
+    let mut text = format!(
+        "{} … {} (excluded), {}\n",
+        in_words(range.start(), zone),
+        in_words(range.end(), zone),
+        length_in_words(SignedDuration::from_secs(range.secs())),
+    );
+    if let Some(wanted) = asked.clipped_from {
+        let (wanted, end) = (in_words(wanted, zone), in_words(range.end(), zone));
+        writeln!(text, "  ends at {end} instead of {wanted}: what is younger may still be incomplete (--settle)")
+            .expect("a String takes everything");
+    }
+    let unaligned = |query: &Query| range.aligned(query.interval) != Some(range);
+    if let Some(query) = asked.list.queries.iter().find(|query| unaligned(query)) {
+        let interval = query.interval;
+        writeln!(text, "  not a multiple of {interval}: the buckets that begin within the range are exported")
+            .expect("a String takes everything");
+    }
+    text
+}
+
+fn in_pace(pace: Pace) -> String {
+    let period = match pace.period_s {
+        3_600 => "an hour".to_owned(),
+        60 => "a minute".to_owned(),
+        86_400 => "a day".to_owned(),
+        secs => format!("in {secs} s"),
+    };
+    format!("{} calls {period}", count(u64::from(pace.calls)))
+}
+
+fn words(asked: &Asked, plan: &Plan, pace: Pace, now: Timestamp) -> anyhow::Result<String> {
+    let mut text = brief(asked, plan, Some(pace));
+    if plan.range.start() < now - jindo::plan::RETENTION {
+        text.push_str("  part of the range is older than 15 months, which is as long as Datadog keeps metrics\n");
+    }
+    for note in &asked.list.notes {
+        writeln!(text, "  {note}")?;
+    }
+    for complaint in &asked.list.refused {
+        writeln!(text, "  left out: {complaint}")?;
+    }
+    writeln!(text, "\nfrom nothing, at {}:\n  resolution        calls        time     known script", in_pace(pace))?;
+    for resolution_s in COMPARED_S {
+        let Some(resolution) = Interval::from_secs(resolution_s) else { continue };
+        let other = fresh(&asked.words.at(resolution), asked.range, now)?;
+        writeln!(
+            text,
+            "  {:>10}  {:>11}  {:>10}  {:>15}",
+            resolution.to_string(),
+            count(other.calls() as u64),
+            seconds(other.seconds(pace)),
+            count(script_calls(other.queries.len(), other.range)),
+        )?;
+    }
+    Ok(text)
+}
+
+/// The plan for the same request when nothing is held yet.
+fn fresh(words: &Words, range: Window, now: Timestamp) -> anyhow::Result<Plan> {
+    let queries = words.list()?.queries;
+    let covered = vec![Vec::new(); queries.len()];
+    Ok(Plan::new(range, queries, &covered, Limits::ASSUMED, now))
+}
+
+fn json(plan: &Plan, pace: Pace) -> anyhow::Result<String> {
+    let estimate = plan.estimate();
+    let object = serde_json::json!({
+        "from": plan.range.start(),
+        "to": plan.range.end(),
+        "queries": plan.queries.len(),
+        "windows": plan.windows(),
+        "batches": plan.batches(),
+        "calls": plan.calls(),
+        "points": { "low": estimate.points.start(), "high": estimate.points.end() },
+        "bytes": { "low": estimate.bytes.start(), "high": estimate.bytes.end() },
+        "seconds": plan.seconds(pace),
+        "limit": { "calls": pace.calls, "period_seconds": pace.period_s },
+        "known_script_calls": script_calls(plan.queries.len(), plan.range),
+    });
+    Ok(format!("{}\n", serde_json::to_string_pretty(&object)?))
+}

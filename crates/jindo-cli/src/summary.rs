@@ -1,0 +1,93 @@
+//! The closing words of an export: what there is, what there is not, where it is, what to try next.
+
+use crate::asked::Asked;
+use crate::planning::script_calls;
+use crate::words::{count, counted, seconds};
+use jindo::extract::Summary;
+use jindo::plan::Plan;
+use jindo::run::{End, Outcome};
+use jiff::SignedDuration;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// Everything that is told of an export.
+#[derive(Debug)]
+pub struct Told {
+    pub asked: Asked,
+    /// As it was when the first call was made.
+    pub plan: Plan,
+    pub outcome: Outcome,
+    /// What the files show; none after an interruption.
+    pub files: Option<Summary>,
+    pub dir: PathBuf,
+    pub took: SignedDuration,
+}
+
+/// The words for stdout.
+pub fn of_export(told: &Told) -> String {
+    match &told.files {
+        Some(files) => finished(told, files),
+        None => format!(
+            "interrupted after {}: {} of {} made; everything that came in is kept, the same command continues\n",
+            seconds(told.took.as_secs().unsigned_abs()),
+            count(told.outcome.calls),
+            counted(told.plan.calls() as u64, "call", "calls"),
+        ),
+    }
+}
+
+fn finished(told: &Told, files: &Summary) -> String {
+    let mut text = String::new();
+    let gaps = files.partial + files.given_up;
+    let head = match (gaps, &told.outcome.end) {
+        (0, _) => "complete".to_owned(),
+        (_, End::OutOfCalls) => "stopped at --max-calls".to_owned(),
+        _ => "finished, with gaps".to_owned(),
+    };
+    let mut line = |name: &str, words: String| {
+        writeln!(text, "  {name:<13}{words}").expect("a String takes everything");
+    };
+    line("calls", calls(told));
+    line("series", format!("{} of {}", count(files.series), counted(files.queries, "query", "queries")));
+    line("points", count(files.points));
+    line("not fetched", queries_or_none(files.partial));
+    line("coarser", "0 (never accepted)".into());
+    line("empty", queries_or_none(files.empty));
+    line("given up", queries_or_none(files.given_up));
+    line("N/A groups", untagged(files.untagged));
+    if files.refused > 0 {
+        line("left out", counted(files.refused, "line of the list", "lines of the list"));
+    }
+    let dir = told.dir.display();
+    line("files", format!("{dir}/csv/, {dir}/series.csv (what each file is), {dir}/queries.csv, {dir}/gaps.csv"));
+    format!("{head} in {}\n{text}{}", seconds(told.took.as_secs().unsigned_abs()), next(told, gaps))
+}
+
+fn calls(told: &Told) -> String {
+    let script = script_calls(told.plan.queries.len(), told.plan.range);
+    let made = told.outcome.calls;
+    if made == 0 {
+        return "0: everything was there already".into();
+    }
+    format!("{} (the known script makes {} for the same job)", count(made), count(script))
+}
+
+fn queries_or_none(number: u64) -> String {
+    if number == 0 { "0".into() } else { format!("{}, see queries.csv and gaps.csv", counted(number, "query", "queries")) }
+}
+
+fn untagged(number: u64) -> String {
+    match number {
+        0 => "0".into(),
+        _ => format!("in {}: sources without that tag", counted(number, "query", "queries")),
+    }
+}
+
+fn next(told: &Told, gaps: u64) -> String {
+    let dir = told.dir.display();
+    if gaps > 0 {
+        format!("The same command again asks only for what is missing; {dir}/gaps.csv lists it.\n")
+    } else {
+        format!("Next: jindo verify {dir} checks every file; jindo export --out {dir} again brings it up to date.\n")
+    }
+}

@@ -1,0 +1,127 @@
+//! Errors, numbers and sizes in words. The only place that says `error:` and `hint:`.
+
+use std::fmt::Write as _;
+
+/// The user's input is wrong: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct Usage {
+    text: String,
+    hint: Option<String>,
+}
+
+impl Usage {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), hint: None }
+    }
+
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+/// A failure with what to do about it: exit code 1.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct Failed {
+    text: String,
+    hint: String,
+}
+
+impl Failed {
+    pub fn new(text: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { text: text.into(), hint: hint.into() }
+    }
+}
+
+/// `error:`, `caused by:`, a blank line, `hint:`.
+pub fn render(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    let mut said = error.to_string();
+    writeln!(text, "error: {said}").expect("a String takes everything");
+    for cause in error.chain().skip(1) {
+        let words = cause.to_string();
+        if !said.contains(&words) {
+            writeln!(text, "  caused by: {words}").expect("a String takes everything");
+        }
+        said = words;
+    }
+    if let Some(hint) = hint(error) {
+        writeln!(text, "\nhint: {hint}").expect("a String takes everything");
+    }
+    text
+}
+
+fn hint(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        let usage = cause.downcast_ref::<Usage>().and_then(|usage| usage.hint.clone());
+        usage.or_else(|| cause.downcast_ref::<Failed>().map(|failed| failed.hint.clone()))
+    })
+}
+
+/// 2 when the user can mend it before anything happens, else 1.
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    use jindo::archive::Error as Archive;
+    let is_usage = error.chain().any(|cause| {
+        cause.is::<Usage>()
+            || matches!(
+                cause.downcast_ref::<Archive>(),
+                Some(Archive::OtherOrganisation { .. } | Archive::Busy { .. } | Archive::Absent { .. })
+            )
+    });
+    if is_usage { 2 } else { 1 }
+}
+
+/// `1,632`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 query`, `2 queries`.
+pub fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
+/// `2.1 GB`.
+#[expect(clippy::cast_precision_loss, reason = "rounded for people")]
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1_000.0;
+        unit += 1;
+    }
+    if unit == 0 || value >= 99.5 { format!("{value:.0} {}", UNITS[unit]) } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+/// `48 s`, `27 min`, `1 h 2 min`, `93 h`.
+pub fn seconds(secs: u64) -> String {
+    match secs {
+        0..=119 => format!("{secs} s"),
+        120..=7_199 => format!("{} min", (secs + 30) / 60),
+        7_200..=35_999 => format!("{} h {} min", secs / 3_600, secs % 3_600 / 60),
+        _ => format!("{} h", count((secs + 1_800) / 3_600)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_as_people_write_them() {
+        assert_eq!([count(0), count(999), count(1_632), count(333_504)], ["0", "999", "1,632", "333,504"]);
+        assert_eq!([size(999), size(1_000), size(2_100_000_000)], ["999 B", "1.0 kB", "2.1 GB"]);
+        assert_eq!([seconds(48), seconds(1_632), seconds(333_504)], ["48 s", "27 min", "93 h"]);
+    }
+}

@@ -1,0 +1,298 @@
+//! series.csv, queries.csv and gaps.csv: what the files are, how each query stands, and what is missing.
+//!
+//! For machines: no spreadsheet guards, times in RFC 3339 UTC, rows in the list's order, then by file or time. Rendered
+//! query by query; the whole table is never in memory.
+
+use super::publish::{Disk, Staged};
+use super::source::{Extracted, RefusedLine, SeriesFile, Source};
+use super::update::UNFINISHED;
+use super::{Error, Shown, hex};
+use crate::archive::Registered;
+use crate::plan::{Window, subtract};
+use sha2::{Digest, Sha256};
+
+/// Why a stretch is missing that nobody gave up.
+const NOT_FETCHED: &str = "not fetched yet";
+
+/// What the tables say, added up over the queries of the last request's list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Summary {
+    pub queries: u64,
+    pub series: u64,
+    pub points: u64,
+    /// Fetched whole, with at least one point.
+    pub complete: u64,
+    /// Fetched whole, without a point.
+    pub empty: u64,
+    /// With stretches not fetched yet.
+    pub partial: u64,
+    pub given_up: u64,
+    /// Lines that were left out.
+    pub refused: u64,
+    /// Queries with a group `N/A`: sources without the tag.
+    pub untagged: u64,
+    /// Queries of earlier lists, whose files are shown too. Counted in nothing else.
+    pub earlier: u64,
+}
+
+/// Which table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Table {
+    Series,
+    Queries,
+    Gaps,
+}
+
+impl Table {
+    pub(super) const ALL: [Self; 3] = [Self::Series, Self::Queries, Self::Gaps];
+
+    /// Relative to DIR.
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Series => "series.csv",
+            Self::Queries => "queries.csv",
+            Self::Gaps => "gaps.csv",
+        }
+    }
+
+    fn header(self) -> &'static [u8] {
+        match self {
+            Self::Series => {
+                b"file,query,metric,tags,unit,interval_seconds,first,last,points,timezone\n"
+            }
+            Self::Queries => b"query,interval_seconds,status,series,points,reason\n",
+            Self::Gaps => b"query,interval_seconds,start,end,reason\n",
+        }
+    }
+}
+
+/// Takes a piece of a table; pieces follow one another.
+pub(super) type Sink<'a> = dyn FnMut(Table, &[u8]) -> Result<(), Error> + 'a;
+
+/// Brings the three tables up to date with the ledger; writes those whose content changes. [`super::update`] all queries
+/// first.
+pub fn tables(source: &impl Source, disk: &dyn Disk, shown: &Shown) -> Result<Summary, Error> {
+    disk.begin().map_err(Error::disk("empty", "the staging folder"))?;
+    let (summary, changed) = differing(source, disk, shown)?;
+    if changed.is_empty() {
+        return Ok(summary);
+    }
+    let mut sink = |table: Table, rows: &[u8]| {
+        if changed.contains(&table) { stage(disk, table, rows) } else { Ok(()) }
+    };
+    render(source, shown, &mut sink)?;
+    publish(disk, &changed)?;
+    Ok(summary)
+}
+
+pub(super) fn stage(disk: &dyn Disk, table: Table, rows: &[u8]) -> Result<(), Error> {
+    disk.append(Staged(table as u64), rows).map_err(Error::disk("stage", table.path()))
+}
+
+/// Moves staged tables into place and makes everything durable.
+pub(super) fn publish(disk: &dyn Disk, tables: &[Table]) -> Result<(), Error> {
+    for table in tables {
+        let publish = disk.publish(Staged(*table as u64), table.path());
+        publish.map_err(Error::disk("publish", table.path()))?;
+    }
+    disk.sync().map_err(Error::disk("sync", "the tables"))?;
+    disk.end().map_err(Error::disk("remove", "the staging folder"))
+}
+
+/// What the tables say, and those that say something else on the disk, or are not there.
+pub(super) fn differing(
+    source: &impl Source,
+    disk: &dyn Disk,
+    shown: &Shown,
+) -> Result<(Summary, Vec<Table>), Error> {
+    let mut hashes = Table::ALL.map(|_| Sha256::new());
+    let summary = render(source, shown, &mut |table, rows| {
+        hashes[table as usize].update(rows);
+        Ok(())
+    })?;
+    let mut changed = Vec::new();
+    for (table, hash) in Table::ALL.into_iter().zip(hashes) {
+        let found = disk.sha256(table.path()).map_err(Error::disk("read", table.path()))?;
+        if found != Some(hex(&hash.finalize())) {
+            changed.push(table);
+        }
+    }
+    Ok((summary, changed))
+}
+
+fn render(source: &impl Source, shown: &Shown, sink: &mut Sink<'_>) -> Result<Summary, Error> {
+    let mut rendering = Rendering::begin(shown, sink)?;
+    for line in lines(source)? {
+        let query = match line {
+            Line::Query(query) => query,
+            Line::Refused(line) => {
+                rendering.refused(&line)?;
+                continue;
+            }
+        };
+        let files = match source.extracted(query.id).map_err(Error::Archive)? {
+            None => Vec::new(),
+            Some(Extracted { digest, .. }) if digest == UNFINISHED => {
+                return Err(Error::Unfinished { query: query.written });
+            }
+            Some(Extracted { files, .. }) => files,
+        };
+        rendering.query(source, &query, &files)?;
+    }
+    Ok(rendering.summary)
+}
+
+/// A line of the tables.
+pub(super) enum Line {
+    Query(Registered),
+    Refused(RefusedLine),
+}
+
+/// The last request's lines in its order, then the queries of earlier ones.
+pub(super) fn lines(source: &impl Source) -> Result<Vec<Line>, Error> {
+    let queries = source.queries().map_err(Error::Archive)?.into_iter().map(Line::Query);
+    let refused = source.refused().map_err(Error::Archive)?.into_iter().map(Line::Refused);
+    let mut lines: Vec<Line> = queries.chain(refused).collect();
+    lines.sort_by_key(|line| match line {
+        Line::Query(query) => query.position.unwrap_or(usize::MAX),
+        Line::Refused(line) => line.position,
+    });
+    Ok(lines)
+}
+
+/// The three tables on their way into a sink, line by line.
+pub(super) struct Rendering<'a, 'b> {
+    shown: &'a Shown,
+    sink: &'a mut Sink<'b>,
+    pub(super) summary: Summary,
+}
+
+impl<'a, 'b> Rendering<'a, 'b> {
+    pub(super) fn begin(shown: &'a Shown, sink: &'a mut Sink<'b>) -> Result<Self, Error> {
+        Table::ALL.into_iter().try_for_each(|table| sink(table, table.header()))?;
+        Ok(Self { shown, sink, summary: Summary::default() })
+    }
+
+    pub(super) fn refused(&mut self, line: &RefusedLine) -> Result<(), Error> {
+        self.summary.queries += 1;
+        self.summary.refused += 1;
+        let row = record([&*line.written, "", "refused", "0", "0", &*line.reason]);
+        (self.sink)(Table::Queries, &row)
+    }
+
+    /// The rows of one query in all three tables.
+    pub(super) fn query(
+        &mut self,
+        source: &impl Source,
+        query: &Registered,
+        files: &[SeriesFile],
+    ) -> Result<(), Error> {
+        let interval = query.interval.secs().to_string();
+        (self.sink)(Table::Series, &series_rows(query, &interval, files, self.shown))?;
+
+        let covered = source.grants(query.id).map_err(Error::Archive)?;
+        let covered: Vec<Window> = covered.iter().map(|grant| grant.window).collect();
+        let gaps = query.asked.map(|asked| subtract(asked, &covered)).unwrap_or_default();
+        let standing = Standing::of(query, &gaps, files);
+        let (series, points) = (files.len().to_string(), standing.points.to_string());
+        let status = standing.status.word();
+        let row = [&query.written, &interval, status, &series, &points, standing.reason];
+        (self.sink)(Table::Queries, &record(row))?;
+        for gap in gaps {
+            let (start, end) = (gap.start().to_string(), gap.end().to_string());
+            let row = record([&query.written, &interval, &start, &end, standing.reason]);
+            (self.sink)(Table::Gaps, &row)?;
+        }
+        self.summary.add(query, &standing, files);
+        Ok(())
+    }
+}
+
+fn series_rows(query: &Registered, interval: &str, files: &[SeriesFile], shown: &Shown) -> Vec<u8> {
+    let mut rows = Vec::new();
+    for file in files {
+        let tags = serde_json::to_string(&file.tags).expect("texts are always JSON");
+        rows.extend_from_slice(&record([
+            &file.path,
+            &query.written,
+            &file.metric,
+            &tags,
+            file.unit.as_deref().unwrap_or_default(),
+            interval,
+            &file.first.to_string(),
+            &file.last.to_string(),
+            &file.points.to_string(),
+            &shown.timezone,
+        ]));
+    }
+    rows
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Status {
+    Complete,
+    Empty,
+    Partial,
+    GivenUp,
+}
+
+impl Status {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Empty => "empty",
+            Self::Partial => "partial",
+            Self::GivenUp => "given-up",
+        }
+    }
+}
+
+/// How a query stands.
+struct Standing<'a> {
+    status: Status,
+    /// Why something is missing; empty when nothing is.
+    reason: &'a str,
+    points: u64,
+}
+
+impl<'a> Standing<'a> {
+    /// A reason of earlier does not matter once nothing is missing.
+    fn of(query: &'a Registered, gaps: &[Window], files: &[SeriesFile]) -> Self {
+        let points = files.iter().map(|file| file.points).sum();
+        let (status, reason) = match (gaps.is_empty(), points, query.given_up.as_deref()) {
+            (true, 0, _) => (Status::Empty, ""),
+            (true, _, _) => (Status::Complete, ""),
+            (false, _, Some(reason)) => (Status::GivenUp, reason),
+            (false, _, None) => (Status::Partial, NOT_FETCHED),
+        };
+        Self { status, reason, points }
+    }
+}
+
+impl Summary {
+    /// One query of the list, or of an earlier one.
+    fn add(&mut self, query: &Registered, standing: &Standing<'_>, files: &[SeriesFile]) {
+        if query.position.is_none() {
+            self.earlier += 1;
+            return;
+        }
+        let without_tag = |tag: &String| tag.ends_with(":N/A");
+        self.queries += 1;
+        self.series += files.len() as u64;
+        self.points += standing.points;
+        match standing.status {
+            Status::Complete => self.complete += 1,
+            Status::Empty => self.empty += 1,
+            Status::Partial => self.partial += 1,
+            Status::GivenUp => self.given_up += 1,
+        }
+        self.untagged += u64::from(files.iter().any(|file| file.tags.iter().any(without_tag)));
+    }
+}
+
+/// One row, quoted where it has to be.
+fn record<const N: usize>(fields: [&str; N]) -> Vec<u8> {
+    let mut writer = ::csv::Writer::from_writer(Vec::new());
+    writer.write_record(fields).expect("a Vec takes every row, and one row has one length");
+    writer.into_inner().expect("a Vec is always flushed")
+}

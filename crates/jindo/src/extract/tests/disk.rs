@@ -1,0 +1,95 @@
+//! The real disk: renames, folders, links.
+
+use super::*;
+use std::fs;
+use std::path::Path;
+
+fn put(disk: &Directory, path: &str, text: &str) -> io::Result<()> {
+    disk.begin()?;
+    disk.append(Staged(0), text.as_bytes())?;
+    disk.publish(Staged(0), path)
+}
+
+fn text(dir: &Path, path: &str) -> String {
+    fs::read_to_string(dir.join(path)).unwrap()
+}
+
+#[test]
+fn the_same_export_on_a_real_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut shelf = Shelf::new();
+    let id = shelf.ask("avg:m{*}");
+    shelf.cover(id, [0, 60], &[("", &[(0, 1.0)])]);
+    let (disk, memory) = (Directory::of_archive(dir.path()), Memory::new(&shelf.fuel));
+    export(&shelf, &disk, &shown("UTC")).unwrap();
+    shelf.marks.lock().unwrap().clear();
+    export(&shelf, &memory, &shown("UTC")).unwrap();
+    for (path, expected) in memory.files() {
+        assert_eq!(text(dir.path(), &path), expected);
+    }
+    assert_eq!(verify(&shelf, &disk, &shown("UTC")).unwrap(), []);
+    assert!(!dir.path().join("archive/staging").exists());
+
+    shelf.grants.clear();
+    export(&shelf, &disk, &shown("UTC")).unwrap();
+    assert!(!dir.path().join("csv/m").exists());
+}
+
+#[test]
+fn what_was_staged_before_a_crash_is_swept_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Directory::of_archive(dir.path());
+    disk.append(Staged(0), b"half of a").unwrap();
+    put(&disk, "csv/m/values.csv", "whole").unwrap();
+    assert_eq!(text(dir.path(), "csv/m/values.csv"), "whole");
+    disk.sync().unwrap();
+}
+
+#[test]
+fn a_folder_goes_with_its_last_file_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Directory::of_archive(dir.path());
+    put(&disk, "csv/m/a.csv", "a").unwrap();
+    put(&disk, "csv/m/b.csv", "b").unwrap();
+    disk.remove("csv/m/a.csv").unwrap();
+    assert_eq!(text(dir.path(), "csv/m/b.csv"), "b");
+    disk.remove("csv/m/b.csv").unwrap();
+    disk.remove("csv/m/b.csv").unwrap();
+    disk.remove("csv/other/b.csv").unwrap();
+    assert!(!dir.path().join("csv/m").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn planted_links_lead_nowhere() {
+    use std::os::unix::fs::symlink;
+    let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let disk = Directory::of_archive(dir.path());
+    io::Write::write_all(&mut fs::File::create(outside.path().join("secret")).unwrap(), b"secret")
+        .unwrap();
+    fs::create_dir_all(dir.path().join("csv/m")).unwrap();
+    symlink(outside.path(), dir.path().join("csv/linked")).unwrap();
+    symlink(outside.path().join("secret"), dir.path().join("csv/m/values.csv")).unwrap();
+
+    for path in ["csv/linked/values.csv", "csv/linked/deeper/values.csv"] {
+        let error = put(&disk, path, "x").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
+        assert_eq!(disk.remove(path).unwrap_err().kind(), io::ErrorKind::NotADirectory);
+        assert_eq!(disk.size(path).unwrap_err().kind(), io::ErrorKind::NotADirectory);
+    }
+    assert_eq!(disk.sha256("csv/m/values.csv").unwrap(), None);
+    put(&disk, "csv/m/values.csv", "ours").unwrap();
+    assert_eq!(text(dir.path(), "csv/m/values.csv"), "ours");
+    assert_eq!(text(outside.path(), "secret"), "secret");
+    let mut found = Vec::new();
+    disk.walk(&mut |path| found.push(path.to_owned())).unwrap();
+    found.sort();
+    assert_eq!(found, ["csv/linked", "csv/m/values.csv"]);
+}
+
+#[test]
+#[should_panic(expected = "does not lie below the directory")]
+fn a_path_that_climbs_out_is_our_bug() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(put(&Directory::of_archive(dir.path()), "csv/../../values.csv", "x"));
+}

@@ -1,0 +1,399 @@
+//! What the files look like, and that they stay right as the archive grows.
+
+use super::*;
+use expect_test::expect;
+use proptest::prelude::*;
+
+/// One query of every fate.
+fn every_fate() -> Shelf {
+    let mut shelf = Shelf::new();
+    let complete = shelf.ask("avg:cpu{*}");
+    shelf.cover(complete, [0, DAY_S], &[("", &[(0, 0.0), (60, -0.0), (120, 1e300)])]);
+    shelf.cover(complete, [DAY_S, 2 * DAY_S], &[("", &[(DAY_S, 5e-324)])]);
+    shelf.refused.push(RefusedLine {
+        position: 1,
+        written: "cpu, \"quoted\"".to_owned(),
+        reason: "no braces".to_owned(),
+    });
+    let grouped = shelf.ask("avg:disk{*} by {host,path}");
+    let of = [("host:N/A path:/", &[(0, 1.5)][..]), ("host:b path:/", &[(60, 17.0)])];
+    shelf.cover(grouped, [0, 2 * DAY_S], &of);
+    let empty = shelf.ask("avg:nothing{*}");
+    shelf.cover(empty, [0, 2 * DAY_S], &[]);
+    let partial = shelf.ask("avg:half{*}");
+    shelf.cover(partial, [DAY_S, DAY_S + 3_600], &[("", &[(DAY_S, 2.0)])]);
+    let given_up = shelf.ask("avg:bad{*}");
+    shelf.change(given_up).given_up = Some("Query timed out".to_owned());
+    let earlier = shelf.ask("avg:old{*}");
+    shelf.cover(earlier, [0, 2 * DAY_S], &[("", &[(0, 3.0)])]);
+    shelf.change(earlier).position = None;
+    shelf
+}
+
+#[test]
+fn a_file_per_series_and_a_row_per_fate() {
+    let (shelf, disk) = (every_fate(), Memory::new(&Fuel::of(u64::MAX)));
+    let summary = export(&shelf, &disk, &shown("Asia/Seoul")).unwrap();
+    expect![[r#"
+        == csv/cpu/values.csv
+        date,values
+        2021-11-07 13:00:00,0.0
+        2021-11-07 13:01:00,-0.0
+        2021-11-07 13:02:00,1e+300
+        2021-11-08 13:00:00,5e-324
+        == csv/disk/host=N%2FA,path=%2F.csv
+        date,values
+        2021-11-07 13:00:00,1.5
+        == csv/disk/host=b,path=%2F.csv
+        date,values
+        2021-11-07 13:01:00,17.0
+        == csv/half/values.csv
+        date,values
+        2021-11-08 13:00:00,2.0
+        == csv/old/values.csv
+        date,values
+        2021-11-07 13:00:00,3.0
+        == gaps.csv
+        query,interval_seconds,start,end,reason
+        avg:half{*},60,2021-11-07T04:00:00Z,2021-11-08T04:00:00Z,not fetched yet
+        avg:half{*},60,2021-11-08T05:00:00Z,2021-11-09T04:00:00Z,not fetched yet
+        avg:bad{*},60,2021-11-07T04:00:00Z,2021-11-09T04:00:00Z,Query timed out
+        == queries.csv
+        query,interval_seconds,status,series,points,reason
+        avg:cpu{*},60,complete,1,4,
+        "cpu, ""quoted""",,refused,0,0,no braces
+        "avg:disk{*} by {host,path}",60,complete,2,2,
+        avg:nothing{*},60,empty,0,0,
+        avg:half{*},60,partial,1,1,not fetched yet
+        avg:bad{*},60,given-up,0,0,Query timed out
+        avg:old{*},60,complete,1,1,
+        == series.csv
+        file,query,metric,tags,unit,interval_seconds,first,last,points,timezone
+        csv/cpu/values.csv,avg:cpu{*},m,[],byte,60,2021-11-07T04:00:00Z,2021-11-08T04:00:00Z,4,Asia/Seoul
+        "csv/disk/host=N%2FA,path=%2F.csv","avg:disk{*} by {host,path}",m,"[""host:N/A"",""path:/""]",byte,60,2021-11-07T04:00:00Z,2021-11-07T04:00:00Z,1,Asia/Seoul
+        "csv/disk/host=b,path=%2F.csv","avg:disk{*} by {host,path}",m,"[""host:b"",""path:/""]",byte,60,2021-11-07T04:01:00Z,2021-11-07T04:01:00Z,1,Asia/Seoul
+        csv/half/values.csv,avg:half{*},m,[],byte,60,2021-11-08T04:00:00Z,2021-11-08T04:00:00Z,1,Asia/Seoul
+        csv/old/values.csv,avg:old{*},m,[],byte,60,2021-11-07T04:00:00Z,2021-11-07T04:00:00Z,1,Asia/Seoul
+    "#]].assert_eq(&told(&disk.files()));
+    expect![[r#"
+        Summary {
+            queries: 6,
+            series: 4,
+            points: 7,
+            complete: 2,
+            empty: 1,
+            partial: 1,
+            given_up: 1,
+            refused: 1,
+            untagged: 1,
+            earlier: 1,
+        }
+    "#]]
+    .assert_debug_eq(&summary);
+}
+
+#[test]
+fn a_second_run_writes_nothing() {
+    let shelf = every_fate();
+    let disk = Memory::new(&shelf.fuel);
+    export(&shelf, &disk, &shown("UTC")).unwrap();
+    let before = shelf.fuel.left();
+    let change = update(&shelf, &disk, &shelf.ids(), &shown("UTC"), Which::Outdated).unwrap();
+    tables(&shelf, &disk, &shown("UTC")).unwrap();
+    assert_eq!((change, shelf.fuel.left()), (Change::default(), before));
+}
+
+#[test]
+fn only_what_changed_is_written_again() {
+    let mut shelf = every_fate();
+    let disk = Memory::new(&shelf.fuel);
+    export(&shelf, &disk, &shown("UTC")).unwrap();
+    shelf.cover(QueryId(4), [0, 60], &[("", &[(0, 1.0)])]);
+    let change = update(&shelf, &disk, &shelf.ids(), &shown("UTC"), Which::Outdated).unwrap();
+    expect![[r#"
+        Change {
+            queries: 1,
+            files: 1,
+            bytes: 60,
+            removed: 0,
+        }
+    "#]]
+    .assert_debug_eq(&change);
+}
+
+/// The known script merged by column: host c's values landed among host b's once c had appeared.
+#[test]
+fn regression_series_that_come_and_go_stay_apart() {
+    let mut shelf = Shelf::new();
+    let id = shelf.ask("avg:m{*} by {host}");
+    let (a, b, c) = ("host:a", "host:b", "host:c");
+    shelf.cover(id, [0, 60], &[(a, &[(0, 1.0)]), (b, &[(0, 2.0)])]);
+    shelf.cover(id, [60, 120], &[(c, &[(60, 3.0)]), (a, &[(60, 1.1)]), (b, &[(60, 2.1)])]);
+    shelf.cover(id, [120, 180], &[]);
+    shelf.cover(id, [180, 240], &[(a, &[(180, 1.3)])]);
+    let disk = Memory::new(&shelf.fuel);
+    update(&shelf, &disk, &[id], &shown("UTC"), Which::Outdated).unwrap();
+    expect![[r#"
+        == csv/m/host=a.csv
+        date,values
+        2021-11-07 04:00:00,1.0
+        2021-11-07 04:01:00,1.1
+        2021-11-07 04:03:00,1.3
+        == csv/m/host=b.csv
+        date,values
+        2021-11-07 04:00:00,2.0
+        2021-11-07 04:01:00,2.1
+        == csv/m/host=c.csv
+        date,values
+        2021-11-07 04:01:00,3.0
+    "#]]
+    .assert_eq(&told(&disk.files()));
+}
+
+/// peers.md: rows were keyed without the scope, so that groups overwrote each other.
+#[test]
+fn regression_the_whole_tag_set_makes_a_series() {
+    let mut shelf = Shelf::new();
+    let id = shelf.ask("avg:m{*} by {a,b}");
+    let of = [("a:1 b:1", &[(0, 1.0)][..]), ("a:1 b:2", &[(0, 2.0)]), ("a:2 b:1", &[(0, 3.0)])];
+    shelf.cover(id, [0, 60], &of);
+    let disk = Memory::new(&shelf.fuel);
+    let change = update(&shelf, &disk, &[id], &shown("UTC"), Which::Outdated).unwrap();
+    assert_eq!(change.files, 3);
+}
+
+/// A window that was asked again has rows in two objects; coverage says whose count.
+#[test]
+fn rows_count_only_where_coverage_grants_them() {
+    let mut shelf = Shelf::new();
+    let id = shelf.ask("avg:m{*}");
+    let all = [(0, 1.0), (60, 1.0), (120, 1.0), (180, 1.0), (240, 1.0)];
+    shelf.cover(id, [0, 60], &[("", &all)]);
+    shelf.cover(id, [60, 180], &[("", &[(0, 2.0), (60, 2.0), (180, 2.0)])]);
+    let mut rest = shelf.grants[&id][0].clone();
+    rest.window = Window::from_secs(DAY + 180, DAY + 300).unwrap();
+    shelf.grants.get_mut(&id).unwrap().push(rest);
+    let disk = Memory::new(&shelf.fuel);
+    update(&shelf, &disk, &[id], &shown("UTC"), Which::Outdated).unwrap();
+    expect![[r#"
+        == csv/m/values.csv
+        date,values
+        2021-11-07 04:00:00,1.0
+        2021-11-07 04:01:00,2.0
+        2021-11-07 04:03:00,1.0
+        2021-11-07 04:04:00,1.0
+    "#]]
+    .assert_eq(&told(&disk.files()));
+}
+
+/// What was fetched so far does not decide about the offset: the range asked does.
+#[test]
+fn a_zone_that_changes_in_the_range_asked_shows_its_offset_from_the_first_row() {
+    let mut shelf = Shelf::new();
+    let id = shelf.ask("avg:m{*}");
+    shelf.cover(id, [0, 60], &[("", &[(0, 1.0)])]);
+    let disk = Memory::new(&shelf.fuel);
+    let zone = shown("America/New_York");
+    update(&shelf, &disk, &[id], &zone, Which::Outdated).unwrap();
+    shelf.cover(id, [6 * 3_600, 6 * 3_600 + 60], &[("", &[(6 * 3_600, 2.0)])]);
+    let first = disk.files()["csv/m/values.csv"].clone();
+    update(&shelf, &disk, &[id], &zone, Which::Outdated).unwrap();
+    let second = disk.files()["csv/m/values.csv"].clone();
+    assert!(second.starts_with(&first), "{first}{second}");
+    expect![[r#"
+        date,values
+        2021-11-07 00:00:00-04:00,1.0
+        2021-11-07 05:00:00-05:00,2.0
+    "#]]
+    .assert_eq(&second);
+}
+
+#[test]
+fn files_without_coverage_are_removed_and_strangers_are_not() {
+    let mut shelf = Shelf::new();
+    let id = shelf.ask("avg:m{*}");
+    shelf.cover(id, [0, 60], &[("", &[(0, 1.0)]), ("host:a", &[(0, 1.0)])]);
+    let disk = Memory::new(&shelf.fuel);
+    export(&shelf, &disk, &shown("UTC")).unwrap();
+    disk.state.lock().unwrap().files.insert("csv/m/mine.csv".to_owned(), b"mine".to_vec());
+    shelf.grants.clear();
+    let change = update(&shelf, &disk, &[id], &shown("UTC"), Which::Outdated).unwrap();
+    assert_eq!(change.removed, 2);
+    let names: Vec<String> = disk.files().into_keys().collect();
+    assert_eq!(names, ["csv/m/mine.csv", "gaps.csv", "queries.csv", "series.csv"]);
+}
+
+/// peers.md: the output was removed before the first call had succeeded.
+#[test]
+fn regression_a_failing_archive_leaves_the_old_files() {
+    let mut shelf = Shelf::new();
+    let id = shelf.ask("avg:m{*}");
+    shelf.cover(id, [0, 60], &[("", &[(0, 1.0)])]);
+    let disk = Memory::new(&shelf.fuel);
+    update(&shelf, &disk, &[id], &shown("UTC"), Which::Outdated).unwrap();
+    let before = disk.files();
+    shelf.cover(id, [60, 120], &[("", &[(60, 1.0)])]);
+    shelf.rows.remove(&(ObjectId(2), id));
+    let failed = update(&shelf, &disk, &[id], &shown("UTC"), Which::Outdated);
+    assert!(matches!(failed, Err(Error::Archive(_))), "{failed:?}");
+    assert_eq!(disk.files(), before);
+}
+
+#[test]
+fn two_series_with_one_file_are_refused_before_anything_is_moved() {
+    let mut shelf = Shelf::new();
+    let (one, two) = (shelf.ask("avg:m{*}"), shelf.ask("avg:m{*} by {host}"));
+    shelf.cover(one, [0, 60], &[("", &[(0, 1.0)])]);
+    shelf.cover(two, [0, 60], &[("", &[(0, 2.0)])]);
+    let disk = Memory::new(&shelf.fuel);
+    for queries in [&[one, two][..], &[two]] {
+        let failed = update(&shelf, &disk, queries, &shown("UTC"), Which::Outdated);
+        assert!(matches!(failed, Err(Error::Collision { .. })), "{failed:?}");
+        assert!(disk.files().is_empty());
+        update(&shelf, &disk, &[one], &shown("UTC"), Which::Outdated).unwrap();
+        disk.state.lock().unwrap().files.clear();
+    }
+    shelf.rows.insert(
+        (ObjectId(1), one),
+        vec![(vec!["a/b".into()], vec![(0, 1.0)]), (vec!["a%2Fb".into()], vec![(0, 1.0)])],
+    );
+    let failed = update(&shelf, &disk, &[one], &shown("UTC"), Which::All);
+    assert!(matches!(failed, Err(Error::Collision { .. })), "{failed:?}");
+}
+
+#[test]
+fn rows_that_jindo_never_writes_are_damage() {
+    for points in [
+        &[(60, 1.0), (0, 1.0)][..],
+        &[(0, 1.0), (0, 1.0)],
+        &[(0, 1.0), (60, 1.0), (60, 2.0)],
+        &[(30, 1.0)],
+        &[(0, f64::NAN)],
+        &[(0, f64::INFINITY)],
+    ] {
+        let mut shelf = Shelf::new();
+        let id = shelf.ask("avg:m{*}");
+        shelf.cover(id, [0, 600], &[("", points)]);
+        let disk = Memory::new(&shelf.fuel);
+        let failed = update(&shelf, &disk, &[id], &shown("UTC"), Which::Outdated);
+        assert!(matches!(failed, Err(Error::Damaged { .. })), "{points:?} {failed:?}");
+    }
+}
+
+#[test]
+fn verify_finds_what_others_did_and_update_mends_it() {
+    let (mut shelf, utc) = (every_fate(), shown("UTC"));
+    let disk = Memory::new(&shelf.fuel);
+    export(&shelf, &disk, &utc).unwrap();
+    let whole = disk.files();
+    assert_eq!(verify(&shelf, &disk, &utc).unwrap(), []);
+    {
+        let files = &mut disk.state.lock().unwrap().files;
+        files.get_mut("csv/cpu/values.csv").unwrap()[30] ^= 1;
+        files.remove("csv/old/values.csv");
+        files.insert("csv/cpu/notes.txt".to_owned(), Vec::new());
+        files.get_mut("gaps.csv").unwrap().push(b'\n');
+    }
+    expect![[r#"
+        [
+            Changed {
+                query: QueryId(
+                    1,
+                ),
+                path: "csv/cpu/values.csv",
+            },
+            Missing {
+                query: QueryId(
+                    6,
+                ),
+                path: "csv/old/values.csv",
+            },
+            Stranger {
+                path: "csv/cpu/notes.txt",
+            },
+            Table {
+                path: "gaps.csv",
+            },
+        ]
+    "#]]
+    .assert_debug_eq(&verify(&shelf, &disk, &utc).unwrap());
+    update(&shelf, &disk, &shelf.ids(), &utc, Which::Outdated).unwrap();
+    update(&shelf, &disk, &[QueryId(1)], &utc, Which::All).unwrap();
+    tables(&shelf, &disk, &utc).unwrap();
+    disk.state.lock().unwrap().files.remove("csv/cpu/notes.txt");
+    assert_eq!(disk.files(), whole);
+    shelf.cover(QueryId(4), [0, 60], &[]);
+    expect![[r#"
+        [
+            Outdated {
+                query: QueryId(
+                    4,
+                ),
+                written: "avg:half{*}",
+            },
+        ]
+    "#]]
+    .assert_debug_eq(&verify(&shelf, &disk, &utc).unwrap());
+}
+
+#[test]
+fn elsewhere_has_the_same_files_and_marks_nothing() {
+    let (shelf, utc) = (every_fate(), shown("UTC"));
+    let copy = Memory::new(&shelf.fuel);
+    let summary = elsewhere(&shelf, &copy, &utc).unwrap();
+    assert!(shelf.marks.lock().unwrap().is_empty());
+    let disk = Memory::new(&shelf.fuel);
+    assert_eq!(export(&shelf, &disk, &utc).unwrap(), summary);
+    assert_eq!(told(&copy.files()), told(&disk.files()));
+    assert!(matches!(elsewhere(&shelf, &copy, &utc), Err(Error::Occupied { .. })));
+}
+
+#[test]
+fn tables_of_files_that_are_out_of_date_are_refused() {
+    let shelf = every_fate();
+    let disk = Memory::new(&shelf.fuel);
+    export(&shelf, &disk, &shown("UTC")).unwrap();
+    let unfinished = Extracted { digest: "unfinished".to_owned(), files: Vec::new() };
+    shelf.mark_extracted(&[(QueryId(1), unfinished)]).unwrap();
+    let failed = tables(&shelf, &disk, &shown("UTC"));
+    assert!(matches!(failed, Err(Error::Unfinished { .. })), "{failed:?}");
+}
+
+proptest! {
+    /// From the archive's rows through the file and a CSV reader back to the same bits at the same times.
+    #[test]
+    fn rows_come_back_to_the_bit(
+        bits in prop::collection::vec(any::<u64>(), 1..60),
+        cuts in prop::collection::btree_set(1_i64..3_600, 0..5),
+        zone in prop::sample::select(vec!["UTC", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]),
+    ) {
+        let values: Vec<f64> = bits.into_iter().map(f64::from_bits).filter(|v| v.is_finite()).collect();
+        let points: Vec<(i64, f64)> = (0..).map(|n| n * 3_600).zip(values).collect();
+        let mut shelf = Shelf::new();
+        let id = shelf.ask("avg:m{*}");
+        let mut start = 0;
+        for end in cuts.iter().map(|cut| cut * 60).chain([2 * DAY_S * 2]) {
+            let within: Vec<_> = points.iter().copied().filter(|(at, _)| (start..end).contains(at)).collect();
+            shelf.cover(id, [start, end], &[("", &within)]);
+            start = end;
+        }
+        let (disk, shown) = (Memory::new(&shelf.fuel), shown(zone));
+        update(&shelf, &disk, &[id], &shown, Which::Outdated).unwrap();
+        let files = disk.files();
+        let text = files.get("csv/m/values.csv").map_or("", String::as_str);
+        let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+        let mut read = Vec::new();
+        for row in reader.deserialize() {
+            let (date, value): (String, f64) = row.unwrap();
+            let offset = if date.len() > 19 { "%:z" } else { "" };
+            let format = format!("%Y-%m-%d %H:%M:%S{offset}");
+            let at = match jiff::Timestamp::strptime(&format, &date) {
+                Ok(at) => at,
+                Err(_) => jiff::civil::DateTime::strptime(&format, &date).unwrap().to_zoned(shown.zone.clone()).unwrap().timestamp(),
+            };
+            read.push((at.as_second() - DAY, value.to_bits()));
+        }
+        let expected: Vec<_> = points.iter().map(|(at, value)| (*at, value.to_bits())).collect();
+        prop_assert_eq!(read, expected);
+    }
+}

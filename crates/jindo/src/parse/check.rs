@@ -1,0 +1,161 @@
+//! [`Body`] → [`Answer`]: is it what was asked? Says no, names why, and changes nothing on the way.
+
+use super::body::{Body, Raw};
+use super::{Answer, Error, Expected, Series};
+use crate::query::Interval;
+
+/// Characters of the server's words that are kept: enough for its longest known message, little enough for a line of
+/// `queries.csv`.
+const MESSAGE_CHARS_MAX: usize = 1_000;
+
+/// What a series without `tag_set` is.
+#[derive(Clone, Copy, PartialEq)]
+enum Untagged {
+    /// The whole of a query without `by`.
+    Ungrouped,
+    /// Perhaps one group of many, whose name was not told.
+    Unknown,
+}
+
+pub(super) fn answer(body: Body, expected: &Expected) -> Result<Answer, Error> {
+    let untagged = if body.ungrouped && expected.queries == 1 {
+        Untagged::Ungrouped
+    } else {
+        Untagged::Unknown
+    };
+    let raw = accepted(body)?;
+    let asked: Vec<(usize, Interval)> = raw
+        .iter()
+        .map(|series| Ok((query(series, expected)?, interval(series)?)))
+        .collect::<Result<_, Error>>()?;
+    coarsest(&asked, expected)?;
+    let mut series = raw
+        .into_iter()
+        .zip(asked)
+        .map(|(raw, (query, _))| checked(raw, query, untagged, expected))
+        .collect::<Result<Vec<_>, _>>()?;
+    series.sort_by(|a, b| (a.query, &a.tags).cmp(&(b.query, &b.tags)));
+    Ok(Answer { series: distinct(series)? })
+}
+
+/// On one line without control characters, at most [`MESSAGE_CHARS_MAX`] characters: it goes into files and terminals.
+pub(super) fn one_line(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(MESSAGE_CHARS_MAX) {
+        Some((cut, _)) => format!("{}…", &line[..cut]),
+        None => line,
+    }
+}
+
+fn inconsistent(what: impl AsRef<str>) -> Error {
+    Error::Inconsistent { what: one_line(what.as_ref()) }
+}
+
+/// The series of a body that calls itself good.
+fn accepted(body: Body) -> Result<Vec<Raw>, Error> {
+    if !body.complaints.is_empty() {
+        return Err(Error::Refused { message: one_line(&body.complaints.join("; ")) });
+    }
+    match body.status.as_deref() {
+        Some("ok") => body.series.ok_or_else(|| inconsistent("it has no `series`")),
+        Some(other) => {
+            let message = format!("status `{other}` without a reason");
+            Err(Error::Refused { message: one_line(&message) })
+        }
+        None => Err(inconsistent("it has no `status`")),
+    }
+}
+
+fn query(series: &Raw, expected: &Expected) -> Result<usize, Error> {
+    match series.query_index {
+        None if expected.queries == 1 => Ok(0),
+        None => Err(inconsistent(format!("a series of {} has no `query_index`", series.metric))),
+        Some(index) => whole(index)
+            .filter(|query| *query < expected.queries)
+            .ok_or_else(|| inconsistent(format!("`query_index` {index} was not asked"))),
+    }
+}
+
+fn interval(series: &Raw) -> Result<Interval, Error> {
+    whole(series.interval_s)
+        .and_then(|secs| Interval::from_secs(u32::try_from(secs).ok()?))
+        .ok_or_else(|| inconsistent(format!("an interval of {} s", series.interval_s)))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "only whole numbers below 2^32 are cast"
+)]
+fn whole(number: f64) -> Option<usize> {
+    let fits = (0.0..=f64::from(u32::MAX)).contains(&number) && number.fract() == 0.0;
+    fits.then_some(number as usize)
+}
+
+/// `Ok` when every series came back at the interval asked.
+fn coarsest(asked: &[(usize, Interval)], expected: &Expected) -> Result<(), Error> {
+    let other = asked.iter().filter(|(_, got)| *got != expected.interval);
+    let Some((query, got)) = other.min_by_key(|(query, got)| (std::cmp::Reverse(*got), *query)) else {
+        return Ok(());
+    };
+    let others_fine = asked.iter().any(|(_, got)| *got == expected.interval);
+    Err(Error::Interval { query: *query, asked: expected.interval, got: *got, others_fine })
+}
+
+fn checked(
+    raw: Raw,
+    query: usize,
+    untagged: Untagged,
+    expected: &Expected,
+) -> Result<Series, Error> {
+    let tags = match raw.tags {
+        Some(tags) => tags,
+        None if untagged == Untagged::Ungrouped || raw.scope_is_everything => Vec::new(),
+        None => return Err(inconsistent(format!("no `tag_set` of a group of {}", raw.metric))),
+    };
+    let points = raw.points;
+    let contradiction = if let Some(ts_ms) = points.off_grid {
+        Some(format!("time {ts_ms} is no multiple of {}", expected.interval))
+    } else if let Some(ts_ms) = points.conflict {
+        Some(format!("two values at {ts_ms}"))
+    } else if tags.iter().any(String::is_empty) {
+        Some("an empty tag".to_owned())
+    } else {
+        None
+    };
+    match contradiction {
+        Some(what) => Err(inconsistent(format!("{what} in {} {tags:?}", raw.metric))),
+        None => Ok(Series {
+            query,
+            metric: raw.metric,
+            tags,
+            unit: raw.unit,
+            ts_ms: points.ts_ms,
+            values: points.values,
+        }),
+    }
+}
+
+/// Each (query, tags) once. `series` is sorted by them.
+fn distinct(series: Vec<Series>) -> Result<Vec<Series>, Error> {
+    let mut kept: Vec<Series> = Vec::with_capacity(series.len());
+    for one in series {
+        match kept.last() {
+            Some(last) if (last.query, &last.tags) == (one.query, &one.tags) => {
+                if !same(last, &one) {
+                    let (metric, tags) = (&one.metric, &one.tags);
+                    return Err(inconsistent(format!("two different {metric} {tags:?}")));
+                }
+            }
+            _ => kept.push(one),
+        }
+    }
+    Ok(kept)
+}
+
+/// Equal to the bit, where `==` would take -0.0 for 0.0.
+fn same(a: &Series, b: &Series) -> bool {
+    let bits = |series: &Series| series.values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    (&a.metric, &a.unit, &a.ts_ms) == (&b.metric, &b.unit, &b.ts_ms) && bits(a) == bits(b)
+}

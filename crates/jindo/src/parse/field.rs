@@ -1,0 +1,196 @@
+//! The small shapes within a body: texts, tags, units, points. Each reads one JSON value; none knows where it stands.
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use std::fmt;
+
+/// Tags of one series, at most. `by` names a handful of keys and a key may have several values; a thousand is no group.
+const SERIES_TAGS_MAX: usize = 1_000;
+
+/// A text, several, or null.
+pub(super) struct Words(pub(super) Vec<String>);
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Said;
+        impl<'de> Visitor<'de> for Said {
+            type Value = Words;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or a list of texts")
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Words, E> {
+                Ok(Words(Vec::new()))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Words, E> {
+                Ok(Words(vec![text.to_owned()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Words, A::Error> {
+                let mut words = Vec::new();
+                while let Some(text) = list.next_element::<String>()? {
+                    words.push(text);
+                }
+                Ok(Words(words))
+            }
+        }
+        from.deserialize_any(Said)
+    }
+}
+
+/// How many elements a list has; what they are is skipped.
+pub(super) struct Count(pub(super) usize);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Elements;
+        impl<'de> Visitor<'de> for Elements {
+            type Value = Count;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Count, A::Error> {
+                let mut elements = 0;
+                while list.next_element::<IgnoredAny>()?.is_some() {
+                    elements += 1;
+                }
+                Ok(Count(elements))
+            }
+        }
+        from.deserialize_seq(Elements)
+    }
+}
+
+/// `tag_set`, as a set: sorted, each tag once.
+pub(super) struct Tags(pub(super) Vec<String>);
+
+impl<'de> Deserialize<'de> for Tags {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Tags;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of tags")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Tags, A::Error> {
+                let mut tags = Vec::new();
+                while let Some(tag) = list.next_element::<String>()? {
+                    if tags.len() == SERIES_TAGS_MAX {
+                        return Err(de::Error::custom(format_args!(
+                            "a series with more than {SERIES_TAGS_MAX} tags"
+                        )));
+                    }
+                    tags.push(tag);
+                }
+                tags.sort_unstable();
+                tags.dedup();
+                Ok(Tags(tags))
+            }
+        }
+        from.deserialize_seq(List)
+    }
+}
+
+/// `[{"name": "byte", …}, {"name": "second", …}]` → `byte/second`; either may be null.
+pub(super) struct Unit(pub(super) Option<String>);
+
+#[derive(Deserialize)]
+struct UnitName {
+    name: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Unit {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Pair;
+        impl<'de> Visitor<'de> for Pair {
+            type Value = Unit;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a unit and what it is per")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut pair: A) -> Result<Unit, A::Error> {
+                let mut name = || {
+                    let unit = pair.next_element::<Option<UnitName>>()?;
+                    Ok(unit.flatten().and_then(|unit| unit.name))
+                };
+                let (unit, per) = (name()?, name()?);
+                while pair.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Unit(match (unit, per) {
+                    (unit, None) => unit,
+                    (unit, Some(per)) => Some(format!("{}/{per}", unit.unwrap_or_default())),
+                }))
+            }
+        }
+        from.deserialize_seq(Pair)
+    }
+}
+
+/// `[ms, value|null]`, no more and no less.
+pub(super) struct Point(pub(super) i64, pub(super) Option<f64>);
+
+impl<'de> Deserialize<'de> for Point {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Pair;
+        impl<'de> Visitor<'de> for Pair {
+            type Value = Point;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a time and a value")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut pair: A) -> Result<Point, A::Error> {
+                let missing = |length| de::Error::invalid_length(length, &self);
+                let Millis(ts_ms) = pair.next_element()?.ok_or_else(|| missing(0))?;
+                let value = pair.next_element()?.ok_or_else(|| missing(1))?;
+                match pair.next_element::<IgnoredAny>()? {
+                    None => Ok(Point(ts_ms, value)),
+                    Some(_) => Err(missing(3)),
+                }
+            }
+        }
+        from.deserialize_seq(Pair)
+    }
+}
+
+/// Unix milliseconds, written as an integer or as a float; within what a calendar can name.
+struct Millis(i64);
+
+impl<'de> Deserialize<'de> for Millis {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Number;
+        impl Visitor<'_> for Number {
+            type Value = Millis;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a time in milliseconds")
+            }
+
+            fn visit_i64<E: de::Error>(self, ms: i64) -> Result<Millis, E> {
+                match jiff::Timestamp::from_millisecond(ms) {
+                    Ok(_) => Ok(Millis(ms)),
+                    Err(_) => Err(de::Error::custom("a time that no calendar names")),
+                }
+            }
+
+            fn visit_u64<E: de::Error>(self, ms: u64) -> Result<Millis, E> {
+                self.visit_i64(i64::try_from(ms).unwrap_or(i64::MAX))
+            }
+
+            #[expect(clippy::cast_possible_truncation, reason = "a cast saturates; far is refused")]
+            fn visit_f64<E: de::Error>(self, ms: f64) -> Result<Millis, E> {
+                if ms.fract() != 0.0 {
+                    return Err(de::Error::custom(format_args!("time {ms} is no millisecond")));
+                }
+                self.visit_i64(ms as i64)
+            }
+        }
+        from.deserialize_any(Number)
+    }
+}

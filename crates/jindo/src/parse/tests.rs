@@ -1,0 +1,500 @@
+//! What `parse` accepts, refuses and says, by example; and what holds for any answer.
+use super::*;
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+
+const DAY: i64 = 1_640_995_200;
+
+fn expected(queries: usize, interval_s: u32) -> Expected {
+    Expected {
+        queries,
+        window: Window::from_secs(DAY, DAY + 600).unwrap(),
+        interval: Interval::from_secs(interval_s).unwrap(),
+    }
+}
+
+/// `@N` in a body stands for the start of the window plus N seconds, in milliseconds.
+fn stamped(body: &str) -> String {
+    let mut parts = body.split('@');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let offset: i64 = part[..digits].parse().unwrap();
+        text += &format!("{}{}", (DAY + offset) * 1_000, &part[digits..]);
+    }
+    text
+}
+
+fn told(found: Result<Answer, Error>) -> String {
+    let answer = match found {
+        Ok(answer) => answer,
+        Err(error) => return format!("{error:?}\n"),
+    };
+    let mut text = format!("{} series\n", answer.series.len());
+    for series in answer.series {
+        let Series { query, metric, tags, unit, ts_ms, values } = series;
+        text += &format!("    {query} {metric} {tags:?} {unit:?}");
+        for (ts_ms, value) in ts_ms.iter().zip(values) {
+            text += &format!(" {}={value:?}", ts_ms / 1_000 - DAY);
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// What is found in each input, in their order.
+fn check<T: AsRef<str>, const N: usize>(
+    inputs: [T; N],
+    queries: usize,
+    whole: impl Fn(&str) -> String,
+    expect: &Expect,
+) {
+    let found = inputs.map(|input| {
+        let body = stamped(&whole(input.as_ref()));
+        let answer = answer(body.as_bytes(), &expected(queries, 60));
+        format!("- {}", told(answer))
+    });
+    expect.assert_eq(&found.concat());
+}
+
+/// Whole bodies, of a call of one query at 60 s.
+fn body<T: AsRef<str>, const N: usize>(bodies: [T; N], expect: &Expect) {
+    check(bodies, 1, str::to_owned, expect);
+}
+
+/// Lists of series, of a call of three queries at 60 s.
+fn series<T: AsRef<str>, const N: usize>(lists: [T; N], expect: &Expect) {
+    check(lists, 3, |list| format!(r#"{{"status":"ok","series":[{list}]}}"#), expect);
+}
+
+/// Lists of points, of the only series of a call of one query at 60 s.
+fn points<T: AsRef<str>, const N: usize>(lists: [T; N], expect: &Expect) {
+    let whole = |list: &str| {
+        format!(
+            r#"{{"status":"ok","series":[{{"metric":"m","interval":60,"tag_set":[],"pointlist":[{list}]}}]}}"#
+        )
+    };
+    check(lists, 1, whole, expect);
+}
+
+#[test]
+fn an_answer_as_the_server_writes_it() {
+    body(
+        [r#"{"status":"ok","resp_version":1,"res_type":"time_series","query":"q","from_date":@0,
+        "to_date":@600,"series":[{"metric":"cpu","display_name":"cpu","aggr":null,"scope":"host:a","expression":"avg:cpu{host:a}",
+        "interval":60,"length":2,"start":@0,"end":@119,"pointlist":[[@0,91.4583840476142],[@60,null],[@120,0.0]],
+        "tag_set":["host:a"],"query_index":0,"attributes":{},
+        "unit":[{"family":"percentage","scale_factor":1.0,"name":"percent","short_name":"%","plural":"percent","id":17},null]}],
+        "group_by":["host"],"message":"","values":[],"times":[]}"#],
+        &expect![[r#"
+            - 1 series
+                0 cpu ["host:a"] Some("percent") 0=91.4583840476142 120=0.0
+        "#]],
+    );
+}
+
+#[test]
+fn bodies_that_are_not_whole() {
+    body(
+        [
+            "",
+            " \n",
+            "<html><body><h1>502 Bad Gateway</h1>",
+            r#"{"status":"ok","series":[{"metric":"m","interval":60,"po"#,
+            r#"{"status":"ok","series":[]}{"status":"ok"}"#,
+            "{\n  \"status\": nope}",
+        ],
+        &expect![[r#"
+            - Garbled { what: "the body is empty", at: 0 }
+            - Garbled { what: "the body is empty", at: 2 }
+            - Garbled { what: "HTML instead of JSON", at: 0 }
+            - Garbled { what: "it ends in the middle", at: 56 }
+            - Garbled { what: "it is no JSON", at: 28 }
+            - Garbled { what: "it is no JSON", at: 16 }
+        "#]],
+    );
+    points(
+        ["[@0,NaN]", "[@0,Infinity]", "[@0,1e400]"],
+        &expect![[r#"
+        - Garbled { what: "it is no JSON", at: 95 }
+        - Garbled { what: "it is no JSON", at: 95 }
+        - Garbled { what: "it is no JSON", at: 99 }
+    "#]],
+    );
+}
+
+#[test]
+fn refusals_in_the_servers_words() {
+    body(
+        [
+            r#"{"status":"error","res_type":"time_series","series":[],"error":"Invalid query input:\n","group_by":[]}"#,
+            r#"{"errors":["Query timed out", "second"]}"#,
+            r#"{"status":"ok","series":[],"error":"half of it"}"#,
+            r#"{"status":"error","series":null}"#,
+            r#"{"status":"ok","series":[],"error":"","errors":null}"#,
+        ],
+        &expect![[r#"
+            - Refused { message: "Invalid query input:" }
+            - Refused { message: "Query timed out; second" }
+            - Refused { message: "half of it" }
+            - Refused { message: "status `error` without a reason" }
+            - 0 series
+        "#]],
+    );
+}
+
+#[test]
+fn an_answer_must_say_that_it_is_one() {
+    body(
+        [
+            "{}",
+            r#"{"series":[]}"#,
+            r#"{"status":"ok"}"#,
+            "[]",
+            r#"{"status":"ok","series":{}}"#,
+            r#"{"status":"ok","status":"ok","series":[]}"#,
+        ],
+        &expect![[r#"
+            - Inconsistent { what: "it has no `status`" }
+            - Inconsistent { what: "it has no `status`" }
+            - Inconsistent { what: "it has no `series`" }
+            - Inconsistent { what: "invalid type: sequence, expected an object at line 1 column 0" }
+            - Inconsistent { what: "invalid type: map, expected a list of series at line 1 column 26" }
+            - Inconsistent { what: "duplicate field `status` at line 1 column 23" }
+        "#]],
+    );
+}
+
+#[test]
+fn points_are_clipped_sorted_and_kept_to_the_bit() {
+    points(
+        [
+            "[@600,9],[@0,1],[@540.0,5e-324]",
+            "[@60,-0.0],[@0,-0],[@120,1e300],[@180,1E+2]",
+            "[@0,52.266434812304276],[@60,12345678901234567890]",
+            "[@0,1],[@0,1.0],[@60,null],[@60,2]",
+            "",
+        ],
+        &expect![[r#"
+            - 1 series
+                0 m [] None 0=1.0 540=5e-324
+            - 1 series
+                0 m [] None 0=-0.0 60=-0.0 120=1e300 180=100.0
+            - 1 series
+                0 m [] None 0=52.266434812304276 60=1.2345678901234567e19
+            - 1 series
+                0 m [] None 0=1.0 60=2.0
+            - 1 series
+                0 m [] None
+        "#]],
+    );
+}
+
+#[test]
+fn points_that_contradict() {
+    points(
+        [
+            "[@0,1],[@0,2]",
+            "[@0,0.0],[@0,-0.0]",
+            "[@30,1]",
+            "[@630,null]",
+            "[@0.5,1]",
+            "[1e300,1]",
+            "[18446744073709551615,1]",
+            "[@0]",
+            "[@0,1,2]",
+            r#"[@0,"1"]"#,
+            "[null,1]",
+            "null",
+        ],
+        &expect![[r#"
+            - Inconsistent { what: "two values at 1640995200000 in m []" }
+            - Inconsistent { what: "two values at 1640995200000 in m []" }
+            - Inconsistent { what: "time 1640995230000 is no multiple of 60 s in m []" }
+            - Inconsistent { what: "time 1640995830000 is no multiple of 60 s in m []" }
+            - Inconsistent { what: "time 1640995200000.5 is no millisecond at line 1 column 95" }
+            - Inconsistent { what: "a time that no calendar names at line 1 column 85" }
+            - Inconsistent { what: "a time that no calendar names at line 1 column 100" }
+            - Inconsistent { what: "invalid length 1, expected a time and a value at line 1 column 94" }
+            - Inconsistent { what: "invalid length 3, expected a time and a value at line 1 column 98" }
+            - Inconsistent { what: "invalid type: string \"1\", expected f64 at line 1 column 97" }
+            - Inconsistent { what: "invalid type: null, expected a time in milliseconds at line 1 column 84" }
+            - Inconsistent { what: "invalid type: null, expected a time and a value at line 1 column 83" }
+        "#]],
+    );
+}
+
+#[test]
+fn the_interval_is_what_was_asked() {
+    let at = |interval: &str| {
+        format!(
+            r#"{{"metric":"m","query_index":1,"tag_set":[],"pointlist":[],"interval":{interval}}}"#
+        )
+    };
+    series(
+        [&at("60.0"), &at("20"), &at("60.5"), &at("0"), &at("60000000000"), &at("null")],
+        &expect![[r#"
+            - 1 series
+                1 m [] None
+            - Inconsistent { what: "an interval of 20 s instead of 60 s in m []" }
+            - Inconsistent { what: "an interval of 60.5 s" }
+            - Inconsistent { what: "an interval of 0 s" }
+            - Inconsistent { what: "an interval of 60000000000 s" }
+            - Inconsistent { what: "invalid type: null, expected f64 at line 1 column 98" }
+        "#]],
+    );
+    let coarse = at("300").replace("\"query_index\":1", "\"query_index\":2");
+    series(
+        [[at("120"), coarse, at("20")].join(",")],
+        &expect![[r#"
+        - Coarser { query: 2, asked: Interval(60), got: Interval(300) }
+    "#]],
+    );
+}
+
+#[test]
+fn every_series_belongs_to_a_query() {
+    let of = |index: &str| {
+        format!(r#"{{"metric":"m","interval":60,"tag_set":[],"pointlist":[]{index}}}"#)
+    };
+    series(
+        [
+            &of(r#","query_index":2.0"#),
+            &of(r#","query_index":3"#),
+            &of(r#","query_index":-1"#),
+            &of(""),
+            &of(r#","query_index":null"#),
+        ],
+        &expect![[r#"
+            - 1 series
+                2 m [] None
+            - Inconsistent { what: "`query_index` 3 was not asked" }
+            - Inconsistent { what: "`query_index` -1 was not asked" }
+            - Inconsistent { what: "a series of m has no `query_index`" }
+            - Inconsistent { what: "a series of m has no `query_index`" }
+        "#]],
+    );
+}
+
+#[test]
+fn the_same_series_twice() {
+    let of = |value: &str| {
+        format!(
+            r#"{{"query_index":0,"metric":"m","interval":60,"tag_set":["a:1"],"pointlist":[[@0,{value}]]}}"#
+        )
+    };
+    series(
+        [
+            &[of("1"), of("1.0")].join(","),
+            &[of("1"), of("2")].join(","),
+            &[of("0.0"), of("-0.0")].join(","),
+        ],
+        &expect![[r#"
+            - 1 series
+                0 m ["a:1"] None 0=1.0
+            - Inconsistent { what: "two different m [\"a:1\"]" }
+            - Inconsistent { what: "two different m [\"a:1\"]" }
+        "#]],
+    );
+}
+
+#[test]
+fn groups_come_from_the_tag_set() {
+    let of = |fields: &str| {
+        format!(r#"{{"query_index":0,"metric":"m","interval":60,"pointlist":[]{fields}}}"#)
+    };
+    series(
+        [
+            &of(r#","tag_set":["z:1","a:2","z:1"],"scope":"*""#),
+            &of(r#","scope":"*""#),
+            &of(r#","scope":"host:a""#),
+            &of(r#","tag_set":null"#),
+            &of(r#","tag_set":[""]"#),
+            &of(r#","tag_set":"host:a""#),
+        ],
+        &expect![[r#"
+            - 1 series
+                0 m ["a:2", "z:1"] None
+            - 1 series
+                0 m [] None
+            - Inconsistent { what: "no `tag_set` of a group of m" }
+            - Inconsistent { what: "no `tag_set` of a group of m" }
+            - Inconsistent { what: "an empty tag in m [\"\"]" }
+            - Inconsistent { what: "invalid type: string \"host:a\", expected a list of tags at line 1 column 102" }
+        "#]],
+    );
+    let of_2020 = |group_by: &str| {
+        format!(
+            r#"{{"status":"ok","series":[{{"metric":"m","interval":60,"scope":"host:a","pointlist":[]}}]{group_by}}}"#
+        )
+    };
+    body(
+        [&of_2020(r#","group_by":[]"#), &of_2020(r#","group_by":["host"]"#), &of_2020("")],
+        &expect![[r#"
+            - 1 series
+                0 m [] None
+            - Inconsistent { what: "no `tag_set` of a group of m" }
+            - Inconsistent { what: "no `tag_set` of a group of m" }
+        "#]],
+    );
+}
+
+#[test]
+fn units() {
+    let of = |unit: &str| {
+        format!(
+            r#"{{"unit":{unit},"query_index":0,"metric":"m","interval":60,"tag_set":[],"pointlist":[]}}"#
+        )
+    };
+    series(
+        [
+            &of("null"),
+            &of("[null,null]"),
+            &of(r#"[{"name":"byte","short_name":null},{"name":"second"}]"#),
+            &of(r#"[null,{"name":"second"}]"#),
+            &of(r#"[{"name":"byte"}]"#),
+            &of(r#"[{"id":1},null]"#),
+        ],
+        &expect![[r#"
+            - 1 series
+                0 m [] None
+            - 1 series
+                0 m [] None
+            - 1 series
+                0 m [] Some("byte/second")
+            - 1 series
+                0 m [] Some("/second")
+            - 1 series
+                0 m [] Some("byte")
+            - 1 series
+                0 m [] None
+        "#]],
+    );
+}
+
+/// peers.md: `if not data_point` made 0.0 a blank, and a null was dereferenced.
+#[test]
+fn regression_zero_is_a_value_and_null_is_none() {
+    points(
+        ["[@0,0.0],[@60,0],[@120,null]"],
+        &expect![[r#"
+        - 1 series
+            0 m [] None 0=0.0 60=0.0
+    "#]],
+    );
+}
+
+/// peers.md: only `series[0]` was read, the first series' clock was used for all, and the order of series was trusted.
+#[test]
+fn regression_every_series_has_its_own_points_in_any_order() {
+    let of = |index: u8, tag: &str, points: &str| {
+        format!(
+            r#"{{"pointlist":[{points}],"tag_set":[{tag}],"interval":60,"metric":"m{index}","query_index":{index}}}"#
+        )
+    };
+    let shuffled = [
+        of(2, "", "[@120,3]"),
+        of(0, r#""host:b""#, "[@60,2],[@180,4]"),
+        of(0, r#""host:a""#, "[@0,1]"),
+    ];
+    series(
+        [&shuffled.join(",")],
+        &expect![[r#"
+        - 3 series
+            0 m0 ["host:a"] None 0=1.0
+            0 m0 ["host:b"] None 60=2.0 180=4.0
+            2 m2 [] None 120=3.0
+    "#]],
+    );
+}
+
+/// peers.md: `scope.split(':')[1]` made every `arn:aws:…` the one file `arn.csv`, and tore values at commas.
+#[test]
+fn regression_tag_values_keep_their_colons_and_commas() {
+    let one = r#"{"scope":"arn:arn:aws:x,y","tag_set":["arn:arn:aws:x,y","name:N/A"],
+        "query_index":0,"metric":"m","interval":60,"pointlist":[]}"#;
+    series(
+        [one],
+        &expect![[r#"
+        - 1 series
+            0 m ["arn:arn:aws:x,y", "name:N/A"] None
+    "#]],
+    );
+}
+
+/// A boundary point that is in two windows' answers is in one window's data.
+#[test]
+fn regression_the_bucket_at_the_end_is_the_next_windows() {
+    points(
+        ["[@540,1],[@600,2]"],
+        &expect![[r#"
+        - 1 series
+            0 m [] None 540=1.0
+    "#]],
+    );
+}
+
+#[test]
+fn a_deep_nest_is_skipped_without_a_deep_stack() {
+    let deep = "[".repeat(200_000) + &"]".repeat(200_000);
+    let body = format!(r#"{{"status":"ok","future":{deep},"series":[]}}"#);
+    assert_eq!(answer(body.as_bytes(), &expected(1, 60)), Ok(Answer::default()));
+    let hostile = format!(r#"{{"status":"ok","series":{deep}}}"#);
+    assert!(matches!(
+        answer(hostile.as_bytes(), &expected(1, 60)),
+        Err(Error::Inconsistent { .. })
+    ));
+}
+
+#[test]
+fn the_servers_words_become_one_short_line() {
+    let long = format!("a\u{1b}[31m\n{}", "é".repeat(3_000));
+    let body = serde_json::json!({"status": "error", "error": long}).to_string();
+    let Err(Error::Refused { message }) = answer(body.as_bytes(), &expected(1, 60)) else {
+        panic!("it is refused")
+    };
+    assert!(message.starts_with("a [31m é") && message.chars().count() == 1_001);
+}
+
+proptest! {
+    /// Whatever was cut off an answer, the rest is never taken for the whole.
+    #[test]
+    fn half_an_answer_is_no_answer(cut in 0_usize..150) {
+        let whole = stamped(
+            r#"{"status":"ok","series":[{"metric":"m","interval":60,"tag_set":["a:1"],"pointlist":[[@0,1.5],[@60,2e3]]}]}"#,
+        );
+        prop_assert!(answer(whole.as_bytes(), &expected(1, 60)).is_ok());
+        let half = &whole.as_bytes()[..cut.min(whole.len() - 1)];
+        let found = answer(half, &expected(1, 60));
+        prop_assert!(matches!(found, Err(Error::Garbled { .. })), "{found:?}");
+    }
+
+    /// Any bytes are an answer or an error, never a panic.
+    #[test]
+    fn noise_is_survived(mut body in Just(br#"{"status":"ok","series":[{"metric":"m","interval":60,"tag_set":["a:1"],"pointlist":[[1640995200000,1.5]]}]}"#.to_vec()), edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
+        for (at, byte) in edits {
+            let at = at.index(body.len());
+            body[at] = byte;
+        }
+        if let Ok(answer) = answer(&body, &expected(1, 60)) {
+            for series in answer.series {
+                prop_assert!(series.ts_ms.is_sorted_by(|a, b| a < b));
+                prop_assert_eq!(series.ts_ms.len(), series.values.len());
+                prop_assert!(series.ts_ms.iter().all(|ts| (DAY * 1_000..(DAY + 600) * 1_000).contains(ts)));
+            }
+        }
+    }
+
+    /// Every finite f64, in the shortest spelling and in a long one, comes back with the same bits.
+    #[test]
+    fn values_are_read_to_the_bit(bits in any::<u64>()) {
+        let value = f64::from_bits(bits);
+        prop_assume!(value.is_finite());
+        let body = stamped(&format!(
+            r#"{{"status":"ok","series":[{{"metric":"m","interval":60,"tag_set":[],"pointlist":[[@0,{value:?}],[@60,{value:.30e}]]}}]}}"#
+        ));
+        let answer = answer(body.as_bytes(), &expected(1, 60)).unwrap();
+        let read: Vec<u64> = answer.series[0].values.iter().map(|v| v.to_bits()).collect();
+        prop_assert_eq!(read, vec![bits, bits]);
+    }
+}

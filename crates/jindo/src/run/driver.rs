@@ -1,0 +1,306 @@
+//! Performs what the machine decides: calls on an async runtime, reading and keeping on one thread, files on another.
+//!
+//! The loop itself is synchronous and single: it hands an event to the machine, performs the actions, and waits for
+//! whatever comes first: an answer, a thread's word, the time the machine asked to be woken at, or an interruption.
+
+use super::action::{Action, Ask, Call, End, Event, Facts, Settings};
+use super::log::RunLog;
+use super::machine::Machine;
+use super::report::Report;
+use super::shelf::{Shelf, list};
+use crate::archive::{Archive, GivenUp, Learnt, QueryId};
+use crate::clock::Clock;
+use crate::plan::Plan;
+use crate::request::{Client, Failure, Rate, Reply};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+/// How often the loop looks up, to draw progress and to see an interruption.
+const LOOK_UP_EVERY: Duration = Duration::from_millis(100);
+
+/// What a run touches.
+#[expect(missing_debug_implementations, reason = "holds trait objects")]
+pub struct Doors<'a> {
+    pub archive: &'a Archive,
+    pub client: &'a Client,
+    pub clock: &'a dyn Clock,
+    pub log: RunLog,
+    pub report: &'a mut dyn Report,
+    /// Set from a signal handler; the run then ends within 5 s.
+    pub interrupted: &'a AtomicBool,
+    /// Brings the files of these queries up to date; called on a thread of its own.
+    pub extract: &'a (dyn Fn(&[QueryId]) -> Result<(), String> + Sync),
+}
+
+/// What is to be fetched, and whose it is in the ledger.
+#[derive(Debug)]
+pub struct Mission<'a> {
+    pub plan: &'a Plan,
+    /// The plan's queries as the ledger numbers them.
+    pub ids: Vec<QueryId>,
+    /// Indexes of queries that an earlier run gave up.
+    pub given_up: Vec<usize>,
+    /// Answers fetched sooner than this after their window's end stay open.
+    pub look_back: SignedDuration,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    pub end: End,
+    pub calls: u64,
+    pub points: u64,
+}
+
+/// What the threads say to the loop.
+enum Message {
+    Reply { call: Call, reply: Reply },
+    Read { call: Call, outcome: Result<Facts, Failure>, rate: Option<Rate> },
+    Stored { call: Call },
+    Broke { why: String },
+}
+
+/// What the loop asks of the keeping thread.
+enum Keep {
+    Read { call: Call, ask: Ask, body: Vec<u8>, rate: Option<Rate> },
+    Store { call: Call, ids: Vec<QueryId>, now: Timestamp },
+    Discard { call: Call },
+}
+
+/// Runs until the machine finishes.
+pub fn drive(doors: Doors<'_>, mission: Mission<'_>, settings: Settings) -> Result<Outcome, std::io::Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let (archive, extract, look_back) = (doors.archive, doors.extract, mission.look_back);
+    let machine = Machine::new(mission.plan, &mission.given_up, settings);
+    let (say, hear) = channel();
+    let (keep, kept) = channel();
+    let (complete, completed) = channel();
+    let outcome = thread::scope(|scope| {
+        let keeper = say.clone();
+        scope.spawn(move || keep_answers(archive, look_back, &kept, &keeper));
+        let extractor = say.clone();
+        scope.spawn(move || extract_queries(extract, &completed, &extractor));
+        let driver = Driver {
+            doors,
+            mission,
+            machine,
+            runtime: runtime.handle(),
+            say,
+            keep,
+            complete,
+            flying: BTreeMap::new(),
+            wake: None,
+        };
+        driver.run(&hear)
+    });
+    runtime.shutdown_background();
+    outcome
+}
+
+struct Driver<'a> {
+    doors: Doors<'a>,
+    mission: Mission<'a>,
+    machine: Machine,
+    runtime: &'a tokio::runtime::Handle,
+    say: Sender<Message>,
+    keep: Sender<Keep>,
+    complete: Sender<QueryId>,
+    flying: BTreeMap<Call, (Ask, Timestamp)>,
+    wake: Option<Timestamp>,
+}
+
+impl Driver<'_> {
+    fn run(mut self, hear: &Receiver<Message>) -> Result<Outcome, std::io::Error> {
+        let mut event = Some(Event::Started);
+        let mut interrupted = false;
+        loop {
+            let now = self.doors.clock.now();
+            if let Some(event) = event.take() {
+                if let Some(end) = self.step(now, event) {
+                    let progress = self.machine.progress();
+                    return Ok(Outcome { end, calls: progress.calls_made, points: progress.points });
+                }
+            }
+            self.doors.report.progress(&self.machine.progress(), now);
+            event = if !interrupted && self.doors.interrupted.load(Ordering::Relaxed) {
+                interrupted = true;
+                Some(Event::Interrupted)
+            } else {
+                self.next_event(hear, now)?
+            };
+        }
+    }
+
+    /// Waits for a message, at most until the machine wants to be woken or the loop should look up.
+    fn next_event(&mut self, hear: &Receiver<Message>, now: Timestamp) -> Result<Option<Event>, std::io::Error> {
+        let sleep = self.wake.map_or(LOOK_UP_EVERY, |at| {
+            Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO).min(LOOK_UP_EVERY)
+        });
+        match hear.recv_timeout(sleep) {
+            Ok(message) => self.event_of(message),
+            Err(RecvTimeoutError::Timeout) => {
+                let due = self.wake.is_some_and(|at| at <= self.doors.clock.now());
+                Ok(due.then_some(Event::Woke))
+            }
+            Err(RecvTimeoutError::Disconnected) => unreachable!("the driver itself holds a sender"),
+        }
+    }
+
+    fn event_of(&mut self, message: Message) -> Result<Option<Event>, std::io::Error> {
+        match message {
+            Message::Reply { call, reply: Reply { body: Ok(body), rate } } => {
+                if self.machine.awaits(call) && let Some((ask, _)) = self.flying.get(&call) {
+                    self.keep(Keep::Read { call, ask: ask.clone(), body, rate });
+                }
+                Ok(None)
+            }
+            Message::Reply { call, reply: Reply { body: Err(failure), rate } } => {
+                self.answered(call, Err(failure), rate).map(Some)
+            }
+            Message::Read { call, outcome, rate } => self.answered(call, outcome, rate).map(Some),
+            Message::Stored { call } => Ok(Some(Event::Stored { call })),
+            Message::Broke { why } => Ok(Some(Event::Broke { why })),
+        }
+    }
+
+    fn answered(
+        &mut self,
+        call: Call,
+        outcome: Result<Facts, Failure>,
+        rate: Option<Rate>,
+    ) -> Result<Event, std::io::Error> {
+        if let Some((ask, sent_at)) = self.flying.remove(&call) {
+            let now = self.doors.clock.now();
+            let points = outcome.as_ref().map(|facts| facts.points.iter().sum());
+            let left = rate.as_ref().map(Rate::whole_remaining);
+            let times = (now, now.duration_since(sent_at));
+            self.doors.log.call(self.mission.plan, (call, &ask), points, times, left)?;
+        }
+        Ok(Event::Answered { call, outcome, rate })
+    }
+
+    /// Gives the machine the event and performs its actions. The end, when it says so.
+    fn step(&mut self, now: Timestamp, event: Event) -> Option<End> {
+        self.wake = None;
+        for action in self.machine.step(now, event) {
+            match action {
+                Action::Ask { call, ask } => self.ask(call, ask, now),
+                Action::Store { call } => self.keep(Keep::Store { call, ids: self.mission.ids.clone(), now }),
+                Action::Discard { call } => self.keep(Keep::Discard { call }),
+                Action::Complete { query } => {
+                    // A thread that is gone has said why; the run is ending.
+                    self.complete.send(self.mission.ids[query]).unwrap_or_default();
+                }
+                Action::Wake { at } => self.wake = Some(self.wake.map_or(at, |other| other.min(at))),
+                Action::Finish { end } => return Some(end),
+                note => self.note(note, now),
+            }
+        }
+        None
+    }
+
+    fn ask(&mut self, call: Call, ask: Ask, now: Timestamp) {
+        let text = list(self.mission.plan, &ask);
+        let (client, window, say) = (self.doors.client.clone(), ask.window, self.say.clone());
+        self.flying.insert(call, (ask, now));
+        self.runtime.spawn(async move {
+            let reply = client.query(&text, window).await;
+            // Nobody listens any more once the run has ended.
+            say.send(Message::Reply { call, reply }).unwrap_or_default();
+        });
+    }
+
+    fn keep(&self, work: Keep) {
+        // A thread that is gone has said why; the run is ending.
+        self.keep.send(work).unwrap_or_default();
+    }
+
+    /// Writes what the machine decided into the ledger. A ledger that fails ends the run.
+    fn note(&mut self, action: Action, now: Timestamp) {
+        self.doors.report.decided(&action, self.mission.plan);
+        if let Err(error) = note(&action, self.doors.archive, &mut self.mission, now) {
+            self.say.send(Message::Broke { why: error.to_string() }).unwrap_or_default();
+        }
+    }
+}
+
+/// Keeps in the ledger what the machine learnt about the server and the queries.
+pub fn note(
+    action: &Action,
+    archive: &Archive,
+    mission: &mut Mission<'_>,
+    at: Timestamp,
+) -> Result<(), crate::archive::Error> {
+    match action {
+        Action::Learn { name, value, why } => {
+            archive.learn(&Learnt { name: (*name).into(), value: *value, learnt_at: at, why: why.clone() })
+        }
+        Action::SendUnfilled { query } => {
+            let unfilled = mission.plan.queries[*query].unfilled.as_deref();
+            let unfilled = unfilled.expect("only a query whose fill was added can go without it");
+            mission.ids[*query] = archive.substitute(mission.ids[*query], unfilled)?;
+            Ok(())
+        }
+        Action::GiveUp { query, reason } => match mission.plan.asked[*query] {
+            Some(window) => archive.give_up(mission.ids[*query], window, reason, at),
+            None => Ok(()),
+        },
+        Action::RefuseWindow { query, window, reason } => {
+            archive.give_up(mission.ids[*query], *window, reason, at)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn keep_answers(archive: &Archive, look_back: SignedDuration, work: &Receiver<Keep>, say: &Sender<Message>) {
+    let mut shelf = Shelf::default();
+    for work in work {
+        let message = match work {
+            Keep::Read { call, ask, body, rate } => {
+                Message::Read { call, outcome: shelf.read(call, ask, &body), rate }
+            }
+            Keep::Store { call, ids, now } => match shelf.store(call, archive, &ids, look_back, now) {
+                Ok(()) => Message::Stored { call },
+                Err(error) => Message::Broke { why: with_causes(&error) },
+            },
+            Keep::Discard { call } => {
+                shelf.discard(call);
+                continue;
+            }
+        };
+        if say.send(message).is_err() {
+            return; // the run has ended
+        }
+    }
+}
+
+fn extract_queries(
+    extract: &(dyn Fn(&[QueryId]) -> Result<(), String> + Sync),
+    completed: &Receiver<QueryId>,
+    say: &Sender<Message>,
+) {
+    while let Ok(first) = completed.recv() {
+        let queries: Vec<_> = std::iter::once(first).chain(completed.try_iter()).collect();
+        if let Err(why) = extract(&queries) {
+            // Nobody listens any more once the run has ended; what is not extracted now is at its end.
+            say.send(Message::Broke { why }).unwrap_or_default();
+            return;
+        }
+    }
+}
+
+/// The error with all its causes, one line.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,73 @@
+//! The door to `runs/`: one file a run, one line of JSON a call. A receipt to read, never read back.
+
+use super::action::Ask;
+use crate::plan::Plan;
+use crate::request::Failure;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use std::fs::{File, OpenOptions, create_dir_all};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Writes one run's lines as they come; a line is whole in the file before the next call is decided.
+#[derive(Debug)]
+pub struct RunLog {
+    file: File,
+}
+
+/// How one call ended.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    at: Timestamp,
+    call: u64,
+    start: Timestamp,
+    end: Timestamp,
+    interval_seconds: i64,
+    queries: Vec<&'a str>,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    points: u64,
+    attempts: u32,
+    milliseconds: i64,
+    budget_left: Option<u64>,
+}
+
+impl RunLog {
+    /// Opens `runs/<start>.ndjson` below `dir`. The name holds no colon: Windows has none in names.
+    pub fn create(dir: &Path, start: Timestamp) -> io::Result<Self> {
+        let runs = dir.join("runs");
+        create_dir_all(&runs)?;
+        let name = format!("{}.ndjson", start.strftime("%Y-%m-%dT%H-%M-%S%.3fZ"));
+        let file = OpenOptions::new().create(true).append(true).open(runs.join(name))?;
+        Ok(Self { file })
+    }
+
+    /// Notes the end of a call that took `took`.
+    pub(super) fn call(
+        &mut self,
+        plan: &Plan,
+        (call, ask): (u64, &Ask),
+        outcome: Result<u64, &Failure>,
+        (at, took): (Timestamp, SignedDuration),
+        budget_left: Option<u64>,
+    ) -> io::Result<()> {
+        let line = Line {
+            at,
+            call,
+            start: ask.window.start(),
+            end: ask.window.end(),
+            interval_seconds: ask.interval.secs(),
+            queries: ask.queries.iter().map(|&query| plan.queries[query].written.as_str()).collect(),
+            outcome: outcome.err().map_or("ok", Failure::name),
+            reason: outcome.err().and_then(Failure::words),
+            points: outcome.unwrap_or(0),
+            attempts: ask.attempt,
+            milliseconds: i64::try_from(took.as_millis()).unwrap_or(i64::MAX),
+            budget_left,
+        };
+        let mut text = serde_json::to_string(&line).map_err(io::Error::other)?;
+        text.push('\n');
+        self.file.write_all(text.as_bytes())
+    }
+}

@@ -1,0 +1,73 @@
+//! Between the network and the archive: answers that are read but not yet kept.
+
+use super::action::{Ask, Call, Facts, Form};
+use crate::archive::{Archive, Error, Fetched, QueryId};
+use crate::parse::{self, Answer, Expected};
+use crate::plan::{Plan, SEPARATOR};
+use crate::request::Failure;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+
+/// Answers by the number of their call.
+#[derive(Debug, Default)]
+pub struct Shelf(BTreeMap<Call, (Ask, Answer)>);
+
+impl Shelf {
+    /// Reads and checks a body; what is fine waits here until the machine says what becomes of it.
+    pub fn read(&mut self, call: Call, ask: Ask, body: &[u8]) -> Result<Facts, Failure> {
+        let expected = Expected { queries: ask.queries.len(), window: ask.window, interval: ask.interval };
+        let answer = parse::answer(body, &expected).map_err(Failure::of_answer)?;
+        let facts = facts(&answer, ask.queries.len(), body.len());
+        self.0.insert(call, (ask, answer));
+        Ok(facts)
+    }
+
+    /// Moves the answer into the archive. `ids` are the plan's queries as the ledger numbers them.
+    pub fn store(
+        &mut self,
+        call: Call,
+        archive: &Archive,
+        ids: &[QueryId],
+        look_back: SignedDuration,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let (ask, answer) = self.0.remove(&call).expect("only an answer that was read is stored");
+        let queries: Vec<_> = ask.queries.iter().map(|&query| ids[query]).collect();
+        let open = now.duration_since(ask.window.end()) < look_back;
+        archive.store(&Fetched {
+            queries: &queries,
+            interval: ask.interval,
+            window: ask.window,
+            fetched_at: now,
+            open,
+            answer: &answer,
+        })?;
+        Ok(())
+    }
+
+    pub fn discard(&mut self, call: Call) {
+        self.0.remove(&call);
+    }
+}
+
+/// The comma list of a call.
+pub fn list(plan: &Plan, ask: &Ask) -> String {
+    let text = |&query: &usize| {
+        let query = &plan.queries[query];
+        match ask.form {
+            Form::Sent => query.sent.as_str(),
+            Form::Unfilled => query.unfilled.as_deref().unwrap_or(&query.sent),
+        }
+    };
+    ask.queries.iter().map(text).collect::<Vec<_>>().join(SEPARATOR)
+}
+
+fn facts(answer: &Answer, queries: usize, bytes: usize) -> Facts {
+    let mut points = vec![0; queries];
+    let mut points_max = 0;
+    for series in &answer.series {
+        points[series.query] += series.ts_ms.len() as u64;
+        points_max = points_max.max(series.ts_ms.len());
+    }
+    Facts { bytes: bytes as u64, points, points_max: u32::try_from(points_max).unwrap_or(u32::MAX) }
+}
