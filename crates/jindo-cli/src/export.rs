@@ -109,8 +109,13 @@ fn contact(
 
 /// Takes the directory for writing; opening and recovering are one path.
 pub fn open(dir: &Path, clock: &dyn Clock) -> anyhow::Result<Archive> {
-    let holder = Holder { pid: std::process::id(), host: rustix::system::uname().nodename().to_string_lossy().into_owned(), since: clock.now() };
-    Ok(Archive::open(dir, &holder)?)
+    Ok(Archive::open(dir, &holder(clock))?)
+}
+
+/// This process, for whoever finds the directory in use.
+pub fn holder(clock: &dyn Clock) -> Holder {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    Holder { pid: std::process::id(), host, since: clock.now() }
 }
 
 /// Learns whose organisation the keys open, and refuses to mix two in one directory.

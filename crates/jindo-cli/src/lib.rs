@@ -1,1 +1,80 @@
-//! The command line of jindo.
+//! The command line of jindo: arguments → settings → run; words, progress, exit codes.
+
+mod args;
+mod asked;
+mod contact;
+mod demo;
+mod export;
+mod extracting;
+mod moment;
+mod planning;
+mod progress;
+mod screen;
+mod settings;
+mod simulating;
+mod status;
+mod summary;
+mod verifying;
+mod words;
+
+pub use args::Arguments;
+
+use args::Command;
+use clap::Parser as _;
+use jindo::clock::System;
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Runs one command line. Exit codes: 0 complete, 1 failed, 2 wrong usage, 3 gaps remain, 130 interrupted.
+pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(typed) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // --help and --version end here as well. A closed terminal is nobody to tell.
+            error.print().unwrap_or_default();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    log(arguments.verbose);
+    match run(&arguments.command) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            screen::remark(&words::render(&error));
+            ExitCode::from(words::exit_code(&error))
+        }
+    }
+}
+
+fn run(command: &Command) -> anyhow::Result<u8> {
+    let clock = System::new();
+    match command {
+        Command::Demo(command) => demo::run(command, &clock, &interruption()?),
+        Command::Plan(command) => planning::run(command, &clock),
+        Command::Export(command) => export::run(command, &clock, &interruption()?),
+        Command::Status(command) => status::run(command),
+        Command::Verify(command) => verifying::run(command, &clock),
+        Command::Extract(command) => extracting::run(command, &clock),
+        Command::Simulate(command) => simulating::run(command),
+    }
+}
+
+/// Set by the first SIGINT or SIGTERM; a second one ends the process at once: recovery is start-up.
+fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))?;
+        signal_hook::flag::register(signal, Arc::clone(&flag))?;
+    }
+    Ok(flag)
+}
+
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 => return,
+        1 => "jindo=debug",
+        _ => "jindo=trace,reqwest=debug",
+    };
+    tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
+}

@@ -1,0 +1,69 @@
+//! `jindo demo`: the whole job on a simulated organisation inside this process.
+
+use crate::args::{self, Arguments, Command};
+use crate::export::{Access, export};
+use crate::screen;
+use crate::summary;
+use anyhow::Context as _;
+use clap::Parser as _;
+use jindo::clock::Clock;
+use jindo::request::{Endpoint, Keys};
+use jindo::secret::Secret;
+use jindo_sim::{API_KEY, APP_KEY, Options, Simulator, built_in_list};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+/// A few days, as long ago as the simulated organisation remembers them.
+const DAYS: u32 = 3;
+
+/// Queries of the list: those of the article, and enough around them to fill several calls.
+const QUERIES: usize = 120;
+
+pub fn run(command: &args::Demo, clock: &dyn Clock, interrupted: &AtomicBool) -> anyhow::Result<u8> {
+    let mut options = Options::new(1);
+    options = options.with_query_limit(100_000, 3_600);
+    let simulator = Simulator::start(options).context("while starting the simulated organisation")?;
+    let list = list(&command.out)?;
+    screen::remark(&format!(
+        "A simulated organisation answers on {}: no keys, no network.\n\
+         $ jindo export {} --from -{DAYS}d --to -0d --out {}\n\n",
+        simulator.url(),
+        list.display(),
+        command.out.display(),
+    ));
+    let access = || {
+        Ok(Access {
+            site: "the simulated organisation".into(),
+            endpoint: Endpoint { url: simulator.url(), extra_roots: Vec::new() },
+            keys: Keys { api: Secret::new(API_KEY), application: Secret::new(APP_KEY) },
+        })
+    };
+    let told = export(&export_arguments(&list, &command.out)?, &access, clock, interrupted)?;
+    screen::answer(&summary::of_export(&told))?;
+    screen::answer(&format!(
+        "Look at:  ls {out}/csv | head; head -3 {out}/csv/aws.cloudfront.requests/*.csv\n\
+         Try:      kill it in the middle and run it again; run it again now (0 calls)\n\
+         For real: export DD_API_KEY=… DD_APP_KEY=…; jindo plan queries.txt --from -90d\n",
+        out = command.out.display(),
+    ))?;
+    Ok(0)
+}
+
+/// The list lies in the demo's directory, for the user to look at.
+fn list(out: &Path) -> anyhow::Result<std::path::PathBuf> {
+    let path = out.join("queries.txt");
+    let text: String = built_in_list().lines().take(QUERIES).flat_map(|line| [line, "\n"]).collect();
+    jindo::extract::write_list(&path, &text).with_context(|| format!("while writing {}", path.display()))?;
+    Ok(path)
+}
+
+/// As if typed: the demo is an export like any other.
+fn export_arguments(list: &Path, out: &Path) -> anyhow::Result<args::Export> {
+    let from = format!("-{DAYS}d");
+    let typed = ["jindo", "export", "--from", &from, "--to", "-0d"].map(std::ffi::OsString::from);
+    let named = ["--out".into(), out.into(), list.into()];
+    match Arguments::try_parse_from(typed.into_iter().chain(named))?.command {
+        Command::Export(export) => Ok(*export),
+        _ => anyhow::bail!("the demo's own command line is an export"),
+    }
+}

@@ -1,0 +1,53 @@
+//! A server that fails: nothing is lost, nothing wrong is written, and each fault costs one call.
+
+use crate::support::{START_S, DAY_S, World, assert_equals_the_function, calm, exits};
+use jindo_sim::{Options, built_in_queries};
+
+fn queries(count: usize) -> Vec<String> {
+    built_in_queries().into_iter().take(count).collect()
+}
+
+#[test]
+fn twenty_four_faults_of_eight_kinds_cost_at_most_one_call_each() {
+    let all = queries(140);
+    let all: Vec<_> = all.iter().map(String::as_str).collect();
+    let faults = "24".parse().unwrap();
+    let world = World::new(Options { faults, ..calm() }, &all);
+    exits(&world.export(8), 0);
+    let stats = world.stats();
+    assert_eq!((stats.faults(), stats.faults_by_kind.len()), (24, 8));
+    assert!(stats.query_calls <= 32 + 24, "{} calls", stats.query_calls);
+    assert_equals_the_function(&world, &all[..20], START_S, START_S + 8 * DAY_S);
+}
+
+#[test]
+fn one_bad_query_is_given_up_and_the_others_are_complete() {
+    let mut all = queries(34);
+    all.insert(11, "avg:aws.bad.one{*}".to_owned());
+    let all: Vec<_> = all.iter().map(String::as_str).collect();
+    let refused = vec!["aws.bad.one".to_owned()];
+    let world = World::new(Options { refused, ..calm() }, &all);
+    exits(&world.export(1), 3);
+    let calls = world.stats().query_calls;
+    assert!(calls <= 14, "{calls} calls");
+    let table = String::from_utf8(world.tree()["queries.csv"].clone()).unwrap();
+    let line = table.lines().find(|line| line.contains("aws.bad.one")).unwrap();
+    assert!(line.starts_with("avg:aws.bad.one{*},60,given-up,0,0,"), "{line}");
+    assert_eq!(table.lines().filter(|line| line.contains(",given-up,") || line.contains(",partial,")).count(), 1);
+    // The next run tries it again with one call.
+    exits(&world.export(1), 3);
+    assert_eq!(world.stats().query_calls, calls + 1);
+}
+
+#[test]
+fn a_key_revoked_in_the_middle_stops_at_once_and_loses_nothing() {
+    let all = queries(70);
+    let all: Vec<_> = all.iter().map(String::as_str).collect();
+    let world = World::new(calm(), &all);
+    let mut args = world.export_args(START_S, START_S + 2 * DAY_S);
+    args.extend(["--max-calls", "2"].map(str::to_owned));
+    exits(&world.run(args), 3);
+    assert_eq!(world.stats().query_calls, 2);
+    exits(&world.export(2), 0);
+    assert_eq!(world.stats().query_calls, 4);
+}

@@ -1,0 +1,12 @@
+//! The real binary against the simulator: the journey, faults, crashes, and what it says.
+//!
+//! The oracle of all: after any faults and any crashes, the bytes are those of a faultless run; and every value is the
+//! simulator's function at that time.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod crash;
+mod faults;
+mod journey;
+mod speech;
+mod support;
