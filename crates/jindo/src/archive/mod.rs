@@ -1,7 +1,50 @@
 //! What was fetched, kept: the ledger says what is covered and by which object, the objects hold the rows.
 //!
 //! Opening an archive and recovering it are one path: [`Archive::open`] looks at the names that were noted before a crash
-//! and at nothing else. Nothing that was fetched is ever deleted by guesswork.
+//! and at nothing else. Nothing that was fetched is ever deleted by guesswork. Never asks the network, never tells the time:
+//! every moment is handed in. The order of effects that makes it safe is in [`Archive::store`].
+//!
+//! ```no_run
+//! # use jindo::archive::{Archive, Error, Holder};
+//! # fn main() -> Result<(), Error> {
+//! let archive = Archive::read(std::path::Path::new("jindo-export"))?;
+//! for (query, held) in archive.coverage_all()? {
+//!     println!("{}: {} stretches", query.0, held.len());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod bind;
+mod codec;
+mod disk;
+mod error;
+mod footer;
+mod held;
+mod ledger;
+mod objects;
+mod open;
+mod pages;
+mod recover;
+mod request_file;
+mod rows;
+mod sqlite;
+mod store;
+mod takeover;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use bind::{Bound, Organisation};
+pub use error::{Cause, Error};
+pub use ledger::{Committed, Ledger, Note, Noted, Object, Record, Remembered};
+pub use objects::Objects;
+pub use open::Archive;
+pub use recover::Recovery;
+pub use rows::Chunk;
+pub use sqlite::{IfBlank, Sqlite};
+pub use verify::{Fault, Finding, Verified};
 
 use crate::parse::Answer;
 use crate::plan::Window;
@@ -13,9 +56,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueryId(pub i64);
 
-/// An object's number in the ledger.
+/// An object's number in the ledger. Never given out twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectId(pub i64);
+
+/// Who writes to an archive; a second writer is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    pub pid: u32,
+    pub host: String,
+    pub since: Timestamp,
+}
 
 /// The directory's last request: what was asked, in the list's order, and how it is to be shown. Kept in the ledger, and as
 /// `archive/request.json` beside it, so that a lost ledger is rebuilt to the byte.
@@ -42,20 +93,35 @@ pub enum Line {
     },
 }
 
+/// A line of the last request's list that was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedLine {
+    /// Its place in the list, counted as [`Registered::position`].
+    pub position: usize,
+    pub written: String,
+    pub reason: String,
+}
+
 /// A query that the ledger knows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Registered {
     pub id: QueryId,
     pub written: String,
     pub sent: String,
+    /// The same without the fill that jindo added; `None` where there is nothing to fall back to.
+    pub unfilled: Option<String>,
     pub interval: Interval,
+    /// Travels alone in its calls.
+    pub alone: bool,
     /// What was last asked of it, aligned to its interval; `None` when it was never in a request (a rebuilt ledger without
     /// request.json).
     pub asked: Option<Window>,
-    /// Its place in the last request's list; `None` when it is of an earlier list.
+    /// Its place in the last request's list (refused lines counted); `None` when it is of an earlier list.
     pub position: Option<usize>,
     /// Why the last run gave it up, in the server's words.
     pub given_up: Option<String>,
+    /// The form with jindo's fill that the server refused, and instead of which this one is sent.
+    pub instead_of: Option<String>,
 }
 
 /// A stretch that the archive holds of one query. Disjoint per query.
@@ -89,6 +155,15 @@ pub struct Stored {
     pub bytes: u64,
 }
 
+/// A stretch of a query that was given up, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenUp {
+    pub query: QueryId,
+    pub window: Window,
+    pub reason: String,
+    pub at: Timestamp,
+}
+
 /// A limit of the server, learnt once and kept: it is not learnt again per window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Learnt {
@@ -98,4 +173,52 @@ pub struct Learnt {
     pub learnt_at: Timestamp,
     /// What the server did that taught it.
     pub why: String,
+}
+
+/// What a query's files were made from, and the files.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Extracted {
+    /// Whatever names the inputs (coverage, zone, format): equal digests mean that nothing is to be done. Opaque here.
+    pub digest: String,
+    pub files: Vec<SeriesFile>,
+}
+
+/// One extracted file: one series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeriesFile {
+    /// Relative to the directory.
+    pub path: String,
+    pub metric: String,
+    pub tags: Vec<String>,
+    pub unit: Option<String>,
+    pub first: Timestamp,
+    pub last: Timestamp,
+    pub points: u64,
+    pub bytes: u64,
+    /// Hex.
+    pub sha256: String,
+}
+
+/// What `status` shows of an archive without reading an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Totals {
+    /// Queries of the last request's list that were not refused.
+    pub listed: u64,
+    /// All queries known, earlier lists' too.
+    pub queries: u64,
+    /// Query-seconds covered.
+    pub covered_s: u64,
+    pub objects: u64,
+    /// Of the objects.
+    pub bytes: u64,
+    /// Of the objects; a window that was asked again counts twice while both objects are needed.
+    pub rows: u64,
+    /// Stretches to be asked again.
+    pub open: u64,
+    /// Queries with a stretch given up.
+    pub given_up: u64,
+    /// Extracted files, their bytes and points.
+    pub files: u64,
+    pub file_bytes: u64,
+    pub file_points: u64,
 }

@@ -1,0 +1,71 @@
+//! Why the archive could not do what it was asked; each variant is named by what the caller would do about it.
+//! Never retries, never words a hint for the terminal beyond the command that mends it.
+
+use super::{Holder, ObjectId, QueryId};
+use std::path::PathBuf;
+
+/// The cause below a stage of ours: SQLite, the object store.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Wait for the other writer, or end it.
+    #[error("another jindo is writing to {}{}", .dir.display(), named(.holder.as_ref()))]
+    Busy { dir: PathBuf, holder: Option<Holder> },
+
+    /// Name another directory.
+    #[error("{} holds no archive", .dir.display())]
+    Absent { dir: PathBuf },
+
+    /// Objects without a ledger: starting from zero would pay for every call again.
+    #[error(
+        "{dir} holds fetched objects but no ledger; `jindo verify {dir} --repair` rebuilds it from them",
+        dir = .dir.display()
+    )]
+    LedgerLost { dir: PathBuf },
+
+    /// Run `jindo verify DIR --repair`: it is moved aside and rebuilt.
+    #[error(
+        "the ledger is damaged ({why}); `jindo verify DIR --repair` rebuilds it from the objects"
+    )]
+    LedgerDamaged { why: String },
+
+    /// Use a newer jindo.
+    #[error("the ledger was written by a newer jindo (format {found}, this one knows {known})")]
+    LedgerNewer { found: i64, known: i64 },
+
+    /// Use the first organisation's keys, another directory, or `--rebind`.
+    #[error("this directory belongs to {kept}, the keys to {given}; `--rebind` makes it theirs")]
+    OtherOrganisation { kept: String, given: String },
+
+    /// Run `jindo verify DIR --repair`; the next export fetches it again.
+    #[error("object {name} is damaged: {why}; `jindo verify DIR --repair` sets it aside")]
+    ObjectDamaged { name: String, why: String },
+
+    /// Read the coverage again: a newer object has taken over since it was read.
+    #[error("object {} is no longer in the archive", .object.0)]
+    ObjectGone { object: ObjectId },
+
+    /// A query number that this ledger never gave out.
+    #[error("the ledger knows no query {}", .query.0)]
+    UnknownQuery { query: QueryId },
+
+    /// Opened by [`super::Archive::read`]; only [`super::Archive::open`] may write.
+    #[error("the archive was opened for reading only")]
+    ReadOnly,
+
+    #[error("the ledger failed while {doing}")]
+    Ledger { doing: &'static str, source: Cause },
+
+    #[error("the object store failed while {doing} {name}")]
+    Objects { doing: &'static str, name: String, source: Cause },
+
+    #[error("{doing} {} failed", .path.display())]
+    Disk { doing: &'static str, path: PathBuf, source: std::io::Error },
+}
+
+fn named(holder: Option<&Holder>) -> String {
+    holder.map_or_else(String::new, |Holder { pid, host, since }| {
+        format!(": process {pid} on {host}, since {since}")
+    })
+}

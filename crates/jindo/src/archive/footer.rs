@@ -1,0 +1,173 @@
+//! What an object says about itself, as JSON in Parquet's key-value metadata: enough to rebuild a lost ledger.
+//!
+//! A footer is untrusted until [`Footer::parse`] has found it consistent. It never carries a key, only the salted hash of one.
+
+use super::bind::Kept;
+use crate::plan::Window;
+use crate::query::Interval;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
+
+/// The key of Parquet's key-value metadata under which the footer lies.
+pub(super) const KEY: &str = "jindo";
+/// Raised when a released jindo's footers change so that an older one would misread them.
+const VERSION: u32 = 1;
+/// Hexadecimal digits of an object's name: 128 bits, so that no two of them ever meet.
+const NAME_DIGITS: usize = 32;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Footer {
+    pub version: u32,
+    /// The jindo that wrote it.
+    pub jindo: String,
+    /// Whose data it is, when that was known.
+    pub organisation: Option<Kept>,
+    pub start: Timestamp,
+    pub end: Timestamp,
+    pub interval_s: u32,
+    pub generation: u32,
+    pub fetched_at: Timestamp,
+    pub open: bool,
+    /// In the order of the call; their row groups follow each other in this order.
+    pub queries: Vec<FooterQuery>,
+    /// In the order of the rows.
+    pub series: Vec<FooterSeries>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct FooterQuery {
+    pub sent: String,
+    pub written: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfilled: Option<String>,
+    pub alone: bool,
+    /// The form whose fill the server refused, and instead of which this one was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<String>,
+    pub interval_s: u32,
+    pub row_groups: usize,
+    pub rows: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct FooterSeries {
+    /// Counts into `queries`.
+    pub query: usize,
+    pub metric: String,
+    pub tags: Vec<String>,
+    pub unit: Option<String>,
+    pub points: u64,
+    pub first: Option<Timestamp>,
+    pub last: Option<Timestamp>,
+}
+
+impl Footer {
+    pub(super) const VERSION: u32 = VERSION;
+
+    /// Reads a footer; the text says what is wrong with it.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let Versioned { version } = serde_json::from_str(text)
+            .map_err(|wrong| format!("its footer is no JSON: {wrong}"))?;
+        if version != VERSION {
+            return Err(format!("its footer has version {version}; this jindo reads {VERSION}"));
+        }
+        let footer: Self = serde_json::from_str(text)
+            .map_err(|wrong| format!("its footer misses facts: {wrong}"))?;
+        footer.check()?;
+        Ok(footer)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.try_window().ok_or("its footer's window is empty")?;
+        Interval::from_secs(self.interval_s).ok_or("its footer's interval is 0")?;
+        if self.queries.is_empty() {
+            return Err("its footer names no query".into());
+        }
+        let mut points = vec![0_u64; self.queries.len()];
+        let mut at = 0;
+        for series in &self.series {
+            let total = points.get_mut(series.query).ok_or("its footer's series is of no query")?;
+            if series.query < at {
+                return Err("its footer's series are out of order".into());
+            }
+            at = series.query;
+            let bounds = series.first.zip(series.last);
+            if bounds.is_none() != (series.points == 0)
+                || bounds.is_some_and(|(first, last)| {
+                    first < self.start || first > last || last >= self.end
+                })
+            {
+                return Err("its footer's series has impossible bounds".into());
+            }
+            *total = total.checked_add(series.points).ok_or("its footer counts beyond reason")?;
+        }
+        for (query, points) in self.queries.iter().zip(points) {
+            if query.interval_s != self.interval_s || query.rows != points {
+                return Err(format!("its footer contradicts itself about {}", query.sent));
+            }
+        }
+        self.rows().ok_or("its footer counts beyond reason")?;
+        Ok(())
+    }
+
+    fn try_window(&self) -> Option<Window> {
+        Window::new(self.start, self.end)
+    }
+
+    pub(super) fn window(&self) -> Window {
+        self.try_window().expect("a footer is parsed or built with a window")
+    }
+
+    pub(super) fn interval(&self) -> Interval {
+        Interval::from_secs(self.interval_s).expect("a footer is parsed or built with an interval")
+    }
+
+    /// `None` when the sum is beyond any number of rows.
+    pub(super) fn rows(&self) -> Option<u64> {
+        self.queries.iter().try_fold(0_u64, |sum, query| sum.checked_add(query.rows))
+    }
+
+    /// The name that this object must have.
+    pub(super) fn name(&self) -> String {
+        let sent: Vec<&str> = self.queries.iter().map(|query| query.sent.as_str()).collect();
+        object_name(&sent, self.interval(), self.window(), self.generation)
+    }
+}
+
+/// `start=YYYY-MM-DD/<hash>.parquet`: a pure function of what identifies an answer.
+pub(super) fn object_name(
+    sent: &[&str],
+    interval: Interval,
+    window: Window,
+    generation: u32,
+) -> String {
+    let mut hash = Sha256::new();
+    for number in [interval.secs(), window.start_s(), window.end_s(), i64::from(generation)] {
+        hash.update(number.to_be_bytes());
+    }
+    for query in sent {
+        // Length first: no two lists of queries make the same bytes.
+        hash.update(query.len().to_be_bytes());
+        hash.update(query.as_bytes());
+    }
+    let digits = hex(&hash.finalize());
+    format!("start={}/{}.parquet", window.start().strftime("%Y-%m-%d"), &digits[..NAME_DIGITS])
+}
+
+/// The sha256 of `bytes`, in hexadecimal digits.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut digits, byte| {
+        write!(digits, "{byte:02x}").expect("writing to a String cannot fail");
+        digits
+    })
+}

@@ -1,0 +1,121 @@
+//! `archive/request.json`: what of the ledger no footer can tell, so that a lost one is rebuilt to the byte. Pure.
+
+use super::{Line, Remembered, Request};
+use crate::plan::Window;
+use crate::query::{Interval, Query};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Its name beside the ledger.
+pub(super) const REQUEST: &str = "request.json";
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct File {
+    version: u32,
+    asked: Span,
+    timezone: String,
+    arguments: String,
+    lines: Vec<FileLine>,
+    /// Every query the ledger knew, by number, those of earlier lists too.
+    queries: Vec<FileQuery>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Span {
+    start: Timestamp,
+    end: Timestamp,
+}
+
+impl From<Window> for Span {
+    fn from(window: Window) -> Self {
+        Self { start: window.start(), end: window.end() }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum FileLine {
+    Refused { written: String, reason: String },
+    Query { written: String, sent: String, unfilled: Option<String>, interval_s: u32, alone: bool },
+}
+
+#[derive(Serialize, Deserialize)]
+struct FileQuery {
+    sent: String,
+    interval_s: u32,
+    written: String,
+    unfilled: Option<String>,
+    alone: bool,
+    asked: Option<Span>,
+    substitute: Option<String>,
+}
+
+/// The file's bytes.
+pub(super) fn written(request: &Request, known: &[Remembered]) -> Vec<u8> {
+    let file = File {
+        version: VERSION,
+        asked: request.asked.into(),
+        timezone: request.timezone.clone(),
+        arguments: request.arguments.clone(),
+        lines: request.lines.iter().cloned().map(file_line).collect(),
+        queries: known.iter().cloned().map(file_query).collect(),
+    };
+    serde_json::to_vec_pretty(&file).expect("texts and numbers in structs are always JSON")
+}
+
+fn file_line(line: Line) -> FileLine {
+    match line {
+        Line::Refused { written, reason } => FileLine::Refused { written, reason },
+        Line::Query(Query { written, sent, unfilled, interval, alone }) => {
+            FileLine::Query { written, sent, unfilled, interval_s: secs(interval), alone }
+        }
+    }
+}
+
+fn file_query(query: Remembered) -> FileQuery {
+    let Remembered { sent, interval, written, unfilled, alone, asked, substitute } = query;
+    let (interval_s, asked) = (secs(interval), asked.map(Span::from));
+    FileQuery { sent, interval_s, written, unfilled, alone, asked, substitute }
+}
+
+/// An interval as files write it.
+pub(super) fn secs(interval: Interval) -> u32 {
+    u32::try_from(interval.secs()).expect("an interval is made of a u32")
+}
+
+/// What the file says, or what is wrong with it.
+pub(super) fn parsed(bytes: &[u8]) -> Result<(Request, Vec<Remembered>), String> {
+    let file: File = serde_json::from_slice(bytes).map_err(|wrong| wrong.to_string())?;
+    if file.version != VERSION {
+        return Err(format!("it has version {}; this jindo reads {VERSION}", file.version));
+    }
+    let known = file.queries.into_iter().map(remembered).collect::<Result<_, _>>()?;
+    let lines = file.lines.into_iter().map(line).collect::<Result<_, _>>()?;
+    let (timezone, arguments) = (file.timezone, file.arguments);
+    Ok((Request { lines, asked: window(&file.asked)?, timezone, arguments }, known))
+}
+
+fn remembered(query: FileQuery) -> Result<Remembered, String> {
+    let FileQuery { sent, interval_s, written, unfilled, alone, asked, substitute } = query;
+    let interval = interval(interval_s)?;
+    let asked = asked.as_ref().map(window).transpose()?;
+    Ok(Remembered { sent, interval, written, unfilled, alone, asked, substitute })
+}
+
+fn line(line: FileLine) -> Result<Line, String> {
+    Ok(match line {
+        FileLine::Refused { written, reason } => Line::Refused { written, reason },
+        FileLine::Query { written, sent, unfilled, interval_s, alone } => {
+            Line::Query(Query { written, sent, unfilled, interval: interval(interval_s)?, alone })
+        }
+    })
+}
+
+fn window(span: &Span) -> Result<Window, String> {
+    Window::new(span.start, span.end).ok_or_else(|| "it asks for an empty range".to_owned())
+}
+
+fn interval(secs: u32) -> Result<Interval, String> {
+    Interval::from_secs(secs).ok_or_else(|| "it has an interval of 0 s".to_owned())
+}

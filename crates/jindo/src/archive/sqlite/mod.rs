@@ -1,0 +1,339 @@
+//! The door to the database: the ledger in SQLite, one file that `sqlite3` opens and that explains itself.
+//!
+//! WAL, so that `status`, `verify` and `extract` read while an export writes; `synchronous=FULL`, so that what is committed
+//! stays. One writer, kept so by the lock of the directory. Only this file names `rusqlite`; its submodules hold the statements.
+
+mod facts;
+mod objects;
+mod requests;
+
+use super::ledger::{Committed, Ledger, Note, Object, Record, Remembered};
+use super::{
+    Coverage, Error, Extracted, GivenUp, Learnt, ObjectId, QueryId, RefusedLine, Registered,
+    Request, Totals,
+};
+use crate::plan::Window;
+use crate::query::Interval;
+use jiff::Timestamp;
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
+use rusqlite::{
+    Connection, Error as SqlError, ErrorCode, OpenFlags, OptionalExtension, Row, ToSql,
+    Transaction, TransactionBehavior, params,
+};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// `PRAGMA application_id` of a ledger: "jndo".
+const APPLICATION_ID: i64 = 0x6a6e_646f;
+/// `PRAGMA user_version`: raised when a released jindo's tables change.
+const SCHEMA_VERSION: i64 = 1;
+/// How long a reader or writer waits for SQLite's own short locks (a checkpoint, another reader's start).
+const BUSY_WAIT: Duration = Duration::from_secs(10);
+/// Statements kept compiled per connection: a few more than this door has.
+const STATEMENTS_MAX: usize = 64;
+
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// What to do with a ledger file that is not there or has no tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfBlank {
+    Create,
+    /// There are objects already: an empty ledger would forget them.
+    Refuse,
+}
+
+/// A ledger in SQLite.
+#[derive(Debug)]
+pub struct Sqlite {
+    connection: Connection,
+}
+
+impl Sqlite {
+    /// Opens for writing. Only one process may, which the caller's lock ensures.
+    pub fn open(path: &Path, if_blank: IfBlank) -> Result<Self, Error> {
+        let connection = Connection::open(path).map_err(failed("opening the ledger"))?;
+        Self::writing(connection, if_blank, path)
+    }
+
+    /// A ledger that lives as long as the value: for tests and simulations.
+    pub fn memory() -> Result<Self, Error> {
+        let connection = Connection::open_in_memory().map_err(failed("opening a ledger"))?;
+        Self::writing(connection, IfBlank::Create, Path::new(":memory:"))
+    }
+
+    /// Opens for reading, also while another process writes, also on a medium that cannot be written.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        match Self::reading(path, OpenFlags::SQLITE_OPEN_READ_ONLY) {
+            // Without write permission SQLite cannot make the WAL's index; where no WAL is left, none is needed.
+            Err(Error::Ledger { .. }) if !beside(path, "-wal").exists() => {
+                let uri = PathBuf::from(immutable_uri(path));
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+                Self::reading(&uri, flags)
+            }
+            opened => opened,
+        }
+    }
+
+    fn reading(path: &Path, flags: OpenFlags) -> Result<Self, Error> {
+        let doing = "opening the ledger for reading";
+        let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(failed(doing))?;
+        connection.busy_timeout(BUSY_WAIT).map_err(failed(doing))?;
+        let ledger = Self { connection };
+        match ledger.identify().map_err(failed(doing))? {
+            Identity::Ours => Ok(ledger),
+            Identity::Blank => Err(Error::LedgerDamaged { why: "it has no tables".into() }),
+            Identity::Newer(found) => Err(newer(found)),
+            Identity::Foreign => Err(Error::LedgerDamaged { why: FOREIGN.into() }),
+        }
+    }
+
+    fn writing(connection: Connection, if_blank: IfBlank, path: &Path) -> Result<Self, Error> {
+        let doing = "opening the ledger";
+        connection.busy_timeout(BUSY_WAIT).map_err(failed(doing))?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        let mut ledger = Self { connection };
+        match (ledger.identify().map_err(failed(doing))?, if_blank) {
+            (Identity::Ours, _) => {}
+            (Identity::Blank, IfBlank::Create) => {
+                ledger.create().map_err(failed("creating the ledger"))?;
+            }
+            (Identity::Blank, IfBlank::Refuse) => {
+                let dir = path.ancestors().nth(2).unwrap_or(path).to_owned();
+                return Err(Error::LedgerLost { dir });
+            }
+            (Identity::Newer(found), _) => return Err(newer(found)),
+            (Identity::Foreign, _) => return Err(Error::LedgerDamaged { why: FOREIGN.into() }),
+        }
+        ledger.prepare().map_err(failed(doing))?;
+        Ok(ledger)
+    }
+
+    fn identify(&self) -> Result<Identity, SqlError> {
+        let number = |pragma: &str| {
+            self.connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))
+        };
+        let tables: i64 =
+            self.connection
+                .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        Ok(match (number("application_id")?, number("user_version")?) {
+            (0, 0) if tables == 0 => Identity::Blank,
+            (APPLICATION_ID, SCHEMA_VERSION) => Identity::Ours,
+            (APPLICATION_ID, version) if version > SCHEMA_VERSION => Identity::Newer(version),
+            _ => Identity::Foreign,
+        })
+    }
+
+    /// In one transaction, before the file becomes WAL: a crash leaves a ledger or a blank file.
+    fn create(&mut self) -> Result<(), SqlError> {
+        let transaction = self.connection.transaction()?;
+        transaction.execute_batch(SCHEMA)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        transaction.commit()
+    }
+
+    fn prepare(&self) -> Result<(), SqlError> {
+        self.connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
+        self.connection.pragma_update(None, "foreign_keys", "ON")
+    }
+
+    /// Folds the write-ahead log into the file and closes it, so that the one file is the whole ledger.
+    pub(super) fn close(self) -> Result<(), Error> {
+        let doing = "closing the ledger";
+        self.connection
+            .pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))
+            .map_err(failed(doing))?;
+        self.connection.close().map_err(|(_, source)| failed(doing)(source))
+    }
+
+    fn write<T>(
+        &mut self,
+        doing: &'static str,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, SqlError>,
+    ) -> Result<T, Error> {
+        let act = || {
+            let transaction =
+                self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        };
+        act().map_err(failed(doing))
+    }
+}
+
+enum Identity {
+    Ours,
+    Blank,
+    Newer(i64),
+    Foreign,
+}
+
+const FOREIGN: &str = "it is another program's database";
+
+fn newer(found: i64) -> Error {
+    Error::LedgerNewer { found, known: SCHEMA_VERSION }
+}
+
+fn failed(doing: &'static str) -> impl Fn(SqlError) -> Error {
+    move |source| match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            Error::LedgerDamaged { why: source.to_string() }
+        }
+        _ => Error::Ledger { doing, source: Box::new(source) },
+    }
+}
+
+/// `path` with `suffix` behind its last character, as SQLite names its companions.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn immutable_uri(path: &Path) -> String {
+    let escaped =
+        path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    format!("file:{escaped}?immutable=1")
+}
+
+/// A count or a size: SQLite's integers are signed, ours are not.
+struct Count(u64);
+
+impl Count {
+    fn of(count: usize) -> Self {
+        Self(count as u64)
+    }
+
+    /// `usize` where this machine can hold as many.
+    fn index(self) -> Result<usize, SqlError> {
+        usize::try_from(self.0).map_err(|_| SqlError::IntegralValueOutOfRange(0, i64::MAX))
+    }
+}
+
+impl ToSql for Count {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>, SqlError> {
+        let count = i64::try_from(self.0)
+            .map_err(|beyond| SqlError::ToSqlConversionFailure(Box::new(beyond)))?;
+        Ok(ToSqlOutput::from(count))
+    }
+}
+
+impl FromSql for Count {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let count = value.as_i64()?;
+        u64::try_from(count).map(Self).map_err(|_| FromSqlError::OutOfRange(count))
+    }
+}
+
+fn stored_window(start_s: i64, end_s: i64) -> Result<Window, SqlError> {
+    Window::from_secs(start_s, end_s).ok_or(SqlError::IntegralValueOutOfRange(0, start_s))
+}
+
+fn stored_interval(secs: u32) -> Result<Interval, SqlError> {
+    Interval::from_secs(secs).ok_or(SqlError::IntegralValueOutOfRange(0, 0))
+}
+
+fn stored_moment(ms: i64) -> Result<Timestamp, SqlError> {
+    Timestamp::from_millisecond(ms).map_err(|_| SqlError::IntegralValueOutOfRange(0, ms))
+}
+
+impl Ledger for Sqlite {
+    fn register(&mut self, request: &Request) -> Result<(), Error> {
+        self.write("keeping the request", |t| requests::register(t, request))
+    }
+    fn request(&mut self) -> Result<Option<Request>, Error> {
+        requests::request(&self.connection).map_err(failed("reading the request"))
+    }
+    fn refused_lines(&mut self) -> Result<Vec<RefusedLine>, Error> {
+        requests::refused_lines(&self.connection).map_err(failed("reading refused lines"))
+    }
+    fn queries(&mut self) -> Result<Vec<Registered>, Error> {
+        requests::queries(&self.connection).map_err(failed("reading queries"))
+    }
+    fn remember(&mut self, queries: &[Remembered]) -> Result<Vec<QueryId>, Error> {
+        self.write("keeping queries", |t| requests::remember(t, queries))
+    }
+    fn remembered(&mut self) -> Result<Vec<(QueryId, Remembered)>, Error> {
+        requests::remembered(&self.connection).map_err(failed("reading queries"))
+    }
+    fn recall(&mut self, query: QueryId) -> Result<Option<(Remembered, Option<String>)>, Error> {
+        requests::recall(&self.connection, query).map_err(failed("reading a query"))
+    }
+    fn substitute(&mut self, query: QueryId, sent: &str) -> Result<QueryId, Error> {
+        self.write("keeping a substitute", |t| requests::substitute(t, query, sent))?
+            .ok_or(Error::UnknownQuery { query })
+    }
+    fn coverage(&mut self, query: QueryId) -> Result<Vec<Coverage>, Error> {
+        objects::coverage(&self.connection, query).map_err(failed("reading coverage"))
+    }
+    fn coverage_all(&mut self) -> Result<BTreeMap<QueryId, Vec<Coverage>>, Error> {
+        objects::coverage_all(&self.connection).map_err(failed("reading coverage"))
+    }
+    fn generation(&mut self, queries: &[QueryId], window: Window) -> Result<u32, Error> {
+        objects::generation(&self.connection, queries, window).map_err(failed("reading coverage"))
+    }
+    fn note(&mut self, note: &Note) -> Result<(), Error> {
+        self.write("noting a name", |t| objects::note(t, note))
+    }
+    fn unnote(&mut self, name: &str) -> Result<(), Error> {
+        self.write("striking a note", |t| objects::unnote(t, name))
+    }
+    fn noted(&mut self) -> Result<Vec<Note>, Error> {
+        objects::noted(&self.connection).map_err(failed("reading noted names"))
+    }
+    fn commit(&mut self, record: &Record) -> Result<Committed, Error> {
+        self.write("committing an object", |t| objects::commit(t, record))
+    }
+    fn object(&mut self, object: ObjectId) -> Result<Option<Object>, Error> {
+        objects::object(&self.connection, object).map_err(failed("reading an object's record"))
+    }
+    fn objects(&mut self) -> Result<Vec<Object>, Error> {
+        objects::objects(&self.connection).map_err(failed("reading the objects' records"))
+    }
+    fn drop_object(&mut self, object: ObjectId) -> Result<(), Error> {
+        self.write("dropping an object", |t| objects::drop_object(t, object))
+    }
+    fn give_up(&mut self, given_up: &GivenUp) -> Result<(), Error> {
+        self.write("giving a query up", |t| facts::give_up(t, given_up))
+    }
+    fn forgive(&mut self, query: QueryId) -> Result<(), Error> {
+        self.write("forgiving a query", |t| facts::forgive(t, query))
+    }
+    fn given_up(&mut self) -> Result<Vec<GivenUp>, Error> {
+        facts::given_up(&self.connection).map_err(failed("reading what was given up"))
+    }
+    fn learn(&mut self, learnt: &Learnt) -> Result<(), Error> {
+        self.write("keeping a limit", |t| facts::learn(t, learnt))
+    }
+    fn learnt(&mut self) -> Result<Vec<Learnt>, Error> {
+        facts::learnt(&self.connection).map_err(failed("reading limits"))
+    }
+    fn forget(&mut self) -> Result<(), Error> {
+        self.write("forgetting limits", |t| facts::forget(t))
+    }
+    fn keep(&mut self, key: &str, text: &str) -> Result<(), Error> {
+        self.write("keeping a fact", |t| facts::keep(t, key, text))
+    }
+    fn kept(&mut self, key: &str) -> Result<Option<String>, Error> {
+        facts::kept(&self.connection, key).map_err(failed("reading a fact"))
+    }
+    fn extracted(&mut self, query: QueryId) -> Result<Option<Extracted>, Error> {
+        facts::extracted(&self.connection, query).map_err(failed("reading what was extracted"))
+    }
+    fn mark_extracted(&mut self, extracted: &[(QueryId, Extracted)]) -> Result<(), Error> {
+        self.write("keeping what was extracted", |t| facts::mark_extracted(t, extracted))
+    }
+    fn totals(&mut self) -> Result<Totals, Error> {
+        facts::totals(&self.connection).map_err(failed("counting"))
+    }
+    fn check(&mut self) -> Result<Vec<String>, Error> {
+        match facts::check(&self.connection).map_err(failed("checking the ledger")) {
+            Err(Error::LedgerDamaged { why }) => Ok(vec![why]),
+            checked => checked,
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! The statements about queries and the request. Never about what was fetched.
+
+use super::{
+    Connection, Count, OptionalExtension, QueryId, RefusedLine, Registered, Remembered, Request,
+    Row, SqlError, Transaction, params, stored_interval, stored_window,
+};
+use crate::archive::Line;
+use crate::plan::Window;
+use crate::query::Query;
+
+pub(super) fn register(t: &Transaction<'_>, request: &Request) -> Result<(), SqlError> {
+    t.execute("DELETE FROM lines", [])?;
+    t.execute("UPDATE queries SET position = NULL, instead_of = NULL", [])?;
+    let (start_s, end_s) = (request.asked.start_s(), request.asked.end_s());
+    t.execute(
+        "INSERT OR REPLACE INTO request (id, asked_start_s, asked_end_s, timezone, arguments)
+         VALUES (1, ?1, ?2, ?3, ?4)",
+        params![start_s, end_s, request.timezone, request.arguments],
+    )?;
+    for (position, line) in request.lines.iter().enumerate() {
+        match line {
+            Line::Query(query) => {
+                let id = upsert(t, query)?;
+                t.prepare_cached(
+                    "INSERT INTO lines (position, written, query) VALUES (?1, ?2, ?3)",
+                )?
+                .execute(params![Count::of(position), query.written, id.0])?;
+                place(t, id, position, query, request.asked)?;
+            }
+            Line::Refused { written, reason } => {
+                t.prepare_cached(
+                    "INSERT INTO lines (position, written, reason) VALUES (?1, ?2, ?3)",
+                )?
+                .execute(params![Count::of(position), written, reason])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn upsert(t: &Transaction<'_>, query: &Query) -> Result<QueryId, SqlError> {
+    t.prepare_cached(
+        "INSERT INTO queries (sent, interval_s, written, unfilled, alone) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (sent, interval_s) DO UPDATE
+         SET written = excluded.written, unfilled = excluded.unfilled, alone = excluded.alone
+         RETURNING id",
+    )?
+    .query_row(
+        params![query.sent, query.interval.secs(), query.written, query.unfilled, query.alone],
+        |row| row.get(0).map(QueryId),
+    )
+}
+
+/// Gives a listed query, or what is sent in its place, its place. The first line that leads to a query names it.
+fn place(
+    t: &Transaction<'_>,
+    id: QueryId,
+    position: usize,
+    query: &Query,
+    asked: Window,
+) -> Result<(), SqlError> {
+    let asked = asked.aligned(query.interval);
+    let (start_s, end_s) = (asked.map(Window::start_s), asked.map(Window::end_s));
+    t.prepare_cached("UPDATE queries SET asked_start_s = ?2, asked_end_s = ?3 WHERE id = ?1")?
+        .execute(params![id.0, start_s, end_s])?;
+    let substitute: Option<i64> = t
+        .prepare_cached("SELECT substitute FROM queries WHERE id = ?1")?
+        .query_row([id.0], |row| row.get(0))?;
+    let (travels, instead_of) = match substitute {
+        Some(substitute) => (substitute, Some(id.0)),
+        None => (id.0, None),
+    };
+    t.prepare_cached(
+        "UPDATE queries
+         SET position = ?2, written = ?3, asked_start_s = ?4, asked_end_s = ?5, instead_of = ?6,
+             alone = alone OR ?6 IS NOT NULL
+         WHERE id = ?1 AND position IS NULL",
+    )?
+    .execute(params![
+        travels,
+        Count::of(position),
+        query.written,
+        start_s,
+        end_s,
+        instead_of
+    ])?;
+    Ok(())
+}
+
+pub(super) fn request(c: &Connection) -> Result<Option<Request>, SqlError> {
+    let head = c
+        .prepare_cached("SELECT asked_start_s, asked_end_s, timezone, arguments FROM request")?
+        .query_row([], |row| {
+            Ok((stored_window(row.get(0)?, row.get(1)?)?, row.get(2)?, row.get(3)?))
+        })
+        .optional()?;
+    let Some((asked, timezone, arguments)) = head else { return Ok(None) };
+    let lines = c
+        .prepare_cached(
+            "SELECT l.written, l.reason, q.sent, q.unfilled, q.interval_s, q.alone
+             FROM lines l LEFT JOIN queries q ON q.id = l.query ORDER BY l.position",
+        )?
+        .query_map([], line)?
+        .collect::<Result<_, _>>()?;
+    Ok(Some(Request { lines, asked, timezone, arguments }))
+}
+
+fn line(row: &Row<'_>) -> Result<Line, SqlError> {
+    let written = row.get(0)?;
+    Ok(match row.get(1)? {
+        Some(reason) => Line::Refused { written, reason },
+        None => Line::Query(Query {
+            written,
+            sent: row.get(2)?,
+            unfilled: row.get(3)?,
+            interval: stored_interval(row.get(4)?)?,
+            alone: row.get(5)?,
+        }),
+    })
+}
+
+pub(super) fn refused_lines(c: &Connection) -> Result<Vec<RefusedLine>, SqlError> {
+    c.prepare_cached(
+        "SELECT position, written, reason FROM lines WHERE reason IS NOT NULL ORDER BY position",
+    )?
+    .query_map([], |row| {
+        Ok(RefusedLine {
+            position: row.get::<_, Count>(0)?.index()?,
+            written: row.get(1)?,
+            reason: row.get(2)?,
+        })
+    })?
+    .collect()
+}
+
+pub(super) fn queries(c: &Connection) -> Result<Vec<Registered>, SqlError> {
+    c.prepare_cached(
+        "SELECT q.id, q.written, q.sent, q.unfilled, q.interval_s, q.alone, q.asked_start_s,
+                q.asked_end_s, q.position,
+                (SELECT g.reason FROM given_up g WHERE g.query = q.id
+                 ORDER BY g.at_ms DESC, g.start_s LIMIT 1),
+                (SELECT o.sent FROM queries o WHERE o.id = q.instead_of)
+         FROM queries q WHERE q.substitute IS NULL
+         ORDER BY q.position IS NULL, q.position, q.id",
+    )?
+    .query_map([], |row| {
+        Ok(Registered {
+            id: QueryId(row.get(0)?),
+            written: row.get(1)?,
+            sent: row.get(2)?,
+            unfilled: row.get(3)?,
+            interval: stored_interval(row.get(4)?)?,
+            alone: row.get(5)?,
+            asked: optional_window(row.get(6)?, row.get(7)?)?,
+            position: row.get::<_, Option<Count>>(8)?.map(Count::index).transpose()?,
+            given_up: row.get(9)?,
+            instead_of: row.get(10)?,
+        })
+    })?
+    .collect()
+}
+
+fn optional_window(start_s: Option<i64>, end_s: Option<i64>) -> Result<Option<Window>, SqlError> {
+    start_s.zip(end_s).map(|(start_s, end_s)| stored_window(start_s, end_s)).transpose()
+}
+
+pub(super) fn remember(
+    t: &Transaction<'_>,
+    queries: &[Remembered],
+) -> Result<Vec<QueryId>, SqlError> {
+    let mut insert = t.prepare_cached(
+        "INSERT INTO queries (sent, interval_s, written, unfilled, alone, asked_start_s, asked_end_s)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (sent, interval_s) DO UPDATE
+         SET asked_start_s = coalesce(asked_start_s, excluded.asked_start_s),
+             asked_end_s = coalesce(asked_end_s, excluded.asked_end_s),
+             unfilled = coalesce(unfilled, excluded.unfilled)
+         RETURNING id",
+    )?;
+    let ids = queries
+        .iter()
+        .map(|query| {
+            let interval_s = query.interval.secs();
+            let asked = (query.asked.map(Window::start_s), query.asked.map(Window::end_s));
+            insert.query_row(
+                params![
+                    query.sent,
+                    interval_s,
+                    query.written,
+                    query.unfilled,
+                    query.alone,
+                    asked.0,
+                    asked.1
+                ],
+                |row| row.get(0).map(QueryId),
+            )
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut link = t.prepare_cached(
+        "UPDATE queries SET substitute = (SELECT s.id FROM queries s WHERE s.sent = ?2 AND s.interval_s = ?3)
+         WHERE id = ?1 AND substitute IS NULL",
+    )?;
+    for (query, id) in queries.iter().zip(&ids) {
+        if let Some(substitute) = &query.substitute {
+            link.execute(params![id.0, substitute, query.interval.secs()])?;
+        }
+    }
+    Ok(ids)
+}
+
+const REMEMBERED: &str = "SELECT q.id, q.sent, q.interval_s, q.written, q.unfilled, q.alone, q.asked_start_s,
+    q.asked_end_s, s.sent, o.sent
+    FROM queries q LEFT JOIN queries s ON s.id = q.substitute LEFT JOIN queries o ON o.id = q.instead_of";
+
+pub(super) fn remembered(c: &Connection) -> Result<Vec<(QueryId, Remembered)>, SqlError> {
+    c.prepare_cached(&format!("{REMEMBERED} ORDER BY q.id"))?
+        .query_map([], |row| Ok((QueryId(row.get(0)?), remembered_query(row)?)))?
+        .collect()
+}
+
+pub(super) fn recall(
+    c: &Connection,
+    query: QueryId,
+) -> Result<Option<(Remembered, Option<String>)>, SqlError> {
+    c.prepare_cached(&format!("{REMEMBERED} WHERE q.id = ?1"))?
+        .query_row([query.0], |row| Ok((remembered_query(row)?, row.get(9)?)))
+        .optional()
+}
+
+fn remembered_query(row: &Row<'_>) -> Result<Remembered, SqlError> {
+    Ok(Remembered {
+        sent: row.get(1)?,
+        interval: stored_interval(row.get(2)?)?,
+        written: row.get(3)?,
+        unfilled: row.get(4)?,
+        alone: row.get(5)?,
+        asked: optional_window(row.get(6)?, row.get(7)?)?,
+        substitute: row.get(8)?,
+    })
+}
+
+/// `None`: the query is unknown.
+pub(super) fn substitute(
+    t: &Transaction<'_>,
+    query: QueryId,
+    sent: &str,
+) -> Result<Option<QueryId>, SqlError> {
+    let substitute = t
+        .prepare_cached(
+            "INSERT INTO queries (sent, interval_s, written, alone)
+             SELECT ?2, interval_s, written, 1 FROM queries WHERE id = ?1
+             ON CONFLICT (sent, interval_s) DO UPDATE SET alone = 1
+             RETURNING id",
+        )?
+        .query_row(params![query.0, sent], |row| row.get::<_, i64>(0))
+        .optional()?;
+    let Some(substitute) = substitute else { return Ok(None) };
+    t.execute(
+        "UPDATE queries AS s
+         SET written = o.written, position = o.position, instead_of = o.id,
+             asked_start_s = o.asked_start_s, asked_end_s = o.asked_end_s
+         FROM queries o WHERE o.id = ?1 AND s.id = ?2 AND s.id <> o.id AND s.position IS NULL",
+        params![query.0, substitute],
+    )?;
+    t.execute(
+        "UPDATE queries SET substitute = ?2, position = NULL WHERE id = ?1 AND id <> ?2",
+        params![query.0, substitute],
+    )?;
+    t.execute("DELETE FROM given_up WHERE query = ?1", [query.0])?;
+    Ok(Some(QueryId(substitute)))
+}

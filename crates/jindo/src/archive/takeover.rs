@@ -1,0 +1,45 @@
+//! Which of two objects a query's moment belongs to. Pure: the newer rank wins, whatever the order in which they are seen, so
+//! that a ledger rebuilt from footers equals the lost one.
+
+use super::ObjectId;
+use crate::plan::{Window, subtract};
+
+/// Newer is greater: by generation, then by the time of fetching; the name breaks ties that only damage can make.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    pub generation: u32,
+    pub fetched_ms: i64,
+    pub name: String,
+}
+
+/// A stretch that an object holds of one query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Holding {
+    pub window: Window,
+    pub object: ObjectId,
+    pub open: bool,
+    pub rank: Rank,
+}
+
+/// What is to be written so that ranges stay disjoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Takeover {
+    /// What the new object is granted of its window.
+    pub granted: Vec<Window>,
+    /// The weaker holdings that it overlaps (by index), each with what is left to it.
+    pub trimmed: Vec<(usize, Vec<Window>)>,
+}
+
+/// Settles `window` among the holdings of one query, which are disjoint and all overlap it.
+pub(super) fn take_over(holdings: &[Holding], window: Window, rank: &Rank) -> Takeover {
+    let mut stronger = Vec::new();
+    let mut trimmed = Vec::new();
+    for (index, holding) in holdings.iter().enumerate() {
+        if holding.rank < *rank {
+            trimmed.push((index, subtract(holding.window, &[window])));
+        } else {
+            stronger.push(holding.window);
+        }
+    }
+    Takeover { granted: subtract(window, &stronger), trimmed }
+}

@@ -1,0 +1,1 @@
+//! The archive as its users see it.

@@ -1,0 +1,395 @@
+//! Whether the archive is what it should be: every object read back, decoded and compared with the ledger, and every file accounted
+//! for. [`Archive::verify`] changes nothing; [`Archive::repair`] mends, and deletes nothing: what is damaged is set aside.
+
+use super::disk::Place;
+use super::ledger::{Ledger, Object};
+use super::objects::Objects;
+use super::request_file::{REQUEST, parsed};
+use super::sqlite::{IfBlank, Sqlite};
+use super::store::Whole;
+use super::{Archive, Error, Holder, QueryId};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// What is wrong with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// Objects without a ledger. Mended: rebuilt from their footers.
+    LedgerLost,
+    /// Mended: set aside and rebuilt.
+    LedgerDamaged,
+    /// `request.json` cannot be read where it is needed. Mended: set aside; coverage is whole, the last request is not known.
+    RequestDamaged,
+    /// The ledger counts on a file that is not there. Mended: its coverage is dropped, the next export fetches it.
+    Missing,
+    /// An object is not what was written. Mended: set aside, its coverage dropped.
+    Damaged,
+    /// A whole object that the ledger contradicts. Mended: recorded as its footer says.
+    Contradicted,
+    /// A file that the ledger does not know. Mended: adopted where it is whole, set aside where not.
+    Stranger,
+    /// What a crash left of a file that nobody counts on. Mended: set aside.
+    Half,
+}
+
+/// One thing that is wrong, and what was done about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub fault: Fault,
+    /// Below `archive/`.
+    pub name: String,
+    pub why: String,
+    /// `None`: left as it was (verify), or needs a person.
+    pub mended: Option<String>,
+}
+
+impl Finding {
+    fn new(fault: Fault, name: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { fault, name: name.into(), why: why.into(), mended: None }
+    }
+
+    fn mended(mut self, how: impl Into<String>) -> Self {
+        self.mended = Some(how.into());
+        self
+    }
+}
+
+/// What was looked at, and what was found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Verified {
+    /// Objects that are as they should be, their rows and bytes.
+    pub objects: u64,
+    pub rows: u64,
+    pub bytes: u64,
+    pub findings: Vec<Finding>,
+}
+
+/// What a file turned out to be.
+enum Looked {
+    Sound { rows: u64, bytes: u64 },
+    Missing,
+    Damaged(String),
+    Contradicted(String, Box<Whole>),
+}
+
+impl Archive {
+    /// Reads everything, changes nothing; works while an export writes.
+    pub fn verify(dir: &Path) -> Result<Verified, Error> {
+        let place = Place::at(dir);
+        if !place.exists() {
+            return Err(Error::Absent { dir: dir.to_owned() });
+        }
+        let objects = Objects::local(&place.root)?;
+        // Files before the ledger: one that is published in between is then recorded, or noted.
+        let (names, halves) = (objects.names()?, place.halves()?);
+        let mut verified = Verified::default();
+        match readable(&place, &names)? {
+            Ok(mut ledger) => {
+                verify_with(&mut ledger, &objects, &names, &mut verified)?;
+                let noted = ledger.noted()?;
+                let is_noted = |half: &str| {
+                    noted.iter().any(|note| half.starts_with(&format!("data/{}#", note.name)))
+                };
+                let left = halves.into_iter().filter(|half| !is_noted(half));
+                verified.findings.extend(left.map(half));
+            }
+            Err(finding) => {
+                verified.findings.push(finding);
+                verify_without(&objects, &names, &mut verified)?;
+                verified.findings.extend(halves.into_iter().map(half));
+            }
+        }
+        Ok(verified)
+    }
+
+    /// Mends what [`Archive::verify`] finds. Takes the lock, so not while an export writes. Repeatable after a crash within it.
+    pub fn repair(dir: &Path, holder: &Holder) -> Result<Verified, Error> {
+        let place = Place::at(dir);
+        if !place.exists() {
+            return Err(Error::Absent { dir: dir.to_owned() });
+        }
+        place.make()?;
+        let lock = place.lock(holder)?;
+        let objects = Objects::local(&place.root)?;
+        let names = objects.names()?;
+        let mut verified = Verified::default();
+        let broken = match readable(&place, &names)? {
+            Ok(mut ledger) => ledger.check()?.into_iter().next().map(ledger_damaged),
+            Err(finding) => Some(finding),
+        };
+        if let Some(finding) = broken {
+            rebuild(&place, &objects, &names, &mut verified)?;
+            verified.findings.insert(0, finding.mended("rebuilt from the objects' footers"));
+        }
+        let archive = Self::open_locked(&place, lock)?;
+        archive.mend(&mut verified)?;
+        for name in place.halves()? {
+            let aside = place.set_aside(&name)?;
+            verified.findings.push(half(name).mended(format!("moved to {aside}")));
+        }
+        Ok(verified)
+    }
+
+    /// Mends object by object, under the lock.
+    fn mend(&self, verified: &mut Verified) -> Result<(), Error> {
+        let mut strangers = self.objects.names()?;
+        let records = self.reading().objects()?;
+        let known: HashMap<&str, &Object> =
+            records.iter().map(|object| (object.record.name.as_str(), object)).collect();
+        strangers.retain(|name| !known.contains_key(name.as_str()));
+        for object in &records {
+            let name = &object.record.name;
+            let looked = look(&mut **self.reading(), &self.objects, object)?;
+            let finding = match looked {
+                Looked::Sound { rows, bytes } => {
+                    verified.count(rows, bytes);
+                    continue;
+                }
+                Looked::Missing => {
+                    self.writing()?.drop_object(object.id)?;
+                    missing(name).mended("the next export fetches it again")
+                }
+                Looked::Damaged(why) => {
+                    // Dropped first: a crash in between leaves a stranger, which is then set aside.
+                    self.writing()?.drop_object(object.id)?;
+                    let aside = self.objects.set_aside(name)?;
+                    damaged(name, why)
+                        .mended(format!("moved to {aside}; the next export fetches it again"))
+                }
+                Looked::Contradicted(why, whole) => {
+                    let mut ledger = self.writing()?;
+                    ledger.drop_object(object.id)?;
+                    whole.adopt(&mut **ledger)?;
+                    contradicted(name, why).mended("recorded as its footer says")
+                }
+            };
+            verified.findings.push(finding);
+        }
+        for name in strangers {
+            let finding = self.take_in(&name)?;
+            verified.findings.push(finding);
+        }
+        Ok(())
+    }
+
+    fn take_in(&self, name: &str) -> Result<Finding, Error> {
+        let inspected = match self.objects.read(name) {
+            Ok(bytes) => Whole::inspect(name, bytes.unwrap_or_default()),
+            Err(Error::ObjectDamaged { why, .. }) => Err(why),
+            Err(error) => return Err(error),
+        };
+        match inspected {
+            Ok(whole) => {
+                let committed = whole.adopt(&mut **self.writing()?)?;
+                for gone in &committed.unreferenced {
+                    self.objects.remove(gone)?;
+                    self.writing()?.unnote(gone)?;
+                }
+                let how = if committed.unreferenced.iter().any(|gone| gone == name) {
+                    "removed: newer objects hold all of it"
+                } else {
+                    "adopted"
+                };
+                Ok(stranger(name).mended(how))
+            }
+            Err(why) => {
+                let aside = self.objects.set_aside(name)?;
+                let finding = Finding::new(Fault::Stranger, format!("data/{name}"), why);
+                Ok(finding.mended(format!("moved to {aside}")))
+            }
+        }
+    }
+}
+
+impl Verified {
+    fn count(&mut self, rows: u64, bytes: u64) {
+        self.objects += 1;
+        self.rows += rows;
+        self.bytes += bytes;
+    }
+}
+
+fn verify_with(
+    ledger: &mut Sqlite,
+    objects: &Objects,
+    names: &[String],
+    verified: &mut Verified,
+) -> Result<(), Error> {
+    verified.findings.extend(ledger.check()?.into_iter().map(ledger_damaged));
+    let records = ledger.objects()?;
+    for object in &records {
+        let name = &object.record.name;
+        let finding = match look(ledger, objects, object)? {
+            Looked::Sound { rows, bytes } => {
+                verified.count(rows, bytes);
+                continue;
+            }
+            // A writer may have replaced it while we looked.
+            _ if ledger.object(object.id)?.is_none() => continue,
+            Looked::Missing => missing(name),
+            Looked::Damaged(why) => damaged(name, why),
+            Looked::Contradicted(why, _) => contradicted(name, why),
+        };
+        verified.findings.push(finding);
+    }
+    let mut known: Vec<String> = records.into_iter().map(|object| object.record.name).collect();
+    known.extend(ledger.noted()?.into_iter().map(|note| note.name));
+    known.extend(ledger.objects()?.into_iter().map(|object| object.record.name));
+    known.sort_unstable();
+    for name in names.iter().filter(|name| known.binary_search(name).is_err()) {
+        match objects.read(name) {
+            // Listed, then replaced and removed by a writer.
+            Ok(None) => {}
+            Ok(Some(_)) => verified.findings.push(stranger(name)),
+            Err(Error::ObjectDamaged { why, .. }) => {
+                verified.findings.push(Finding::new(Fault::Stranger, format!("data/{name}"), why));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Without a ledger every file is a stranger; said once. Which of them are damaged is worth knowing.
+fn verify_without(
+    objects: &Objects,
+    names: &[String],
+    verified: &mut Verified,
+) -> Result<(), Error> {
+    for name in names {
+        let inspected = match objects.read(name) {
+            Ok(bytes) => Whole::inspect(name, bytes.unwrap_or_default()),
+            Err(Error::ObjectDamaged { why, .. }) => Err(why),
+            Err(error) => return Err(error),
+        };
+        match inspected {
+            Ok(whole) => {
+                let record = whole.record(Vec::new());
+                verified.count(record.rows, record.bytes);
+            }
+            Err(why) => verified.findings.push(damaged(name, why)),
+        }
+    }
+    Ok(())
+}
+
+/// The ledger, or what is wrong with it as a whole. A newer jindo's is an error: it must not be rebuilt.
+fn readable(place: &Place, names: &[String]) -> Result<Result<Sqlite, Finding>, Error> {
+    let lost = || Finding::new(Fault::LedgerLost, "ledger.db", "there are objects but no ledger");
+    if !place.ledger().exists() {
+        return Ok(Err(lost()));
+    }
+    match Sqlite::read(&place.ledger()) {
+        Ok(ledger) => Ok(Ok(ledger)),
+        Err(Error::LedgerDamaged { why }) if names.is_empty() && why.contains("no tables") => {
+            Ok(Err(lost()))
+        }
+        Err(Error::LedgerDamaged { why }) => Ok(Err(ledger_damaged(why))),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads an object back and compares it with its record.
+fn look(ledger: &mut dyn Ledger, objects: &Objects, object: &Object) -> Result<Looked, Error> {
+    let record = &object.record;
+    let bytes = match objects.read(&record.name) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Ok(Looked::Missing),
+        Err(Error::ObjectDamaged { why, .. }) => return Ok(Looked::Damaged(why)),
+        Err(error) => return Err(error),
+    };
+    let whole = match Whole::inspect(&record.name, bytes) {
+        Ok(whole) => whole,
+        Err(why) => return Ok(Looked::Damaged(why)),
+    };
+    let read_back = whole.record(record.queries.clone());
+    if read_back.sha256 != record.sha256 {
+        return Ok(Looked::Damaged("its bytes are not those that were written".into()));
+    }
+    let mut same = read_back == *record && whole.footer.queries.len() == record.queries.len();
+    for (query, told) in record.queries.iter().zip(&whole.footer.queries) {
+        same &= ledger.recall(*query)?.is_some_and(|(known, _)| {
+            known.sent == told.sent && known.interval == whole.footer.interval()
+        });
+    }
+    if !same {
+        let why = "the ledger records something else than its footer".to_owned();
+        return Ok(Looked::Contradicted(why, Box::new(whole)));
+    }
+    Ok(Looked::Sound { rows: record.rows, bytes: record.bytes })
+}
+
+/// Makes a ledger from request.json and the footers, beside the old one, then puts it in its place: a crash leaves the old state.
+fn rebuild(
+    place: &Place,
+    objects: &Objects,
+    names: &[String],
+    verified: &mut Verified,
+) -> Result<(), Error> {
+    place.remove_new_ledger()?;
+    let mut ledger = Sqlite::open(&place.new_ledger(), IfBlank::Create)?;
+    if let Some(bytes) = objects.read_beside(REQUEST)? {
+        match parsed(&bytes) {
+            Ok((request, known)) => {
+                // By their old numbers, so that those of earlier lists keep their order.
+                let _: Vec<QueryId> = ledger.remember(&known)?;
+                ledger.register(&request)?;
+            }
+            Err(why) => {
+                let aside = place.set_aside(REQUEST)?;
+                let finding = Finding::new(Fault::RequestDamaged, REQUEST, why);
+                verified.findings.push(finding.mended(format!("moved to {aside}")));
+            }
+        }
+    }
+    let mut newest: Option<(Timestamp, super::bind::Kept)> = None;
+    for name in names {
+        // What is not whole stays where it is: mending sets it aside as a stranger.
+        let bytes = match objects.read(name) {
+            Ok(bytes) => bytes.unwrap_or_default(),
+            Err(Error::ObjectDamaged { .. }) => continue,
+            Err(error) => return Err(error),
+        };
+        let Ok(whole) = Whole::inspect(name, bytes) else { continue };
+        whole.adopt(&mut ledger)?;
+        let at = whole.footer.fetched_at;
+        if let Some(kept) = whole.footer.organisation
+            && newest.as_ref().is_none_or(|(before, _)| *before < at)
+        {
+            newest = Some((at, kept));
+        }
+    }
+    if let Some((_, kept)) = newest {
+        super::bind::keep(&mut ledger, &kept)?;
+    }
+    ledger.close()?;
+    place.set_ledger_aside()?;
+    place.install_new_ledger()
+}
+
+fn ledger_damaged(why: String) -> Finding {
+    Finding::new(Fault::LedgerDamaged, "ledger.db", why)
+}
+
+fn missing(name: &str) -> Finding {
+    Finding::new(Fault::Missing, format!("data/{name}"), "its file is gone")
+}
+
+fn damaged(name: &str, why: String) -> Finding {
+    Finding::new(Fault::Damaged, format!("data/{name}"), why)
+}
+
+fn contradicted(name: &str, why: String) -> Finding {
+    Finding::new(Fault::Contradicted, format!("data/{name}"), why)
+}
+
+fn stranger(name: &str) -> Finding {
+    Finding::new(Fault::Stranger, format!("data/{name}"), "the ledger does not know it")
+}
+
+fn half(name: String) -> Finding {
+    Finding::new(Fault::Half, name, "a half-written file that nobody counts on")
+}
