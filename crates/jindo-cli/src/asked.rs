@@ -81,10 +81,8 @@ impl Words {
                 .hint("give one: --from 2021-12-12, or --from -90d for the last 90 days")
                 .into());
         };
-        let bytes = query::read_list(path).map_err(|error| {
-            Usage::new(format!("the query list {} cannot be read: {error}", path.display()))
-        })?;
-        let list = query::decode(&bytes).map_err(|error| Usage::new(format!("{}: {error}", path.display())))?;
+        let bytes = query::load::load(path).map_err(|error| Usage::new(jindo::run::with_causes(&error)))?;
+        let list = query::decode(&bytes).into_owned();
         Ok(Self {
             list_name: path.display().to_string(),
             list,

@@ -4,7 +4,7 @@ use crate::export::Access;
 use crate::words::{Failed, Usage};
 use jindo::archive::{Archive, Organisation};
 use jindo::clock::entropy;
-use jindo::request::{Client, Identity, KeyCheck, wait};
+use jindo::request::{Client, Identity, KeyCheck};
 
 /// Tries to reach the API this often before giving up: a typo in `--site` should not take ten minutes to show.
 const TRIES: u32 = 3;
@@ -20,11 +20,11 @@ pub fn organisation(client: &Client, access: &Access, archive: &Archive) -> anyh
 fn identify(client: &Client, access: &Access) -> anyhow::Result<Option<String>> {
     let mut unreachable = String::new();
     for _ in 0..TRIES {
-        match wait(client.identity()) {
+        match client.identity() {
             Identity::Organisation(id) => return Ok(Some(id)),
             Identity::Unknown => return Ok(None),
             // An application key without the right to read users is refused here and may read metrics all the same.
-            Identity::Forbidden => match wait(client.check_api_key()) {
+            Identity::Forbidden => match client.check_api_key() {
                 KeyCheck::Invalid => return Err(wrong_api_key(access).into()),
                 KeyCheck::Valid | KeyCheck::Unknown => return Ok(None),
             },
@@ -40,7 +40,7 @@ fn identify(client: &Client, access: &Access) -> anyhow::Result<Option<String>> 
 
 /// The first query was refused: says which key, or the site.
 pub fn which_key(client: &Client, access: &Access, words: &str) -> anyhow::Error {
-    match wait(client.check_api_key()) {
+    match client.check_api_key() {
         KeyCheck::Invalid => wrong_api_key(access).into(),
         KeyCheck::Valid => Usage::new(format!("the application key (DD_APP_KEY) is refused by {}: {words}", access.site))
             .hint("the API key is fine; give an application key of the same organisation with the scope timeseries_query")

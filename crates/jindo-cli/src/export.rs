@@ -132,8 +132,8 @@ fn bind(client: &Client, access: &Access, archive: &Archive, command: &args::Exp
 fn request(asked: &Asked) -> anyhow::Result<Request> {
     let queries = asked.list.queries.iter().cloned().map(Line::Query);
     let refused = asked.list.refused.iter().map(|complaint| Line::Refused {
-        written: complaint.written().to_owned(),
-        reason: complaint.reason(),
+        written: complaint.written.clone(),
+        reason: complaint.reason.to_string(),
     });
     Ok(Request {
         lines: queries.chain(refused).collect(),

@@ -51,7 +51,7 @@ impl Environment {
             None => (site.to_owned(), format!("https://api.{}", site_host(site)?)),
         };
         let extra_roots = match &place.ca_file {
-            Some(path) => jindo::query::read_file(path).with_context(|| format!("while reading {}", path.display()))?,
+            Some(path) => std::fs::read(path).with_context(|| format!("while reading {}", path.display()))?,
             None => Vec::new(),
         };
         Ok((site, Endpoint { url, extra_roots }))

@@ -77,11 +77,35 @@ pub enum KeyCheck {
     Unknown,
 }
 
-/// Asks the API. Clones share their connections.
-#[derive(Debug, Clone)]
+/// Asks the API, on threads of its own: whoever holds it needs no async.
+#[derive(Debug)]
 pub struct Client {
+    runtime: Runtime,
     http: reqwest::Client,
     url: String,
+}
+
+/// Is given up without waiting: a name that is being looked up would hold the end of the process for a minute.
+#[derive(Debug)]
+struct Runtime(Option<tokio::runtime::Runtime>);
+
+impl Runtime {
+    fn start() -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    fn get(&self) -> &tokio::runtime::Runtime {
+        self.0.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Client {
@@ -108,36 +132,22 @@ impl Client {
             builder = builder.add_root_certificate(root);
         }
         let http = builder.build().map_err(|error| Error::Setup(reasons(&error)))?;
-        Ok(Self { http, url: endpoint.url.trim_end_matches('/').to_owned() })
+        let runtime = Runtime::start().map_err(|error| Error::Setup(error.to_string()))?;
+        Ok(Self { runtime, http, url: endpoint.url.trim_end_matches('/').to_owned() })
     }
 
-    /// `GET /api/v1/query`: `list` is a comma list of queries, times are seconds, `to` is the window's end.
-    pub async fn query(&self, list: &str, window: Window) -> Reply {
+    /// `GET /api/v1/query`: `list` is a comma list of queries, times are seconds, `to` is the window's end. Returns at once;
+    /// `done` gets the reply on another thread.
+    pub fn query(&self, list: &str, window: Window, done: impl FnOnce(Reply) + Send + 'static) {
         let (from, to) = (window.start_s(), window.end_s());
         let url = format!("{}/api/v1/query?from={from}&to={to}&query={}", self.url, escape(list));
-        let response = match self.http.get(url).send().await {
-            Ok(response) => response,
-            Err(error) => return Reply { body: Err(broken(&error)), rate: None },
-        };
-        let header =
-            |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
-        let rate = Rate::read(header);
-        let status = response.status();
-        let body = match read(response).await {
-            Ok(body) if status == StatusCode::OK => Ok(body),
-            Ok(body) => Err(classify(status.as_u16(), &body, rate.clone())),
-            Err(Failure::Transient { .. }) if !status.is_success() => {
-                Err(classify(status.as_u16(), b"", rate.clone()))
-            }
-            Err(failure) => Err(failure),
-        };
-        Reply { body, rate }
+        let call = self.http.get(url).send();
+        self.runtime.get().spawn(async move { done(reply(call.await).await) });
     }
 
     /// `GET /api/v2/current_user`: whose organisation the keys open. No query call.
-    pub async fn identity(&self) -> Identity {
-        let reply = self.http.get(format!("{}/api/v2/current_user", self.url)).send().await;
-        let response = match reply {
+    pub fn identity(&self) -> Identity {
+        let response = match self.wait("/api/v2/current_user") {
             Ok(response) => response,
             Err(error) => return Identity::Unreachable(reasons(&error)),
         };
@@ -146,19 +156,40 @@ impl Client {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Identity::Forbidden,
             _ => return Identity::Unknown,
         }
-        let body = read(response).await.unwrap_or_default();
+        let body = self.runtime.get().block_on(read(response)).unwrap_or_default();
         organisation(&body).map_or(Identity::Unknown, Identity::Organisation)
     }
 
     /// `GET /api/v1/validate`: whether the API key alone is good; it says nothing of the application key [documented].
-    pub async fn check_api_key(&self) -> KeyCheck {
-        let reply = self.http.get(format!("{}/api/v1/validate", self.url)).send().await;
-        match reply.map(|response| response.status()) {
+    pub fn check_api_key(&self) -> KeyCheck {
+        match self.wait("/api/v1/validate").map(|response| response.status()) {
             Ok(StatusCode::OK) => KeyCheck::Valid,
             Ok(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => KeyCheck::Invalid,
             _ => KeyCheck::Unknown,
         }
     }
+
+    fn wait(&self, path: &str) -> reqwest::Result<Response> {
+        self.runtime.get().block_on(self.http.get(format!("{}{path}", self.url)).send())
+    }
+}
+
+async fn reply(response: reqwest::Result<Response>) -> Reply {
+    let response = match response {
+        Ok(response) => response,
+        Err(error) => return Reply { body: Err(broken(&error)), rate: None },
+    };
+    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let rate = Rate::read(header);
+    let status = response.status();
+    let body = match read(response).await {
+        Ok(body) if status == StatusCode::OK => Ok(body),
+        Ok(body) => Err(classify(status.as_u16(), &body, rate.clone())),
+        // The status was told before the body broke off.
+        Err(Failure::Transient { .. }) if !status.is_success() => Err(classify(status.as_u16(), b"", rate.clone())),
+        Err(failure) => Err(failure),
+    };
+    Reply { body, rate }
 }
 
 /// The body, decoded, up to `BODY_BYTES_MAX`; whatever length the headers promise.

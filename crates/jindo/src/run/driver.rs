@@ -1,4 +1,4 @@
-//! Performs what the machine decides: calls on an async runtime, reading and keeping on one thread, files on another.
+//! Performs what the machine decides: calls through the client, reading and keeping on one thread, files on another.
 //!
 //! The loop itself is synchronous and single: it hands an event to the machine, performs the actions, and waits for
 //! whatever comes first: an answer, a thread's word, the time the machine asked to be woken at, or an interruption.
@@ -8,7 +8,7 @@ use super::log::RunLog;
 use super::machine::Machine;
 use super::report::Report;
 use super::shelf::{Shelf, list};
-use crate::archive::{Archive, GivenUp, Learnt, QueryId};
+use crate::archive::{Archive, Learnt, QueryId};
 use crate::clock::Clock;
 use crate::plan::Plan;
 use crate::request::{Client, Failure, Rate, Reply};
@@ -72,14 +72,13 @@ enum Keep {
 }
 
 /// Runs until the machine finishes.
-pub fn drive(doors: Doors<'_>, mission: Mission<'_>, settings: Settings) -> Result<Outcome, std::io::Error> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+pub fn drive<'a>(doors: Doors<'a>, mission: Mission<'a>, settings: Settings) -> Result<Outcome, std::io::Error> {
     let (archive, extract, look_back) = (doors.archive, doors.extract, mission.look_back);
     let machine = Machine::new(mission.plan, &mission.given_up, settings);
     let (say, hear) = channel();
     let (keep, kept) = channel();
     let (complete, completed) = channel();
-    let outcome = thread::scope(|scope| {
+    thread::scope(|scope| {
         let keeper = say.clone();
         scope.spawn(move || keep_answers(archive, look_back, &kept, &keeper));
         let extractor = say.clone();
@@ -88,7 +87,6 @@ pub fn drive(doors: Doors<'_>, mission: Mission<'_>, settings: Settings) -> Resu
             doors,
             mission,
             machine,
-            runtime: runtime.handle(),
             say,
             keep,
             complete,
@@ -96,16 +94,13 @@ pub fn drive(doors: Doors<'_>, mission: Mission<'_>, settings: Settings) -> Resu
             wake: None,
         };
         driver.run(&hear)
-    });
-    runtime.shutdown_background();
-    outcome
+    })
 }
 
 struct Driver<'a> {
     doors: Doors<'a>,
     mission: Mission<'a>,
     machine: Machine,
-    runtime: &'a tokio::runtime::Handle,
     say: Sender<Message>,
     keep: Sender<Keep>,
     complete: Sender<QueryId>,
@@ -205,13 +200,11 @@ impl Driver<'_> {
 
     fn ask(&mut self, call: Call, ask: Ask, now: Timestamp) {
         let text = list(self.mission.plan, &ask);
-        let (client, window, say) = (self.doors.client.clone(), ask.window, self.say.clone());
+        let say = self.say.clone();
+        // Nobody listens any more once the run has ended.
+        let done = move |reply| say.send(Message::Reply { call, reply }).unwrap_or_default();
+        self.doors.client.query(&text, ask.window, done);
         self.flying.insert(call, (ask, now));
-        self.runtime.spawn(async move {
-            let reply = client.query(&text, window).await;
-            // Nobody listens any more once the run has ended.
-            say.send(Message::Reply { call, reply }).unwrap_or_default();
-        });
     }
 
     fn keep(&self, work: Keep) {

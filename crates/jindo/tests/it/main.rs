@@ -1,0 +1,6 @@
+//! Tests across the library: the shape of the source, and the run under faults and crashes.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod simulation;
+mod tidy;

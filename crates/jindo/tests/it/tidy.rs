@@ -1,0 +1,135 @@
+//! The shape of the source, kept by a test: effects behind their doors, stages that know only what lies before them,
+//! files that fit a mind.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A part of the world, and the only files in which it may be named.
+const DOORS: &[(&str, &[&str])] = &[
+    ("reqwest", &["request/client.rs"]),
+    ("tokio", &["request/client.rs"]),
+    ("rusqlite", &["archive/sqlite/"]),
+    ("object_store", &["archive/objects.rs"]),
+    ("parquet::", &["archive/codec.rs", "archive/pages.rs", "archive/error.rs"]),
+    ("fs::", &["archive/disk.rs", "extract/publish.rs", "query/load.rs", "run/log.rs"]),
+    ("now()", &["clock.rs", "run/driver.rs"]),
+    ("RandomState", &["clock.rs"]),
+    ("env::", &[]),
+    ("println!", &[]),
+];
+
+/// A folder, and the folders whose types it may name. The journey goes one way.
+const KNOWS: &[(&str, &[&str])] = &[
+    ("query", &[]),
+    ("plan", &["query"]),
+    ("parse", &["query", "plan"]),
+    ("request", &["query", "plan", "parse", "clock", "secret"]),
+    ("archive", &["query", "plan", "parse"]),
+    ("extract", &["query", "plan", "archive"]),
+    ("run", &["query", "plan", "request", "parse", "archive", "clock"]),
+];
+
+/// Lines of a file, its tests included.
+const LINES_MAX: usize = 500;
+
+#[test]
+fn effects_stay_behind_their_doors() {
+    let root = source("jindo");
+    for path in files(&root) {
+        let name = relative(&path, &root);
+        for (word, doors) in DOORS {
+            let is_door = doors.iter().any(|door| name == *door || (door.ends_with('/') && name.starts_with(door)));
+            if is_door || is_test(&name) {
+                continue;
+            }
+            for (number, line) in code(&path) {
+                assert!(!names(&line, word), "{name}:{number}: `{word}` belongs in {doors:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stage_knows_only_what_lies_before_it() {
+    let root = source("jindo");
+    for path in files(&root) {
+        let name = relative(&path, &root);
+        let Some((_, known)) = KNOWS.iter().find(|(stage, _)| name.starts_with(&format!("{stage}/"))) else { continue };
+        let own = name.split('/').next().unwrap();
+        for (number, line) in code(&path) {
+            for (module, _) in KNOWS.iter().chain(&[("clock", &[][..]), ("secret", &[][..])]) {
+                let fine = *module == own || known.contains(module) || is_test(&name);
+                assert!(fine || !line.contains(&format!("crate::{module}")), "{name}:{number}: {own} knows nothing of {module}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_simulator_shares_no_code_with_what_it_tests() {
+    let manifest = fs::read_to_string(workspace().join("crates/jindo-sim/Cargo.toml")).unwrap();
+    assert!(!manifest.contains("jindo.workspace") && !manifest.contains("path ="));
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_fits_a_mind() {
+    for name in ["jindo", "jindo-cli", "jindo-sim"] {
+        let root = source(name);
+        for path in files(&root) {
+            let text = fs::read_to_string(&path).unwrap();
+            let shown = path.display();
+            assert!(text.starts_with("//! "), "{shown} opens with //!, saying what it is for");
+            let lines = text.lines().count();
+            assert!(lines <= LINES_MAX, "{shown} has {lines} lines, more than {LINES_MAX}");
+            let allow = format!("#[{}(", "allow");
+            assert!(!text.contains(&allow), "{shown}: #[expect(…, reason = \"…\")] instead of {allow}…)]");
+        }
+    }
+}
+
+/// Whether `line` names `word` as a word of its own, not as the tail of another.
+fn names(line: &str, word: &str) -> bool {
+    line.match_indices(word).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        before.is_none_or(|c| !c.is_alphanumeric() && c != '_')
+    })
+}
+
+/// Lines that are code, with their numbers: neither comments nor what follows `mod tests`.
+fn code(path: &Path) -> Vec<(usize, String)> {
+    let text = fs::read_to_string(path).unwrap();
+    let lines = text.lines().take_while(|line| *line != "mod tests {").enumerate();
+    lines
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
+        .map(|(index, line)| (index + 1, line.to_owned()))
+        .collect()
+}
+
+fn is_test(name: &str) -> bool {
+    name.ends_with("tests.rs") || name.contains("tests/")
+}
+
+fn relative(path: &Path, root: &Path) -> String {
+    path.strip_prefix(root).unwrap().display().to_string().replace('\\', "/")
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn source(name: &str) -> PathBuf {
+    workspace().join("crates").join(name).join("src")
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
