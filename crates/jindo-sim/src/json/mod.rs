@@ -49,7 +49,7 @@ pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
             '\\' => out.extend_from_slice(b"\\\\"),
             '\n' => out.extend_from_slice(b"\\n"),
             '\u{0}'..='\u{1f}' => {
-                out.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes())
+                out.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes());
             }
             _ => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
         }

@@ -3,6 +3,7 @@
 
 #![expect(
     clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
     clippy::cast_possible_truncation,
     reason = "small whole numbers"
 )]
@@ -152,7 +153,7 @@ impl Signal {
                 let held = time_s.div_euclid(hold_s).cast_unsigned();
                 (noise::unit(noise::at(self.seed, held)) * span).floor()
             }
-            Shape::Odd => ODD[number.rem_euclid(ODD.len() as i64) as usize],
+            Shape::Odd => ODD[number.rem_euclid(12) as usize],
         }
     }
 }
