@@ -4,7 +4,6 @@
 #![expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
     reason = "call counts and seconds within a period, all small"
 )]
 

@@ -223,8 +223,11 @@ fn scoped(filter: &str, tags: &[String]) -> String {
     match (filter, tags) {
         ("*" | "", []) => "*".to_owned(),
         ("*" | "", tags) => tags.join(","),
-        (filter, []) => filter.to_owned(),
-        (filter, tags) => format!("{filter},{}", tags.join(",")),
+        (filter, tags) => {
+            let named = |tag: &&String| filter.split(',').any(|item| item.trim() == tag.as_str());
+            let more = tags.iter().filter(|tag| !named(tag)).map(String::as_str);
+            [filter].into_iter().chain(more).collect::<Vec<_>>().join(",")
+        }
     }
 }
 

@@ -61,14 +61,14 @@ impl Connection {
                     return Ok(None);
                 }
                 Parsed::Head(head) => {
-                    let Head { mut request, head_bytes, body_bytes, after } = *head;
-                    let end = head_bytes + body_bytes;
+                    let Head { mut request, used_bytes, body_bytes, after } = *head;
+                    let end = used_bytes + body_bytes;
                     while self.buffer.len() < end {
                         if self.read().await? == 0 {
                             return Ok(None);
                         }
                     }
-                    request.body = self.buffer[head_bytes..end].to_vec();
+                    request.body = self.buffer[used_bytes..end].to_vec();
                     self.buffer.drain(..end);
                     return Ok(Some((request, after)));
                 }
