@@ -1,7 +1,7 @@
 //! Hashes in place of random numbers: every value is a pure function of a seed and a position, so that any part of any
 //! answer can be computed alone, in constant time. Holds no state and never asks the system for entropy.
 
-/// SplitMix64's finaliser: every bit of the input reaches every bit of the output.
+/// The finaliser of `SplitMix64`: every bit of the input reaches every bit of the output.
 pub(crate) const fn mix(n: u64) -> u64 {
     let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

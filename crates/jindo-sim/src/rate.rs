@@ -4,7 +4,6 @@
 #![expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
     reason = "call counts and seconds within a period, all small"
 )]
 
@@ -62,7 +61,7 @@ impl Windows {
     pub(crate) fn take(&mut self, limit: &Limit, now: Duration) -> Result<Budget, Budget> {
         let period_s = u64::from(limit.period_s.max(1));
         let start_s = now.as_secs() / period_s * period_s;
-        let passed_s = (now - Duration::from_secs(start_s)).as_secs_f64();
+        let passed_s = now.saturating_sub(Duration::from_secs(start_s)).as_secs_f64();
         let others = f64::from(limit.calls) * f64::from(limit.others_percent) / 100.0
             * (passed_s / period_s as f64);
         let budget = |used: u32| Budget {

@@ -35,51 +35,45 @@ impl Stats {
 
     /// As `GET /sim/stats` shows it.
     pub fn to_json(&self) -> String {
-        let mut out = Vec::new();
-        let number =
-            |n: u64| move |out: &mut Vec<u8>| out.extend_from_slice(n.to_string().as_bytes());
-        json::object(
-            &mut out,
-            &[
-                ("query_calls", &number(self.query_calls)),
-                ("queries", &number(self.queries)),
-                ("queries_per_call_max", &number(self.queries_per_call_max)),
-                ("calls_by_path", &|out| counts(out, &self.calls_by_path)),
-                ("answers_by_status", &|out| counts(out, &self.answers_by_status)),
-                ("faults", &number(self.faults())),
-                ("faults_by_kind", &|out| counts(out, &self.faults_by_kind)),
-                ("rate_windows", &|out| json::list(out, &self.rate_windows, window)),
-                ("points", &number(self.points)),
-                ("bytes", &number(self.bytes)),
-            ],
-        );
+        let number = |n: u64| n.to_string().into_bytes();
+        let out = json::text(|out| {
+            json::members(
+                out,
+                &[
+                    ("query_calls", number(self.query_calls)),
+                    ("queries", number(self.queries)),
+                    ("queries_per_call_max", number(self.queries_per_call_max)),
+                    ("calls_by_path", counts(&self.calls_by_path)),
+                    ("answers_by_status", counts(&self.answers_by_status)),
+                    ("faults", number(self.faults())),
+                    ("faults_by_kind", counts(&self.faults_by_kind)),
+                    ("rate_windows", json::text(|out| json::list(out, &self.rate_windows, window))),
+                    ("points", number(self.points)),
+                    ("bytes", number(self.bytes)),
+                ],
+            );
+        });
         String::from_utf8(out).expect("JSON is written as UTF-8")
     }
 }
 
-fn counts<K: ToString>(out: &mut Vec<u8>, counts: &BTreeMap<K, u64>) {
-    out.push(b'{');
-    for (i, (key, count)) in counts.iter().enumerate() {
-        if i > 0 {
-            out.push(b',');
-        }
-        json::string(out, &key.to_string());
-        out.extend_from_slice(format!(":{count}").as_bytes());
-    }
-    out.push(b'}');
+fn counts<K: ToString>(counts: &BTreeMap<K, u64>) -> Vec<u8> {
+    let named: Vec<(String, u64)> = counts.iter().map(|(key, n)| (key.to_string(), *n)).collect();
+    let members: Vec<(&str, Vec<u8>)> =
+        named.iter().map(|(key, n)| (key.as_str(), n.to_string().into_bytes())).collect();
+    json::text(|out| json::members(out, &members))
 }
 
 fn window(out: &mut Vec<u8>, window: &RateWindow) {
-    let number = |n: u64| move |out: &mut Vec<u8>| out.extend_from_slice(n.to_string().as_bytes());
-    json::object(
+    json::members(
         out,
         &[
-            ("name", &|out| json::string(out, &window.name)),
-            ("start", &number(window.start_s)),
-            ("period", &number(window.period_s.into())),
-            ("limit", &number(window.limit.into())),
-            ("used", &number(window.used.into())),
-            ("refused", &number(window.refused.into())),
+            ("name", json::text(|out| json::string(out, &window.name))),
+            ("start", window.start_s.to_string().into_bytes()),
+            ("period", window.period_s.to_string().into_bytes()),
+            ("limit", window.limit.to_string().into_bytes()),
+            ("used", window.used.to_string().into_bytes()),
+            ("refused", window.refused.to_string().into_bytes()),
         ],
     );
 }

@@ -95,24 +95,25 @@ fn metadata(options: &Options, request: &Request) -> Response {
     let Some(metric) = options.organisation.metric(&name) else {
         return errors::errors(404, "metric_name not found");
     };
-    let text = |out: &mut Vec<u8>, text: Option<&str>| match text {
-        Some(text) => json::string(out, text),
-        None => out.extend_from_slice(b"null"),
+    let or_null = |text: Option<&str>| match text {
+        Some(text) => json::text(|out| json::string(out, text)),
+        None => b"null".to_vec(),
     };
     let integration = name.split('.').next().filter(|first| *first == "aws");
-    let mut body = Vec::new();
-    json::object(
-        &mut body,
-        &[
-            ("description", &|out| text(out, None)),
-            ("short_name", &|out| text(out, None)),
-            ("integration", &|out| text(out, integration)),
-            ("statsd_interval", &|out| text(out, None)),
-            ("per_unit", &|out| text(out, None)),
-            ("type", &|out| text(out, Some(metric.kind.name()))),
-            ("unit", &|out| text(out, metric.unit.map(|unit| unit.name))),
-        ],
-    );
+    let body = json::text(|out| {
+        json::members(
+            out,
+            &[
+                ("description", or_null(None)),
+                ("short_name", or_null(None)),
+                ("integration", or_null(integration)),
+                ("statsd_interval", or_null(None)),
+                ("per_unit", or_null(None)),
+                ("type", or_null(Some(metric.kind.name()))),
+                ("unit", or_null(metric.unit.map(|unit| unit.name))),
+            ],
+        );
+    });
     Response::json(200, body)
 }
 

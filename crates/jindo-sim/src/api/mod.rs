@@ -181,12 +181,11 @@ impl Api {
         self.stats.query_calls += 1;
         let hash = self.hash(request);
         let limits = &self.options.query_limits;
-        let limit = match route {
-            Route::Query if !limits.is_empty() => {
-                let text = request.raw_parameter("query").unwrap_or_default();
-                limits[noise::below(noise::of_text(0, text), limits.len())].clone()
-            }
-            _ => self.options.timeseries_limit.clone(),
+        let limit = if route == Route::Query && !limits.is_empty() {
+            let text = request.raw_parameter("query").unwrap_or_default();
+            limits[noise::below(noise::of_text(0, text), limits.len())].clone()
+        } else {
+            self.options.timeseries_limit.clone()
         };
         let rate_headers = match self.rate(&limit, now, request) {
             Ok(headers) => headers,
@@ -280,9 +279,9 @@ impl Job {
     }
 
     fn truth(&self, hash: u64) -> Response {
-        match Route::of(&self.request) {
-            Route::Timeseries => timeseries::answer(&self.options, self.now_s, &self.request),
-            _ => v1::answer(&self.options, self.now_s, &self.request, (hash, self.fault)),
+        if Route::of(&self.request) == Route::Timeseries {
+            return timeseries::answer(&self.options, self.now_s, &self.request);
         }
+        v1::answer(&self.options, self.now_s, &self.request, (hash, self.fault))
     }
 }

@@ -8,6 +8,7 @@ use crate::resolution::{self, Resolution};
 use crate::wire::Request;
 
 /// What is asked of the data. Epoch seconds.
+#[expect(clippy::struct_field_names, reason = "the postfix is the unit")]
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Range {
     pub(super) from_s: i64,

@@ -99,7 +99,7 @@ fn substitute(formula: &str, named: &[(&str, &str)]) -> String {
         }
         let word = &rest[..end];
         match named.iter().find(|(name, _)| *name == word) {
-            Some((_, text)) => out.push_str(&format!("({text})")),
+            Some((_, text)) => out.extend(["(", text, ")"]),
             None => out.push_str(word),
         }
         rest = &rest[end..];

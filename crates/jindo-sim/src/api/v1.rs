@@ -108,8 +108,6 @@ struct Writer {
     shared: Option<Vec<i64>>,
 }
 
-type Member<'a> = (&'a str, &'a dyn Fn(&mut Vec<u8>));
-
 impl Writer {
     fn document(
         &self,
@@ -124,38 +122,38 @@ impl Writer {
         }
         let mut seen = std::collections::HashSet::new();
         keys.retain(|key| seen.insert(*key));
-        let points = std::cell::Cell::new(0);
-        let series = |out: &mut Vec<u8>| {
-            json::list(out, items, |out, item| points.set(points.get() + self.series(out, item)));
-        };
-        let mut members: Vec<Member<'_>> = vec![
-            ("status", &|out| json::string(out, "ok")),
-            ("res_type", &|out| json::string(out, "time_series")),
-            ("resp_version", &|out| json::integer(out, 1)),
-            ("query", &|out| json::string(out, text)),
-            ("from_date", &|out| json::integer(out, from_s * 1_000)),
-            ("to_date", &|out| json::integer(out, to_s * 1_000)),
-            ("series", &series),
-            ("values", &|out| out.extend_from_slice(b"[]")),
-            ("times", &|out| out.extend_from_slice(b"[]")),
-            ("message", &|out| json::string(out, "")),
-            ("group_by", &|out| json::strings(out, &keys)),
+        let mut points = 0;
+        let mut series =
+            Vec::with_capacity(items.iter().map(|item| 40 * item.line.values.len()).sum());
+        json::list(&mut series, items, |out, item| points += self.series(out, item));
+        let mut members = vec![
+            ("status", json::text(|out| json::string(out, "ok"))),
+            ("res_type", json::text(|out| json::string(out, "time_series"))),
+            ("resp_version", b"1".to_vec()),
+            ("query", json::text(|out| json::string(out, text))),
+            ("from_date", json::text(|out| json::integer(out, from_s * 1_000))),
+            ("to_date", json::text(|out| json::integer(out, to_s * 1_000))),
+            ("series", series),
+            ("values", b"[]".to_vec()),
+            ("times", b"[]".to_vec()),
+            ("message", json::text(|out| json::string(out, ""))),
+            ("group_by", json::text(|out| json::strings(out, &keys))),
         ];
         // The order of keys varies between recordings. [REC]
         noise::shuffle(&mut members, self.hash);
-        let mut out =
-            Vec::with_capacity(items.iter().map(|item| 40 * item.line.values.len()).sum());
-        json::object(&mut out, &members);
-        (out, points.get())
+        (json::text(|out| json::members(out, &members)), points)
     }
 
     /// One series; returns how many values it has.
     fn series(&self, out: &mut Vec<u8>, item: &Item<'_>) -> u64 {
         let Item { index, query, answer, line } = item;
         let interval_s = answer.grid.interval_s;
-        let times: Vec<i64> = match &self.shared {
-            Some(times) => times.clone(),
-            None => answer.points(line).map(|(time_s, _)| time_s).collect(),
+        let own: Vec<i64>;
+        let times = if let Some(shared) = &self.shared {
+            shared
+        } else {
+            own = answer.points(line).map(|(time_s, _)| time_s).collect();
+            &own
         };
         let first_s = times.first().copied().unwrap_or(0);
         let last_s = times.last().copied().unwrap_or(0);
@@ -171,53 +169,47 @@ impl Writer {
             | Expr::Call { .. } => None,
         };
         let name = render(&query.expr, &[], Detail::Metrics);
-        let points = std::cell::Cell::new(0);
-        let index = i64::try_from(*index).unwrap_or(i64::MAX);
-        let mut members: Vec<Member<'_>> = vec![
-            ("metric", &|out| json::string(out, &name)),
-            ("display_name", &|out| json::string(out, &name)),
-            ("aggr", &|out| match aggregator {
-                Some(text) => json::string(out, text),
-                None => out.extend_from_slice(b"null"),
-            }),
-            ("scope", &|out| json::string(out, &scope(&selectors, &line.tags))),
-            ("expression", &|out| {
-                json::string(out, &render(&query.expr, &line.tags, Detail::Full))
-            }),
-            ("interval", &|out| json::integer(out, interval_s)),
-            ("length", &|out| json::integer(out, i64::try_from(times.len()).unwrap_or(i64::MAX))),
-            ("start", &|out| json::integer(out, first_s * 1_000)),
+        let mut points = 0;
+        let mut pointlist = Vec::with_capacity(40 * times.len());
+        json::list(&mut pointlist, times.iter(), |out, &time_s| {
+            let value = answer.grid.bucket(time_s).map_or(f64::NAN, |i| line.values[i]);
+            points += u64::from(value.is_finite());
+            self.point(out, time_s, value);
+        });
+        let number = |n: i64| json::text(|out| json::integer(out, n));
+        let string = |text: &str| json::text(|out| json::string(out, text));
+        let mut members = vec![
+            ("metric", string(&name)),
+            ("display_name", string(&name)),
+            ("aggr", aggregator.map_or(b"null".to_vec(), string)),
+            ("scope", string(&scope(&selectors, &line.tags))),
+            ("expression", string(&render(&query.expr, &line.tags, Detail::Full))),
+            ("interval", number(interval_s)),
+            ("length", number(i64::try_from(times.len()).unwrap_or(i64::MAX))),
+            ("start", number(first_s * 1_000)),
             // Recorded: the last point's time plus the interval minus a second. [REC]
-            ("end", &|out| json::integer(out, (last_s + interval_s - 1) * 1_000)),
-            ("pointlist", &|out| points.set(self.points(out, &times, answer, line))),
-            ("tag_set", &|out| json::strings(out, &line.tags)),
-            ("attributes", &|out| out.extend_from_slice(b"{}")),
-            ("unit", &|out| unit(out, answer.unit)),
+            ("end", number((last_s + interval_s - 1) * 1_000)),
+            ("pointlist", pointlist),
+            ("tag_set", json::text(|out| json::strings(out, &line.tags))),
+            ("attributes", b"{}".to_vec()),
+            ("unit", json::text(|out| unit(out, answer.unit))),
         ];
         match self.fault {
             Some(Fault::NoIndex) => {}
-            Some(Fault::UnknownIndex) => {
-                members.push(("query_index", &|out| json::integer(out, 9_999)))
-            }
-            _ => members.push(("query_index", &|out| json::integer(out, index))),
+            Some(Fault::UnknownIndex) => members.push(("query_index", number(9_999))),
+            _ => members.push(("query_index", number(i64::try_from(*index).unwrap_or(i64::MAX)))),
         }
         noise::shuffle(&mut members, noise::at(self.hash, 7));
-        json::object(out, &members);
-        points.get()
+        json::members(out, &members);
+        points
     }
 
-    fn points(&self, out: &mut Vec<u8>, times: &[i64], answer: &Answer, line: &Line) -> u64 {
-        let mut present = 0;
-        json::list(out, times, |out, &time_s| {
-            let value = answer.grid.bucket(time_s).map_or(f64::NAN, |i| line.values[i]);
-            present += u64::from(value.is_finite());
-            out.push(b'[');
-            json::time(out, time_s, self.spelling);
-            out.push(b',');
-            json::value(out, value, self.spelling);
-            out.push(b']');
-        });
-        present
+    fn point(&self, out: &mut Vec<u8>, time_s: i64, value: f64) {
+        out.push(b'[');
+        json::time(out, time_s, self.spelling);
+        out.push(b',');
+        json::value(out, value, self.spelling);
+        out.push(b']');
     }
 }
 
@@ -231,8 +223,11 @@ fn scoped(filter: &str, tags: &[String]) -> String {
     match (filter, tags) {
         ("*" | "", []) => "*".to_owned(),
         ("*" | "", tags) => tags.join(","),
-        (filter, []) => filter.to_owned(),
-        (filter, tags) => format!("{filter},{}", tags.join(",")),
+        (filter, tags) => {
+            let named = |tag: &&String| filter.split(',').any(|item| item.trim() == tag.as_str());
+            let more = tags.iter().filter(|tag| !named(tag)).map(String::as_str);
+            [filter].into_iter().chain(more).collect::<Vec<_>>().join(",")
+        }
     }
 }
 
@@ -282,20 +277,16 @@ pub(super) fn unit(out: &mut Vec<u8>, unit: Option<Unit>) {
         return;
     };
     out.push(b'[');
-    json::object(
+    let string = |text: &str| json::text(|out| json::string(out, text));
+    json::members(
         out,
         &[
-            ("family", &|out| json::string(out, unit.family)),
-            ("scale_factor", &|out| {
-                out.extend_from_slice(format!("{:?}", unit.scale_factor).as_bytes())
-            }),
-            ("name", &|out| json::string(out, unit.name)),
-            ("short_name", &|out| match unit.short_name {
-                Some(name) => json::string(out, name),
-                None => out.extend_from_slice(b"null"),
-            }),
-            ("plural", &|out| json::string(out, unit.plural)),
-            ("id", &|out| json::integer(out, unit.id.into())),
+            ("family", string(unit.family)),
+            ("scale_factor", format!("{:?}", unit.scale_factor).into_bytes()),
+            ("name", string(unit.name)),
+            ("short_name", unit.short_name.map_or(b"null".to_vec(), string)),
+            ("plural", string(unit.plural)),
+            ("id", unit.id.to_string().into_bytes()),
         ],
     );
     out.extend_from_slice(b",null]");

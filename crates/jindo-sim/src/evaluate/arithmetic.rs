@@ -6,9 +6,8 @@ use std::collections::HashMap;
 use super::{Answer, Constant, Grid, Line};
 use crate::grammar::Operator;
 
-pub(super) fn combine(operator: Operator, left: Answer, right: &Answer) -> Answer {
-    let (data, other) =
-        if left.constant == Constant::Yes { (right, &left) } else { (&left, right) };
+pub(super) fn combine(operator: Operator, left: &Answer, right: &Answer) -> Answer {
+    let (data, other) = if left.constant == Constant::Yes { (right, left) } else { (left, right) };
     let constant = if other.constant == Constant::Yes { data.constant } else { Constant::No };
     let grid = match (data.constant, other.constant) {
         (Constant::No, Constant::No) => coarser(left.grid, right.grid),
@@ -17,12 +16,12 @@ pub(super) fn combine(operator: Operator, left: Answer, right: &Answer) -> Answe
     let unit =
         if left.unit == right.unit || right.constant == Constant::Yes { left.unit } else { None };
     let mut lines = Vec::new();
-    for (a, b) in pairs(&left, right) {
+    for (a, b) in pairs(left, right) {
         let tags = if a.tags.len() >= b.tags.len() { &a.tags } else { &b.tags };
         let values = (0..grid.len)
             .map(|i| {
                 let time_s = grid.time_s(i);
-                apply(operator, value(&left, a, time_s), value(right, b, time_s))
+                apply(operator, value(left, a, time_s), value(right, b, time_s))
             })
             .collect();
         lines.push(Line { tags: tags.clone(), values });

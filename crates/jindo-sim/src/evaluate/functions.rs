@@ -262,7 +262,7 @@ impl Rank {
         Some(match self.by.as_str() {
             "max" => present().fold(f64::NEG_INFINITY, f64::max),
             "min" => present().fold(f64::INFINITY, f64::min),
-            "last" => present().last()?,
+            "last" => present().next_back()?,
             "sum" => present().sum(),
             "area" => present().sum::<f64>() * interval_s,
             "l2norm" => present().map(|v| v * v).sum::<f64>().sqrt(),

@@ -165,7 +165,7 @@ pub(crate) fn evaluate(
         Expr::Binary { operator, left, right } => {
             let left = evaluate(organisation, left, request)?;
             let right = evaluate(organisation, right, request)?;
-            Ok(arithmetic::combine(*operator, left, &right))
+            Ok(arithmetic::combine(*operator, &left, &right))
         }
         Expr::Call { function, args } => functions::call(organisation, function, args, request),
     }

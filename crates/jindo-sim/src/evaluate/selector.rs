@@ -86,7 +86,9 @@ fn time_then_space(
     };
     let per_second = selector.counting == Some(Counting::AsRate) && metric.kind != Kind::Gauge;
     if per_second && method == Method::Sum {
-        values.iter_mut().for_each(|v| *v /= grid.interval_s as f64);
+        for value in &mut values {
+            *value /= grid.interval_s as f64;
+        }
     }
     values
 }
@@ -141,7 +143,9 @@ fn at_once(selector: &Selector, sources: &[&Source], grid: &Grid, request: &Requ
         values.push(space::aggregate(aggregator, &mut seen));
     }
     if selector.counting == Some(Counting::AsRate) {
-        values.iter_mut().for_each(|v| *v /= grid.interval_s as f64);
+        for value in &mut values {
+            *value /= grid.interval_s as f64;
+        }
     }
     values
 }

@@ -77,7 +77,7 @@ pub(super) fn fill(fill: Fill, grid: &Grid, values: &mut [f64], wanted: &[bool])
         Fill::Linear { limit_s } => {
             between(grid, values, wanted, limit_s, |before, after, share| {
                 after.map_or(f64::NAN, |after| before + (after - before) * share)
-            })
+            });
         }
     }
 }

@@ -293,10 +293,10 @@ fn modifiers(cursor: &mut Cursor<'_>, selector: &mut Selector) -> Result<(), Fai
         match (name.as_str(), args.as_slice()) {
             ("rollup", args) if selector.rollup.is_none() => {
                 selector.rollup =
-                    Some(rollup(args).ok_or_else(|| cursor.failure_at("rollup", start))?)
+                    Some(rollup(args).ok_or_else(|| cursor.failure_at("rollup", start))?);
             }
             ("fill", args) => {
-                selector.fill = Some(fill(args).ok_or_else(|| cursor.failure_at("fill", start))?)
+                selector.fill = Some(fill(args).ok_or_else(|| cursor.failure_at("fill", start))?);
             }
             ("as_count", []) => selector.counting = Some(Counting::AsCount),
             ("as_rate", []) => selector.counting = Some(Counting::AsRate),

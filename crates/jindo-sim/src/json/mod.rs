@@ -49,7 +49,7 @@ pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
             '\\' => out.extend_from_slice(b"\\\\"),
             '\n' => out.extend_from_slice(b"\\n"),
             '\u{0}'..='\u{1f}' => {
-                out.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes())
+                out.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes());
             }
             _ => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
         }
@@ -156,16 +156,23 @@ fn respell_exponent(out: &mut Vec<u8>, start: usize, spelling: Number) {
     out.extend_from_slice(digits);
 }
 
-/// Appends an object with these members, in this order; each value is written by its own function.
-pub(crate) fn object(out: &mut Vec<u8>, members: &[(&str, &dyn Fn(&mut Vec<u8>))]) {
+/// What `write` appends, alone.
+pub(crate) fn text(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut out = Vec::new();
+    write(&mut out);
+    out
+}
+
+/// Appends an object with these members, in this order; the values are JSON already.
+pub(crate) fn members(out: &mut Vec<u8>, members: &[(&str, Vec<u8>)]) {
     out.push(b'{');
-    for (i, (key, write)) in members.iter().enumerate() {
+    for (i, (key, value)) in members.iter().enumerate() {
         if i > 0 {
             out.push(b',');
         }
         string(out, key);
         out.push(b':');
-        write(out);
+        out.extend_from_slice(value);
     }
     out.push(b'}');
 }

@@ -152,7 +152,7 @@ impl Signal {
                 let held = time_s.div_euclid(hold_s).cast_unsigned();
                 (noise::unit(noise::at(self.seed, held)) * span).floor()
             }
-            Shape::Odd => ODD[number.rem_euclid(ODD.len() as i64) as usize],
+            Shape::Odd => ODD[number.rem_euclid(12) as usize],
         }
     }
 }

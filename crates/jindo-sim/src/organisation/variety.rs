@@ -29,13 +29,16 @@ const CALM: Signal = Signal {
     presence: Presence::All,
 };
 
+/// Name, kind, and each source's tags with its signal.
+type Family<'a> = (&'a str, Kind, &'a [(&'a str, Signal)]);
+
 pub(super) fn metrics(seed: u64) -> Vec<Metric> {
     let fine = Shape::Fine { base: 3.0, span: 250.0 };
     let counts = Signal { shape: Shape::Whole { span: 60.0 }, ..CALM };
     let minutes = Signal { spacing_s: 60, ..CALM };
     let whole = Life::Between { born_s: i64::MIN, died_s: i64::MAX };
     let cycle = |from_s, to_s| Life::Cycle { period_s: 172_800, from_s, to_s };
-    let families: [(&str, Kind, &[(&str, Signal)]); 9] = [
+    let families: [Family<'_>; 9] = [
         (
             "system.cpu.user",
             Kind::Gauge,

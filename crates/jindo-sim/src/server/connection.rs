@@ -19,7 +19,7 @@ const ENDLESS_BYTES: usize = 64 * 1024;
 
 /// Serves until either side ends the connection. A client that goes away is not an error of ours.
 pub(super) async fn run(stream: TcpStream, shared: Arc<Shared>) {
-    let mut connection = Connection { stream, buffer: Vec::new() };
+    let mut connection = Connection { stream, buffer: Vec::new(), piece: vec![0; READ_BYTES] };
     // Answers are written whole; waiting for acknowledgements would cost 40 ms each.
     if connection.stream.set_nodelay(true).is_err() {
         return;
@@ -45,6 +45,8 @@ struct Connection {
     stream: TcpStream,
     /// Read, not yet used: part of a request, or the next ones.
     buffer: Vec<u8>,
+    /// Where reads land first.
+    piece: Vec<u8>,
 }
 
 impl Connection {
@@ -59,14 +61,14 @@ impl Connection {
                     return Ok(None);
                 }
                 Parsed::Head(head) => {
-                    let Head { mut request, head_bytes, body_bytes, after } = *head;
-                    let end = head_bytes + body_bytes;
+                    let Head { mut request, used_bytes, body_bytes, after } = *head;
+                    let end = used_bytes + body_bytes;
                     while self.buffer.len() < end {
                         if self.read().await? == 0 {
                             return Ok(None);
                         }
                     }
-                    request.body = self.buffer[head_bytes..end].to_vec();
+                    request.body = self.buffer[used_bytes..end].to_vec();
                     self.buffer.drain(..end);
                     return Ok(Some((request, after)));
                 }
@@ -78,12 +80,11 @@ impl Connection {
     }
 
     async fn read(&mut self) -> io::Result<usize> {
-        let mut piece = [0; READ_BYTES];
         loop {
             self.stream.readable().await?;
-            match self.stream.try_read(&mut piece) {
+            match self.stream.try_read(&mut self.piece) {
                 Ok(bytes) => {
-                    self.buffer.extend_from_slice(&piece[..bytes]);
+                    self.buffer.extend_from_slice(&self.piece[..bytes]);
                     return Ok(bytes);
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}

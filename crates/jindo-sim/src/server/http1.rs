@@ -14,7 +14,7 @@ pub(super) const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) request: Request,
-    pub(super) head_bytes: usize,
+    pub(super) used_bytes: usize,
     pub(super) body_bytes: usize,
     pub(super) after: After,
 }
@@ -80,7 +80,7 @@ pub(super) fn parse(buffer: &[u8]) -> Parsed {
         _ if wish.contains("keep-alive") => After::KeepAlive,
         _ => After::Close,
     };
-    Parsed::Head(Box::new(Head { request, head_bytes: end + 4, body_bytes, after }))
+    Parsed::Head(Box::new(Head { request, used_bytes: end + 4, body_bytes, after }))
 }
 
 /// Through a proxy the target is a whole URL; the simulator answers for any host.
@@ -145,7 +145,7 @@ mod tests {
         assert!(matches!(parse(&whole[..40]), Parsed::Incomplete));
         let Parsed::Head(head) = parse(whole) else { panic!("whole") };
         assert_eq!(
-            (head.head_bytes, head.body_bytes, head.after),
+            (head.used_bytes, head.body_bytes, head.after),
             (whole.len() - 5, 2, After::KeepAlive)
         );
         assert_eq!(head.request.header("dd-api-key"), Some("k"));
