@@ -36,7 +36,10 @@ pub struct Request {
 pub enum Line {
     Query(Query),
     /// Left out by `--keep-going`: the text and the reason.
-    Refused { written: String, reason: String },
+    Refused {
+        written: String,
+        reason: String,
+    },
 }
 
 /// A query that the ledger knows.
