@@ -14,6 +14,8 @@
 
 mod csv;
 mod elsewhere;
+mod layout;
+mod names;
 mod publish;
 mod series;
 mod source;
@@ -24,6 +26,8 @@ mod update;
 mod verify;
 
 pub use elsewhere::elsewhere;
+pub use layout::query_directory;
+pub use names::series_file;
 pub use publish::{Directory, Disk, Staged};
 pub use source::{Chunk, Extracted, Failure, Grant, RefusedLine, SeriesFile, Source};
 pub use tables::{Summary, tables};

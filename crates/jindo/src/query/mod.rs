@@ -1,27 +1,32 @@
-//! Text → [`Query`]: tokenizer, grammar, list files, rewriting, fingerprint. Pure.
+//! Text → [`Query`]: tokenizer, grammar, list files, rewriting, fingerprint. Pure, but for the door [`load`].
+//!
+//! The way of a line: [`list()`] cuts the file into lines, [`grammar`] turns a line into expressions
+//! ([`ast`]), template variables are filled in, and the rewriting states rollup and fill. It never asks
+//! the network what a metric is, and never changes what a query means beyond those two statements.
 
-use std::fmt;
-use std::num::NonZeroU32;
+pub mod ast;
+mod complaint;
+mod error;
+pub mod functions;
+pub mod grammar;
+mod interval;
+mod list;
+pub mod load;
+mod rewrite;
+mod token;
+mod variables;
 
-/// Seconds per point (the rollup interval).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Interval(NonZeroU32);
+#[cfg(test)]
+mod tests;
 
-impl Interval {
-    pub fn from_secs(secs: u32) -> Option<Self> {
-        NonZeroU32::new(secs).map(Self)
-    }
+pub use complaint::Complaint;
+pub use error::{Reason, Refused, Span};
+pub use interval::{Interval, NotOffered};
+pub use list::{List, Note, QUERIES_MAX, list};
+pub use rewrite::{Settled, added_fill, default_method, settle};
 
-    pub fn secs(self) -> i64 {
-        i64::from(self.0.get())
-    }
-}
-
-impl fmt::Display for Interval {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} s", self.0)
-    }
-}
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// One metric query, ready to travel.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,4 +40,46 @@ pub struct Query {
     pub interval: Interval,
     /// Travels alone in its calls (`--fill keep`), because its values would differ among others.
     pub alone: bool,
+}
+
+impl Query {
+    /// Equal for queries that ask for the same data, however they are spaced.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        fingerprint(&self.sent, self.interval)
+    }
+}
+
+/// SHA-256 of (query as sent, interval): the identity of data as 32 bytes.
+pub fn fingerprint(sent: &str, interval: Interval) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(interval.secs().to_be_bytes());
+    hash.update(sent.as_bytes());
+    hash.finalize().into()
+}
+
+/// What turning text into queries needs to know. No defaults here: the command line has them.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// For series without an interval of their own.
+    pub resolution: Interval,
+    /// Template variables by name, without `$`. A value `key:value` also names the tag key; else the key is the name.
+    pub variables: BTreeMap<String, String>,
+    pub fill: Fill,
+    pub range_functions: RangeFunctions,
+}
+
+/// Whether gaps between the points of several sources are left as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fill {
+    /// `.fill(null)` is added: a value does not depend on how queries were batched.
+    Null,
+    /// Nothing is added: the graph's numbers, each query alone in its calls.
+    Keep,
+}
+
+/// What to do with functions whose value depends on the range asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RangeFunctions {
+    Refuse,
+    Allow,
 }

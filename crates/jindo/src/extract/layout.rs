@@ -1,0 +1,319 @@
+//! Names of query directories: a pure function of (query as sent, interval). Touches no disk.
+//!
+//! A readable name is used only where it can be read back to the very same query, so no two queries share one; all others
+//! carry a hash behind `~`, which no readable name holds. Queries that differ only in `by {…}` share a directory: their
+//! files differ by the names of the keys.
+
+use super::names::{encode, finish, hash, hashed, is_own_fold, tag_name};
+use crate::query::ast::{Aggregator, Arg, Expr, Modifier, Node, Scope, Series, Value};
+use crate::query::{Interval, added_fill, default_method, grammar};
+use std::fmt::{self, Display, Formatter};
+
+/// Seconds per point that a name does not mention.
+const USUAL_S: i64 = 60;
+
+/// Characters of a slug, at most: enough to recognise a query, and the hash still shows in a listing.
+const SLUG_CHARS_MAX: usize = 80;
+
+/// Stands where a query has no aggregator; no metric's name can hold its hyphen.
+const NO_AGGREGATOR: &str = "no-aggregator";
+
+/// The directory of a query, below `csv/`. Never a path, never a panic, whatever `sent` is.
+///
+/// ```
+/// use jindo::extract::query_directory;
+/// let minute = jindo::query::Interval::from_secs(60).expect("not zero");
+/// assert_eq!(query_directory("avg:m{*} by {host}.rollup(avg, 60).fill(null)", minute), "m");
+/// assert_eq!(query_directory("sum:m{*}.as_count().rollup(sum, 60)", minute), "m.sum.as_count");
+/// ```
+pub fn query_directory(sent: &str, interval: Interval) -> String {
+    let Ok(mut expr) = grammar::parse(sent) else {
+        return slugged(&slug(sent), sent, interval);
+    };
+    let Node::Series(series) = &mut expr.node else {
+        return slugged(&metrics(&mut expr), sent, interval);
+    };
+    // Keys in another spelling than the server's would give two queries the same files.
+    if series.by.iter().any(|key| !is_own_fold(&key.text)) {
+        return slugged(&series.metric.clone(), sent, interval);
+    }
+    series.by.clear();
+    let series = series.clone();
+    let identity = expr.to_string();
+    let Some(parts) = Parts::of(&series, interval) else {
+        return slugged(&readable(&series), &identity, interval);
+    };
+    let name = parts.to_string();
+    if Parts::read(&name).as_ref() == Some(&parts) {
+        finish(&name, &exact(&identity, interval))
+    } else {
+        slugged(&name, &identity, interval)
+    }
+}
+
+/// The tag keys that a query groups by, sorted; empty without grouping, for arithmetic and for text that is no query.
+pub fn group_keys(sent: &str) -> Vec<String> {
+    match grammar::parse(sent).map(|expr| expr.node) {
+        Ok(Node::Series(series)) => series.by.into_iter().map(|key| key.text).collect(),
+        Ok(_) | Err(_) => Vec::new(),
+    }
+}
+
+/// A series in the words of its directory's name.
+#[derive(Debug, PartialEq, Eq)]
+struct Parts {
+    metric: String,
+    aggregator: String,
+    /// `key=value,key=value`, encoded; empty for `{*}`.
+    scope: String,
+    /// `as_count`, `rollup=max`, `fill=zero`: what differs from what jindo would state by itself, in this order.
+    modifiers: Vec<String>,
+    interval_s: i64,
+}
+
+impl Parts {
+    /// `None` for a series that these words cannot say exactly: two series never have the same parts.
+    fn of(series: &Series, interval: Interval) -> Option<Self> {
+        let metric = series.metric.clone();
+        let aggregator = aggregator_word(series.aggregator.as_ref())?;
+        let scope = scope_words(&series.scope)?;
+        let modifiers = modifier_words(series, interval)?;
+        Some(Self { metric, aggregator, scope, modifiers, interval_s: interval.secs() })
+    }
+
+    /// What a reader takes a name for. A plain name wins, unless it ends like an aggregator with what follows it.
+    fn read(name: &str) -> Option<Self> {
+        let (body, shown_s) =
+            match name.rsplit_once('@').and_then(|(body, tail)| Some((body, seconds(tail)?))) {
+                Some((body, seconds)) => (body, Some(seconds)),
+                None => (name, None),
+            };
+        let interval_s = shown_s.unwrap_or(USUAL_S);
+        // The last aggregator before the scope: metrics' names end in `.sum` too.
+        let head = &body[..body.find(['=', ',', '%']).unwrap_or(body.len())];
+        for (dot, _) in head.rmatch_indices('.') {
+            let (metric, rest) = (&body[..dot], &body[dot + 1..]);
+            let found = aggregators(rest).find_map(|(aggregator, tail)| {
+                let (scope, modifiers) = tail_words(tail)?;
+                let bare = scope.is_empty() && modifiers.is_empty();
+                (!bare || shown_s.is_some()).then(|| Self {
+                    metric: metric.to_owned(),
+                    aggregator: aggregator.to_owned(),
+                    scope: scope.to_owned(),
+                    modifiers,
+                    interval_s,
+                })
+            });
+            if found.is_some() {
+                return found;
+            }
+        }
+        let metric = body.to_owned();
+        let plain = metric.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.');
+        plain.then(|| Self {
+            metric,
+            aggregator: "avg".to_owned(),
+            scope: String::new(),
+            modifiers: Vec::new(),
+            interval_s,
+        })
+    }
+}
+
+impl Display for Parts {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.metric)?;
+        let bare = self.scope.is_empty() && self.modifiers.is_empty();
+        let plain = bare && self.aggregator == "avg";
+        if !plain {
+            write!(f, ".{}", self.aggregator)?;
+        }
+        let scope = (!self.scope.is_empty()).then_some(&self.scope);
+        scope.into_iter().chain(&self.modifiers).try_for_each(|word| write!(f, ".{word}"))?;
+        // `m.sum` is the plain name of the metric `m.sum`.
+        if self.interval_s != USUAL_S || (bare && !plain) {
+            write!(f, "@{}s", self.interval_s)?;
+        }
+        Ok(())
+    }
+}
+
+fn aggregator_word(aggregator: Option<&Aggregator>) -> Option<String> {
+    match aggregator {
+        None => Some(NO_AGGREGATOR.to_owned()),
+        Some(Aggregator::CountIf { compare, bound }) => {
+            let (_, word) = COMPARISONS.iter().find(|(sign, _)| sign == compare)?;
+            let whole = bound.bytes().all(|b| b.is_ascii_digit());
+            whole.then(|| format!("{COUNT_IF}{word}-{bound}"))
+        }
+        Some(named) => Some(named.to_string()),
+    }
+}
+
+const COUNT_IF: &str = "count-v-";
+const COMPARISONS: [(&str, &str); 6] =
+    [(">=", "ge"), (">", "gt"), ("<=", "le"), ("<", "lt"), ("==", "eq"), ("!=", "ne")];
+
+/// What a name may begin with once its metric is taken off: aggregators, the longest first, each with what follows it.
+fn aggregators(rest: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut dots = rest.match_indices('.').map(|(at, _)| at);
+    let (first, second) = (dots.next(), dots.next());
+    // Only a percentile has a dot of its own: `p99.9`.
+    let two = first.map(|_| second.unwrap_or(rest.len()));
+    let one = Some(first.unwrap_or(rest.len()));
+    let ends = [two, one].into_iter().flatten();
+    ends.map(|end| rest.split_at(end)).filter(|(word, _)| {
+        *word == NO_AGGREGATOR
+            || word.starts_with(COUNT_IF)
+            || Aggregator::from_name(word).is_some()
+    })
+}
+
+/// Tags joined by commas; other scopes have no words.
+fn scope_words(scope: &Scope) -> Option<String> {
+    let tag = |scope: &Scope| match scope {
+        Scope::Tag(tag) if tag.text.contains(':') => Some(tag_name(&tag.text)),
+        _ => None,
+    };
+    match scope {
+        Scope::Tag(all) if all.text == "*" => Some(String::new()),
+        Scope::Commas(parts) => Some(parts.iter().map(tag).collect::<Option<Vec<_>>>()?.join(",")),
+        one => tag(one),
+    }
+}
+
+/// Units, then the rollup of this very interval, then the fill; any other order or argument has no words.
+fn modifier_words(series: &Series, interval: Interval) -> Option<Vec<String>> {
+    let mut rest = series.modifiers.iter().peekable();
+    let mut words = Vec::new();
+    while let Some(unit) = rest.next_if(|modifier| UNITS.contains(&modifier.name.as_str())) {
+        words.push(unit.args.is_empty().then(|| unit.name.clone())?);
+    }
+    let rollup = rest.next().filter(|modifier| modifier.name == "rollup")?;
+    let (method, number) = match rollup.args.as_slice() {
+        [Arg::Value(Value::Word(method)), Arg::Value(Value::Number(number))] => {
+            (Some(method.as_str()), number)
+        }
+        [Arg::Value(Value::Number(number))] => (None, number),
+        _ => return None,
+    };
+    if *number != interval.secs().to_string() {
+        return None;
+    }
+    if method != default_method(series) {
+        words.push(known(&ROLLUPS, "rollup", method.unwrap_or("none"))?);
+    }
+    let fill = rest.next();
+    let adds = added_fill(&Series { modifiers: without_fill(series), ..series.clone() });
+    match (fill.map(fill_word), adds) {
+        (None, true) => words.push("fill=keep".to_owned()),
+        (None, false) => {}
+        (Some(word), adds) => {
+            let word = word?;
+            if !(adds && word == "null") {
+                words.push(known(&FILLS, "fill", word)?);
+            }
+        }
+    }
+    rest.next().is_none().then_some(words)
+}
+
+const UNITS: [&str; 3] = ["as_count", "as_rate", "weighted"];
+const ROLLUPS: [&str; 6] = ["avg", "sum", "min", "max", "count", "none"];
+/// `keep` says that nothing was added where something would have been.
+const FILLS: [&str; 4] = ["null", "zero", "last", "linear"];
+
+fn known(words: &[&str], name: &str, word: &str) -> Option<String> {
+    words.contains(&word).then(|| format!("{name}={word}"))
+}
+
+fn fill_word(fill: &Modifier) -> Option<&str> {
+    match (fill.name.as_str(), fill.args.as_slice()) {
+        ("fill", [Arg::Value(Value::Word(word))]) => Some(word),
+        _ => None,
+    }
+}
+
+fn without_fill(series: &Series) -> Vec<Modifier> {
+    series.modifiers.iter().filter(|modifier| modifier.name != "fill").cloned().collect()
+}
+
+/// Scope and modifiers behind an aggregator: `.scope.modifier.modifier`, each part optional.
+fn tail_words(tail: &str) -> Option<(&str, Vec<String>)> {
+    let mut scope = tail;
+    let mut modifiers = Vec::new();
+    while let Some((before, word)) = scope.rsplit_once('.')
+        && is_modifier(word)
+    {
+        modifiers.insert(0, word.to_owned());
+        scope = before;
+    }
+    if scope.is_empty() {
+        return Some((scope, modifiers));
+    }
+    let scope = scope.strip_prefix('.')?;
+    scope.contains('=').then_some((scope, modifiers))
+}
+
+fn is_modifier(word: &str) -> bool {
+    let value = |name| word.strip_prefix(name);
+    UNITS.contains(&word)
+        || value("rollup=").is_some_and(|word| ROLLUPS.contains(&word))
+        || value("fill=").is_some_and(|word| word == "keep" || FILLS.contains(&word))
+}
+
+/// The `60` of `60s`.
+fn seconds(tail: &str) -> Option<i64> {
+    let digits = tail.strip_suffix('s')?;
+    let plain = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+    plain.then(|| digits.parse().ok())?
+}
+
+/// What hashes hash: the identity of the data.
+fn exact(identity: &str, interval: Interval) -> String {
+    format!("{identity}\n{}", interval.secs())
+}
+
+fn slugged(slug: &str, identity: &str, interval: Interval) -> String {
+    hashed(slug, &hash(exact(identity, interval).as_bytes()))
+}
+
+fn readable(series: &Series) -> String {
+    let aggregator = series.aggregator.as_ref().map(ToString::to_string).unwrap_or_default();
+    let (scope, modifiers) = (series.scope.to_string(), &series.modifiers);
+    let words =
+        modifiers.iter().map(|modifier| modifier.name.as_str()).filter(|name| *name != "rollup");
+    let parts = [aggregator.as_str(), &scope].into_iter().chain(words).map(slug);
+    let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+    format!("{}.{}", series.metric, parts.join("."))
+}
+
+/// The metrics of an expression, each once, in its order.
+fn metrics(expr: &mut Expr) -> String {
+    let mut names: Vec<String> = Vec::new();
+    expr.for_each_series(&mut |series| {
+        if names.len() < METRICS_MAX && !names.contains(&series.metric) {
+            names.push(series.metric.clone());
+        }
+    });
+    encode(&names.join("-"))
+}
+
+/// Metrics named in a slug, at most: more do not fit into a name.
+const METRICS_MAX: usize = 8;
+
+fn slug(text: &str) -> String {
+    let mut slug = String::new();
+    for c in text.chars().take(SLUG_CHARS_MAX) {
+        if c.is_alphanumeric() || c == '_' {
+            slug.push(c);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    encode(slug.trim_end_matches('-'))
+}
+
+#[cfg(test)]
+#[path = "layout_tests.rs"]
+mod tests;

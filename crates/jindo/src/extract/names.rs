@@ -1,0 +1,186 @@
+//! Names of files that every file system and shell takes, and that never collide: not by case, not by Unicode form, not
+//! by length. Readable where that is harmless. Touches no disk.
+//!
+//! A name is built of encoded parts and then finished. `~` stands only before the hash that finishing adds, so a name
+//! with a hash never equals one without.
+
+use sha2::{Digest, Sha256};
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+/// Characters of a name without its extension, at most: readable in a listing, far from the 260 of Windows paths.
+pub(super) const NAME_CHARS_MAX: usize = 120;
+
+/// Bytes of a name without its extension, at most: file systems allow 255, and extensions and temporary names add to it.
+pub(super) const NAME_BYTES_MAX: usize = 200;
+
+/// Datadog's own value for series that lack the tag of a grouping; it stays bare, other spellings of it get a hash.
+const NOT_AVAILABLE: &str = "N/A";
+
+/// The name of a series' file, without extension: `key=value,key=value` sorted, or `values` for a series without tags.
+pub fn series_file(tags: &[String]) -> String {
+    let mut tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+    tags.sort_unstable();
+    let Some(first) = tags.first() else { return "values".to_owned() };
+
+    let parts: Vec<_> = tags.iter().map(|tag| tag_name(tag)).collect();
+    let name = parts.join(",");
+    // A tag without key may be called as the file of a series without tags.
+    let mistakable = tags.len() == 1 && (*first == "values" || first.is_empty());
+    let twin = tags.iter().any(|tag| {
+        let (key, value) = tag.split_once(':').unwrap_or((tag, ""));
+        !is_own_fold(key) || !(value == NOT_AVAILABLE || is_own_fold(value) && !is_own_twin(value))
+    });
+    // Length-prefixed, since a tag may hold any separator.
+    let exact: String = tags.iter().map(|tag| format!("{}:{tag}", tag.len())).collect();
+    if mistakable || twin { hashed(&name, &hash(exact.as_bytes())) } else { bounded(&name, &exact) }
+}
+
+/// `key=value`, each encoded; a tag without colon stands for itself.
+pub(super) fn tag_name(tag: &str) -> String {
+    match tag.split_once(':') {
+        Some((key, value)) => format!("{}={}", encode(key), encode(value)),
+        None => encode(tag),
+    }
+}
+
+/// Percent-encodes everything in a key or a value but letters and digits of any script and `_ - . + @`. Injective.
+pub(super) fn encode(text: &str) -> String {
+    let mut name = String::with_capacity(text.len());
+    let mut after_readable = false;
+    for c in text.chars() {
+        // A mark behind an escape or at the start would melt into what is not its own.
+        let readable = matches!(c, '_' | '-' | '.' | '+' | '@')
+            || (c.is_alphanumeric() && !is_unseen(c))
+            || (after_readable && is_combining_mark(c) && !is_unseen(c));
+        if readable {
+            name.push(c)
+        } else {
+            percent(&mut name, c)
+        }
+        after_readable = readable;
+    }
+    name
+}
+
+/// Makes a name of encoded parts safe as a whole. `exact` tells apart what the name alone may not: it is hashed where the
+/// name differs from its own fold (case, Unicode form) or is too long.
+pub(super) fn finish(name: &str, exact: &str) -> String {
+    if is_own_fold(&without_escapes(name)) {
+        bounded(name, exact)
+    } else {
+        hashed(name, &hash(exact.as_bytes()))
+    }
+}
+
+/// The same for names whose parts are known to be their own folds.
+fn bounded(name: &str, exact: &str) -> String {
+    let safe = harmless(name);
+    let short = safe.len() <= NAME_BYTES_MAX && safe.chars().count() <= NAME_CHARS_MAX;
+    if short && !name.is_empty() && is_nfc(name) {
+        safe
+    } else {
+        hashed(name, &hash(exact.as_bytes()))
+    }
+}
+
+/// `name~hash`, cut to the limits.
+pub(super) fn hashed(name: &str, hash: &str) -> String {
+    let name = harmless(if name.is_empty() { "empty" } else { name });
+    let (chars_max, bytes_max) = (NAME_CHARS_MAX - 1 - hash.len(), NAME_BYTES_MAX - 1 - hash.len());
+    let fits = |(index, (at, c)): &(usize, (usize, char))| {
+        *index < chars_max && at + c.len_utf8() <= bytes_max
+    };
+    let kept = name.char_indices().enumerate().take_while(fits).last();
+    let mut end = kept.map_or(0, |(_, (at, c))| at + c.len_utf8());
+    if end < name.len() {
+        // Half an escape says nothing.
+        let tail = &name.as_bytes()[end.saturating_sub(2)..end];
+        end -= tail.iter().position(|byte| *byte == b'%').map_or(0, |at| tail.len() - at);
+    }
+    format!("{}~{hash}", &name[..end])
+}
+
+/// Six hex digits of the SHA-256.
+pub(super) fn hash(exact: &[u8]) -> String {
+    let digest: [u8; 32] = Sha256::digest(exact).into();
+    digest[..3].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether a text is what file systems that ignore case and Unicode form make of it, so that no twin is.
+pub(super) fn is_own_fold(text: &str) -> bool {
+    text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_uppercase()) || fold(text) == text
+}
+
+fn fold(text: &str) -> String {
+    let upper: String = text.nfc().collect::<String>().to_uppercase();
+    upper.to_lowercase().nfc().collect()
+}
+
+/// Whether a text would be the twin of Datadog's `N/A`.
+fn is_own_twin(text: &str) -> bool {
+    text != NOT_AVAILABLE && fold(text) == fold(NOT_AVAILABLE)
+}
+
+fn is_nfc(text: &str) -> bool {
+    text.nfc().eq(text.chars())
+}
+
+/// The name without its `%2F`s, whose capitals are no one's.
+fn without_escapes(name: &str) -> String {
+    let mut pieces = name.split('%');
+    let first = pieces.next().unwrap_or_default();
+    let rest = pieces.map(|piece| piece.get(2..).unwrap_or_default());
+    std::iter::once(first).chain(rest).collect()
+}
+
+/// Escapes what only a whole name can do wrong: leading `-` and `.`, a trailing `.`, names of Windows devices.
+fn harmless(name: &str) -> String {
+    let mut chars = name.chars();
+    let first = chars.next();
+    let start = first.filter(|c| matches!(c, '-' | '.') || is_device(name));
+    let rest = if start.is_some() { chars.as_str() } else { name };
+    let mut safe = String::with_capacity(name.len() + 4);
+    if let Some(c) = start {
+        percent(&mut safe, c);
+    }
+    match rest.strip_suffix('.') {
+        Some(rest) => {
+            safe.push_str(rest);
+            percent(&mut safe, '.');
+        }
+        None => safe.push_str(rest),
+    }
+    safe
+}
+
+fn is_device(name: &str) -> bool {
+    let base = name.split('.').next().unwrap_or(name).to_ascii_lowercase();
+    let numbered = |rest: &str| {
+        let mut digits = rest.chars();
+        matches!((digits.next(), digits.next()), (Some('0'..='9' | '¹' | '²' | '³'), None))
+    };
+    matches!(base.as_str(), "con" | "prn" | "aux" | "nul" | "conin" | "conout")
+        || base.strip_prefix("com").or(base.strip_prefix("lpt")).is_some_and(numbered)
+}
+
+/// Letters and marks that show nothing, or are ignored by file systems.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+fn percent(name: &mut String, c: char) {
+    let mut bytes = [0; 4];
+    for byte in c.encode_utf8(&mut bytes).bytes() {
+        name.push('%');
+        name.push(char::from(HEX[usize::from(byte >> 4)]));
+        name.push(char::from(HEX[usize::from(byte & 15)]));
+    }
+}
+
+const HEX: [u8; 16] = *b"0123456789ABCDEF";
+
+#[cfg(test)]
+#[path = "names_tests.rs"]
+mod tests;

@@ -1,0 +1,117 @@
+//! A refusal with the line it stands in, rendered with an underline. Prints nothing itself, and lets no control character
+//! of an untrusted file through to a terminal.
+
+use super::{Reason, Span};
+use std::fmt::{self, Display, Formatter};
+use unicode_normalization::char::is_combining_mark;
+
+/// One refused query of a list. Its `Display` is `FILE:LINE:COL: what, and what to do`, the source line and an underline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// The query as written; the whole line where it cannot be told apart.
+    pub written: String,
+    pub reason: Reason,
+    source: String,
+    span: Span,
+}
+
+/// A line with its place: what a complaint needs besides the reason.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) file: &'a str,
+    pub(super) line: usize,
+    pub(super) source: &'a str,
+    /// In bytes of `source`.
+    pub(super) span: Span,
+}
+
+/// Characters shown of a line before and after the place, at most: the rest of a long line helps nobody.
+const SHOWN_BEFORE: usize = 60;
+const SHOWN_AFTER: usize = 100;
+
+impl Complaint {
+    pub(super) fn new(place: Place<'_>, written: &str, reason: Reason) -> Self {
+        Self {
+            file: place.file.to_owned(),
+            line: place.line,
+            column: column(place.source, place.span.start),
+            written: written.to_owned(),
+            reason,
+            source: place.source.to_owned(),
+            span: place.span,
+        }
+    }
+}
+
+impl Display for Complaint {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.reason)?;
+        if self.source.trim().is_empty() {
+            return Ok(());
+        }
+        let (shown, underline) = excerpt(&self.source, self.span);
+        write!(f, "\n  {shown}\n  {underline}")
+    }
+}
+
+/// The column, from 1 and in characters, of a byte of a line.
+pub(super) fn column(line: &str, at: usize) -> usize {
+    line.char_indices().take_while(|(index, _)| *index < at).count() + 1
+}
+
+fn excerpt(line: &str, span: Span) -> (String, String) {
+    let first = (column(line, span.start) - 1).saturating_sub(SHOWN_BEFORE);
+    let window = SHOWN_BEFORE + SHOWN_AFTER;
+    let (mut shown, mut underline) = (String::new(), String::new());
+    if first > 0 {
+        shown.push('…');
+        underline.push(' ');
+    }
+    let mut marked = 0;
+    for (at, c) in line.char_indices().skip(first).take(window) {
+        let inside = (span.start..span.end.max(span.start + 1)).contains(&at);
+        let c = if printable(c) { c } else { ' ' };
+        shown.push(c);
+        for _ in 0..cells(c) {
+            underline.push(if inside { '^' } else { ' ' });
+            marked += usize::from(inside);
+        }
+    }
+    if line.chars().count() > first + window {
+        shown.push('…');
+    }
+    // The end of the line is a place too.
+    if marked == 0 {
+        underline.push('^');
+    }
+    (shown.trim_end().to_owned(), underline.trim_end().to_owned())
+}
+
+fn printable(c: char) -> bool {
+    !(c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'))
+}
+
+/// Cells that a terminal gives a character: two for East Asian wide ones and emoji, none for combining marks.
+fn cells(c: char) -> usize {
+    match c {
+        '\u{1100}'..='\u{115f}'
+        | '\u{2e80}'..='\u{303e}'
+        | '\u{3041}'..='\u{a4cf}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}'
+        | '\u{ff00}'..='\u{ff60}'
+        | '\u{ffe0}'..='\u{ffe6}'
+        | '\u{1f300}'..='\u{1f64f}'
+        | '\u{1f900}'..='\u{1f9ff}'
+        | '\u{20000}'..='\u{3fffd}' => 2,
+        c if is_combining_mark(c) => 0,
+        _ => 1,
+    }
+}

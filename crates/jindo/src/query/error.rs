@@ -1,0 +1,143 @@
+//! Why a piece of text is no query that can travel, and where. Words only: rendering with the source line is `complaint`.
+
+use super::NotOffered;
+
+/// A stretch of a text in bytes, half-open.
+///
+/// Takes no part in equality: two expressions are equal when they say the same, wherever they stand.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Span {
+    pub start: usize,
+    pub end: usize,
+}
+
+impl Span {
+    pub fn to(self, other: Self) -> Self {
+        Self { start: self.start, end: other.end.max(self.start) }
+    }
+}
+
+impl PartialEq for Span {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Span {}
+
+/// A reason and its place in the text that was read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Refused {
+    pub span: Span,
+    pub reason: Reason,
+}
+
+impl Refused {
+    pub(super) fn new(span: Span, reason: Reason) -> Self {
+        Self { span, reason }
+    }
+}
+
+/// What is wrong, and what to do about it. Each text stands behind `FILE:LINE:COL: `.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    #[error("expected {wanted}, found {found}")]
+    Expected { wanted: &'static str, found: String },
+    #[error("`{0}` cannot stand here")]
+    Stray(char),
+    #[error("an invisible or broken character (U+{:04X}) stands here; delete it, or save the file as UTF-8", u32::from(*.0))]
+    Invisible(char),
+    #[error("`{0}` cannot stand in a tag; Datadog keeps `_` in its place")]
+    NotInTag(char),
+    #[error("a variable can stand within braces only; write its value here")]
+    VariableOutside,
+    #[error("`{{` within braces looks like another tool's placeholder; fill it in first")]
+    Placeholder,
+    #[error("`{0}` is never closed")]
+    Unclosed(char),
+    #[error("this is no query yet; did you mean `{fix}`?")]
+    BareMetric { fix: String },
+    #[error(
+        "Datadog reads the `-` in `{name}` as minus; metric names hold letters, digits, `_` and `.` only"
+    )]
+    Hyphen { name: String },
+    #[error(
+        "this is a monitor; its query is what follows the first `:`, without the comparison at the end"
+    )]
+    Monitor,
+    #[error(
+        "`{found}` is no aggregator; there are avg, sum, min, max, count, stddev, percentiles such as p95 or p99.9, and `count(v: v>=1)`"
+    )]
+    Aggregator { found: String },
+    #[error("an empty scope selects nothing known; write `{{*}}` for everything")]
+    EmptyScope,
+    #[error("give {} for {}", flags(.names), dollars(.names))]
+    MissingVariable { names: Vec<String> },
+    #[error(
+        "the value `{value}` of --var {name} cannot stand in a scope; it is one tag value, `KEY:VALUE` or `*`, without spaces, commas, braces, quotes or `$`"
+    )]
+    VariableValue { name: String, value: String },
+    #[error(
+        "`{name}` {why}, so it cannot be cut into windows faithfully; export what is within it, or give --allow-range-functions"
+    )]
+    RangeFunction { name: String, why: &'static str },
+    #[error(
+        "jindo does not know the function `{name}`, nor whether its value depends on the range; export what is within it, or give --allow-range-functions"
+    )]
+    UnknownFunction { name: String },
+    #[error(
+        "jindo does not know the modifier `.{name}()`; it knows .rollup, .fill, .as_count, .as_rate and .weighted"
+    )]
+    UnknownModifier { name: String },
+    #[error("`.{name}()` takes nothing")]
+    NoArguments { name: String },
+    #[error(
+        "write .fill(null), .fill(zero), .fill(last) or .fill(linear), with a limit in seconds if you like"
+    )]
+    FillArguments,
+    #[error(
+        "write .rollup(METHOD), .rollup(METHOD, SECONDS) or .rollup(SECONDS), with avg, sum, min, max or count"
+    )]
+    RollupArguments,
+    #[error(
+        "a calendar rollup (`{0}`) has buckets of different lengths; give seconds, such as .rollup(sum, 86400)"
+    )]
+    CalendarRollup(String),
+    #[error("a second rollup changes what the first one means; keep one of them")]
+    NestedRollup,
+    #[error("a rollup belongs to a series, straight behind its braces; move it there")]
+    RollupOutside,
+    #[error(
+        "{here_s} s here, but {first_s} s earlier in the same expression; one expression has one interval"
+    )]
+    DifferentIntervals { here_s: u64, first_s: u64 },
+    #[error(transparent)]
+    Interval(#[from] NotOffered),
+    #[error(
+        "`histogram:` answers heat maps, not series; export percentiles instead, such as `p95:`"
+    )]
+    Histogram,
+    #[error("nothing is asked here: there is no metric in it")]
+    NoSeries,
+    #[error("nested more than {max} deep; split it into several queries")]
+    TooDeep { max: usize },
+    #[error("the line is longer than {max} bytes; write one query a line")]
+    TooLong { max: usize },
+    #[error("the list holds more than {max} queries; split it into several lists")]
+    TooMany { max: usize },
+    #[error(
+        "there is no query in this list; write one a line, such as `avg:system.cpu.user{{*}} by {{host}}`"
+    )]
+    EmptyList,
+}
+
+fn flags(names: &[String]) -> String {
+    let flags: Vec<_> = names.iter().map(|name| format!("--var {name}=VALUE")).collect();
+    flags.join(" ")
+}
+
+fn dollars(names: &[String]) -> String {
+    let names: Vec<_> = names.iter().map(|name| format!("`${name}`")).collect();
+    names.join(", ")
+}

@@ -1,0 +1,77 @@
+//! Seconds per point, and which of them the server is known to offer. Asks nobody: the answers are checked later.
+
+use std::fmt;
+use std::num::NonZeroU32;
+
+/// Seconds per point (the rollup interval).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Interval(NonZeroU32);
+
+/// Intervals in seconds, ascending, that can be asked for. The server snaps others to the nearest of its own set of round
+/// ones, from a second to a week; these are the ones it was seen to return or that dashboards ask for.
+const OFFERED_S: [u32; 21] = [
+    1, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 14_400, 21_600, 28_800,
+    43_200, 86_400, 604_800,
+];
+
+/// An interval that the server would replace by another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an interval of {asked_s} s is not offered; take {}", self.nearest())]
+pub struct NotOffered {
+    pub asked_s: u64,
+    /// The nearest offered ones; at least one is there.
+    pub below: Option<Interval>,
+    pub above: Option<Interval>,
+}
+
+impl NotOffered {
+    fn nearest(&self) -> String {
+        let near: Vec<_> =
+            [self.below, self.above].iter().flatten().map(Interval::to_string).collect();
+        near.join(" or ")
+    }
+}
+
+impl Interval {
+    pub fn from_secs(secs: u32) -> Option<Self> {
+        NonZeroU32::new(secs).map(Self)
+    }
+
+    /// An interval that the server is known to offer.
+    pub fn offered(secs: u64) -> Result<Self, NotOffered> {
+        let at = OFFERED_S.partition_point(|offered| u64::from(*offered) < secs);
+        let known = |index: usize| OFFERED_S.get(index).copied().and_then(Self::from_secs);
+        match known(at) {
+            Some(found) if u64::from(found.0.get()) == secs => Ok(found),
+            above => {
+                Err(NotOffered { asked_s: secs, below: at.checked_sub(1).and_then(known), above })
+            }
+        }
+    }
+
+    pub fn secs(self) -> i64 {
+        i64::from(self.0.get())
+    }
+}
+
+impl fmt::Display for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} s", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_intervals_that_the_server_keeps_are_offered() {
+        assert_eq!(Interval::offered(300).unwrap().secs(), 300);
+        let words = |secs| Interval::offered(secs).unwrap_err().to_string();
+        assert_eq!(words(37), "an interval of 37 s is not offered; take 30 s or 60 s");
+        assert_eq!(words(0), "an interval of 0 s is not offered; take 1 s");
+        assert_eq!(words(2_592_000), "an interval of 2592000 s is not offered; take 604800 s");
+        assert_eq!(words(u64::MAX).split("take").nth(1), Some(" 604800 s"));
+        assert!(OFFERED_S.is_sorted_by(|a, b| a < b));
+    }
+}

@@ -1,0 +1,245 @@
+//! States what the server would otherwise decide by itself: the rollup and, between points of several sources, the fill.
+//! Changes nothing else, and refuses what cannot be cut into windows faithfully.
+
+use super::ast::{Aggregator, Arg, Expr, Modifier, Node, Series, Value};
+use super::functions::{self, Nature};
+use super::{Fill, Interval, RangeFunctions, Reason, Refused, Settings, Span};
+
+/// A query in the form in which it travels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    pub sent: String,
+    /// Without the fill that was added, if one was.
+    pub unfilled: Option<String>,
+    pub interval: Interval,
+    pub alone: bool,
+}
+
+/// Settles the rollup, the interval and the fill of a query whose variables are filled in.
+pub fn settle(expr: &Expr, settings: &Settings) -> Result<Settled, Refused> {
+    let mut survey = Survey { settings, series: 0, interval: None };
+    survey.expr(expr)?;
+    if survey.series == 0 {
+        return Err(Refused::new(expr.span, Reason::NoSeries));
+    }
+    let (secs, place) =
+        survey.interval.unwrap_or_else(|| (settings.resolution.secs().unsigned_abs(), expr.span));
+    let interval =
+        Interval::offered(secs).map_err(|refused| Refused::new(place, refused.into()))?;
+
+    let mut whole = expr.clone();
+    let mut wants_fill = false;
+    whole.for_each_series(&mut |series| {
+        state_rollup(series, interval);
+        wants_fill |= added_fill(series);
+    });
+    let unfilled = whole.to_string();
+    if settings.fill == Fill::Keep || !wants_fill {
+        return Ok(Settled { sent: unfilled, unfilled: None, interval, alone: wants_fill });
+    }
+    whole.for_each_series(&mut |series| {
+        if added_fill(series) {
+            series.modifiers.push(modifier("fill", vec![word("null")]));
+        }
+    });
+    Ok(Settled { sent: whole.to_string(), unfilled: Some(unfilled), interval, alone: false })
+}
+
+/// The method of a rollup that nobody wrote; `None` where the aggregation needs the form without one: distributions are
+/// aggregated over time and space at once.
+pub fn default_method(series: &Series) -> Option<&'static str> {
+    match &series.aggregator {
+        Some(Aggregator::Percentile(_) | Aggregator::CountIf { .. } | Aggregator::Stddev) => None,
+        _ if counts(series) => Some("sum"),
+        _ => Some("avg"),
+    }
+}
+
+/// Whether a series without a fill of its own gets `.fill(null)`: counts and rates are not interpolated anyway.
+pub fn added_fill(series: &Series) -> bool {
+    !counts(series) && !series.modifiers.iter().any(|modifier| modifier.name == "fill")
+}
+
+fn counts(series: &Series) -> bool {
+    series.modifiers.iter().any(|modifier| matches!(modifier.name.as_str(), "as_count" | "as_rate"))
+}
+
+fn state_rollup(series: &mut Series, interval: Interval) {
+    let seconds = Arg::Value(Value::Number(interval.secs().to_string()));
+    if let Some(rollup) = series.modifiers.iter_mut().find(|modifier| modifier.name == "rollup") {
+        if !rollup.args.iter().any(|arg| matches!(arg, Arg::Value(Value::Number(_)))) {
+            rollup.args.push(seconds);
+        }
+        return;
+    }
+    let args = default_method(series).map(word).into_iter().chain([seconds]).collect();
+    let before_fill = series.modifiers.iter().position(|modifier| modifier.name == "fill");
+    let at = before_fill.unwrap_or(series.modifiers.len());
+    series.modifiers.insert(at, modifier("rollup", args));
+}
+
+fn modifier(name: &str, args: Vec<Arg>) -> Modifier {
+    Modifier { name: name.to_owned(), args, span: Span::default() }
+}
+
+fn word(text: &str) -> Arg {
+    Arg::Value(Value::Word(text.to_owned()))
+}
+
+/// Walks a query once and refuses what cannot be exported faithfully.
+struct Survey<'a> {
+    settings: &'a Settings,
+    series: usize,
+    /// The first interval that is written, and where.
+    interval: Option<(u64, Span)>,
+}
+
+impl Survey<'_> {
+    fn expr(&mut self, expr: &Expr) -> Result<(), Refused> {
+        match &expr.node {
+            Node::Number(_) => Ok(()),
+            Node::Series(series) => self.one(series, expr.span),
+            Node::Call { name, args, modifiers } => {
+                let head = Span { start: expr.span.start, end: expr.span.start + name.len() };
+                self.function(name, head)?;
+                for arg in args {
+                    if let Arg::Expr(inner) = arg {
+                        self.expr(inner)?;
+                    }
+                }
+                self.outer(modifiers)
+            }
+            Node::Group { inner, modifiers } => {
+                self.expr(inner)?;
+                self.outer(modifiers)
+            }
+            Node::Negate(inner) => self.expr(inner),
+            Node::Chain { first, rest } => {
+                self.expr(first)?;
+                rest.iter().try_for_each(|(_, part)| self.expr(part))
+            }
+        }
+    }
+
+    fn one(&mut self, series: &Series, span: Span) -> Result<(), Refused> {
+        self.series += 1;
+        if series.aggregator == Some(Aggregator::Histogram) {
+            return Err(Refused::new(span, Reason::Histogram));
+        }
+        let mut rollups = 0;
+        for modifier in &series.modifiers {
+            if modifier.name != "rollup" {
+                self.modifier(modifier)?;
+                continue;
+            }
+            rollups += 1;
+            if rollups > 1 {
+                return Err(Refused::new(modifier.span, Reason::NestedRollup));
+            }
+            self.rollup(modifier)?;
+        }
+        Ok(())
+    }
+
+    /// Modifiers of functions and parentheses, whose series have their rollups already.
+    fn outer(&self, modifiers: &[Modifier]) -> Result<(), Refused> {
+        if let Some(rollup) = modifiers.iter().find(|modifier| modifier.name == "rollup") {
+            return Err(Refused::new(rollup.span, Reason::RollupOutside));
+        }
+        modifiers.iter().try_for_each(|modifier| self.modifier(modifier))
+    }
+
+    fn modifier(&self, modifier: &Modifier) -> Result<(), Refused> {
+        let refuse = |reason| Err(Refused::new(modifier.span, reason));
+        let name = modifier.name.clone();
+        match name.as_str() {
+            "as_count" | "as_rate" | "weighted" if modifier.args.is_empty() => Ok(()),
+            "as_count" | "as_rate" | "weighted" => refuse(Reason::NoArguments { name }),
+            "fill" => self.fill(modifier),
+            _ if self.settings.range_functions == RangeFunctions::Allow => Ok(()),
+            _ => refuse(Reason::UnknownModifier { name }),
+        }
+    }
+
+    fn fill(&self, modifier: &Modifier) -> Result<(), Refused> {
+        let refuse = |reason| Err(Refused::new(modifier.span, reason));
+        let (Some(Arg::Value(first)), None | Some(Arg::Value(Value::Number(_))), None) =
+            (modifier.args.first(), modifier.args.get(1), modifier.args.get(2))
+        else {
+            return refuse(Reason::FillArguments);
+        };
+        let (Value::Word(word) | Value::Text(word) | Value::Number(word)) = first;
+        let word = bare(word);
+        match functions::fill_needs_range(word) {
+            Some(_) if self.settings.range_functions == RangeFunctions::Allow => Ok(()),
+            Some(why) => refuse(Reason::RangeFunction { name: format!(".fill({word})"), why }),
+            None if matches!(word, "null" | "zero") => Ok(()),
+            None => refuse(Reason::FillArguments),
+        }
+    }
+
+    fn function(&self, name: &str, span: Span) -> Result<(), Refused> {
+        let name = name.to_owned();
+        let reason = match functions::nature(&name) {
+            Nature::Pure => return Ok(()),
+            _ if self.settings.range_functions == RangeFunctions::Allow => return Ok(()),
+            Nature::Range(why) => Reason::RangeFunction { name, why },
+            Nature::Unknown => Reason::UnknownFunction { name },
+        };
+        Err(Refused::new(span, reason))
+    }
+
+    fn rollup(&mut self, modifier: &Modifier) -> Result<(), Refused> {
+        let refuse = |reason| Err(Refused::new(modifier.span, reason));
+        let mut values = Vec::new();
+        for arg in &modifier.args {
+            match arg {
+                Arg::Value(Value::Number(text)) => values.push((Part::Seconds, text.as_str())),
+                Arg::Value(Value::Word(text) | Value::Text(text)) => {
+                    values.push((part(bare(text)), bare(text)));
+                }
+                Arg::Named(..) | Arg::Expr(_) => return refuse(Reason::RollupArguments),
+            }
+        }
+        if let Some((_, word)) = values.iter().find(|(part, _)| *part == Part::Calendar) {
+            return refuse(Reason::CalendarRollup((*word).to_owned()));
+        }
+        let seconds = match values.as_slice() {
+            [(Part::Method, _)] => return Ok(()),
+            [(Part::Seconds, seconds)] | [(Part::Method, _), (Part::Seconds, seconds)] => seconds,
+            _ => return refuse(Reason::RollupArguments),
+        };
+        let Ok(here_s) = seconds.parse() else { return refuse(Reason::RollupArguments) };
+        match self.interval {
+            Some((first_s, _)) if first_s != here_s => {
+                refuse(Reason::DifferentIntervals { here_s, first_s })
+            }
+            Some(_) => Ok(()),
+            None => {
+                self.interval = Some((here_s, modifier.span));
+                Ok(())
+            }
+        }
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Part {
+    Method,
+    Seconds,
+    Calendar,
+    Other,
+}
+
+fn part(word: &str) -> Part {
+    match word {
+        "avg" | "sum" | "min" | "max" | "count" => Part::Method,
+        "daily" | "weekly" | "monthly" | "quarterly" | "yearly" => Part::Calendar,
+        _ => Part::Other,
+    }
+}
+
+/// A text without its quotes.
+fn bare(text: &str) -> &str {
+    text.trim_matches(['\'', '"'])
+}

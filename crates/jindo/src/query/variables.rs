@@ -1,0 +1,127 @@
+//! Fills template variables in, as dashboards do: `$host` is the tag `host:web-1`, `key:$host` and `$host.value` are `web-1`,
+//! `$host.key` is the key. A value can never break out of the scope it stands in.
+
+use super::ast::{Expr, Scope, Series, Tag};
+use super::grammar::sort_keys;
+use super::token::is_atom;
+use super::{Reason, Refused, Span};
+use std::collections::BTreeMap;
+
+/// Fills in all variables of a query, or says which `--var` to give: all that are missing at once.
+pub(super) fn fill_in(expr: &mut Expr, known: &BTreeMap<String, String>) -> Result<(), Refused> {
+    let mut filling = Filling { known, missing: Vec::new(), at: None, bad: None };
+    expr.for_each_series(&mut |series| filling.series(series));
+    match (filling.bad, filling.at) {
+        (Some(bad), _) => Err(bad),
+        (None, Some(at)) => {
+            Err(Refused::new(at, Reason::MissingVariable { names: filling.missing }))
+        }
+        (None, None) => Ok(()),
+    }
+}
+
+/// Where a variable stands decides what it becomes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Alone it is a whole tag.
+    Item,
+    /// It is a value, or a key by `.key`.
+    Part,
+}
+
+struct Filling<'a> {
+    known: &'a BTreeMap<String, String>,
+    missing: Vec<String>,
+    at: Option<Span>,
+    bad: Option<Refused>,
+}
+
+impl Filling<'_> {
+    fn series(&mut self, series: &mut Series) {
+        self.scope(&mut series.scope);
+        for key in &mut series.by {
+            self.tag(key, Place::Part);
+        }
+        sort_keys(&mut series.by);
+    }
+
+    fn scope(&mut self, scope: &mut Scope) {
+        match scope {
+            Scope::Tag(tag) => self.tag(tag, Place::Item),
+            Scope::Not { inner, .. } | Scope::Group(inner) => self.scope(inner),
+            Scope::In { key, values, .. } => {
+                self.tag(key, Place::Part);
+                values.iter_mut().for_each(|value| self.tag(value, Place::Part));
+            }
+            Scope::And(parts) | Scope::Or(parts) | Scope::Commas(parts) => {
+                parts.iter_mut().for_each(|part| self.scope(part));
+            }
+        }
+    }
+
+    fn tag(&mut self, tag: &mut Tag, place: Place) {
+        if !tag.text.contains('$') {
+            return;
+        }
+        let mut filled = String::new();
+        let mut rest = tag.text.as_str();
+        while let Some((before, after)) = rest.split_once('$') {
+            filled.push_str(before);
+            let alone = place == Place::Item && filled.is_empty();
+            let (value, remaining) = self.variable(after, tag.span, alone);
+            filled.push_str(&value);
+            rest = remaining;
+        }
+        filled.push_str(rest);
+        tag.text = filled;
+    }
+
+    /// What the variable at the start of `after` becomes, and what follows it.
+    fn variable<'t>(&mut self, after: &'t str, span: Span, alone: bool) -> (String, &'t str) {
+        let run = after.find(|c: char| !is_name(c)).unwrap_or(after.len());
+        let Some((name, given)) = longest(&after[..run], self.known) else {
+            let name = &after[..run];
+            let name = name.strip_suffix(".value").or(name.strip_suffix(".key")).unwrap_or(name);
+            if !self.missing.iter().any(|missing| missing == name) {
+                self.missing.push(name.to_owned());
+            }
+            self.at.get_or_insert(span);
+            return (String::new(), &after[run..]);
+        };
+        if !is_atom(given) {
+            let reason = Reason::VariableValue { name: name.to_owned(), value: given.to_owned() };
+            self.bad.get_or_insert(Refused::new(span, reason));
+        }
+        let rest = &after[name.len()..];
+        let (key, value) = given.split_once(':').unwrap_or((name, given));
+        if let Some(rest) = suffix(rest, ".value") {
+            (value.to_owned(), rest)
+        } else if let Some(rest) = suffix(rest, ".key") {
+            (key.to_owned(), rest)
+        } else if alone && rest.is_empty() && given != "*" {
+            (format!("{key}:{value}"), rest)
+        } else {
+            (value.to_owned(), rest)
+        }
+    }
+}
+
+/// The known variable with the longest name at the start of `run`: names may hold dots and hyphens themselves.
+fn longest<'t, 'k>(
+    run: &'t str,
+    known: &'k BTreeMap<String, String>,
+) -> Option<(&'t str, &'k str)> {
+    let ends = run.char_indices().map(|(at, _)| at).skip(1).chain([run.len()]);
+    let whole = |end: &usize| !run[*end..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
+    let names = ends.filter(whole).map(|end| &run[..end]);
+    names.filter_map(|name| Some((name, known.get(name)?.as_str()))).last()
+}
+
+fn suffix<'t>(rest: &'t str, word: &str) -> Option<&'t str> {
+    let after = rest.strip_prefix(word)?;
+    (!after.starts_with(|c: char| c.is_alphanumeric() || c == '_')).then_some(after)
+}
+
+fn is_name(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '-' | '.')
+}
