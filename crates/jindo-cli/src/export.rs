@@ -162,7 +162,7 @@ fn planned(asked: &Asked, archive: &Archive, clock: &dyn Clock) -> anyhow::Resul
 }
 
 fn shown(asked: &Asked) -> anyhow::Result<extract::Shown> {
-    Ok(extract::Shown { zone: asked.zone.clone(), timezone: zone_name(asked)? })
+    Ok(extract::Shown { zone: asked.zone.clone(), timezone: zone_name(asked)?, names: extract::Names::LAYOUT })
 }
 
 /// Brings all files and tables up to date.

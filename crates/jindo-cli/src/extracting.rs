@@ -39,5 +39,5 @@ pub fn shown(archive: &Archive, timezone: Option<&str>) -> anyhow::Result<Shown>
     let name = timezone.unwrap_or(&last);
     let zone = moment::zone(name).ok_or_else(|| Usage::new(format!("`{name}` is no time zone")))?;
     let timezone = zone.iana_name().unwrap_or(name).to_owned();
-    Ok(Shown { zone, timezone })
+    Ok(Shown { zone, timezone, names: extract::Names::LAYOUT })
 }

@@ -83,6 +83,8 @@ pub trait Ledger: Send + fmt::Debug {
     fn refused_lines(&mut self) -> Result<Vec<RefusedLine>, Error>;
     /// By place in the list, then those of earlier lists by number; without those that have a substitute.
     fn queries(&mut self) -> Result<Vec<Registered>, Error>;
+    /// One of them.
+    fn query(&mut self, query: QueryId) -> Result<Option<Registered>, Error>;
     /// Inserts what is unknown, fills in what was missing, changes nothing that is known. Numbers in the order given.
     fn remember(&mut self, queries: &[Remembered]) -> Result<Vec<QueryId>, Error>;
     /// Every query by number, those with a substitute too.
@@ -120,6 +122,8 @@ pub trait Ledger: Send + fmt::Debug {
     fn kept(&mut self, key: &str) -> Result<Option<String>, Error>;
 
     fn extracted(&mut self, query: QueryId) -> Result<Option<Extracted>, Error>;
+    /// Whose file lies at that path, by the marks.
+    fn owner(&mut self, path: &str) -> Result<Option<QueryId>, Error>;
     fn mark_extracted(&mut self, extracted: &[(QueryId, Extracted)]) -> Result<(), Error>;
     fn totals(&mut self) -> Result<Totals, Error>;
     /// What is wrong inside the ledger itself; nothing when it is sound.

@@ -8,7 +8,7 @@ use super::recover::{Recovery, recover};
 use super::request_file::{self, REQUEST};
 use super::sqlite::{IfBlank, Sqlite};
 use super::{
-    Coverage, Error, Extracted, GivenUp, Holder, Learnt, QueryId, RefusedLine, Registered, Request,
+    Coverage, Error, Extracted, GivenUp, Holder, Learnt, ObjectId, QueryId, RefusedLine, Registered, Request,
     Totals,
 };
 use crate::plan::Window;
@@ -125,6 +125,21 @@ impl Archive {
     /// is represented by its substitute.
     pub fn queries(&self) -> Result<Vec<Registered>, Error> {
         self.reading().queries()
+    }
+
+    pub fn query(&self, query: QueryId) -> Result<Option<Registered>, Error> {
+        self.reading().query(query)
+    }
+
+    /// What an object is, whatever its number: changes with its content and survives a rebuilt ledger.
+    pub fn identity(&self, object: ObjectId) -> Result<String, Error> {
+        let found = self.reading().object(object)?.ok_or(Error::ObjectGone { object })?;
+        Ok(format!("{} {}", found.record.name, found.record.sha256))
+    }
+
+    /// Whose file lies at that path, relative to the directory.
+    pub fn owner(&self, path: &str) -> Result<Option<QueryId>, Error> {
+        self.reading().owner(path)
     }
 
     pub fn refused_lines(&self) -> Result<Vec<RefusedLine>, Error> {

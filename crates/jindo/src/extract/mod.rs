@@ -16,6 +16,7 @@ mod csv;
 mod elsewhere;
 mod layout;
 mod names;
+mod of_archive;
 mod publish;
 mod series;
 mod source;
@@ -58,6 +59,9 @@ pub struct Names {
 }
 
 impl Names {
+    /// jindo's own.
+    pub const LAYOUT: Self = Self { directory: query_directory, series: series_file };
+
     /// Where a series' file lies, relative to DIR, with `/` on every system.
     fn path(self, directory: &str, tags: &[String]) -> String {
         format!("csv/{directory}/{}.csv", (self.series)(tags))

@@ -162,7 +162,7 @@ impl<'a> Line<'a> {
 
 /// UTF-8, or UTF-16 as told by its byte order mark or by the zero bytes of ASCII. What is broken becomes U+FFFD, which no
 /// query may hold. Line ends become `\n`.
-fn decode(bytes: &[u8]) -> String {
+pub fn decode(bytes: &[u8]) -> String {
     let text = match bytes {
         [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest).into_owned(),
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),

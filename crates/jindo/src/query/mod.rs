@@ -22,7 +22,7 @@ mod tests;
 pub use complaint::Complaint;
 pub use error::{Reason, Refused, Span};
 pub use interval::{Interval, NotOffered};
-pub use list::{List, Note, QUERIES_MAX, list};
+pub use list::{List, Note, QUERIES_MAX, decode, list};
 pub use rewrite::{Settled, added_fill, default_method, settle};
 
 use sha2::{Digest, Sha256};

@@ -87,6 +87,12 @@ pub(super) fn extracted(c: &Connection, query: QueryId) -> Result<Option<Extract
     Ok(Some(Extracted { digest, files }))
 }
 
+pub(super) fn owner(c: &Connection, path: &str) -> Result<Option<QueryId>, SqlError> {
+    c.prepare_cached("SELECT query FROM files WHERE path = ?1")?
+        .query_row([path], |row| row.get(0).map(QueryId))
+        .optional()
+}
+
 fn file(row: &Row<'_>) -> Result<SeriesFile, SqlError> {
     let tags: String = row.get(2)?;
     let tags = serde_json::from_str(&tags)

@@ -254,6 +254,9 @@ impl Ledger for Sqlite {
     fn queries(&mut self) -> Result<Vec<Registered>, Error> {
         requests::queries(&self.connection).map_err(failed("reading queries"))
     }
+    fn query(&mut self, query: QueryId) -> Result<Option<Registered>, Error> {
+        requests::query(&self.connection, query).map_err(failed("reading a query"))
+    }
     fn remember(&mut self, queries: &[Remembered]) -> Result<Vec<QueryId>, Error> {
         self.write("keeping queries", |t| requests::remember(t, queries))
     }
@@ -323,6 +326,9 @@ impl Ledger for Sqlite {
     }
     fn extracted(&mut self, query: QueryId) -> Result<Option<Extracted>, Error> {
         facts::extracted(&self.connection, query).map_err(failed("reading what was extracted"))
+    }
+    fn owner(&mut self, path: &str) -> Result<Option<QueryId>, Error> {
+        facts::owner(&self.connection, path).map_err(failed("reading what was extracted"))
     }
     fn mark_extracted(&mut self, extracted: &[(QueryId, Extracted)]) -> Result<(), Error> {
         self.write("keeping what was extracted", |t| facts::mark_extracted(t, extracted))

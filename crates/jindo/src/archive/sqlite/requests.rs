@@ -133,31 +133,36 @@ pub(super) fn refused_lines(c: &Connection) -> Result<Vec<RefusedLine>, SqlError
     .collect()
 }
 
+/// Of a query and what stands around it; a clause follows.
+const REGISTERED: &str = "
+    SELECT q.id, q.written, q.sent, q.unfilled, q.interval_s, q.alone, q.asked_start_s, q.asked_end_s, q.position,
+           (SELECT g.reason FROM given_up g WHERE g.query = q.id ORDER BY g.at_ms DESC, g.start_s LIMIT 1),
+           (SELECT o.sent FROM queries o WHERE o.id = q.instead_of)
+    FROM queries q";
+
 pub(super) fn queries(c: &Connection) -> Result<Vec<Registered>, SqlError> {
-    c.prepare_cached(
-        "SELECT q.id, q.written, q.sent, q.unfilled, q.interval_s, q.alone, q.asked_start_s,
-                q.asked_end_s, q.position,
-                (SELECT g.reason FROM given_up g WHERE g.query = q.id
-                 ORDER BY g.at_ms DESC, g.start_s LIMIT 1),
-                (SELECT o.sent FROM queries o WHERE o.id = q.instead_of)
-         FROM queries q WHERE q.substitute IS NULL
-         ORDER BY q.position IS NULL, q.position, q.id",
-    )?
-    .query_map([], |row| {
-        Ok(Registered {
-            id: QueryId(row.get(0)?),
-            written: row.get(1)?,
-            sent: row.get(2)?,
-            unfilled: row.get(3)?,
-            interval: stored_interval(row.get(4)?)?,
-            alone: row.get(5)?,
-            asked: optional_window(row.get(6)?, row.get(7)?)?,
-            position: row.get::<_, Option<Count>>(8)?.map(Count::index).transpose()?,
-            given_up: row.get(9)?,
-            instead_of: row.get(10)?,
-        })
-    })?
-    .collect()
+    let listed = "WHERE q.substitute IS NULL ORDER BY q.position IS NULL, q.position, q.id";
+    c.prepare_cached(&format!("{REGISTERED} {listed}"))?.query_map([], registered)?.collect()
+}
+
+pub(super) fn query(c: &Connection, query: QueryId) -> Result<Option<Registered>, SqlError> {
+    let one = "WHERE q.substitute IS NULL AND q.id = ?1";
+    c.prepare_cached(&format!("{REGISTERED} {one}"))?.query_row([query.0], registered).optional()
+}
+
+fn registered(row: &Row<'_>) -> Result<Registered, SqlError> {
+    Ok(Registered {
+        id: QueryId(row.get(0)?),
+        written: row.get(1)?,
+        sent: row.get(2)?,
+        unfilled: row.get(3)?,
+        interval: stored_interval(row.get(4)?)?,
+        alone: row.get(5)?,
+        asked: optional_window(row.get(6)?, row.get(7)?)?,
+        position: row.get::<_, Option<Count>>(8)?.map(Count::index).transpose()?,
+        given_up: row.get(9)?,
+        instead_of: row.get(10)?,
+    })
 }
 
 fn optional_window(start_s: Option<i64>, end_s: Option<i64>) -> Result<Option<Window>, SqlError> {

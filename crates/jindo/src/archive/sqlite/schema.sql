@@ -110,3 +110,4 @@ CREATE TABLE files (
   sha256 TEXT NOT NULL,                  -- hex
   PRIMARY KEY (query, position)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX files_by_path ON files (path);

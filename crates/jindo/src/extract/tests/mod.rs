@@ -76,6 +76,9 @@ impl Shelf {
             interval: Interval::from_secs(60).unwrap(),
             asked: Window::from_secs(DAY, DAY + 2 * DAY_S),
             position: Some(self.queries.len() + self.refused.len()),
+            unfilled: None,
+            alone: false,
+            instead_of: None,
             given_up: None,
         });
         id
