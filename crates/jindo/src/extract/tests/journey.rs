@@ -39,7 +39,7 @@ fn a_file_per_series_and_a_row_per_fate() {
         date,values
         2021-11-07 13:00:00,0.0
         2021-11-07 13:01:00,-0.0
-        2021-11-07 13:02:00,1e+300
+        2021-11-07 13:02:00,1e300
         2021-11-08 13:00:00,5e-324
         == csv/disk/host=N%2FA,path=%2F.csv
         date,values
