@@ -125,7 +125,7 @@ fn all_points(json: &mut Reader<'_>, columns: &mut Columns) -> Result<Points, Er
     columns.clear();
     json.list("a list of points", |json| {
         json.expect(b'[', "a point")?;
-        let ts_ms = millis(json, columns)?;
+        let ts_ms = millis(json)?;
         json.expect(b',', "the value of a point")?;
         let value = value(json)?;
         json.expect(b']', "the end of a point")?;
@@ -137,14 +137,18 @@ fn all_points(json: &mut Reader<'_>, columns: &mut Columns) -> Result<Points, Er
 
 /// Unix milliseconds, written as an integer or as a float; within what a calendar can name.
 #[expect(clippy::cast_possible_truncation, reason = "whole, and a cast saturates: far is refused")]
-fn millis(json: &mut Reader<'_>, columns: &Columns) -> Result<i64, Error> {
+fn millis(json: &mut Reader<'_>) -> Result<i64, Error> {
+    // Thirteen digits end in the year 2286: well within.
+    if let Some(ms) = json.thirteen_digits() {
+        return Ok(ms);
+    }
     let Some(text) = json.number()? else { return Err(json.unexpected("the time of a point")) };
     let whole = text.parse::<i64>().ok().or_else(|| {
         let ms = text.parse::<f64>().ok().filter(|ms| ms.fract() == 0.0)?;
         Some(ms as i64)
     });
     whole
-        .filter(|ms| columns.within(*ms) || jiff::Timestamp::from_millisecond(*ms).is_ok())
+        .filter(|ms| jiff::Timestamp::from_millisecond(*ms).is_ok())
         .ok_or_else(|| json.inconsistent(&format!("{text} is no time in milliseconds")))
 }
 

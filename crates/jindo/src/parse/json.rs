@@ -1,5 +1,5 @@
-//! Walks through a body's JSON from left to right: structure by hand, ordinary values by serde, numbers by the standard
-//! library (exact to the bit, and several times quicker than serde_json's exact reading). Knows JSON, not Datadog.
+//! Walks through a body's JSON from left to right: structure and points by hand, since they are nearly all of it, numbers
+//! by the standard library (exact to the bit), all other values by serde. Knows JSON, not Datadog.
 
 use super::Error;
 use super::check::one_line;
@@ -123,6 +123,20 @@ impl<'a> Reader<'a> {
         Ok(Some(&rest[..length]))
     }
 
+    /// Takes thirteen digits and nothing else before a comma: every Unix time in milliseconds from 2001 to 2286, quicker
+    /// than a number of any length.
+    pub(super) fn thirteen_digits(&mut self) -> Option<i64> {
+        self.peek();
+        let (digits, rest) = self.text.as_bytes()[self.at..].split_first_chunk::<13>()?;
+        // JSON knows no leading zero.
+        let plain = digits[0] != b'0' && digits.iter().all(u8::is_ascii_digit);
+        if !plain || rest.first() != Some(&b',') {
+            return None;
+        }
+        self.at += digits.len();
+        Some(digits.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0')))
+    }
+
     /// Something is not as the API promises; JSON it is.
     pub(super) fn inconsistent(&self, what: &str) -> Error {
         Error::Inconsistent { what: one_line(&format!("{what} (byte {})", self.at)) }
@@ -217,4 +231,48 @@ fn after_digits(text: &[u8], start: usize) -> Option<usize> {
         end += 1;
     }
     (end > start).then_some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_no_utf8_is_garbled() {
+        let found = Reader::new(b"{\"status\xff").err();
+        assert_eq!(found, Some(Error::Garbled { what: "it is no UTF-8".to_owned(), at: 8 }));
+    }
+
+    #[test]
+    fn keys_are_read_with_their_escapes() {
+        let mut keys = Vec::new();
+        let body = br#" {"plain":1, "\u0073eries" :[2], "a\"b":{"c":3}} "#;
+        let mut json = Reader::new(body).unwrap();
+        let read = json.object("an object", |json, key| {
+            keys.push(key.to_owned());
+            json.value::<serde::de::IgnoredAny>().map(drop)
+        });
+        assert_eq!(read.and_then(|()| json.end()), Ok(()));
+        assert_eq!(keys, ["plain", "series", "a\"b"]);
+    }
+
+    proptest! {
+        /// What is a number and what is none: as serde_json says, which reads by the same grammar.
+        #[test]
+        fn numbers_are_those_of_json(text in "-?[0-9]{0,3}[.]?[0-9]{0,2}([eE][-+]?[0-9]{0,2})?[-.,e]?") {
+            let mut json = Reader::new(text.as_bytes()).unwrap();
+            let whole = json.number() == Ok(Some(text.as_str()));
+            prop_assert_eq!(whole, serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok());
+        }
+
+        /// The short way and the long way read the same times.
+        #[test]
+        fn thirteen_digits_are_a_number(text in "[0-9]{12,14}") {
+            let written = format!("{text},");
+            let mut json = Reader::new(written.as_bytes()).unwrap();
+            let expected = (text.len() == 13 && !text.starts_with('0')).then(|| text.parse().unwrap());
+            prop_assert_eq!(json.thirteen_digits(), expected);
+        }
+    }
 }

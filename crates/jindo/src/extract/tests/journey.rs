@@ -92,8 +92,9 @@ fn a_file_per_series_and_a_row_per_fate() {
     .assert_debug_eq(&summary);
 }
 
+/// The known script appended the same rows a second time.
 #[test]
-fn a_second_run_writes_nothing() {
+fn regression_a_second_run_writes_nothing() {
     let shelf = every_fate();
     let disk = Memory::new(&shelf.fuel);
     export(&shelf, &disk, &shown("UTC")).unwrap();
