@@ -11,8 +11,8 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 /// Bytes of rows held back over all series of a query before they are appended, so that a series of many windows is
-/// opened now and then and not once per window.
-const PENDING_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// opened now and then and not once per window. Next to nothing under test, so that tests cross it.
+const PENDING_BYTES_MAX: usize = if cfg!(test) { 64 } else { 16 * 1024 * 1024 };
 
 /// A file that lies in the staging folder, whole.
 #[derive(Debug)]

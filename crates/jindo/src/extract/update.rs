@@ -17,8 +17,9 @@ const FORMAT: &str = "jindo csv 1";
 pub(super) const UNFINISHED: &str = "unfinished";
 
 /// Files of a lot: at most this many, or the query that goes beyond, are staged, published and synced together. One sync
-/// costs as much as hundreds of renames; more than this would only hold their facts in memory.
-const LOT_FILES_MAX: usize = 4_096;
+/// costs as much as hundreds of renames; more than this would only hold their facts in memory. A few under test, so that
+/// tests see several lots.
+const LOT_FILES_MAX: usize = if cfg!(test) { 3 } else { 4_096 };
 
 /// Bytes of a lot, likewise: what lies twice on the disk meanwhile.
 const LOT_BYTES_MAX: u64 = 512 * 1024 * 1024;

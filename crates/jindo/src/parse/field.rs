@@ -1,4 +1,4 @@
-//! The small shapes within a body: texts, tags, units, points. Each reads one JSON value; none knows where it stands.
+//! The small shapes within a body: texts, tags, units. Each reads one JSON value; none knows where it stands.
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, SeqAccess, Visitor};
@@ -129,68 +129,5 @@ impl<'de> Deserialize<'de> for Unit {
             }
         }
         from.deserialize_seq(Pair)
-    }
-}
-
-/// `[ms, value|null]`, no more and no less.
-pub(super) struct Point(pub(super) i64, pub(super) Option<f64>);
-
-impl<'de> Deserialize<'de> for Point {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Pair;
-        impl<'de> Visitor<'de> for Pair {
-            type Value = Point;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a time and a value")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut pair: A) -> Result<Point, A::Error> {
-                let missing = |length| de::Error::invalid_length(length, &self);
-                let Millis(ts_ms) = pair.next_element()?.ok_or_else(|| missing(0))?;
-                let value = pair.next_element()?.ok_or_else(|| missing(1))?;
-                match pair.next_element::<IgnoredAny>()? {
-                    None => Ok(Point(ts_ms, value)),
-                    Some(_) => Err(missing(3)),
-                }
-            }
-        }
-        from.deserialize_seq(Pair)
-    }
-}
-
-/// Unix milliseconds, written as an integer or as a float; within what a calendar can name.
-struct Millis(i64);
-
-impl<'de> Deserialize<'de> for Millis {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Number;
-        impl Visitor<'_> for Number {
-            type Value = Millis;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a time in milliseconds")
-            }
-
-            fn visit_i64<E: de::Error>(self, ms: i64) -> Result<Millis, E> {
-                match jiff::Timestamp::from_millisecond(ms) {
-                    Ok(_) => Ok(Millis(ms)),
-                    Err(_) => Err(de::Error::custom("a time that no calendar names")),
-                }
-            }
-
-            fn visit_u64<E: de::Error>(self, ms: u64) -> Result<Millis, E> {
-                self.visit_i64(i64::try_from(ms).unwrap_or(i64::MAX))
-            }
-
-            #[expect(clippy::cast_possible_truncation, reason = "a cast saturates; far is refused")]
-            fn visit_f64<E: de::Error>(self, ms: f64) -> Result<Millis, E> {
-                if ms.fract() != 0.0 {
-                    return Err(de::Error::custom(format_args!("time {ms} is no millisecond")));
-                }
-                self.visit_i64(ms as i64)
-            }
-        }
-        from.deserialize_any(Number)
     }
 }

@@ -7,6 +7,7 @@
 mod body;
 mod check;
 mod field;
+mod json;
 #[cfg(test)]
 mod tests;
 

@@ -20,7 +20,7 @@ fn stamped(body: &str) -> String {
     for part in parts {
         let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let offset: i64 = part[..digits].parse().unwrap();
-        text += &format!("{}{}", (DAY + offset) * 1_000, &part[digits..]);
+        text.extend([&((DAY + offset) * 1_000).to_string(), &part[digits..]]);
     }
     text
 }
@@ -30,16 +30,13 @@ fn told(found: Result<Answer, Error>) -> String {
         Ok(answer) => answer,
         Err(error) => return format!("{error:?}\n"),
     };
-    let mut text = format!("{} series\n", answer.series.len());
-    for series in answer.series {
-        let Series { query, metric, tags, unit, ts_ms, values } = series;
-        text += &format!("    {query} {metric} {tags:?} {unit:?}");
-        for (ts_ms, value) in ts_ms.iter().zip(values) {
-            text += &format!(" {}={value:?}", ts_ms / 1_000 - DAY);
-        }
-        text.push('\n');
-    }
-    text
+    let told = answer.series.iter().flat_map(|of| {
+        let head = format!("    {} {} {:?} {:?}", of.query, of.metric, of.tags, of.unit);
+        let points = of.ts_ms.iter().zip(&of.values);
+        let points = points.map(|(ts_ms, value)| format!(" {}={value:?}", ts_ms / 1_000 - DAY));
+        [head].into_iter().chain(points).chain(["\n".to_owned()])
+    });
+    [format!("{} series\n", answer.series.len())].into_iter().chain(told).collect()
 }
 
 /// What is found in each input, in their order.
@@ -109,17 +106,17 @@ fn bodies_that_are_not_whole() {
             - Garbled { what: "the body is empty", at: 2 }
             - Garbled { what: "HTML instead of JSON", at: 0 }
             - Garbled { what: "it ends in the middle", at: 56 }
-            - Garbled { what: "it is no JSON", at: 28 }
-            - Garbled { what: "it is no JSON", at: 16 }
+            - Garbled { what: "it goes on after its end", at: 27 }
+            - Garbled { what: "it is no JSON", at: 13 }
         "#]],
     );
     points(
         ["[@0,NaN]", "[@0,Infinity]", "[@0,1e400]"],
         &expect![[r#"
-        - Garbled { what: "it is no JSON", at: 95 }
-        - Garbled { what: "it is no JSON", at: 95 }
-        - Garbled { what: "it is no JSON", at: 99 }
-    "#]],
+            - Garbled { what: "it is no JSON", at: 94 }
+            - Garbled { what: "it is no JSON", at: 94 }
+            - Garbled { what: "a number beyond all floats", at: 99 }
+        "#]],
     );
 }
 
@@ -158,9 +155,9 @@ fn an_answer_must_say_that_it_is_one() {
             - Inconsistent { what: "it has no `status`" }
             - Inconsistent { what: "it has no `status`" }
             - Inconsistent { what: "it has no `series`" }
-            - Inconsistent { what: "invalid type: sequence, expected an object at line 1 column 0" }
-            - Inconsistent { what: "invalid type: map, expected a list of series at line 1 column 26" }
-            - Inconsistent { what: "duplicate field `status` at line 1 column 23" }
+            - Inconsistent { what: "an object is missing (byte 0)" }
+            - Inconsistent { what: "a list of series is missing (byte 24)" }
+            - Inconsistent { what: "`status` is there twice (byte 24)" }
         "#]],
     );
 }
@@ -212,14 +209,14 @@ fn points_that_contradict() {
             - Inconsistent { what: "two values at 1640995200000 in m []" }
             - Inconsistent { what: "time 1640995230000 is no multiple of 60 s in m []" }
             - Inconsistent { what: "time 1640995830000 is no multiple of 60 s in m []" }
-            - Inconsistent { what: "time 1640995200000.5 is no millisecond at line 1 column 95" }
-            - Inconsistent { what: "a time that no calendar names at line 1 column 85" }
-            - Inconsistent { what: "a time that no calendar names at line 1 column 100" }
-            - Inconsistent { what: "invalid length 1, expected a time and a value at line 1 column 94" }
-            - Inconsistent { what: "invalid length 3, expected a time and a value at line 1 column 98" }
-            - Inconsistent { what: "invalid type: string \"1\", expected f64 at line 1 column 97" }
-            - Inconsistent { what: "invalid type: null, expected a time in milliseconds at line 1 column 84" }
-            - Inconsistent { what: "invalid type: null, expected a time and a value at line 1 column 83" }
+            - Inconsistent { what: "1640995200000.5 is no time in milliseconds (byte 95)" }
+            - Inconsistent { what: "1e300 is no time in milliseconds (byte 85)" }
+            - Inconsistent { what: "18446744073709551615 is no time in milliseconds (byte 100)" }
+            - Inconsistent { what: "the value of a point is missing (byte 93)" }
+            - Inconsistent { what: "the end of a point is missing (byte 95)" }
+            - Inconsistent { what: "the value of a point is missing (byte 94)" }
+            - Inconsistent { what: "the time of a point is missing (byte 80)" }
+            - Inconsistent { what: "a point is missing (byte 79)" }
         "#]],
     );
 }
@@ -240,7 +237,7 @@ fn the_interval_is_what_was_asked() {
             - Inconsistent { what: "an interval of 60.5 s" }
             - Inconsistent { what: "an interval of 0 s" }
             - Inconsistent { what: "an interval of 60000000000 s" }
-            - Inconsistent { what: "invalid type: null, expected f64 at line 1 column 98" }
+            - Inconsistent { what: "invalid type: null, expected f64 (byte 94)" }
         "#]],
     );
     let coarse = at("300").replace("\"query_index\":1", "\"query_index\":2");
@@ -320,7 +317,7 @@ fn groups_come_from_the_tag_set() {
             - Inconsistent { what: "no `tag_set` of a group of m" }
             - Inconsistent { what: "no `tag_set` of a group of m" }
             - Inconsistent { what: "an empty tag in m [\"\"]" }
-            - Inconsistent { what: "invalid type: string \"host:a\", expected a list of tags at line 1 column 102" }
+            - Inconsistent { what: "invalid type: string \"host:a\", expected a list of tags (byte 94)" }
         "#]],
     );
     let of_2020 = |group_by: &str| {

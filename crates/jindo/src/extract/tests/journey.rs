@@ -39,7 +39,7 @@ fn a_file_per_series_and_a_row_per_fate() {
         date,values
         2021-11-07 13:00:00,0.0
         2021-11-07 13:01:00,-0.0
-        2021-11-07 13:02:00,1e+300
+        2021-11-07 13:02:00,1e300
         2021-11-08 13:00:00,5e-324
         == csv/disk/host=N%2FA,path=%2F.csv
         date,values
@@ -92,8 +92,9 @@ fn a_file_per_series_and_a_row_per_fate() {
     .assert_debug_eq(&summary);
 }
 
+/// The known script appended the same rows a second time.
 #[test]
-fn a_second_run_writes_nothing() {
+fn regression_a_second_run_writes_nothing() {
     let shelf = every_fate();
     let disk = Memory::new(&shelf.fuel);
     export(&shelf, &disk, &shown("UTC")).unwrap();

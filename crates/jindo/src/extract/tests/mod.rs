@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// The start of the range in all tests: a Sunday on which New York leaves summer time at 06:00 UTC.
+/// The start of the range in all tests: 2021-11-07 04:00 UTC, two hours before New York leaves summer time.
 const DAY: i64 = 1_636_257_600;
 const DAY_S: i64 = 86_400;
 
@@ -284,5 +284,5 @@ fn export(shelf: &Shelf, disk: &dyn Disk, shown: &Shown) -> Result<Summary, Erro
 
 /// All files and what is in them, for a golden text.
 fn told(files: &BTreeMap<String, String>) -> String {
-    files.iter().map(|(path, text)| format!("== {path}\n{text}")).collect()
+    files.iter().flat_map(|(path, text)| ["== ", path, "\n", text]).collect()
 }

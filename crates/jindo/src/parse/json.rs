@@ -1,0 +1,278 @@
+//! Walks through a body's JSON from left to right: structure and points by hand, since they are nearly all of it, numbers
+//! by the standard library (exact to the bit), all other values by serde. Knows JSON, not Datadog.
+
+use super::Error;
+use super::check::one_line;
+use serde::Deserialize;
+
+/// A place in a body.
+pub(super) struct Reader<'a> {
+    text: &'a str,
+    /// Bytes read.
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// JSON is UTF-8, which is checked once, here: slices of it are then texts at no cost.
+    pub(super) fn new(body: &'a [u8]) -> Result<Self, Error> {
+        match std::str::from_utf8(body) {
+            Ok(text) => Ok(Self { text, at: 0 }),
+            Err(error) => {
+                Err(Error::Garbled { what: "it is no UTF-8".to_owned(), at: error.valid_up_to() })
+            }
+        }
+    }
+
+    /// The next byte that is no space, without taking it.
+    pub(super) fn peek(&mut self) -> Option<u8> {
+        while let Some(byte) = self.text.as_bytes().get(self.at) {
+            match byte {
+                b' ' | b'\n' | b'\r' | b'\t' => self.at += 1,
+                byte => return Some(*byte),
+            }
+        }
+        None
+    }
+
+    /// Takes the next byte that is no space if it is this one.
+    pub(super) fn take(&mut self, byte: u8) -> Taken {
+        if self.peek() == Some(byte) {
+            self.at += 1;
+            return Taken::Yes;
+        }
+        Taken::No
+    }
+
+    /// Takes this byte, or tells what stands in its place.
+    pub(super) fn expect(&mut self, byte: u8, wanted: &str) -> Result<(), Error> {
+        match self.take(byte) {
+            Taken::Yes => Ok(()),
+            Taken::No => Err(self.unexpected(wanted)),
+        }
+    }
+
+    /// Nothing but space is left.
+    pub(super) fn end(&mut self) -> Result<(), Error> {
+        self.peek().map_or(Ok(()), |_| Err(self.garbled("it goes on after its end")))
+    }
+
+    /// `{…}`; `field` takes each value, given its key.
+    pub(super) fn object(
+        &mut self,
+        wanted: &str,
+        mut field: impl FnMut(&mut Self, &str) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.expect(b'{', wanted)?;
+        if self.take(b'}') == Taken::Yes {
+            return Ok(());
+        }
+        loop {
+            let key = self.key()?;
+            self.punctuation(b':')?;
+            field(self, &key)?;
+            if self.take(b',') == Taken::No {
+                return self.punctuation(b'}');
+            }
+        }
+    }
+
+    /// `[…]`; `element` takes each value.
+    pub(super) fn list(
+        &mut self,
+        wanted: &str,
+        mut element: impl FnMut(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.expect(b'[', wanted)?;
+        if self.take(b']') == Taken::Yes {
+            return Ok(());
+        }
+        loop {
+            element(self)?;
+            if self.take(b',') == Taken::No {
+                return self.punctuation(b']');
+            }
+        }
+    }
+
+    /// Any value, by serde.
+    pub(super) fn value<T: Deserialize<'a>>(&mut self) -> Result<T, Error> {
+        let rest = &self.text[self.at..];
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<T>();
+        match values.next() {
+            Some(Ok(value)) => {
+                self.at += values.byte_offset();
+                Ok(value)
+            }
+            Some(Err(error)) => Err(self.explain(&error)),
+            None => Err(self.cut_off()),
+        }
+    }
+
+    /// A number as it is written; `None`, and nothing taken, where something else stands.
+    pub(super) fn number(&mut self) -> Result<Option<&'a str>, Error> {
+        if !matches!(self.peek(), Some(b'-' | b'0'..=b'9')) {
+            return Ok(None);
+        }
+        let rest = &self.text[self.at..];
+        let Some(length) = number_length(rest.as_bytes()) else {
+            // serde knows whether it was cut off or never was a number.
+            self.value::<serde::de::IgnoredAny>()?;
+            return Err(self.garbled("it is no JSON"));
+        };
+        self.at += length;
+        Ok(Some(&rest[..length]))
+    }
+
+    /// Takes thirteen digits and nothing else before a comma: every Unix time in milliseconds from 2001 to 2286, quicker
+    /// than a number of any length.
+    pub(super) fn thirteen_digits(&mut self) -> Option<i64> {
+        self.peek();
+        let (digits, rest) = self.text.as_bytes()[self.at..].split_first_chunk::<13>()?;
+        // JSON knows no leading zero.
+        let plain = digits[0] != b'0' && digits.iter().all(u8::is_ascii_digit);
+        if !plain || rest.first() != Some(&b',') {
+            return None;
+        }
+        self.at += digits.len();
+        Some(digits.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0')))
+    }
+
+    /// Something is not as the API promises; JSON it is.
+    pub(super) fn inconsistent(&self, what: &str) -> Error {
+        Error::Inconsistent { what: one_line(&format!("{what} (byte {})", self.at)) }
+    }
+
+    /// What is wrong where `wanted` should stand.
+    pub(super) fn unexpected(&mut self, wanted: &str) -> Error {
+        match self.peek() {
+            None => self.cut_off(),
+            Some(
+                b'"' | b',' | b'[' | b']' | b'{' | b'}' | b't' | b'f' | b'n' | b'-' | b'0'..=b'9',
+            ) => self.inconsistent(&format!("{wanted} is missing")),
+            Some(_) => self.garbled("it is no JSON"),
+        }
+    }
+
+    fn key(&mut self) -> Result<std::borrow::Cow<'a, str>, Error> {
+        if self.peek() != Some(b'"') {
+            return Err(self.out_of_place());
+        }
+        let text = &self.text[self.at + 1..];
+        let end = text.find(|c: char| matches!(c, '"' | '\\' | ..'\u{20}'));
+        match end.filter(|end| text.as_bytes()[*end] == b'"') {
+            Some(end) => {
+                self.at += end + 2;
+                Ok(text[..end].into())
+            }
+            None => Ok(self.value::<String>()?.into()),
+        }
+    }
+
+    fn punctuation(&mut self, byte: u8) -> Result<(), Error> {
+        match self.take(byte) {
+            Taken::Yes => Ok(()),
+            Taken::No => Err(self.out_of_place()),
+        }
+    }
+
+    fn out_of_place(&mut self) -> Error {
+        self.peek().map_or_else(|| self.cut_off(), |_| self.garbled("it is no JSON"))
+    }
+
+    fn cut_off(&self) -> Error {
+        Error::Garbled { what: "it ends in the middle".to_owned(), at: self.text.len() }
+    }
+
+    pub(super) fn garbled(&self, what: &str) -> Error {
+        Error::Garbled { what: what.to_owned(), at: self.at }
+    }
+
+    fn explain(&self, error: &serde_json::Error) -> Error {
+        if error.is_eof() {
+            return self.cut_off();
+        }
+        if !error.is_data() {
+            return self.garbled("it is no JSON");
+        }
+        // Its place counts from the value, not from the body.
+        let text = error.to_string();
+        self.inconsistent(text.rsplit_once(" at line ").map_or(&*text, |(what, _)| what))
+    }
+}
+
+/// Whether a byte stood there.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Taken {
+    Yes,
+    No,
+}
+
+/// Bytes of the number at the start of `text`, by JSON's grammar; the standard library would also take `1.` and `inf`.
+fn number_length(text: &[u8]) -> Option<usize> {
+    let start = usize::from(text.first() == Some(&b'-'));
+    let mut end = after_digits(text, start)?;
+    if text[start] == b'0' && end > start + 1 {
+        return None;
+    }
+    if text.get(end) == Some(&b'.') {
+        end = after_digits(text, end + 1)?;
+    }
+    if matches!(text.get(end), Some(b'e' | b'E')) {
+        let sign = usize::from(matches!(text.get(end + 1), Some(b'+' | b'-')));
+        end = after_digits(text, end + 1 + sign)?;
+    }
+    Some(end)
+}
+
+/// Where the digits from `start` on end; `None` without any.
+fn after_digits(text: &[u8], start: usize) -> Option<usize> {
+    let mut end = start;
+    while text.get(end).is_some_and(u8::is_ascii_digit) {
+        end += 1;
+    }
+    (end > start).then_some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_no_utf8_is_garbled() {
+        let found = Reader::new(b"{\"status\xff").err();
+        assert_eq!(found, Some(Error::Garbled { what: "it is no UTF-8".to_owned(), at: 8 }));
+    }
+
+    #[test]
+    fn keys_are_read_with_their_escapes() {
+        let mut keys = Vec::new();
+        let body = br#" {"plain":1, "\u0073eries" :[2], "a\"b":{"c":3}} "#;
+        let mut json = Reader::new(body).unwrap();
+        let read = json.object("an object", |json, key| {
+            keys.push(key.to_owned());
+            json.value::<serde::de::IgnoredAny>().map(drop)
+        });
+        assert_eq!(read.and_then(|()| json.end()), Ok(()));
+        assert_eq!(keys, ["plain", "series", "a\"b"]);
+    }
+
+    proptest! {
+        /// What is a number and what is none: as serde_json says, which reads by the same grammar.
+        #[test]
+        fn numbers_are_those_of_json(text in "-?[0-9]{0,3}[.]?[0-9]{0,2}([eE][-+]?[0-9]{0,2})?[-.,e]?") {
+            let mut json = Reader::new(text.as_bytes()).unwrap();
+            let whole = json.number() == Ok(Some(text.as_str()));
+            prop_assert_eq!(whole, serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok());
+        }
+
+        /// The short way and the long way read the same times.
+        #[test]
+        fn thirteen_digits_are_a_number(text in "[0-9]{12,14}") {
+            let written = format!("{text},");
+            let mut json = Reader::new(written.as_bytes()).unwrap();
+            let expected = (text.len() == 13 && !text.starts_with('0')).then(|| text.parse().unwrap());
+            prop_assert_eq!(json.thirteen_digits(), expected);
+        }
+    }
+}
