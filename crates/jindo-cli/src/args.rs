@@ -266,7 +266,7 @@ fn interval(text: &str) -> Result<Interval, String> {
 }
 
 /// `90d`, `20m`, `1h30m`, `60s`, `60` (seconds).
-pub fn span(text: &str) -> Result<SignedDuration, String> {
+pub(crate) fn span(text: &str) -> Result<SignedDuration, String> {
     const HELP: &str = "a span such as 60s, 20m, 1h or 2d";
     if let Ok(secs) = text.parse::<u32>() {
         return Ok(SignedDuration::from_secs(i64::from(secs)));

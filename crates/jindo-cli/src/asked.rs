@@ -17,7 +17,7 @@ const RESOLUTION_DEFAULT_S: u32 = 60;
 /// The words of a request, as the directory keeps them for `jindo export` without a list. Times stay words: `now` and
 /// `-90d` mean another time the next time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Words {
+pub(crate) struct Words {
     /// The list's file name, for complaints.
     list_name: String,
     list: String,
@@ -33,18 +33,18 @@ pub struct Words {
 
 /// A request, understood.
 #[derive(Debug)]
-pub struct Asked {
-    pub words: Words,
-    pub list: List,
-    pub zone: TimeZone,
-    pub range: Window,
+pub(crate) struct Asked {
+    pub(crate) words: Words,
+    pub(crate) list: List,
+    pub(crate) zone: TimeZone,
+    pub(crate) range: Window,
     /// Where `--to` would have been, had it not been too young.
-    pub clipped_from: Option<Timestamp>,
+    pub(crate) clipped_from: Option<Timestamp>,
 }
 
 impl Words {
     /// The words of this command line; what it leaves out comes from `last` when there is no list on it.
-    pub fn new(wanted: &Wanted, last: Option<Self>) -> anyhow::Result<Self> {
+    pub(crate) fn new(wanted: &Wanted, last: Option<Self>) -> anyhow::Result<Self> {
         let mut words = match (&wanted.queries, last) {
             (Some(path), _) => Self::of_list(path, wanted)?,
             (None, Some(last)) => last,
@@ -82,7 +82,7 @@ impl Words {
                 .into());
         };
         let bytes = query::load::load(path).map_err(|error| Usage::new(jindo::run::with_causes(&error)))?;
-        let list = query::decode(&bytes).into_owned();
+        let list = query::decode(&bytes);
         Ok(Self {
             list_name: path.display().to_string(),
             list,
@@ -97,21 +97,21 @@ impl Words {
         })
     }
 
-    pub fn keeps_going(&self) -> bool {
+    pub(crate) fn keeps_going(&self) -> bool {
         self.keep_going
     }
 
     /// The same request at another resolution, for the comparison in the plan.
-    pub fn at(&self, resolution: Interval) -> Self {
+    pub(crate) fn at(&self, resolution: Interval) -> Self {
         Self { resolution_s: u32::try_from(resolution.secs()).unwrap_or(RESOLUTION_DEFAULT_S), ..self.clone() }
     }
 
-    pub fn resolution(&self) -> Option<Interval> {
+    pub(crate) fn resolution(&self) -> Option<Interval> {
         Interval::from_secs(self.resolution_s)
     }
 
     /// The list as it is understood, complaints and all.
-    pub fn list(&self) -> anyhow::Result<List> {
+    pub(crate) fn list(&self) -> anyhow::Result<List> {
         let Some(resolution) = self.resolution() else {
             return Err(Usage::new("a resolution of 0 s").into());
         };
@@ -130,7 +130,7 @@ impl Words {
 }
 
 /// Understands the words. All complaints about the list come at once, unless refused lines are to be left out.
-pub fn understand(words: Words, settle: SignedDuration, now: Timestamp) -> anyhow::Result<Asked> {
+pub(crate) fn understand(words: Words, settle: SignedDuration, now: Timestamp) -> anyhow::Result<Asked> {
     let zone = moment::zone(&words.timezone).ok_or_else(|| {
         Usage::new(format!("`{}` is no time zone", words.timezone)).hint("use an IANA name such as Asia/Seoul, or `local`")
     })?;

@@ -10,7 +10,7 @@ use jindo::request::{Client, Identity, KeyCheck};
 const TRIES: u32 = 3;
 
 /// The organisation behind the keys. Where the server does not say, the API key's salted hash stands for it.
-pub fn organisation(client: &Client, access: &Access, archive: &Archive) -> anyhow::Result<Organisation> {
+pub(crate) fn organisation(client: &Client, access: &Access, archive: &Archive) -> anyhow::Result<Organisation> {
     let org_id = identify(client, access)?;
     let salt = archive.salt(&format!("{:016x}{:016x}", entropy(), entropy()))?;
     let key_hash = Some(access.keys.api.salted_hash(&salt));
@@ -39,7 +39,7 @@ fn identify(client: &Client, access: &Access) -> anyhow::Result<Option<String>> 
 }
 
 /// The first query was refused: says which key, or the site.
-pub fn which_key(client: &Client, access: &Access, words: &str) -> anyhow::Error {
+pub(crate) fn which_key(client: &Client, access: &Access, words: &str) -> anyhow::Error {
     match client.check_api_key() {
         KeyCheck::Invalid => wrong_api_key(access).into(),
         KeyCheck::Valid => Usage::new(format!("the application key (DD_APP_KEY) is refused by {}: {words}", access.site))

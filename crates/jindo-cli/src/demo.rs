@@ -19,7 +19,7 @@ const DAYS: u32 = 3;
 /// Queries of the list: those of the article, and enough around them to fill several calls.
 const QUERIES: usize = 120;
 
-pub fn run(command: &args::Demo, clock: &dyn Clock, interrupted: &AtomicBool) -> anyhow::Result<u8> {
+pub(crate) fn run(command: &args::Demo, clock: &dyn Clock, interrupted: &AtomicBool) -> anyhow::Result<u8> {
     let mut options = Options::new(1);
     options = options.with_query_limit(100_000, 3_600);
     let simulator = Simulator::start(options).context("while starting the simulated organisation")?;

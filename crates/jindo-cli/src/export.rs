@@ -20,15 +20,15 @@ use std::sync::atomic::AtomicBool;
 
 /// The job's parts that do not come from the command line: `jindo demo` brings its own.
 #[derive(Debug)]
-pub struct Access {
+pub(crate) struct Access {
     /// How the site is called in words and in the ledger.
-    pub site: String,
-    pub endpoint: Endpoint,
-    pub keys: Keys,
+    pub(crate) site: String,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) keys: Keys,
 }
 
 /// `jindo export`: again = continue.
-pub fn run(command: &args::Export, clock: &dyn Clock, interrupted: &AtomicBool) -> anyhow::Result<u8> {
+pub(crate) fn run(command: &args::Export, clock: &dyn Clock, interrupted: &AtomicBool) -> anyhow::Result<u8> {
     let environment = Environment::read();
     let access = || {
         let (site, endpoint) = environment.endpoint(&command.place)?;
@@ -40,7 +40,7 @@ pub fn run(command: &args::Export, clock: &dyn Clock, interrupted: &AtomicBool) 
 }
 
 /// The whole job. `access` is called only when there is something to ask.
-pub fn export(
+pub(crate) fn export(
     command: &args::Export,
     access: &dyn Fn() -> anyhow::Result<Access>,
     clock: &dyn Clock,
@@ -108,12 +108,12 @@ fn contact(
 }
 
 /// Takes the directory for writing; opening and recovering are one path.
-pub fn open(dir: &Path, clock: &dyn Clock) -> anyhow::Result<Archive> {
+pub(crate) fn open(dir: &Path, clock: &dyn Clock) -> anyhow::Result<Archive> {
     Ok(Archive::open(dir, &holder(clock))?)
 }
 
 /// This process, for whoever finds the directory in use.
-pub fn holder(clock: &dyn Clock) -> Holder {
+pub(crate) fn holder(clock: &dyn Clock) -> Holder {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Holder { pid: std::process::id(), host, since: clock.now() }
 }
@@ -166,7 +166,7 @@ fn shown(asked: &Asked) -> anyhow::Result<extract::Shown> {
 }
 
 /// Brings all files and tables up to date.
-pub fn extract_all(archive: &Archive, dir: &Path, shown: &extract::Shown) -> anyhow::Result<extract::Summary> {
+pub(crate) fn extract_all(archive: &Archive, dir: &Path, shown: &extract::Shown) -> anyhow::Result<extract::Summary> {
     let disk = Directory::of_archive(dir);
     let all: Vec<_> = archive.queries()?.iter().map(|query| query.id).collect();
     extract::update(archive, &disk, &all, shown, Which::Outdated)?;

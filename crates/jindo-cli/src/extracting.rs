@@ -9,7 +9,7 @@ use jindo::archive::Archive;
 use jindo::clock::Clock;
 use jindo::extract::{self, Directory, Shown};
 
-pub fn run(command: &args::Extract, clock: &dyn Clock) -> anyhow::Result<u8> {
+pub(crate) fn run(command: &args::Extract, clock: &dyn Clock) -> anyhow::Result<u8> {
     let args::Format::Csv = command.to;
     let summary = match &command.out {
         Some(out) => {
@@ -34,7 +34,7 @@ pub fn run(command: &args::Extract, clock: &dyn Clock) -> anyhow::Result<u8> {
 }
 
 /// The zone asked for, else that of the directory's last request.
-pub fn shown(archive: &Archive, timezone: Option<&str>) -> anyhow::Result<Shown> {
+pub(crate) fn shown(archive: &Archive, timezone: Option<&str>) -> anyhow::Result<Shown> {
     let last = archive.request()?.map_or_else(|| "UTC".to_owned(), |request| request.timezone);
     let name = timezone.unwrap_or(&last);
     let zone = moment::zone(name).ok_or_else(|| Usage::new(format!("`{name}` is no time zone")))?;

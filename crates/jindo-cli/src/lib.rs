@@ -49,10 +49,11 @@ pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(command: &Command) -> anyhow::Result<u8> {
     let clock = System::new();
+    let interrupted = interruption()?;
     match command {
-        Command::Demo(command) => demo::run(command, &clock, &interruption()?),
+        Command::Demo(command) => demo::run(command, &clock, &interrupted),
         Command::Plan(command) => planning::run(command, &clock),
-        Command::Export(command) => export::run(command, &clock, &interruption()?),
+        Command::Export(command) => export::run(command, &clock, &interrupted),
         Command::Status(command) => status::run(command),
         Command::Verify(command) => verifying::run(command, &clock),
         Command::Extract(command) => extracting::run(command, &clock),

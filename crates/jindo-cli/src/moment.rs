@@ -7,13 +7,13 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 /// A word that is no time.
 #[derive(Debug, thiserror::Error)]
 #[error("`{text}` is no time; write 2021-12-12, 2021-12-12T00:00:00+09:00, 13/12/2021 00:00:00 (day first), -90d or now")]
-pub struct NoTime {
+pub(crate) struct NoTime {
     text: String,
 }
 
 /// Reads `text`; without an offset of its own it is meant in `zone`. `-90d` is midnight of that day in `zone` when whole
 /// days are counted: an export of days is what people want.
-pub fn parse(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, NoTime> {
+pub(crate) fn parse(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, NoTime> {
     let text = text.trim();
     let found = if text == "now" {
         Some(now)
@@ -56,7 +56,7 @@ fn whole_second(at: Timestamp) -> Option<Timestamp> {
 }
 
 /// The zone of that IANA name, or the machine's for `local`, with its name.
-pub fn zone(name: &str) -> Option<TimeZone> {
+pub(crate) fn zone(name: &str) -> Option<TimeZone> {
     if name.eq_ignore_ascii_case("local") {
         let zone = TimeZone::try_system().ok()?;
         return zone.iana_name().is_some().then_some(zone);
@@ -65,12 +65,12 @@ pub fn zone(name: &str) -> Option<TimeZone> {
 }
 
 /// `12 Dec 2021 00:00 KST`.
-pub fn in_words(at: Timestamp, zone: &TimeZone) -> String {
+pub(crate) fn in_words(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%-d %b %Y %H:%M %Z").to_string()
 }
 
 /// `96 days`, `96 days 1 h`, `3 h 20 min`.
-pub fn length_in_words(length: SignedDuration) -> String {
+pub(crate) fn length_in_words(length: SignedDuration) -> String {
     let (days, hours, minutes) = (length.as_hours() / 24, length.as_hours() % 24, length.as_mins() % 60);
     let mut words = Vec::new();
     if days > 0 {

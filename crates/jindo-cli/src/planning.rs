@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::asked::{Asked, Words, understand};
-use crate::moment::{in_words, length_in_words};
+use crate::moment::{self, length_in_words};
 use crate::screen;
 use crate::words::{count, counted, seconds, size};
 use jindo::archive::{Archive, Coverage, Registered};
@@ -21,19 +21,19 @@ const COMPARED_S: [u32; 3] = [10, 60, 300];
 const SCRIPT_WINDOW_S: i64 = 4 * 3_600;
 
 /// `jindo plan`: reads the list, and the archive when one is named; touches nothing.
-pub fn run(command: &args::Plan, clock: &dyn Clock) -> anyhow::Result<u8> {
+pub(crate) fn run(command: &args::Plan, clock: &dyn Clock) -> anyhow::Result<u8> {
     let now = clock.now();
     let archive = command.out.as_deref().map(existing).transpose()?.flatten();
     let words = Words::new(&command.wanted, last_words(archive.as_ref())?)?;
     let asked = understand(words, SignedDuration::ZERO, now)?;
     let plan = plan(&asked, archive.as_ref(), now)?;
-    let text = if command.json { json(&plan, command.limit)? } else { words(&asked, &plan, command.limit, now)? };
+    let text = if command.json { json(&plan, command.limit)? } else { in_words(&asked, &plan, command.limit, now)? };
     screen::answer(&text)?;
     Ok(0)
 }
 
 /// The archive in `dir`, when there is one.
-pub fn existing(dir: &Path) -> anyhow::Result<Option<Archive>> {
+pub(crate) fn existing(dir: &Path) -> anyhow::Result<Option<Archive>> {
     match Archive::read(dir) {
         Ok(archive) => Ok(Some(archive)),
         Err(jindo::archive::Error::Absent { .. }) => Ok(None),
@@ -42,24 +42,24 @@ pub fn existing(dir: &Path) -> anyhow::Result<Option<Archive>> {
 }
 
 /// The words of the directory's last request.
-pub fn last_words(archive: Option<&Archive>) -> anyhow::Result<Option<Words>> {
+pub(crate) fn last_words(archive: Option<&Archive>) -> anyhow::Result<Option<Words>> {
     let Some(request) = archive.map(Archive::request).transpose()?.flatten() else { return Ok(None) };
     Ok(serde_json::from_str(&request.arguments).ok())
 }
 
 /// Wanted minus what the archive covers for good.
-pub fn plan(asked: &Asked, archive: Option<&Archive>, now: Timestamp) -> anyhow::Result<Plan> {
+pub(crate) fn plan(asked: &Asked, archive: Option<&Archive>, now: Timestamp) -> anyhow::Result<Plan> {
     let mut queries = asked.list.queries.clone();
     let mut covered = vec![Vec::new(); queries.len()];
     let mut limits = Limits::ASSUMED;
     if let Some(archive) = archive {
         limits = learnt_limits(archive)?;
         let known = archive.queries()?;
-        let index: HashMap<_, _> =
-            known.iter().map(|known| ((known.instead_of.as_ref().unwrap_or(&known.sent), known.interval), known)).collect();
+        let asked_as = |known: &Registered| known.instead_of.clone().unwrap_or_else(|| known.sent.clone());
+        let index: HashMap<_, _> = known.iter().map(|known| ((asked_as(known), known.interval), known)).collect();
         let coverage = archive.coverage_all()?;
         for (query, covered) in queries.iter_mut().zip(&mut covered) {
-            let Some(known) = index.get(&(&query.sent, query.interval)) else { continue };
+            let Some(known) = index.get(&(query.sent.clone(), query.interval)) else { continue };
             *query = as_registered(known);
             *covered = closed(coverage.get(&known.id).map_or(&[], Vec::as_slice));
         }
@@ -68,7 +68,7 @@ pub fn plan(asked: &Asked, archive: Option<&Archive>, now: Timestamp) -> anyhow:
 }
 
 /// The query as the ledger knows it: perhaps with a substitute, perhaps given up and so alone until it proves itself.
-pub fn as_registered(known: &Registered) -> Query {
+pub(crate) fn as_registered(known: &Registered) -> Query {
     Query {
         written: known.written.clone(),
         sent: known.sent.clone(),
@@ -79,12 +79,12 @@ pub fn as_registered(known: &Registered) -> Query {
 }
 
 /// What need not be asked again: everything but open stretches.
-pub fn closed(coverage: &[Coverage]) -> Vec<Window> {
+pub(crate) fn closed(coverage: &[Coverage]) -> Vec<Window> {
     coverage.iter().filter(|covered| !covered.open).map(|covered| covered.window).collect()
 }
 
 /// The limits as earlier runs learnt them.
-pub fn learnt_limits(archive: &Archive) -> anyhow::Result<Limits> {
+pub(crate) fn learnt_limits(archive: &Archive) -> anyhow::Result<Limits> {
     let mut limits = Limits::ASSUMED;
     for learnt in archive.learnt()? {
         match learnt.name.as_str() {
@@ -98,13 +98,13 @@ pub fn learnt_limits(archive: &Archive) -> anyhow::Result<Limits> {
 }
 
 /// Calls that the known script makes for the same job.
-pub fn script_calls(queries: usize, range: Window) -> u64 {
+pub(crate) fn script_calls(queries: usize, range: Window) -> u64 {
     let windows = range.secs().cast_unsigned().div_ceil(SCRIPT_WINDOW_S.cast_unsigned());
     windows * queries as u64
 }
 
 /// The three lines before the first call.
-pub fn brief(asked: &Asked, plan: &Plan, pace: Option<Pace>) -> String {
+pub(crate) fn brief(asked: &Asked, plan: &Plan, pace: Option<Pace>) -> String {
     let mut text = range_in_words(asked);
     let estimate = plan.estimate();
     let script = script_calls(plan.queries.len(), plan.range);
@@ -136,12 +136,12 @@ fn range_in_words(asked: &Asked) -> String {
     let (zone, range) = (&asked.zone, asked.range);
     let mut text = format!(
         "{} … {} (excluded), {}\n",
-        in_words(range.start(), zone),
-        in_words(range.end(), zone),
+        moment::in_words(range.start(), zone),
+        moment::in_words(range.end(), zone),
         length_in_words(SignedDuration::from_secs(range.secs())),
     );
     if let Some(wanted) = asked.clipped_from {
-        let (wanted, end) = (in_words(wanted, zone), in_words(range.end(), zone));
+        let (wanted, end) = (moment::in_words(wanted, zone), moment::in_words(range.end(), zone));
         writeln!(text, "  ends at {end} instead of {wanted}: what is younger may still be incomplete (--settle)")
             .expect("a String takes everything");
     }
@@ -164,7 +164,7 @@ fn in_pace(pace: Pace) -> String {
     format!("{} calls {period}", count(u64::from(pace.calls)))
 }
 
-fn words(asked: &Asked, plan: &Plan, pace: Pace, now: Timestamp) -> anyhow::Result<String> {
+fn in_words(asked: &Asked, plan: &Plan, pace: Pace, now: Timestamp) -> anyhow::Result<String> {
     let mut text = brief(asked, plan, Some(pace));
     if plan.range.start() < now - jindo::plan::RETENTION {
         text.push_str("  part of the range is older than 15 months, which is as long as Datadog keeps metrics\n");

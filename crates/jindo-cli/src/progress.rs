@@ -17,7 +17,7 @@ const EVENT_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
 /// Shows one run.
 #[derive(Debug)]
-pub struct Shown {
+pub(crate) struct Shown {
     style: Style,
     started: Timestamp,
     next: Timestamp,
@@ -34,7 +34,7 @@ enum Style {
 }
 
 impl Shown {
-    pub fn new(style: ProgressStyle, now: Timestamp) -> Self {
+    pub(crate) fn new(style: ProgressStyle, now: Timestamp) -> Self {
         let style = match style {
             ProgressStyle::Auto if std::io::stderr().is_terminal() => Style::Bar(bar()),
             ProgressStyle::Bar => Style::Bar(bar()),
@@ -46,7 +46,7 @@ impl Shown {
     }
 
     /// Ends the bar; what comes next is the summary.
-    pub fn done(&self) {
+    pub(crate) fn done(&self) {
         if let Style::Bar(bar) = &self.style {
             bar.finish_and_clear();
         }

@@ -11,14 +11,14 @@ const SITE_DEFAULT: &str = "datadoghq.com";
 
 /// What the environment says.
 #[derive(Debug)]
-pub struct Environment {
+pub(crate) struct Environment {
     api_key: Option<Secret>,
     app_key: Option<Secret>,
     site: Option<String>,
 }
 
 impl Environment {
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         Self {
             api_key: variable("DD_API_KEY").map(Secret::new),
             app_key: variable("DD_APP_KEY").map(Secret::new),
@@ -27,7 +27,7 @@ impl Environment {
     }
 
     /// Both keys, or a sentence that says which is missing.
-    pub fn keys(&self) -> Result<Keys, Usage> {
+    pub(crate) fn keys(&self) -> Result<Keys, Usage> {
         match (&self.api_key, &self.app_key) {
             (Some(api), Some(app)) => Ok(Keys { api: api.clone(), application: app.clone() }),
             (api, app) => {
@@ -44,7 +44,7 @@ impl Environment {
     }
 
     /// Where the API is: `--api-url`, `--site`, `DD_SITE`, or Datadog's first site.
-    pub fn endpoint(&self, place: &Where) -> anyhow::Result<(String, Endpoint)> {
+    pub(crate) fn endpoint(&self, place: &Where) -> anyhow::Result<(String, Endpoint)> {
         let site = place.site.as_ref().or(self.site.as_ref()).map_or(SITE_DEFAULT, String::as_str);
         let (site, url) = match &place.api_url {
             Some(url) => (url.clone(), checked(url)?),

@@ -7,7 +7,7 @@ use jindo_sim::{API_KEY, APP_KEY, BucketAtTo, Faults, Options, OverPoints, built
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-pub fn run(command: &args::Simulate) -> anyhow::Result<u8> {
+pub(crate) fn run(command: &args::Simulate) -> anyhow::Result<u8> {
     if command.list {
         screen::answer(&built_in_list())?;
         return Ok(0);
@@ -24,7 +24,7 @@ pub fn run(command: &args::Simulate) -> anyhow::Result<u8> {
              DD_API_KEY={API_KEY} DD_APP_KEY={APP_KEY} jindo export queries.txt --from -2d --api-url {url}\n  \
              counters: {url}/sim/stats\n"
         ));
-        jindo_sim::serve(listener, options, std::future::pending()).await?;
+        jindo_sim::serve(listener, options, std::future::pending::<()>()).await;
         Ok(0)
     })
 }

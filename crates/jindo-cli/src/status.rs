@@ -15,7 +15,7 @@ struct Standing {
     given_up: u64,
 }
 
-pub fn run(command: &args::Status) -> anyhow::Result<u8> {
+pub(crate) fn run(command: &args::Status) -> anyhow::Result<u8> {
     let archive = Archive::read(&command.dir)?;
     let standing = standing(&archive)?;
     let text = if command.json { json(&archive, &standing)? } else { words(&archive, &standing)? };

@@ -12,19 +12,19 @@ use std::path::PathBuf;
 
 /// Everything that is told of an export.
 #[derive(Debug)]
-pub struct Told {
-    pub asked: Asked,
+pub(crate) struct Told {
+    pub(crate) asked: Asked,
     /// As it was when the first call was made.
-    pub plan: Plan,
-    pub outcome: Outcome,
+    pub(crate) plan: Plan,
+    pub(crate) outcome: Outcome,
     /// What the files show; none after an interruption.
-    pub files: Option<Summary>,
-    pub dir: PathBuf,
-    pub took: SignedDuration,
+    pub(crate) files: Option<Summary>,
+    pub(crate) dir: PathBuf,
+    pub(crate) took: SignedDuration,
 }
 
 /// The words for stdout.
-pub fn of_export(told: &Told) -> String {
+pub(crate) fn of_export(told: &Told) -> String {
     match &told.files {
         Some(files) => finished(told, files),
         None => format!(

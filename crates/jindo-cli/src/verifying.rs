@@ -31,7 +31,7 @@ struct Line {
     mended: bool,
 }
 
-pub fn run(command: &args::Verify, clock: &dyn Clock) -> anyhow::Result<u8> {
+pub(crate) fn run(command: &args::Verify, clock: &dyn Clock) -> anyhow::Result<u8> {
     let report = if command.repair { repair(command, clock)? } else { look(command)? };
     let text = if command.json {
         format!("{}\n", serde_json::to_string_pretty(&report)?)

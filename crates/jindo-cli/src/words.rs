@@ -5,18 +5,18 @@ use std::fmt::Write as _;
 /// The user's input is wrong: exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
-pub struct Usage {
+pub(crate) struct Usage {
     text: String,
     hint: Option<String>,
 }
 
 impl Usage {
-    pub fn new(text: impl Into<String>) -> Self {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), hint: None }
     }
 
     #[must_use]
-    pub fn hint(self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 }
@@ -24,19 +24,19 @@ impl Usage {
 /// A failure with what to do about it: exit code 1.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
-pub struct Failed {
+pub(crate) struct Failed {
     text: String,
     hint: String,
 }
 
 impl Failed {
-    pub fn new(text: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn new(text: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { text: text.into(), hint: hint.into() }
     }
 }
 
 /// `error:`, `caused by:`, a blank line, `hint:`.
-pub fn render(error: &anyhow::Error) -> String {
+pub(crate) fn render(error: &anyhow::Error) -> String {
     let mut text = String::new();
     let mut said = error.to_string();
     writeln!(text, "error: {said}").expect("a String takes everything");
@@ -61,7 +61,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
 }
 
 /// 2 when the user can mend it before anything happens, else 1.
-pub fn exit_code(error: &anyhow::Error) -> u8 {
+pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     use jindo::archive::Error as Archive;
     let is_usage = error.chain().any(|cause| {
         cause.is::<Usage>()
@@ -74,7 +74,7 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
 }
 
 /// `1,632`.
-pub fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -87,13 +87,13 @@ pub fn count(number: u64) -> String {
 }
 
 /// `1 query`, `2 queries`.
-pub fn counted(number: u64, one: &str, many: &str) -> String {
+pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
 /// `2.1 GB`.
 #[expect(clippy::cast_precision_loss, reason = "rounded for people")]
-pub fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
     let mut value = bytes as f64;
     let mut unit = 0;
@@ -105,7 +105,7 @@ pub fn size(bytes: u64) -> String {
 }
 
 /// `48 s`, `27 min`, `1 h 2 min`, `93 h`.
-pub fn seconds(secs: u64) -> String {
+pub(crate) fn seconds(secs: u64) -> String {
     match secs {
         0..=119 => format!("{secs} s"),
         120..=7_199 => format!("{} min", (secs + 30) / 60),

@@ -141,8 +141,8 @@ impl Client {
     pub fn query(&self, list: &str, window: Window, done: impl FnOnce(Reply) + Send + 'static) {
         let (from, to) = (window.start_s(), window.end_s());
         let url = format!("{}/api/v1/query?from={from}&to={to}&query={}", self.url, escape(list));
-        let call = self.http.get(url).send();
-        self.runtime.get().spawn(async move { done(reply(call.await).await) });
+        let call = self.http.get(url);
+        self.runtime.get().spawn(async move { done(reply(call.send().await).await) });
     }
 
     /// `GET /api/v2/current_user`: whose organisation the keys open. No query call.
@@ -170,7 +170,9 @@ impl Client {
     }
 
     fn wait(&self, path: &str) -> reqwest::Result<Response> {
-        self.runtime.get().block_on(self.http.get(format!("{}{path}", self.url)).send())
+        let call = self.http.get(format!("{}{path}", self.url));
+        // Not `block_on(call.send())`: a call must begin on the runtime.
+        self.runtime.get().block_on(async { call.send().await })
     }
 }
 
