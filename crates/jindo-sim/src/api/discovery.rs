@@ -81,8 +81,8 @@ fn metrics(options: &Options, request: &Request) -> Response {
     if asked.is_some() && end < names.len() {
         let more = format!(
             ",\"meta\":{{\"pagination\":{{\"cursor\":null,\"next_cursor\":\"{end:x}\",\"limit\":{size},\"type\":\"cursor_limit\"}}}},\
-             \"links\":{{\"self\":null,\"last\":null,\"next\":\"/api/v2/metrics?page[size]={size}&page[cursor]={end:x}\",\
-             \"prev\":null,\"first\":null}}"
+             \"links\":{{\"self\":\"/api/v2/metrics?page[size]={size}\",\"last\":null,\"next\":\"/api/v2/metrics?page[size]={size}&page[cursor]={end:x}\",\
+             \"prev\":null,\"first\":\"/api/v2/metrics?page[size]={size}\"}}"
         );
         body.extend_from_slice(more.as_bytes());
     }

@@ -38,10 +38,7 @@ pub(super) fn html(status: u16, text: &str) -> Response {
 pub(super) fn too_many(nth: u64) -> Response {
     match nth % 4 {
         0 => edge(429, "Too many requests"),
-        1 => errors(
-            429,
-            "Rate limit of 3600 requests in 3600 seconds reached. Please try again later.",
-        ),
+        1 => errors(429, "Rate limit reached. Please try again later."),
         2 => Response::json(429, Vec::new()),
         _ => html(429, "Too Many Requests"),
     }
@@ -61,7 +58,7 @@ pub(super) fn refused(
 }
 
 /// 200 with `status: "error"`. [USER, reported verbatim in 2023]
-pub(super) fn error_in_200((from_s, to_s): (i64, i64), query: &str, text: &str) -> Response {
+fn error_in_200((from_s, to_s): (i64, i64), query: &str, text: &str) -> Response {
     let mut body =
         b"{\"status\":\"error\",\"res_type\":\"time_series\",\"resp_version\":1,\"query\":"
             .to_vec();
@@ -72,6 +69,11 @@ pub(super) fn error_in_200((from_s, to_s): (i64, i64), query: &str, text: &str) 
     crate::json::string(&mut body, text);
     body.extend_from_slice(b",\"group_by\":[]}");
     Response::json(200, body)
+}
+
+/// The 200 of a query that took too long. [USER]
+pub(super) fn timed_out(range_s: (i64, i64), query: &str) -> Response {
+    error_in_200(range_s, query, "Query timed out")
 }
 
 /// 414 for an escaped query that is too long [USER], 413 for too large a body.

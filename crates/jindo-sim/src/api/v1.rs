@@ -1,7 +1,7 @@
 //! `GET /api/v1/query`: the answer's JSON, with everything that varies between recordings.
 
 use super::errors;
-use super::query::{self, Range};
+use super::query::{self, Range, Refused};
 use crate::evaluate::{Answer, Line, selectors};
 use crate::faults::Fault;
 use crate::grammar::{self, Arg, Expr, Query};
@@ -35,6 +35,9 @@ pub(super) fn answer(
     if from_s >= to_s {
         return errors::errors(400, "The parameter 'from' must be before 'to'");
     }
+    if fault == Some(Fault::TimedOut) {
+        return errors::timed_out((from_s, to_s), &text);
+    }
     let range = Range { from_s, to_s, now_s, interval_s: None };
     let queries = match grammar::parse_list(&text) {
         Ok(queries) => queries,
@@ -42,7 +45,10 @@ pub(super) fn answer(
     };
     let answers = match query::answers(options, &queries, range) {
         Ok(answers) => answers,
-        Err(words) => return errors::refused(options, (from_s, to_s), &text, &words),
+        Err(Refused::TimedOut) => return errors::timed_out((from_s, to_s), &text),
+        Err(Refused::Query(words)) => {
+            return errors::refused(options, (from_s, to_s), &text, &words);
+        }
     };
     let mut items: Vec<Item<'_>> = Vec::new();
     for (index, (query, answer)) in queries.iter().zip(&answers).enumerate() {
