@@ -10,7 +10,7 @@ mod variety;
 use std::collections::HashMap;
 
 pub use aws::{built_in_list, built_in_queries};
-pub use expected::Expected;
+pub use expected::{Expected, ExpectedError};
 pub use signal::{Life, Presence, Shape, Signal};
 pub use variety::variety_queries;
 
