@@ -3,8 +3,8 @@
 //!
 //! Three layers, each of use alone: the data ([`Organisation`], whose [`Organisation::expected`] is the oracle of every
 //! test), the API as a pure function ([`Api::answer`], driven by any clock), and a server ([`Simulator`], [`serve`]).
-//! Marks in the docs say how a behaviour is known: `[DOC]` documented, `[REC]` recorded, `[USER]` reported by users,
-//! `[INF]` inferred, `[UNK]` unknown, so a choice.
+//! Marks in the docs say how a behaviour is known: `(DOC)` documented, `(REC)` recorded, `(USER)` reported by users,
+//! `(INF)` inferred, `(UNK)` unknown, so a choice.
 
 mod api;
 mod evaluate;

@@ -44,7 +44,7 @@ pub(super) fn needs_answer(fault: Fault) -> bool {
 /// The answer that a fault gives instead of the true one.
 pub(super) fn instead(fault: Fault, hash: u64) -> Response {
     match fault {
-        // Without `errors`, as seen for hours on end. [USER]
+        // Without `errors`, as seen for hours on end. (USER)
         Fault::Internal => Response::json(500, "{\"status\":\"error\",\"code\":500}"),
         Fault::BadGateway => errors::edge(502, "Bad Gateway"),
         Fault::Unavailable => errors::html(503, "Service Unavailable"),

@@ -7,7 +7,7 @@ use crate::options::{BucketAtTo, Options, OverPoints};
 use crate::resolution::{self, Resolution};
 use crate::wire::Request;
 
-/// The server's words for a query that it parsed and does not take. [USER]
+/// The server's words for a query that it parsed and does not take. (USER)
 pub(super) const INVALID: &str = "Invalid query input:\n";
 
 /// What is asked of the data. Epoch seconds.
@@ -37,7 +37,7 @@ pub(super) fn count(request: &Request) -> u64 {
 pub(super) enum Refused {
     /// The query is not allowed or not understood; the server's words.
     Query(String),
-    /// It took too long. Reported as a 200 with `status: "error"`. [USER]
+    /// It took too long. Reported as a 200 with `status: "error"`. (USER)
     TimedOut,
 }
 
@@ -47,7 +47,7 @@ impl From<String> for Refused {
     }
 }
 
-/// The answers to all queries, or the refusal: one bad query fails them all. [USER]
+/// The answers to all queries, or the refusal: one bad query fails them all. (USER)
 pub(super) fn answers(
     options: &Options,
     queries: &[Query],
@@ -61,7 +61,7 @@ pub(super) fn answers(
     }
     let refused =
         |query: &&Query| options.refused.iter().any(|part| query.text.contains(part.as_str()));
-    // A constant alone is no metric query. [INF]
+    // A constant alone is no metric query. (INF)
     let constant = |query: &Query| evaluate::selectors(&query.expr).is_empty();
     if queries.iter().any(|query| refused(&query) || constant(query)) {
         return Err(INVALID.to_owned().into());
@@ -100,7 +100,7 @@ fn request(options: &Options, queries: usize, range: Range) -> evaluate::Request
         from_s,
         to_s: after_to_s,
         visible_from_s: options.retention_s.map_or(i64::MIN, |kept_s| now_s - kept_s),
-        // The last bucket is cut by `to` and holds only its part; later than now there is nothing. [INF]
+        // The last bucket is cut by `to` and holds only its part; later than now there is nothing. (INF)
         visible_to_s: after_to_s.min(now_s - options.late_s + 1),
         interpolation: if queries == 1 {
             Interpolation::ByDefault

@@ -1,4 +1,4 @@
-//! `POST /api/v2/query/timeseries`, metrics source: columns on one shared list of times. [DOC]/[REC]
+//! `POST /api/v2/query/timeseries`, metrics source: columns on one shared list of times. (DOC)/(REC)
 
 use std::collections::BTreeSet;
 
@@ -117,7 +117,7 @@ fn substitute(formula: &str, named: &[(&str, &str)]) -> String {
     out
 }
 
-/// `errors` as a string in a 200. [DOC]
+/// `errors` as a string in a 200. (DOC)
 fn timed_out() -> Response {
     Response::json(200, "{\"errors\":\"Query timed out\"}")
 }
