@@ -10,13 +10,13 @@ use crate::noise;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
-    /// 500 with a JSON body without `errors`. [USER]
+    /// 500 with a JSON body without `errors`. (USER)
     Internal,
-    /// 502 in the edge's shape. [USER]
+    /// 502 in the edge's shape. (USER)
     BadGateway,
-    /// 503 with HTML. [USER]
+    /// 503 with HTML. (USER)
     Unavailable,
-    /// 504 with HTML. [USER]
+    /// 504 with HTML. (USER)
     GatewayTimeout,
     /// 429 of a second, short rate window (`X-RateLimit-Name: burst`), reset within a second.
     TooMany,
@@ -36,7 +36,7 @@ pub enum Fault {
     Empty,
     /// 200 with JSON that ends in the middle.
     BrokenJson,
-    /// 200 with `status: "error"` and the text `Query timed out`. [USER]
+    /// 200 with `status: "error"` and the text `Query timed out`. (USER)
     TimedOut,
     /// The right answer, very slowly.
     Drip,
@@ -44,7 +44,7 @@ pub enum Fault {
     Hang,
     /// A body that never ends.
     Endless,
-    /// Series without `query_index`. [USER: treated as a mismatch]
+    /// Series without `query_index`. (USER: treated as a mismatch)
     NoIndex,
     /// A `query_index` that nobody asked for.
     UnknownIndex,

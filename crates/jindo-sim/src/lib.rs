@@ -3,8 +3,8 @@
 //!
 //! Three layers, each of use alone: the data ([`Organisation`], whose [`Organisation::expected`] is the oracle of every
 //! test), the API as a pure function ([`Api::answer`], driven by any clock), and a server ([`Simulator`], [`serve`]).
-//! Marks in the docs say how a behaviour is known: `[DOC]` documented, `[REC]` recorded, `[USER]` reported by users,
-//! `[INF]` inferred, `[UNK]` unknown, so a choice.
+//! Marks in the docs say how a behaviour is known: `(DOC)` documented, `(REC)` recorded, `(USER)` reported by users,
+//! `(INF)` inferred, `(UNK)` unknown, so a choice.
 
 mod api;
 mod evaluate;
@@ -25,8 +25,8 @@ pub use faults::{Fault, Faults, FaultsError};
 pub use grammar::ParseError;
 pub use options::{API_KEY, APP_KEY, BucketAtTo, Compression, Options, OverPoints, Refusal};
 pub use organisation::{
-    Expected, Kind, Life, Metric, Organisation, Presence, Shape, Signal, Source, Unit,
-    built_in_list, built_in_queries, variety_queries,
+    Expected, ExpectedError, Kind, Life, Metric, Organisation, Presence, Shape, Signal, Source,
+    Unit, built_in_list, built_in_queries, variety_queries,
 };
 pub use rate::{HeaderStyle, Limit, RateWindow};
 pub use resolution::INTERVALS_S;

@@ -26,7 +26,7 @@ pub struct Options {
     pub app_keys: Vec<String>,
     /// A UUID, as `GET /api/v2/current_user` tells it.
     pub org_id: String,
-    /// Points per series; 1500. [DOC]
+    /// Points per series; 1500. (DOC)
     pub points_max: usize,
     pub over_points: OverPoints,
     /// Sizes of buckets in seconds, ascending.
@@ -34,15 +34,15 @@ pub struct Options {
     pub bucket_at_to: BucketAtTo,
     /// More queries in a call: 400. Not known of the real one.
     pub queries_max: Option<usize>,
-    /// More queries in a call: `Query timed out`. [USER]
+    /// More queries in a call: `Query timed out`. (USER)
     pub queries_before_timeout: Option<usize>,
-    /// More characters of `query`, escaped: 414. [USER: 7607]
+    /// More characters of `query`, escaped: 414. (USER: 7607)
     pub query_chars_max: usize,
     /// More bytes in a request's body: 413.
     pub request_bytes_max: usize,
     /// More bytes in an answer, before compression: 400.
     pub answer_bytes_max: Option<usize>,
-    /// Data is kept so long, in seconds; `None` is for ever. 15 months. [DOC]
+    /// Data is kept so long, in seconds; `None` is for ever. 15 months. (DOC)
     pub retention_s: Option<i64>,
     /// Points become visible so many seconds after their time; 0 is at once.
     pub late_s: i64,
@@ -71,32 +71,32 @@ pub struct Options {
 /// What happens to a query that would have more points per series than allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OverPoints {
-    /// A larger interval, without a word. [DOC]
+    /// A larger interval, without a word. (DOC)
     Coarser,
-    /// 400. [USER]
+    /// 400. (USER)
     Refused,
 }
 
-/// Whether the bucket that starts exactly at `to` is part of an answer. [UNK for v1; excluded in v2, DOC]
+/// Whether the bucket that starts exactly at `to` is part of an answer. (UNK for v1; excluded in v2, DOC)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BucketAtTo {
     Excluded,
     Included,
 }
 
-/// How a query that cannot be parsed or is not allowed is answered. [UNK: both were reported]
+/// How a query that cannot be parsed or is not allowed is answered. (UNK: both were reported)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// 400 with `{"errors": […]}`. [DOC]
+    /// 400 with `{"errors": […]}`. (DOC)
     Status400,
-    /// 200 with `status: "error"`. [USER]
+    /// 200 with `status: "error"`. (USER)
     Status200,
 }
 
 /// Whether answers are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// Where the client accepts gzip. [REC]
+    /// Where the client accepts gzip. (REC)
     WhenAccepted,
     Never,
 }

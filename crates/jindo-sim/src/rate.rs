@@ -1,5 +1,5 @@
 //! Rate limits as fixed calendar windows: so many calls between two multiples of the period, whenever they come.
-//! [REC: all recorded resets end at the hour.] Time is handed in; nothing here waits.
+//! (REC: all recorded resets end at the hour.) Time is handed in; nothing here waits.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -96,7 +96,7 @@ impl Windows {
     }
 }
 
-/// How rate headers are written. All of these were seen. [REC]/[USER]
+/// How rate headers are written. All of these were seen. (REC)/(USER)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeaderStyle {
     /// Whole numbers.

@@ -2,14 +2,14 @@
 
 use crate::evaluate::Grid;
 
-/// The sizes of buckets that the server keeps, in seconds. [DOC] names the ends and "nice" sizes; 1 to 14400 as seen in
-/// answers [REC]; the rest from users' tables [USER]. The full set is not public.
+/// The sizes of buckets that the server keeps, in seconds. (DOC) names the ends and "nice" sizes; 1 to 14400 as seen in
+/// answers (REC); the rest from users' tables (USER). The full set is not public.
 pub const INTERVALS_S: [i64; 22] = [
     1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1_200, 1_800, 3_600, 7_200, 14_400, 21_600,
     28_800, 43_200, 86_400, 604_800,
 ];
 
-/// (longest range, interval) in seconds where a query states none. [DOC] from one hour to a month; 1 s and 5 s [REC].
+/// (longest range, interval) in seconds where a query states none. (DOC) from one hour to a month; 1 s and 5 s (REC).
 const DEFAULTS_S: [(i64, i64); 9] = [
     (300, 1),
     (1_800, 5),
@@ -34,12 +34,12 @@ pub(crate) fn default_s(from_s: i64, to_s: i64) -> i64 {
 pub(crate) struct Resolution {
     /// Ascending, not empty.
     pub(crate) allowed_s: Vec<i64>,
-    /// Points per series; 1500. [DOC]
+    /// Points per series; 1500. (DOC)
     pub(crate) points_max: usize,
 }
 
 impl Resolution {
-    /// The nearest allowed size [DOC: "snap"]; the next larger ones while the range holds more buckets than allowed.
+    /// The nearest allowed size (DOC: "snap"); the next larger ones while the range holds more buckets than allowed.
     pub(crate) fn resolve(&self, stated_s: i64, from_s: i64, to_s: i64) -> i64 {
         let snapped_s = self.snap(stated_s);
         let fits =

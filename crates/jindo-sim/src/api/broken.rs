@@ -25,6 +25,7 @@ pub(super) fn needs_answer(fault: Fault) -> bool {
         | Fault::BrokenJson
         | Fault::Drip
         | Fault::Endless
+        | Fault::TimedOut
         | Fault::NoIndex
         | Fault::UnknownIndex => true,
         Fault::Internal
@@ -36,7 +37,6 @@ pub(super) fn needs_answer(fault: Fault) -> bool {
         | Fault::Reset
         | Fault::Html
         | Fault::Empty
-        | Fault::TimedOut
         | Fault::Hang => false,
     }
 }
@@ -44,7 +44,7 @@ pub(super) fn needs_answer(fault: Fault) -> bool {
 /// The answer that a fault gives instead of the true one.
 pub(super) fn instead(fault: Fault, hash: u64) -> Response {
     match fault {
-        // Without `errors`, as seen for hours on end. [USER]
+        // Without `errors`, as seen for hours on end. (USER)
         Fault::Internal => Response::json(500, "{\"status\":\"error\",\"code\":500}"),
         Fault::BadGateway => errors::edge(502, "Bad Gateway"),
         Fault::Unavailable => errors::html(503, "Service Unavailable"),
@@ -65,7 +65,6 @@ pub(super) fn instead(fault: Fault, hash: u64) -> Response {
         }
         Fault::TooManyBare => errors::too_many(hash),
         Fault::Html => errors::html(200, "OK"),
-        Fault::TimedOut => errors::error_in_200((0, 0), "", "Query timed out"),
         Fault::Reset => Response { delivery: Delivery::Reset, ..Response::json(200, Vec::new()) },
         Fault::Hang => Response { delivery: Delivery::Hang, ..Response::json(200, Vec::new()) },
         Fault::Empty
@@ -75,6 +74,7 @@ pub(super) fn instead(fault: Fault, hash: u64) -> Response {
         | Fault::BrokenJson
         | Fault::Drip
         | Fault::Endless
+        | Fault::TimedOut
         | Fault::NoIndex
         | Fault::UnknownIndex => Response::json(200, Vec::new()),
     }

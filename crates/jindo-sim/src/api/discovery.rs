@@ -1,11 +1,11 @@
-//! Everything that is not a query: keys, the user's organisation, lists of metrics, metadata. [DOC]/[REC]
+//! Everything that is not a query: keys, the user's organisation, lists of metrics, metadata. (DOC)/(REC)
 
 use super::errors;
 use crate::json;
 use crate::options::Options;
 use crate::wire::{Request, Response, decode};
 
-/// Metrics on one page when the client does not say, and at most. [DOC]
+/// Metrics on one page when the client does not say, and at most. (DOC)
 const PAGE_MAX: usize = 10_000;
 
 /// The answer of `route`, named as in the statistics.
@@ -22,7 +22,7 @@ pub(super) fn answer(options: &Options, route: &str, request: &Request) -> Respo
     }
 }
 
-/// The user with the organisation as a relationship. [DOC]
+/// The user with the organisation as a relationship. (DOC)
 fn current_user(options: &Options) -> Response {
     let org_id = &options.org_id;
     let body = format!(
@@ -36,7 +36,7 @@ fn current_user(options: &Options) -> Response {
     Response::json(200, body)
 }
 
-/// `from` comes back as a string. [REC]
+/// `from` comes back as a string. (REC)
 fn active_metrics(options: &Options, request: &Request) -> Response {
     let from = request.parameter("from").unwrap_or_default();
     if from.parse::<i64>().is_err() {
@@ -57,7 +57,7 @@ fn names(options: &Options) -> Vec<&str> {
     names
 }
 
-/// One page; the last one has no `meta`. [REC] The cursor is the position, in hexadecimal, as opaque as the real one.
+/// One page; the last one has no `meta`. (REC) The cursor is the position, in hexadecimal, as opaque as the real one.
 fn metrics(options: &Options, request: &Request) -> Response {
     let names = names(options);
     let asked = request.parameter("page[size]");
@@ -81,8 +81,8 @@ fn metrics(options: &Options, request: &Request) -> Response {
     if asked.is_some() && end < names.len() {
         let more = format!(
             ",\"meta\":{{\"pagination\":{{\"cursor\":null,\"next_cursor\":\"{end:x}\",\"limit\":{size},\"type\":\"cursor_limit\"}}}},\
-             \"links\":{{\"self\":null,\"last\":null,\"next\":\"/api/v2/metrics?page[size]={size}&page[cursor]={end:x}\",\
-             \"prev\":null,\"first\":null}}"
+             \"links\":{{\"self\":\"/api/v2/metrics?page[size]={size}\",\"last\":null,\"next\":\"/api/v2/metrics?page[size]={size}&page[cursor]={end:x}\",\
+             \"prev\":null,\"first\":\"/api/v2/metrics?page[size]={size}\"}}"
         );
         body.extend_from_slice(more.as_bytes());
     }
@@ -117,7 +117,7 @@ fn metadata(options: &Options, request: &Request) -> Response {
     Response::json(200, body)
 }
 
-/// `q=metrics:part`: names that contain the part. [DOC]
+/// `q=metrics:part`: names that contain the part. (DOC)
 fn search(options: &Options, request: &Request) -> Response {
     let Some(wanted) = request.parameter("q") else {
         return errors::errors(400, "The parameter 'q' is required");

@@ -6,7 +6,7 @@ use crate::wire::{Request, Response};
 /// Smaller bodies are not worth compressing.
 pub(super) const COMPRESS_FROM_BYTES: usize = 512;
 
-/// `{"errors":[text]}`. [DOC]
+/// `{"errors":[text]}`. (DOC)
 pub(super) fn errors(status: u16, text: &str) -> Response {
     let mut body = b"{\"errors\":[".to_vec();
     crate::json::string(&mut body, text);
@@ -14,7 +14,7 @@ pub(super) fn errors(status: u16, text: &str) -> Response {
     Response::json(status, body)
 }
 
-/// The edge's shape. [REC for 403, USER for 429 and 502]
+/// The edge's shape. (REC for 403, USER for 429 and 502)
 pub(super) fn edge(status: u16, text: &str) -> Response {
     Response::json(
         status,
@@ -25,7 +25,7 @@ pub(super) fn edge(status: u16, text: &str) -> Response {
     )
 }
 
-/// A page of the edge. [USER]
+/// A page of the edge. (USER)
 pub(super) fn html(status: u16, text: &str) -> Response {
     Response::new(
         status,
@@ -34,14 +34,11 @@ pub(super) fn html(status: u16, text: &str) -> Response {
     )
 }
 
-/// 429 bodies in rotation: the edge's, the documented, empty, HTML. [USER]/[DOC]
+/// 429 bodies in rotation: the edge's, the documented, empty, HTML. (USER)/(DOC)
 pub(super) fn too_many(nth: u64) -> Response {
     match nth % 4 {
         0 => edge(429, "Too many requests"),
-        1 => errors(
-            429,
-            "Rate limit of 3600 requests in 3600 seconds reached. Please try again later.",
-        ),
+        1 => errors(429, "Rate limit reached. Please try again later."),
         2 => Response::json(429, Vec::new()),
         _ => html(429, "Too Many Requests"),
     }
@@ -60,8 +57,8 @@ pub(super) fn refused(
     }
 }
 
-/// 200 with `status: "error"`. [USER, reported verbatim in 2023]
-pub(super) fn error_in_200((from_s, to_s): (i64, i64), query: &str, text: &str) -> Response {
+/// 200 with `status: "error"`. (USER, reported verbatim in 2023)
+fn error_in_200((from_s, to_s): (i64, i64), query: &str, text: &str) -> Response {
     let mut body =
         b"{\"status\":\"error\",\"res_type\":\"time_series\",\"resp_version\":1,\"query\":"
             .to_vec();
@@ -74,7 +71,12 @@ pub(super) fn error_in_200((from_s, to_s): (i64, i64), query: &str, text: &str) 
     Response::json(200, body)
 }
 
-/// 414 for an escaped query that is too long [USER], 413 for too large a body.
+/// The 200 of a query that took too long. (USER)
+pub(super) fn timed_out(range_s: (i64, i64), query: &str) -> Response {
+    error_in_200(range_s, query, "Query timed out")
+}
+
+/// 414 for an escaped query that is too long (USER), 413 for too large a body.
 pub(super) fn too_long(options: &Options, request: &Request) -> Option<Response> {
     let query_chars = request.raw_parameter("query").map_or(0, str::len);
     if query_chars > options.query_chars_max {
@@ -83,7 +85,7 @@ pub(super) fn too_long(options: &Options, request: &Request) -> Option<Response>
     (request.body.len() > options.request_bytes_max).then(|| errors(413, "Payload too large"))
 }
 
-/// The 403 of a request without valid keys. `validate` wants no application key. [DOC]
+/// The 403 of a request without valid keys. `validate` wants no application key. (DOC)
 pub(super) fn unauthorised(
     options: &Options,
     request: &Request,
@@ -106,7 +108,7 @@ pub(super) fn unauthorised(
         Some(false) | None => return Some(edge(403, "Forbidden")),
     }
     let app_key_valid = valid("dd-application-key", &options.app_keys) == Some(true);
-    // 25 bytes, as reported. [USER]
+    // 25 bytes, as reported. (USER)
     (!api_key_is_enough && !app_key_valid)
         .then(|| Response::json(403, "{\"errors\": [\"Forbidden\"]}"))
 }

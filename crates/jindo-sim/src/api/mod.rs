@@ -280,7 +280,7 @@ impl Job {
 
     fn truth(&self, hash: u64) -> Response {
         if Route::of(&self.request) == Route::Timeseries {
-            return timeseries::answer(&self.options, self.now_s, &self.request);
+            return timeseries::answer(&self.options, self.now_s, &self.request, self.fault);
         }
         v1::answer(&self.options, self.now_s, &self.request, (hash, self.fault))
     }

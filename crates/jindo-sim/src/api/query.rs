@@ -7,6 +7,9 @@ use crate::options::{BucketAtTo, Options, OverPoints};
 use crate::resolution::{self, Resolution};
 use crate::wire::Request;
 
+/// The server's words for a query that it parsed and does not take. (USER)
+pub(super) const INVALID: &str = "Invalid query input:\n";
+
 /// What is asked of the data. Epoch seconds.
 #[expect(clippy::struct_field_names, reason = "the postfix is the unit")]
 #[derive(Debug, Clone, Copy)]
@@ -29,33 +32,59 @@ pub(super) fn count(request: &Request) -> u64 {
     queries.map_or(0, |queries| queries.len() as u64)
 }
 
-/// The answers to all queries, or the words of the refusal: one bad query fails them all. [USER]
+/// Why a call gets no data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// The query is not allowed or not understood; the server's words.
+    Query(String),
+    /// It took too long. Reported as a 200 with `status: "error"`. (USER)
+    TimedOut,
+}
+
+impl From<String> for Refused {
+    fn from(words: String) -> Self {
+        Refused::Query(words)
+    }
+}
+
+/// The answers to all queries, or the refusal: one bad query fails them all. (USER)
 pub(super) fn answers(
     options: &Options,
     queries: &[Query],
     range: Range,
-) -> Result<Vec<Answer>, String> {
+) -> Result<Vec<Answer>, Refused> {
     if options.queries_max.is_some_and(|max| queries.len() > max) {
-        return Err(format!("Too many queries: {}", queries.len()));
+        return Err(format!("Too many queries: {}", queries.len()).into());
     }
     if options.queries_before_timeout.is_some_and(|max| queries.len() > max) {
-        return Err("Query timed out".to_owned());
+        return Err(Refused::TimedOut);
     }
     let refused =
         |query: &&Query| options.refused.iter().any(|part| query.text.contains(part.as_str()));
-    if queries.iter().any(|query| refused(&query)) {
-        return Err("Invalid query input:\n".to_owned());
+    // A constant alone is no metric query. (INF)
+    let constant = |query: &Query| evaluate::selectors(&query.expr).is_empty();
+    if queries.iter().any(|query| refused(&query) || constant(query)) {
+        return Err(INVALID.to_owned().into());
     }
     if options.retention_s.is_some_and(|kept_s| range.to_s <= range.now_s - kept_s) {
-        return Err("Queries ending outside the retention date are invalid".to_owned());
+        return Err("Queries ending outside the retention date are invalid".to_owned().into());
+    }
+    let longest_s = options.intervals_s.last().copied().unwrap_or(1);
+    let points = Grid::covering(range.from_s, range.to_s, longest_s).len;
+    if points > options.points_max {
+        return Err(format!(
+            "Too many points: {points} of at most {} a series",
+            options.points_max
+        )
+        .into());
     }
     let request = request(options, queries.len(), range);
     queries
         .iter()
         .map(|query| {
             refuse_fine(options, &query.expr, &request)?;
-            evaluate::evaluate(&options.organisation, &query.expr, &request)
-                .map_err(|e| e.to_string())
+            Ok(evaluate::evaluate(&options.organisation, &query.expr, &request)
+                .map_err(|e| e.to_string())?)
         })
         .collect()
 }
@@ -71,7 +100,7 @@ fn request(options: &Options, queries: usize, range: Range) -> evaluate::Request
         from_s,
         to_s: after_to_s,
         visible_from_s: options.retention_s.map_or(i64::MIN, |kept_s| now_s - kept_s),
-        // The last bucket is cut by `to` and holds only its part; later than now there is nothing. [INF]
+        // The last bucket is cut by `to` and holds only its part; later than now there is nothing. (INF)
         visible_to_s: after_to_s.min(now_s - options.late_s + 1),
         interpolation: if queries == 1 {
             Interpolation::ByDefault

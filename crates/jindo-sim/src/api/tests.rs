@@ -436,7 +436,7 @@ fn discovery() {
     check(
         &get("/api/v2/metrics?page%5Bsize%5D=2"),
         &expect![[
-            r#"200 {"data":[{"type":"metrics","id":"aws.autoscaling.group_total_instances"},{"type":"metrics","id":"aws.certificatemanager.days_to_expiry"}],"meta":{"pagination":{"cursor":null,"next_cursor":"2","limit":2,"type":"cursor_limit"}},"links":{"self":null,"last":null,"next":"/api/v2/metrics?page[size]=2&page[cursor]=2","prev":null,"first":null}}"#
+            r#"200 {"data":[{"type":"metrics","id":"aws.autoscaling.group_total_instances"},{"type":"metrics","id":"aws.certificatemanager.days_to_expiry"}],"meta":{"pagination":{"cursor":null,"next_cursor":"2","limit":2,"type":"cursor_limit"}},"links":{"self":"/api/v2/metrics?page[size]=2","last":null,"next":"/api/v2/metrics?page[size]=2&page[cursor]=2","prev":null,"first":"/api/v2/metrics?page[size]=2"}}"#
         ]],
     );
     check(

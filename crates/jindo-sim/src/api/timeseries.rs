@@ -1,9 +1,10 @@
-//! `POST /api/v2/query/timeseries`, metrics source: columns on one shared list of times. [DOC]/[REC]
+//! `POST /api/v2/query/timeseries`, metrics source: columns on one shared list of times. (DOC)/(REC)
 
 use std::collections::BTreeSet;
 
-use super::query::{self, Range};
+use super::query::{self, INVALID, Range, Refused};
 use super::{errors, v1};
+use crate::faults::Fault;
 use crate::grammar::{self, Query};
 use crate::json::{self, Number, Spelling, Time, Value};
 use crate::options::Options;
@@ -21,7 +22,15 @@ struct Asked {
     texts: Vec<String>,
 }
 
-pub(super) fn answer(options: &Options, now_s: i64, request: &Request) -> Response {
+pub(super) fn answer(
+    options: &Options,
+    now_s: i64,
+    request: &Request,
+    fault: Option<Fault>,
+) -> Response {
+    if fault == Some(Fault::TimedOut) {
+        return timed_out();
+    }
     let asked = match asked(&request.body) {
         Ok(asked) => asked,
         Err(words) => return errors::errors(400, &words),
@@ -30,15 +39,16 @@ pub(super) fn answer(options: &Options, now_s: i64, request: &Request) -> Respon
     for text in &asked.texts {
         match grammar::parse_list(text) {
             Ok(mut parsed) if parsed.len() == 1 => queries.append(&mut parsed),
-            Ok(_) => return errors::errors(400, "Invalid query input:\n"),
+            Ok(_) => return errors::errors(400, INVALID),
             Err(e) => return errors::errors(400, &e.to_string()),
         }
     }
     let range =
         Range { from_s: asked.from_s, to_s: asked.to_s, now_s, interval_s: asked.interval_s };
     match query::answers(options, &queries, range) {
-        Ok(answers) => document(&answers),
-        Err(words) => errors::errors(400, &words),
+        Ok(answers) => document(&answers, fault),
+        Err(Refused::TimedOut) => timed_out(),
+        Err(Refused::Query(words)) => errors::errors(400, &words),
     }
 }
 
@@ -107,7 +117,12 @@ fn substitute(formula: &str, named: &[(&str, &str)]) -> String {
     out
 }
 
-fn document(answers: &[crate::evaluate::Answer]) -> Response {
+/// `errors` as a string in a 200. (DOC)
+fn timed_out() -> Response {
+    Response::json(200, "{\"errors\":\"Query timed out\"}")
+}
+
+fn document(answers: &[crate::evaluate::Answer], fault: Option<Fault>) -> Response {
     let mut rows = Vec::new();
     let mut times = BTreeSet::new();
     for (index, answer) in answers.iter().enumerate() {
@@ -126,7 +141,12 @@ fn document(answers: &[crate::evaluate::Answer]) -> Response {
     json::list(&mut out, &rows, |out, (index, answer, line)| {
         out.extend_from_slice(b"{\"group_tags\":");
         json::strings(out, &line.tags);
-        out.extend_from_slice(format!(",\"query_index\":{index},\"unit\":").as_bytes());
+        match fault {
+            Some(Fault::NoIndex) => {}
+            Some(Fault::UnknownIndex) => out.extend_from_slice(b",\"query_index\":9999"),
+            _ => out.extend_from_slice(format!(",\"query_index\":{index}").as_bytes()),
+        }
+        out.extend_from_slice(b",\"unit\":");
         v1::unit(out, answer.unit);
         out.push(b'}');
     });

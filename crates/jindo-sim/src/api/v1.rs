@@ -1,7 +1,7 @@
 //! `GET /api/v1/query`: the answer's JSON, with everything that varies between recordings.
 
 use super::errors;
-use super::query::{self, Range};
+use super::query::{self, Range, Refused};
 use crate::evaluate::{Answer, Line, selectors};
 use crate::faults::Fault;
 use crate::grammar::{self, Arg, Expr, Query};
@@ -35,6 +35,9 @@ pub(super) fn answer(
     if from_s >= to_s {
         return errors::errors(400, "The parameter 'from' must be before 'to'");
     }
+    if fault == Some(Fault::TimedOut) {
+        return errors::timed_out((from_s, to_s), &text);
+    }
     let range = Range { from_s, to_s, now_s, interval_s: None };
     let queries = match grammar::parse_list(&text) {
         Ok(queries) => queries,
@@ -42,7 +45,10 @@ pub(super) fn answer(
     };
     let answers = match query::answers(options, &queries, range) {
         Ok(answers) => answers,
-        Err(words) => return errors::refused(options, (from_s, to_s), &text, &words),
+        Err(Refused::TimedOut) => return errors::timed_out((from_s, to_s), &text),
+        Err(Refused::Query(words)) => {
+            return errors::refused(options, (from_s, to_s), &text, &words);
+        }
     };
     let mut items: Vec<Item<'_>> = Vec::new();
     for (index, (query, answer)) in queries.iter().zip(&answers).enumerate() {
@@ -67,14 +73,14 @@ fn seconds(request: &Request, name: &str) -> Result<i64, Response> {
     let text = request
         .parameter(name)
         .ok_or_else(|| errors::errors(400, &format!("The parameter '{name}' is required")))?;
-    // Whole seconds only [USER]; beyond these bounds arithmetic on milliseconds would overflow.
+    // Whole seconds only (USER); beyond these bounds arithmetic on milliseconds would overflow.
     let seconds = text.parse().ok().filter(|s| (0..=1_000_000_000_000_i64).contains(s));
     seconds
         .ok_or_else(|| errors::errors(400, &format!("The parameter '{name}' must be an integer")))
 }
 
-/// In comma lists all series share one grid: every time at which any has a value. [USER] `None` for a lone query,
-/// whose empty buckets are left out. [REC]
+/// In comma lists all series share one grid: every time at which any has a value. (USER) `None` for a lone query,
+/// whose empty buckets are left out. (REC)
 fn shared_times(queries: &[Query], items: &[Item<'_>]) -> Option<Vec<i64>> {
     if queries.len() < 2 {
         return None;
@@ -139,7 +145,7 @@ impl Writer {
             ("message", json::text(|out| json::string(out, ""))),
             ("group_by", json::text(|out| json::strings(out, &keys))),
         ];
-        // The order of keys varies between recordings. [REC]
+        // The order of keys varies between recordings. (REC)
         noise::shuffle(&mut members, self.hash);
         (json::text(|out| json::members(out, &members)), points)
     }
@@ -187,7 +193,7 @@ impl Writer {
             ("interval", number(interval_s)),
             ("length", number(i64::try_from(times.len()).unwrap_or(i64::MAX))),
             ("start", number(first_s * 1_000)),
-            // Recorded: the last point's time plus the interval minus a second. [REC]
+            // Recorded: the last point's time plus the interval minus a second. (REC)
             ("end", number((last_s + interval_s - 1) * 1_000)),
             ("pointlist", pointlist),
             ("tag_set", json::text(|out| json::strings(out, &line.tags))),
@@ -213,7 +219,7 @@ impl Writer {
     }
 }
 
-/// Filter tags, then group tags, joined by commas; `*` when there are neither. [REC]
+/// Filter tags, then group tags, joined by commas; `*` when there are neither. (REC)
 fn scope(selectors: &[&grammar::Selector], tags: &[String]) -> String {
     let filter = selectors.first().map_or("*", |s| s.filter_text.as_str());
     scoped(filter, tags)
@@ -239,7 +245,7 @@ enum Detail {
     Full,
 }
 
-/// The expression as text, for one group. [REC: `avg:M{bar:baz,host:h}` for `avg:M{bar:baz}by{host}`]
+/// The expression as text, for one group. (REC: `avg:M{bar:baz,host:h}` for `avg:M{bar:baz}by{host}`)
 fn render(expr: &Expr, tags: &[String], detail: Detail) -> String {
     match expr {
         Expr::Number(n) => format!("{n}"),
@@ -270,7 +276,7 @@ fn render(expr: &Expr, tags: &[String], detail: Detail) -> String {
     }
 }
 
-/// `null`, or a list of two: the unit and what it is per. [REC]
+/// `null`, or a list of two: the unit and what it is per. (REC)
 pub(super) fn unit(out: &mut Vec<u8>, unit: Option<Unit>) {
     let Some(unit) = unit else {
         out.extend_from_slice(b"null");

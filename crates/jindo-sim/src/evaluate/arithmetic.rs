@@ -1,5 +1,5 @@
 //! `+ - * /` between answers: series are matched by their set of group tags; a constant or a single ungrouped series
-//! meets every series of the other side. Where either side has no value the result has none. [DOC]/[INF]
+//! meets every series of the other side. Where either side has no value the result has none. (DOC)/(INF)
 
 use std::collections::HashMap;
 

@@ -148,7 +148,7 @@ fn running(weight: impl Fn(i64) -> f64 + 'static) -> Change {
     })
 }
 
-/// `ewma_N` and `median_N`, N as documented. [DOC]
+/// `ewma_N` and `median_N`, N as documented. (DOC)
 fn smoothing(function: &str, args: &[Arg]) -> Option<Change> {
     if !args.is_empty() {
         return None;
@@ -180,7 +180,7 @@ fn smoothing(function: &str, args: &[Arg]) -> Option<Change> {
     })
 }
 
-/// Drops the groups whose name says that a tag is missing. [DOC]
+/// Drops the groups whose name says that a tag is missing. (DOC)
 fn exclude_na(mut answer: Answer) -> Answer {
     answer.lines.retain(|line| !line.tags.iter().any(|tag| tag.ends_with(":N/A")));
     answer
@@ -204,7 +204,7 @@ fn count(mut answer: Answer, counts: impl Fn(f64) -> bool) -> Answer {
     answer
 }
 
-/// `top(q, N, 'mean', 'desc')`, `top5_max(q)`, `bottom10(q)`: the first N series by one number each. [DOC]
+/// `top(q, N, 'mean', 'desc')`, `top5_max(q)`, `bottom10(q)`: the first N series by one number each. (DOC)
 struct Rank {
     keep: usize,
     by: String,

@@ -1,5 +1,5 @@
-//! From an expression and a time range to numbers: time first, then space [DOC], on a dense grid of buckets that are
-//! aligned to UNIX time [DOC]. Pure; allocates per series, never per sample. Knows no limits, no wire and no faults.
+//! From an expression and a time range to numbers: time first, then space (DOC), on a dense grid of buckets that are
+//! aligned to UNIX time (DOC). Pure; allocates per series, never per sample. Knows no limits, no wire and no faults.
 
 mod arithmetic;
 mod functions;
@@ -25,7 +25,7 @@ pub(crate) struct Request {
     pub(crate) visible_from_s: i64,
     /// Samples at or after this are not there: cut off by `to`, late, or in the future.
     pub(crate) visible_to_s: i64,
-    /// Whether sources that are combined are interpolated by default: in lone queries they are. [DOC]
+    /// Whether sources that are combined are interpolated by default: in lone queries they are. (DOC)
     pub(crate) interpolation: Interpolation,
     pub(crate) intervals: Intervals,
 }
@@ -33,7 +33,7 @@ pub(crate) struct Request {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Interpolation {
     ByDefault,
-    /// In comma lists only an explicit `.fill` interpolates. [DOC]
+    /// In comma lists only an explicit `.fill` interpolates. (DOC)
     WhenAsked,
 }
 
@@ -84,7 +84,7 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
-    /// The buckets that start in `[from_s, to_s)`. [REC]
+    /// The buckets that start in `[from_s, to_s)`. (REC)
     pub(crate) fn covering(from_s: i64, to_s: i64, interval_s: i64) -> Self {
         let start_s = first_multiple(from_s, interval_s);
         let len = (first_multiple(to_s, interval_s) - start_s).max(0) / interval_s;

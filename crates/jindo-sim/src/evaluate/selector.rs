@@ -1,4 +1,4 @@
-//! One series expression: choose the sources, group them, aggregate over time, then over space. [DOC]
+//! One series expression: choose the sources, group them, aggregate over time, then over space. (DOC)
 
 #![expect(clippy::cast_precision_loss, reason = "intervals in seconds are far below 2^53")]
 
@@ -8,7 +8,7 @@ use super::{Answer, Constant, Grid, Interpolation, Line, Request, raw, space};
 use crate::grammar::{Aggregator, Counting, Fill, Method, Selector};
 use crate::organisation::{Kind, Metric, Organisation, Source};
 
-/// Linear interpolation reaches this far past a real value unless the query says otherwise. [DOC]
+/// Linear interpolation reaches this far past a real value unless the query says otherwise. (DOC)
 const INTERPOLATION_S: i64 = 300;
 
 pub(super) fn evaluate(
@@ -35,8 +35,8 @@ pub(super) fn evaluate(
     Answer { grid, lines, unit: metric.unit, constant: Constant::No }
 }
 
-/// Sources by their group's tags, `key:N/A` where a source lacks the key. [USER] A source with several values of one
-/// key is in several groups. [DOC]
+/// Sources by their group's tags, `key:N/A` where a source lacks the key. (USER) A source with several values of one
+/// key is in several groups. (DOC)
 fn groups<'a>(metric: &'a Metric, selector: &Selector) -> BTreeMap<Vec<String>, Vec<&'a Source>> {
     let mut groups: BTreeMap<Vec<String>, Vec<&Source>> = BTreeMap::new();
     for source in metric.sources.iter().filter(|s| selector.filter.admits(&s.tags)) {
@@ -93,14 +93,14 @@ fn time_then_space(
     values
 }
 
-/// The stated method; else SUM for counts and rates under `.as_count()`/`.as_rate()`, AVG for everything. [DOC]
+/// The stated method; else SUM for counts and rates under `.as_count()`/`.as_rate()`, AVG for everything. (DOC)
 fn method(metric: &Metric, selector: &Selector) -> Method {
     let stated = selector.rollup.and_then(|r| r.method);
     let counted = selector.counting.is_some() && metric.kind != Kind::Gauge;
     stated.unwrap_or(if counted { Method::Sum } else { Method::Avg })
 }
 
-/// A rate's sample stands for `spacing` seconds of events when it is counted. [DOC]
+/// A rate's sample stands for `spacing` seconds of events when it is counted. (DOC)
 fn scale(metric: &Metric, selector: &Selector, source: &Source) -> f64 {
     match (metric.kind, selector.counting) {
         (Kind::Rate, Some(_)) => source.signal.spacing_s as f64,
@@ -109,7 +109,7 @@ fn scale(metric: &Metric, selector: &Selector, source: &Source) -> f64 {
 }
 
 /// Interpolates only where some source of the group has a real value, and by default only when several are combined in
-/// a lone query that neither counts nor fills. [DOC]
+/// a lone query that neither counts nor fills. (DOC)
 fn fill_gaps(selector: &Selector, request: &Request, grid: &Grid, buckets: &mut [Vec<f64>]) {
     let fill = match (selector.fill, selector.counting, request.interpolation) {
         (Some(fill), _, _) => fill,
@@ -126,7 +126,7 @@ fn fill_gaps(selector: &Selector, request: &Request, grid: &Grid, buckets: &mut 
     }
 }
 
-/// Distributions: all samples of the group and bucket are aggregated together. [DOC]
+/// Distributions: all samples of the group and bucket are aggregated together. (DOC)
 fn at_once(selector: &Selector, sources: &[&Source], grid: &Grid, request: &Request) -> Vec<f64> {
     let aggregator = selector.aggregator.unwrap_or(Aggregator::Avg);
     let mut seen = Vec::new();

@@ -62,7 +62,7 @@ fn compares(comparison: Comparison, value: f64, bound: f64) -> bool {
     }
 }
 
-/// Fills the gaps of one source where `wanted` says that a value is needed. Reaches `limit_s` past a real value. [DOC]
+/// Fills the gaps of one source where `wanted` says that a value is needed. Reaches `limit_s` past a real value. (DOC)
 pub(super) fn fill(fill: Fill, grid: &Grid, values: &mut [f64], wanted: &[bool]) {
     match fill {
         Fill::Null => {}

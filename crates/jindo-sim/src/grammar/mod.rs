@@ -8,7 +8,7 @@
 //! term   = number | "(" expr ")" | "-" term | name "(" arg ("," arg)* ")" | series
 //! series = [agg ":"] metric "{" scope "}" ["by" "{" keys "}"] ("." modifier "(" args ")")*
 //! ```
-//! [USER]/[DOC]: reconstructed from public queries and error texts; the server's own grammar is not public.
+//! (USER)/(DOC): reconstructed from public queries and error texts; the server's own grammar is not public.
 
 mod parser;
 mod scope;
@@ -21,10 +21,10 @@ pub(crate) use scope::Filter;
 /// Nested parentheses, calls and negations beyond this are refused, so that no query can exhaust the stack.
 pub(crate) const DEPTH_MAX: usize = 64;
 
-/// A metric's name is at most this many characters long. [DOC]
+/// A metric's name is at most this many characters long. (DOC)
 pub(crate) const METRIC_CHARS_MAX: usize = 200;
 
-/// Why a text is no query, in the words of the server's PEG library. [USER]
+/// Why a text is no query, in the words of the server's PEG library. (USER)
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "Error parsing query: \nunable to parse {text}: Rule '{rule}' didn't match at '{rest}' (line 1, column {column})."
@@ -86,7 +86,7 @@ pub(crate) enum Arg {
 /// What chooses and combines the sources of one metric.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Selector {
-    /// `None` when the query names none: the answer's `aggr` is null then, the values are averages. [REC]
+    /// `None` when the query names none: the answer's `aggr` is null then, the values are averages. (REC)
     pub(crate) aggregator: Option<Aggregator>,
     /// The aggregator as written, without the colon.
     pub(crate) aggregator_text: String,

@@ -5,7 +5,7 @@ use super::{
     Operator, ParseError, Query, Rollup, Selector, scope,
 };
 
-/// Interpolation and fills reach this far when the query does not say. [DOC]
+/// Interpolation and fills reach this far when the query does not say. (DOC)
 pub(crate) const FILL_LIMIT_S: i64 = 300;
 
 /// A rule that did not match, and where (in bytes).

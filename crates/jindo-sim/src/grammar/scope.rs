@@ -1,5 +1,5 @@
 //! The scope between the braces: which sources a query means. Comma form with `!`, words AND, OR, NOT, IN in any case,
-//! parentheses, wildcards anywhere. Tags are compared in lower case, as they are stored. [DOC]
+//! parentheses, wildcards anywhere. Tags are compared in lower case, as they are stored. (DOC)
 
 use super::DEPTH_MAX;
 use super::parser::{Cursor, Failure};

@@ -14,9 +14,9 @@ pub(crate) struct Spelling {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Time {
-    /// `1641344100000` [REC 2022]
+    /// `1641344100000` (REC 2022)
     Integer,
-    /// `1618221135000.0` [REC 2020, 2021]
+    /// `1618221135000.0` (REC 2020, 2021)
     Float,
 }
 

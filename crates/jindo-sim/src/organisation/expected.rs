@@ -1,7 +1,7 @@
 //! The oracle: what a query's values must be, computed without batches, caps, faults, rate limits or a clock.
 
 use super::Organisation;
-use crate::evaluate::{self, Request};
+use crate::evaluate::{self, Request, Unsupported};
 use crate::grammar::{self, ParseError};
 
 /// One series as it must arrive.
@@ -15,6 +15,22 @@ pub struct Expected {
     pub points: Vec<(i64, f64)>,
 }
 
+/// Why there is no expectation. The API refuses such a query too.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExpectedError {
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// A function that the simulator does not know, with these arguments.
+    #[error("the simulator does not know the function {0}")]
+    UnknownFunction(String),
+}
+
+impl From<Unsupported> for ExpectedError {
+    fn from(Unsupported { function }: Unsupported) -> Self {
+        ExpectedError::UnknownFunction(function)
+    }
+}
+
 impl Organisation {
     /// The series of `query` whose buckets start in `[from_s, to_s)`; the last one is whole even where `to_s` cuts it.
     /// `interval_s` holds where the query states no interval of its own. Nothing is interpolated unless the query has a
@@ -25,11 +41,11 @@ impl Organisation {
         from_s: i64,
         to_s: i64,
         interval_s: i64,
-    ) -> Result<Vec<Expected>, ParseError> {
+    ) -> Result<Vec<Expected>, ExpectedError> {
         let mut all = Vec::new();
         for (query_index, query) in grammar::parse_list(query)?.iter().enumerate() {
             let request = Request::plain(from_s, to_s, interval_s);
-            let Ok(answer) = evaluate::evaluate(self, &query.expr, &request) else { continue };
+            let answer = evaluate::evaluate(self, &query.expr, &request)?;
             for line in &answer.lines {
                 let points = answer.points(line).collect::<Vec<_>>();
                 if !points.is_empty() {
@@ -38,5 +54,61 @@ impl Organisation {
             }
         }
         Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::organisation::built_in_queries;
+
+    const DAY_S: i64 = 86_400;
+
+    #[test]
+    fn batching_changes_nothing_and_neither_does_the_cut_of_a_range() {
+        let organisation = Organisation::built_in(1);
+        let queries = &built_in_queries()[..12];
+        let from_s = 20_000 * DAY_S;
+        let listed = organisation.expected(&queries.join(","), from_s, from_s + DAY_S, 60).unwrap();
+        for (index, query) in queries.iter().enumerate() {
+            let whole = organisation.expected(query, from_s, from_s + DAY_S, 60).unwrap();
+            let of_list: Vec<Expected> = listed
+                .iter()
+                .filter(|e| e.query_index == index)
+                .map(|e| Expected { query_index: 0, ..e.clone() })
+                .collect();
+            assert_eq!(whole, of_list, "{query}");
+            let half =
+                organisation.expected(query, from_s + DAY_S / 2, from_s + DAY_S, 60).unwrap();
+            let points =
+                |all: &[Expected]| all.iter().flat_map(|e| e.points.clone()).collect::<Vec<_>>();
+            let mut later = points(&whole);
+            later.retain(|(time_s, _)| *time_s >= from_s + DAY_S / 2);
+            assert_eq!(points(&half), later, "{query}");
+        }
+    }
+
+    #[test]
+    fn of_a_sparse_organisation_most_days_are_empty() {
+        let organisation = Organisation::sparse(1);
+        let from_s = 20_000 * DAY_S;
+        let days = built_in_queries().into_iter().take(60).flat_map(|query| {
+            let all = organisation.expected(&query, from_s, from_s + 10 * DAY_S, 3_600).unwrap();
+            (0..10).map(move |day| {
+                let start_s = from_s + day * DAY_S;
+                let mut points = all.iter().flat_map(|e| &e.points);
+                points.any(|(time_s, _)| (start_s..start_s + DAY_S).contains(time_s))
+            })
+        });
+        let full = days.filter(|full| *full).count();
+        assert!((130..230).contains(&full), "{full} of 600 query-days");
+    }
+
+    #[test]
+    fn what_is_not_known_is_no_empty_answer() {
+        let organisation = Organisation::new(Vec::new());
+        let error =
+            organisation.expected("forecast(avg:m{*}, 'linear', 1)", 0, 60, 60).unwrap_err();
+        assert_eq!(error, ExpectedError::UnknownFunction("forecast".to_owned()));
     }
 }

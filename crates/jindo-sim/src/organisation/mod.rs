@@ -10,11 +10,11 @@ mod variety;
 use std::collections::HashMap;
 
 pub use aws::{built_in_list, built_in_queries};
-pub use expected::Expected;
+pub use expected::{Expected, ExpectedError};
 pub use signal::{Life, Presence, Shape, Signal};
 pub use variety::variety_queries;
 
-/// How Datadog stores a metric. [DOC]
+/// How Datadog stores a metric. (DOC)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Gauge,
@@ -38,7 +38,7 @@ impl Kind {
     }
 }
 
-/// A metric's unit, as answers describe it. [REC]
+/// A metric's unit, as answers describe it. (REC)
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Unit {
     pub id: u32,
@@ -61,7 +61,7 @@ pub struct Metric {
 /// One reporting source: a distinct set of tags.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// `key:value`, lower case; a key may occur twice. [DOC]
+    /// `key:value`, lower case; a key may occur twice. (DOC)
     pub tags: Vec<String>,
     pub signal: Signal,
 }
@@ -101,7 +101,7 @@ impl Organisation {
         Self::new(metrics)
     }
 
-    /// Names are case-sensitive. [DOC]
+    /// Names are case-sensitive. (DOC)
     pub fn metric(&self, name: &str) -> Option<&Metric> {
         self.by_name.get(name).map(|&i| &self.metrics[i])
     }

@@ -104,14 +104,14 @@ impl Simulator {
         let (shutdown, stopped) = oneshot::channel::<()>();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let listener = {
+            let _inside = runtime.enter();
+            TcpListener::from_std(listener)?
+        };
         let inside = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("jindo-sim".to_owned()).spawn(move || {
-            runtime.block_on(async {
-                // A listener that cannot be registered leaves every client refused: they see it, and so does the test.
-                if let Ok(listener) = TcpListener::from_std(listener) {
-                    accept(listener, inside, stopped).await;
-                }
-            });
+            runtime.block_on(accept(listener, inside, stopped));
+            // A computation may still run; nobody waits for its answer.
             runtime.shutdown_background();
         })?;
         Ok(Self { addr, shared, shutdown: Some(shutdown), thread: Some(thread) })
