@@ -198,7 +198,7 @@ pub(super) struct Encoded {
 
 impl Encoded {
     /// The text says what is wrong with the file.
-    pub(super) fn parse(bytes: Bytes) -> Result<Self, String> {
+    pub(super) fn parse(bytes: &Bytes) -> Result<Self, String> {
         let length = bytes.len() as u64;
         let file = SerializedFileReader::new(bytes.clone())
             .map_err(|wrong| format!("it is no whole Parquet file: {wrong}"))?;
@@ -214,7 +214,7 @@ impl Encoded {
         }
         let encoded = Self { footer, file, bytes: length };
         encoded.check_groups()?;
-        encoded.check_chunks(&bytes)?;
+        encoded.check_chunks(bytes)?;
         Ok(encoded)
     }
 
@@ -333,11 +333,11 @@ impl Encoded {
         Ok(())
     }
 
-    fn check_texts<'a>(
+    fn check_texts(
         &self,
         group: usize,
         sent: &str,
-        series: &mut dyn Iterator<Item = &'a FooterSeries>,
+        series: &mut dyn Iterator<Item = &'_ FooterSeries>,
         spelled: &mut Spelled,
     ) -> Result<(), String> {
         let rows = self.group_rows(group);

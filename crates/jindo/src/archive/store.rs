@@ -129,7 +129,7 @@ pub(super) struct Whole {
 impl Whole {
     /// The text says what is wrong with the file.
     pub(super) fn inspect(name: &str, bytes: Bytes) -> Result<Self, String> {
-        let encoded = Encoded::parse(bytes.clone())?;
+        let encoded = Encoded::parse(&bytes)?;
         encoded.check_rows()?;
         let footer = encoded.footer;
         if footer.name() != name {
