@@ -82,6 +82,8 @@ impl Archive {
             generation,
             fetched_at: whole_milliseconds(fetched.fetched_at),
             open: fetched.open,
+            data_sha256: String::new(),
+            data_bytes: 0,
             queries,
             series: Vec::new(),
         })
