@@ -322,3 +322,34 @@ fn a_crash_after_any_effect_changes_nothing() {
 fn a_half_written_object_is_never_believed() {
     survives(Torn::LastPut);
 }
+
+#[test]
+fn a_published_object_is_adopted_and_its_call_not_repeated() {
+    let world = World::new();
+    // The request in the ledger and beside it, the note, the object; no commit.
+    let archive = world.open(Fuse::of(4), Torn::Never).unwrap();
+    assert!(run(&archive, &mut 0).is_err());
+    assert_eq!(archive.objects.names().unwrap().len(), 1);
+    let archive = world.calm();
+    assert_eq!(archive.recovery().adopted, archive.objects.names().unwrap());
+    let totals = archive.totals().unwrap();
+    assert_eq!((totals.covered_s, totals.rows), (2 * 86_400, 2 * 1440));
+}
+
+#[test]
+fn only_halves_of_noted_names_are_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ours, unknown) = ("start=2021-12-12/a.parquet", "start=2021-12-12/b.parquet");
+    let half = |name: &str| dir.path().join(format!("archive/data/{name}#1"));
+    let archive = opened(dir.path());
+    archive.writing().unwrap().note(&Note { name: ours.into(), noted: Noted::Publish }).unwrap();
+    drop(archive);
+    std::fs::create_dir_all(half(ours).parent().unwrap()).unwrap();
+    for name in [ours, unknown] {
+        std::fs::File::create(half(name)).unwrap();
+    }
+    let archive = opened(dir.path());
+    assert_eq!(archive.recovery().removed, [format!("data/{ours}#1")]);
+    assert!(!half(ours).exists() && half(unknown).exists());
+    assert_eq!(archive.reading().noted().unwrap(), []);
+}
