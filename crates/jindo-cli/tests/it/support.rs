@@ -64,9 +64,22 @@ impl World {
         let time = |secs: i64| jiff::Timestamp::from_second(secs).unwrap().to_string();
         let url = self.sim.url();
         let (from, to) = (time(from_s), time(to_s));
-        ["export", "queries.txt", "--out", "out", "--progress", "none", "--api-url", &url, "--from", &from, "--to", &to]
-            .map(str::to_owned)
-            .to_vec()
+        [
+            "export",
+            "queries.txt",
+            "--out",
+            "out",
+            "--progress",
+            "none",
+            "--api-url",
+            &url,
+            "--from",
+            &from,
+            "--to",
+            &to,
+        ]
+        .map(str::to_owned)
+        .to_vec()
     }
 
     pub fn export(&self, days: i64) -> Output {
@@ -81,18 +94,9 @@ impl World {
 
 /// The bytes that the oracle compares.
 pub fn tree(out: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    let mut folders = vec![out.join("csv")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                files.insert(path.strip_prefix(out).unwrap().display().to_string(), fs::read(&path).unwrap());
-            }
-        }
-    }
+    let name = |path: &Path| path.strip_prefix(out).unwrap().display().to_string();
+    let mut files: BTreeMap<_, _> =
+        walk(&out.join("csv")).iter().map(|path| (name(path), fs::read(path).unwrap())).collect();
     for table in ["series.csv", "queries.csv", "gaps.csv"] {
         files.insert(table.to_owned(), fs::read(out.join(table)).unwrap());
     }
@@ -103,7 +107,13 @@ pub fn tree(out: &Path) -> BTreeMap<String, Vec<u8>> {
 #[track_caller]
 pub fn exits(output: &Output, expected: i32) {
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert_eq!(output.status.code(), Some(expected), "{}\n{}", said(&output.stdout), said(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(expected),
+        "{}\n{}",
+        said(&output.stdout),
+        said(&output.stderr)
+    );
 }
 
 /// Compares every file with the simulator's function: no row more, no row less, no bit different.
@@ -125,13 +135,30 @@ pub fn assert_equals_the_function(world: &World, queries: &[&str], from_s: i64, 
             let path = path.unwrap_or_else(|| panic!("no file for {query} {tags:?}"));
             let found = rows(&path);
             let same = found.len() == expected.points.len()
-                && found.iter().zip(&expected.points).all(|(a, b)| a.0 == b.0 && a.1.to_bits() == b.1.to_bits());
-            let differing = found.iter().zip(&expected.points).find(|(a, b)| a.0 != b.0 || a.1.to_bits() != b.1.to_bits());
-            assert!(same, "{}: {} rows, {} expected; {differing:?}", path.display(), found.len(), expected.points.len());
+                && found
+                    .iter()
+                    .zip(&expected.points)
+                    .all(|(a, b)| a.0 == b.0 && a.1.to_bits() == b.1.to_bits());
+            let differing = found
+                .iter()
+                .zip(&expected.points)
+                .find(|(a, b)| a.0 != b.0 || a.1.to_bits() != b.1.to_bits());
+            assert!(
+                same,
+                "{}: {} rows, {} expected; {differing:?}",
+                path.display(),
+                found.len(),
+                expected.points.len()
+            );
             points += found.len();
         }
     }
-    assert!(files.is_empty(), "files that the function does not know: {files:?}");
+    let unknown: Vec<_> = files.values().take(3).collect();
+    assert!(
+        files.is_empty(),
+        "{} files that the function does not know: {unknown:?} …",
+        files.len()
+    );
     assert!(points > 0, "a test that compares nothing");
 }
 
@@ -145,4 +172,24 @@ pub fn rows(path: &Path) -> Vec<(i64, f64)> {
         (at.as_second(), row[1].parse().unwrap())
     };
     reader.records().map(|record| row(record.unwrap())).collect()
+}
+
+/// Every file below `folder`, in order.
+pub fn walk(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(walk(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// How many answers the archive holds.
+pub fn objects(out: &Path) -> u64 {
+    walk(&out.join("archive/data")).len() as u64
 }

@@ -8,8 +8,8 @@ use super::recover::{Recovery, recover};
 use super::request_file::{self, REQUEST};
 use super::sqlite::{IfBlank, Sqlite};
 use super::{
-    Coverage, Error, Extracted, GivenUp, Holder, Learnt, ObjectId, QueryId, RefusedLine, Registered, Request,
-    Totals,
+    Coverage, Error, Extracted, GivenUp, Holder, Learnt, ObjectId, QueryId, RefusedLine,
+    Registered, Request, Totals,
 };
 use crate::plan::Window;
 use jiff::Timestamp;

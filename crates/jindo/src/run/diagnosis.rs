@@ -165,7 +165,8 @@ impl Diagnoses {
         let half = |queries: &[usize]| Task { queries: queries.to_vec(), ..refusal.task.clone() };
         let halves = [half(first), half(second)];
         let id = self.number();
-        let jobs = halves.clone().map(|task| Job { purpose: Purpose::Half(id), ..Job::fetch(task) });
+        let jobs =
+            halves.clone().map(|task| Job { purpose: Purpose::Half(id), ..Job::fetch(task) });
         self.open.insert(id, Diagnosis::Halves { whole: refusal, halves, verdicts: [None, None] });
         jobs.into_iter().rev().map(Conclusion::Ask).collect()
     }

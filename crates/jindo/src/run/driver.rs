@@ -72,7 +72,11 @@ enum Keep {
 }
 
 /// Runs until the machine finishes.
-pub fn drive<'a>(doors: Doors<'a>, mission: Mission<'a>, settings: Settings) -> Result<Outcome, std::io::Error> {
+pub fn drive<'a>(
+    doors: Doors<'a>,
+    mission: Mission<'a>,
+    settings: Settings,
+) -> Result<Outcome, std::io::Error> {
     let (archive, extract, look_back) = (doors.archive, doors.extract, mission.look_back);
     let machine = Machine::new(mission.plan, &mission.given_up, settings);
     let (say, hear) = channel();
@@ -117,7 +121,11 @@ impl Driver<'_> {
             if let Some(event) = event.take() {
                 if let Some(end) = self.step(now, event) {
                     let progress = self.machine.progress();
-                    return Ok(Outcome { end, calls: progress.calls_made, points: progress.points });
+                    return Ok(Outcome {
+                        end,
+                        calls: progress.calls_made,
+                        points: progress.points,
+                    });
                 }
             }
             self.doors.report.progress(&self.machine.progress(), now);
@@ -131,7 +139,11 @@ impl Driver<'_> {
     }
 
     /// Waits for a message, at most until the machine wants to be woken or the loop should look up.
-    fn next_event(&mut self, hear: &Receiver<Message>, now: Timestamp) -> Result<Option<Event>, std::io::Error> {
+    fn next_event(
+        &mut self,
+        hear: &Receiver<Message>,
+        now: Timestamp,
+    ) -> Result<Option<Event>, std::io::Error> {
         let sleep = self.wake.map_or(LOOK_UP_EVERY, |at| {
             Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO).min(LOOK_UP_EVERY)
         });
@@ -148,7 +160,9 @@ impl Driver<'_> {
     fn event_of(&mut self, message: Message) -> Result<Option<Event>, std::io::Error> {
         match message {
             Message::Reply { call, reply: Reply { body: Ok(body), rate } } => {
-                if self.machine.awaits(call) && let Some((ask, _)) = self.flying.get(&call) {
+                if self.machine.awaits(call)
+                    && let Some((ask, _)) = self.flying.get(&call)
+                {
                     self.keep(Keep::Read { call, ask: ask.clone(), body, rate });
                 }
                 Ok(None)
@@ -184,13 +198,17 @@ impl Driver<'_> {
         for action in self.machine.step(now, event) {
             match action {
                 Action::Ask { call, ask } => self.ask(call, ask, now),
-                Action::Store { call } => self.keep(Keep::Store { call, ids: self.mission.ids.clone(), now }),
+                Action::Store { call } => {
+                    self.keep(Keep::Store { call, ids: self.mission.ids.clone(), now })
+                }
                 Action::Discard { call } => self.keep(Keep::Discard { call }),
                 Action::Complete { query } => {
                     // A thread that is gone has said why; the run is ending.
                     self.complete.send(self.mission.ids[query]).unwrap_or_default();
                 }
-                Action::Wake { at } => self.wake = Some(self.wake.map_or(at, |other| other.min(at))),
+                Action::Wake { at } => {
+                    self.wake = Some(self.wake.map_or(at, |other| other.min(at)))
+                }
                 Action::Finish { end } => return Some(end),
                 note => self.note(note, now),
             }
@@ -229,9 +247,12 @@ pub fn note(
     at: Timestamp,
 ) -> Result<(), crate::archive::Error> {
     match action {
-        Action::Learn { name, value, why } => {
-            archive.learn(&Learnt { name: (*name).into(), value: *value, learnt_at: at, why: why.clone() })
-        }
+        Action::Learn { name, value, why } => archive.learn(&Learnt {
+            name: (*name).into(),
+            value: *value,
+            learnt_at: at,
+            why: why.clone(),
+        }),
         Action::SendUnfilled { query } => {
             let unfilled = mission.plan.queries[*query].unfilled.as_deref();
             let unfilled = unfilled.expect("only a query whose fill was added can go without it");
@@ -249,17 +270,24 @@ pub fn note(
     }
 }
 
-fn keep_answers(archive: &Archive, look_back: SignedDuration, work: &Receiver<Keep>, say: &Sender<Message>) {
+fn keep_answers(
+    archive: &Archive,
+    look_back: SignedDuration,
+    work: &Receiver<Keep>,
+    say: &Sender<Message>,
+) {
     let mut shelf = Shelf::default();
     for work in work {
         let message = match work {
             Keep::Read { call, ask, body, rate } => {
                 Message::Read { call, outcome: shelf.read(call, ask, &body), rate }
             }
-            Keep::Store { call, ids, now } => match shelf.store(call, archive, &ids, look_back, now) {
-                Ok(()) => Message::Stored { call },
-                Err(error) => Message::Broke { why: with_causes(&error) },
-            },
+            Keep::Store { call, ids, now } => {
+                match shelf.store(call, archive, &ids, look_back, now) {
+                    Ok(()) => Message::Stored { call },
+                    Err(error) => Message::Broke { why: with_causes(&error) },
+                }
+            }
             Keep::Discard { call } => {
                 shelf.discard(call);
                 continue;

@@ -58,7 +58,11 @@ impl RunLog {
             start: ask.window.start(),
             end: ask.window.end(),
             interval_seconds: ask.interval.secs(),
-            queries: ask.queries.iter().map(|&query| plan.queries[query].written.as_str()).collect(),
+            queries: ask
+                .queries
+                .iter()
+                .map(|&query| plan.queries[query].written.as_str())
+                .collect(),
             outcome: outcome.err().map_or("ok", Failure::name),
             reason: outcome.err().and_then(Failure::words),
             points: outcome.unwrap_or(0),

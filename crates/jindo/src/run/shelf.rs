@@ -15,7 +15,8 @@ pub struct Shelf(BTreeMap<Call, (Ask, Answer)>);
 impl Shelf {
     /// Reads and checks a body; what is fine waits here until the machine says what becomes of it.
     pub fn read(&mut self, call: Call, ask: Ask, body: &[u8]) -> Result<Facts, Failure> {
-        let expected = Expected { queries: ask.queries.len(), window: ask.window, interval: ask.interval };
+        let expected =
+            Expected { queries: ask.queries.len(), window: ask.window, interval: ask.interval };
         let answer = parse::answer(body, &expected).map_err(Failure::of_answer)?;
         let facts = facts(&answer, ask.queries.len(), body.len());
         self.0.insert(call, (ask, answer));
