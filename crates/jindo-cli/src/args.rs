@@ -95,10 +95,10 @@ pub enum Fill {
 /// Where the API is.
 #[derive(Debug, Clone, Args)]
 pub struct Where {
-    /// Datadog site, such as datadoghq.eu or us5.datadoghq.com [default: $DD_SITE or datadoghq.com]
+    /// Datadog site, such as datadoghq.eu or us5.datadoghq.com [default: $`DD_SITE` or datadoghq.com]
     #[arg(long, value_name = "SITE")]
     pub site: Option<String>,
-    /// Full address of the API instead, such as http://127.0.0.1:8080
+    /// Full address of the API instead, such as <http://127.0.0.1:8080>
     #[arg(long, value_name = "URL", conflicts_with = "site")]
     pub api_url: Option<String>,
     /// PEM file of certificates to trust besides the system's, for a company's proxy

@@ -61,7 +61,7 @@ impl Shown {
             Style::Bar(bar) => bar.suspend(|| screen::remark(&format!("{line}\n"))),
             Style::Plain => screen::remark(&format!("{line}\n")),
             Style::Json => {
-                screen::remark(&format!("{}\n", serde_json::json!({"type": "note", "text": line})))
+                screen::remark(&format!("{}\n", serde_json::json!({"type": "note", "text": line})));
             }
             Style::Silent => {}
         }
@@ -106,10 +106,10 @@ impl Report for Shown {
                 self.say(&format!("learnt: at most {} {what} ({why})", count(*value)));
             }
             Action::GiveUp { query, reason } => {
-                self.say(&format!("given up: {}: {reason}", written(*query)))
+                self.say(&format!("given up: {}: {reason}", written(*query)));
             }
             Action::RefuseWindow { window, reason, .. } => {
-                self.say(&format!("refused: {window}: {reason}"))
+                self.say(&format!("refused: {window}: {reason}"));
             }
             Action::SendUnfilled { query } => {
                 self.say(&format!(

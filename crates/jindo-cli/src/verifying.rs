@@ -82,7 +82,7 @@ fn to_make(findings: &[extract::Finding]) -> (Vec<archive::QueryId>, Vec<archive
     for finding in findings {
         match finding {
             extract::Finding::Missing { query, .. } | extract::Finding::Changed { query, .. } => {
-                changed.push(*query)
+                changed.push(*query);
             }
             extract::Finding::Outdated { query, .. } => outdated.push(*query),
             extract::Finding::Stranger { .. } | extract::Finding::Table { .. } => {}

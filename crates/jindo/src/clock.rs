@@ -36,7 +36,7 @@ impl Clock for System {
     }
 }
 
-/// A stream of pseudo-random numbers (SplitMix64) for the jitter of retries and for samples. Not for secrets.
+/// A stream of pseudo-random numbers (`SplitMix64`) for the jitter of retries and for samples. Not for secrets.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 

@@ -54,9 +54,9 @@ pub(super) fn encode(text: &str) -> String {
             || (c.is_alphanumeric() && !is_unseen(c))
             || (after_readable && is_combining_mark(c) && !is_unseen(c));
         if readable {
-            name.push(c)
+            name.push(c);
         } else {
-            percent(&mut name, c)
+            percent(&mut name, c);
         }
         after_readable = readable;
     }

@@ -318,7 +318,7 @@ impl Machine {
         for job in self.queue.drain(..) {
             match job.purpose {
                 Purpose::Fetch => {
-                    job.task.queries.iter().for_each(|&query| gaps[query].push(job.task.window))
+                    job.task.queries.iter().for_each(|&query| gaps[query].push(job.task.window));
                 }
                 Purpose::Half(_) | Purpose::Probe(_) | Purpose::Trial => kept.push_back(job),
             }

@@ -118,8 +118,8 @@ impl Driver<'_> {
         let mut interrupted = false;
         loop {
             let now = self.doors.clock.now();
-            if let Some(event) = event.take() {
-                if let Some(end) = self.step(now, event) {
+            if let Some(event) = event.take()
+                && let Some(end) = self.step(now, event) {
                     let progress = self.machine.progress();
                     return Ok(Outcome {
                         end,
@@ -127,7 +127,6 @@ impl Driver<'_> {
                         points: progress.points,
                     });
                 }
-            }
             self.doors.report.progress(&self.machine.progress(), now);
             event = if !interrupted && self.doors.interrupted.load(Ordering::Relaxed) {
                 interrupted = true;
@@ -199,7 +198,7 @@ impl Driver<'_> {
             match action {
                 Action::Ask { call, ask } => self.ask(call, ask, now),
                 Action::Store { call } => {
-                    self.keep(Keep::Store { call, ids: self.mission.ids.clone(), now })
+                    self.keep(Keep::Store { call, ids: self.mission.ids.clone(), now });
                 }
                 Action::Discard { call } => self.keep(Keep::Discard { call }),
                 Action::Complete { query } => {
@@ -207,7 +206,7 @@ impl Driver<'_> {
                     self.complete.send(self.mission.ids[query]).unwrap_or_default();
                 }
                 Action::Wake { at } => {
-                    self.wake = Some(self.wake.map_or(at, |other| other.min(at)))
+                    self.wake = Some(self.wake.map_or(at, |other| other.min(at)));
                 }
                 Action::Finish { end } => return Some(end),
                 note => self.note(note, now),

@@ -126,7 +126,7 @@ impl Machine {
         match event {
             Event::Started | Event::Woke => {}
             Event::Answered { call, outcome, rate } => {
-                self.answered(now, call, outcome, rate, &mut actions)
+                self.answered(now, call, outcome, rate, &mut actions);
             }
             Event::Stored { call } => self.stored(call, &mut actions),
             Event::Broke { why } => {
