@@ -173,6 +173,7 @@ fn complaints(list: &List) -> Usage {
         text.push('\n');
     }
     let wrong = crate::words::counted(list.refused.len() as u64, "line is", "lines are");
-    text.push_str(&format!("{wrong} not understood; nothing was asked and nothing was written"));
+    text.push_str(&wrong);
+    text.push_str(" not understood; nothing was asked and nothing was written");
     Usage::new(text).hint("mend the list, or leave these lines out with --keep-going")
 }

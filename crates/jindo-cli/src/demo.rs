@@ -70,10 +70,12 @@ fn export_arguments(list: &Path, out: &Path) -> anyhow::Result<args::Export> {
     let from = format!("-{DAYS}d");
     let typed = ["jindo", "export", "--from", &from, "--to", "-0d"].map(std::ffi::OsString::from);
     let named = ["--out".into(), out.into(), list.into()];
-    match Arguments::try_parse_from(typed.into_iter().chain(named))?.command {
-        Command::Export(export) => Ok(*export),
-        _ => anyhow::bail!("the demo's own command line is an export"),
-    }
+    let Command::Export(export) =
+        Arguments::try_parse_from(typed.into_iter().chain(named))?.command
+    else {
+        anyhow::bail!("the demo's own command line is an export");
+    };
+    Ok(*export)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a list to look at, made anew by every demo")]

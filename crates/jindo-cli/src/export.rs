@@ -287,7 +287,7 @@ fn check_keys(
             "what was fetched is kept; with valid keys the same command continues",
         )
         .into()),
-        _ => Ok(()),
+        End::Done | End::OutOfCalls | End::Interrupted | End::Failed { .. } => Ok(()),
     }
 }
 
@@ -295,7 +295,8 @@ fn exit_code(told: &Told, command: &args::Export) -> u8 {
     let gaps = told.files.as_ref().is_none_or(|files| files.partial + files.given_up > 0);
     match told.outcome.end {
         End::Interrupted => 130,
-        _ if gaps && !command.accept_partial => 3,
-        _ => 0,
+        End::Done | End::OutOfCalls | End::Forbidden { .. } | End::Failed { .. } => {
+            if gaps && !command.accept_partial { 3 } else { 0 }
+        }
     }
 }

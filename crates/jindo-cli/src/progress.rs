@@ -117,7 +117,12 @@ impl Report for Shown {
                     written(*query)
                 ));
             }
-            _ => {}
+            Action::Ask { .. }
+            | Action::Store { .. }
+            | Action::Discard { .. }
+            | Action::Complete { .. }
+            | Action::Wake { .. }
+            | Action::Finish { .. } => {}
         }
     }
 }

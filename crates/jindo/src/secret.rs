@@ -24,7 +24,7 @@ impl Secret {
             .chain_update([0])
             .chain_update(self.0.trim())
             .finalize();
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
 }
 

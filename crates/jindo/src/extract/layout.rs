@@ -51,14 +51,6 @@ pub fn query_directory(sent: &str, interval: Interval) -> String {
     }
 }
 
-/// The tag keys that a query groups by, sorted; empty without grouping, for arithmetic and for text that is no query.
-pub(super) fn group_keys(sent: &str) -> Vec<String> {
-    match grammar::parse(sent).map(|expr| expr.node) {
-        Ok(Node::Series(series)) => series.by.into_iter().map(|key| key.text).collect(),
-        Ok(_) | Err(_) => Vec::new(),
-    }
-}
-
 /// A series in the words of its directory's name.
 #[derive(Debug, PartialEq, Eq)]
 struct Parts {

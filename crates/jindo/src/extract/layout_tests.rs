@@ -73,12 +73,6 @@ fn what_has_no_words_gets_a_slug_and_a_hash() {
     assert!(query_directory("", seconds_of(60)).starts_with("empty~"));
 }
 
-#[test]
-fn group_keys_are_those_of_a_single_series() {
-    assert_eq!(group_keys("avg:m{*} by {b,a}.rollup(avg, 60)"), ["a", "b"]);
-    assert!(group_keys("avg:m{*} by {a} / 2").is_empty() && group_keys("?").is_empty());
-}
-
 const METRICS: [&str; 12] = [
     "m",
     "M",

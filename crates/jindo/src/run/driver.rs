@@ -4,7 +4,7 @@
 //! whatever comes first: an answer, a thread's word, the time the machine asked to be woken at, or an interruption.
 
 use super::action::{Action, Ask, Call, End, Event, Facts, Settings};
-use super::log::RunLog;
+use super::log::{Ended, RunLog};
 use super::machine::Machine;
 use super::report::Report;
 use super::shelf::{Shelf, list};
@@ -119,14 +119,11 @@ impl Driver<'_> {
         loop {
             let now = self.doors.clock.now();
             if let Some(event) = event.take()
-                && let Some(end) = self.step(now, event) {
-                    let progress = self.machine.progress();
-                    return Ok(Outcome {
-                        end,
-                        calls: progress.calls_made,
-                        points: progress.points,
-                    });
-                }
+                && let Some(end) = self.step(now, event)
+            {
+                let progress = self.machine.progress();
+                return Ok(Outcome { end, calls: progress.calls_made, points: progress.points });
+            }
             self.doors.report.progress(&self.machine.progress(), now);
             event = if !interrupted && self.doors.interrupted.load(Ordering::Relaxed) {
                 interrupted = true;
@@ -183,10 +180,15 @@ impl Driver<'_> {
     ) -> Result<Event, std::io::Error> {
         if let Some((ask, sent_at)) = self.flying.remove(&call) {
             let now = self.doors.clock.now();
-            let points = outcome.as_ref().map(|facts| facts.points.iter().sum());
-            let left = rate.as_ref().map(Rate::whole_remaining);
-            let times = (now, now.duration_since(sent_at));
-            self.doors.log.call(self.mission.plan, (call, &ask), points, times, left)?;
+            let ended = Ended {
+                at: now,
+                call,
+                ask: &ask,
+                outcome: outcome.as_ref().map(|facts| facts.points.iter().sum()),
+                took: now.duration_since(sent_at),
+                budget_left: rate.as_ref().map(Rate::whole_remaining),
+            };
+            self.doors.log.call(self.mission.plan, &ended)?;
         }
         Ok(Event::Answered { call, outcome, rate })
     }
@@ -209,7 +211,10 @@ impl Driver<'_> {
                     self.wake = Some(self.wake.map_or(at, |other| other.min(at)));
                 }
                 Action::Finish { end } => return Some(end),
-                note => self.note(note, now),
+                note @ (Action::Learn { .. }
+                | Action::SendUnfilled { .. }
+                | Action::GiveUp { .. }
+                | Action::RefuseWindow { .. }) => self.note(&note, now),
             }
         }
         None
@@ -230,9 +235,9 @@ impl Driver<'_> {
     }
 
     /// Writes what the machine decided into the ledger. A ledger that fails ends the run.
-    fn note(&mut self, action: Action, now: Timestamp) {
-        self.doors.report.decided(&action, self.mission.plan);
-        if let Err(error) = note(&action, self.doors.archive, &mut self.mission, now) {
+    fn note(&mut self, action: &Action, now: Timestamp) {
+        self.doors.report.decided(action, self.mission.plan);
+        if let Err(error) = note(action, self.doors.archive, &mut self.mission, now) {
             self.say.send(Message::Broke { why: error.to_string() }).unwrap_or_default();
         }
     }
@@ -265,7 +270,12 @@ pub fn note(
         Action::RefuseWindow { query, window, reason } => {
             archive.give_up(mission.ids[*query], *window, reason, at)
         }
-        _ => Ok(()),
+        Action::Ask { .. }
+        | Action::Store { .. }
+        | Action::Discard { .. }
+        | Action::Complete { .. }
+        | Action::Wake { .. }
+        | Action::Finish { .. } => Ok(()),
     }
 }
 
@@ -275,18 +285,16 @@ fn keep_answers(
     work: &Receiver<Keep>,
     say: &Sender<Message>,
 ) {
-    let mut shelf = Shelf::default();
+    let mut shelf = Shelf::new(archive, look_back);
     for work in work {
         let message = match work {
             Keep::Read { call, ask, body, rate } => {
                 Message::Read { call, outcome: shelf.read(call, ask, &body), rate }
             }
-            Keep::Store { call, ids, now } => {
-                match shelf.store(call, archive, &ids, look_back, now) {
-                    Ok(()) => Message::Stored { call },
-                    Err(error) => Message::Broke { why: with_causes(&error) },
-                }
-            }
+            Keep::Store { call, ids, now } => match shelf.store(call, &ids, now) {
+                Ok(()) => Message::Stored { call },
+                Err(error) => Message::Broke { why: with_causes(&error) },
+            },
             Keep::Discard { call } => {
                 shelf.discard(call);
                 continue;

@@ -83,6 +83,7 @@ impl Ledger for CrashingLedger {
         request() -> Option<Request>;
         refused_lines() -> Vec<RefusedLine>;
         queries() -> Vec<Registered>;
+        query(query: QueryId) -> Option<Registered>;
         remembered() -> Vec<(QueryId, Remembered)>;
         recall(query: QueryId) -> Option<(Remembered, Option<String>)>;
         coverage(query: QueryId) -> Vec<Coverage>;
@@ -95,6 +96,7 @@ impl Ledger for CrashingLedger {
         learnt() -> Vec<Learnt>;
         kept(key: &str) -> Option<String>;
         extracted(query: QueryId) -> Option<Extracted>;
+        owner(path: &str) -> Option<QueryId>;
         totals() -> Totals;
         check() -> Vec<String>;
     }
