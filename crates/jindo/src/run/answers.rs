@@ -44,7 +44,11 @@ impl Machine {
                 }
                 self.fine(call, flight, &facts, actions);
             }
-            Err(failure) => self.failed(now, flight.job, (failure, rate.as_ref()), actions),
+            Err(failure) => {
+                let mut job = flight.job;
+                job.tried_since.get_or_insert(flight.sent_at);
+                self.failed(now, job, (failure, rate.as_ref()), actions);
+            }
         }
     }
 
@@ -154,9 +158,11 @@ impl Machine {
 
     fn transient(&mut self, now: Timestamp, mut job: Job, what: String, actions: &mut Vec<Action>) {
         job.attempts += 1;
-        let first = *job.failing_since.get_or_insert(now);
-        // Others came through meanwhile: it is not the server, it is this call.
-        if job.attempts >= ATTEMPTS_MAX && self.succeeded_at.is_some_and(|at| at > first) {
+        // Others came through meanwhile: it is not the server, it is this call. A probe asks just that.
+        let meanwhile =
+            self.succeeded_at.is_some_and(|at| job.tried_since.is_some_and(|since| at >= since));
+        let is_probe = matches!(job.purpose, Purpose::Probe(_));
+        if job.attempts >= ATTEMPTS_MAX && (meanwhile || is_probe) {
             return self.refused(job, what, actions);
         }
         self.trouble.in_a_row += 1;

@@ -47,6 +47,8 @@ pub struct Machine {
     pub(super) delayed: Vec<(Timestamp, Job)>,
     /// What a trial decides about: the rest of the tasks of a query that an earlier run gave up.
     pub(super) on_trial: BTreeMap<usize, Vec<Task>>,
+    /// The call sent last had failed before.
+    pub(super) last_was_tried: bool,
     pub(super) flying: BTreeMap<Call, Flight>,
     pub(super) storing: BTreeMap<Call, Flight>,
     pub(super) diagnoses: Diagnoses,
@@ -99,6 +101,7 @@ impl Machine {
             queue,
             delayed: Vec::new(),
             on_trial,
+            last_was_tried: false,
             flying: BTreeMap::new(),
             storing: BTreeMap::new(),
             diagnoses: Diagnoses::default(),
@@ -177,8 +180,9 @@ impl Machine {
                 }
             }
         }
-        if self.ending.is_none() && self.queue.is_empty() {
-            let next = self.delayed.iter().map(|(at, _)| *at).min();
+        if self.ending.is_none() && self.flying.len() < self.concurrency() {
+            // What is due already waits for something else, and that will wake us.
+            let next = self.delayed.iter().map(|(at, _)| *at).filter(|&at| at > now).min();
             actions.extend(next.map(|at| Action::Wake { at }));
         }
         self.finish(now, actions);
@@ -213,7 +217,9 @@ impl Machine {
 
     /// The next job, cut to what may be asked now.
     fn next_job(&mut self, now: Timestamp) -> Option<Job> {
-        if let Some(ready) = self.delayed.iter().position(|(at, _)| *at <= now) {
+        let ready = self.delayed.iter().position(|(at, _)| *at <= now);
+        // Tried and fresh jobs take turns: a few calls that always fail must not keep the others from being made.
+        if let Some(ready) = ready.filter(|_| self.queue.is_empty() || !self.last_was_tried) {
             let (_, job) = self.delayed.swap_remove(ready);
             self.queue.push_front(job);
         }
@@ -240,6 +246,7 @@ impl Machine {
         }
         self.calls += 1;
         self.budget.sent(now);
+        self.last_was_tried = job.attempts > 0;
         let form = match job.purpose {
             Purpose::Probe(id) if self.diagnoses.drops_fill(id, &self.subjects) => Form::Unfilled,
             _ if self.subjects.get(job.task.queries[0]).travels == Travels::Unfilled => {

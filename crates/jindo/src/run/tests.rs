@@ -86,7 +86,10 @@ fn drive(
         let due = events.first().map(|(at, ..)| *at);
         let event = match (due, wake) {
             (Some(at), woken) if woken.is_none_or(|woken| at <= woken) => events.remove(0),
-            (_, Some(woken)) => (woken, 0, Event::Woke),
+            (_, Some(woken)) => {
+                assert!(woken > now, "the machine wants to be woken in the past");
+                (woken, 0, Event::Woke)
+            }
             (_, None) => panic!("the machine waits for nothing: {machine:?}"),
         };
         now = now.max(event.0);
