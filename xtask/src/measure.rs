@@ -15,6 +15,9 @@ const SCRIPT_CALLS_PER_DAY: u64 = 6;
 /// The keys that a simulated organisation accepts; they open nothing else.
 const KEYS: [(&str, &str); 2] = [("DD_API_KEY", "sim-api-key"), ("DD_APP_KEY", "sim-app-key")];
 
+/// A proxy on the way to this machine's own simulator would be measured with it.
+const PROXIES: [&str; 4] = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// What to export, such as 579x8: the first so many of the built-in list's 579 queries. Repeatable
@@ -143,6 +146,9 @@ fn export(
     command.arg("export").arg(list).arg("--out").arg(out);
     command.args(["--from", &format!("-{}d", job.days + 1), "--to", "-1d", "--progress", "none"]);
     command.args(["--api-url", &simulator.url, "--resolution", &arguments.resolution]);
+    for proxy in PROXIES {
+        command.env_remove(proxy);
+    }
     command.envs(KEYS).stdin(Stdio::null()).stdout(Stdio::null());
     command
 }
