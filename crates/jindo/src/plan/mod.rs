@@ -126,7 +126,7 @@ pub fn arrange(
             ));
         }
     }
-    ranked.sort_by(|a, b| a.0.cmp(&b.0));
+    ranked.sort_by_key(|a| a.0);
     ranked.into_iter().map(|(_, task)| task).collect()
 }
 

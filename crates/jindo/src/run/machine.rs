@@ -55,7 +55,6 @@ pub struct Machine {
     pub(super) points_proven: u32,
     pub(super) calls: u64,
     pub(super) points: u64,
-    pub(super) succeeded: bool,
     pub(super) succeeded_at: Option<Timestamp>,
     /// A call of the planned size was answered: the limits hold, and calls need not wait for one another.
     pub(super) limits_hold: bool,
@@ -107,7 +106,6 @@ impl Machine {
             points_proven: 0,
             calls: 0,
             points: 0,
-            succeeded: false,
             succeeded_at: None,
             limits_hold: false,
             stale: false,
@@ -126,7 +124,7 @@ impl Machine {
         match event {
             Event::Started | Event::Woke => {}
             Event::Answered { call, outcome, rate } => {
-                self.answered(now, call, outcome, rate, &mut actions)
+                self.answered(now, call, (outcome, rate), &mut actions);
             }
             Event::Stored { call } => self.stored(call, &mut actions),
             Event::Broke { why } => {
@@ -247,7 +245,7 @@ impl Machine {
             _ if self.subjects.get(job.task.queries[0]).travels == Travels::Unfilled => {
                 Form::Unfilled
             }
-            _ => Form::Sent,
+            Purpose::Fetch | Purpose::Half(_) | Purpose::Probe(_) | Purpose::Trial => Form::Sent,
         };
         let Task { queries, interval, window } = job.task.clone();
         let ask = Ask { queries, form, interval, window, attempt: job.attempts + 1 };
