@@ -180,7 +180,8 @@ impl Machine {
             }
         }
         if self.ending.is_none() && self.queue.is_empty() {
-            let next = self.delayed.iter().map(|(at, _)| *at).min();
+            // What is due already waits for an answer; a wake in the past would come again and again.
+            let next = self.delayed.iter().map(|(at, _)| *at).filter(|at| *at > now).min();
             actions.extend(next.map(|at| Action::Wake { at }));
         }
         self.finish(now, actions);

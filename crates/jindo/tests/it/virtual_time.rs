@@ -1,0 +1,1 @@
+//! How long the article's job takes, on a virtual clock.
