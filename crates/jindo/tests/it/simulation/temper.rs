@@ -70,6 +70,10 @@ fn pace(options: &mut Options, random: &mut Random) {
     }
     let styles = [HeaderStyle::Plain, HeaderStyle::Plain, HeaderStyle::Odd, HeaderStyle::Absent];
     options.rate_headers = pick(random, &styles);
+    if period_s > 60 && options.rate_headers == HeaderStyle::Absent {
+        // An hour of 429s that do not say when they end is longer than a run waits.
+        options.rate_headers = HeaderStyle::Plain;
+    }
 }
 
 fn faults(random: &mut Random) -> Faults {
