@@ -8,7 +8,7 @@ use jindo::request::Reserve;
 use jindo_sim::{
     BucketAtTo, Compression, Fault, Faults, HeaderStyle, Options, Organisation, OverPoints, Refusal,
 };
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// A server and how it is asked.
@@ -57,8 +57,11 @@ impl Temper {
 
 /// A server without any trouble.
 pub(crate) fn calm(seed: u64) -> Options {
-    // The world brings its own organisation; this one would only fill the screen when a test fails.
-    Options { organisation: Arc::new(Organisation::new(Vec::new())), ..Options::new(seed) }
+    static CALM: OnceLock<Options> = OnceLock::new();
+    // The world brings its own organisation; the built-in one takes time and would fill the screen when a test fails.
+    let nobody = || Arc::new(Organisation::new(Vec::new()));
+    let calm = CALM.get_or_init(|| Options { organisation: nobody(), ..Options::new(1) });
+    Options { seed, ..calm.clone() }
 }
 
 fn pace(options: &mut Options, random: &mut Random) {

@@ -11,7 +11,12 @@ use jindo::extract::{self, Names, Shown, Which};
 use jindo::plan::Window;
 use jindo::run::with_causes;
 use jindo_sim::{Api, Options};
+use futures::StreamExt as _;
+use futures::executor::block_on;
+use jindo::archive::Ledger as _;
+use object_store::ObjectStore as _;
 use object_store::memory::InMemory;
+use object_store::path::Path as Location;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
@@ -77,6 +82,14 @@ impl World {
     /// The oracle's part of the directory: all tables and the tree.
     pub(crate) fn files(&self) -> BTreeMap<String, String> {
         self.platter.lock().unwrap().files()
+    }
+
+    /// Objects in the store that the ledger does not know.
+    pub(crate) fn strays(&self) -> usize {
+        let known = self.ledger.lock().unwrap().objects().unwrap().len();
+        let data = Location::from("data");
+        let there = block_on(self.objects.list(Some(&data)).count());
+        there.checked_sub(known).expect("what is recorded is there")
     }
 
     /// What the archive covers, by the query as sent.
