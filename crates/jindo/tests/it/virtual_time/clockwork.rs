@@ -20,7 +20,7 @@ const CALLS_MAX: u64 = 100_000;
 
 /// How the server writes the seconds until a reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rounding {
+pub(crate) enum Rounding {
     Up,
     Down,
     Nearest,
@@ -28,26 +28,26 @@ pub enum Rounding {
 
 /// A job, a limit, and how the world behaves.
 #[derive(Debug, Clone)]
-pub struct Setting {
-    pub queries: usize,
-    pub days: i64,
-    pub interval_s: u32,
+pub(crate) struct Setting {
+    pub(crate) queries: usize,
+    pub(crate) days: i64,
+    pub(crate) interval_s: u32,
     /// Calls per `period_s`.
-    pub limit: u32,
-    pub period_s: u32,
+    pub(crate) limit: u32,
+    pub(crate) period_s: u32,
     /// Milliseconds, at least and at most.
-    pub latency_ms: (u64, u64),
+    pub(crate) latency_ms: (u64, u64),
     /// What others use of the limit, in percent, evenly over each window.
-    pub others_percent: u32,
-    pub reserve: Reserve,
-    pub rounding: Rounding,
+    pub(crate) others_percent: u32,
+    pub(crate) reserve: Reserve,
+    pub(crate) rounding: Rounding,
     /// Milliseconds into a window at which the run starts.
-    pub starts_ms: u64,
-    pub concurrency: usize,
+    pub(crate) starts_ms: u64,
+    pub(crate) concurrency: usize,
 }
 
 /// The article's job: 579 queries, 96 days, a point a minute, alone on the documented limit.
-pub const ARTICLE: Setting = Setting {
+pub(crate) const ARTICLE: Setting = Setting {
     queries: 579,
     days: 96,
     interval_s: 60,
@@ -63,20 +63,20 @@ pub const ARTICLE: Setting = Setting {
 
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
-    pub planned: usize,
-    pub calls: u64,
+pub(crate) struct Outcome {
+    pub(crate) planned: usize,
+    pub(crate) calls: u64,
     /// Calls answered with 429.
-    pub refused: u64,
-    pub seconds: f64,
+    pub(crate) refused: u64,
+    pub(crate) seconds: f64,
     /// Calls made from the first answer on, of those that the limit allowed in that time.
-    pub share: f64,
+    pub(crate) share: f64,
     /// Most calls let through in one window.
-    pub fullest: u32,
+    pub(crate) fullest: u32,
 }
 
 /// Runs the job to its end.
-pub fn run(setting: &Setting) -> Outcome {
+pub(crate) fn run(setting: &Setting) -> Outcome {
     let plan = plan(setting);
     let settings = Settings {
         concurrency: setting.concurrency,
