@@ -2,15 +2,19 @@
 //!
 //! A limit is a fixed calendar window with a number of calls. When it ends is known only to within the rounding of the
 //! header and the latency of the answer, so the budget keeps both bounds and narrows them with every answer: it spends
-//! before the earliest possible end and begins anew after the latest.
+//! before the earliest possible end and begins anew after the latest. Where a period is shorter than the distance of these
+//! bounds nobody knows which call counts in which period; there every stretch of that length is kept below the limit.
 
 use super::Rate;
 use crate::plan::Pace;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// `X-RateLimit-Reset` is rounded to whole seconds, and nobody says which way.
 const ROUNDING: SignedDuration = SignedDuration::from_secs(1);
+
+/// Ends of calls that are remembered for short periods. A limit that is larger than this is not reached in a few seconds.
+const ENDS_MAX: usize = 1_024;
 
 /// The share of every limit that is left to others.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,6 +47,8 @@ pub struct Budget {
     periods: BTreeMap<String, Period>,
     flying: u32,
     last_sent: Option<Timestamp>,
+    /// When the last calls came to their end, oldest first.
+    ends: VecDeque<Timestamp>,
     answered: bool,
 }
 
@@ -56,11 +62,23 @@ struct Period {
     since: Timestamp,
     ends_after: Timestamp,
     ends_before: Timestamp,
+    /// Calls that ended when this period may have been over already: they may have counted in the next.
+    late: u32,
+    /// Such calls of the period before, until an answer of this one has counted them or not.
+    doubtful: u32,
 }
 
 impl Budget {
     pub fn new(reserve: Reserve, own: Option<Pace>) -> Self {
-        Self { reserve, own, periods: BTreeMap::new(), flying: 0, last_sent: None, answered: false }
+        Self {
+            reserve,
+            own,
+            periods: BTreeMap::new(),
+            flying: 0,
+            last_sent: None,
+            ends: VecDeque::new(),
+            answered: false,
+        }
     }
 
     /// When the next call may go. Spreads what is left evenly over what is left of the period; the strictest limit counts.
@@ -72,6 +90,12 @@ impl Budget {
         for period in self.periods.values_mut() {
             period.roll(now);
             at = at.max(period.next(self.reserve, self.flying, self.last_sent));
+            if period.is_blurred() {
+                match period.apart(self.reserve, self.flying, &self.ends) {
+                    Some(apart) => at = at.max(apart),
+                    None => return Allowance::AfterAnswer,
+                }
+            }
         }
         if at <= now { Allowance::Now } else { Allowance::At(at) }
     }
@@ -84,6 +108,14 @@ impl Budget {
     /// A call that was sent at `sent_at` has come to its end, with or without headers.
     pub fn answered(&mut self, sent_at: Timestamp, now: Timestamp, rate: Option<&Rate>) {
         self.flying = self.flying.saturating_sub(1);
+        if self.ends.len() == ENDS_MAX {
+            self.ends.pop_front();
+        }
+        self.ends.push_back(now);
+        for period in self.periods.values_mut() {
+            period.roll(now);
+            period.late += u32::from(now > period.ends_after);
+        }
         let Some(rate) = rate else {
             // It may have counted all the same.
             for period in self.periods.values_mut() {
@@ -94,7 +126,7 @@ impl Budget {
         self.answered = true;
         let seen = Period::seen(rate, sent_at, now);
         match self.periods.get_mut(&rate.name) {
-            Some(known) => known.merge(seen, now),
+            Some(known) => known.merge(seen, sent_at),
             None => {
                 self.periods.insert(rate.name.clone(), seen);
             }
@@ -134,19 +166,28 @@ impl Period {
             since: now,
             ends_after: sent_at + reset - ROUNDING,
             ends_before: now + reset + ROUNDING,
+            late: 0,
+            doubtful: 0,
         }
     }
 
-    fn merge(&mut self, seen: Self, now: Timestamp) {
-        self.roll(now);
+    /// Takes in what the answer to a call says that was sent at `sent_at`.
+    fn merge(&mut self, seen: Self, sent_at: Timestamp) {
         if seen.ends_after > self.ends_before {
             *self = seen;
         } else if seen.ends_before >= self.ends_after {
             self.limit = seen.limit;
             self.length = seen.length;
             self.remaining = self.remaining.min(seen.remaining);
-            self.ends_after = self.ends_after.max(seen.ends_after);
-            self.ends_before = self.ends_before.min(seen.ends_before);
+            if sent_at >= self.since {
+                self.doubtful = 0;
+            }
+            // What may speak of another period as well says nothing about the end of this one.
+            let not_the_next = seen.ends_before < self.ends_after + self.length;
+            if not_the_next && seen.ends_after > self.ends_before - self.length {
+                self.ends_after = self.ends_after.max(seen.ends_after);
+                self.ends_before = self.ends_before.min(seen.ends_before);
+            }
         } // else: a late answer of a period that is over
     }
 
@@ -156,13 +197,15 @@ impl Period {
             self.since = self.ends_before;
             self.ends_after += self.length;
             self.ends_before += self.length;
-            self.remaining = self.limit;
+            // A limit of nothing may have changed: one call a period finds out.
+            self.remaining = self.limit.max(1.0);
+            self.doubtful = std::mem::take(&mut self.late);
         }
     }
 
     fn next(&self, reserve: Reserve, flying: u32, last_sent: Option<Timestamp>) -> Timestamp {
-        let kept = (self.limit * reserve.0).ceil();
-        let left = (self.remaining - kept).floor() - f64::from(flying);
+        let uncounted = f64::from(flying) + f64::from(self.doubtful);
+        let left = (self.remaining - self.kept(reserve)).floor() - uncounted;
         if left < 1.0 {
             return self.ends_before;
         }
@@ -173,6 +216,28 @@ impl Period {
             }
             _ => self.since,
         }
+    }
+}
+
+impl Period {
+    /// Calls left to others; never all of them, or the run would wait for ever.
+    fn kept(&self, reserve: Reserve) -> f64 {
+        (self.limit * reserve.0).ceil().min(self.limit - 1.0).max(0.0)
+    }
+
+    /// Its end is known less well than to within its own length.
+    fn is_blurred(&self) -> bool {
+        self.ends_before.duration_since(self.ends_after) >= self.length
+    }
+
+    /// When one more call is sure not to share a period with more than the limit of ours, wherever periods begin: a call that
+    /// ended a whole length ago counted in an earlier one. `None`: the calls in flight may fill one alone.
+    fn apart(&self, reserve: Reserve, flying: u32, ends: &VecDeque<Timestamp>) -> Option<Timestamp> {
+        let most = whole((self.limit - self.kept(reserve)).max(1.0));
+        let beside = usize::try_from(most.checked_sub(u64::from(flying) + 1)?).unwrap_or(usize::MAX);
+        // So many of the last ends may lie within a length of the new call.
+        let earlier = ends.len().checked_sub(beside + 1).and_then(|last| ends.get(last));
+        Some(earlier.map_or(Timestamp::MIN, |end| *end + self.length))
     }
 }
 
@@ -253,6 +318,39 @@ mod tests {
         assert_eq!(budget.allowance(at(11.0)), Allowance::Now);
         budget.answered(at(5.0), at(11.5), Some(&rate(0.0, 2.0)));
         assert_eq!(budget.left(), Some((10, 10)));
+    }
+
+    #[test]
+    fn a_reserve_of_nearly_all_leaves_one_call_a_period() {
+        let mut budget = started(Reserve::percent(99.9).unwrap());
+        assert_eq!(budget.allowance(at(0.0)), Allowance::At(at(11.0)));
+        assert_eq!(budget.allowance(at(11.0)), Allowance::Now, "and not never");
+    }
+
+    /// Rounded down, the reset of a period of a second is always 0: it ends anywhere within two seconds.
+    #[test]
+    fn no_stretch_of_a_short_period_holds_more_than_the_limit() {
+        let mut budget = Budget::new(Reserve::NONE, None);
+        let second = |remaining| {
+            let name = "burst".to_owned();
+            Rate { name, limit: 3.0, period_s: 1.0, remaining, reset_s: 0.0 }
+        };
+        let mut sent = Vec::new();
+        let mut now = at(0.0);
+        while sent.len() < 30 {
+            match budget.allowance(now) {
+                Allowance::Now => {
+                    budget.sent(now);
+                    sent.push(now);
+                    now += SignedDuration::from_millis(10);
+                    budget.answered(sent[sent.len() - 1], now, Some(&second(2.0)));
+                }
+                Allowance::At(then) => now = then,
+                Allowance::AfterAnswer => panic!("nothing is in flight"),
+            }
+        }
+        let closest = sent.windows(4).map(|four| four[3].duration_since(four[0])).min().unwrap();
+        assert!(closest >= SignedDuration::from_secs(1), "four calls within {closest:?}");
     }
 
     #[test]

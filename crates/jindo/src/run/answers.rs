@@ -341,7 +341,9 @@ impl Machine {
     /// The job goes on in another shape: a diagnosis that waited for it can conclude nothing.
     pub(super) fn settle(&mut self, job: &Job) {
         if let Purpose::Half(id) | Purpose::Probe(id) = job.purpose {
-            self.diagnoses.void(id);
+            for task in self.diagnoses.void(id) {
+                self.queue.push_front(Job::fetch(task));
+            }
         }
         if let Purpose::Trial = job.purpose {
             let rest = self.on_trial.remove(&job.task.queries[0]).unwrap_or_default();

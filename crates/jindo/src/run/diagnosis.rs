@@ -152,9 +152,22 @@ impl Diagnoses {
         }
     }
 
-    /// A half of diagnosis `id` was cut smaller for another reason: nothing can be concluded any more.
-    pub(super) fn void(&mut self, id: u64) {
-        self.open.remove(&id);
+    /// A half of diagnosis `id` was cut smaller for another reason: nothing can be concluded any more. The refused tasks that
+    /// only the diagnosis knew of, to be asked again.
+    pub(super) fn void(&mut self, id: u64) -> Vec<Task> {
+        match self.open.remove(&id) {
+            Some(Diagnosis::Halves { halves, verdicts, .. }) => {
+                let refused = |verdict: &Option<Verdict>| {
+                    matches!(verdict, Some(Verdict::Refused(_)))
+                };
+                let halves = halves.into_iter().zip(verdicts);
+                halves.filter(|(_, verdict)| refused(verdict)).map(|(half, _)| half).collect()
+            }
+            Some(Diagnosis::Suspect { refusal, other, .. }) => {
+                [refusal].into_iter().chain(other).map(|refusal| refusal.task).collect()
+            }
+            None => Vec::new(),
+        }
     }
 
     fn examine(&mut self, refusal: Refusal, subjects: &Subjects) -> Vec<Conclusion> {

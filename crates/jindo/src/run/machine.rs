@@ -27,9 +27,21 @@ pub(super) struct Flight {
 #[derive(Debug, Default)]
 pub(super) struct Trouble {
     pub(super) since: Option<Timestamp>,
+    /// Since then nothing is in the air because the budget says so. Such a wait is no trouble, however long.
+    paced_since: Option<Timestamp>,
     pub(super) in_a_row: u32,
     pub(super) limited_in_a_row: u32,
     pub(super) what: Option<String>,
+}
+
+impl Trouble {
+    /// A call is sent: what was waited for the budget does not count as time without success.
+    fn goes_on(&mut self, now: Timestamp) {
+        if let Some((paced_since, since)) = self.paced_since.take().zip(self.since) {
+            let counted = paced_since.duration_since(since).max(SignedDuration::ZERO);
+            self.since = Some(now - counted);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -210,7 +222,12 @@ impl Machine {
         }
         match self.budget.allowance(now) {
             Allowance::Now => Some(now),
-            Allowance::At(at) => Some(at),
+            Allowance::At(at) => {
+                if self.flying.is_empty() {
+                    self.trouble.paced_since.get_or_insert(now);
+                }
+                Some(at)
+            }
             Allowance::AfterAnswer => None,
         }
     }
@@ -247,6 +264,7 @@ impl Machine {
         self.calls += 1;
         self.budget.sent(now);
         self.last_was_tried = job.attempts > 0;
+        self.trouble.goes_on(now);
         let form = match job.purpose {
             Purpose::Probe(id) if self.diagnoses.drops_fill(id, &self.subjects) => Form::Unfilled,
             _ if self.subjects.get(job.task.queries[0]).travels == Travels::Unfilled => {

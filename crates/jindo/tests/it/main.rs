@@ -2,4 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod simulation;
 mod tidy;
+mod virtual_time;

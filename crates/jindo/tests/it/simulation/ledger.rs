@@ -1,0 +1,82 @@
+//! A ledger that may fail before and after every transaction. What it committed outlives it.
+
+use super::fuse::{Dead, Fuse};
+use jindo::archive::{
+    Committed, Coverage, Error, Extracted, GivenUp, Learnt, Ledger, Note, Object, ObjectId,
+    QueryId, Record, RefusedLine, Registered, Remembered, Request, Sqlite, Totals,
+};
+use jindo::plan::Window;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+/// One process' handle of the ledger.
+#[derive(Debug)]
+pub(crate) struct Frail {
+    pub(crate) kept: Arc<Mutex<Sqlite>>,
+    pub(crate) fuse: Fuse,
+}
+
+fn dead(dead: Dead) -> Error {
+    Error::Ledger { doing: "living", source: Box::new(dead) }
+}
+
+impl Frail {
+    fn ask<T>(&self, ask: impl FnOnce(&mut Sqlite) -> Result<T, Error>) -> Result<T, Error> {
+        self.fuse.alive().map_err(dead)?;
+        ask(&mut self.kept.lock().unwrap())
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Sqlite) -> Result<T, Error>) -> Result<T, Error> {
+        self.fuse.burn().map_err(dead)?;
+        let changed = self.ask(change)?;
+        self.fuse.burn().map_err(dead)?;
+        Ok(changed)
+    }
+}
+
+macro_rules! delegated {
+    ($how:ident: $($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
+        $(fn $name(&mut self, $($argument: $type),*) -> Result<$result, Error> {
+            self.$how(|ledger| ledger.$name($($argument),*))
+        })*
+    };
+}
+
+impl Ledger for Frail {
+    delegated! { change:
+        register(request: &Request) -> ();
+        remember(queries: &[Remembered]) -> Vec<QueryId>;
+        substitute(query: QueryId, sent: &str) -> QueryId;
+        note(note: &Note) -> ();
+        unnote(name: &str) -> ();
+        commit(record: &Record) -> Committed;
+        drop_object(object: ObjectId) -> ();
+        give_up(given_up: &GivenUp) -> ();
+        forgive(query: QueryId) -> ();
+        learn(learnt: &Learnt) -> ();
+        forget() -> ();
+        keep(key: &str, text: &str) -> ();
+        mark_extracted(extracted: &[(QueryId, Extracted)]) -> ();
+    }
+    delegated! { ask:
+        request() -> Option<Request>;
+        refused_lines() -> Vec<RefusedLine>;
+        queries() -> Vec<Registered>;
+        query(query: QueryId) -> Option<Registered>;
+        remembered() -> Vec<(QueryId, Remembered)>;
+        recall(query: QueryId) -> Option<(Remembered, Option<String>)>;
+        coverage(query: QueryId) -> Vec<Coverage>;
+        coverage_all() -> BTreeMap<QueryId, Vec<Coverage>>;
+        generation(queries: &[QueryId], window: Window) -> u32;
+        noted() -> Vec<Note>;
+        object(object: ObjectId) -> Option<Object>;
+        objects() -> Vec<Object>;
+        given_up() -> Vec<GivenUp>;
+        learnt() -> Vec<Learnt>;
+        kept(key: &str) -> Option<String>;
+        extracted(query: QueryId) -> Option<Extracted>;
+        owner(path: &str) -> Option<QueryId>;
+        totals() -> Totals;
+        check() -> Vec<String>;
+    }
+}

@@ -1,0 +1,45 @@
+//! The run under faults and crashes, on a virtual clock, from one seed: the real machine, archive and extraction against
+//! the simulated server, with a ledger, an object store and a disk that fail on command.
+//!
+//! The oracle: after any faults and any crashes the files are, to the byte, those of a faultless run; and those are what
+//! the organisation's own oracle says. A failure prints its one-line reproduction.
+
+mod crashes;
+mod disk;
+mod fuse;
+mod job;
+mod ledger;
+mod oracle;
+mod seeds;
+mod session;
+mod store;
+mod temper;
+mod wire;
+mod world;
+
+/// Says how to see a failure again.
+struct Reproduction(u64);
+
+impl Drop for Reproduction {
+    #[expect(clippy::print_stderr, reason = "whoever sees the failure needs the line")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("SEED={} cargo test -p jindo --test it simulation", self.0);
+        }
+    }
+}
+
+/// The seeds of this test run: `SEED` alone, or the first `SEEDS`, or the first `usually`.
+fn seeds(usually: u64) -> std::ops::RangeInclusive<u64> {
+    match (number("SEED"), number("SEEDS")) {
+        (Some(seed), _) => seed..=seed,
+        (None, Some(count)) => 1..=count,
+        (None, None) => 1..=usually,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test's only setting")]
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().expect("a seed is a number"))
+}
