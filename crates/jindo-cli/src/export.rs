@@ -96,7 +96,7 @@ pub(crate) fn export(
 
 fn ask(command: &args::Export, clock: &dyn Clock) -> anyhow::Result<Asked> {
     let last = last_words(existing(&command.out)?.as_ref())?;
-    understand(Words::new(&command.wanted, last)?, command.settle, clock.now())
+    understand(Words::new(&command.wanted, last)?, command.pace.settle, clock.now())
 }
 
 fn say_plan(asked: &Asked, plan: &Plan, command: &args::Export) {
@@ -113,7 +113,7 @@ fn say_plan(asked: &Asked, plan: &Plan, command: &args::Export) {
             screen::remark(&format!("left out: {complaint}\n"));
         }
     }
-    screen::remark(&brief(asked, plan, command.limit));
+    screen::remark(&brief(asked, plan, command.pace.limit));
 }
 
 /// The client, when there is a call to make; without one neither keys nor network are needed.
@@ -137,8 +137,7 @@ pub(crate) fn open(dir: &Path, clock: &dyn Clock) -> anyhow::Result<Archive> {
 
 /// This process, for whoever finds the directory in use.
 pub(crate) fn holder(clock: &dyn Clock) -> Holder {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    Holder { pid: std::process::id(), host, since: clock.now() }
+    Holder { pid: std::process::id(), host: crate::settings::machine(), since: clock.now() }
 }
 
 /// Learns whose organisation the keys open, and refuses to mix two in one directory.
@@ -251,7 +250,7 @@ impl Run<'_> {
             plan,
             ids: registered.iter().map(|query| query.id).collect(),
             given_up: (0..registered.len()).filter(|&index| given_up(&registered[index])).collect(),
-            look_back: self.command.look_back,
+            look_back: self.command.pace.look_back,
         };
         let outcome = drive(doors, mission, self.settings()?).context("while fetching")?;
         report.done();
@@ -260,11 +259,11 @@ impl Run<'_> {
 
     fn settings(&self) -> anyhow::Result<Settings> {
         Ok(Settings {
-            concurrency: usize::from(self.command.concurrency),
-            reserve: self.command.reserve,
-            pace: self.command.limit,
-            calls_max: self.command.max_calls,
-            give_up_after: self.command.give_up_after,
+            concurrency: usize::from(self.command.pace.concurrency),
+            reserve: self.command.pace.reserve,
+            pace: self.command.pace.limit,
+            calls_max: self.command.pace.max_calls,
+            give_up_after: self.command.pace.give_up_after,
             limits: learnt_limits(self.archive)?,
             seed: entropy(),
         })

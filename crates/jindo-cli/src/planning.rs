@@ -25,7 +25,7 @@ pub(crate) fn run(command: &args::Plan, clock: &dyn Clock) -> anyhow::Result<u8>
     let now = clock.now();
     let archive = command.out.as_deref().map(existing).transpose()?.flatten();
     let words = Words::new(&command.wanted, last_words(archive.as_ref())?)?;
-    let asked = understand(words, SignedDuration::ZERO, now)?;
+    let asked = understand(words, command.settle, now)?;
     let plan = plan(&asked, archive.as_ref(), now)?;
     let text = if command.json {
         json(&plan, command.limit)?

@@ -66,6 +66,7 @@ fn killed_at_twenty_moments_the_bytes_are_those_of_an_undisturbed_run() {
     assert!(calls <= PLANNED + kills * 8, "{calls} calls, {kills} kills");
 }
 
+#[cfg(unix)]
 #[test]
 fn an_interrupted_run_keeps_what_came_in_and_continues() {
     let world = world();
