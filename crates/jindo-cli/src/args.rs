@@ -35,9 +35,12 @@ const SETTLE: &str = "20m";
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
-  jindo export queries.txt --from -90d
-  jindo export queries.txt --from 2021-12-12 --to 2022-03-18 --timezone Asia/Seoul
-  jindo export                         the last request again, with now as it is";
+  The last 90 days, then whatever came since:
+    jindo export queries.txt --from -90d
+    jindo export
+  A range of days in a zone of your own:
+    jindo export queries.txt --from 2021-12-12 --to 2022-03-18 \\
+      --timezone Asia/Seoul --out ./winter";
 
 const QUERIES_HELP: &str = "\
 A text file (or `-`) with one metric query a line, as Datadog writes it; \
@@ -52,7 +55,7 @@ const URL_HELP: &str = "Full address of the API instead, such as http://127.0.0.
 #[derive(Debug, Parser)]
 #[command(name = "jindo", version, after_help = EXAMPLES, max_term_width = 110)]
 pub struct Arguments {
-    /// Say more on stderr, for reports of bugs; twice: every detail. Never shows keys
+    /// Say more on stderr, for reports of bugs. Never shows keys
     #[arg(short, long, action = clap::ArgAction::Count, global = true, display_order = 900)]
     pub verbose: u8,
     #[command(subcommand)]
@@ -82,7 +85,7 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "What to ask")]
 pub struct Wanted {
-    #[arg(help = QUERIES_HELP)]
+    #[arg(help = QUERIES_HELP, help_heading = None::<&'static str>)]
     pub queries: Option<PathBuf>,
     /// Begin of the range: 2021-12-12, 2021-12-12T00:00:00+09:00, "13/12/2021 00:00:00" (day first), -90d, now
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
@@ -132,8 +135,6 @@ pub struct Where {
 
 #[derive(Debug, Args)]
 pub struct Plan {
-    #[command(flatten)]
-    pub wanted: Wanted,
     /// Leave out what this directory already holds
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -146,16 +147,12 @@ pub struct Plan {
     /// One JSON object on stdout
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub wanted: Wanted,
 }
 
 #[derive(Debug, Args)]
 pub struct Export {
-    #[command(flatten)]
-    pub wanted: Wanted,
-    #[command(flatten)]
-    pub place: Where,
-    #[command(flatten)]
-    pub pace: Pacing,
     /// Where everything goes
     #[arg(long, value_name = "DIR", default_value = "./jindo-export")]
     pub out: PathBuf,
@@ -171,6 +168,12 @@ pub struct Export {
     /// Go on in this directory although the keys open another organisation than the one it belongs to
     #[arg(long)]
     pub rebind: bool,
+    #[command(flatten)]
+    pub wanted: Wanted,
+    #[command(flatten)]
+    pub place: Where,
+    #[command(flatten)]
+    pub pace: Pacing,
 }
 
 /// How fast, and what may come too late.
