@@ -4,16 +4,18 @@ use crate::args;
 use crate::asked::{Asked, Words, understand};
 use crate::contact::{self, Acquaintance};
 use crate::planning::{self, brief, existing, last_words, learnt_limits};
-use crate::progress::Shown;
+use crate::progress::{Kept, Shown};
 use crate::screen;
 use crate::settings::Environment;
 use crate::summary::{self, Told};
 use crate::words::{Failed, Usage};
 use anyhow::Context as _;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use jindo::archive::{Archive, Holder, Line, QueryId, Registered, Request};
 use jindo::clock::{Clock, entropy};
 use jindo::extract::{self, Directory, Which};
-use jindo::plan::Plan;
+use jindo::plan::{Limits, Plan};
 use jindo::request::{Client, Endpoint, Keys};
 use jindo::run::{Doors, End, Mission, Outcome, RunLog, Settings, drive};
 use std::path::Path;
@@ -41,6 +43,7 @@ pub(crate) fn run(
     };
     let told = export(command, &access, clock, interrupted)?;
     screen::answer(&summary::of_export(&told))?;
+    screen::answer(&summary::next(&told))?;
     Ok(exit_code(&told, command))
 }
 
@@ -53,25 +56,32 @@ pub(crate) fn export(
 ) -> anyhow::Result<Told> {
     let started = clock.now();
     let asked = ask(command, clock)?;
-    let plan = planning::plan(&asked, existing(&command.out)?.as_ref(), started)?;
-    say_plan(&asked, &plan, command);
+    let before = existing(&command.out)?;
+    let limits = before.as_ref().filter(|_| !command.forget).map(learnt_limits).transpose()?;
+    let plan = planning::plan(&asked, before.as_ref(), limits.unwrap_or(Limits::ASSUMED), started)?;
+    drop(before);
+    say_plan(&asked, &plan, command, started);
     let client = connect(&plan, access)?;
     let archive = open(&command.out, clock)?;
     let known = match &client {
         Some((client, access)) => Some(bind(client, access, &archive, command)?),
         None => None,
     };
+    if command.forget {
+        archive.forget()?;
+    }
     archive.register(&request(&asked)?)?;
     let (plan, registered) = planned(&asked, &archive, clock)?;
     let shown = shown(&asked)?;
-    let outcome = match client.as_ref().zip(known) {
+    let (outcome, promise) = match client.as_ref().zip(known) {
         Some(((client, access), known)) if plan.calls() > 0 => {
-            let run = Run { command, archive: &archive, shown: &shown, clock, interrupted };
-            let outcome = run.fetch(client, &plan, &registered)?;
+            let zone = asked.zone_of_clocks();
+            let run = Run { command, archive: &archive, shown: &shown, clock, interrupted, zone };
+            let (outcome, promise) = run.fetch(client, &plan, &registered)?;
             check_keys(&outcome, client, access, known)?;
-            outcome
+            (outcome, promise)
         }
-        _ => Outcome { end: End::Done, calls: 0, points: 0 },
+        _ => (Outcome { end: End::Done, calls: 0, points: 0 }, None),
     };
     let files = if outcome.end == End::Interrupted {
         None
@@ -88,6 +98,7 @@ pub(crate) fn export(
     Ok(Told {
         plan,
         outcome,
+        promise,
         files,
         dir: command.out.clone(),
         took: clock.now().duration_since(started),
@@ -99,7 +110,7 @@ fn ask(command: &args::Export, clock: &dyn Clock) -> anyhow::Result<Asked> {
     understand(Words::new(&command.wanted, last)?, command.pace.settle, clock.now())
 }
 
-fn say_plan(asked: &Asked, plan: &Plan, command: &args::Export) {
+fn say_plan(asked: &Asked, plan: &Plan, command: &args::Export, now: Timestamp) {
     if command.progress == args::ProgressStyle::None
         || command.progress == args::ProgressStyle::Json
     {
@@ -113,7 +124,7 @@ fn say_plan(asked: &Asked, plan: &Plan, command: &args::Export) {
             screen::remark(&format!("left out: {complaint}\n"));
         }
     }
-    screen::remark(&brief(asked, plan, command.pace.limit));
+    screen::remark(&brief(asked, plan, command.pace.limit, now));
 }
 
 /// The client, when there is a call to make; without one neither keys nor network are needed.
@@ -219,6 +230,8 @@ struct Run<'a> {
     shown: &'a extract::Shown,
     clock: &'a dyn Clock,
     interrupted: &'a AtomicBool,
+    /// In which the time of day is told at which the run will be done.
+    zone: TimeZone,
 }
 
 impl Run<'_> {
@@ -227,9 +240,9 @@ impl Run<'_> {
         client: &Client,
         plan: &Plan,
         registered: &[Registered],
-    ) -> anyhow::Result<Outcome> {
+    ) -> anyhow::Result<(Outcome, Option<Kept>)> {
         let now = self.clock.now();
-        let mut report = Shown::new(self.command.progress, now);
+        let mut report = Shown::new(self.command, now, self.zone.clone());
         let disk = Directory::of_archive(&self.command.out);
         let extract = |queries: &[QueryId]| {
             extract::update(self.archive, &disk, queries, self.shown, Which::Outdated)
@@ -253,8 +266,8 @@ impl Run<'_> {
             look_back: self.command.pace.look_back,
         };
         let outcome = drive(doors, mission, self.settings()?).context("while fetching")?;
-        report.done();
-        Ok(outcome)
+        let promise = report.done(&outcome, self.clock.now());
+        Ok((outcome, promise))
     }
 
     fn settings(&self) -> anyhow::Result<Settings> {
@@ -290,7 +303,7 @@ fn check_keys(
     }
 }
 
-fn exit_code(told: &Told, command: &args::Export) -> u8 {
+pub(crate) fn exit_code(told: &Told, command: &args::Export) -> u8 {
     let gaps = told.files.as_ref().is_none_or(|files| files.partial + files.given_up > 0);
     match told.outcome.end {
         End::Interrupted => 130,

@@ -4,15 +4,19 @@
 //! query by query; the whole table is never in memory.
 
 use super::publish::{Disk, Staged};
-use super::source::{Extracted, RefusedLine, SeriesFile, Source};
+use super::source::{Extracted, Grant, RefusedLine, SeriesFile, Source};
 use super::update::UNFINISHED;
 use super::{Error, Shown, hex};
 use crate::archive::Registered;
-use crate::plan::{Window, subtract};
+use crate::plan::{RETENTION, Window, subtract};
 use sha2::{Digest, Sha256};
 
 /// Why a stretch is missing that nobody gave up.
 const NOT_FETCHED: &str = "not fetched yet";
+
+/// Why a query whose range was asked whole may have nothing in the oldest part of it.
+const EXPIRED: &str =
+    "part of the range was older than the 15 months that Datadog keeps; nothing came from there";
 
 /// What the tables say, added up over the queries of the last request's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,6 +31,8 @@ pub struct Summary {
     /// With stretches not fetched yet.
     pub partial: u64,
     pub given_up: u64,
+    /// Complete or empty, and nothing came from what was older than Datadog keeps.
+    pub expired: u64,
     /// Lines that were left out.
     pub refused: u64,
     /// Queries with a group `N/A`: sources without the tag.
@@ -190,10 +196,10 @@ impl<'a, 'b> Rendering<'a, 'b> {
         let interval = query.interval.secs().to_string();
         (self.sink)(Table::Series, &series_rows(query, &interval, files, self.shown))?;
 
-        let covered = source.grants(query.id).map_err(Error::Archive)?;
-        let covered: Vec<Window> = covered.iter().map(|grant| grant.window).collect();
+        let grants = source.grants(query.id).map_err(Error::Archive)?;
+        let covered: Vec<Window> = grants.iter().map(|grant| grant.window).collect();
         let gaps = query.asked.map(|asked| subtract(asked, &covered)).unwrap_or_default();
-        let standing = Standing::of(query, &gaps, files);
+        let standing = Standing::of(query, &gaps, files, age(&grants, files));
         let (series, points) = (files.len().to_string(), standing.points.to_string());
         let status = standing.status.word();
         let row = [&query.written, &interval, status, &series, &points, standing.reason];
@@ -250,22 +256,48 @@ impl Status {
 /// How a query stands.
 struct Standing<'a> {
     status: Status,
-    /// Why something is missing; empty when nothing is.
+    /// Why something is or may be missing; empty when nothing is.
     reason: &'a str,
     points: u64,
 }
 
 impl<'a> Standing<'a> {
     /// A reason of earlier does not matter once nothing is missing.
-    fn of(query: &'a Registered, gaps: &[Window], files: &[SeriesFile]) -> Self {
+    fn of(query: &'a Registered, gaps: &[Window], files: &[SeriesFile], age: Age) -> Self {
         let points = files.iter().map(|file| file.points).sum();
+        let whole = match age {
+            Age::Kept => "",
+            Age::Expired => EXPIRED,
+        };
         let (status, reason) = match (gaps.is_empty(), points, query.given_up.as_deref()) {
-            (true, 0, _) => (Status::Empty, ""),
-            (true, _, _) => (Status::Complete, ""),
+            (true, 0, _) => (Status::Empty, whole),
+            (true, _, _) => (Status::Complete, whole),
             (false, _, Some(reason)) => (Status::GivenUp, reason),
             (false, _, None) => (Status::Partial, NOT_FETCHED),
         };
         Self { status, reason, points }
+    }
+}
+
+/// Whether silence may only mean that the points are no longer kept.
+#[derive(Clone, Copy, PartialEq)]
+enum Age {
+    Kept,
+    Expired,
+}
+
+/// Expired: asked for times that were older than what Datadog keeps, and nothing came from there.
+fn age(grants: &[Grant], files: &[SeriesFile]) -> Age {
+    let kept_since = |grant: &Grant| grant.fetched_at - RETENTION;
+    let edge = grants
+        .iter()
+        .filter(|grant| grant.window.start() < kept_since(grant))
+        .map(kept_since)
+        .max();
+    let oldest = files.iter().map(|file| file.first).min();
+    match edge {
+        Some(edge) if oldest.is_none_or(|oldest| oldest >= edge) => Age::Expired,
+        _ => Age::Kept,
     }
 }
 
@@ -286,6 +318,7 @@ impl Summary {
             Status::Partial => self.partial += 1,
             Status::GivenUp => self.given_up += 1,
         }
+        self.expired += u64::from(standing.reason == EXPIRED);
         self.untagged += u64::from(files.iter().any(|file| file.tags.iter().any(without_tag)));
     }
 }

@@ -262,7 +262,8 @@ mod tests {
 
     #[test]
     fn only_loopback_addresses_are_this_machine() {
-        for url in ["http://127.0.0.1:80", "http://127.8.8.8", "http://[::1]:1", "http://LOCALHOST"] {
+        for url in ["http://127.0.0.1:80", "http://127.8.8.8", "http://[::1]:1", "http://LOCALHOST"]
+        {
             assert!(is_this_machine(url), "{url}");
         }
         for url in [
