@@ -8,6 +8,9 @@
 
 mod crash;
 mod faults;
+mod help;
+mod hostile;
 mod journey;
+mod network;
 mod speech;
 mod support;

@@ -8,6 +8,7 @@ use super::source::{Extracted, Grant, RefusedLine, SeriesFile, Source};
 use super::update::UNFINISHED;
 use super::{Error, Shown, hex};
 use crate::archive::Registered;
+use crate::plain::{plain, steers};
 use crate::plan::{RETENTION, Window, subtract};
 use sha2::{Digest, Sha256};
 
@@ -217,7 +218,7 @@ impl<'a, 'b> Rendering<'a, 'b> {
 fn series_rows(query: &Registered, interval: &str, files: &[SeriesFile], shown: &Shown) -> Vec<u8> {
     let mut rows = Vec::new();
     for file in files {
-        let tags = serde_json::to_string(&file.tags).expect("texts are always JSON");
+        let tags = json(&file.tags);
         rows.extend_from_slice(&record([
             &file.path,
             &query.written,
@@ -323,9 +324,18 @@ impl Summary {
     }
 }
 
-/// One row, quoted where it has to be.
+/// Tags as a JSON array in which nothing steers a terminal: it reads back to the same tags.
+fn json(tags: &[String]) -> String {
+    let text = serde_json::to_string(tags).expect("texts are always JSON");
+    let escaped = |c: char| if steers(c) { format!("\\u{:04x}", u32::from(c)) } else { c.into() };
+    if text.contains(steers) { text.chars().map(escaped).collect() } else { text }
+}
+
+/// One row, quoted where it has to be. Words of others are made plain.
 fn record<const N: usize>(fields: [&str; N]) -> Vec<u8> {
     let mut writer = ::csv::Writer::from_writer(Vec::new());
-    writer.write_record(fields).expect("a Vec takes every row, and one row has one length");
+    writer
+        .write_record(fields.map(|field| plain(field, &[]).into_owned()))
+        .expect("a Vec takes every row, and one row has one length");
     writer.into_inner().expect("a Vec is always flushed")
 }
