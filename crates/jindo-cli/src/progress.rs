@@ -261,3 +261,56 @@ fn estimate_s(progress: &Progress, elapsed: SignedDuration) -> u64 {
     let later = progress.rate.map_or(0.0, |rate| (left - now).max(0.0) / rate.max(f64::EPSILON));
     so_far.max(later).ceil() as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RUN: Progress = Progress {
+        calls_made: 40,
+        calls_left: 60,
+        flying: 0,
+        points: 3_494_035,
+        budget: Some((0, 50)),
+        rate: Some(50.0 / 3_600.0),
+        trouble: None,
+        waits_until: None,
+    };
+
+    /// What is shown 80 s after the beginning, at 23:50 in Seoul.
+    fn check(progress: &Progress, expected: &str) {
+        let now: Timestamp = "2026-11-22T14:50:00Z".parse().unwrap();
+        let zone = TimeZone::get("Asia/Seoul").unwrap();
+        let waits_until = progress.waits_until.map(|_| now + SignedDuration::from_mins(50));
+        let progress = Progress { waits_until, ..progress.clone() };
+        let shown = line(&progress, (now - SignedDuration::from_secs(80), now), &zone);
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_line_says_when_it_is_done_and_why_nothing_moves() {
+        let head = "3,494,035 points · budget 0 of 50 · 72 min left (23 Nov 01:02 KST)";
+        check(&RUN, head);
+        let waits_until = Some(Timestamp::UNIX_EPOCH);
+        check(
+            &Progress { waits_until, ..RUN },
+            &format!("{head} · waiting 50 min for the rate limit"),
+        );
+        let trouble = Some("no connection".to_owned());
+        check(
+            &Progress { trouble: trouble.clone(), waits_until, ..RUN },
+            &format!("{head} · trying again in 50 min: no connection"),
+        );
+        check(&Progress { trouble, ..RUN }, &format!("{head} · trying again: no connection"));
+    }
+
+    #[test]
+    fn the_limit_bounds_what_is_promised_and_what_is_left() {
+        let elapsed = SignedDuration::from_secs(80);
+        assert_eq!(left_s(&RUN, elapsed), Some(4_320));
+        assert_eq!(left_s(&Progress { budget: Some((60, 3_600)), ..RUN }, elapsed), Some(120));
+        assert_eq!(left_s(&Progress { calls_made: 2, ..RUN }, elapsed), None);
+        assert_eq!(promise_s(&RUN, SignedDuration::from_secs(2), 8), 4_320);
+        assert_eq!(promise_s(&Progress { rate: None, ..RUN }, SignedDuration::from_secs(2), 8), 15);
+    }
+}
