@@ -1,10 +1,10 @@
 //! What the user typed, checked as far as text can be checked. Touches nothing.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
 use jindo::plan::Pace;
 use jindo::query::Interval;
 use jindo::request::Reserve;
-use jiff::SignedDuration;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -95,10 +95,10 @@ pub enum Fill {
 /// Where the API is.
 #[derive(Debug, Clone, Args)]
 pub struct Where {
-    /// Datadog site, such as datadoghq.eu or us5.datadoghq.com [default: $DD_SITE or datadoghq.com]
+    /// Datadog site, such as datadoghq.eu or us5.datadoghq.com [default: $`DD_SITE` or datadoghq.com]
     #[arg(long, value_name = "SITE")]
     pub site: Option<String>,
-    /// Full address of the API instead, such as http://127.0.0.1:8080
+    /// Full address of the API instead, such as <http://127.0.0.1:8080>
     #[arg(long, value_name = "URL", conflicts_with = "site")]
     pub api_url: Option<String>,
     /// PEM file of certificates to trust besides the system's, for a company's proxy
@@ -272,7 +272,8 @@ pub(crate) fn span(text: &str) -> Result<SignedDuration, String> {
         return Ok(SignedDuration::from_secs(i64::from(secs)));
     }
     let span: jiff::Span = text.parse().map_err(|_| HELP.to_owned())?;
-    let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| HELP.to_owned())?;
+    let duration =
+        span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| HELP.to_owned())?;
     if duration.is_negative() { Err(HELP.to_owned()) } else { Ok(duration) }
 }
 
@@ -280,8 +281,15 @@ fn pace(text: &str) -> Result<Pace, String> {
     const HELP: &str = "calls per period, such as 3600/1h or 10/10s";
     let (calls, period) = text.split_once('/').ok_or(HELP)?;
     let calls = calls.trim().parse().ok().filter(|&calls| calls > 0).ok_or(HELP)?;
-    let unit = if period.starts_with(|c: char| c.is_ascii_digit()) { period.to_owned() } else { format!("1{period}") };
-    let period_s = u32::try_from(span(&unit).map_err(|_| HELP)?.as_secs()).ok().filter(|&s| s > 0).ok_or(HELP)?;
+    let unit = if period.starts_with(|c: char| c.is_ascii_digit()) {
+        period.to_owned()
+    } else {
+        format!("1{period}")
+    };
+    let period_s = u32::try_from(span(&unit).map_err(|_| HELP)?.as_secs())
+        .ok()
+        .filter(|&s| s > 0)
+        .ok_or(HELP)?;
     Ok(Pace { calls, period_s })
 }
 
@@ -293,5 +301,9 @@ fn reserve(text: &str) -> Result<Reserve, String> {
 fn variable(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("NAME=VALUE, such as host=web-1")?;
     let name = name.trim_start_matches('$');
-    if name.is_empty() { Err("a name before the `=`".into()) } else { Ok((name.into(), value.into())) }
+    if name.is_empty() {
+        Err("a name before the `=`".into())
+    } else {
+        Ok((name.into(), value.into()))
+    }
 }

@@ -3,10 +3,10 @@
 use crate::args::{Fill, Wanted};
 use crate::moment;
 use crate::words::Usage;
-use jindo::plan::Window;
-use jindo::query::{self, Interval, List};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use jindo::plan::Window;
+use jindo::query::{self, Interval, List};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -81,7 +81,8 @@ impl Words {
                 .hint("give one: --from 2021-12-12, or --from -90d for the last 90 days")
                 .into());
         };
-        let bytes = query::load::load(path).map_err(|error| Usage::new(jindo::run::with_causes(&error)))?;
+        let bytes =
+            query::load::load(path).map_err(|error| Usage::new(jindo::run::with_causes(&error)))?;
         let list = query::decode(&bytes);
         Ok(Self {
             list_name: path.display().to_string(),
@@ -103,7 +104,10 @@ impl Words {
 
     /// The same request at another resolution, for the comparison in the plan.
     pub(crate) fn at(&self, resolution: Interval) -> Self {
-        Self { resolution_s: u32::try_from(resolution.secs()).unwrap_or(RESOLUTION_DEFAULT_S), ..self.clone() }
+        Self {
+            resolution_s: u32::try_from(resolution.secs()).unwrap_or(RESOLUTION_DEFAULT_S),
+            ..self.clone()
+        }
     }
 
     pub(crate) fn resolution(&self) -> Option<Interval> {
@@ -130,9 +134,14 @@ impl Words {
 }
 
 /// Understands the words. All complaints about the list come at once, unless refused lines are to be left out.
-pub(crate) fn understand(words: Words, settle: SignedDuration, now: Timestamp) -> anyhow::Result<Asked> {
+pub(crate) fn understand(
+    words: Words,
+    settle: SignedDuration,
+    now: Timestamp,
+) -> anyhow::Result<Asked> {
     let zone = moment::zone(&words.timezone).ok_or_else(|| {
-        Usage::new(format!("`{}` is no time zone", words.timezone)).hint("use an IANA name such as Asia/Seoul, or `local`")
+        Usage::new(format!("`{}` is no time zone", words.timezone))
+            .hint("use an IANA name such as Asia/Seoul, or `local`")
     })?;
     let list = words.list()?;
     if !list.refused.is_empty() && !words.keep_going {
@@ -164,6 +173,7 @@ fn complaints(list: &List) -> Usage {
         text.push('\n');
     }
     let wrong = crate::words::counted(list.refused.len() as u64, "line is", "lines are");
-    text.push_str(&format!("{wrong} not understood; nothing was asked and nothing was written"));
+    text.push_str(&wrong);
+    text.push_str(" not understood; nothing was asked and nothing was written");
     Usage::new(text).hint("mend the list, or leave these lines out with --keep-going")
 }

@@ -9,24 +9,38 @@ use jindo::request::{Client, Identity, KeyCheck};
 /// Tries to reach the API this often before giving up: a typo in `--site` should not take ten minutes to show.
 const TRIES: u32 = 3;
 
-/// The organisation behind the keys. Where the server does not say, the API key's salted hash stands for it.
-pub(crate) fn organisation(client: &Client, access: &Access, archive: &Archive) -> anyhow::Result<Organisation> {
-    let org_id = identify(client, access)?;
-    let salt = archive.salt(&format!("{:016x}{:016x}", entropy(), entropy()))?;
-    let key_hash = Some(access.keys.api.salted_hash(&salt));
-    Ok(Organisation { site: access.site.clone(), org_id, key_hash })
+/// What the first contact told of the keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Acquaintance {
+    /// Asked for only where whose keys they are was not told.
+    api_key: Option<KeyCheck>,
 }
 
-fn identify(client: &Client, access: &Access) -> anyhow::Result<Option<String>> {
+/// The organisation behind the keys. Where the server does not say, the API key's salted hash stands for it.
+pub(crate) fn organisation(
+    client: &Client,
+    access: &Access,
+    archive: &Archive,
+) -> anyhow::Result<(Organisation, Acquaintance)> {
+    let (org_id, api_key) = identify(client, access)?;
+    let salt = archive.salt(&format!("{:016x}{:016x}", entropy(), entropy()))?;
+    let key_hash = Some(access.keys.api.salted_hash(&salt));
+    Ok((Organisation { site: access.site.clone(), org_id, key_hash }, Acquaintance { api_key }))
+}
+
+fn identify(
+    client: &Client,
+    access: &Access,
+) -> anyhow::Result<(Option<String>, Option<KeyCheck>)> {
     let mut unreachable = String::new();
     for _ in 0..TRIES {
         match client.identity() {
-            Identity::Organisation(id) => return Ok(Some(id)),
-            Identity::Unknown => return Ok(None),
+            Identity::Organisation(id) => return Ok((Some(id), None)),
+            Identity::Unknown => return Ok((None, None)),
             // An application key without the right to read users is refused here and may read metrics all the same.
             Identity::Forbidden => match client.check_api_key() {
                 KeyCheck::Invalid => return Err(wrong_api_key(access).into()),
-                KeyCheck::Valid | KeyCheck::Unknown => return Ok(None),
+                check @ (KeyCheck::Valid | KeyCheck::Unknown) => return Ok((None, Some(check))),
             },
             Identity::Unreachable(why) => unreachable = why,
         }
@@ -39,8 +53,13 @@ fn identify(client: &Client, access: &Access) -> anyhow::Result<Option<String>> 
 }
 
 /// The first query was refused: says which key, or the site.
-pub(crate) fn which_key(client: &Client, access: &Access, words: &str) -> anyhow::Error {
-    match client.check_api_key() {
+pub(crate) fn which_key(
+    client: &Client,
+    access: &Access,
+    known: Acquaintance,
+    words: &str,
+) -> anyhow::Error {
+    match known.api_key.unwrap_or_else(|| client.check_api_key()) {
         KeyCheck::Invalid => wrong_api_key(access).into(),
         KeyCheck::Valid => Usage::new(format!("the application key (DD_APP_KEY) is refused by {}: {words}", access.site))
             .hint("the API key is fine; give an application key of the same organisation with the scope timeseries_query")
@@ -52,6 +71,7 @@ pub(crate) fn which_key(client: &Client, access: &Access, words: &str) -> anyhow
 }
 
 fn wrong_api_key(access: &Access) -> Usage {
-    Usage::new(format!("the API key (DD_API_KEY) is not known to {}", access.site))
-        .hint("check the key and the site (--site, DD_SITE): keys of one site are unknown to another")
+    Usage::new(format!("the API key (DD_API_KEY) is not known to {}", access.site)).hint(
+        "check the key and the site (--site, DD_SITE): keys of one site are unknown to another",
+    )
 }

@@ -19,10 +19,15 @@ const DAYS: u32 = 3;
 /// Queries of the list: those of the article, and enough around them to fill several calls.
 const QUERIES: usize = 120;
 
-pub(crate) fn run(command: &args::Demo, clock: &dyn Clock, interrupted: &AtomicBool) -> anyhow::Result<u8> {
+pub(crate) fn run(
+    command: &args::Demo,
+    clock: &dyn Clock,
+    interrupted: &AtomicBool,
+) -> anyhow::Result<u8> {
     let mut options = Options::new(1);
     options = options.with_query_limit(100_000, 3_600);
-    let simulator = Simulator::start(options).context("while starting the simulated organisation")?;
+    let simulator =
+        Simulator::start(options).context("while starting the simulated organisation")?;
     let list = list(&command.out)?;
     screen::remark(&format!(
         "A simulated organisation answers on {}: no keys, no network.\n\
@@ -52,7 +57,8 @@ pub(crate) fn run(command: &args::Demo, clock: &dyn Clock, interrupted: &AtomicB
 /// The list lies in the demo's directory, for the user to look at.
 fn list(out: &Path) -> anyhow::Result<std::path::PathBuf> {
     let path = out.join("queries.txt");
-    let text: String = built_in_list().lines().take(QUERIES).flat_map(|line| [line, "\n"]).collect();
+    let text: String =
+        built_in_list().lines().take(QUERIES).flat_map(|line| [line, "\n"]).collect();
     std::fs::create_dir_all(out)
         .and_then(|()| write(&path, &text))
         .with_context(|| format!("while writing {}", path.display()))?;
@@ -64,10 +70,12 @@ fn export_arguments(list: &Path, out: &Path) -> anyhow::Result<args::Export> {
     let from = format!("-{DAYS}d");
     let typed = ["jindo", "export", "--from", &from, "--to", "-0d"].map(std::ffi::OsString::from);
     let named = ["--out".into(), out.into(), list.into()];
-    match Arguments::try_parse_from(typed.into_iter().chain(named))?.command {
-        Command::Export(export) => Ok(*export),
-        _ => anyhow::bail!("the demo's own command line is an export"),
-    }
+    let Command::Export(export) =
+        Arguments::try_parse_from(typed.into_iter().chain(named))?.command
+    else {
+        anyhow::bail!("the demo's own command line is an export");
+    };
+    Ok(*export)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a list to look at, made anew by every demo")]

@@ -2,6 +2,7 @@
 
 use crate::args;
 use crate::asked::{Asked, Words, understand};
+use crate::contact::{self, Acquaintance};
 use crate::planning::{self, brief, existing, last_words, learnt_limits};
 use crate::progress::Shown;
 use crate::screen;
@@ -28,7 +29,11 @@ pub(crate) struct Access {
 }
 
 /// `jindo export`: again = continue.
-pub(crate) fn run(command: &args::Export, clock: &dyn Clock, interrupted: &AtomicBool) -> anyhow::Result<u8> {
+pub(crate) fn run(
+    command: &args::Export,
+    clock: &dyn Clock,
+    interrupted: &AtomicBool,
+) -> anyhow::Result<u8> {
     let environment = Environment::read();
     let access = || {
         let (site, endpoint) = environment.endpoint(&command.place)?;
@@ -50,28 +55,43 @@ pub(crate) fn export(
     let asked = ask(command, clock)?;
     let plan = planning::plan(&asked, existing(&command.out)?.as_ref(), started)?;
     say_plan(&asked, &plan, command);
-    let client = contact(&plan, access)?;
+    let client = connect(&plan, access)?;
     let archive = open(&command.out, clock)?;
-    if let Some((client, access)) = &client {
-        bind(client, access, &archive, command)?;
-    }
+    let known = match &client {
+        Some((client, access)) => Some(bind(client, access, &archive, command)?),
+        None => None,
+    };
     archive.register(&request(&asked)?)?;
     let (plan, registered) = planned(&asked, &archive, clock)?;
     let shown = shown(&asked)?;
-    let outcome = match &client {
-        Some((client, access)) if plan.calls() > 0 => {
+    let outcome = match client.as_ref().zip(known) {
+        Some(((client, access), known)) if plan.calls() > 0 => {
             let run = Run { command, archive: &archive, shown: &shown, clock, interrupted };
             let outcome = run.fetch(client, &plan, &registered)?;
-            check_keys(&outcome, client, access)?;
+            check_keys(&outcome, client, access, known)?;
             outcome
         }
         _ => Outcome { end: End::Done, calls: 0, points: 0 },
     };
-    let files = if outcome.end == End::Interrupted { None } else { Some(extract_all(&archive, &command.out, &shown)?) };
+    let files = if outcome.end == End::Interrupted {
+        None
+    } else {
+        Some(extract_all(&archive, &command.out, &shown)?)
+    };
     if let End::Failed { why } = &outcome.end {
-        return Err(Failed::new(why.clone(), "what was fetched is kept; the same command continues").into());
+        return Err(Failed::new(
+            why.clone(),
+            "what was fetched is kept; the same command continues",
+        )
+        .into());
     }
-    Ok(Told { asked, plan, outcome, files, dir: command.out.clone(), took: clock.now().duration_since(started) })
+    Ok(Told {
+        plan,
+        outcome,
+        files,
+        dir: command.out.clone(),
+        took: clock.now().duration_since(started),
+    })
 }
 
 fn ask(command: &args::Export, clock: &dyn Clock) -> anyhow::Result<Asked> {
@@ -80,7 +100,9 @@ fn ask(command: &args::Export, clock: &dyn Clock) -> anyhow::Result<Asked> {
 }
 
 fn say_plan(asked: &Asked, plan: &Plan, command: &args::Export) {
-    if command.progress == args::ProgressStyle::None || command.progress == args::ProgressStyle::Json {
+    if command.progress == args::ProgressStyle::None
+        || command.progress == args::ProgressStyle::Json
+    {
         return;
     }
     for note in &asked.list.notes {
@@ -95,7 +117,7 @@ fn say_plan(asked: &Asked, plan: &Plan, command: &args::Export) {
 }
 
 /// The client, when there is a call to make; without one neither keys nor network are needed.
-fn contact(
+fn connect(
     plan: &Plan,
     access: &dyn Fn() -> anyhow::Result<Access>,
 ) -> anyhow::Result<Option<(Client, Access)>> {
@@ -103,7 +125,8 @@ fn contact(
         return Ok(None);
     }
     let access = access()?;
-    let client = Client::new(&access.endpoint, &access.keys).map_err(|error| Usage::new(error.to_string()))?;
+    let client = Client::new(&access.endpoint, &access.keys)
+        .map_err(|error| Usage::new(error.to_string()))?;
     Ok(Some((client, access)))
 }
 
@@ -119,14 +142,19 @@ pub(crate) fn holder(clock: &dyn Clock) -> Holder {
 }
 
 /// Learns whose organisation the keys open, and refuses to mix two in one directory.
-fn bind(client: &Client, access: &Access, archive: &Archive, command: &args::Export) -> anyhow::Result<()> {
-    let organisation = crate::contact::organisation(client, access, archive)?;
+fn bind(
+    client: &Client,
+    access: &Access,
+    archive: &Archive,
+    command: &args::Export,
+) -> anyhow::Result<Acquaintance> {
+    let (organisation, known) = contact::organisation(client, access, archive)?;
     if command.rebind {
         archive.rebind(&organisation)?;
     } else {
         archive.bind(&organisation)?;
     }
-    Ok(())
+    Ok(known)
 }
 
 fn request(asked: &Asked) -> anyhow::Result<Request> {
@@ -149,8 +177,13 @@ fn zone_name(asked: &Asked) -> anyhow::Result<String> {
 }
 
 /// The plan as the ledger sees it, and its queries as it numbers them.
-fn planned(asked: &Asked, archive: &Archive, clock: &dyn Clock) -> anyhow::Result<(Plan, Vec<Registered>)> {
-    let registered: Vec<_> = archive.queries()?.into_iter().filter(|query| query.position.is_some()).collect();
+fn planned(
+    asked: &Asked,
+    archive: &Archive,
+    clock: &dyn Clock,
+) -> anyhow::Result<(Plan, Vec<Registered>)> {
+    let registered: Vec<_> =
+        archive.queries()?.into_iter().filter(|query| query.position.is_some()).collect();
     let coverage = archive.coverage_all()?;
     let covered: Vec<_> = registered
         .iter()
@@ -162,11 +195,19 @@ fn planned(asked: &Asked, archive: &Archive, clock: &dyn Clock) -> anyhow::Resul
 }
 
 fn shown(asked: &Asked) -> anyhow::Result<extract::Shown> {
-    Ok(extract::Shown { zone: asked.zone.clone(), timezone: zone_name(asked)?, names: extract::Names::LAYOUT })
+    Ok(extract::Shown {
+        zone: asked.zone.clone(),
+        timezone: zone_name(asked)?,
+        names: extract::Names::LAYOUT,
+    })
 }
 
 /// Brings all files and tables up to date.
-pub(crate) fn extract_all(archive: &Archive, dir: &Path, shown: &extract::Shown) -> anyhow::Result<extract::Summary> {
+pub(crate) fn extract_all(
+    archive: &Archive,
+    dir: &Path,
+    shown: &extract::Shown,
+) -> anyhow::Result<extract::Summary> {
     let disk = Directory::of_archive(dir);
     let all: Vec<_> = archive.queries()?.iter().map(|query| query.id).collect();
     extract::update(archive, &disk, &all, shown, Which::Outdated)?;
@@ -182,7 +223,12 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn fetch(&self, client: &Client, plan: &Plan, registered: &[Registered]) -> anyhow::Result<Outcome> {
+    fn fetch(
+        &self,
+        client: &Client,
+        plan: &Plan,
+        registered: &[Registered],
+    ) -> anyhow::Result<Outcome> {
         let now = self.clock.now();
         let mut report = Shown::new(self.command.progress, now);
         let disk = Directory::of_archive(&self.command.out);
@@ -226,15 +272,22 @@ impl Run<'_> {
 }
 
 /// Keys that are refused end with a sentence that says which.
-fn check_keys(outcome: &Outcome, client: &Client, access: &Access) -> anyhow::Result<()> {
+fn check_keys(
+    outcome: &Outcome,
+    client: &Client,
+    access: &Access,
+    known: Acquaintance,
+) -> anyhow::Result<()> {
     match &outcome.end {
-        End::Forbidden { words, after_success: false } => Err(crate::contact::which_key(client, access, words)),
+        End::Forbidden { words, after_success: false } => {
+            Err(contact::which_key(client, access, known, words))
+        }
         End::Forbidden { words, after_success: true } => Err(Failed::new(
             format!("the keys worked and are now refused: {words}"),
             "what was fetched is kept; with valid keys the same command continues",
         )
         .into()),
-        _ => Ok(()),
+        End::Done | End::OutOfCalls | End::Interrupted | End::Failed { .. } => Ok(()),
     }
 }
 
@@ -242,7 +295,8 @@ fn exit_code(told: &Told, command: &args::Export) -> u8 {
     let gaps = told.files.as_ref().is_none_or(|files| files.partial + files.given_up > 0);
     match told.outcome.end {
         End::Interrupted => 130,
-        _ if gaps && !command.accept_partial => 3,
-        _ => 0,
+        End::Done | End::OutOfCalls | End::Forbidden { .. } | End::Failed { .. } => {
+            if gaps && !command.accept_partial { 3 } else { 0 }
+        }
     }
 }

@@ -11,17 +11,14 @@ use jindo::extract::{self, Directory, Shown};
 
 pub(crate) fn run(command: &args::Extract, clock: &dyn Clock) -> anyhow::Result<u8> {
     let args::Format::Csv = command.to;
-    let summary = match &command.out {
-        Some(out) => {
-            let archive = Archive::read(&command.dir)?;
-            let shown = shown(&archive, command.timezone.as_deref())?;
-            extract::elsewhere(&archive, &Directory::of_copy(out), &shown)?
-        }
-        None => {
-            let archive = open(&command.dir, clock)?;
-            let shown = shown(&archive, command.timezone.as_deref())?;
-            extract_all(&archive, &command.dir, &shown)?
-        }
+    let summary = if let Some(out) = &command.out {
+        let archive = Archive::read(&command.dir)?;
+        let shown = shown(&archive, command.timezone.as_deref())?;
+        extract::elsewhere(&archive, &Directory::of_copy(out), &shown)?
+    } else {
+        let archive = open(&command.dir, clock)?;
+        let shown = shown(&archive, command.timezone.as_deref())?;
+        extract_all(&archive, &command.dir, &shown)?
     };
     let place = command.out.as_ref().unwrap_or(&command.dir).display();
     screen::answer(&format!(

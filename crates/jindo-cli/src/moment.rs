@@ -6,7 +6,9 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 
 /// A word that is no time.
 #[derive(Debug, thiserror::Error)]
-#[error("`{text}` is no time; write 2021-12-12, 2021-12-12T00:00:00+09:00, 13/12/2021 00:00:00 (day first), -90d or now")]
+#[error(
+    "`{text}` is no time; write 2021-12-12, 2021-12-12T00:00:00+09:00, 13/12/2021 00:00:00 (day first), -90d or now"
+)]
 pub(crate) struct NoTime {
     text: String,
 }
@@ -71,7 +73,8 @@ pub(crate) fn in_words(at: Timestamp, zone: &TimeZone) -> String {
 
 /// `96 days`, `96 days 1 h`, `3 h 20 min`.
 pub(crate) fn length_in_words(length: SignedDuration) -> String {
-    let (days, hours, minutes) = (length.as_hours() / 24, length.as_hours() % 24, length.as_mins() % 60);
+    let (days, hours, minutes) =
+        (length.as_hours() / 24, length.as_hours() % 24, length.as_mins() % 60);
     let mut words = Vec::new();
     if days > 0 {
         words.push(format!("{days} day{}", if days == 1 { "" } else { "s" }));
@@ -95,7 +98,8 @@ mod tests {
     fn check(text: &str, zone_name: &str, expected: &str) {
         let now: Timestamp = "2022-03-18T10:11:12Z".parse().unwrap();
         let zone = zone(zone_name).unwrap();
-        let found = parse(text, &zone, now).map_or_else(|error| error.to_string(), |at| at.to_string());
+        let found =
+            parse(text, &zone, now).map_or_else(|error| error.to_string(), |at| at.to_string());
         assert_eq!(found, expected, "{text} in {zone_name}");
     }
 

@@ -5,11 +5,11 @@ use crate::asked::{Asked, Words, understand};
 use crate::moment::{self, length_in_words};
 use crate::screen;
 use crate::words::{count, counted, seconds, size};
+use jiff::{SignedDuration, Timestamp};
 use jindo::archive::{Archive, Coverage, Registered};
 use jindo::clock::Clock;
 use jindo::plan::{Limits, Pace, Plan, Window};
 use jindo::query::{Interval, Query};
-use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -27,7 +27,11 @@ pub(crate) fn run(command: &args::Plan, clock: &dyn Clock) -> anyhow::Result<u8>
     let words = Words::new(&command.wanted, last_words(archive.as_ref())?)?;
     let asked = understand(words, SignedDuration::ZERO, now)?;
     let plan = plan(&asked, archive.as_ref(), now)?;
-    let text = if command.json { json(&plan, command.limit)? } else { in_words(&asked, &plan, command.limit, now)? };
+    let text = if command.json {
+        json(&plan, command.limit)?
+    } else {
+        in_words(&asked, &plan, command.limit, now)?
+    };
     screen::answer(&text)?;
     Ok(0)
 }
@@ -43,20 +47,28 @@ pub(crate) fn existing(dir: &Path) -> anyhow::Result<Option<Archive>> {
 
 /// The words of the directory's last request.
 pub(crate) fn last_words(archive: Option<&Archive>) -> anyhow::Result<Option<Words>> {
-    let Some(request) = archive.map(Archive::request).transpose()?.flatten() else { return Ok(None) };
+    let Some(request) = archive.map(Archive::request).transpose()?.flatten() else {
+        return Ok(None);
+    };
     Ok(serde_json::from_str(&request.arguments).ok())
 }
 
 /// Wanted minus what the archive covers for good.
-pub(crate) fn plan(asked: &Asked, archive: Option<&Archive>, now: Timestamp) -> anyhow::Result<Plan> {
+pub(crate) fn plan(
+    asked: &Asked,
+    archive: Option<&Archive>,
+    now: Timestamp,
+) -> anyhow::Result<Plan> {
     let mut queries = asked.list.queries.clone();
     let mut covered = vec![Vec::new(); queries.len()];
     let mut limits = Limits::ASSUMED;
     if let Some(archive) = archive {
         limits = learnt_limits(archive)?;
         let known = archive.queries()?;
-        let asked_as = |known: &Registered| known.instead_of.clone().unwrap_or_else(|| known.sent.clone());
-        let index: HashMap<_, _> = known.iter().map(|known| ((asked_as(known), known.interval), known)).collect();
+        let asked_as =
+            |known: &Registered| known.instead_of.clone().unwrap_or_else(|| known.sent.clone());
+        let index: HashMap<_, _> =
+            known.iter().map(|known| ((asked_as(known), known.interval), known)).collect();
         let coverage = archive.coverage_all()?;
         for (query, covered) in queries.iter_mut().zip(&mut covered) {
             let Some(known) = index.get(&(query.sent.clone(), query.interval)) else { continue };
@@ -108,7 +120,9 @@ pub(crate) fn brief(asked: &Asked, plan: &Plan, pace: Option<Pace>) -> String {
     let mut text = range_in_words(asked);
     let estimate = plan.estimate();
     let script = script_calls(plan.queries.len(), plan.range);
-    let time = pace.map_or_else(String::new, |pace| format!(", {} at {}", seconds(plan.seconds(pace)), in_pace(pace)));
+    let time = pace.map_or_else(String::new, |pace| {
+        format!(", {} at {}", seconds(plan.seconds(pace)), in_pace(pace))
+    });
     writeln!(
         text,
         "{} in {} × {}: {}{time} (the known script: {})",
@@ -148,8 +162,11 @@ fn range_in_words(asked: &Asked) -> String {
     let unaligned = |query: &Query| range.aligned(query.interval) != Some(range);
     if let Some(query) = asked.list.queries.iter().find(|query| unaligned(query)) {
         let interval = query.interval;
-        writeln!(text, "  not a multiple of {interval}: the buckets that begin within the range are exported")
-            .expect("a String takes everything");
+        writeln!(
+            text,
+            "  not a multiple of {interval}: the buckets that begin within the range are exported"
+        )
+        .expect("a String takes everything");
     }
     text
 }
@@ -175,7 +192,11 @@ fn in_words(asked: &Asked, plan: &Plan, pace: Pace, now: Timestamp) -> anyhow::R
     for complaint in &asked.list.refused {
         writeln!(text, "  left out: {complaint}")?;
     }
-    writeln!(text, "\nfrom nothing, at {}:\n  resolution        calls        time     known script", in_pace(pace))?;
+    writeln!(
+        text,
+        "\nfrom nothing, at {}:\n  resolution        calls        time     known script",
+        in_pace(pace)
+    )?;
     for resolution_s in COMPARED_S {
         let Some(resolution) = Interval::from_secs(resolution_s) else { continue };
         let other = fresh(&asked.words.at(resolution), asked.range, now)?;

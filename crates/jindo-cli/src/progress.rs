@@ -4,9 +4,9 @@ use crate::args::ProgressStyle;
 use crate::screen;
 use crate::words::{count, counted, seconds};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle as Template};
+use jiff::{SignedDuration, Timestamp};
 use jindo::plan::Plan;
 use jindo::run::{Action, Progress, Report};
-use jiff::{SignedDuration, Timestamp};
 use std::io::IsTerminal;
 
 /// Plain lines come this often.
@@ -60,7 +60,9 @@ impl Shown {
         match &self.style {
             Style::Bar(bar) => bar.suspend(|| screen::remark(&format!("{line}\n"))),
             Style::Plain => screen::remark(&format!("{line}\n")),
-            Style::Json => screen::remark(&format!("{}\n", serde_json::json!({"type": "note", "text": line}))),
+            Style::Json => {
+                screen::remark(&format!("{}\n", serde_json::json!({"type": "note", "text": line})));
+            }
             Style::Silent => {}
         }
     }
@@ -78,7 +80,11 @@ impl Report for Shown {
                 self.next = now + LINE_EVERY;
                 let all = progress.calls_made + progress.calls_left - progress.flying as u64;
                 let made = count(progress.calls_made - progress.flying as u64);
-                screen::remark(&format!("{made} of {} · {}\n", counted(all, "call", "calls"), line(progress, self.started, now)));
+                screen::remark(&format!(
+                    "{made} of {} · {}\n",
+                    counted(all, "call", "calls"),
+                    line(progress, self.started, now)
+                ));
             }
             Style::Json if now >= self.next => {
                 self.next = now + EVENT_EVERY;
@@ -99,19 +105,33 @@ impl Report for Shown {
                 };
                 self.say(&format!("learnt: at most {} {what} ({why})", count(*value)));
             }
-            Action::GiveUp { query, reason } => self.say(&format!("given up: {}: {reason}", written(*query))),
-            Action::RefuseWindow { window, reason, .. } => self.say(&format!("refused: {window}: {reason}")),
-            Action::SendUnfilled { query } => {
-                self.say(&format!("sent as written, since the server refuses .fill(null): {}", written(*query)));
+            Action::GiveUp { query, reason } => {
+                self.say(&format!("given up: {}: {reason}", written(*query)));
             }
-            _ => {}
+            Action::RefuseWindow { window, reason, .. } => {
+                self.say(&format!("refused: {window}: {reason}"));
+            }
+            Action::SendUnfilled { query } => {
+                self.say(&format!(
+                    "sent as written, since the server refuses .fill(null): {}",
+                    written(*query)
+                ));
+            }
+            Action::Ask { .. }
+            | Action::Store { .. }
+            | Action::Discard { .. }
+            | Action::Complete { .. }
+            | Action::Wake { .. }
+            | Action::Finish { .. } => {}
         }
     }
 }
 
 fn bar() -> ProgressBar {
-    let template = Template::with_template("{bar:32} {pos}/{len} calls · {msg}").expect("the template is well-formed");
-    ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(5)).with_style(template)
+    let template = Template::with_template("{bar:32} {pos}/{len} calls · {msg}")
+        .expect("the template is well-formed");
+    ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(5))
+        .with_style(template)
 }
 
 /// Points, budget, time left; and why nothing moves when nothing does.
@@ -146,7 +166,12 @@ fn event(progress: &Progress, started: Timestamp, now: Timestamp) -> serde_json:
 }
 
 /// Seconds until the last call, from the pace so far; none before there is one.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an estimate"
+)]
 fn left_s(progress: &Progress, started: Timestamp, now: Timestamp) -> Option<u64> {
     let done = progress.calls_made.saturating_sub(progress.flying as u64);
     let elapsed = now.duration_since(started).as_secs_f64();

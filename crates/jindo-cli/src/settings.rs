@@ -31,8 +31,10 @@ impl Environment {
         match (&self.api_key, &self.app_key) {
             (Some(api), Some(app)) => Ok(Keys { api: api.clone(), application: app.clone() }),
             (api, app) => {
-                let missing: Vec<_> =
-                    [("DD_API_KEY", api), ("DD_APP_KEY", app)].into_iter().filter(|(_, key)| key.is_none()).collect();
+                let missing: Vec<_> = [("DD_API_KEY", api), ("DD_APP_KEY", app)]
+                    .into_iter()
+                    .filter(|(_, key)| key.is_none())
+                    .collect();
                 let names: Vec<_> = missing.iter().map(|(name, _)| *name).collect();
                 let verb = if names.len() == 1 { "is" } else { "are" };
                 Err(Usage::new(format!("{} {verb} not set", names.join(" and "))).hint(
@@ -47,11 +49,13 @@ impl Environment {
     pub(crate) fn endpoint(&self, place: &Where) -> anyhow::Result<(String, Endpoint)> {
         let site = place.site.as_ref().or(self.site.as_ref()).map_or(SITE_DEFAULT, String::as_str);
         let (site, url) = match &place.api_url {
-            Some(url) => (url.clone(), checked(url)?),
+            Some(url) => (host_name(url), checked(url)?),
             None => (site.to_owned(), format!("https://api.{}", site_host(site)?)),
         };
         let extra_roots = match &place.ca_file {
-            Some(path) => std::fs::read(path).with_context(|| format!("while reading {}", path.display()))?,
+            Some(path) => {
+                std::fs::read(path).with_context(|| format!("while reading {}", path.display()))?
+            }
             None => Vec::new(),
         };
         Ok((site, Endpoint { url, extra_roots }))
@@ -62,12 +66,20 @@ impl Environment {
 fn site_host(site: &str) -> Result<String, Usage> {
     let bare = site.trim().trim_start_matches("https://").trim_end_matches('/');
     let bare = bare.strip_prefix("api.").or_else(|| bare.strip_prefix("app.")).unwrap_or(bare);
-    let fine = !bare.is_empty() && bare.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-');
+    let fine =
+        !bare.is_empty() && bare.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-');
     if fine && bare.contains('.') {
         return Ok(bare.to_owned());
     }
     Err(Usage::new(format!("`{site}` is no Datadog site"))
         .hint("sites look like datadoghq.com, datadoghq.eu, us5.datadoghq.com, ap1.datadoghq.com"))
+}
+
+/// What an address is called in words and in the ledger. Without the port: a simulator or a proxy takes another every day.
+fn host_name(url: &str) -> String {
+    let host =
+        url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default();
+    host.rsplit_once(':').map_or(host, |(name, _)| name).to_owned()
 }
 
 /// An address that keys may be sent to: https, or http on this machine alone.
@@ -85,10 +97,13 @@ fn checked(url: &str) -> Result<String, Usage> {
         if matches!(name, "localhost" | "127.0.0.1" | "[::1]") {
             return Ok(trimmed.to_owned());
         }
-        return Err(Usage::new(format!("`{url}` would send the keys unencrypted over the network"))
-            .hint("use https://; http:// is for this machine's own addresses"));
+        return Err(Usage::new(format!(
+            "`{url}` would send the keys unencrypted over the network"
+        ))
+        .hint("use https://; http:// is for this machine's own addresses"));
     }
-    Err(Usage::new(format!("`{url}` is no address of an API")).hint("write https://HOST or http://127.0.0.1:PORT"))
+    Err(Usage::new(format!("`{url}` is no address of an API"))
+        .hint("write https://HOST or http://127.0.0.1:PORT"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the door")]

@@ -44,7 +44,8 @@ fn options(command: &args::Simulate) -> anyhow::Result<Options> {
     }
     options.queries_max = command.max_queries;
     if let Some(faults) = &command.faults {
-        options.faults = faults.parse::<Faults>().map_err(|error| Usage::new(format!("--faults: {error}")))?;
+        options.faults =
+            faults.parse::<Faults>().map_err(|error| Usage::new(format!("--faults: {error}")))?;
     }
     Ok(options)
 }
@@ -55,7 +56,9 @@ fn latency(text: &str) -> Result<(Duration, Duration), Usage> {
         crate::args::span(text.trim())
             .ok()
             .and_then(|span| Duration::try_from(span).ok())
-            .ok_or_else(|| Usage::new(format!("--latency: `{text}` is no span; write 50ms or 0.5s-5s")))
+            .ok_or_else(|| {
+                Usage::new(format!("--latency: `{text}` is no span; write 50ms or 0.5s-5s"))
+            })
     };
     match text.split_once('-') {
         Some((least, most)) => {

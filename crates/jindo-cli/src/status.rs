@@ -61,7 +61,13 @@ fn words(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
     let totals = archive.totals()?;
     let mut text = String::new();
     if let Some(request) = archive.request()? {
-        writeln!(text, "asked      {} … {} (excluded), {}", request.asked.start(), request.asked.end(), request.timezone)?;
+        writeln!(
+            text,
+            "asked      {} … {} (excluded), {}",
+            request.asked.start(),
+            request.asked.end(),
+            request.timezone
+        )?;
     }
     writeln!(
         text,
@@ -72,13 +78,32 @@ fn words(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
         count(standing.given_up),
     )?;
     let stretches = counted(totals.open, "stretch is", "stretches are");
-    writeln!(text, "archive    {}, {}, {} rows", counted(totals.objects, "object", "objects"), size(totals.bytes), count(totals.rows))?;
+    writeln!(
+        text,
+        "archive    {}, {}, {} rows",
+        counted(totals.objects, "object", "objects"),
+        size(totals.bytes),
+        count(totals.rows)
+    )?;
     if totals.open > 0 {
         writeln!(text, "           {stretches} young: the next export asks them again")?;
     }
-    writeln!(text, "csv        {}, {}, {} points", counted(totals.files, "file", "files"), size(totals.file_bytes), count(totals.file_points))?;
+    writeln!(
+        text,
+        "csv        {}, {}, {} points",
+        counted(totals.files, "file", "files"),
+        size(totals.file_bytes),
+        count(totals.file_points)
+    )?;
     for learnt in archive.learnt()? {
-        writeln!(text, "learnt     {} {} on {}: {}", learnt.name, count(learnt.value), learnt.learnt_at, learnt.why)?;
+        writeln!(
+            text,
+            "learnt     {} {} on {}: {}",
+            learnt.name,
+            count(learnt.value),
+            learnt.learnt_at,
+            learnt.why
+        )?;
     }
     Ok(text)
 }

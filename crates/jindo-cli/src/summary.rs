@@ -1,19 +1,17 @@
 //! The closing words of an export: what there is, what there is not, where it is, what to try next.
 
-use crate::asked::Asked;
 use crate::planning::script_calls;
 use crate::words::{count, counted, seconds};
+use jiff::SignedDuration;
 use jindo::extract::Summary;
 use jindo::plan::Plan;
 use jindo::run::{End, Outcome};
-use jiff::SignedDuration;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// Everything that is told of an export.
 #[derive(Debug)]
 pub(crate) struct Told {
-    pub(crate) asked: Asked,
     /// As it was when the first call was made.
     pub(crate) plan: Plan,
     pub(crate) outcome: Outcome,
@@ -48,7 +46,10 @@ fn finished(told: &Told, files: &Summary) -> String {
         writeln!(text, "  {name:<13}{words}").expect("a String takes everything");
     };
     line("calls", calls(told));
-    line("series", format!("{} of {}", count(files.series), counted(files.queries, "query", "queries")));
+    line(
+        "series",
+        format!("{} of {}", count(files.series), counted(files.queries, "query", "queries")),
+    );
     line("points", count(files.points));
     line("not fetched", queries_or_none(files.partial));
     line("coarser", "0 (never accepted)".into());
@@ -59,7 +60,12 @@ fn finished(told: &Told, files: &Summary) -> String {
         line("left out", counted(files.refused, "line of the list", "lines of the list"));
     }
     let dir = told.dir.display();
-    line("files", format!("{dir}/csv/, {dir}/series.csv (what each file is), {dir}/queries.csv, {dir}/gaps.csv"));
+    line(
+        "files",
+        format!(
+            "{dir}/csv/, {dir}/series.csv (what each file is), {dir}/queries.csv, {dir}/gaps.csv"
+        ),
+    );
     format!("{head} in {}\n{text}{}", seconds(told.took.as_secs().unsigned_abs()), next(told, gaps))
 }
 
@@ -73,7 +79,11 @@ fn calls(told: &Told) -> String {
 }
 
 fn queries_or_none(number: u64) -> String {
-    if number == 0 { "0".into() } else { format!("{}, see queries.csv and gaps.csv", counted(number, "query", "queries")) }
+    if number == 0 {
+        "0".into()
+    } else {
+        format!("{}, see queries.csv and gaps.csv", counted(number, "query", "queries"))
+    }
 }
 
 fn untagged(number: u64) -> String {
@@ -88,6 +98,8 @@ fn next(told: &Told, gaps: u64) -> String {
     if gaps > 0 {
         format!("The same command again asks only for what is missing; {dir}/gaps.csv lists it.\n")
     } else {
-        format!("Next: jindo verify {dir} checks every file; jindo export --out {dir} again brings it up to date.\n")
+        format!(
+            "Next: jindo verify {dir} checks every file; jindo export --out {dir} again brings it up to date.\n"
+        )
     }
 }

@@ -81,7 +81,9 @@ fn to_make(findings: &[extract::Finding]) -> (Vec<archive::QueryId>, Vec<archive
     let (mut changed, mut outdated) = (Vec::new(), Vec::new());
     for finding in findings {
         match finding {
-            extract::Finding::Missing { query, .. } | extract::Finding::Changed { query, .. } => changed.push(*query),
+            extract::Finding::Missing { query, .. } | extract::Finding::Changed { query, .. } => {
+                changed.push(*query);
+            }
             extract::Finding::Outdated { query, .. } => outdated.push(*query),
             extract::Finding::Stranger { .. } | extract::Finding::Table { .. } => {}
         }
@@ -95,7 +97,8 @@ impl Report {
             .findings
             .iter()
             .map(|finding| {
-                let done = finding.mended.as_ref().map_or_else(String::new, |how| format!(" — {how}"));
+                let done =
+                    finding.mended.as_ref().map_or_else(String::new, |how| format!(" — {how}"));
                 let what = format!("archive/{}: {}{done}", finding.name, finding.why);
                 Line { what, mended: finding.mended.is_some() }
             })
@@ -109,12 +112,21 @@ impl Report {
         for finding in extract::verify(archive, &disk, &shown)? {
             let (what, ours) = match finding {
                 extract::Finding::Missing { path, .. } => (format!("{path}: gone"), true),
-                extract::Finding::Changed { path, .. } => (format!("{path}: changed since it was written"), true),
-                extract::Finding::Outdated { written, .. } => (format!("files of {written}: not up to date"), true),
-                extract::Finding::Stranger { path } => (format!("{path}: not jindo's, left alone"), false),
-                extract::Finding::Table { path } => (format!("{path}: not what the ledger says"), true),
+                extract::Finding::Changed { path, .. } => {
+                    (format!("{path}: changed since it was written"), true)
+                }
+                extract::Finding::Outdated { written, .. } => {
+                    (format!("files of {written}: not up to date"), true)
+                }
+                extract::Finding::Stranger { path } => {
+                    (format!("{path}: not jindo's, left alone"), false)
+                }
+                extract::Finding::Table { path } => {
+                    (format!("{path}: not what the ledger says"), true)
+                }
             };
-            let what = if ours && command.repair { format!("{what} — written again") } else { what };
+            let what =
+                if ours && command.repair { format!("{what} — written again") } else { what };
             self.findings.push(Line { what, mended: command.repair || !ours });
         }
         Ok(())
@@ -124,8 +136,12 @@ impl Report {
     fn gaps(&mut self, archive: &Archive) -> anyhow::Result<()> {
         let coverage = archive.coverage_all()?;
         for query in archive.queries()?.iter().filter(|query| query.position.is_some()) {
-            let covered: Vec<Window> =
-                coverage.get(&query.id).into_iter().flatten().map(|covered| covered.window).collect();
+            let covered: Vec<Window> = coverage
+                .get(&query.id)
+                .into_iter()
+                .flatten()
+                .map(|covered| covered.window)
+                .collect();
             let gaps = query.asked.map_or_else(Vec::new, |asked| subtract(asked, &covered));
             self.queries_with_gaps += u64::from(!gaps.is_empty());
             self.missing_seconds += gaps.iter().map(|gap| gap.secs().unsigned_abs()).sum::<u64>();
@@ -145,7 +161,11 @@ fn words(report: &Report, command: &args::Verify) -> anyhow::Result<String> {
         "{}, {} rows: {}",
         counted(report.objects, "object", "objects"),
         count(report.rows),
-        if wrong == 0 { "all as written".to_owned() } else { counted(wrong, "thing is wrong", "things are wrong") },
+        if wrong == 0 {
+            "all as written".to_owned()
+        } else {
+            counted(wrong, "thing is wrong", "things are wrong")
+        },
     )?;
     if report.queries_with_gaps > 0 {
         writeln!(

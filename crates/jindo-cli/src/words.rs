@@ -67,7 +67,11 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
         cause.is::<Usage>()
             || matches!(
                 cause.downcast_ref::<Archive>(),
-                Some(Archive::OtherOrganisation { .. } | Archive::Busy { .. } | Archive::Absent { .. })
+                Some(
+                    Archive::OtherOrganisation { .. }
+                        | Archive::Busy { .. }
+                        | Archive::Absent { .. }
+                )
             )
     });
     if is_usage { 2 } else { 1 }
@@ -101,7 +105,11 @@ pub(crate) fn size(bytes: u64) -> String {
         value /= 1_000.0;
         unit += 1;
     }
-    if unit == 0 || value >= 99.5 { format!("{value:.0} {}", UNITS[unit]) } else { format!("{value:.1} {}", UNITS[unit]) }
+    if unit == 0 || value >= 99.5 {
+        format!("{value:.0} {}", UNITS[unit])
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
+    }
 }
 
 /// `48 s`, `27 min`, `1 h 2 min`, `93 h`.
@@ -120,7 +128,10 @@ mod tests {
 
     #[test]
     fn numbers_read_as_people_write_them() {
-        assert_eq!([count(0), count(999), count(1_632), count(333_504)], ["0", "999", "1,632", "333,504"]);
+        assert_eq!(
+            [count(0), count(999), count(1_632), count(333_504)],
+            ["0", "999", "1,632", "333,504"]
+        );
         assert_eq!([size(999), size(1_000), size(2_100_000_000)], ["999 B", "1.0 kB", "2.1 GB"]);
         assert_eq!([seconds(48), seconds(1_632), seconds(333_504)], ["48 s", "27 min", "93 h"]);
     }

@@ -36,7 +36,7 @@ impl Clock for System {
     }
 }
 
-/// A stream of pseudo-random numbers (SplitMix64) for the jitter of retries and for samples. Not for secrets.
+/// A stream of pseudo-random numbers (`SplitMix64`) for the jitter of retries and for samples. Not for secrets.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
@@ -45,7 +45,7 @@ impl Random {
         Self(seed)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -56,7 +56,7 @@ impl Random {
     /// A number in [0, 1).
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit an f64 exactly")]
     pub fn fraction(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+        (self.draw() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 

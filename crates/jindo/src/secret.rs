@@ -19,8 +19,12 @@ impl Secret {
 
     /// What may be kept in its place, to tell it from others: a hash that is worth nothing without the salt.
     pub fn salted_hash(&self, salt: &str) -> String {
-        let digest = Sha256::new().chain_update(salt).chain_update([0]).chain_update(self.0.trim()).finalize();
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        let digest = Sha256::new()
+            .chain_update(salt)
+            .chain_update([0])
+            .chain_update(self.0.trim())
+            .finalize();
+        digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
 }
 

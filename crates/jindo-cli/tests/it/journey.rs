@@ -1,6 +1,6 @@
 //! From a list to a complete and correct tree, whatever the server is like.
 
-use crate::support::{DAY_S, START_S, World, assert_equals_the_function, calm, exits, tree};
+use crate::support::{DAY_S, START_S, World, assert_equals_the_function, calm, exits, tree, walk};
 use jindo_sim::{BucketAtTo, Options, OverPoints, built_in_queries};
 use std::collections::BTreeMap;
 use std::fs;
@@ -57,11 +57,16 @@ fn the_values_of_a_query_are_the_same_alone_and_among_34_others() {
     let alone = World::new(calm(), &[query]);
     exits(&alone.export(2), 0);
     let built_in = built_in_queries();
-    let all: Vec<_> = [query].into_iter().chain(built_in.iter().map(String::as_str)).take(35).collect();
+    let all: Vec<_> =
+        [query].into_iter().chain(built_in.iter().map(String::as_str)).take(35).collect();
     let among = World::new(calm(), &all);
     exits(&among.export(2), 0);
     let files = |world: &World| -> BTreeMap<_, _> {
-        world.tree().into_iter().filter(|(path, _)| path.starts_with("csv/system.cpu.user/")).collect()
+        world
+            .tree()
+            .into_iter()
+            .filter(|(path, _)| path.starts_with("csv/system.cpu.user/"))
+            .collect()
     };
     assert!(!files(&alone).is_empty());
     assert_eq!(files(&alone), files(&among));
@@ -98,7 +103,10 @@ fn without_a_list_the_last_request_is_repeated() {
     let world = World::new(calm(), &SIX);
     exits(&world.export(2), 0);
     let before = world.tree();
-    exits(&world.run(["export", "--out", "out", "--progress", "none", "--api-url", &world.sim.url()]), 0);
+    exits(
+        &world.run(["export", "--out", "out", "--progress", "none", "--api-url", &world.sim.url()]),
+        0,
+    );
     assert_eq!((world.tree(), world.stats().query_calls), (before, 2));
 }
 
@@ -146,16 +154,6 @@ fn damage_is_found_mended_and_fetched_again() {
     exits(&world.run(["verify", "out"]), 0);
 }
 
-fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(walk(&path)) } else { found.push(path) }
-    }
-    found.sort();
-    found
-}
-
 #[test]
 fn files_go_elsewhere_as_they_are_here() {
     let world = World::new(calm(), &SIX);
@@ -177,5 +175,7 @@ fn a_zone_with_summer_time_shows_its_offset_and_keeps_every_instant() {
     let tree = world.tree();
     let (_, bytes) = tree.iter().find(|(path, _)| path.starts_with("csv/")).unwrap();
     let text = String::from_utf8_lossy(bytes);
-    assert!(text.contains("2026-11-01 01:30:00-04:00,") && text.contains("2026-11-01 01:30:00-05:00,"));
+    assert!(
+        text.contains("2026-11-01 01:30:00-04:00,") && text.contains("2026-11-01 01:30:00-05:00,")
+    );
 }

@@ -4,6 +4,7 @@
 //! simulator's function at that time.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::disallowed_methods, reason = "a test damages what it tests")]
 
 mod crash;
 mod faults;

@@ -1,6 +1,6 @@
 //! What the binary says: exit codes and messages, and what it never says.
 
-use crate::support::{DAY_S, START_S, World, calm, exits, tree};
+use crate::support::{DAY_S, START_S, World, calm, exits, tree, walk};
 use expect_test::{Expect, expect};
 use jindo_sim::{API_KEY, APP_KEY};
 use std::fs;
@@ -23,9 +23,39 @@ fn check(world: &World, output: &Output, code: i32, expected: &Expect) {
 
 #[test]
 fn a_bad_list_is_told_all_at_once_and_costs_nothing() {
-    let list = ["avg:system.cpu.user", "system.load.1", "avg:m{*", "sum:m{*}.rollup(sum, 37)", "top(avg:m{*}, 10, 'mean', 'desc')"];
+    let list = [
+        "avg:system.cpu.user",
+        "system.load.1",
+        "avg:m{*",
+        "sum:m{*}.rollup(sum, 37)",
+        "top(avg:m{*}, 10, 'mean', 'desc')",
+    ];
     let world = World::new(calm(), &list);
-    check(&world, &world.export(1), 2, &expect![[""]]);
+    check(
+        &world,
+        &world.export(1),
+        2,
+        &expect![[r#"
+        error: queries.txt:1:1: this is no query yet; did you mean `avg:system.cpu.user{*}`?
+          avg:system.cpu.user
+          ^^^^^^^^^^^^^^^^^^^
+        queries.txt:2:1: this is no query yet; did you mean `avg:system.load.1{*}`?
+          system.load.1
+          ^^^^^^^^^^^^^
+        queries.txt:3:6: `{` is never closed
+          avg:m{*
+               ^
+        queries.txt:4:9: an interval of 37 s is not offered; take 30 s or 60 s
+          sum:m{*}.rollup(sum, 37)
+                  ^^^^^^^^^^^^^^^^
+        queries.txt:5:1: `top` ranks series over the range asked for, so it cannot be cut into windows faithfully; export what is within it, or give --allow-range-functions
+          top(avg:m{*}, 10, 'mean', 'desc')
+          ^^^
+        5 lines are not understood; nothing was asked and nothing was written
+
+        hint: mend the list, or leave these lines out with --keep-going
+    "#]],
+    );
     assert_eq!(world.stats().query_calls, 0);
     assert!(!world.out().exists(), "nothing was written");
 }
@@ -35,13 +65,39 @@ fn missing_keys_are_named() {
     let world = World::new(calm(), &ONE);
     let args = world.export_args(START_S, START_S + DAY_S);
     let output = world.command(args).env_remove("DD_APP_KEY").output().unwrap();
-    check(&world, &output, 2, &expect![[""]]);
+    check(
+        &world,
+        &output,
+        2,
+        &expect![[r#"
+        error: DD_APP_KEY is not set
+
+        hint: reading metrics needs an API key and an application key (with the scope timeseries_query); `jindo demo` needs none
+    "#]],
+    );
     assert!(!world.out().exists(), "nothing was written");
 }
 
 #[test]
 fn wrong_keys_end_with_the_key_to_check_and_few_calls() {
-    for (name, expected) in [("DD_API_KEY", expect![[""]]), ("DD_APP_KEY", expect![[""]])] {
+    for (name, expected) in [
+        (
+            "DD_API_KEY",
+            expect![[r#"
+                error: the API key (DD_API_KEY) is not known to 127.0.0.1
+
+                hint: check the key and the site (--site, DD_SITE): keys of one site are unknown to another
+            "#]],
+        ),
+        (
+            "DD_APP_KEY",
+            expect![[r#"
+                error: the application key (DD_APP_KEY) is refused by 127.0.0.1: Forbidden (status 403)
+
+                hint: the API key is fine; give an application key of the same organisation with the scope timeseries_query
+            "#]],
+        ),
+    ] {
         let world = World::new(calm(), &ONE);
         let args = world.export_args(START_S, START_S + DAY_S);
         let output = world.command(args).env(name, "0123456789abcdef").output().unwrap();
@@ -57,7 +113,16 @@ fn an_api_that_cannot_be_reached_is_told_soon() {
     let mut args = world.export_args(START_S, START_S + DAY_S);
     let url = args.iter().position(|arg| arg == "--api-url").unwrap();
     args[url + 1] = "http://127.0.0.1:9".to_owned();
-    check(&world, &world.run(args), 1, &expect![[""]]);
+    check(
+        &world,
+        &world.run(args),
+        1,
+        &expect![[r#"
+        error: http://127.0.0.1:9 cannot be reached: no connection: client error (Connect): tcp connect error: Connection refused (os error 111)
+
+        hint: check --site or DD_SITE, the network, and HTTPS_PROXY where a proxy is needed
+    "#]],
+    );
 }
 
 #[test]
@@ -66,7 +131,16 @@ fn keys_are_sent_to_no_open_network() {
     let mut args = world.export_args(START_S, START_S + DAY_S);
     let url = args.iter().position(|arg| arg == "--api-url").unwrap();
     args[url + 1] = "http://api.example.com".to_owned();
-    check(&world, &world.run(args), 2, &expect![[""]]);
+    check(
+        &world,
+        &world.run(args),
+        2,
+        &expect![[r#"
+        error: `http://api.example.com` would send the keys unencrypted over the network
+
+        hint: use https://; http:// is for this machine's own addresses
+    "#]],
+    );
 }
 
 #[test]
@@ -79,7 +153,14 @@ fn keys_of_another_organisation_are_refused_before_any_query() {
     let mut args = world.export_args(START_S, START_S + 2 * DAY_S);
     let url = args.iter().position(|arg| arg == "--api-url").unwrap();
     args[url + 1] = other.url();
-    check(&world, &world.run(&args), 2, &expect![[""]]);
+    check(
+        &world,
+        &world.run(&args),
+        2,
+        &expect![[r#"
+            error: this directory belongs to organisation 5f3c1a52-0d0e-11ec-8a1b-da7ad0900002 on 127.0.0.1, the keys to organisation another-organisation on 127.0.0.1; `--rebind` makes it theirs
+        "#]],
+    );
     assert_eq!(other.stats().query_calls, 0);
     args.push("--rebind".to_owned());
     exits(&world.run(&args), 0);
@@ -88,9 +169,29 @@ fn keys_of_another_organisation_are_refused_before_any_query() {
 #[test]
 fn the_plan_is_printed_and_touches_nothing() {
     let world = World::new(calm(), &ONE);
-    let output = world.run(["plan", "queries.txt", "--from", "2026-06-01", "--to", "2026-06-09", "--limit", "3600/1h"]);
+    let output = world.run([
+        "plan",
+        "queries.txt",
+        "--from",
+        "2026-06-01",
+        "--to",
+        "2026-06-09",
+        "--limit",
+        "3600/1h",
+    ]);
     exits(&output, 0);
-    expect![[""]].assert_eq(&String::from_utf8_lossy(&output.stdout));
+    expect![[r#"
+        1 Jun 2026 00:00 UTC … 9 Jun 2026 00:00 UTC (excluded), 8 days
+        1 query in 1 batch × 8 windows: 8 calls, 8 s at 3,600 calls an hour (the known script: 48)
+        11,520 to 230,400 points, 265 kB to 9.0 MB on disk
+
+        from nothing, at 3,600 calls an hour:
+          resolution        calls        time     known script
+                10 s           48        48 s               48
+                60 s            8         8 s               48
+               300 s            2         2 s               48
+    "#]]
+    .assert_eq(&String::from_utf8_lossy(&output.stdout));
     assert_eq!(fs::read_dir(world.dir.path()).unwrap().count(), 1, "only the list is there");
     assert_eq!(world.stats().calls_by_path.len(), 0);
 }
@@ -102,7 +203,19 @@ fn the_summary_says_what_there_is_and_where() {
     exits(&output, 0);
     let text = String::from_utf8_lossy(&output.stdout);
     let (_, lines) = text.split_once('\n').unwrap();
-    expect![[""]].assert_eq(lines);
+    expect![[r#"
+          calls        2 (the known script makes 12 for the same job)
+          series       3 of 1 query
+          points       8,340
+          not fetched  0
+          coarser      0 (never accepted)
+          empty        0
+          given up     0
+          N/A groups   0
+          files        out/csv/, out/series.csv (what each file is), out/queries.csv, out/gaps.csv
+        Next: jindo verify out checks every file; jindo export --out out again brings it up to date.
+    "#]]
+    .assert_eq(lines);
 }
 
 #[test]
@@ -112,7 +225,8 @@ fn keys_appear_nowhere() {
     args.insert(0, "-vv".to_owned());
     let output = world.run(args);
     exits(&output, 0);
-    let mut places = vec![("stdout".to_owned(), output.stdout), ("stderr".to_owned(), output.stderr)];
+    let mut places =
+        vec![("stdout".to_owned(), output.stdout), ("stderr".to_owned(), output.stderr)];
     places.extend(tree(&world.out()));
     for folder in ["runs", "archive", "archive/data"] {
         for entry in walk(&world.out().join(folder)) {
@@ -127,18 +241,16 @@ fn keys_appear_nowhere() {
     }
 }
 
-fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(walk(&path)) } else { found.push(path) }
-    }
-    found
-}
-
 #[test]
 fn the_directory_cannot_be_guessed_wrong() {
     let world = World::new(calm(), &ONE);
     let output = world.run(["status", "nowhere"]);
-    check(&world, &output, 2, &expect![[""]]);
+    check(
+        &world,
+        &output,
+        2,
+        &expect![[r#"
+        error: nowhere holds no archive
+    "#]],
+    );
 }

@@ -9,25 +9,22 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// A range far enough in the past to be settled, within the retention, aligned to a day: 2026-06-01.
-pub const START_S: i64 = 1_780_272_000;
-pub const DAY_S: i64 = 86_400;
+pub(crate) const START_S: i64 = 1_780_272_000;
+pub(crate) const DAY_S: i64 = 86_400;
 
-/// The simulator's clock in these tests: 2026-07-01.
-pub const NOW_S: u64 = 1_782_864_000;
-
-pub struct World {
-    pub dir: TempDir,
-    pub sim: Simulator,
-    pub options: Options,
+pub(crate) struct World {
+    pub(crate) dir: TempDir,
+    pub(crate) sim: Simulator,
+    pub(crate) options: Options,
 }
 
 /// A calm simulator without a rate limit to speak of.
-pub fn calm() -> Options {
+pub(crate) fn calm() -> Options {
     Options::new(7).with_query_limit(1_000_000, 60)
 }
 
 impl World {
-    pub fn new(options: Options, queries: &[&str]) -> Self {
+    pub(crate) fn new(options: Options, queries: &[&str]) -> Self {
         let dir = TempDir::new().unwrap();
         let text: String = queries.iter().flat_map(|query| [query, "\n"]).collect();
         fs::write(dir.path().join("queries.txt"), text).unwrap();
@@ -35,64 +32,68 @@ impl World {
         Self { dir, sim, options }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    pub fn out(&self) -> PathBuf {
+    pub(crate) fn out(&self) -> PathBuf {
         self.path("out")
     }
 
-    pub fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self) -> Stats {
         self.sim.stats()
     }
 
     /// `jindo ARGS` in the world's directory, with good keys.
-    pub fn command<I: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = I>) -> Command {
+    pub(crate) fn command<I: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = I>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jindo"));
         command.args(args).current_dir(self.dir.path()).env_clear();
         command.env("DD_API_KEY", API_KEY).env("DD_APP_KEY", APP_KEY).stdin(Stdio::null());
         command
     }
 
-    pub fn run<I: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = I>) -> Output {
+    pub(crate) fn run<I: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = I>) -> Output {
         self.command(args).output().unwrap()
     }
 
     /// The arguments of an export of `[from_s, to_s)` into `out`.
-    pub fn export_args(&self, from_s: i64, to_s: i64) -> Vec<String> {
+    pub(crate) fn export_args(&self, from_s: i64, to_s: i64) -> Vec<String> {
         let time = |secs: i64| jiff::Timestamp::from_second(secs).unwrap().to_string();
         let url = self.sim.url();
         let (from, to) = (time(from_s), time(to_s));
-        ["export", "queries.txt", "--out", "out", "--progress", "none", "--api-url", &url, "--from", &from, "--to", &to]
-            .map(str::to_owned)
-            .to_vec()
+        [
+            "export",
+            "queries.txt",
+            "--out",
+            "out",
+            "--progress",
+            "none",
+            "--api-url",
+            &url,
+            "--from",
+            &from,
+            "--to",
+            &to,
+        ]
+        .map(str::to_owned)
+        .to_vec()
     }
 
-    pub fn export(&self, days: i64) -> Output {
+    pub(crate) fn export(&self, days: i64) -> Output {
         self.run(self.export_args(START_S, START_S + days * DAY_S))
     }
 
     /// Every file below csv/, and the tables, with their bytes.
-    pub fn tree(&self) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn tree(&self) -> BTreeMap<String, Vec<u8>> {
         tree(&self.out())
     }
 }
 
 /// The bytes that the oracle compares.
-pub fn tree(out: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    let mut folders = vec![out.join("csv")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                files.insert(path.strip_prefix(out).unwrap().display().to_string(), fs::read(&path).unwrap());
-            }
-        }
-    }
+pub(crate) fn tree(out: &Path) -> BTreeMap<String, Vec<u8>> {
+    let name = |path: &Path| path.strip_prefix(out).unwrap().display().to_string();
+    let mut files: BTreeMap<_, _> =
+        walk(&out.join("csv")).iter().map(|path| (name(path), fs::read(path).unwrap())).collect();
     for table in ["series.csv", "queries.csv", "gaps.csv"] {
         files.insert(table.to_owned(), fs::read(out.join(table)).unwrap());
     }
@@ -101,14 +102,20 @@ pub fn tree(out: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// Fails with everything that was said unless the exit code is `expected`.
 #[track_caller]
-pub fn exits(output: &Output, expected: i32) {
+pub(crate) fn exits(output: &Output, expected: i32) {
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert_eq!(output.status.code(), Some(expected), "{}\n{}", said(&output.stdout), said(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(expected),
+        "{}\n{}",
+        said(&output.stdout),
+        said(&output.stderr)
+    );
 }
 
 /// Compares every file with the simulator's function: no row more, no row less, no bit different.
 #[track_caller]
-pub fn assert_equals_the_function(world: &World, queries: &[&str], from_s: i64, to_s: i64) {
+pub(crate) fn assert_equals_the_function(world: &World, queries: &[&str], from_s: i64, to_s: i64) {
     let mut files: BTreeMap<(String, Vec<String>), PathBuf> = BTreeMap::new();
     let mut table = csv::Reader::from_path(world.out().join("series.csv")).unwrap();
     for row in table.records() {
@@ -125,18 +132,35 @@ pub fn assert_equals_the_function(world: &World, queries: &[&str], from_s: i64, 
             let path = path.unwrap_or_else(|| panic!("no file for {query} {tags:?}"));
             let found = rows(&path);
             let same = found.len() == expected.points.len()
-                && found.iter().zip(&expected.points).all(|(a, b)| a.0 == b.0 && a.1.to_bits() == b.1.to_bits());
-            let differing = found.iter().zip(&expected.points).find(|(a, b)| a.0 != b.0 || a.1.to_bits() != b.1.to_bits());
-            assert!(same, "{}: {} rows, {} expected; {differing:?}", path.display(), found.len(), expected.points.len());
+                && found
+                    .iter()
+                    .zip(&expected.points)
+                    .all(|(a, b)| a.0 == b.0 && a.1.to_bits() == b.1.to_bits());
+            let differing = found
+                .iter()
+                .zip(&expected.points)
+                .find(|(a, b)| a.0 != b.0 || a.1.to_bits() != b.1.to_bits());
+            assert!(
+                same,
+                "{}: {} rows, {} expected; {differing:?}",
+                path.display(),
+                found.len(),
+                expected.points.len()
+            );
             points += found.len();
         }
     }
-    assert!(files.is_empty(), "files that the function does not know: {files:?}");
+    let unknown: Vec<_> = files.values().take(3).collect();
+    assert!(
+        files.is_empty(),
+        "{} files that the function does not know: {unknown:?} …",
+        files.len()
+    );
     assert!(points > 0, "a test that compares nothing");
 }
 
 /// The rows of a file whose times are in UTC.
-pub fn rows(path: &Path) -> Vec<(i64, f64)> {
+pub(crate) fn rows(path: &Path) -> Vec<(i64, f64)> {
     let mut reader = csv::Reader::from_path(path).unwrap();
     assert_eq!(reader.headers().unwrap(), &csv::StringRecord::from(vec!["date", "values"]));
     let row = |row: csv::StringRecord| {
@@ -145,4 +169,24 @@ pub fn rows(path: &Path) -> Vec<(i64, f64)> {
         (at.as_second(), row[1].parse().unwrap())
     };
     reader.records().map(|record| row(record.unwrap())).collect()
+}
+
+/// Every file below `folder`, in order.
+pub(crate) fn walk(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(walk(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// How many answers the archive holds.
+pub(crate) fn objects(out: &Path) -> u64 {
+    walk(&out.join("archive/data")).len() as u64
 }

@@ -3,7 +3,7 @@
 //! Values are kept to the bit: the dictionary compares bytes, so that 0.0 and -0.0 stay two. What comes back is untrusted until
 //! [`Encoded::parse`] has compared it with its footer and looked at the size of every page.
 
-use super::footer::{Footer, FooterSeries, KEY};
+use super::footer::{Footer, FooterSeries, KEY, sha256};
 use super::pages::check_pages;
 use super::rows::Chunk;
 use crate::parse::{Answer, Series};
@@ -21,6 +21,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{ColumnPath, Type};
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Rows of the largest row group: one decoded is 2 MiB of times and values.
@@ -79,6 +80,9 @@ pub(super) fn encode(mut draft: Footer, answer: &Answer) -> Result<(Footer, Byte
         }
     }
     assert!(rest.is_empty(), "every series of an answer is of a query of the call");
+    file.flush()?;
+    draft.data_bytes = file.inner().len();
+    draft.data_sha256 = sha256(file.inner());
     draft.series = series.iter().map(footer_series).collect();
     let text = serde_json::to_string(&draft)
         .map_err(|wrong| ParquetError::General(format!("the footer is no JSON: {wrong}")))?;
@@ -198,7 +202,7 @@ pub(super) struct Encoded {
 
 impl Encoded {
     /// The text says what is wrong with the file.
-    pub(super) fn parse(bytes: Bytes) -> Result<Self, String> {
+    pub(super) fn parse(bytes: &Bytes) -> Result<Self, String> {
         let length = bytes.len() as u64;
         let file = SerializedFileReader::new(bytes.clone())
             .map_err(|wrong| format!("it is no whole Parquet file: {wrong}"))?;
@@ -208,13 +212,16 @@ impl Encoded {
             .and_then(|pairs| pairs.iter().find(|pair| pair.key == KEY)?.value.as_deref())
             .ok_or("it has no jindo footer")?;
         let footer = Footer::parse(text)?;
+        if bytes.get(..footer.data_bytes).map(sha256).as_ref() != Some(&footer.data_sha256) {
+            return Err("its rows are not those that were written".into());
+        }
         let expected = parse_message_type(SCHEMA).map_err(|wrong| wrong.to_string())?;
         if columns(about.schema()) != columns(&expected) {
             return Err("its columns are not ours".into());
         }
         let encoded = Self { footer, file, bytes: length };
         encoded.check_groups()?;
-        encoded.check_chunks(&bytes)?;
+        encoded.check_chunks(&bytes[..encoded.footer.data_bytes])?;
         Ok(encoded)
     }
 
@@ -310,7 +317,7 @@ impl Encoded {
                 column::<DoubleType>(&*group, VALUE, rows)?,
             ))
         };
-        read().map_err(|wrong: ParquetError| format!("its rows cannot be read: {wrong}"))
+        contained(read).map_err(|wrong| format!("its rows cannot be read: {wrong}"))
     }
 
     fn group_rows(&self, group: usize) -> usize {
@@ -333,11 +340,11 @@ impl Encoded {
         Ok(())
     }
 
-    fn check_texts<'a>(
+    fn check_texts(
         &self,
         group: usize,
         sent: &str,
-        series: &mut dyn Iterator<Item = &'a FooterSeries>,
+        series: &mut dyn Iterator<Item = &'_ FooterSeries>,
         spelled: &mut Spelled,
     ) -> Result<(), String> {
         let rows = self.group_rows(group);
@@ -351,7 +358,7 @@ impl Encoded {
             Ok((texts, column::<Int32Type>(&*group, INTERVAL, rows)?))
         };
         let ([queries, metrics, tags], intervals) =
-            read().map_err(|wrong: ParquetError| format!("its texts cannot be read: {wrong}"))?;
+            contained(read).map_err(|wrong| format!("its texts cannot be read: {wrong}"))?;
         for row in 0..rows {
             while spelled.left == 0 {
                 let series = series.next().ok_or("it has rows of no series")?;
@@ -416,6 +423,12 @@ impl<'a> Reading<'a> {
         }
         Ok(())
     }
+}
+
+/// The decoders of `parquet` assert what a hostile page may break. A damaged page never gets here: its hash is wrong.
+fn contained<T>(decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    catch_unwind(AssertUnwindSafe(decode))
+        .unwrap_or_else(|_| Err(ParquetError::General("a page breaks its own encoding".into())))
 }
 
 fn columns(schema: &Type) -> &[Arc<Type>] {

@@ -114,12 +114,13 @@ impl Place {
         Ok(halves.into_iter().map(below).collect())
     }
 
-    /// Moves a file below the root to `damaged/`, never over another; its new name below the root.
+    /// Moves a file below the root to `damaged/`, an object by its name below `data/`; never over another. Its new name.
     pub(super) fn set_aside(&self, name: &str) -> Result<String, Error> {
         let from = self.root.join(name);
         for attempt in 0..ASIDE_TRIES_MAX {
             let suffix = if attempt == 0 { String::new() } else { format!(".{attempt}") };
-            let aside = format!("damaged/{name}{suffix}");
+            let below = name.strip_prefix("data/").unwrap_or(name);
+            let aside = format!("damaged/{below}{suffix}");
             let to = self.root.join(&aside);
             if to.exists() {
                 continue;

@@ -30,6 +30,9 @@ pub(super) struct Footer {
     pub generation: u32,
     pub fetched_at: Timestamp,
     pub open: bool,
+    /// Of the row groups, which are the file up to `data_bytes`: what is not ours, or no longer, is not decoded.
+    pub data_sha256: String,
+    pub data_bytes: usize,
     /// In the order of the call; their row groups follow each other in this order.
     pub queries: Vec<FooterQuery>,
     /// In the order of the rows.

@@ -8,8 +8,8 @@ use super::recover::{Recovery, recover};
 use super::request_file::{self, REQUEST};
 use super::sqlite::{IfBlank, Sqlite};
 use super::{
-    Coverage, Error, Extracted, GivenUp, Holder, Learnt, ObjectId, QueryId, RefusedLine, Registered, Request,
-    Totals,
+    Coverage, Error, Extracted, GivenUp, Holder, Learnt, ObjectId, QueryId, RefusedLine,
+    Registered, Request, Totals,
 };
 use crate::plan::Window;
 use jiff::Timestamp;
@@ -56,6 +56,9 @@ impl Archive {
     pub(super) fn open_locked(place: &Place, lock: Lock) -> Result<Self, Error> {
         let objects = Objects::local(&place.root)?;
         let if_blank = if objects.any()? { IfBlank::Refuse } else { IfBlank::Create };
+        if if_blank == IfBlank::Refuse && !place.ledger().exists() {
+            return Err(Error::LedgerLost { dir: place.dir.clone() });
+        }
         let mut ledger = Sqlite::open(&place.ledger(), if_blank)?;
         place.remove_halves(REQUEST)?;
         let recovery = recover(&mut ledger, &objects, Some(place))?;

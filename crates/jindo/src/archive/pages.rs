@@ -39,7 +39,7 @@ pub(super) fn check_pages(mut chunk: &[u8], rows: u64) -> Result<(), &'static st
             _ => return Err("a page is of a kind that is not ours"),
         }
     }
-    if values != rows { Err("its pages do not hold its rows") } else { Ok(()) }
+    if values == rows { Ok(()) } else { Err("its pages do not hold its rows") }
 }
 
 #[derive(Debug, Default)]

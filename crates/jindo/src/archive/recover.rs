@@ -65,16 +65,13 @@ fn publication(
     recovery: &mut Recovery,
 ) -> Result<(), Error> {
     let Some(bytes) = objects.read(name)? else { return ledger.unnote(name) };
-    match Whole::inspect(name, bytes) {
-        Ok(whole) => {
-            whole.adopt(ledger)?;
-            recovery.adopted.push(name.to_owned());
-        }
-        Err(_) => {
-            objects.remove(name)?;
-            ledger.unnote(name)?;
-            recovery.removed.push(name.to_owned());
-        }
+    if let Ok(whole) = Whole::inspect(name, bytes) {
+        whole.adopt(ledger)?;
+        recovery.adopted.push(name.to_owned());
+    } else {
+        objects.remove(name)?;
+        ledger.unnote(name)?;
+        recovery.removed.push(name.to_owned());
     }
     Ok(())
 }

@@ -58,7 +58,7 @@ impl Archive {
         if sha256(&bytes) != object.record.sha256 {
             return Err(damaged("its bytes are not those that were written".into()));
         }
-        let encoded = Arc::new(Encoded::parse(bytes).map_err(damaged)?);
+        let encoded = Arc::new(Encoded::parse(&bytes).map_err(damaged)?);
         if encoded.footer.queries.len() != object.record.queries.len() {
             return Err(damaged("its queries are not those of the ledger".into()));
         }

@@ -82,6 +82,8 @@ impl Archive {
             generation,
             fetched_at: whole_milliseconds(fetched.fetched_at),
             open: fetched.open,
+            data_sha256: String::new(),
+            data_bytes: 0,
             queries,
             series: Vec::new(),
         })
@@ -129,7 +131,7 @@ pub(super) struct Whole {
 impl Whole {
     /// The text says what is wrong with the file.
     pub(super) fn inspect(name: &str, bytes: Bytes) -> Result<Self, String> {
-        let encoded = Encoded::parse(bytes.clone())?;
+        let encoded = Encoded::parse(&bytes)?;
         encoded.check_rows()?;
         let footer = encoded.footer;
         if footer.name() != name {

@@ -86,7 +86,7 @@ impl Archive {
         // Files before the ledger: one that is published in between is then recorded, or noted.
         let (names, halves) = (objects.names()?, place.halves()?);
         let mut verified = Verified::default();
-        match readable(&place, &names)? {
+        match readable(&place)? {
             Ok(mut ledger) => {
                 verify_with(&mut ledger, &objects, &names, &mut verified)?;
                 let noted = ledger.noted()?;
@@ -116,7 +116,7 @@ impl Archive {
         let objects = Objects::local(&place.root)?;
         let names = objects.names()?;
         let mut verified = Verified::default();
-        let broken = match readable(&place, &names)? {
+        let broken = match readable(&place)? {
             Ok(mut ledger) => ledger.check()?.into_iter().next().map(ledger_damaged),
             Err(finding) => Some(finding),
         };
@@ -277,16 +277,14 @@ fn verify_without(
 }
 
 /// The ledger, or what is wrong with it as a whole. A newer jindo's is an error: it must not be rebuilt.
-fn readable(place: &Place, names: &[String]) -> Result<Result<Sqlite, Finding>, Error> {
-    let lost = || Finding::new(Fault::LedgerLost, "ledger.db", "there are objects but no ledger");
+fn readable(place: &Place) -> Result<Result<Sqlite, Finding>, Error> {
+    let lost = || Finding::new(Fault::LedgerLost, "ledger.db", "there is no ledger");
     if !place.ledger().exists() {
         return Ok(Err(lost()));
     }
     match Sqlite::read(&place.ledger()) {
         Ok(ledger) => Ok(Ok(ledger)),
-        Err(Error::LedgerDamaged { why }) if names.is_empty() && why.contains("no tables") => {
-            Ok(Err(lost()))
-        }
+        Err(Error::LedgerLost { .. }) => Ok(Err(lost())),
         Err(Error::LedgerDamaged { why }) => Ok(Err(ledger_damaged(why))),
         Err(error) => Err(error),
     }

@@ -41,21 +41,13 @@ pub fn query_directory(sent: &str, interval: Interval) -> String {
     let series = series.clone();
     let identity = expr.to_string();
     let Some(parts) = Parts::of(&series, interval) else {
-        return slugged(&readable(&series), &identity, interval);
+        return slugged(&readable(&series, interval), &identity, interval);
     };
     let name = parts.to_string();
     if Parts::read(&name).as_ref() == Some(&parts) {
         finish(&name, &exact(&identity, interval))
     } else {
         slugged(&name, &identity, interval)
-    }
-}
-
-/// The tag keys that a query groups by, sorted; empty without grouping, for arithmetic and for text that is no query.
-pub fn group_keys(sent: &str) -> Vec<String> {
-    match grammar::parse(sent).map(|expr| expr.node) {
-        Ok(Node::Series(series)) => series.by.into_iter().map(|key| key.text).collect(),
-        Ok(_) | Err(_) => Vec::new(),
     }
 }
 
@@ -173,12 +165,14 @@ fn aggregators(rest: &str) -> impl Iterator<Item = (&str, &str)> {
 fn scope_words(scope: &Scope) -> Option<String> {
     let tag = |scope: &Scope| match scope {
         Scope::Tag(tag) if tag.text.contains(':') => Some(tag_name(&tag.text)),
-        _ => None,
+        Scope::Tag(_) | Scope::Not { .. } | Scope::Group(_) | Scope::In { .. } => None,
+        Scope::And(_) | Scope::Or(_) | Scope::Commas(_) => None,
     };
     match scope {
         Scope::Tag(all) if all.text == "*" => Some(String::new()),
         Scope::Commas(parts) => Some(parts.iter().map(tag).collect::<Option<Vec<_>>>()?.join(",")),
-        one => tag(one),
+        Scope::Tag(_) | Scope::Not { .. } | Scope::Group(_) | Scope::In { .. } => tag(scope),
+        Scope::And(_) | Scope::Or(_) => None,
     }
 }
 
@@ -275,17 +269,25 @@ fn exact(identity: &str, interval: Interval) -> String {
 }
 
 fn slugged(slug: &str, identity: &str, interval: Interval) -> String {
-    hashed(slug, &hash(exact(identity, interval).as_bytes()))
+    let hash = hash(exact(identity, interval).as_bytes());
+    match interval.secs() {
+        USUAL_S => hashed(slug, &hash),
+        other if slug.ends_with(&format!("@{other}s")) => hashed(slug, &hash),
+        other => hashed(&format!("{slug}@{other}s"), &hash),
+    }
 }
 
-fn readable(series: &Series) -> String {
-    let aggregator = series.aggregator.as_ref().map(ToString::to_string).unwrap_or_default();
-    let (scope, modifiers) = (series.scope.to_string(), &series.modifiers);
-    let words =
-        modifiers.iter().map(|modifier| modifier.name.as_str()).filter(|name| *name != "rollup");
-    let parts = [aggregator.as_str(), &scope].into_iter().chain(words).map(slug);
-    let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
-    format!("{}.{}", series.metric, parts.join("."))
+/// Close to the words of a name, for a series that they cannot say exactly.
+fn readable(series: &Series, interval: Interval) -> String {
+    let aggregator =
+        series.aggregator.as_ref().map_or(NO_AGGREGATOR.to_owned(), ToString::to_string);
+    let modifiers = modifier_words(series, interval).unwrap_or_else(|| {
+        let names = series.modifiers.iter().map(|modifier| modifier.name.as_str());
+        names.filter(|name| UNITS.contains(name)).map(str::to_owned).collect()
+    });
+    let words = [slug(&aggregator), slug(&series.scope.to_string())].into_iter().chain(modifiers);
+    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    format!("{}.{}", series.metric, words.join("."))
 }
 
 /// The metrics of an expression, each once, in its order.

@@ -32,7 +32,8 @@ pub fn series_file(tags: &[String]) -> String {
         !is_own_fold(key) || !(value == NOT_AVAILABLE || is_own_fold(value) && !is_own_twin(value))
     });
     // Length-prefixed, since a tag may hold any separator.
-    let exact: String = tags.iter().map(|tag| format!("{}:{tag}", tag.len())).collect();
+    let exact: Vec<_> = tags.iter().map(|tag| format!("{}:{tag}", tag.len())).collect();
+    let exact = exact.concat();
     if mistakable || twin { hashed(&name, &hash(exact.as_bytes())) } else { bounded(&name, &exact) }
 }
 
@@ -54,9 +55,9 @@ pub(super) fn encode(text: &str) -> String {
             || (c.is_alphanumeric() && !is_unseen(c))
             || (after_readable && is_combining_mark(c) && !is_unseen(c));
         if readable {
-            name.push(c)
+            name.push(c);
         } else {
-            percent(&mut name, c)
+            percent(&mut name, c);
         }
         after_readable = readable;
     }
@@ -104,7 +105,8 @@ pub(super) fn hashed(name: &str, hash: &str) -> String {
 /// Six hex digits of the SHA-256.
 pub(super) fn hash(exact: &[u8]) -> String {
     let digest: [u8; 32] = Sha256::digest(exact).into();
-    digest[..3].iter().map(|byte| format!("{byte:02x}")).collect()
+    let [first, second, third, ..] = digest;
+    format!("{first:02x}{second:02x}{third:02x}")
 }
 
 /// Whether a text is what file systems that ignore case and Unicode form make of it, so that no twin is.

@@ -96,7 +96,8 @@ fn whole(number: f64) -> Option<usize> {
 /// `Ok` when every series came back at the interval asked.
 fn coarsest(asked: &[(usize, Interval)], expected: &Expected) -> Result<(), Error> {
     let other = asked.iter().filter(|(_, got)| *got != expected.interval);
-    let Some((query, got)) = other.min_by_key(|(query, got)| (std::cmp::Reverse(*got), *query)) else {
+    let Some((query, got)) = other.min_by_key(|(query, got)| (std::cmp::Reverse(*got), *query))
+    else {
         return Ok(());
     };
     let others_fine = asked.iter().any(|(_, got)| *got == expected.interval);

@@ -16,7 +16,7 @@ use crate::query::{Interval, Query};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, HashSet};
 
-/// Datadog keeps metrics for 15 months [documented]; a day short of the shortest such stretch, to be early and not late.
+/// Datadog keeps metrics for 15 months (documented); a day short of the shortest such stretch, to be early and not late.
 pub const RETENTION: SignedDuration = SignedDuration::from_hours(24 * 455);
 
 /// Windows that leave the retention within this time go before everything else.
@@ -126,7 +126,7 @@ pub fn arrange(
             ));
         }
     }
-    ranked.sort_by(|a, b| a.0.cmp(&b.0));
+    ranked.sort_by_key(|a| a.0);
     ranked.into_iter().map(|(_, task)| task).collect()
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use expect_test::{Expect, expect};
+use std::fmt::Write as _;
 
 const DAY_S: i64 = 86_400;
 const START: i64 = 1_639_267_200; // 2021-12-12T00:00:00Z
@@ -29,12 +30,12 @@ fn plan(range: Window, queries: Vec<Query>, covered: &[Vec<Window>]) -> Plan {
     Plan::new(range, queries, covered, Limits::ASSUMED, now)
 }
 
-fn check(plan: &Plan, expected: Expect) {
+fn check(plan: &Plan, expected: &Expect) {
     let mut text = String::new();
     for task in &plan.tasks {
         let day = |secs: i64| (secs - START) / 3_600;
         let (from, to) = (day(task.window.start_s()), day(task.window.end_s()));
-        text.push_str(&format!("{:?} {from}h..{to}h\n", task.queries));
+        writeln!(text, "{:?} {from}h..{to}h", task.queries).unwrap();
     }
     expected.assert_eq(&text);
 }
@@ -59,7 +60,7 @@ fn only_what_is_missing_is_asked() {
     let all = |window| vec![window];
     check(
         &plan(days(0, 3), queries(3, 60), &[all(days(0, 3)), all(days(0, 1)), all(days(1, 2))]),
-        expect![[r#"
+        &expect![[r#"
             [2] 0h..24h
             [1] 24h..48h
             [1, 2] 48h..72h
@@ -72,7 +73,7 @@ fn a_remnant_joins_its_neighbour_where_both_fit_into_one_call() {
     let until = Window::from_secs(START, START + DAY_S - 1_800).unwrap();
     check(
         &plan(days(0, 2), queries(1, 60), &[vec![until]]),
-        expect![[r#"
+        &expect![[r#"
             [0] 23h..48h
         "#]],
     );
@@ -83,7 +84,7 @@ fn intervals_never_share_a_call() {
     let mixed = vec![query("a", 60), query("b", 300), query("c", 60)];
     check(
         &plan(days(0, 1), mixed, &vec![Vec::new(); 3]),
-        expect![[r#"
+        &expect![[r#"
             [0, 2] 0h..24h
             [1] 0h..24h
         "#]],

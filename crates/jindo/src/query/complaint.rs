@@ -16,8 +16,9 @@ pub struct Complaint {
     /// The query as written; the whole line where it cannot be told apart.
     pub written: String,
     pub reason: Reason,
-    source: String,
-    span: Span,
+    /// The part of the line around the place, and what underlines it: a long line is not kept for each of its errors.
+    shown: String,
+    underline: String,
 }
 
 /// A line with its place: what a complaint needs besides the reason.
@@ -36,14 +37,15 @@ const SHOWN_AFTER: usize = 100;
 
 impl Complaint {
     pub(super) fn new(place: Place<'_>, written: &str, reason: Reason) -> Self {
+        let (shown, underline) = excerpt(place.source, place.span);
         Self {
             file: place.file.to_owned(),
             line: place.line,
             column: column(place.source, place.span.start),
             written: written.to_owned(),
             reason,
-            source: place.source.to_owned(),
-            span: place.span,
+            shown,
+            underline,
         }
     }
 }
@@ -51,11 +53,10 @@ impl Complaint {
 impl Display for Complaint {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.reason)?;
-        if self.source.trim().is_empty() {
+        if self.shown.is_empty() {
             return Ok(());
         }
-        let (shown, underline) = excerpt(&self.source, self.span);
-        write!(f, "\n  {shown}\n  {underline}")
+        write!(f, "\n  {}\n  {}", self.shown, self.underline)
     }
 }
 

@@ -12,6 +12,8 @@ pub struct Span {
 }
 
 impl Span {
+    /// From the start of this one to the end of `other`.
+    #[must_use]
     pub fn to(self, other: Self) -> Self {
         Self { start: self.start, end: other.end.max(self.start) }
     }
@@ -72,6 +74,8 @@ pub enum Reason {
     Aggregator { found: String },
     #[error("an empty scope selects nothing known; write `{{*}}` for everything")]
     EmptyScope,
+    #[error("a tag has no space behind its `:`; did you mean `{fix}`?")]
+    SpaceInTag { fix: String },
     #[error("give {} for {}", flags(.names), dollars(.names))]
     MissingVariable { names: Vec<String> },
     #[error(

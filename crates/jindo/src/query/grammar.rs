@@ -16,8 +16,8 @@ mod scope;
 /// Parentheses, calls and negations within each other, at most: deeper than any dashboard, shallow enough for any stack.
 pub const DEPTH_MAX: usize = 64;
 
-/// Bytes of one line, comma lists included, at most: no request line that a server takes is longer.
-pub const LINE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of one line, comma lists included, at most: four times what a request line may hold, a hundred times what people write.
+pub const LINE_BYTES_MAX: usize = 32 * 1024;
 
 /// One query.
 pub fn parse(text: &str) -> Result<Expr, Refused> {
@@ -103,34 +103,31 @@ impl<'a> Parser<'a> {
                 Ok(self.since(token, Node::Group { inner, modifiers }))
             }
             Kind::Word => self.word(token),
-            _ => Err(self.expected("a query such as `avg:metric{*}`")),
+            Kind::Text | Kind::Atom | Kind::Compare | Kind::Symbol(_) | Kind::End => {
+                Err(self.expected("a query such as `avg:metric{*}`"))
+            }
         }
     }
 
     /// A series with or without aggregator, or a call.
     fn word(&mut self, word: Token) -> Result<Expr, Refused> {
         self.next();
-        match self.peek().kind {
-            Kind::Symbol('(') if self.at_condition(word) => {
-                let aggregator = self.condition()?;
-                self.series(word, Some(aggregator))
-            }
-            Kind::Symbol('(') => self.call(word),
-            Kind::Symbol(':') => {
-                let name = self.slice(word.span);
-                let Some(aggregator) = Aggregator::from_name(name) else {
-                    return Err(Refused::new(
-                        word.span,
-                        Reason::Aggregator { found: name.to_owned() },
-                    ));
-                };
-                self.next();
-                self.series(word, Some(aggregator))
-            }
-            _ => {
-                self.at -= 1;
-                self.series(word, None)
-            }
+        let next = self.peek().kind;
+        if next == Kind::Symbol('(') && self.at_condition(word) {
+            let aggregator = self.condition()?;
+            self.series(word, Some(aggregator))
+        } else if next == Kind::Symbol('(') {
+            self.call(word)
+        } else if next == Kind::Symbol(':') {
+            let name = self.slice(word.span);
+            let Some(aggregator) = Aggregator::from_name(name) else {
+                return Err(Refused::new(word.span, Reason::Aggregator { found: name.to_owned() }));
+            };
+            self.next();
+            self.series(word, Some(aggregator))
+        } else {
+            self.at -= 1;
+            self.series(word, None)
         }
     }
 
@@ -272,7 +269,9 @@ impl<'a> Parser<'a> {
             Kind::Number => Some(Value::Number(text())),
             Kind::Text if minus.is_none() => Some(Value::Text(text())),
             Kind::Word if minus.is_none() => Some(Value::Word(text())),
-            _ => None,
+            Kind::Word | Kind::Text | Kind::Atom | Kind::Compare | Kind::Symbol(_) | Kind::End => {
+                None
+            }
         };
         let ends = matches!(self.peek().kind, Kind::Symbol(',' | ')') | Kind::End);
         if value.is_none() || !ends {
@@ -333,9 +332,10 @@ impl<'a> Parser<'a> {
 
     fn expected(&self, wanted: &'static str) -> Refused {
         let token = self.peek();
-        let found = match token.kind {
-            Kind::End => "the end".to_owned(),
-            _ => format!("`{}`", self.slice(token.span)),
+        let found = if token.kind == Kind::End {
+            "the end".to_owned()
+        } else {
+            format!("`{}`", self.slice(token.span))
         };
         Refused::new(token.span, Reason::Expected { wanted, found })
     }

@@ -70,7 +70,7 @@ impl Reading<'_> {
         let Some(line) = Line::new(source) else { return true };
         match grammar::parse_list(&line.text) {
             Err(Refused { span, reason }) => {
-                self.refuse(number, &line, span, (source.trim(), reason))
+                self.refuse(number, &line, span, (source.trim(), reason));
             }
             Ok(found) => {
                 for mut expr in found {

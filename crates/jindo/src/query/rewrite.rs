@@ -173,7 +173,7 @@ impl Survey<'_> {
         match functions::fill_needs_range(word) {
             Some(_) if self.settings.range_functions == RangeFunctions::Allow => Ok(()),
             Some(why) => refuse(Reason::RangeFunction { name: format!(".fill({word})"), why }),
-            None if matches!(word, "null" | "zero") => Ok(()),
+            None if matches!(word, "null" | "zero") || matches!(first, Value::Number(_)) => Ok(()),
             None => refuse(Reason::FillArguments),
         }
     }

@@ -1,1 +1,237 @@
-//! Tests
+//! Grammar, list files, variables and rewriting as data: a line in, words out.
+
+use super::{Fill, Interval, List, RangeFunctions, Settings, fingerprint, grammar, list};
+use expect_test::{Expect, expect};
+use std::fmt::Write as _;
+
+mod generated;
+mod lists;
+
+fn settings() -> Settings {
+    Settings {
+        resolution: Interval::from_secs(60).unwrap(),
+        variables: [("host", "web-1"), ("env", "prod"), ("kong.service", "api"), ("all", "*")]
+            .iter()
+            .chain(&[("Scope", "team:a:b"), ("evil", "a} by {b"), ("empty", "")])
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        fill: Fill::Null,
+        range_functions: RangeFunctions::Refuse,
+    }
+}
+
+fn words(found: &List) -> String {
+    let mut text = String::new();
+    for query in &found.queries {
+        let alone = if query.alone { " alone" } else { "" };
+        writeln!(text, "{} @{}{alone}", query.sent, query.interval.secs()).unwrap();
+    }
+    for complaint in &found.refused {
+        writeln!(text, "{complaint}").unwrap();
+    }
+    for note in &found.notes {
+        writeln!(text, "{note}").unwrap();
+    }
+    text
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "expect! makes a value")]
+fn check(lines: &str, expected: Expect) {
+    expected.assert_eq(&words(&list("q", lines.as_bytes(), &settings())));
+}
+
+#[test]
+fn what_people_write_reads_back_to_the_same() {
+    let lines = include_str!("fixtures/wellformed.txt");
+    for line in lines.lines().filter(|line| !line.starts_with('#')) {
+        let found = grammar::parse_list(line).unwrap_or_else(|e| panic!("{line}: {e}"));
+        for expr in found {
+            let printed = expr.to_string();
+            let again = grammar::parse(&printed).unwrap_or_else(|e| panic!("{printed}: {e}"));
+            assert_eq!(again, expr, "{line}");
+            assert_eq!(again.to_string(), printed);
+        }
+    }
+}
+
+#[test]
+fn spacing_and_notation_have_one_normal_form() {
+    let print = |text: &str| grammar::parse(text).unwrap().to_string();
+    assert_eq!(
+        print(" count( x:x>=0 ) : m { a:b  and ! c:d,not e:* }BY{ z,a }.rollup( avg,60 ) "),
+        "count(v: v>=0):m{a:b AND !c:d,NOT e:*} by {a,z}.rollup(avg, 60)"
+    );
+    assert_eq!(print("sum:m{*}.as_count() by {x}"), "sum:m{*} by {x}.as_count()");
+    assert_eq!(print("top(m{*},10,'mean',k=1)*-2"), "top(m{*}, 10, 'mean', k=1) * -2");
+}
+
+#[test]
+fn every_series_states_its_rollup_and_fill() {
+    check(
+        "avg:m{*}\nm{*}\nsum:m{*} by {h}.as_count()\nsum:m{*}.as_rate()\np99.9:m{*}\ncount(v: v>=1):m{*}.as_rate()\n\
+         avg:m{*}.rollup(max)\navg:m{*}.rollup(max, 300)\nsum:m{*}.rollup(600)\nsum:m{*}.rollup(sum,30).as_count()\n\
+         avg:m{*}.fill(0)\navg:m{*}.weighted()\nsum:a{*}.as_count()/(sum:b{*}+1)\nabs(a{*}.rollup(avg,300)-b{*})",
+        expect![[r"
+            avg:m{*}.rollup(avg, 60).fill(null) @60
+            m{*}.rollup(avg, 60).fill(null) @60
+            sum:m{*} by {h}.as_count().rollup(sum, 60) @60
+            sum:m{*}.as_rate().rollup(sum, 60) @60
+            p99.9:m{*}.rollup(60).fill(null) @60
+            count(v: v>=1):m{*}.as_rate().rollup(60) @60
+            avg:m{*}.rollup(max, 60).fill(null) @60
+            avg:m{*}.rollup(max, 300).fill(null) @300
+            sum:m{*}.rollup(600).fill(null) @600
+            sum:m{*}.rollup(sum, 30).as_count() @30
+            avg:m{*}.rollup(avg, 60).fill(0) @60
+            avg:m{*}.weighted().rollup(avg, 60).fill(null) @60
+            sum:a{*}.as_count().rollup(sum, 60) / (sum:b{*}.rollup(avg, 60).fill(null) + 1) @60
+            abs(a{*}.rollup(avg, 300).fill(null) - b{*}.rollup(avg, 300).fill(null)) @300
+        "]],
+    );
+}
+
+#[test]
+fn the_added_fill_can_be_taken_off_again() {
+    let sent = |fill| {
+        list(
+            "q",
+            b"avg:a{*}-b{*}.fill(zero)\nsum:c{*}.as_count()",
+            &Settings { fill, ..settings() },
+        )
+    };
+    let filled = sent(Fill::Null);
+    assert_eq!(
+        filled.queries[0].unfilled.as_deref(),
+        Some("avg:a{*}.rollup(avg, 60) - b{*}.rollup(avg, 60).fill(zero)")
+    );
+    assert_eq!((filled.queries[1].unfilled.as_ref(), filled.queries[1].alone), (None, false));
+
+    let kept = sent(Fill::Keep);
+    assert_eq!(Some(&kept.queries[0].sent), filled.queries[0].unfilled.as_ref());
+    assert!(kept.queries[0].alone && kept.queries[0].unfilled.is_none());
+    assert!(!kept.queries[1].alone, "counts are not interpolated, alone or not");
+}
+
+#[test]
+fn what_cannot_be_cut_into_windows_is_refused_with_its_place() {
+    check(
+        "1 + top(avg:m{*}, 10, 'mean', 'desc')\navg:m{*}.fill(last, 600)\nfrobnicate(m{*})\nm{*}.shine()\nm{*}.rollup(sum, monthly)\n\
+         m{*}.rollup(avg, 60).rollup(max, 300)\nabs(m{*}).rollup(avg, 60)\na{*}.rollup(60) / b{*}.rollup(avg, 300)\nm{*}.rollup(avg, 37)\n\
+         1 + 2\nhistogram:m{*}\nm{*}.as_count(1)\nm{*}.rollup(median, 60)\nm{*}.fill(true)",
+        expect![[r#"
+            q:1:5: `top` ranks series over the range asked for, so it cannot be cut into windows faithfully; export what is within it, or give --allow-range-functions
+              1 + top(avg:m{*}, 10, 'mean', 'desc')
+                  ^^^
+            q:2:9: `.fill(last)` fills gaps from the points around them, so it cannot be cut into windows faithfully; export what is within it, or give --allow-range-functions
+              avg:m{*}.fill(last, 600)
+                      ^^^^^^^^^^^^^^^^
+            q:3:1: jindo does not know the function `frobnicate`, nor whether its value depends on the range; export what is within it, or give --allow-range-functions
+              frobnicate(m{*})
+              ^^^^^^^^^^
+            q:4:5: jindo does not know the modifier `.shine()`; it knows .rollup, .fill, .as_count, .as_rate and .weighted
+              m{*}.shine()
+                  ^^^^^^^^
+            q:5:5: a calendar rollup (`monthly`) has buckets of different lengths; give seconds, such as .rollup(sum, 86400)
+              m{*}.rollup(sum, monthly)
+                  ^^^^^^^^^^^^^^^^^^^^^
+            q:6:21: a second rollup changes what the first one means; keep one of them
+              m{*}.rollup(avg, 60).rollup(max, 300)
+                                  ^^^^^^^^^^^^^^^^^
+            q:7:10: a rollup belongs to a series, straight behind its braces; move it there
+              abs(m{*}).rollup(avg, 60)
+                       ^^^^^^^^^^^^^^^^
+            q:8:23: 300 s here, but 60 s earlier in the same expression; one expression has one interval
+              a{*}.rollup(60) / b{*}.rollup(avg, 300)
+                                    ^^^^^^^^^^^^^^^^^
+            q:9:5: an interval of 37 s is not offered; take 30 s or 60 s
+              m{*}.rollup(avg, 37)
+                  ^^^^^^^^^^^^^^^^
+            q:10:1: nothing is asked here: there is no metric in it
+              1 + 2
+              ^^^^^
+            q:11:1: `histogram:` answers heat maps, not series; export percentiles instead, such as `p95:`
+              histogram:m{*}
+              ^^^^^^^^^^^^^^
+            q:12:5: `.as_count()` takes nothing
+              m{*}.as_count(1)
+                  ^^^^^^^^^^^^
+            q:13:5: write .rollup(METHOD), .rollup(METHOD, SECONDS) or .rollup(SECONDS), with avg, sum, min, max or count
+              m{*}.rollup(median, 60)
+                  ^^^^^^^^^^^^^^^^^^^
+            q:14:5: write .fill(null), .fill(zero), .fill(last) or .fill(linear), with a limit in seconds if you like
+              m{*}.fill(true)
+                  ^^^^^^^^^^^
+        "#]],
+    );
+}
+
+#[test]
+fn range_functions_travel_when_allowed() {
+    let allowed = Settings { range_functions: RangeFunctions::Allow, ..settings() };
+    let found = list("q", b"top(m{*}, 10, 'mean', 'desc') + m{*}.fill(last)", &allowed);
+    assert_eq!(
+        found.queries[0].sent,
+        "top(m{*}.rollup(avg, 60).fill(null), 10, 'mean', 'desc') + m{*}.rollup(avg, 60).fill(last)"
+    );
+}
+
+#[test]
+fn variables_become_what_dashboards_make_of_them() {
+    check(
+        "m{$host,!$env}\nm{h:$host,e:$env.value,$host.key:x} by {$host.key}\nm{$kong.service}\nm{$all,x:$all}\n\
+         m{$Scope AND x:$Scope.value}\nm{env IN ($env,$env.value)}\nm{url:$env.value-$host.value/x}\nm{$hosts,$nope.value}\nm{$evil}\nm{$empty}\n$host",
+        expect![[r#"
+            m{host:web-1,!env:prod}.rollup(avg, 60).fill(null) @60
+            m{h:web-1,e:prod,host:x} by {host}.rollup(avg, 60).fill(null) @60
+            m{kong.service:api}.rollup(avg, 60).fill(null) @60
+            m{*,x:*}.rollup(avg, 60).fill(null) @60
+            m{team:a:b AND x:a:b}.rollup(avg, 60).fill(null) @60
+            m{env IN (prod,prod)}.rollup(avg, 60).fill(null) @60
+            m{url:prod-web-1/x}.rollup(avg, 60).fill(null) @60
+            q:8:3: give --var hosts=VALUE --var nope=VALUE for `$hosts`, `$nope`
+              m{$hosts,$nope.value}
+                ^^^^^^
+            q:9:3: the value `a} by {b` of --var evil cannot stand in a scope; it is one tag value, `KEY:VALUE` or `*`, without spaces, commas, braces, quotes or `$`
+              m{$evil}
+                ^^^^^
+            q:10:3: the value `` of --var empty cannot stand in a scope; it is one tag value, `KEY:VALUE` or `*`, without spaces, commas, braces, quotes or `$`
+              m{$empty}
+                ^^^^^^
+            q:11:1: a variable can stand within braces only; write its value here
+              $host
+              ^
+        "#]],
+    );
+}
+
+#[test]
+fn hostile_text_costs_no_stack() {
+    let deep = 15_000;
+    for text in [
+        "(".repeat(deep),
+        "-".repeat(deep),
+        "f(".repeat(deep),
+        format!("m{{{}", "(".repeat(deep)),
+        format!("m{{{}a}}", "!".repeat(deep)),
+        format!("m{{{}a}}", "NOT ".repeat(deep / 4)),
+        "m{*}.f(".repeat(deep / 7),
+        format!("{}m{{*}}", "1+".repeat(deep)),
+        "m{*},".repeat(deep),
+        "x".repeat(grammar::LINE_BYTES_MAX + 1),
+    ] {
+        let found = grammar::parse_list(&text);
+        assert_eq!(found.is_ok(), text.starts_with("1+"), "{}", &text[..20]);
+        drop(found.map(|all| all[0].to_string()));
+    }
+}
+
+#[test]
+fn equal_queries_have_one_fingerprint() {
+    let found =
+        list("q", b"avg:m{*}by{b,a}\nsum:m{*}\navg:m{*} by {a, b}.rollup(avg)", &settings());
+    assert_eq!((found.queries.len(), found.notes.len()), (2, 1));
+    let [first, second] = [0, 1].map(|index| found.queries[index].fingerprint());
+    assert_ne!(first, second);
+    assert_eq!(first, fingerprint(&found.queries[0].sent, found.queries[0].interval));
+    assert_ne!(first, fingerprint(&found.queries[0].sent, Interval::from_secs(10).unwrap()));
+}

@@ -51,10 +51,14 @@ impl Filling<'_> {
             Scope::Not { inner, .. } | Scope::Group(inner) => self.scope(inner),
             Scope::In { key, values, .. } => {
                 self.tag(key, Place::Part);
-                values.iter_mut().for_each(|value| self.tag(value, Place::Part));
+                for value in values {
+                    self.tag(value, Place::Part);
+                }
             }
             Scope::And(parts) | Scope::Or(parts) | Scope::Commas(parts) => {
-                parts.iter_mut().for_each(|part| self.scope(part));
+                for part in parts {
+                    self.scope(part);
+                }
             }
         }
     }

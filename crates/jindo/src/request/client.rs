@@ -18,7 +18,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// One call from the first byte to the last: what is drip-fed longer is as good as lost.
-const CALL_TIMEOUT: Duration = Duration::from_secs(300);
+const CALL_TIMEOUT: Duration = Duration::from_mins(5);
 
 const API_KEY: HeaderName = HeaderName::from_static("dd-api-key");
 const APPLICATION_KEY: HeaderName = HeaderName::from_static("dd-application-key");
@@ -91,7 +91,8 @@ struct Runtime(Option<tokio::runtime::Runtime>);
 
 impl Runtime {
     fn start() -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         Ok(Self(Some(runtime)))
     }
 
@@ -188,7 +189,9 @@ async fn reply(response: reqwest::Result<Response>) -> Reply {
         Ok(body) if status == StatusCode::OK => Ok(body),
         Ok(body) => Err(classify(status.as_u16(), &body, rate.clone())),
         // The status was told before the body broke off.
-        Err(Failure::Transient { .. }) if !status.is_success() => Err(classify(status.as_u16(), b"", rate.clone())),
+        Err(Failure::Transient { .. }) if !status.is_success() => {
+            Err(classify(status.as_u16(), b"", rate.clone()))
+        }
         Err(failure) => Err(failure),
     };
     Reply { body, rate }

@@ -90,7 +90,9 @@ impl Failure {
             parse::Error::Interval { query, got, others_fine, .. } => {
                 Self::OtherInterval { query, got, others_fine }
             }
-            other => Self::Transient { what: other.to_string() },
+            other @ (parse::Error::Garbled { .. } | parse::Error::Inconsistent { .. }) => {
+                Self::Transient { what: other.to_string() }
+            }
         }
     }
 }
@@ -158,7 +160,7 @@ mod tests {
     use super::*;
     use expect_test::{Expect, expect};
 
-    fn check(status: u16, body: &str, expected: Expect) {
+    fn check(status: u16, body: &str, expected: &Expect) {
         expected.assert_eq(&format!("{:?}", classify(status, body.as_bytes(), None)));
     }
 
@@ -167,27 +169,27 @@ mod tests {
         check(
             403,
             r#"{"status":"error","code":403,"errors":["Forbidden"]}"#,
-            expect![[r#"Forbidden { words: "Forbidden (status 403)" }"#]],
+            &expect![[r#"Forbidden { words: "Forbidden (status 403)" }"#]],
         );
         check(
             400,
             r#"{"errors":["Error parsing query: unable to parse"]}"#,
-            expect![[r#"Refused { words: "Error parsing query: unable to parse (status 400)" }"#]],
+            &expect![[r#"Refused { words: "Error parsing query: unable to parse (status 400)" }"#]],
         );
         check(
             400,
             "<html><body><h1>400 Bad request</h1></body></html>",
-            expect![[r#"Refused { words: "400 Bad request (status 400)" }"#]],
+            &expect![[r#"Refused { words: "400 Bad request (status 400)" }"#]],
         );
         check(
             400,
             r#"{"errors":["Query timed out"]}"#,
-            expect![[r#"TimedOut { what: "Query timed out (status 400)" }"#]],
+            &expect![[r#"TimedOut { what: "Query timed out (status 400)" }"#]],
         );
-        check(429, "", expect!["Limited { rate: None }"]);
-        check(502, "", expect![[r#"Transient { what: "status 502 without a word" }"#]]);
-        check(504, "", expect![[r#"TimedOut { what: "status 504 without a word" }"#]]);
-        check(302, "", expect![[r#"Transient { what: "status 302 without a word" }"#]]);
-        check(414, "", expect!["UrlTooLong"]);
+        check(429, "", &expect!["Limited { rate: None }"]);
+        check(502, "", &expect![[r#"Transient { what: "status 502 without a word" }"#]]);
+        check(504, "", &expect![[r#"TimedOut { what: "status 504 without a word" }"#]]);
+        check(302, "", &expect![[r#"Transient { what: "status 302 without a word" }"#]]);
+        check(414, "", &expect!["UrlTooLong"]);
     }
 }

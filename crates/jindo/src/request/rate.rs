@@ -35,7 +35,11 @@ impl Rate {
     }
 
     /// Whole calls left.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what a limit can be")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to what a limit can be"
+    )]
     pub fn whole_remaining(&self) -> u64 {
         self.remaining.clamp(0.0, 1e15) as u64
     }

@@ -13,13 +13,20 @@ use std::collections::VecDeque;
 /// A call that failed so often while others came through is refused for good, whatever the server calls it.
 const ATTEMPTS_MAX: u32 = 5;
 
+/// The other series of an answer in which one came back at another interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Others {
+    /// As asked: a cap would have hit them all.
+    Fine,
+    AlsoCoarse,
+}
+
 impl Machine {
     pub(super) fn answered(
         &mut self,
         now: Timestamp,
         call: Call,
-        outcome: Result<Facts, Failure>,
-        rate: Option<Rate>,
+        (outcome, rate): (Result<Facts, Failure>, Option<Rate>),
         actions: &mut Vec<Action>,
     ) {
         let Some(flight) = self.flying.remove(&call) else { return };
@@ -32,26 +39,22 @@ impl Machine {
         match outcome {
             Ok(facts) => {
                 self.succeeded_at = Some(now);
-                self.fine(call, flight, &facts, rate.is_some(), actions);
+                if rate.is_none() {
+                    self.budget.unlimited();
+                }
+                self.fine(call, flight, &facts, actions);
             }
-            Err(failure) => self.failed(now, flight.job, failure, rate.as_ref(), actions),
+            Err(failure) => {
+                let mut job = flight.job;
+                job.tried_since.get_or_insert(flight.sent_at);
+                self.failed(now, job, (failure, rate.as_ref()), actions);
+            }
         }
     }
 
-    fn fine(
-        &mut self,
-        call: Call,
-        flight: Flight,
-        facts: &Facts,
-        paced: bool,
-        actions: &mut Vec<Action>,
-    ) {
-        self.succeeded = true;
+    fn fine(&mut self, call: Call, flight: Flight, facts: &Facts, actions: &mut Vec<Action>) {
         self.trouble = Trouble::default();
         self.hold_until = None;
-        if !paced {
-            self.budget.unlimited();
-        }
         self.points_proven = self.points_proven.max(facts.points_max);
         self.weigh(&flight.job.task, facts);
         let task = flight.job.task.clone();
@@ -98,8 +101,7 @@ impl Machine {
         &mut self,
         now: Timestamp,
         job: Job,
-        failure: Failure,
-        rate: Option<&Rate>,
+        (failure, rate): (Failure, Option<&Rate>),
         actions: &mut Vec<Action>,
     ) {
         if let (
@@ -113,7 +115,7 @@ impl Machine {
         }
         match failure {
             Failure::Forbidden { words } => {
-                let after_success = self.succeeded;
+                let after_success = self.succeeded_at.is_some();
                 self.end(End::Forbidden { words, after_success }, now);
             }
             Failure::Limited { .. } => self.limited(now, job, rate),
@@ -128,7 +130,8 @@ impl Machine {
                         format!("coarser ({got}) than the same number of points was served before");
                     return self.transient(now, job, what, actions);
                 }
-                self.coarser(job, query, got, others_fine, actions);
+                let others = if others_fine { Others::Fine } else { Others::AlsoCoarse };
+                self.other_interval(job, (query, got), others, actions);
             }
         }
     }
@@ -155,9 +158,11 @@ impl Machine {
 
     fn transient(&mut self, now: Timestamp, mut job: Job, what: String, actions: &mut Vec<Action>) {
         job.attempts += 1;
-        let first = *job.failing_since.get_or_insert(now);
-        // Others came through meanwhile: it is not the server, it is this call.
-        if job.attempts >= ATTEMPTS_MAX && self.succeeded_at.is_some_and(|at| at > first) {
+        // Others came through meanwhile: it is not the server, it is this call. A probe asks just that.
+        let meanwhile =
+            self.succeeded_at.is_some_and(|at| job.tried_since.is_some_and(|since| at >= since));
+        let is_probe = matches!(job.purpose, Purpose::Probe(_));
+        if job.attempts >= ATTEMPTS_MAX && (meanwhile || is_probe) {
             return self.refused(job, what, actions);
         }
         self.trouble.in_a_row += 1;
@@ -202,7 +207,7 @@ impl Machine {
                 self.diagnoses.verdict(id, task, Verdict::Refused(words), &self.subjects)
             }
             Purpose::Trial => vec![Conclusion::GiveUp { query: task.queries[0], words }],
-            Purpose::Fetch if self.unproven_points.is_some() && !self.at_points_min(&task) => {
+            Purpose::Fetch if self.unproven_points.is_some() && !at_points_min(&task) => {
                 vec![
                     Conclusion::Ask(Job::fetch(task.clone())),
                     Conclusion::FewerPoints { task, words },
@@ -245,17 +250,16 @@ impl Machine {
         self.again(job);
     }
 
-    fn coarser(
+    fn other_interval(
         &mut self,
         job: Job,
-        query: usize,
-        got: Interval,
-        others_fine: bool,
+        (query, got): (usize, Interval),
+        others: Others,
         actions: &mut Vec<Action>,
     ) {
         let task = &job.task;
         let offered = task.queries[query];
-        if got < task.interval || self.at_points_min(task) {
+        if got < task.interval || at_points_min(task) {
             let words = format!(
                 "the server does not offer points every {} for it; the nearest it offers is {got}",
                 task.interval
@@ -264,7 +268,7 @@ impl Machine {
             self.again(job);
             return self.apply(conclusions, actions);
         }
-        if others_fine && task.queries.len() > 1 {
+        if others == Others::Fine && task.queries.len() > 1 {
             // The cap is not to blame, or the others would be coarse too: that query alone, in the shortest window.
             let limits = Limits { points: Limits::POINTS_MIN, ..self.limits };
             let rest: Vec<_> =
@@ -293,10 +297,6 @@ impl Machine {
         job.attempts == 0 && points(&job.task) <= self.points_proven
     }
 
-    fn at_points_min(&self, task: &Task) -> bool {
-        points(task) <= Limits::POINTS_MIN
-    }
-
     fn fewer_points(&mut self, points: u32, served: u32, why: String, actions: &mut Vec<Action>) {
         let fewer = Limits::fewer_points(points, served);
         if fewer < self.limits.points {
@@ -318,7 +318,7 @@ impl Machine {
         for job in self.queue.drain(..) {
             match job.purpose {
                 Purpose::Fetch => {
-                    job.task.queries.iter().for_each(|&query| gaps[query].push(job.task.window))
+                    job.task.queries.iter().for_each(|&query| gaps[query].push(job.task.window));
                 }
                 Purpose::Half(_) | Purpose::Probe(_) | Purpose::Trial => kept.push_back(job),
             }
@@ -425,4 +425,8 @@ impl Machine {
 
 fn points(task: &Task) -> u32 {
     u32::try_from(task.window.points(task.interval)).unwrap_or(u32::MAX)
+}
+
+fn at_points_min(task: &Task) -> bool {
+    points(task) <= Limits::POINTS_MIN
 }

@@ -136,14 +136,14 @@ impl Diagnoses {
                 let which = usize::from(task.queries != halves[0].queries);
                 verdicts[which] = Some(verdict);
                 if let [Some(first), Some(second)] = verdicts {
-                    self.compare(whole, halves, [first, second], subjects)
+                    self.compare(&whole, halves, [first, second], subjects)
                 } else {
                     self.open.insert(id, Diagnosis::Halves { whole, halves, verdicts });
                     Vec::new()
                 }
             }
             Some(Diagnosis::Suspect { stage, refusal, other }) => {
-                self.suspect(stage, refusal, other, &verdict, subjects)
+                self.suspect(stage, (refusal, other), &verdict, subjects)
             }
             None => match verdict {
                 Verdict::Fine => Vec::new(),
@@ -178,14 +178,15 @@ impl Diagnoses {
         let half = |queries: &[usize]| Task { queries: queries.to_vec(), ..refusal.task.clone() };
         let halves = [half(first), half(second)];
         let id = self.number();
-        let jobs = halves.clone().map(|task| Job { purpose: Purpose::Half(id), ..Job::fetch(task) });
+        let jobs =
+            halves.clone().map(|task| Job { purpose: Purpose::Half(id), ..Job::fetch(task) });
         self.open.insert(id, Diagnosis::Halves { whole: refusal, halves, verdicts: [None, None] });
         jobs.into_iter().rev().map(Conclusion::Ask).collect()
     }
 
     fn compare(
         &mut self,
-        whole: Refusal,
+        whole: &Refusal,
         halves: [Task; 2],
         verdicts: [Verdict; 2],
         subjects: &Subjects,
@@ -198,7 +199,7 @@ impl Diagnoses {
         let [first, second] = halves;
         match verdicts {
             [Verdict::Fine, Verdict::Fine] => {
-                self.lists.unexplained(&whole, first.queries.len()).into_iter().collect()
+                self.lists.unexplained(whole, first.queries.len()).into_iter().collect()
             }
             [Verdict::Refused(words), Verdict::Fine] => {
                 self.examine(refusal(first, words), subjects)
@@ -255,8 +256,7 @@ impl Diagnoses {
     fn suspect(
         &mut self,
         stage: Stage,
-        mut refusal: Refusal,
-        other: Option<Refusal>,
+        (mut refusal, other): (Refusal, Option<Refusal>),
         verdict: &Verdict,
         subjects: &Subjects,
     ) -> Vec<Conclusion> {
@@ -353,27 +353,24 @@ impl ListLength {
             *self = Self::default();
             return None;
         }
-        let conclusion = self.conclusion();
-        match &conclusion {
-            Conclusion::FewerQueries { most, .. }
-                if self.strikes >= STRIKES && *most != limits.queries =>
-            {
-                Some(conclusion)
-            }
-            _ => None,
-        }
+        let known = self.strikes >= STRIKES && self.most() != limits.queries;
+        known.then(|| self.conclusion())
     }
 
     /// The middle between what is fine and what is refused, or what is fine once they meet.
+    fn most(&self) -> usize {
+        let refused = self.refused.unwrap_or(self.fine + 1);
+        (self.fine + refused.saturating_sub(self.fine) / 2).max(1)
+    }
+
     fn conclusion(&self) -> Conclusion {
         let refused = self.refused.unwrap_or(self.fine + 1);
-        let most = self.fine + refused.saturating_sub(self.fine) / 2;
         let why = format!(
             "{} queries in a call were refused: {}",
             refused,
             self.words.as_deref().unwrap_or_default()
         );
-        Conclusion::FewerQueries { most: most.max(1), why }
+        Conclusion::FewerQueries { most: self.most(), why }
     }
 }
 

@@ -4,7 +4,7 @@
 //! whatever comes first: an answer, a thread's word, the time the machine asked to be woken at, or an interruption.
 
 use super::action::{Action, Ask, Call, End, Event, Facts, Settings};
-use super::log::RunLog;
+use super::log::{Ended, RunLog};
 use super::machine::Machine;
 use super::report::Report;
 use super::shelf::{Shelf, list};
@@ -72,7 +72,11 @@ enum Keep {
 }
 
 /// Runs until the machine finishes.
-pub fn drive<'a>(doors: Doors<'a>, mission: Mission<'a>, settings: Settings) -> Result<Outcome, std::io::Error> {
+pub fn drive<'a>(
+    doors: Doors<'a>,
+    mission: Mission<'a>,
+    settings: Settings,
+) -> Result<Outcome, std::io::Error> {
     let (archive, extract, look_back) = (doors.archive, doors.extract, mission.look_back);
     let machine = Machine::new(mission.plan, &mission.given_up, settings);
     let (say, hear) = channel();
@@ -114,11 +118,11 @@ impl Driver<'_> {
         let mut interrupted = false;
         loop {
             let now = self.doors.clock.now();
-            if let Some(event) = event.take() {
-                if let Some(end) = self.step(now, event) {
-                    let progress = self.machine.progress();
-                    return Ok(Outcome { end, calls: progress.calls_made, points: progress.points });
-                }
+            if let Some(event) = event.take()
+                && let Some(end) = self.step(now, event)
+            {
+                let progress = self.machine.progress();
+                return Ok(Outcome { end, calls: progress.calls_made, points: progress.points });
             }
             self.doors.report.progress(&self.machine.progress(), now);
             event = if !interrupted && self.doors.interrupted.load(Ordering::Relaxed) {
@@ -131,7 +135,11 @@ impl Driver<'_> {
     }
 
     /// Waits for a message, at most until the machine wants to be woken or the loop should look up.
-    fn next_event(&mut self, hear: &Receiver<Message>, now: Timestamp) -> Result<Option<Event>, std::io::Error> {
+    fn next_event(
+        &mut self,
+        hear: &Receiver<Message>,
+        now: Timestamp,
+    ) -> Result<Option<Event>, std::io::Error> {
         let sleep = self.wake.map_or(LOOK_UP_EVERY, |at| {
             Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO).min(LOOK_UP_EVERY)
         });
@@ -148,7 +156,9 @@ impl Driver<'_> {
     fn event_of(&mut self, message: Message) -> Result<Option<Event>, std::io::Error> {
         match message {
             Message::Reply { call, reply: Reply { body: Ok(body), rate } } => {
-                if self.machine.awaits(call) && let Some((ask, _)) = self.flying.get(&call) {
+                if self.machine.awaits(call)
+                    && let Some((ask, _)) = self.flying.get(&call)
+                {
                     self.keep(Keep::Read { call, ask: ask.clone(), body, rate });
                 }
                 Ok(None)
@@ -170,10 +180,15 @@ impl Driver<'_> {
     ) -> Result<Event, std::io::Error> {
         if let Some((ask, sent_at)) = self.flying.remove(&call) {
             let now = self.doors.clock.now();
-            let points = outcome.as_ref().map(|facts| facts.points.iter().sum());
-            let left = rate.as_ref().map(Rate::whole_remaining);
-            let times = (now, now.duration_since(sent_at));
-            self.doors.log.call(self.mission.plan, (call, &ask), points, times, left)?;
+            let ended = Ended {
+                at: now,
+                call,
+                ask: &ask,
+                outcome: outcome.as_ref().map(|facts| facts.points.iter().sum()),
+                took: now.duration_since(sent_at),
+                budget_left: rate.as_ref().map(Rate::whole_remaining),
+            };
+            self.doors.log.call(self.mission.plan, &ended)?;
         }
         Ok(Event::Answered { call, outcome, rate })
     }
@@ -184,15 +199,22 @@ impl Driver<'_> {
         for action in self.machine.step(now, event) {
             match action {
                 Action::Ask { call, ask } => self.ask(call, ask, now),
-                Action::Store { call } => self.keep(Keep::Store { call, ids: self.mission.ids.clone(), now }),
+                Action::Store { call } => {
+                    self.keep(Keep::Store { call, ids: self.mission.ids.clone(), now });
+                }
                 Action::Discard { call } => self.keep(Keep::Discard { call }),
                 Action::Complete { query } => {
                     // A thread that is gone has said why; the run is ending.
                     self.complete.send(self.mission.ids[query]).unwrap_or_default();
                 }
-                Action::Wake { at } => self.wake = Some(self.wake.map_or(at, |other| other.min(at))),
+                Action::Wake { at } => {
+                    self.wake = Some(self.wake.map_or(at, |other| other.min(at)));
+                }
                 Action::Finish { end } => return Some(end),
-                note => self.note(note, now),
+                note @ (Action::Learn { .. }
+                | Action::SendUnfilled { .. }
+                | Action::GiveUp { .. }
+                | Action::RefuseWindow { .. }) => self.note(&note, now),
             }
         }
         None
@@ -213,9 +235,9 @@ impl Driver<'_> {
     }
 
     /// Writes what the machine decided into the ledger. A ledger that fails ends the run.
-    fn note(&mut self, action: Action, now: Timestamp) {
-        self.doors.report.decided(&action, self.mission.plan);
-        if let Err(error) = note(&action, self.doors.archive, &mut self.mission, now) {
+    fn note(&mut self, action: &Action, now: Timestamp) {
+        self.doors.report.decided(action, self.mission.plan);
+        if let Err(error) = note(action, self.doors.archive, &mut self.mission, now) {
             self.say.send(Message::Broke { why: error.to_string() }).unwrap_or_default();
         }
     }
@@ -229,9 +251,12 @@ pub fn note(
     at: Timestamp,
 ) -> Result<(), crate::archive::Error> {
     match action {
-        Action::Learn { name, value, why } => {
-            archive.learn(&Learnt { name: (*name).into(), value: *value, learnt_at: at, why: why.clone() })
-        }
+        Action::Learn { name, value, why } => archive.learn(&Learnt {
+            name: (*name).into(),
+            value: *value,
+            learnt_at: at,
+            why: why.clone(),
+        }),
         Action::SendUnfilled { query } => {
             let unfilled = mission.plan.queries[*query].unfilled.as_deref();
             let unfilled = unfilled.expect("only a query whose fill was added can go without it");
@@ -245,18 +270,28 @@ pub fn note(
         Action::RefuseWindow { query, window, reason } => {
             archive.give_up(mission.ids[*query], *window, reason, at)
         }
-        _ => Ok(()),
+        Action::Ask { .. }
+        | Action::Store { .. }
+        | Action::Discard { .. }
+        | Action::Complete { .. }
+        | Action::Wake { .. }
+        | Action::Finish { .. } => Ok(()),
     }
 }
 
-fn keep_answers(archive: &Archive, look_back: SignedDuration, work: &Receiver<Keep>, say: &Sender<Message>) {
-    let mut shelf = Shelf::default();
+fn keep_answers(
+    archive: &Archive,
+    look_back: SignedDuration,
+    work: &Receiver<Keep>,
+    say: &Sender<Message>,
+) {
+    let mut shelf = Shelf::new(archive, look_back);
     for work in work {
         let message = match work {
             Keep::Read { call, ask, body, rate } => {
                 Message::Read { call, outcome: shelf.read(call, ask, &body), rate }
             }
-            Keep::Store { call, ids, now } => match shelf.store(call, archive, &ids, look_back, now) {
+            Keep::Store { call, ids, now } => match shelf.store(call, &ids, now) {
                 Ok(()) => Message::Stored { call },
                 Err(error) => Message::Broke { why: with_causes(&error) },
             },

@@ -1,6 +1,6 @@
 //! The door to `runs/`: one file a run, one line of JSON a call. A receipt to read, never read back.
 
-use super::action::Ask;
+use super::action::{Ask, Call};
 use crate::plan::Plan;
 use crate::request::Failure;
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +15,18 @@ pub struct RunLog {
     file: File,
 }
 
-/// How one call ended.
+/// A call that came to its end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ended<'a> {
+    pub(super) at: Timestamp,
+    pub(super) call: Call,
+    pub(super) ask: &'a Ask,
+    /// Its points, or what went wrong.
+    pub(super) outcome: Result<u64, &'a Failure>,
+    pub(super) took: SignedDuration,
+    pub(super) budget_left: Option<u64>,
+}
+
 #[derive(Debug, Serialize)]
 struct Line<'a> {
     at: Timestamp,
@@ -43,22 +54,20 @@ impl RunLog {
         Ok(Self { file })
     }
 
-    /// Notes the end of a call that took `took`.
-    pub(super) fn call(
-        &mut self,
-        plan: &Plan,
-        (call, ask): (u64, &Ask),
-        outcome: Result<u64, &Failure>,
-        (at, took): (Timestamp, SignedDuration),
-        budget_left: Option<u64>,
-    ) -> io::Result<()> {
+    /// Notes the end of a call.
+    pub(super) fn call(&mut self, plan: &Plan, ended: &Ended<'_>) -> io::Result<()> {
+        let Ended { at, call, ask, outcome, took, budget_left } = *ended;
         let line = Line {
             at,
             call,
             start: ask.window.start(),
             end: ask.window.end(),
             interval_seconds: ask.interval.secs(),
-            queries: ask.queries.iter().map(|&query| plan.queries[query].written.as_str()).collect(),
+            queries: ask
+                .queries
+                .iter()
+                .map(|&query| plan.queries[query].written.as_str())
+                .collect(),
             outcome: outcome.err().map_or("ok", Failure::name),
             reason: outcome.err().and_then(Failure::words),
             points: outcome.unwrap_or(0),

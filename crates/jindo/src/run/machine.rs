@@ -59,6 +59,8 @@ pub struct Machine {
     pub(super) delayed: Vec<(Timestamp, Job)>,
     /// What a trial decides about: the rest of the tasks of a query that an earlier run gave up.
     pub(super) on_trial: BTreeMap<usize, Vec<Task>>,
+    /// The call sent last had failed before.
+    pub(super) last_was_tried: bool,
     pub(super) flying: BTreeMap<Call, Flight>,
     pub(super) storing: BTreeMap<Call, Flight>,
     pub(super) diagnoses: Diagnoses,
@@ -67,7 +69,6 @@ pub struct Machine {
     pub(super) points_proven: u32,
     pub(super) calls: u64,
     pub(super) points: u64,
-    pub(super) succeeded: bool,
     pub(super) succeeded_at: Option<Timestamp>,
     /// A call of the planned size was answered: the limits hold, and calls need not wait for one another.
     pub(super) limits_hold: bool,
@@ -112,6 +113,7 @@ impl Machine {
             queue,
             delayed: Vec::new(),
             on_trial,
+            last_was_tried: false,
             flying: BTreeMap::new(),
             storing: BTreeMap::new(),
             diagnoses: Diagnoses::default(),
@@ -119,7 +121,6 @@ impl Machine {
             points_proven: 0,
             calls: 0,
             points: 0,
-            succeeded: false,
             succeeded_at: None,
             limits_hold: false,
             stale: false,
@@ -138,7 +139,7 @@ impl Machine {
         match event {
             Event::Started | Event::Woke => {}
             Event::Answered { call, outcome, rate } => {
-                self.answered(now, call, outcome, rate, &mut actions)
+                self.answered(now, call, (outcome, rate), &mut actions);
             }
             Event::Stored { call } => self.stored(call, &mut actions),
             Event::Broke { why } => {
@@ -191,9 +192,9 @@ impl Machine {
                 }
             }
         }
-        if self.ending.is_none() && self.queue.is_empty() {
-            // What is due already waits for an answer; a wake in the past would come again and again.
-            let next = self.delayed.iter().map(|(at, _)| *at).filter(|at| *at > now).min();
+        if self.ending.is_none() && self.flying.len() < self.concurrency() {
+            // What is due already waits for something else, and that will wake us.
+            let next = self.delayed.iter().map(|(at, _)| *at).filter(|&at| at > now).min();
             actions.extend(next.map(|at| Action::Wake { at }));
         }
         self.finish(now, actions);
@@ -233,7 +234,9 @@ impl Machine {
 
     /// The next job, cut to what may be asked now.
     fn next_job(&mut self, now: Timestamp) -> Option<Job> {
-        if let Some(ready) = self.delayed.iter().position(|(at, _)| *at <= now) {
+        let ready = self.delayed.iter().position(|(at, _)| *at <= now);
+        // Tried and fresh jobs take turns: a few calls that always fail must not keep the others from being made.
+        if let Some(ready) = ready.filter(|_| self.queue.is_empty() || !self.last_was_tried) {
             let (_, job) = self.delayed.swap_remove(ready);
             self.queue.push_front(job);
         }
@@ -261,12 +264,13 @@ impl Machine {
         self.calls += 1;
         self.budget.sent(now);
         self.trouble.goes_on(now);
+        self.last_was_tried = job.attempts > 0;
         let form = match job.purpose {
             Purpose::Probe(id) if self.diagnoses.drops_fill(id, &self.subjects) => Form::Unfilled,
             _ if self.subjects.get(job.task.queries[0]).travels == Travels::Unfilled => {
                 Form::Unfilled
             }
-            _ => Form::Sent,
+            Purpose::Fetch | Purpose::Half(_) | Purpose::Probe(_) | Purpose::Trial => Form::Sent,
         };
         let Task { queries, interval, window } = job.task.clone();
         let ask = Ask { queries, form, interval, window, attempt: job.attempts + 1 };

@@ -9,32 +9,36 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
 /// Answers by the number of their call.
-#[derive(Debug, Default)]
-pub struct Shelf(BTreeMap<Call, (Ask, Answer)>);
+#[derive(Debug)]
+pub struct Shelf<'a> {
+    archive: &'a Archive,
+    /// Answers fetched sooner than this after their window's end stay open.
+    look_back: SignedDuration,
+    answers: BTreeMap<Call, (Ask, Answer)>,
+}
 
-impl Shelf {
+impl<'a> Shelf<'a> {
+    pub fn new(archive: &'a Archive, look_back: SignedDuration) -> Self {
+        Self { archive, look_back, answers: BTreeMap::new() }
+    }
+
     /// Reads and checks a body; what is fine waits here until the machine says what becomes of it.
     pub fn read(&mut self, call: Call, ask: Ask, body: &[u8]) -> Result<Facts, Failure> {
-        let expected = Expected { queries: ask.queries.len(), window: ask.window, interval: ask.interval };
+        let expected =
+            Expected { queries: ask.queries.len(), window: ask.window, interval: ask.interval };
         let answer = parse::answer(body, &expected).map_err(Failure::of_answer)?;
         let facts = facts(&answer, ask.queries.len(), body.len());
-        self.0.insert(call, (ask, answer));
+        self.answers.insert(call, (ask, answer));
         Ok(facts)
     }
 
     /// Moves the answer into the archive. `ids` are the plan's queries as the ledger numbers them.
-    pub fn store(
-        &mut self,
-        call: Call,
-        archive: &Archive,
-        ids: &[QueryId],
-        look_back: SignedDuration,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        let (ask, answer) = self.0.remove(&call).expect("only an answer that was read is stored");
+    pub fn store(&mut self, call: Call, ids: &[QueryId], now: Timestamp) -> Result<(), Error> {
+        let (ask, answer) =
+            self.answers.remove(&call).expect("only an answer that was read is stored");
         let queries: Vec<_> = ask.queries.iter().map(|&query| ids[query]).collect();
-        let open = now.duration_since(ask.window.end()) < look_back;
-        archive.store(&Fetched {
+        let open = now.duration_since(ask.window.end()) < self.look_back;
+        self.archive.store(&Fetched {
             queries: &queries,
             interval: ask.interval,
             window: ask.window,
@@ -46,7 +50,7 @@ impl Shelf {
     }
 
     pub fn discard(&mut self, call: Call) {
-        self.0.remove(&call);
+        self.answers.remove(&call);
     }
 }
 

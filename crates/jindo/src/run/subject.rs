@@ -39,7 +39,8 @@ pub(super) struct Job {
     pub(super) task: Task,
     /// Calls made for it in vain.
     pub(super) attempts: u32,
-    pub(super) failing_since: Option<Timestamp>,
+    /// When the first of these was sent.
+    pub(super) tried_since: Option<Timestamp>,
     pub(super) purpose: Purpose,
 }
 
@@ -57,7 +58,7 @@ pub(super) enum Purpose {
 
 impl Job {
     pub(super) fn fetch(task: Task) -> Self {
-        Self { task, attempts: 0, failing_since: None, purpose: Purpose::Fetch }
+        Self { task, attempts: 0, tried_since: None, purpose: Purpose::Fetch }
     }
 }
 

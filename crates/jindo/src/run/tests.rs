@@ -86,7 +86,10 @@ fn drive(
         let due = events.first().map(|(at, ..)| *at);
         let event = match (due, wake) {
             (Some(at), woken) if woken.is_none_or(|woken| at <= woken) => events.remove(0),
-            (_, Some(woken)) => (woken, 0, Event::Woke),
+            (_, Some(woken)) => {
+                assert!(woken > now, "the machine wants to be woken in the past");
+                (woken, 0, Event::Woke)
+            }
             (_, None) => panic!("the machine waits for nothing: {machine:?}"),
         };
         now = now.max(event.0);
@@ -204,9 +207,12 @@ fn a_url_limit_is_learnt_once() {
 #[test]
 fn time_outs_above_eight_queries_lead_to_shorter_lists() {
     let plan = plan(70, 20);
-    let run = drive(&plan, settings(), |_, ask| match ask.queries.len() > 8 {
-        true => (Err(Failure::TimedOut { what: "Query timed out".into() }), None),
-        false => FINE,
+    let run = drive(&plan, settings(), |_, ask| {
+        if ask.queries.len() > 8 {
+            (Err(Failure::TimedOut { what: "Query timed out".into() }), None)
+        } else {
+            FINE
+        }
     });
     assert!(run.is_complete(&plan), "{run:?}");
     assert!(run.calls <= 20 * 9 + 30, "{} calls", run.calls);
@@ -216,9 +222,12 @@ fn time_outs_above_eight_queries_lead_to_shorter_lists() {
 fn a_window_beyond_the_retention_is_a_gap_and_the_query_lives_on() {
     let plan = plan(35, 4);
     let edge = START + DAY_S;
-    let run = drive(&plan, settings(), |_, ask| match ask.window.end_s() <= edge {
-        true => refuse("Queries ending outside the retention date are invalid"),
-        false => FINE,
+    let run = drive(&plan, settings(), |_, ask| {
+        if ask.window.end_s() <= edge {
+            refuse("Queries ending outside the retention date are invalid")
+        } else {
+            FINE
+        }
     });
     assert!(run.given_up.is_empty());
     assert_eq!(run.refused_windows, 35);
@@ -229,9 +238,10 @@ fn a_window_beyond_the_retention_is_a_gap_and_the_query_lives_on() {
 fn a_query_whose_added_fill_is_refused_goes_as_written() {
     let plan = plan(35, 3);
     let run = drive(&plan, settings(), |_, ask| {
-        match ask.queries.contains(&7) && ask.form == Form::Sent {
-            true => refuse("fill is not allowed here"),
-            false => FINE,
+        if ask.queries.contains(&7) && ask.form == Form::Sent {
+            refuse("fill is not allowed here")
+        } else {
+            FINE
         }
     });
     assert!(run.is_complete(&plan), "{run:?}");
@@ -242,9 +252,12 @@ fn a_query_whose_added_fill_is_refused_goes_as_written() {
 #[test]
 fn transient_failures_cost_one_call_each() {
     let plan = plan(579, 8);
-    let run = drive(&plan, settings(), |call, _| match call % 5 == 0 && call <= 120 {
-        true => (Err(Failure::Transient { what: "reset".into() }), None),
-        false => FINE,
+    let run = drive(&plan, settings(), |call, _| {
+        if call % 5 == 0 && call <= 120 {
+            (Err(Failure::Transient { what: "reset".into() }), None)
+        } else {
+            FINE
+        }
     });
     assert!(run.is_complete(&plan));
     assert_eq!(run.calls, 136 + 24);
@@ -302,9 +315,12 @@ fn a_query_that_the_server_never_serves_as_asked_is_given_up_naming_what_it_offe
 #[test]
 fn a_query_whose_answers_are_always_garbled_is_given_up_while_the_others_come_through() {
     let plan = plan(70, 4);
-    let run = drive(&plan, settings(), |_, ask| match ask.queries.contains(&3) {
-        true => (Err(Failure::Transient { what: "the answer is not whole".into() }), None),
-        false => FINE,
+    let run = drive(&plan, settings(), |_, ask| {
+        if ask.queries.contains(&3) {
+            (Err(Failure::Transient { what: "the answer is not whole".into() }), None)
+        } else {
+            FINE
+        }
     });
     assert_eq!(run.end, End::Done);
     assert_eq!(run.given_up, BTreeMap::from([(3, "the answer is not whole".to_owned())]));

@@ -38,7 +38,9 @@ fn effects_stay_behind_their_doors() {
     for path in files(&root) {
         let name = relative(&path, &root);
         for (word, doors) in DOORS {
-            let is_door = doors.iter().any(|door| name == *door || (door.ends_with('/') && name.starts_with(door)));
+            let is_door = doors
+                .iter()
+                .any(|door| name == *door || (door.ends_with('/') && name.starts_with(door)));
             if is_door || is_test(&name) {
                 continue;
             }
@@ -54,12 +56,19 @@ fn a_stage_knows_only_what_lies_before_it() {
     let root = source("jindo");
     for path in files(&root) {
         let name = relative(&path, &root);
-        let Some((_, known)) = KNOWS.iter().find(|(stage, _)| name.starts_with(&format!("{stage}/"))) else { continue };
+        let Some((_, known)) =
+            KNOWS.iter().find(|(stage, _)| name.starts_with(&format!("{stage}/")))
+        else {
+            continue;
+        };
         let own = name.split('/').next().unwrap();
         for (number, line) in code(&path) {
             for (module, _) in KNOWS.iter().chain(&[("clock", &[][..]), ("secret", &[][..])]) {
                 let fine = *module == own || known.contains(module) || is_test(&name);
-                assert!(fine || !line.contains(&format!("crate::{module}")), "{name}:{number}: {own} knows nothing of {module}");
+                assert!(
+                    fine || !line.contains(&format!("crate::{module}")),
+                    "{name}:{number}: {own} knows nothing of {module}"
+                );
             }
         }
     }
@@ -82,7 +91,10 @@ fn every_file_says_what_it_is_for_and_fits_a_mind() {
             let lines = text.lines().count();
             assert!(lines <= LINES_MAX, "{shown} has {lines} lines, more than {LINES_MAX}");
             let allow = format!("#[{}(", "allow");
-            assert!(!text.contains(&allow), "{shown}: #[expect(…, reason = \"…\")] instead of {allow}…)]");
+            assert!(
+                !text.contains(&allow),
+                "{shown}: #[expect(…, reason = \"…\")] instead of {allow}…)]"
+            );
         }
     }
 }

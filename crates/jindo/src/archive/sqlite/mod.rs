@@ -83,7 +83,7 @@ impl Sqlite {
         let ledger = Self { connection };
         match ledger.identify().map_err(failed(doing))? {
             Identity::Ours => Ok(ledger),
-            Identity::Blank => Err(Error::LedgerDamaged { why: "it has no tables".into() }),
+            Identity::Blank => Err(lost(path)),
             Identity::Newer(found) => Err(newer(found)),
             Identity::Foreign => Err(Error::LedgerDamaged { why: FOREIGN.into() }),
         }
@@ -100,8 +100,7 @@ impl Sqlite {
                 ledger.create().map_err(failed("creating the ledger"))?;
             }
             (Identity::Blank, IfBlank::Refuse) => {
-                let dir = path.ancestors().nth(2).unwrap_or(path).to_owned();
-                return Err(Error::LedgerLost { dir });
+                return Err(lost(path));
             }
             (Identity::Newer(found), _) => return Err(newer(found)),
             (Identity::Foreign, _) => return Err(Error::LedgerDamaged { why: FOREIGN.into() }),
@@ -173,6 +172,11 @@ enum Identity {
 }
 
 const FOREIGN: &str = "it is another program's database";
+
+/// The ledger lies in `DIR/archive`.
+fn lost(path: &Path) -> Error {
+    Error::LedgerLost { dir: path.ancestors().nth(2).unwrap_or(path).to_owned() }
+}
 
 fn newer(found: i64) -> Error {
     Error::LedgerNewer { found, known: SCHEMA_VERSION }
@@ -316,7 +320,7 @@ impl Ledger for Sqlite {
         facts::learnt(&self.connection).map_err(failed("reading limits"))
     }
     fn forget(&mut self) -> Result<(), Error> {
-        self.write("forgetting limits", |t| facts::forget(t))
+        self.write("forgetting limits", facts::forget)
     }
     fn keep(&mut self, key: &str, text: &str) -> Result<(), Error> {
         self.write("keeping a fact", |t| facts::keep(t, key, text))

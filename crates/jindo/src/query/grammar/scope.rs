@@ -2,9 +2,10 @@
 //! Commas bind loosest, then OR, AND, NOT; what is written is kept, so that the server decides what a mixture means.
 
 use super::Parser;
-use crate::query::Refused;
+
 use crate::query::ast::{Membership, Negation, Scope, Tag};
 use crate::query::token::Kind;
+use crate::query::{Reason, Refused};
 
 impl Parser<'_> {
     pub(super) fn scope(&mut self) -> Result<Scope, Refused> {
@@ -57,6 +58,11 @@ impl Parser<'_> {
             return Err(self.expected("a tag such as `env:prod`"));
         }
         let key = self.tag("a tag such as `env:prod`")?;
+        if key.text.ends_with(':') && self.at_value() {
+            let value = self.peek().span;
+            let fix = format!("{}{}", key.text, self.slice(value));
+            return Err(Refused::new(key.span.to(value), Reason::SpaceInTag { fix }));
+        }
         let negated = if self.take_word("IN") {
             Membership::In
         } else if self.at_word(0, "NOT") && self.at_word(1, "IN") {
@@ -78,6 +84,12 @@ impl Parser<'_> {
         }
         self.close(')', open)?;
         Ok(values)
+    }
+
+    /// Whether something follows a tag that is neither an operator nor the end of it.
+    fn at_value(&self) -> bool {
+        let operator = ["AND", "OR", "NOT", "IN"].iter().any(|word| self.at_word(0, word));
+        self.peek().kind == Kind::Atom && !operator
     }
 
     fn take_word(&mut self, word: &str) -> bool {

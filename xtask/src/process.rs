@@ -1,0 +1,132 @@
+//! The processes that a measurement watches: a simulator that ends with its handle, and an export whose memory is looked at
+//! while it runs.
+
+use anyhow::{Context as _, ensure};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How often the memory of a running process is looked at. The kernel's figure is a peak, so that only what is allocated in
+/// the last of these moments can be missed.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// No answer of the simulator about itself takes longer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// `jindo simulate` on a free port; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Simulator {
+    child: Child,
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) url: String,
+}
+
+impl Simulator {
+    /// Starts one with a rate limit that no measurement reaches: what is measured is jindo, not waiting.
+    pub(crate) fn start(binary: &Path) -> anyhow::Result<Self> {
+        let mut child = Command::new(binary)
+            .args(["simulate", "--port", "0", "--limit", "1000000/1h"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("while starting {}", binary.display()))?;
+        let stdout = child.stdout.take().context("the simulator's stdout is a pipe")?;
+        let mut simulator = Self { child, url: String::new() };
+        BufReader::new(stdout)
+            .read_line(&mut simulator.url)
+            .context("while reading the simulator's address")?;
+        simulator.url.truncate(simulator.url.trim_end().len());
+        ensure!(simulator.url.starts_with("http://"), "the simulator did not say where it answers");
+        Ok(simulator)
+    }
+
+    /// What it counted since its start: `GET /sim/stats`.
+    pub(crate) fn stats(&self) -> anyhow::Result<serde_json::Value> {
+        let address = self.url.trim_start_matches("http://");
+        let mut stream =
+            TcpStream::connect(address).context("while connecting to the simulator")?;
+        stream.set_read_timeout(Some(ANSWER_WITHIN))?;
+        write!(stream, "GET /sim/stats HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).context("while reading the simulator's counters")?;
+        let (head, body) =
+            answer.split_once("\r\n\r\n").context("an answer has a head and a body")?;
+        ensure!(
+            head.starts_with("HTTP/1.1 200"),
+            "the simulator answers `{}`",
+            head.lines().next().unwrap_or_default()
+        );
+        serde_json::from_str(body).context("while reading the simulator's counters")
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        // A simulator that has ended by itself cannot be killed, and that is all that can go wrong.
+        self.child.kill().unwrap_or_default();
+        self.child.wait().map(drop).unwrap_or_default();
+    }
+}
+
+/// What a process took.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Watched {
+    pub(crate) wall: Duration,
+    /// Most bytes resident at once; `None` where the system does not tell.
+    pub(crate) resident: Option<u64>,
+}
+
+/// Runs `command` to its end, which must be a success, and says what it took.
+pub(crate) fn watch(command: &mut Command) -> anyhow::Result<Watched> {
+    let started = now();
+    let mut child = command.spawn().context("while starting what is measured")?;
+    let mut resident = None;
+    let status = loop {
+        resident = resident.max(peak(child.id()));
+        if let Some(status) = child.try_wait().context("while waiting for what is measured")? {
+            break status;
+        }
+        rest();
+    };
+    let wall = started.elapsed();
+    ensure!(status.success(), "what is measured ended with {status}");
+    Ok(Watched { wall, resident })
+}
+
+/// Linux tells the peak in kB; elsewhere there is no such file.
+fn peak(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    peak_in(&status)
+}
+
+fn peak_in(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a measurement is of the wall clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the kernel tells of memory only when asked")]
+fn rest() {
+    std::thread::sleep(LOOK_EVERY);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_is_read_as_the_kernel_writes_it() {
+        assert_eq!(
+            peak_in("Name:\tjindo\nVmPeak:\t  9000 kB\nVmHWM:\t    2048 kB\nVmRSS:\t 1 kB\n"),
+            Some(2 << 20)
+        );
+        assert_eq!(peak_in("Name:\tjindo\nState:\tZ (zombie)\n"), None);
+    }
+}
