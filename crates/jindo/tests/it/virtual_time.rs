@@ -91,7 +91,7 @@ fn any_limit_latency_and_moment_give_a_run_without_a_429() {
     let mut random = Random::seeded(1);
     for _ in 0..300 {
         let mut one_of = |choices: &[u64]| {
-            choices[usize::try_from(random.next() % choices.len() as u64).unwrap()]
+            choices[usize::try_from(random.draw() % choices.len() as u64).unwrap()]
         };
         let period_s = u32::try_from(one_of(&[1, 10, 60, 3_600])).unwrap();
         let least = one_of(&[0, 20, 500, 4_000, 30_000]);

@@ -23,7 +23,7 @@ impl Platter {
         let paths: Vec<String> = self.files.keys().chain(self.durable.keys()).cloned().collect();
         for path in paths {
             let (new, old) = (self.files.get(&path), self.durable.get(&path));
-            let left = match random.next() % 3 {
+            let left = match random.draw() % 3 {
                 _ if new == old => continue,
                 0 => old.cloned(),
                 1 => new.cloned(),

@@ -62,7 +62,7 @@ impl Job {
 
 /// A whole number in `[0, bound)`.
 pub(crate) fn below(random: &mut Random, bound: u64) -> i64 {
-    i64::try_from(random.next() % bound).unwrap()
+    i64::try_from(random.draw() % bound).unwrap()
 }
 
 /// One of `choices`.
@@ -103,7 +103,7 @@ fn signal(random: &mut Random) -> Signal {
     let life = [Life::Always, Life::Cycle { period_s: 2 * DAY_S, from_s: 0, to_s: DAY_S }];
     let spacing_s = pick(random, &[300, 300, 150, 60, 900]);
     Signal {
-        seed: random.next(),
+        seed: random.draw(),
         shape: pick(random, &shape),
         spacing_s,
         phase_s: pick(random, &[0, 0, 7]),

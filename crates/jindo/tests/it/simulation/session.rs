@@ -126,7 +126,7 @@ fn export(
         calls_max: manner.calls_max,
         give_up_after: SignedDuration::from_mins(10),
         limits,
-        seed: world.random.next(),
+        seed: world.random.draw(),
     };
     let machine = Machine::new(&plan, &mission.given_up, settings);
     let mut run = Run {
@@ -135,9 +135,9 @@ fn export(
         cut,
         archive: &archive,
         disk: &disk,
+        shelf: Shelf::new(&archive, mission.look_back),
         mission,
         machine,
-        shelf: Shelf::default(),
         coming: BTreeMap::new(),
         order: 0,
         wake: None,
@@ -201,7 +201,7 @@ struct Run<'a> {
     disk: &'a disk::Frail,
     mission: Mission<'a>,
     machine: Machine,
-    shelf: Shelf,
+    shelf: Shelf<'a>,
     /// By time, then in the order in which they came to be.
     coming: BTreeMap<(Timestamp, u64), Coming>,
     order: u64,
@@ -265,7 +265,7 @@ impl Run<'_> {
     fn arrive(&mut self, call: Call) {
         let ask = &self.asks[&call];
         let text = list(self.mission.plan, ask);
-        let request = wire::request(&text, ask.window, self.world.random.next() % 4 > 0);
+        let request = wire::request(&text, ask.window, self.world.random.draw() % 4 > 0);
         let since_epoch = self.world.now.as_duration().unsigned_abs();
         let response = self.world.api.answer(since_epoch, &request);
         let (took, reply) = wire::reply(&response);
@@ -319,8 +319,7 @@ impl Run<'_> {
             let again = covered.iter().find(|window| window.intersect(ask.window).is_some());
             assert!(again.is_none(), "{:?} was covered in {again:?}: {ask:?}", query);
         }
-        let (ids, look_back) = (self.mission.ids.clone(), self.mission.look_back);
-        match self.shelf.store(call, self.archive, &ids, look_back, self.world.now) {
+        match self.shelf.store(call, &self.mission.ids, self.world.now) {
             Ok(()) => {
                 let keeping = self.part(self.manner.keeping_ms);
                 self.later(keeping, Coming::Stored(call));
@@ -341,6 +340,6 @@ impl Run<'_> {
 
     /// A random part of so many milliseconds.
     fn part(&mut self, ms: u64) -> u64 {
-        self.world.random.next() % (ms + 1)
+        self.world.random.draw() % (ms + 1)
     }
 }

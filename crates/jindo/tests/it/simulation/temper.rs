@@ -20,10 +20,10 @@ pub(crate) struct Temper {
 
 impl Temper {
     pub(crate) fn of(random: &mut Random) -> Self {
-        let mut options = calm(random.next());
+        let mut options = calm(random.draw());
         pace(&mut options, random);
         options.faults = faults(random);
-        if random.next() % 2 == 0 {
+        if random.draw() % 2 == 0 {
             caps(&mut options, random);
         }
         options.bucket_at_to = pick(random, &[BucketAtTo::Excluded, BucketAtTo::Included]);

@@ -215,7 +215,7 @@ impl Clockwork<'_> {
             Action::Ask { call, ask } => {
                 assert!(call < CALLS_MAX, "the run does not end");
                 self.sizes.insert(call, (ask.queries.len(), ask.window.points(ask.interval)));
-                let way = self.random.next() % (self.setting.latency_ms.0 + 1);
+                let way = self.random.draw() % (self.setting.latency_ms.0 + 1);
                 self.later(way, Coming::Arrives(call));
             }
             Action::Store { call } => self.later(100, Coming::Stored(call)),
@@ -258,7 +258,7 @@ impl Clockwork<'_> {
             reset_s: f64::from(u32::try_from(reset_s).expect("seconds of a period")),
         };
         let (least, most) = setting.latency_ms;
-        let took = least + self.random.next() % (most - least + 1);
+        let took = least + self.random.draw() % (most - least + 1);
         self.later(took, Coming::Answered(call, rate, verdict));
     }
 
