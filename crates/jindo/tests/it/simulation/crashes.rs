@@ -76,7 +76,9 @@ fn killed_again_and_again() {
         let mut world = World::new(&job, calm(1), every);
         let mut sessions = 0;
         // A process that dies sooner than its first answer is kept makes no progress; each lives a little longer.
-        while session(&mut world, &SMALL, &Cut::KilledAfter(every + sessions)).ended == Ended::Killed {
+        while session(&mut world, &SMALL, &Cut::KilledAfter(every + sessions)).ended
+            == Ended::Killed
+        {
             world.lose_power();
             sessions += 1;
             assert!(sessions < 20 * calls, "it comes to an end");
@@ -141,12 +143,7 @@ fn a_crash_or_a_failure_while_newer_answers_take_over() {
 
 /// Lets a process on what `before` made fail at one of `stride` moments of its life; the next one makes up for it. The most
 /// calls that any two took together.
-fn fail_at_effects(
-    doom: Doom,
-    stride: u64,
-    before: &dyn Fn() -> World,
-    expected: &Files,
-) -> u64 {
+fn fail_at_effects(doom: Doom, stride: u64, before: &dyn Fn() -> World, expected: &Files) -> u64 {
     let endless = Fuse::endless();
     session(&mut before(), &SMALL, &Cut::Fails(endless.clone()));
     let all = u64::try_from(endless.burnt()).unwrap();

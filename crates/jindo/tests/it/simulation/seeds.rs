@@ -50,10 +50,12 @@ fn until_done(world: &mut World, temper: &Temper) -> Vec<Told> {
             assert!(told.calls <= most && (!all_used || told.calls == most), "{told:?}");
         }
         sessions.push(told);
-        match ended {
+        match &ended {
             Ended::Finished(End::Done) => return sessions,
             Ended::Finished(End::OutOfCalls) => {}
-            other => panic!("{other:?} at a server of this temper: {temper:?}"),
+            Ended::Finished(_) | Ended::Killed | Ended::Broke(_) => {
+                panic!("{ended:?} at a server of this temper: {temper:?}")
+            }
         }
     }
     panic!("{SESSIONS_MAX} sessions did not finish the job: {temper:?}")
