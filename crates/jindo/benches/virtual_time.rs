@@ -73,7 +73,7 @@ fn row(setting: &Setting) -> String {
     format!(
         "{:>10} {:>11} {:>6} {:>10} {:>5.1}% {:>4} {:>10} {:>5.0}x",
         format!("{}/{} s", setting.limit, setting.period_s),
-        format!("{:.1}-{:.0} s", seconds(least), seconds(most)),
+        format!("{}-{} s", seconds(least), seconds(most)),
         outcome.calls,
         clock(outcome.seconds),
         outcome.share * 100.0,

@@ -125,7 +125,7 @@ impl Budget {
         self.answered = true;
         let seen = Period::seen(rate, sent_at, now);
         match self.periods.get_mut(&rate.name) {
-            Some(known) => known.merge(seen, sent_at),
+            Some(known) => known.merge(&seen, sent_at),
             None => {
                 self.periods.insert(rate.name.clone(), seen);
             }
@@ -171,10 +171,10 @@ impl Period {
     }
 
     /// Takes in what the answer to a call says that was sent at `sent_at`.
-    fn merge(&mut self, seen: Self, sent_at: Timestamp) {
+    fn merge(&mut self, seen: &Self, sent_at: Timestamp) {
         if seen.ends_after > self.ends_before {
             // The call itself is among the late ones, and counted.
-            *self = Self { doubtful: self.late.saturating_sub(1), ..seen };
+            *self = Self { doubtful: self.late.saturating_sub(1), ..*seen };
         } else if seen.ends_before >= self.ends_after {
             self.limit = seen.limit;
             self.length = seen.length;
@@ -333,8 +333,8 @@ mod tests {
         budget.sent(at(1.0));
         let burst = Rate { name: "burst".into(), limit: 100.0, period_s: 1.0, ..rate(0.0, 1.0) };
         budget.answered(at(1.0), at(1.0), Some(&burst));
-        assert_eq!(budget.periods["query"].remaining, 8.0);
-        assert_eq!(budget.periods["burst"].remaining, 0.0);
+        assert_eq!(whole(budget.periods["query"].remaining), 8);
+        assert_eq!(whole(budget.periods["burst"].remaining), 0);
     }
 
     #[test]
