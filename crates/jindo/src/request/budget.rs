@@ -232,9 +232,15 @@ impl Period {
 
     /// When one more call is sure not to share a period with more than the limit of ours, wherever periods begin: a call that
     /// ended a whole length ago counted in an earlier one. `None`: the calls in flight may fill one alone.
-    fn apart(&self, reserve: Reserve, flying: u32, ends: &VecDeque<Timestamp>) -> Option<Timestamp> {
+    fn apart(
+        &self,
+        reserve: Reserve,
+        flying: u32,
+        ends: &VecDeque<Timestamp>,
+    ) -> Option<Timestamp> {
         let most = whole((self.limit - self.kept(reserve)).max(1.0));
-        let beside = usize::try_from(most.checked_sub(u64::from(flying) + 1)?).unwrap_or(usize::MAX);
+        let beside =
+            usize::try_from(most.checked_sub(u64::from(flying) + 1)?).unwrap_or(usize::MAX);
         // So many of the last ends may lie within a length of the new call.
         let earlier = ends.len().checked_sub(beside + 1).and_then(|last| ends.get(last));
         Some(earlier.map_or(Timestamp::MIN, |end| *end + self.length))

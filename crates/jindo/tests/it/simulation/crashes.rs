@@ -76,7 +76,9 @@ fn killed_again_and_again() {
         let mut world = World::new(&job, calm(1), every);
         let mut sessions = 0;
         // A process that dies sooner than its first answer is kept makes no progress; each lives a little longer.
-        while session(&mut world, &SMALL, &Cut::KilledAfter(every + sessions)).ended == Ended::Killed {
+        while session(&mut world, &SMALL, &Cut::KilledAfter(every + sessions)).ended
+            == Ended::Killed
+        {
             world.lose_power();
             sessions += 1;
             assert!(sessions < 20 * calls, "it comes to an end");

@@ -107,7 +107,11 @@ impl Disk for Frail {
 
     fn walk(&self, found: &mut dyn FnMut(&str)) -> io::Result<()> {
         self.look(|platter| {
-            platter.files.keys().filter(|path| path.starts_with("csv/")).for_each(|path| found(path));
+            platter
+                .files
+                .keys()
+                .filter(|path| path.starts_with("csv/"))
+                .for_each(|path| found(path));
         })
     }
 }

@@ -5,7 +5,7 @@ use super::oracle::{faultless, same};
 use super::session::{Cut, Ended, Told, session};
 use super::temper::Temper;
 use super::world::World;
-use super::{number, Reproduction, seeds};
+use super::{Reproduction, number, seeds};
 use jindo::clock::Random;
 use jindo::run::End;
 
@@ -33,7 +33,9 @@ fn run(seed: u64) {
     let (expected, _) = faultless(&job);
     let mut world = World::new(&job, temper.options.clone(), seed);
     let sessions = until_done(&mut world, &temper);
-    if number("TRACE").is_some() { println!("{temper:?} {} {}", world.files()["queries.csv"], world.files()["gaps.csv"]); }
+    if number("TRACE").is_some() {
+        println!("{temper:?} {} {}", world.files()["queries.csv"], world.files()["gaps.csv"]);
+    }
     same(&world.files(), &expected);
     check_calls(&world, &temper, &sessions);
     let once_more = session(&mut world, &temper.manner, &Cut::Nothing);
@@ -50,7 +52,12 @@ fn until_done(world: &mut World, temper: &Temper) -> Vec<Told> {
             let all_used = ended == Ended::Finished(End::OutOfCalls);
             assert!(told.calls <= most && (!all_used || told.calls == most), "{told:?}");
         }
-        if number("TRACE").is_some() { println!("{told:?} {:?}", world.covered().values().map(|w|w.len()).collect::<Vec<_>>()); }
+        if number("TRACE").is_some() {
+            println!(
+                "{told:?} {:?}",
+                world.covered().values().map(|w| w.len()).collect::<Vec<_>>()
+            );
+        }
         sessions.push(told);
         match ended {
             Ended::Finished(End::Done) => return sessions,

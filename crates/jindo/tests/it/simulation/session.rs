@@ -11,9 +11,7 @@ use jindo::extract::{self, Which};
 use jindo::plan::{Limits, Pace, Plan, Window};
 use jindo::query::Query;
 use jindo::request::{Reply, Reserve};
-use jindo::run::{
-    Action, Ask, Call, End, Event, Machine, Mission, Settings, Shelf, list, note,
-};
+use jindo::run::{Action, Ask, Call, End, Event, Machine, Mission, Settings, Shelf, list, note};
 use std::collections::BTreeMap;
 
 /// Actions of one run, at most: far more than any job here needs, so that a run that does not end is a failed test.
@@ -96,12 +94,7 @@ pub(crate) fn session(world: &mut World, manner: &Manner, cut: &Cut) -> Told {
     told
 }
 
-fn export(
-    world: &mut World,
-    manner: &Manner,
-    cut: &Cut,
-    told: &mut Told,
-) -> Result<Ended, Broke> {
+fn export(world: &mut World, manner: &Manner, cut: &Cut, told: &mut Told) -> Result<Ended, Broke> {
     let fuse = if let Cut::Fails(fuse) = cut { fuse.clone() } else { Fuse::endless() };
     let archive = world.open(&fuse)?;
     let disk = world.disk(&fuse);
