@@ -106,6 +106,11 @@ impl Machine {
         (failure, rate): (Failure, Option<&Rate>),
         actions: &mut Vec<Action>,
     ) {
+        if let (Purpose::Probe(_), Failure::TooLarge, 0) = (job.purpose, &failure, job.attempts) {
+            // So small a question has so large an answer only when something is broken.
+            let what = format!("more than {} MiB for a small question", BODY_BYTES_MAX >> 20);
+            return self.transient(now, job, what, actions);
+        }
         if let (
             Purpose::Probe(id),
             Failure::OtherInterval { .. } | Failure::TooLarge | Failure::UrlTooLong,

@@ -44,6 +44,15 @@ pub(super) struct Trouble {
     pub(super) what: Option<String>,
 }
 
+/// Whose turn it is when both are ready: a few calls that always fail must not keep the others from being made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// A job that has not been sent yet.
+    Fresh,
+    /// One that has failed before.
+    Tried,
+}
+
 impl Trouble {
     /// A call is sent: what was waited for the budget does not count as time without success.
     fn goes_on(&mut self, now: Timestamp) {
@@ -69,8 +78,7 @@ pub struct Machine {
     pub(super) delayed: Vec<(Timestamp, Job)>,
     /// What a trial decides about: the rest of the tasks of a query that an earlier run gave up.
     pub(super) on_trial: BTreeMap<usize, Vec<Task>>,
-    /// The call sent last had failed before.
-    pub(super) last_was_tried: bool,
+    pub(super) turn: Turn,
     pub(super) flying: BTreeMap<Call, Flight>,
     pub(super) storing: BTreeMap<Call, Flight>,
     pub(super) diagnoses: Diagnoses,
@@ -120,7 +128,7 @@ impl Machine {
             queue,
             delayed: Vec::new(),
             on_trial,
-            last_was_tried: false,
+            turn: Turn::Tried,
             flying: BTreeMap::new(),
             storing: BTreeMap::new(),
             diagnoses: Diagnoses::default(),
@@ -242,7 +250,7 @@ impl Machine {
     fn next_job(&mut self, now: Timestamp) -> Option<Job> {
         let ready = self.delayed.iter().position(|(at, _)| *at <= now);
         // Tried and fresh jobs take turns: a few calls that always fail must not keep the others from being made.
-        if let Some(ready) = ready.filter(|_| self.queue.is_empty() || !self.last_was_tried) {
+        if let Some(ready) = ready.filter(|_| self.queue.is_empty() || self.turn == Turn::Tried) {
             let (_, job) = self.delayed.swap_remove(ready);
             self.queue.push_front(job);
         }
@@ -269,7 +277,7 @@ impl Machine {
         }
         self.calls += 1;
         self.budget.sent(now);
-        self.last_was_tried = job.attempts > 0;
+        self.turn = if job.attempts > 0 { Turn::Fresh } else { Turn::Tried };
         self.trouble.goes_on(now);
         let form = match job.purpose {
             Purpose::Probe(id) if self.diagnoses.drops_fill(id, &self.subjects) => Form::Unfilled,
