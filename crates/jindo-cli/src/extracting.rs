@@ -8,8 +8,13 @@ use crate::words::{Usage, count, counted};
 use jindo::archive::Archive;
 use jindo::clock::Clock;
 use jindo::extract::{self, Directory, Shown};
+use std::sync::atomic::AtomicBool;
 
-pub(crate) fn run(command: &args::Extract, clock: &dyn Clock) -> anyhow::Result<u8> {
+pub(crate) fn run(
+    command: &args::Extract,
+    clock: &dyn Clock,
+    interrupted: &AtomicBool,
+) -> anyhow::Result<u8> {
     let args::Format::Csv = command.to;
     let summary = if let Some(out) = &command.out {
         let archive = Archive::read(&command.dir)?;
@@ -18,7 +23,10 @@ pub(crate) fn run(command: &args::Extract, clock: &dyn Clock) -> anyhow::Result<
     } else {
         let archive = open(&command.dir, clock)?;
         let shown = shown(&archive, command.timezone.as_deref())?;
-        extract_all(&archive, &command.dir, &shown)?
+        let Some(summary) = extract_all(&archive, &command.dir, &shown, interrupted)? else {
+            return Ok(130);
+        };
+        summary
     };
     let place = command.out.as_ref().unwrap_or(&command.dir).display();
     screen::answer(&format!(

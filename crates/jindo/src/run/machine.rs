@@ -23,6 +23,16 @@ pub(super) struct Flight {
     pub(super) bytes: f64,
 }
 
+/// How far the limits can be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// No call of the planned size was answered yet: one call at a time, so that a mistake is made once.
+    Unproven,
+    /// They changed, and what is queued was planned for others.
+    Stale,
+    Proven,
+}
+
 /// Failures since the last success.
 #[derive(Debug, Default)]
 pub(super) struct Trouble {
@@ -78,10 +88,7 @@ pub struct Machine {
     pub(super) calls: u64,
     pub(super) points: u64,
     pub(super) succeeded_at: Option<Timestamp>,
-    /// A call of the planned size was answered: the limits hold, and calls need not wait for one another.
-    pub(super) limits_hold: bool,
-    /// What is queued was planned for other limits.
-    pub(super) stale: bool,
+    pub(super) trust: Trust,
     pub(super) trouble: Trouble,
     pub(super) hold_until: Option<Timestamp>,
     pub(super) waits_until: Option<Timestamp>,
@@ -130,8 +137,7 @@ impl Machine {
             calls: 0,
             points: 0,
             succeeded_at: None,
-            limits_hold: false,
-            stale: false,
+            trust: Trust::Unproven,
             trouble: Trouble::default(),
             hold_until: None,
             waits_until: None,
@@ -186,7 +192,7 @@ impl Machine {
         while self.ending.is_none() && self.flying.len() < self.concurrency() {
             let waiting = self.diagnoses.resume(self.limits, &self.subjects);
             self.apply(waiting, actions);
-            if self.stale {
+            if self.trust == Trust::Stale {
                 self.replan(now);
             }
             let Some(job) = self.next_job(now) else { break };
@@ -210,7 +216,7 @@ impl Machine {
 
     /// Until an answer of the planned size, and while a new cap is unproven, one call at a time: a mistake is made once.
     fn concurrency(&self) -> usize {
-        if self.limits_hold && self.unproven_points.is_none() {
+        if self.trust == Trust::Proven && self.unproven_points.is_none() {
             self.settings.concurrency.max(1)
         } else {
             1
