@@ -1,11 +1,11 @@
 //! `jindo extract`: the files once more from the archive. Makes no call and needs no keys.
 
 use crate::args;
-use crate::export::{extract_all, open};
+use crate::export::{extract_all, holder};
 use crate::moment;
 use crate::screen;
 use crate::words::{Usage, count, counted};
-use jindo::archive::Archive;
+use jindo::archive::{Archive, Error};
 use jindo::clock::Clock;
 use jindo::extract::{self, Directory, Shown};
 use std::sync::atomic::AtomicBool;
@@ -21,7 +21,11 @@ pub(crate) fn run(
         let shown = shown(&archive, command.timezone.as_deref())?;
         extract::elsewhere(&archive, &Directory::of_copy(out), &shown)?
     } else {
-        let archive = open(&command.dir, clock)?;
+        let archive = match Archive::open(&command.dir, &holder(clock)) {
+            // An export is fetching: what it has fetched so far can be shown all the same.
+            Err(Error::Busy { .. }) => Archive::beside(&command.dir)?,
+            opened => opened?,
+        };
         let shown = shown(&archive, command.timezone.as_deref())?;
         let Some(summary) = extract_all(&archive, &command.dir, &shown, interrupted)? else {
             return Ok(130);

@@ -11,6 +11,9 @@ use crate::archive::Registered;
 use crate::plan::{Window, subtract};
 use sha2::{Digest, Sha256};
 
+/// Of a query whose added fill the server refused.
+const AS_WRITTEN: &str = "sent as written: the server refuses .fill(null) here";
+
 /// Why a stretch is missing that nobody gave up.
 const NOT_FETCHED: &str = "not fetched yet";
 
@@ -72,6 +75,7 @@ pub(super) type Sink<'a> = dyn FnMut(Table, &[u8]) -> Result<(), Error> + 'a;
 /// Brings the three tables up to date with the ledger; writes those whose content changes. [`super::update`] all queries
 /// first.
 pub fn tables(source: &impl Source, disk: &dyn Disk, shown: &Shown) -> Result<Summary, Error> {
+    let _turn = disk.turn().map_err(Error::disk("lock", "the directory"))?;
     disk.begin().map_err(Error::disk("empty", "the staging folder"))?;
     let (summary, changed) = differing(source, disk, shown)?;
     if changed.is_empty() {
@@ -259,9 +263,10 @@ impl<'a> Standing<'a> {
     /// A reason of earlier does not matter once nothing is missing.
     fn of(query: &'a Registered, gaps: &[Window], files: &[SeriesFile]) -> Self {
         let points = files.iter().map(|file| file.points).sum();
+        let note = query.instead_of.as_ref().map_or("", |_| AS_WRITTEN);
         let (status, reason) = match (gaps.is_empty(), points, query.given_up.as_deref()) {
-            (true, 0, _) => (Status::Empty, ""),
-            (true, _, _) => (Status::Complete, ""),
+            (true, 0, _) => (Status::Empty, note),
+            (true, _, _) => (Status::Complete, note),
             (false, _, Some(reason)) => (Status::GivenUp, reason),
             (false, _, None) => (Status::Partial, NOT_FETCHED),
         };
