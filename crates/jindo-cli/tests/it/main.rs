@@ -9,5 +9,6 @@
 mod crash;
 mod faults;
 mod journey;
+mod regressions;
 mod speech;
 mod support;
