@@ -7,30 +7,56 @@ use jindo::query::Interval;
 use jindo::request::Reserve;
 use std::path::PathBuf;
 
+/// Lines of at most 78 columns: they are shown as they stand.
 const EXAMPLES: &str = "\
 Examples:
-  jindo demo                                                   see it work: no keys, no network
-  jindo plan queries.txt --from -90d                           what would it cost?
-  jindo export queries.txt --from 2021-12-12 --to 2022-03-18 --timezone Asia/Seoul
-  jindo export                                                 the same again: continue, or bring up to date
-  jindo verify jindo-export                                    is everything still there and whole?
+  See it work, without keys or network:
+    jindo demo
+  What would it cost?
+    jindo plan queries.txt --from -90d
+  Fetch it; after that, the same again continues or brings up to date:
+    jindo export queries.txt --from 2021-12-12 --timezone Asia/Seoul
+    jindo export
+  Is everything still there and whole?
+    jindo verify jindo-export
 
-Keys come from the environment, as for every Datadog tool: DD_API_KEY, DD_APP_KEY, and DD_SITE for other sites than
-datadoghq.com.
+Keys come from the environment, as for every Datadog tool: DD_API_KEY and
+DD_APP_KEY, and DD_SITE for other sites than datadoghq.com.
 
-Exit codes: 0 complete; 1 failed (run it again, it continues); 2 wrong usage, keys or query list; 3 finished, but gaps
-remain; 130 interrupted.";
+Exit codes:
+  0    complete
+  1    failed: run it again, it continues
+  2    wrong usage, keys or query list: mend it first
+  3    finished, but gaps remain
+  130  interrupted; what came in is kept";
+
+/// What cloud crawlers need to deliver everything.
+const SETTLE: &str = "20m";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  The last 90 days, then whatever came since:
+    jindo export queries.txt --from -90d
+    jindo export
+  A range of days in a zone of your own:
+    jindo export queries.txt --from 2021-12-12 --to 2022-03-18 \\
+      --timezone Asia/Seoul --out ./winter";
 
 const QUERIES_HELP: &str = "\
-A text file (or `-`) with one metric query a line, as Datadog writes them: avg:aws.ec2.cpuutilization{*} by {host}.
-Blank lines and lines that begin with # are skipped.";
+A text file (or `-`) with one metric query a line, as Datadog writes it; \
+without one, the directory's last request";
 
-/// Every Datadog metric as files, with few API calls and a receipt for every one of them
+const SITE_HELP: &str = "\
+Datadog site, such as datadoghq.eu or us5.datadoghq.com [default: DD_SITE, or datadoghq.com]";
+
+const URL_HELP: &str = "Full address of the API instead, such as http://127.0.0.1:8080";
+
+/// Every Datadog metric as files, with few API calls and a receipt for each
 #[derive(Debug, Parser)]
 #[command(name = "jindo", version, after_help = EXAMPLES, max_term_width = 110)]
 pub struct Arguments {
-    /// Say more on stderr, for reports of bugs; twice for every detail. Never shows keys
-    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    /// Say more on stderr, for reports of bugs. Never shows keys
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, display_order = 900)]
     pub verbose: u8,
     #[command(subcommand)]
     pub command: Command,
@@ -38,11 +64,12 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// See it work on a simulated organisation: no keys, no network, a few seconds
+    /// See it work on a simulated organisation, in seconds, without keys
     Demo(Demo),
     /// Print what an export would cost; touches nothing
     Plan(Plan),
-    /// Fetch everything that is not there yet and write it as files. Again = continue
+    /// Fetch what is not there yet and write it as files; again = continue
+    #[command(after_help = EXPORT_EXAMPLES)]
     Export(Box<Export>),
     /// What a directory holds and what is missing
     Status(Status),
@@ -56,10 +83,11 @@ pub enum Command {
 
 /// What is asked: the list, the range, and how queries are understood.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "What to ask")]
 pub struct Wanted {
-    #[arg(help = QUERIES_HELP)]
+    #[arg(help = QUERIES_HELP, help_heading = None::<&'static str>)]
     pub queries: Option<PathBuf>,
-    /// Begin of the range: 2021-12-12, 2021-12-12T00:00:00+09:00, 13/12/2021 00:00:00 (day first), -90d, now
+    /// Begin of the range: 2021-12-12, 2021-12-12T00:00:00+09:00, "13/12/2021 00:00:00" (day first), -90d, now
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub from: Option<String>,
     /// End of the range, excluded [default: now]
@@ -71,14 +99,14 @@ pub struct Wanted {
     /// One point every so often, for queries without a rollup of their own: 10s, 60s, 5m, 1h [default: 60s]
     #[arg(long, value_name = "SPAN", value_parser = interval)]
     pub resolution: Option<Interval>,
-    /// Fill in a template variable of the list: --var host=web-1 for $host. Repeatable
+    /// Fill in a template variable of the list: host=web-1 for $host. Repeatable
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     pub variables: Vec<(String, String)>,
-    /// null: add .fill(null), so that only what was reported is exported. keep: send queries as written, each alone, and
-    /// get the graph's numbers [default: null]
-    #[arg(long, value_enum)]
+    /// null: only what was reported is exported. keep: queries go as written, each in calls of its own, and bring the
+    /// graph's numbers [default: null]
+    #[arg(long, value_enum, value_name = "null|keep", hide_possible_values = true)]
     pub fill: Option<Fill>,
-    /// Take queries whose values depend on the range asked (top, cumsum, …): each window is then computed on its own
+    /// Take queries whose values depend on the range asked (top, cumsum, …) too: each window is then computed on its own
     #[arg(long)]
     pub allow_range_functions: bool,
     /// Leave refused lines of the list out instead of stopping
@@ -94,12 +122,11 @@ pub enum Fill {
 
 /// Where the API is.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Whom to ask")]
 pub struct Where {
-    /// Datadog site, such as datadoghq.eu or us5.datadoghq.com [default: $`DD_SITE` or datadoghq.com]
-    #[arg(long, value_name = "SITE")]
+    #[arg(long, value_name = "SITE", help = SITE_HELP)]
     pub site: Option<String>,
-    /// Full address of the API instead, such as <http://127.0.0.1:8080>
-    #[arg(long, value_name = "URL", conflicts_with = "site")]
+    #[arg(long, value_name = "URL", conflicts_with = "site", help = URL_HELP)]
     pub api_url: Option<String>,
     /// PEM file of certificates to trust besides the system's, for a company's proxy
     #[arg(long, value_name = "FILE")]
@@ -108,28 +135,51 @@ pub struct Where {
 
 #[derive(Debug, Args)]
 pub struct Plan {
-    #[command(flatten)]
-    pub wanted: Wanted,
     /// Leave out what this directory already holds
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Rate limit to reckon with
     #[arg(long, value_name = "N/PERIOD", value_parser = pace, default_value = "1600/1h")]
     pub limit: Pace,
+    /// Reckon with nothing younger than this, as export does
+    #[arg(long, value_name = "SPAN", default_value = SETTLE, value_parser = span)]
+    pub settle: SignedDuration,
     /// One JSON object on stdout
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub wanted: Wanted,
 }
 
 #[derive(Debug, Args)]
 pub struct Export {
+    /// Where everything goes
+    #[arg(long, value_name = "DIR", default_value = "./jindo-export")]
+    pub out: PathBuf,
+    /// How progress is shown on stderr; auto: a bar on a terminal, else plain
+    #[arg(long, value_enum, value_name = "STYLE", default_value_t = ProgressStyle::Auto)]
+    pub progress: ProgressStyle,
+    /// Exit with 0 instead of 3 when gaps remain
+    #[arg(long)]
+    pub accept_partial: bool,
+    /// Drop what earlier runs learnt of the server's limits, and learn it anew
+    #[arg(long)]
+    pub forget: bool,
+    /// Go on in this directory although the keys open another organisation than the one it belongs to
+    #[arg(long)]
+    pub rebind: bool,
     #[command(flatten)]
     pub wanted: Wanted,
     #[command(flatten)]
     pub place: Where,
-    /// Where everything goes
-    #[arg(long, value_name = "DIR", default_value = "./jindo-export")]
-    pub out: PathBuf,
+    #[command(flatten)]
+    pub pace: Pacing,
+}
+
+/// How fast, and what may come too late.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "How fast")]
+pub struct Pacing {
     /// Calls in flight at once, at most
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub concurrency: u16,
@@ -143,33 +193,21 @@ pub struct Export {
     #[arg(long, value_name = "N/PERIOD", value_parser = pace)]
     pub limit: Option<Pace>,
     /// Ask nothing younger than this: cloud crawlers report late
-    #[arg(long, value_name = "SPAN", default_value = "20m", value_parser = span)]
+    #[arg(long, value_name = "SPAN", default_value = SETTLE, value_parser = span)]
     pub settle: SignedDuration,
-    /// What is fetched sooner than this after its window's end is asked again by the next run
+    /// Ask again, in the next run, what is fetched sooner than this after its window's end
     #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = span)]
     pub look_back: SignedDuration,
     /// End the run after so long without one answer
     #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = span)]
     pub give_up_after: SignedDuration,
-    /// How progress is shown on stderr
-    #[arg(long, value_enum, default_value_t = ProgressStyle::Auto)]
-    pub progress: ProgressStyle,
-    /// Exit with 0 instead of 3 when gaps remain
-    #[arg(long)]
-    pub accept_partial: bool,
-    /// Go on in this directory although the keys open another organisation than the one it belongs to
-    #[arg(long)]
-    pub rebind: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProgressStyle {
-    /// A bar on a terminal, else plain lines
     Auto,
     Bar,
-    /// A line every 10 seconds
     Plain,
-    /// A JSON object a line, every second
     Json,
     None,
 }
@@ -187,7 +225,7 @@ pub struct Status {
 pub struct Verify {
     /// Directory of an export
     pub dir: PathBuf,
-    /// Mend what can be mended without a call: adopt, rebuild, set aside, write again
+    /// Mend what can be mended without a call: rebuild, set aside, write again
     #[arg(long)]
     pub repair: bool,
     /// One JSON object on stdout
@@ -202,7 +240,7 @@ pub struct Extract {
     /// Format
     #[arg(long, value_enum, default_value_t = Format::Csv)]
     pub to: Format,
-    /// Somewhere else than the directory itself
+    /// Somewhere else than in the directory itself
     #[arg(long, value_name = "PATH")]
     pub out: Option<PathBuf>,
     /// Another zone for the times than the last export's

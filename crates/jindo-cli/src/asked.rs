@@ -14,6 +14,9 @@ use std::path::Path;
 /// Points of queries without a rollup of their own: what cloud crawlers deliver, and the finest that a day's call serves.
 const RESOLUTION_DEFAULT_S: u32 = 60;
 
+/// Zone of the files where none is asked for: it has no summer time, and is what the API speaks.
+const TIMEZONE_DEFAULT: &str = "UTC";
+
 /// The words of a request, as the directory keeps them for `jindo export` without a list. Times stay words: `now` and
 /// `-90d` mean another time the next time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,7 +92,7 @@ impl Words {
             list,
             from,
             to: "now".into(),
-            timezone: "UTC".into(),
+            timezone: TIMEZONE_DEFAULT.into(),
             resolution_s: RESOLUTION_DEFAULT_S,
             variables: BTreeMap::new(),
             keep_fill: false,
@@ -130,6 +133,17 @@ impl Words {
             },
         };
         Ok(query::list(&self.list_name, self.list.as_bytes(), &settings))
+    }
+}
+
+impl Asked {
+    /// For times of day that concern the user and not the data: the zone asked for, or where none was, the machine's.
+    pub(crate) fn zone_of_clocks(&self) -> TimeZone {
+        if self.words.timezone == TIMEZONE_DEFAULT {
+            TimeZone::try_system().unwrap_or(TimeZone::UTC)
+        } else {
+            self.zone.clone()
+        }
     }
 }
 

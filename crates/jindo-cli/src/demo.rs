@@ -1,7 +1,7 @@
 //! `jindo demo`: the whole job on a simulated organisation inside this process.
 
 use crate::args::{self, Arguments, Command};
-use crate::export::{Access, export};
+use crate::export::{Access, exit_code, export};
 use crate::screen;
 use crate::summary;
 use anyhow::Context as _;
@@ -43,15 +43,24 @@ pub(crate) fn run(
             keys: Keys { api: Secret::new(API_KEY), application: Secret::new(APP_KEY) },
         })
     };
-    let told = export(&export_arguments(&list, &command.out)?, &access, clock, interrupted)?;
+    let arguments = export_arguments(&list, &command.out)?;
+    let told = export(&arguments, &access, clock, interrupted)?;
     screen::answer(&summary::of_export(&told))?;
-    screen::answer(&format!(
+    if told.files.is_some() {
+        screen::answer(&closing(&command.out))?;
+    }
+    Ok(exit_code(&told, &arguments))
+}
+
+/// Not those of an export: its organisation is gone when the process ends.
+fn closing(out: &Path) -> String {
+    format!(
         "Look at:  ls {out}/csv | head; head -3 {out}/csv/aws.cloudfront.requests/*.csv\n\
-         Try:      kill it in the middle and run it again; run it again now (0 calls)\n\
+         Check:    jindo verify {out}\n\
+         Try:      the same again asks nothing; interrupted half-way, the same again continues\n\
          For real: export DD_API_KEY=… DD_APP_KEY=…; jindo plan queries.txt --from -90d\n",
-        out = command.out.display(),
-    ))?;
-    Ok(0)
+        out = out.display(),
+    )
 }
 
 /// The list lies in the demo's directory, for the user to look at.

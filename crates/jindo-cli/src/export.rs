@@ -4,16 +4,18 @@ use crate::args;
 use crate::asked::{Asked, Words, understand};
 use crate::contact::{self, Acquaintance};
 use crate::planning::{self, brief, existing, last_words, learnt_limits};
-use crate::progress::Shown;
+use crate::progress::{Kept, Shown};
 use crate::screen;
 use crate::settings::Environment;
 use crate::summary::{self, Told};
 use crate::words::{Failed, Usage};
 use anyhow::Context as _;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use jindo::archive::{Archive, Holder, Line, QueryId, Registered, Request};
 use jindo::clock::{Clock, entropy};
 use jindo::extract::{self, Directory, Which};
-use jindo::plan::Plan;
+use jindo::plan::{Limits, Plan};
 use jindo::request::{Client, Endpoint, Keys};
 use jindo::run::{Doors, End, Mission, Outcome, RunLog, Settings, drive};
 use std::path::Path;
@@ -44,6 +46,7 @@ pub(crate) fn run(
     };
     let told = export(command, &access, clock, interrupted)?;
     screen::answer(&summary::of_export(&told))?;
+    screen::answer(&summary::next(&told))?;
     Ok(exit_code(&told, command))
 }
 
@@ -56,25 +59,32 @@ pub(crate) fn export(
 ) -> anyhow::Result<Told> {
     let started = clock.now();
     let asked = ask(command, clock)?;
-    let plan = planning::plan(&asked, existing(&command.out)?.as_ref(), started)?;
-    say_plan(&asked, &plan, command);
+    let before = existing(&command.out)?;
+    let limits = before.as_ref().filter(|_| !command.forget).map(learnt_limits).transpose()?;
+    let plan = planning::plan(&asked, before.as_ref(), limits.unwrap_or(Limits::ASSUMED), started)?;
+    drop(before);
+    say_plan(&asked, &plan, command, started);
     let client = connect(&plan, access)?;
     let archive = open(&command.out, clock)?;
     let known = match &client {
         Some((client, access)) => Some(bind(client, access, &archive, command)?),
         None => None,
     };
+    if command.forget {
+        archive.forget()?;
+    }
     archive.register(&request(&asked)?)?;
     let (plan, registered) = planned(&asked, &archive, clock)?;
     let shown = shown(&asked)?;
-    let outcome = match client.as_ref().zip(known) {
+    let (outcome, promise) = match client.as_ref().zip(known) {
         Some(((client, access), known)) if plan.calls() > 0 => {
-            let run = Run { command, archive: &archive, shown: &shown, clock, interrupted };
-            let outcome = run.fetch(client, &plan, &registered)?;
+            let zone = asked.zone_of_clocks();
+            let run = Run { command, archive: &archive, shown: &shown, clock, interrupted, zone };
+            let (outcome, promise) = run.fetch(client, &plan, &registered)?;
             check_keys(&outcome, client, access, known)?;
-            outcome
+            (outcome, promise)
         }
-        _ => Outcome { end: End::Done, calls: 0, points: 0 },
+        _ => (Outcome { end: End::Done, calls: 0, points: 0 }, None),
     };
     let files = extract_all(&archive, &command.out, &shown, interrupted)?;
     if let End::Failed { why } = &outcome.end {
@@ -87,6 +97,7 @@ pub(crate) fn export(
     Ok(Told {
         plan,
         outcome,
+        promise,
         files,
         dir: command.out.clone(),
         took: clock.now().duration_since(started),
@@ -95,10 +106,10 @@ pub(crate) fn export(
 
 fn ask(command: &args::Export, clock: &dyn Clock) -> anyhow::Result<Asked> {
     let last = last_words(existing(&command.out)?.as_ref())?;
-    understand(Words::new(&command.wanted, last)?, command.settle, clock.now())
+    understand(Words::new(&command.wanted, last)?, command.pace.settle, clock.now())
 }
 
-fn say_plan(asked: &Asked, plan: &Plan, command: &args::Export) {
+fn say_plan(asked: &Asked, plan: &Plan, command: &args::Export, now: Timestamp) {
     if command.progress == args::ProgressStyle::None
         || command.progress == args::ProgressStyle::Json
     {
@@ -112,7 +123,7 @@ fn say_plan(asked: &Asked, plan: &Plan, command: &args::Export) {
             screen::remark(&format!("left out: {complaint}\n"));
         }
     }
-    screen::remark(&brief(asked, plan, command.limit));
+    screen::remark(&brief(asked, plan, command.pace.limit, now));
 }
 
 /// The client, when there is a call to make; without one neither keys nor network are needed.
@@ -136,8 +147,7 @@ pub(crate) fn open(dir: &Path, clock: &dyn Clock) -> anyhow::Result<Archive> {
 
 /// This process, for whoever finds the directory in use.
 pub(crate) fn holder(clock: &dyn Clock) -> Holder {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    Holder { pid: std::process::id(), host, since: clock.now() }
+    Holder { pid: std::process::id(), host: crate::settings::machine(), since: clock.now() }
 }
 
 /// Learns whose organisation the keys open, and refuses to mix two in one directory.
@@ -240,6 +250,8 @@ struct Run<'a> {
     shown: &'a extract::Shown,
     clock: &'a dyn Clock,
     interrupted: &'a AtomicBool,
+    /// In which the time of day is told at which the run will be done.
+    zone: TimeZone,
 }
 
 impl Run<'_> {
@@ -248,9 +260,9 @@ impl Run<'_> {
         client: &Client,
         plan: &Plan,
         registered: &[Registered],
-    ) -> anyhow::Result<Outcome> {
+    ) -> anyhow::Result<(Outcome, Option<Kept>)> {
         let now = self.clock.now();
-        let mut report = Shown::new(self.command.progress, now);
+        let mut report = Shown::new(self.command, now, self.zone.clone());
         let disk = Directory::of_archive(&self.command.out);
         let extract = |queries: &[QueryId]| {
             extract_queries(self.archive, &disk, queries, self.shown, self.interrupted)
@@ -270,20 +282,20 @@ impl Run<'_> {
             plan,
             ids: registered.iter().map(|query| query.id).collect(),
             given_up: (0..registered.len()).filter(|&index| given_up(&registered[index])).collect(),
-            look_back: self.command.look_back,
+            look_back: self.command.pace.look_back,
         };
         let outcome = drive(doors, mission, self.settings()?).context("while fetching")?;
-        report.done();
-        Ok(outcome)
+        let promise = report.done(&outcome, self.clock.now());
+        Ok((outcome, promise))
     }
 
     fn settings(&self) -> anyhow::Result<Settings> {
         Ok(Settings {
-            concurrency: usize::from(self.command.concurrency),
-            reserve: self.command.reserve,
-            pace: self.command.limit,
-            calls_max: self.command.max_calls,
-            give_up_after: self.command.give_up_after,
+            concurrency: usize::from(self.command.pace.concurrency),
+            reserve: self.command.pace.reserve,
+            pace: self.command.pace.limit,
+            calls_max: self.command.pace.max_calls,
+            give_up_after: self.command.pace.give_up_after,
             limits: learnt_limits(self.archive)?,
             seed: entropy(),
         })
@@ -310,7 +322,7 @@ fn check_keys(
     }
 }
 
-fn exit_code(told: &Told, command: &args::Export) -> u8 {
+pub(crate) fn exit_code(told: &Told, command: &args::Export) -> u8 {
     let gaps = told.files.as_ref().is_none_or(|files| files.partial + files.given_up > 0);
     match told.outcome.end {
         End::Interrupted => 130,

@@ -8,14 +8,16 @@ use crate::words::{count, counted, seconds, size};
 use jiff::{SignedDuration, Timestamp};
 use jindo::archive::{Archive, Coverage, Registered};
 use jindo::clock::Clock;
-use jindo::plan::{Limits, Pace, Plan, Window};
+use jindo::plan::{Limits, Pace, Plan, RETENTION, Window};
 use jindo::query::{Interval, Query};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
 /// The resolutions that `jindo plan` shows side by side, in seconds.
 const COMPARED_S: [u32; 3] = [10, 60, 300];
+
+const DAY_S: u64 = 86_400;
 
 /// The known script asks each query four hours at a time.
 const SCRIPT_WINDOW_S: i64 = 4 * 3_600;
@@ -25,8 +27,9 @@ pub(crate) fn run(command: &args::Plan, clock: &dyn Clock) -> anyhow::Result<u8>
     let now = clock.now();
     let archive = command.out.as_deref().map(existing).transpose()?.flatten();
     let words = Words::new(&command.wanted, last_words(archive.as_ref())?)?;
-    let asked = understand(words, SignedDuration::ZERO, now)?;
-    let plan = plan(&asked, archive.as_ref(), now)?;
+    let asked = understand(words, command.settle, now)?;
+    let limits = archive.as_ref().map(learnt_limits).transpose()?.unwrap_or(Limits::ASSUMED);
+    let plan = plan(&asked, archive.as_ref(), limits, now)?;
     let text = if command.json {
         json(&plan, command.limit)?
     } else {
@@ -57,13 +60,12 @@ pub(crate) fn last_words(archive: Option<&Archive>) -> anyhow::Result<Option<Wor
 pub(crate) fn plan(
     asked: &Asked,
     archive: Option<&Archive>,
+    limits: Limits,
     now: Timestamp,
 ) -> anyhow::Result<Plan> {
     let mut queries = asked.list.queries.clone();
     let mut covered = vec![Vec::new(); queries.len()];
-    let mut limits = Limits::ASSUMED;
     if let Some(archive) = archive {
-        limits = learnt_limits(archive)?;
         let known = archive.queries()?;
         let asked_as =
             |known: &Registered| known.instead_of.clone().unwrap_or_else(|| known.sent.clone());
@@ -116,37 +118,54 @@ pub(crate) fn script_calls(queries: usize, range: Window) -> u64 {
 }
 
 /// The three lines before the first call.
-pub(crate) fn brief(asked: &Asked, plan: &Plan, pace: Option<Pace>) -> String {
-    let mut text = range_in_words(asked);
+pub(crate) fn brief(asked: &Asked, plan: &Plan, pace: Option<Pace>, now: Timestamp) -> String {
+    let mut text = range_in_words(asked, now);
     let estimate = plan.estimate();
     let script = script_calls(plan.queries.len(), plan.range);
-    let time = pace.map_or_else(String::new, |pace| {
+    let time = pace.filter(|_| plan.calls() > 0).map_or_else(String::new, |pace| {
         format!(", {} at {}", seconds(plan.seconds(pace)), in_pace(pace))
     });
-    writeln!(
-        text,
-        "{} in {} × {}: {}{time} (the known script: {})",
-        counted(plan.queries.len() as u64, "query", "queries"),
-        counted(plan.batches() as u64, "batch", "batches"),
-        counted(plan.windows() as u64, "window", "windows"),
-        counted(plan.calls() as u64, "call", "calls"),
-        count(script),
-    )
-    .expect("a String takes everything");
-    writeln!(
-        text,
-        "{} to {} points, {} to {} on disk",
-        count(*estimate.points.start()),
-        count(*estimate.points.end()),
-        size(*estimate.bytes.start()),
-        size(*estimate.bytes.end()),
-    )
-    .expect("a String takes everything");
+    writeln!(text, "{}{time} (the known script: {})", job(plan), count(script))
+        .expect("a String takes everything");
+    if plan.calls() > 0 {
+        writeln!(
+            text,
+            "{} to {} points, {} to {} on disk",
+            count(*estimate.points.start()),
+            count(*estimate.points.end()),
+            size(*estimate.bytes.start()),
+            size(*estimate.bytes.end()),
+        )
+        .expect("a String takes everything");
+    }
     text
 }
 
+/// `579 queries in 17 batches × 8 windows: 136 calls` where that is what is asked; where not every batch is asked for every
+/// window (several intervals, or parts that are held), only how many calls it takes, and for how many of the queries.
+fn job(plan: &Plan) -> String {
+    let (batches, windows, calls) = (plan.batches(), plan.windows(), plan.calls());
+    let wanting: HashSet<usize> =
+        plan.tasks.iter().flat_map(|task| task.queries.iter().copied()).collect();
+    let all = counted(plan.queries.len() as u64, "query", "queries");
+    let asked = match wanting.len() {
+        0 => return format!("{all}, all held already: 0 calls"),
+        some if some < plan.queries.len() => format!("{} of {all}", count(some as u64)),
+        _ => all,
+    };
+    let calls_in_words = counted(calls as u64, "call", "calls");
+    // Tasks differ in batch or window, so that the count tells: as many as pairs means every pair.
+    if batches * windows == calls {
+        let batches = counted(batches as u64, "batch", "batches");
+        let windows = counted(windows as u64, "window", "windows");
+        format!("{asked} in {batches} × {windows}: {calls_in_words}")
+    } else {
+        format!("{asked} in {calls_in_words}")
+    }
+}
+
 /// `12 Dec 2021 00:00 KST … 18 Mar 2022 00:00 KST (excluded), 96 days`, and what was changed about it.
-fn range_in_words(asked: &Asked) -> String {
+fn range_in_words(asked: &Asked, now: Timestamp) -> String {
     let (zone, range) = (&asked.zone, asked.range);
     let mut text = format!(
         "{} … {} (excluded), {}\n",
@@ -158,6 +177,15 @@ fn range_in_words(asked: &Asked) -> String {
         let (wanted, end) = (moment::in_words(wanted, zone), moment::in_words(range.end(), zone));
         writeln!(text, "  ends at {end} instead of {wanted}: what is younger may still be incomplete (--settle)")
             .expect("a String takes everything");
+    }
+    if let Some(beyond) = Window::new(range.start(), range.end().min(kept_since(now))) {
+        let days = beyond.secs().cast_unsigned().div_ceil(DAY_S);
+        let days = counted(days, "day lies", "days lie");
+        writeln!(
+            text,
+            "  the first {days} beyond the 15 months that Datadog keeps: expect nothing from there"
+        )
+        .expect("a String takes everything");
     }
     let unaligned = |query: &Query| range.aligned(query.interval) != Some(range);
     if let Some(query) = asked.list.queries.iter().find(|query| unaligned(query)) {
@@ -171,6 +199,11 @@ fn range_in_words(asked: &Asked) -> String {
     text
 }
 
+/// The oldest moment of which Datadog still has points, in whole seconds.
+fn kept_since(now: Timestamp) -> Timestamp {
+    Timestamp::from_second((now - RETENTION).as_second()).unwrap_or(now)
+}
+
 fn in_pace(pace: Pace) -> String {
     let period = match pace.period_s {
         3_600 => "an hour".to_owned(),
@@ -182,10 +215,7 @@ fn in_pace(pace: Pace) -> String {
 }
 
 fn in_words(asked: &Asked, plan: &Plan, pace: Pace, now: Timestamp) -> anyhow::Result<String> {
-    let mut text = brief(asked, plan, Some(pace));
-    if plan.range.start() < now - jindo::plan::RETENTION {
-        text.push_str("  part of the range is older than 15 months, which is as long as Datadog keeps metrics\n");
-    }
+    let mut text = brief(asked, plan, Some(pace), now);
     for note in &asked.list.notes {
         writeln!(text, "  {note}")?;
     }

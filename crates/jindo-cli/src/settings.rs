@@ -106,6 +106,18 @@ fn checked(url: &str) -> Result<String, Usage> {
         .hint("write https://HOST or http://127.0.0.1:PORT"))
 }
 
+/// The name of this machine, for whoever finds a directory in use.
+#[cfg(unix)]
+pub(crate) fn machine() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// The name of this machine, for whoever finds a directory in use.
+#[cfg(not(unix))]
+pub(crate) fn machine() -> String {
+    variable("COMPUTERNAME").unwrap_or_else(|| "this machine".to_owned())
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())

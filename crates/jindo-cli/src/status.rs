@@ -42,6 +42,16 @@ fn gaps(query: &Registered, covered: &[Coverage]) -> Vec<Window> {
     query.asked.map_or_else(Vec::new, |asked| subtract(asked, &windows))
 }
 
+/// What a learnt limit is about, in words.
+pub(crate) fn learnt_of(name: &str) -> &str {
+    match name {
+        "points" => "points per series and call",
+        "queries" => "queries per call",
+        "url" => "escaped characters per call",
+        other => other,
+    }
+}
+
 fn json(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
     let request = archive.request()?;
     let object = serde_json::json!({
@@ -98,11 +108,11 @@ fn words(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
     for learnt in archive.learnt()? {
         writeln!(
             text,
-            "learnt     {} {} on {}: {}",
-            learnt.name,
+            "learnt     {}: at most {} ({}, on {}); jindo export --forget drops it",
+            learnt_of(&learnt.name),
             count(learnt.value),
-            learnt.learnt_at,
-            learnt.why
+            learnt.why,
+            learnt.learnt_at.strftime("%Y-%m-%d")
         )?;
     }
     Ok(text)

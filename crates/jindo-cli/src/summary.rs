@@ -1,6 +1,7 @@
 //! The closing words of an export: what there is, what there is not, where it is, what to try next.
 
 use crate::planning::script_calls;
+use crate::progress::Kept;
 use crate::words::{count, counted, seconds};
 use jiff::SignedDuration;
 use jindo::extract::Summary;
@@ -15,6 +16,8 @@ pub(crate) struct Told {
     /// As it was when the first call was made.
     pub(crate) plan: Plan,
     pub(crate) outcome: Outcome,
+    /// What was promised after the first answer, and what it took; none when nothing was asked.
+    pub(crate) promise: Option<Kept>,
     /// What the files show; none after an interruption.
     pub(crate) files: Option<Summary>,
     pub(crate) dir: PathBuf,
@@ -46,15 +49,22 @@ fn finished(told: &Told, files: &Summary) -> String {
         writeln!(text, "  {name:<13}{words}").expect("a String takes everything");
     };
     line("calls", calls(told));
+    if let Some(kept) = &told.promise {
+        line("promised", promise(kept));
+    }
     line(
         "series",
         format!("{} of {}", count(files.series), counted(files.queries, "query", "queries")),
     );
     line("points", count(files.points));
-    line("not fetched", queries_or_none(files.partial));
+    line("not fetched", queries_or_none(files.partial, "see queries.csv and gaps.csv"));
     line("coarser", "0 (never accepted)".into());
-    line("empty", queries_or_none(files.empty));
-    line("given up", queries_or_none(files.given_up));
+    line("empty", queries_or_none(files.empty, "see queries.csv"));
+    line("given up", queries_or_none(files.given_up, "see queries.csv and gaps.csv"));
+    if files.expired > 0 {
+        let what = "nothing came from beyond 15 months, see queries.csv";
+        line("too old", queries_or_none(files.expired, what));
+    }
     line("N/A groups", untagged(files.untagged));
     if files.refused > 0 {
         line("left out", counted(files.refused, "line of the list", "lines of the list"));
@@ -66,7 +76,17 @@ fn finished(told: &Told, files: &Summary) -> String {
             "{dir}/csv/, {dir}/series.csv (what each file is), {dir}/queries.csv, {dir}/gaps.csv"
         ),
     );
-    format!("{head} in {}\n{text}{}", seconds(told.took.as_secs().unsigned_abs()), next(told, gaps))
+    format!("{head} in {}\n{text}", seconds(told.took.as_secs().unsigned_abs()))
+}
+
+fn promise(kept: &Kept) -> String {
+    format!(
+        "{} in {}, after the first answer; it took {} in {}",
+        counted(kept.promised_calls, "call", "calls"),
+        seconds(kept.promised_s),
+        counted(kept.made_calls, "call", "calls"),
+        seconds(kept.took_s),
+    )
 }
 
 fn calls(told: &Told) -> String {
@@ -78,11 +98,11 @@ fn calls(told: &Told) -> String {
     format!("{} (the known script makes {} for the same job)", count(made), count(script))
 }
 
-fn queries_or_none(number: u64) -> String {
+fn queries_or_none(number: u64, more: &str) -> String {
     if number == 0 {
         "0".into()
     } else {
-        format!("{}, see queries.csv and gaps.csv", counted(number, "query", "queries"))
+        format!("{}, {more}", counted(number, "query", "queries"))
     }
 }
 
@@ -93,13 +113,16 @@ fn untagged(number: u64) -> String {
     }
 }
 
-fn next(told: &Told, gaps: u64) -> String {
+/// What to do next, after an export of the user's own; nothing after an interruption, which says it itself.
+pub(crate) fn next(told: &Told) -> String {
     let dir = told.dir.display();
-    if gaps > 0 {
-        format!("The same command again asks only for what is missing; {dir}/gaps.csv lists it.\n")
-    } else {
-        format!(
+    match &told.files {
+        None => String::new(),
+        Some(files) if files.partial + files.given_up > 0 => format!(
+            "The same command again asks only for what is missing; {dir}/gaps.csv lists it.\n"
+        ),
+        Some(_) => format!(
             "Next: jindo verify {dir} checks every file; jindo export --out {dir} again brings it up to date.\n"
-        )
+        ),
     }
 }

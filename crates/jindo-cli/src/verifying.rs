@@ -23,6 +23,10 @@ struct Report {
     /// Listed queries with stretches that are not covered.
     queries_with_gaps: u64,
     missing_seconds: u64,
+    /// Queries whose files do not show yet all that is held of them: a run is not finished. Nothing is wrong with them.
+    queries_behind: u64,
+    /// Tables that are not written yet, likewise.
+    tables_behind: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -42,7 +46,7 @@ pub(crate) fn run(command: &args::Verify, clock: &dyn Clock) -> anyhow::Result<u
     let wrong = report.findings.iter().any(|finding| !finding.mended);
     Ok(if wrong {
         1
-    } else if report.queries_with_gaps > 0 {
+    } else if report.queries_with_gaps + report.queries_behind + report.tables_behind > 0 {
         3
     } else {
         0
@@ -54,8 +58,11 @@ fn look(command: &args::Verify) -> anyhow::Result<Report> {
     let mut report = Report::of(&verified);
     if report.findings.is_empty() {
         let archive = Archive::read(&command.dir)?;
-        report.files(&archive, command)?;
         report.gaps(&archive)?;
+        let disk = Directory::of_archive(&command.dir);
+        for finding in extract::verify(&archive, &disk, &shown(&archive, None)?)? {
+            report.file(finding);
+        }
     }
     Ok(report)
 }
@@ -65,13 +72,15 @@ fn repair(command: &args::Verify, clock: &dyn Clock) -> anyhow::Result<Report> {
     let verified = Archive::repair(&command.dir, &holder(clock))?;
     let mut report = Report::of(&verified);
     let archive = open(&command.dir, clock)?;
-    report.files(&archive, command)?;
-    let shown = shown(&archive, None)?;
-    let disk = Directory::of_archive(&command.dir);
-    let (changed, outdated) = to_make(&extract::verify(&archive, &disk, &shown)?);
+    let (shown, disk) = (shown(&archive, None)?, Directory::of_archive(&command.dir));
+    let findings = extract::verify(&archive, &disk, &shown)?;
+    let (changed, outdated) = to_make(&findings);
     extract::update(&archive, &disk, &changed, &shown, Which::All)?;
     extract::update(&archive, &disk, &outdated, &shown, Which::Outdated)?;
     extract::tables(&archive, &disk, &shown)?;
+    for finding in findings {
+        report.mended(finding, &archive)?;
+    }
     report.gaps(&archive)?;
     Ok(report)
 }
@@ -106,29 +115,50 @@ impl Report {
         Self { objects: verified.objects, rows: verified.rows, findings, ..Self::default() }
     }
 
-    fn files(&mut self, archive: &Archive, command: &args::Verify) -> anyhow::Result<()> {
-        let shown = shown(archive, None)?;
-        let disk = Directory::of_archive(&command.dir);
-        for finding in extract::verify(archive, &disk, &shown)? {
-            let (what, ours) = match finding {
-                extract::Finding::Missing { path, .. } => (format!("{path}: gone"), true),
-                extract::Finding::Changed { path, .. } => {
-                    (format!("{path}: changed since it was written"), true)
-                }
-                extract::Finding::Outdated { written, .. } => {
-                    (format!("files of {written}: not up to date"), true)
-                }
-                extract::Finding::Stranger { path } => {
-                    (format!("{path}: not jindo's, left alone"), false)
-                }
-                extract::Finding::Table { path } => {
-                    (format!("{path}: not what the ledger says"), true)
-                }
-            };
-            let what =
-                if ours && command.repair { format!("{what} — written again") } else { what };
-            self.findings.push(Line { what, mended: command.repair || !ours });
-        }
+    /// A file as it was found; [`Report::gaps`] came before.
+    fn file(&mut self, finding: extract::Finding) {
+        let (what, mended) = match finding {
+            extract::Finding::Outdated { .. } => {
+                self.queries_behind += 1;
+                return;
+            }
+            // The tables come last in a run, so that what lacks a stretch may lack them too.
+            extract::Finding::Table { .. } if self.queries_with_gaps > 0 => {
+                self.tables_behind += 1;
+                return;
+            }
+            extract::Finding::Stranger { path } => {
+                (format!("{path}: not jindo's, left alone"), true)
+            }
+            extract::Finding::Missing { path, .. } => (format!("{path}: gone"), false),
+            extract::Finding::Changed { path, .. } => {
+                (format!("{path}: changed since it was written"), false)
+            }
+            extract::Finding::Table { path } => {
+                (format!("{path}: not what the ledger says"), false)
+            }
+        };
+        self.findings.push(Line { what, mended });
+    }
+
+    /// A file as it was found before all were written again.
+    fn mended(&mut self, finding: extract::Finding, archive: &Archive) -> anyhow::Result<()> {
+        let what = match finding {
+            // Without the ledger that was lost nobody knew whose it was. Now it is known again.
+            extract::Finding::Stranger { path } if archive.owner(&path)?.is_some() => return Ok(()),
+            extract::Finding::Stranger { path } => format!("{path}: not jindo's, left alone"),
+            extract::Finding::Missing { path, .. } => format!("{path}: gone — written again"),
+            extract::Finding::Changed { path, .. } => {
+                format!("{path}: changed since it was written — written again")
+            }
+            extract::Finding::Outdated { written, .. } => {
+                format!("files of {written}: not up to date — written again")
+            }
+            extract::Finding::Table { path } => {
+                format!("{path}: not what the ledger says — written again")
+            }
+        };
+        self.findings.push(Line { what, mended: true });
         Ok(())
     }
 
@@ -167,17 +197,33 @@ fn words(report: &Report, command: &args::Verify) -> anyhow::Result<String> {
             counted(wrong, "thing is wrong", "things are wrong")
         },
     )?;
-    if report.queries_with_gaps > 0 {
-        writeln!(
-            text,
-            "{} with gaps, see gaps.csv; the next export asks for them",
-            counted(report.queries_with_gaps, "query", "queries"),
-        )?;
-    } else if wrong == 0 {
+    let unfinished = unfinished(report);
+    text.push_str(&unfinished);
+    if wrong == 0 && unfinished.is_empty() {
         writeln!(text, "everything that was asked is there")?;
     }
     if wrong > 0 && !command.repair {
         writeln!(text, "jindo verify {} --repair mends it without a call", command.dir.display())?;
     }
     Ok(text)
+}
+
+/// What is still to come, in a line; empty when nothing is.
+fn unfinished(report: &Report) -> String {
+    let gaps = counted(report.queries_with_gaps, "query", "queries");
+    let behind = counted(report.queries_behind, "query", "queries");
+    match (report.queries_with_gaps, report.queries_behind, report.tables_behind) {
+        (0, 0, 0) => String::new(),
+        (0, 0, _) => "the tables are still to be written; the next export writes them\n".into(),
+        (0, _, _) => {
+            format!("files of {behind} are still to be written; the next export writes them\n")
+        }
+        (_, 0, 0) => format!("{gaps} with gaps, see gaps.csv; the next export asks for them\n"),
+        (_, 0, _) => {
+            format!("the export is not finished: {gaps} with gaps; the next export asks for them\n")
+        }
+        (_, _, _) => format!(
+            "the export is not finished: {gaps} with gaps, files of {behind} still to be written; the next export goes on\n"
+        ),
+    }
 }

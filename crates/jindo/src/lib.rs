@@ -8,6 +8,7 @@ pub mod archive;
 pub mod clock;
 pub mod extract;
 pub mod parse;
+pub mod plain;
 pub mod plan;
 pub mod query;
 pub mod request;

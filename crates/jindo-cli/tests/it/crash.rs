@@ -66,6 +66,7 @@ fn killed_at_twenty_moments_the_bytes_are_those_of_an_undisturbed_run() {
     assert!(calls <= PLANNED + kills * 8, "{calls} calls, {kills} kills");
 }
 
+#[cfg(unix)]
 #[test]
 fn an_interrupted_run_keeps_what_came_in_and_continues() {
     let world = world();
@@ -87,7 +88,13 @@ fn an_interrupted_run_keeps_what_came_in_and_continues() {
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("interrupted after"));
     let (asked, held) = (world.stats().query_calls, objects(&world.out()));
     assert!(held > 0, "nothing came in before the interruption");
+    let verified = world.run(["verify", "out"]);
+    exits(&verified, 3);
+    let words = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(words.contains(": all as written\nthe export is not finished: "), "{words}");
+    assert!(!words.contains("gaps.csv") && words.lines().count() == 2, "{words}");
     exits(&world.export(DAYS), 0);
+    exits(&world.run(["verify", "out"]), 0);
     assert_eq!(
         world.stats().query_calls,
         asked + PLANNED - held,

@@ -127,7 +127,13 @@ fn a_lost_ledger_is_rebuilt_without_a_call_to_the_same_bytes() {
         fs::remove_file(world.out().join("archive").join(name)).or_else(absent).unwrap();
     }
     exits(&world.export(2), 1);
-    exits(&world.run(["verify", "out", "--repair"]), 0);
+    fs::write(world.out().join("csv/notes.txt"), "the user's own").unwrap();
+    let repaired = world.run(["verify", "out", "--repair"]);
+    exits(&repaired, 0);
+    let words = String::from_utf8_lossy(&repaired.stdout).into_owned();
+    let strangers: Vec<_> = words.lines().filter(|line| line.contains("not jindo's")).collect();
+    assert_eq!(strangers, ["csv/notes.txt: not jindo's, left alone"], "{words}");
+    fs::remove_file(world.out().join("csv/notes.txt")).unwrap();
     assert_eq!(world.tree(), before);
     exits(&world.export(2), 0);
     assert_eq!((world.tree(), world.stats().query_calls), (before, 2));
@@ -152,6 +158,24 @@ fn damage_is_found_mended_and_fetched_again() {
     exits(&world.export(2), 0);
     assert_eq!((world.tree(), world.stats().query_calls), (before, 3));
     exits(&world.run(["verify", "out"]), 0);
+}
+
+#[test]
+fn what_expired_is_reported_as_such_and_not_as_empty() {
+    // The simulated 15 months end a little later than the 455 days that are reckoned with.
+    let world =
+        World::new(Options { retention_s: Some(DAY_S * 454 + DAY_S / 2), ..calm() }, &SIX[1..2]);
+    let now_s = jiff::Timestamp::now().as_second();
+    let output = world.run(world.export_args(now_s - 455 * DAY_S - 7_200, now_s - 454 * DAY_S));
+    exits(&output, 0);
+    let summary = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        summary.contains("too old      1 query, nothing came from beyond 15 months"),
+        "{summary}"
+    );
+    let table = String::from_utf8(world.tree()["queries.csv"].clone()).unwrap();
+    let reason = "part of the range was older than the 15 months that Datadog keeps; nothing came from there";
+    assert!(table.trim_end().ends_with(reason) && table.contains(",60,complete,"), "{table}");
 }
 
 #[test]

@@ -8,7 +8,10 @@
 
 mod crash;
 mod faults;
+mod help;
+mod hostile;
 mod journey;
+mod network;
 mod regressions;
 mod speech;
 mod support;

@@ -137,10 +137,12 @@ impl Archive {
         self.reading().query(query)
     }
 
-    /// What an object is, whatever its number: changes with its content and survives a rebuilt ledger.
-    pub fn identity(&self, object: ObjectId) -> Result<String, Error> {
+    /// What an object is, whatever its number (changes with its content and survives a rebuilt ledger), and when it was
+    /// fetched.
+    pub fn identity(&self, object: ObjectId) -> Result<(String, Timestamp), Error> {
         let found = self.reading().object(object)?.ok_or(Error::ObjectGone { object })?;
-        Ok(format!("{} {}", found.record.name, found.record.sha256))
+        let identity = format!("{} {}", found.record.name, found.record.sha256);
+        Ok((identity, found.record.fetched_at))
     }
 
     /// Whose file lies at that path, relative to the directory.

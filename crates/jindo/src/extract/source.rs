@@ -3,6 +3,7 @@
 pub use crate::archive::{Chunk, Extracted, RefusedLine, SeriesFile};
 use crate::archive::{ObjectId, QueryId, Registered};
 use crate::plan::Window;
+use jiff::Timestamp;
 use std::ops::ControlFlow;
 
 /// An archive's own error, whatever it is.
@@ -15,6 +16,8 @@ pub struct Grant {
     pub object: ObjectId,
     /// The object's name and sha256: changes with its content, and survives a rebuilt ledger, unlike its number.
     pub identity: String,
+    /// When the object was fetched.
+    pub fetched_at: Timestamp,
 }
 
 /// An archive, as far as making files needs it.

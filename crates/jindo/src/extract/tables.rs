@@ -4,11 +4,12 @@
 //! query by query; the whole table is never in memory.
 
 use super::publish::{Disk, Staged};
-use super::source::{Extracted, RefusedLine, SeriesFile, Source};
+use super::source::{Extracted, Grant, RefusedLine, SeriesFile, Source};
 use super::update::UNFINISHED;
 use super::{Error, Shown, hex};
 use crate::archive::Registered;
-use crate::plan::{Window, subtract};
+use crate::plain::{plain, steers};
+use crate::plan::{RETENTION, Window, subtract};
 use sha2::{Digest, Sha256};
 
 /// Of a query whose added fill the server refused.
@@ -16,6 +17,10 @@ const AS_WRITTEN: &str = "sent as written: the server refuses .fill(null) here";
 
 /// Why a stretch is missing that nobody gave up.
 const NOT_FETCHED: &str = "not fetched yet";
+
+/// Why a query whose range was asked whole may have nothing in the oldest part of it.
+const EXPIRED: &str =
+    "part of the range was older than the 15 months that Datadog keeps; nothing came from there";
 
 /// What the tables say, added up over the queries of the last request's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,6 +35,8 @@ pub struct Summary {
     /// With stretches not fetched yet.
     pub partial: u64,
     pub given_up: u64,
+    /// Complete or empty, and nothing came from what was older than Datadog keeps.
+    pub expired: u64,
     /// Lines that were left out.
     pub refused: u64,
     /// Queries with a group `N/A`: sources without the tag.
@@ -194,10 +201,10 @@ impl<'a, 'b> Rendering<'a, 'b> {
         let interval = query.interval.secs().to_string();
         (self.sink)(Table::Series, &series_rows(query, &interval, files, self.shown))?;
 
-        let covered = source.grants(query.id).map_err(Error::Archive)?;
-        let covered: Vec<Window> = covered.iter().map(|grant| grant.window).collect();
+        let grants = source.grants(query.id).map_err(Error::Archive)?;
+        let covered: Vec<Window> = grants.iter().map(|grant| grant.window).collect();
         let gaps = query.asked.map(|asked| subtract(asked, &covered)).unwrap_or_default();
-        let standing = Standing::of(query, &gaps, files);
+        let standing = Standing::of(query, &gaps, files, age(&grants, files));
         let (series, points) = (files.len().to_string(), standing.points.to_string());
         let status = standing.status.word();
         let row = [&query.written, &interval, status, &series, &points, standing.reason];
@@ -215,7 +222,7 @@ impl<'a, 'b> Rendering<'a, 'b> {
 fn series_rows(query: &Registered, interval: &str, files: &[SeriesFile], shown: &Shown) -> Vec<u8> {
     let mut rows = Vec::new();
     for file in files {
-        let tags = serde_json::to_string(&file.tags).expect("texts are always JSON");
+        let tags = json(&file.tags);
         rows.extend_from_slice(&record([
             &file.path,
             &query.written,
@@ -254,23 +261,49 @@ impl Status {
 /// How a query stands.
 struct Standing<'a> {
     status: Status,
-    /// Why something is missing; empty when nothing is.
+    /// Why something is or may be missing; empty when nothing is.
     reason: &'a str,
     points: u64,
 }
 
 impl<'a> Standing<'a> {
     /// A reason of earlier does not matter once nothing is missing.
-    fn of(query: &'a Registered, gaps: &[Window], files: &[SeriesFile]) -> Self {
+    fn of(query: &'a Registered, gaps: &[Window], files: &[SeriesFile], age: Age) -> Self {
         let points = files.iter().map(|file| file.points).sum();
-        let note = query.instead_of.as_ref().map_or("", |_| AS_WRITTEN);
+        let whole = match age {
+            Age::Kept if query.instead_of.is_some() => AS_WRITTEN,
+            Age::Kept => "",
+            Age::Expired => EXPIRED,
+        };
         let (status, reason) = match (gaps.is_empty(), points, query.given_up.as_deref()) {
-            (true, 0, _) => (Status::Empty, note),
-            (true, _, _) => (Status::Complete, note),
+            (true, 0, _) => (Status::Empty, whole),
+            (true, _, _) => (Status::Complete, whole),
             (false, _, Some(reason)) => (Status::GivenUp, reason),
             (false, _, None) => (Status::Partial, NOT_FETCHED),
         };
         Self { status, reason, points }
+    }
+}
+
+/// Whether silence may only mean that the points are no longer kept.
+#[derive(Clone, Copy, PartialEq)]
+enum Age {
+    Kept,
+    Expired,
+}
+
+/// Expired: asked for times that were older than what Datadog keeps, and nothing came from there.
+fn age(grants: &[Grant], files: &[SeriesFile]) -> Age {
+    let kept_since = |grant: &Grant| grant.fetched_at - RETENTION;
+    let edge = grants
+        .iter()
+        .filter(|grant| grant.window.start() < kept_since(grant))
+        .map(kept_since)
+        .max();
+    let oldest = files.iter().map(|file| file.first).min();
+    match edge {
+        Some(edge) if oldest.is_none_or(|oldest| oldest >= edge) => Age::Expired,
+        _ => Age::Kept,
     }
 }
 
@@ -291,13 +324,23 @@ impl Summary {
             Status::Partial => self.partial += 1,
             Status::GivenUp => self.given_up += 1,
         }
+        self.expired += u64::from(standing.reason == EXPIRED);
         self.untagged += u64::from(files.iter().any(|file| file.tags.iter().any(without_tag)));
     }
 }
 
-/// One row, quoted where it has to be.
+/// Tags as a JSON array in which nothing steers a terminal: it reads back to the same tags.
+fn json(tags: &[String]) -> String {
+    let text = serde_json::to_string(tags).expect("texts are always JSON");
+    let escaped = |c: char| if steers(c) { format!("\\u{:04x}", u32::from(c)) } else { c.into() };
+    if text.contains(steers) { text.chars().map(escaped).collect() } else { text }
+}
+
+/// One row, quoted where it has to be. Words of others are made plain.
 fn record<const N: usize>(fields: [&str; N]) -> Vec<u8> {
     let mut writer = ::csv::Writer::from_writer(Vec::new());
-    writer.write_record(fields).expect("a Vec takes every row, and one row has one length");
+    writer
+        .write_record(fields.map(|field| plain(field, &[]).into_owned()))
+        .expect("a Vec takes every row, and one row has one length");
     writer.into_inner().expect("a Vec is always flushed")
 }

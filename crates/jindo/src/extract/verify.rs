@@ -1,7 +1,7 @@
 //! Are the files still what the ledger says? Reads everything, changes nothing.
 
 use super::publish::Disk;
-use super::source::Source;
+use super::source::{SeriesFile, Source};
 use super::tables;
 use super::update::{calendar, digest};
 use super::{Error, Shown};
@@ -37,23 +37,40 @@ pub fn verify(source: &impl Source, disk: &dyn Disk, shown: &Shown) -> Result<Ve
             tables_comparable = Comparable::No;
             continue;
         }
-        for file in made.map(|made| made.files).unwrap_or_default() {
-            let found = disk.sha256(&file.path).map_err(Error::disk("read", &file.path))?;
-            let (query, path) = (query.id, file.path);
-            match found {
-                None => findings.push(Finding::Missing { query, path }),
-                Some(found) if found != file.sha256 => {
-                    findings.push(Finding::Changed { query, path });
-                }
-                Some(_) => {}
-            }
+        let Some(made) = made else { continue };
+        let differing = differing(disk, query.id, &made.files)?;
+        // Another process may have brought them up to date while we looked.
+        if differing.is_empty() || source.extracted(query.id).map_err(Error::Archive)? == Some(made)
+        {
+            findings.extend(differing);
+        } else {
+            findings.push(Finding::Outdated { query: query.id, written: query.written });
+            tables_comparable = Comparable::No;
         }
     }
     findings.extend(strangers(source, disk)?);
     if tables_comparable == Comparable::Yes {
-        let (_, differing) = tables::differing(source, disk, shown)?;
+        let differing = match tables::differing(source, disk, shown) {
+            // Another process has begun to bring a query's files up to date.
+            Err(Error::Unfinished { .. }) => Vec::new(),
+            other => other?.1,
+        };
         let path = |table: tables::Table| table.path().to_owned();
         findings.extend(differing.into_iter().map(|table| Finding::Table { path: path(table) }));
+    }
+    Ok(findings)
+}
+
+/// The files that are not what they were when they were made.
+fn differing(disk: &dyn Disk, query: QueryId, files: &[SeriesFile]) -> Result<Vec<Finding>, Error> {
+    let mut findings = Vec::new();
+    for file in files {
+        let path = file.path.clone();
+        match disk.sha256(&path).map_err(Error::disk("read", &path))? {
+            None => findings.push(Finding::Missing { query, path }),
+            Some(found) if found != file.sha256 => findings.push(Finding::Changed { query, path }),
+            Some(_) => {}
+        }
     }
     Ok(findings)
 }

@@ -23,7 +23,7 @@ const CALL_TIMEOUT: Duration = Duration::from_mins(5);
 const API_KEY: HeaderName = HeaderName::from_static("dd-api-key");
 const APPLICATION_KEY: HeaderName = HeaderName::from_static("dd-application-key");
 
-/// Both keys; reading metrics needs both [documented].
+/// Both keys; reading metrics needs both (documented).
 #[derive(Debug, Clone)]
 pub struct Keys {
     pub api: Secret,
@@ -132,6 +132,9 @@ impl Client {
         for root in roots.map_err(|error| Error::Certificates(reasons(&error)))? {
             builder = builder.add_root_certificate(root);
         }
+        if is_this_machine(&endpoint.url) {
+            builder = builder.no_proxy();
+        }
         let http = builder.build().map_err(|error| Error::Setup(reasons(&error)))?;
         let runtime = Runtime::start().map_err(|error| Error::Setup(error.to_string()))?;
         Ok(Self { runtime, http, url: endpoint.url.trim_end_matches('/').to_owned() })
@@ -161,7 +164,7 @@ impl Client {
         organisation(&body).map_or(Identity::Unknown, Identity::Organisation)
     }
 
-    /// `GET /api/v1/validate`: whether the API key alone is good; it says nothing of the application key [documented].
+    /// `GET /api/v1/validate`: whether the API key alone is good; it says nothing of the application key (documented).
     pub fn check_api_key(&self) -> KeyCheck {
         match self.wait("/api/v1/validate").map(|response| response.status()) {
             Ok(StatusCode::OK) => KeyCheck::Valid,
@@ -175,6 +178,13 @@ impl Client {
         // Not `block_on(call.send())`: a call must begin on the runtime.
         self.runtime.get().block_on(async { call.send().await })
     }
+}
+
+/// A proxy reaches its own loopback, not ours. `NO_PROXY` is often not set for it.
+fn is_this_machine(url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url) else { return false };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
 async fn reply(response: reqwest::Result<Response>) -> Reply {
@@ -244,4 +254,26 @@ fn reasons(error: &reqwest::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_this_machine;
+
+    #[test]
+    fn only_loopback_addresses_are_this_machine() {
+        for url in ["http://127.0.0.1:80", "http://127.8.8.8", "http://[::1]:1", "http://LOCALHOST"]
+        {
+            assert!(is_this_machine(url), "{url}");
+        }
+        for url in [
+            "https://api.datadoghq.com",
+            "https://127.0.0.1.example.com",
+            "https://localhost.example.com",
+            "https://10.0.0.1",
+            "https://example.com/127.0.0.1",
+        ] {
+            assert!(!is_this_machine(url), "{url}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::Rate;
 use crate::parse;
+use crate::plain::steers;
 use crate::query::Interval;
 
 /// Why a call brought no data.
@@ -81,17 +82,17 @@ impl Failure {
     pub fn of_answer(error: parse::Error) -> Self {
         match error {
             parse::Error::Refused { message } if is_time_out(&message) => {
-                Self::TimedOut { what: message }
+                Self::TimedOut { what: shorten(&message) }
             }
             parse::Error::Refused { message } if is_passing(&message) => {
-                Self::Transient { what: message }
+                Self::Transient { what: shorten(&message) }
             }
             parse::Error::Refused { message } => Self::Refused { words: shorten(&message) },
             parse::Error::Interval { query, got, others_fine, .. } => {
                 Self::OtherInterval { query, got, others_fine }
             }
             other @ (parse::Error::Garbled { .. } | parse::Error::Inconsistent { .. }) => {
-                Self::Transient { what: other.to_string() }
+                Self::Transient { what: shorten(&other.to_string()) }
             }
         }
     }
@@ -152,7 +153,7 @@ fn plain_text(body: &[u8]) -> String {
 /// One line of bounded length without control characters: the words end up in a terminal and in CSV files.
 fn shorten(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.chars().filter(|c| !c.is_control()).take(WORDS_CHARS_MAX).collect()
+    line.chars().filter(|&c| !steers(c)).take(WORDS_CHARS_MAX).collect()
 }
 
 #[cfg(test)]

@@ -96,7 +96,12 @@ impl Shelf {
         self.rows.insert((object, id), rows);
         let grants = self.grants.entry(id).or_default();
         let window = Window::from_secs(DAY + start, DAY + end).unwrap();
-        grants.push(Grant { window, object, identity: format!("object {}", object.0) });
+        grants.push(Grant {
+            window,
+            object,
+            identity: format!("object {}", object.0),
+            fetched_at: window.end(),
+        });
         grants.sort_by_key(|grant| grant.window);
     }
 

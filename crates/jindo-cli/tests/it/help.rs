@@ -1,0 +1,159 @@
+//! `--help` as it looks on a terminal of 80 columns, and that it fits there.
+
+use expect_test::{Expect, expect};
+use std::process::Command;
+
+const COMMANDS: [&str; 7] = ["demo", "plan", "export", "status", "verify", "extract", "simulate"];
+
+fn help(command: &str, columns: usize) -> String {
+    let mut jindo = Command::new(env!("CARGO_BIN_EXE_jindo"));
+    jindo.args(command.split_whitespace()).arg("--help").env_clear();
+    let output = jindo.env("COLUMNS", columns.to_string()).output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[track_caller]
+fn check(command: &str, expected: &Expect) {
+    expected.assert_eq(&help(command, 80));
+}
+
+#[test]
+fn no_line_of_help_is_wider_than_the_terminal() {
+    for command in COMMANDS.iter().chain(&[""]) {
+        for columns in [80, 100] {
+            let text = help(command, columns);
+            let wide = text.lines().find(|line| line.chars().count() > columns);
+            assert_eq!(wide, None, "{command} at {columns} columns");
+        }
+    }
+}
+
+#[test]
+fn the_root_shows_the_way() {
+    check(
+        "",
+        &expect![[r#"
+        Every Datadog metric as files, with few API calls and a receipt for each
+
+        Usage: jindo [OPTIONS] <COMMAND>
+
+        Commands:
+          demo      See it work on a simulated organisation, in seconds, without keys
+          plan      Print what an export would cost; touches nothing
+          export    Fetch what is not there yet and write it as files; again = continue
+          status    What a directory holds and what is missing
+          verify    Check that everything is there, whole and as asked
+          extract   Write the files again from the archive; no calls
+          simulate  A simulated Datadog API on a port, to try things on
+          help      Print this message or the help of the given subcommand(s)
+
+        Options:
+          -v, --verbose...  Say more on stderr, for reports of bugs. Never shows keys
+          -h, --help        Print help
+          -V, --version     Print version
+
+        Examples:
+          See it work, without keys or network:
+            jindo demo
+          What would it cost?
+            jindo plan queries.txt --from -90d
+          Fetch it; after that, the same again continues or brings up to date:
+            jindo export queries.txt --from 2021-12-12 --timezone Asia/Seoul
+            jindo export
+          Is everything still there and whole?
+            jindo verify jindo-export
+
+        Keys come from the environment, as for every Datadog tool: DD_API_KEY and
+        DD_APP_KEY, and DD_SITE for other sites than datadoghq.com.
+
+        Exit codes:
+          0    complete
+          1    failed: run it again, it continues
+          2    wrong usage, keys or query list: mend it first
+          3    finished, but gaps remain
+          130  interrupted; what came in is kept
+    "#]],
+    );
+}
+
+#[test]
+fn export_shows_its_options_in_groups() {
+    check(
+        "export",
+        &expect![[r#"
+        Fetch what is not there yet and write it as files; again = continue
+
+        Usage: jindo export [OPTIONS] [QUERIES]
+
+        Arguments:
+          [QUERIES]  A text file (or `-`) with one metric query a line, as Datadog
+                     writes it; without one, the directory's last request
+
+        Options:
+              --out <DIR>         Where everything goes [default: ./jindo-export]
+              --progress <STYLE>  How progress is shown on stderr; auto: a bar on a
+                                  terminal, else plain [default: auto] [possible values:
+                                  auto, bar, plain, json, none]
+              --accept-partial    Exit with 0 instead of 3 when gaps remain
+              --forget            Drop what earlier runs learnt of the server's limits,
+                                  and learn it anew
+              --rebind            Go on in this directory although the keys open another
+                                  organisation than the one it belongs to
+          -v, --verbose...        Say more on stderr, for reports of bugs. Never shows
+                                  keys
+          -h, --help              Print help
+
+        What to ask:
+              --from <T>               Begin of the range: 2021-12-12,
+                                       2021-12-12T00:00:00+09:00, "13/12/2021 00:00:00"
+                                       (day first), -90d, now
+              --to <T>                 End of the range, excluded [default: now]
+              --timezone <ZONE>        Zone in which times are read and written: an IANA
+                                       name or `local` [default: UTC]
+              --resolution <SPAN>      One point every so often, for queries without a
+                                       rollup of their own: 10s, 60s, 5m, 1h [default:
+                                       60s]
+              --var <NAME=VALUE>       Fill in a template variable of the list:
+                                       host=web-1 for $host. Repeatable
+              --fill <null|keep>       null: only what was reported is exported. keep:
+                                       queries go as written, each in calls of its own,
+                                       and bring the graph's numbers [default: null]
+              --allow-range-functions  Take queries whose values depend on the range
+                                       asked (top, cumsum, …) too: each window is then
+                                       computed on its own
+              --keep-going             Leave refused lines of the list out instead of
+                                       stopping
+
+        Whom to ask:
+              --site <SITE>     Datadog site, such as datadoghq.eu or us5.datadoghq.com
+                                [default: DD_SITE, or datadoghq.com]
+              --api-url <URL>   Full address of the API instead, such as
+                                http://127.0.0.1:8080
+              --ca-file <FILE>  PEM file of certificates to trust besides the system's,
+                                for a company's proxy
+
+        How fast:
+              --concurrency <N>       Calls in flight at once, at most [default: 8]
+              --reserve <PERCENT>     Share of the rate limit that is left to others
+                                      [default: 0%]
+              --max-calls <N>         Stop after so many calls; the next run goes on
+              --limit <N/PERIOD>      Own bound on the pace, for servers that name no
+                                      rate limit
+              --settle <SPAN>         Ask nothing younger than this: cloud crawlers
+                                      report late [default: 20m]
+              --look-back <SPAN>      Ask again, in the next run, what is fetched sooner
+                                      than this after its window's end [default: 1h]
+              --give-up-after <SPAN>  End the run after so long without one answer
+                                      [default: 10m]
+
+        Examples:
+          The last 90 days, then whatever came since:
+            jindo export queries.txt --from -90d
+            jindo export
+          A range of days in a zone of your own:
+            jindo export queries.txt --from 2021-12-12 --to 2022-03-18 \
+              --timezone Asia/Seoul --out ./winter
+    "#]],
+    );
+}

@@ -1,0 +1,35 @@
+//! Text of others (a server's words, tag values, lines of lists) made safe to show and to write into tables: nothing in it
+//! may steer a terminal. Pure; values and file names have rules of their own.
+
+use std::borrow::Cow;
+
+/// Whether a terminal takes `c` for more than a character to show: control characters, line breaks and tabs among them, and
+/// the marks that turn the direction of what follows.
+pub fn steers(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || c.is_control()
+}
+
+/// `text` with U+FFFD in place of each character that steers and is not among `kept`.
+pub fn plain<'a>(text: &'a str, kept: &[char]) -> Cow<'a, str> {
+    let is_taken = |c: char| steers(c) && !kept.contains(&c);
+    if text.contains(is_taken) {
+        Cow::Owned(text.replace(is_taken, "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn nothing_shown_steers_the_terminal() {
+        let hostile = "a\u{1b}]0;owned\u{7}b\r\u{9b}31m\u{202e}c\n\td\u{7f}";
+        let expected = "a\u{fffd}]0;owned\u{fffd}b\u{fffd}\u{fffd}31m\u{fffd}c\n\td\u{fffd}";
+        assert_eq!(plain(hostile, &['\n', '\t']), expected);
+        assert_eq!(plain("요청 17 × 8 …", &[]), "요청 17 × 8 …");
+    }
+}
