@@ -296,11 +296,8 @@ pub struct Simulate {
 
 fn interval(text: &str) -> Result<Interval, String> {
     let span = span(text)?;
-    u32::try_from(span.as_secs())
-        .ok()
-        .and_then(Interval::from_secs)
-        .filter(|_| span.subsec_nanos() == 0)
-        .ok_or_else(|| "whole seconds, at least one".to_owned())
+    let secs = u64::try_from(span.as_secs()).ok().filter(|_| span.subsec_nanos() == 0);
+    Interval::offered(secs.ok_or("whole seconds")?).map_err(|error| error.to_string())
 }
 
 /// `90d`, `20m`, `1h30m`, `60s`, `60` (seconds).

@@ -19,7 +19,10 @@ use jindo::plan::{Limits, Plan};
 use jindo::request::{Client, Endpoint, Keys};
 use jindo::run::{Doors, End, Mission, Outcome, RunLog, Settings, drive};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Queries whose files are made between two looks for an interruption: a second's work, and one sync.
+const QUERIES_AT_A_TIME: usize = 16;
 
 /// The job's parts that do not come from the command line: `jindo demo` brings its own.
 #[derive(Debug)]
@@ -83,11 +86,7 @@ pub(crate) fn export(
         }
         _ => (Outcome { end: End::Done, calls: 0, points: 0 }, None),
     };
-    let files = if outcome.end == End::Interrupted {
-        None
-    } else {
-        Some(extract_all(&archive, &command.out, &shown)?)
-    };
+    let files = extract_all(&archive, &command.out, &shown, interrupted)?;
     if let End::Failed { why } = &outcome.end {
         return Err(Failed::new(
             why.clone(),
@@ -212,16 +211,37 @@ fn shown(asked: &Asked) -> anyhow::Result<extract::Shown> {
     })
 }
 
-/// Brings all files and tables up to date.
+/// Brings all files and tables up to date. `None`: interrupted before it was done; the next run does what is left.
 pub(crate) fn extract_all(
     archive: &Archive,
     dir: &Path,
     shown: &extract::Shown,
-) -> anyhow::Result<extract::Summary> {
+    interrupted: &AtomicBool,
+) -> anyhow::Result<Option<extract::Summary>> {
     let disk = Directory::of_archive(dir);
     let all: Vec<_> = archive.queries()?.iter().map(|query| query.id).collect();
-    extract::update(archive, &disk, &all, shown, Which::Outdated)?;
-    Ok(extract::tables(archive, &disk, shown)?)
+    extract_queries(archive, &disk, &all, shown, interrupted)?;
+    if interrupted.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    Ok(Some(extract::tables(archive, &disk, shown)?))
+}
+
+/// Some queries at a time, so that an interruption is heeded within its 5 s.
+fn extract_queries(
+    archive: &Archive,
+    disk: &Directory,
+    queries: &[QueryId],
+    shown: &extract::Shown,
+    interrupted: &AtomicBool,
+) -> Result<(), extract::Error> {
+    for some in queries.chunks(QUERIES_AT_A_TIME) {
+        if interrupted.load(Ordering::Relaxed) {
+            break;
+        }
+        extract::update(archive, disk, some, shown, Which::Outdated)?;
+    }
+    Ok(())
 }
 
 struct Run<'a> {
@@ -245,8 +265,7 @@ impl Run<'_> {
         let mut report = Shown::new(self.command, now, self.zone.clone());
         let disk = Directory::of_archive(&self.command.out);
         let extract = |queries: &[QueryId]| {
-            extract::update(self.archive, &disk, queries, self.shown, Which::Outdated)
-                .map(|_| ())
+            extract_queries(self.archive, &disk, queries, self.shown, self.interrupted)
                 .map_err(|error| jindo::run::with_causes(&error))
         };
         let doors = Doors {
@@ -307,6 +326,7 @@ pub(crate) fn exit_code(told: &Told, command: &args::Export) -> u8 {
     let gaps = told.files.as_ref().is_none_or(|files| files.partial + files.given_up > 0);
     match told.outcome.end {
         End::Interrupted => 130,
+        _ if told.files.is_none() => 130,
         End::Done | End::OutOfCalls | End::Forbidden { .. } | End::Failed { .. } => {
             if gaps && !command.accept_partial { 3 } else { 0 }
         }

@@ -1,24 +1,36 @@
 //! `jindo extract`: the files once more from the archive. Makes no call and needs no keys.
 
 use crate::args;
-use crate::export::{extract_all, open};
+use crate::export::{extract_all, holder};
 use crate::moment;
 use crate::screen;
 use crate::words::{Usage, count, counted};
-use jindo::archive::Archive;
+use jindo::archive::{Archive, Error};
 use jindo::clock::Clock;
 use jindo::extract::{self, Directory, Shown};
+use std::sync::atomic::AtomicBool;
 
-pub(crate) fn run(command: &args::Extract, clock: &dyn Clock) -> anyhow::Result<u8> {
+pub(crate) fn run(
+    command: &args::Extract,
+    clock: &dyn Clock,
+    interrupted: &AtomicBool,
+) -> anyhow::Result<u8> {
     let args::Format::Csv = command.to;
     let summary = if let Some(out) = &command.out {
         let archive = Archive::read(&command.dir)?;
         let shown = shown(&archive, command.timezone.as_deref())?;
         extract::elsewhere(&archive, &Directory::of_copy(out), &shown)?
     } else {
-        let archive = open(&command.dir, clock)?;
+        let archive = match Archive::open(&command.dir, &holder(clock)) {
+            // An export is fetching: what it has fetched so far can be shown all the same.
+            Err(Error::Busy { .. }) => Archive::beside(&command.dir)?,
+            opened => opened?,
+        };
         let shown = shown(&archive, command.timezone.as_deref())?;
-        extract_all(&archive, &command.dir, &shown)?
+        let Some(summary) = extract_all(&archive, &command.dir, &shown, interrupted)? else {
+            return Ok(130);
+        };
+        summary
     };
     let place = command.out.as_ref().unwrap_or(&command.dir).display();
     screen::answer(&format!(

@@ -56,7 +56,7 @@ fn run(command: &Command) -> anyhow::Result<u8> {
         Command::Export(command) => export::run(command, &clock, &interrupted),
         Command::Status(command) => status::run(command),
         Command::Verify(command) => verifying::run(command, &clock),
-        Command::Extract(command) => extracting::run(command, &clock),
+        Command::Extract(command) => extracting::run(command, &clock, &interrupted),
         Command::Simulate(command) => simulating::run(command),
     }
 }

@@ -56,8 +56,23 @@ pub(crate) fn render(error: &anyhow::Error) -> String {
 fn hint(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| {
         let usage = cause.downcast_ref::<Usage>().and_then(|usage| usage.hint.clone());
-        usage.or_else(|| cause.downcast_ref::<Failed>().map(|failed| failed.hint.clone()))
+        let failed = || cause.downcast_ref::<Failed>().map(|failed| failed.hint.clone());
+        usage.or_else(failed).or_else(|| disk_hint(cause))
     })
+}
+
+/// A disk that cannot take more says so in a dozen places; what to do is the same in all.
+fn disk_hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let kind = cause.downcast_ref::<std::io::Error>()?.kind();
+    let remedy = if matches!(kind, StorageFull | QuotaExceeded) {
+        "make room on the disk"
+    } else if matches!(kind, PermissionDenied | ReadOnlyFilesystem) {
+        "make the directory writable, or choose another by --out"
+    } else {
+        return None;
+    };
+    Some(format!("{remedy}; what was fetched is kept, and the same command continues"))
 }
 
 /// 2 when the user can mend it before anything happens, else 1.

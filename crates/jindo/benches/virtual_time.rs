@@ -35,8 +35,14 @@ fn settings() -> Vec<(&'static str, Setting)> {
         ("  begun 20 minutes into the hour", Setting { starts_ms: 1_200_000, ..ARTICLE }),
         ("  begun 5 s before the hour", Setting { starts_ms: 3_595_000, ..ARTICLE }),
         ("  windows of 10 s", short.clone()),
-        ("  windows of 10 s, reset rounded up", Setting { rounding: Rounding::Up, ..short.clone() }),
-        ("  windows of 10 s, reset rounded down", Setting { rounding: Rounding::Down, ..short.clone() }),
+        (
+            "  windows of 10 s, reset rounded up",
+            Setting { rounding: Rounding::Up, ..short.clone() },
+        ),
+        (
+            "  windows of 10 s, reset rounded down",
+            Setting { rounding: Rounding::Down, ..short.clone() },
+        ),
         ("  windows of 1 s, shorter than an answer", Setting { limit: 5, period_s: 1, ..ARTICLE }),
         ("  30 % taken by others", shared.clone()),
         ("  30 % taken by others, 1,600 an hour", Setting { limit: 1_600, ..shared.clone() }),
@@ -67,7 +73,7 @@ fn row(setting: &Setting) -> String {
     format!(
         "{:>10} {:>11} {:>6} {:>10} {:>5.1}% {:>4} {:>10} {:>5.0}x",
         format!("{}/{} s", setting.limit, setting.period_s),
-        format!("{:.1}-{:.0} s", seconds(least), seconds(most)),
+        format!("{}-{} s", seconds(least), seconds(most)),
         outcome.calls,
         clock(outcome.seconds),
         outcome.share * 100.0,

@@ -119,6 +119,7 @@ fn a_second_writer_is_refused_naming_the_first() {
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(said.contains(&format!("process {}", child.id())), "{said}");
     exits(&world.run(["status", "out"]), 0);
+    exits(&world.run(["extract", "out"]), 0);
     child.wait().unwrap();
     exits(&world.export(DAYS), 0);
 }

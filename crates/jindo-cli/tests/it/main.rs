@@ -12,5 +12,6 @@ mod help;
 mod hostile;
 mod journey;
 mod network;
+mod regressions;
 mod speech;
 mod support;

@@ -30,6 +30,18 @@ pub(super) struct Lock {
 }
 
 impl Place {
+    /// An archive that must be there already, with its ledger.
+    pub(super) fn there(dir: &Path) -> Result<Self, Error> {
+        let place = Self::at(dir);
+        if !place.exists() {
+            return Err(Error::Absent { dir: dir.to_owned() });
+        }
+        if !place.ledger().exists() {
+            return Err(Error::LedgerLost { dir: dir.to_owned() });
+        }
+        Ok(place)
+    }
+
     pub(super) fn at(dir: &Path) -> Self {
         Self { dir: dir.to_owned(), root: dir.join("archive") }
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Bytes of files held: the objects of one group of queries over months, a small part of the memory promised.
-const HELD_BYTES_MAX: u64 = 64 << 20;
+const HELD_BYTES_MAX: u64 = 16 << 20;
 
 #[derive(Default)]
 pub(super) struct Held {

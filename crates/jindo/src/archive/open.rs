@@ -67,16 +67,19 @@ impl Archive {
 
     /// Opens for reading: takes no lock, recovers nothing, works while an export writes.
     pub fn read(dir: &Path) -> Result<Self, Error> {
-        let place = Place::at(dir);
-        if !place.exists() {
-            return Err(Error::Absent { dir: dir.to_owned() });
-        }
-        if !place.ledger().exists() {
-            return Err(Error::LedgerLost { dir: dir.to_owned() });
-        }
+        let place = Place::there(dir)?;
         let ledger = Sqlite::read(&place.ledger())?;
         let objects = Objects::local(&place.root)?;
         Ok(Self::of(Box::new(ledger), objects, Access::Read, Recovery::default(), None))
+    }
+
+    /// Opens to bring files up to date while an export fetches: takes no lock and recovers nothing, since what is noted
+    /// is the export's. Whoever opens it so writes nothing but marks of what was extracted.
+    pub fn beside(dir: &Path) -> Result<Self, Error> {
+        let place = Place::there(dir)?;
+        let ledger = Sqlite::open(&place.ledger(), IfBlank::Refuse)?;
+        let objects = Objects::local(&place.root)?;
+        Ok(Self::of(Box::new(ledger), objects, Access::Write, Recovery::default(), None))
     }
 
     /// An archive of given parts, recovered; whoever gives them keeps other writers away.

@@ -280,7 +280,7 @@ mod tests {
         text.trim_end().strip_prefix("1970-01-01 00:00:00,").unwrap().to_owned()
     }
 
-    /// peers.md: `%f` kept six decimals, and `if not data_point` made 0.0 a blank.
+    /// Another exporter: `%f` kept six decimals, and `if not data_point` made 0.0 a blank.
     #[test]
     fn regression_values_keep_all_their_digits() {
         let written = "0 -0.0 17 0.1 1E-12 1e-5 0.000001 1e15 1e16 1e300 -1.5e-7 5e-324 1.7976931348623157e308 \

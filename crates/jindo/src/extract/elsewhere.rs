@@ -14,6 +14,7 @@ use crate::archive::Registered;
 /// behind is the user's to remove. The tables come last: a place that has them is whole.
 pub fn elsewhere(source: &impl Source, disk: &dyn Disk, shown: &Shown) -> Result<Summary, Error> {
     refuse_occupied(disk)?;
+    let _turn = disk.turn().map_err(Error::disk("lock", "the directory"))?;
     disk.begin().map_err(Error::disk("empty", "the staging folder"))?;
     // The tables are staged under the first numbers, and stay staged until the end.
     let mut numbers = Numbers(Table::ALL.len() as u64);

@@ -29,7 +29,7 @@ mod verify;
 pub use elsewhere::elsewhere;
 pub use layout::query_directory;
 pub use names::series_file;
-pub use publish::{Directory, Disk, Staged};
+pub use publish::{Directory, Disk, Staged, Turn};
 pub use source::{Chunk, Extracted, Failure, Grant, RefusedLine, SeriesFile, Source};
 pub use tables::{Summary, tables};
 pub use update::{Change, Which, update};

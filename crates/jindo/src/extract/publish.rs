@@ -17,6 +17,11 @@ pub struct Staged(pub u64);
 
 /// Where files are made. Paths are relative to DIR, with `/`. One caller at a time between `begin` and `end`.
 pub trait Disk: Send + Sync {
+    /// Waits for the turn to make files here: `jindo extract` may run beside an export.
+    fn turn(&self) -> io::Result<Turn> {
+        Ok(Turn::default())
+    }
+
     /// Empties the staging folder: it only ever holds copies. Without one, nothing is done.
     fn begin(&self) -> io::Result<()>;
     /// Appends to a staged file, created by the first call.
@@ -36,6 +41,10 @@ pub trait Disk: Send + Sync {
     /// Calls `found` with the path of everything below `csv/` that is no folder, in no order; links are not followed.
     fn walk(&self, found: &mut dyn FnMut(&str)) -> io::Result<()>;
 }
+
+/// One process's turn at making files in a directory; ends when it is dropped, or with the process.
+#[derive(Debug, Default)]
+pub struct Turn(#[expect(dead_code, reason = "held for its lock")] Option<fs::File>);
 
 /// A folder of the local file system.
 #[derive(Debug)]
@@ -160,6 +169,17 @@ fn remove_empty(folder: &Path) -> io::Result<()> {
 }
 
 impl Disk for Directory {
+    fn turn(&self) -> io::Result<Turn> {
+        // Only an archive's own directory has more than one maker of files.
+        let Some((archive, _)) = self.staging.split_once('/') else { return Ok(Turn::default()) };
+        let folder = self.place(archive);
+        fs::create_dir_all(&folder)?;
+        let name = folder.join("files.lock");
+        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(name)?;
+        file.lock()?;
+        Ok(Turn(Some(file)))
+    }
+
     fn begin(&self) -> io::Result<()> {
         // The made-up name makes the staging folder itself one of the folders on the way.
         let within = format!("{}/0", self.staging);

@@ -12,6 +12,9 @@ use crate::plain::{plain, steers};
 use crate::plan::{RETENTION, Window, subtract};
 use sha2::{Digest, Sha256};
 
+/// Of a query whose added fill the server refused.
+const AS_WRITTEN: &str = "sent as written: the server refuses .fill(null) here";
+
 /// Why a stretch is missing that nobody gave up.
 const NOT_FETCHED: &str = "not fetched yet";
 
@@ -79,6 +82,7 @@ pub(super) type Sink<'a> = dyn FnMut(Table, &[u8]) -> Result<(), Error> + 'a;
 /// Brings the three tables up to date with the ledger; writes those whose content changes. [`super::update`] all queries
 /// first.
 pub fn tables(source: &impl Source, disk: &dyn Disk, shown: &Shown) -> Result<Summary, Error> {
+    let _turn = disk.turn().map_err(Error::disk("lock", "the directory"))?;
     disk.begin().map_err(Error::disk("empty", "the staging folder"))?;
     let (summary, changed) = differing(source, disk, shown)?;
     if changed.is_empty() {
@@ -267,6 +271,7 @@ impl<'a> Standing<'a> {
     fn of(query: &'a Registered, gaps: &[Window], files: &[SeriesFile], age: Age) -> Self {
         let points = files.iter().map(|file| file.points).sum();
         let whole = match age {
+            Age::Kept if query.instead_of.is_some() => AS_WRITTEN,
             Age::Kept => "",
             Age::Expired => EXPIRED,
         };

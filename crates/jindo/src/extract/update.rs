@@ -55,6 +55,7 @@ pub fn update(
     shown: &Shown,
     which: Which,
 ) -> Result<Change, Error> {
+    let _turn = disk.turn().map_err(Error::disk("lock", "the directory"))?;
     disk.begin().map_err(Error::disk("empty", "the staging folder"))?;
     let (mut change, mut numbers) = (Change::default(), Numbers(0));
     let (mut lot, mut seen) = (Lot::default(), HashSet::new());

@@ -369,7 +369,7 @@ fn units() {
     );
 }
 
-/// peers.md: `if not data_point` made 0.0 a blank, and a null was dereferenced.
+/// Another exporter: `if not data_point` made 0.0 a blank, and a null was dereferenced.
 #[test]
 fn regression_zero_is_a_value_and_null_is_none() {
     points(
@@ -381,7 +381,7 @@ fn regression_zero_is_a_value_and_null_is_none() {
     );
 }
 
-/// peers.md: only `series[0]` was read, the first series' clock was used for all, and the order of series was trusted.
+/// Another exporter: only `series[0]` was read, the first series' clock was used for all, and the order of series was trusted.
 #[test]
 fn regression_every_series_has_its_own_points_in_any_order() {
     let of = |index: u8, tag: &str, points: &str| {
@@ -405,7 +405,7 @@ fn regression_every_series_has_its_own_points_in_any_order() {
     );
 }
 
-/// peers.md: `scope.split(':')[1]` made every `arn:aws:…` the one file `arn.csv`, and tore values at commas.
+/// Another exporter: `scope.split(':')[1]` made every `arn:aws:…` the one file `arn.csv`, and tore values at commas.
 #[test]
 fn regression_tag_values_keep_their_colons_and_commas() {
     let one = r#"{"scope":"arn:arn:aws:x,y","tag_set":["arn:arn:aws:x,y","name:N/A"],

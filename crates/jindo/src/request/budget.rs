@@ -116,17 +116,16 @@ impl Budget {
             period.roll(now);
             period.late += u32::from(now > period.ends_after);
         }
-        let Some(rate) = rate else {
-            // It may have counted all the same.
-            for period in self.periods.values_mut() {
-                period.remaining = (period.remaining - 1.0).max(0.0);
-            }
-            return;
-        };
+        // Whom it does not name, a call may have counted for all the same: one without headers, or a 429 of another limit.
+        let silent = |name: &str| rate.is_none_or(|rate| rate.remaining < 1.0 && rate.name != name);
+        for (_, period) in self.periods.iter_mut().filter(|(name, _)| silent(name)) {
+            period.remaining = (period.remaining - 1.0).max(0.0);
+        }
+        let Some(rate) = rate else { return };
         self.answered = true;
         let seen = Period::seen(rate, sent_at, now);
         match self.periods.get_mut(&rate.name) {
-            Some(known) => known.merge(seen, sent_at),
+            Some(known) => known.merge(&seen, sent_at),
             None => {
                 self.periods.insert(rate.name.clone(), seen);
             }
@@ -172,9 +171,10 @@ impl Period {
     }
 
     /// Takes in what the answer to a call says that was sent at `sent_at`.
-    fn merge(&mut self, seen: Self, sent_at: Timestamp) {
+    fn merge(&mut self, seen: &Self, sent_at: Timestamp) {
         if seen.ends_after > self.ends_before {
-            *self = seen;
+            // The call itself is among the late ones, and counted.
+            *self = Self { doubtful: self.late.saturating_sub(1), ..*seen };
         } else if seen.ends_before >= self.ends_after {
             self.limit = seen.limit;
             self.length = seen.length;
@@ -232,9 +232,15 @@ impl Period {
 
     /// When one more call is sure not to share a period with more than the limit of ours, wherever periods begin: a call that
     /// ended a whole length ago counted in an earlier one. `None`: the calls in flight may fill one alone.
-    fn apart(&self, reserve: Reserve, flying: u32, ends: &VecDeque<Timestamp>) -> Option<Timestamp> {
+    fn apart(
+        &self,
+        reserve: Reserve,
+        flying: u32,
+        ends: &VecDeque<Timestamp>,
+    ) -> Option<Timestamp> {
         let most = whole((self.limit - self.kept(reserve)).max(1.0));
-        let beside = usize::try_from(most.checked_sub(u64::from(flying) + 1)?).unwrap_or(usize::MAX);
+        let beside =
+            usize::try_from(most.checked_sub(u64::from(flying) + 1)?).unwrap_or(usize::MAX);
         // So many of the last ends may lie within a length of the new call.
         let earlier = ends.len().checked_sub(beside + 1).and_then(|last| ends.get(last));
         Some(earlier.map_or(Timestamp::MIN, |end| *end + self.length))
@@ -318,6 +324,17 @@ mod tests {
         assert_eq!(budget.allowance(at(11.0)), Allowance::Now);
         budget.answered(at(5.0), at(11.5), Some(&rate(0.0, 2.0)));
         assert_eq!(budget.left(), Some((10, 10)));
+    }
+
+    /// Found by the simulation: the call counted for both limits, and its answer named one.
+    #[test]
+    fn a_429_of_one_limit_may_have_counted_for_the_others() {
+        let mut budget = started(Reserve::NONE);
+        budget.sent(at(1.0));
+        let burst = Rate { name: "burst".into(), limit: 100.0, period_s: 1.0, ..rate(0.0, 1.0) };
+        budget.answered(at(1.0), at(1.0), Some(&burst));
+        assert_eq!(whole(budget.periods["query"].remaining), 8);
+        assert_eq!(whole(budget.periods["burst"].remaining), 0);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::action::{Action, Call, End, Facts};
 use super::diagnosis::{Conclusion, Refusal, Verdict};
-use super::machine::{Flight, Machine, Trouble};
+use super::machine::{Flight, Machine, Trouble, Trust};
 use super::subject::{Job, Purpose, Travels, buckets};
 use crate::plan::{Limits, Task, arrange, union};
 use crate::query::Interval;
@@ -60,7 +60,9 @@ impl Machine {
         let task = flight.job.task.clone();
         let mut conclusions = match flight.job.purpose {
             Purpose::Fetch => {
-                self.limits_hold = true;
+                if self.trust == Trust::Unproven {
+                    self.trust = Trust::Proven;
+                }
                 Vec::new()
             }
             Purpose::Half(id) | Purpose::Probe(id) => {
@@ -104,6 +106,11 @@ impl Machine {
         (failure, rate): (Failure, Option<&Rate>),
         actions: &mut Vec<Action>,
     ) {
+        if let (Purpose::Probe(_), Failure::TooLarge, 0) = (job.purpose, &failure, job.attempts) {
+            // So small a question has so large an answer only when something is broken.
+            let what = format!("more than {} MiB for a small question", BODY_BYTES_MAX >> 20);
+            return self.transient(now, job, what, actions);
+        }
         if let (
             Purpose::Probe(id),
             Failure::OtherInterval { .. } | Failure::TooLarge | Failure::UrlTooLong,
@@ -307,8 +314,7 @@ impl Machine {
     }
 
     fn doubt_limits(&mut self) {
-        self.limits_hold = false;
-        self.stale = true;
+        self.trust = Trust::Stale;
     }
 
     /// Plans all that is queued anew, as the limits are now: cutting each old task would cost a call for every remnant.
@@ -329,7 +335,7 @@ impl Machine {
         let tasks = arrange(self.range, &self.queries, &gaps, self.limits, now);
         kept.extend(tasks.into_iter().map(Job::fetch));
         self.queue = kept;
-        self.stale = false;
+        self.trust = Trust::Unproven;
     }
 
     /// Puts the job back at once; what was learnt cuts it when it comes up.

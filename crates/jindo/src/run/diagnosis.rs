@@ -157,9 +157,8 @@ impl Diagnoses {
     pub(super) fn void(&mut self, id: u64) -> Vec<Task> {
         match self.open.remove(&id) {
             Some(Diagnosis::Halves { halves, verdicts, .. }) => {
-                let refused = |verdict: &Option<Verdict>| {
-                    matches!(verdict, Some(Verdict::Refused(_)))
-                };
+                let refused =
+                    |verdict: &Option<Verdict>| matches!(verdict, Some(Verdict::Refused(_)));
                 let halves = halves.into_iter().zip(verdicts);
                 halves.filter(|(_, verdict)| refused(verdict)).map(|(half, _)| half).collect()
             }

@@ -23,6 +23,16 @@ pub(super) struct Flight {
     pub(super) bytes: f64,
 }
 
+/// How far the limits can be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// No call of the planned size was answered yet: one call at a time, so that a mistake is made once.
+    Unproven,
+    /// They changed, and what is queued was planned for others.
+    Stale,
+    Proven,
+}
+
 /// Failures since the last success.
 #[derive(Debug, Default)]
 pub(super) struct Trouble {
@@ -32,6 +42,15 @@ pub(super) struct Trouble {
     pub(super) in_a_row: u32,
     pub(super) limited_in_a_row: u32,
     pub(super) what: Option<String>,
+}
+
+/// Whose turn it is when both are ready: a few calls that always fail must not keep the others from being made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// A job that has not been sent yet.
+    Fresh,
+    /// One that has failed before.
+    Tried,
 }
 
 impl Trouble {
@@ -59,8 +78,7 @@ pub struct Machine {
     pub(super) delayed: Vec<(Timestamp, Job)>,
     /// What a trial decides about: the rest of the tasks of a query that an earlier run gave up.
     pub(super) on_trial: BTreeMap<usize, Vec<Task>>,
-    /// The call sent last had failed before.
-    pub(super) last_was_tried: bool,
+    pub(super) turn: Turn,
     pub(super) flying: BTreeMap<Call, Flight>,
     pub(super) storing: BTreeMap<Call, Flight>,
     pub(super) diagnoses: Diagnoses,
@@ -70,10 +88,7 @@ pub struct Machine {
     pub(super) calls: u64,
     pub(super) points: u64,
     pub(super) succeeded_at: Option<Timestamp>,
-    /// A call of the planned size was answered: the limits hold, and calls need not wait for one another.
-    pub(super) limits_hold: bool,
-    /// What is queued was planned for other limits.
-    pub(super) stale: bool,
+    pub(super) trust: Trust,
     pub(super) trouble: Trouble,
     pub(super) hold_until: Option<Timestamp>,
     pub(super) waits_until: Option<Timestamp>,
@@ -113,7 +128,7 @@ impl Machine {
             queue,
             delayed: Vec::new(),
             on_trial,
-            last_was_tried: false,
+            turn: Turn::Tried,
             flying: BTreeMap::new(),
             storing: BTreeMap::new(),
             diagnoses: Diagnoses::default(),
@@ -122,8 +137,7 @@ impl Machine {
             calls: 0,
             points: 0,
             succeeded_at: None,
-            limits_hold: false,
-            stale: false,
+            trust: Trust::Unproven,
             trouble: Trouble::default(),
             hold_until: None,
             waits_until: None,
@@ -178,7 +192,7 @@ impl Machine {
         while self.ending.is_none() && self.flying.len() < self.concurrency() {
             let waiting = self.diagnoses.resume(self.limits, &self.subjects);
             self.apply(waiting, actions);
-            if self.stale {
+            if self.trust == Trust::Stale {
                 self.replan(now);
             }
             let Some(job) = self.next_job(now) else { break };
@@ -202,7 +216,7 @@ impl Machine {
 
     /// Until an answer of the planned size, and while a new cap is unproven, one call at a time: a mistake is made once.
     fn concurrency(&self) -> usize {
-        if self.limits_hold && self.unproven_points.is_none() {
+        if self.trust == Trust::Proven && self.unproven_points.is_none() {
             self.settings.concurrency.max(1)
         } else {
             1
@@ -236,7 +250,7 @@ impl Machine {
     fn next_job(&mut self, now: Timestamp) -> Option<Job> {
         let ready = self.delayed.iter().position(|(at, _)| *at <= now);
         // Tried and fresh jobs take turns: a few calls that always fail must not keep the others from being made.
-        if let Some(ready) = ready.filter(|_| self.queue.is_empty() || !self.last_was_tried) {
+        if let Some(ready) = ready.filter(|_| self.queue.is_empty() || self.turn == Turn::Tried) {
             let (_, job) = self.delayed.swap_remove(ready);
             self.queue.push_front(job);
         }
@@ -263,7 +277,7 @@ impl Machine {
         }
         self.calls += 1;
         self.budget.sent(now);
-        self.last_was_tried = job.attempts > 0;
+        self.turn = if job.attempts > 0 { Turn::Fresh } else { Turn::Tried };
         self.trouble.goes_on(now);
         let form = match job.purpose {
             Purpose::Probe(id) if self.diagnoses.drops_fill(id, &self.subjects) => Form::Unfilled,

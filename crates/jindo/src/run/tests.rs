@@ -327,3 +327,49 @@ fn a_query_whose_answers_are_always_garbled_is_given_up_while_the_others_come_th
     assert_eq!(run.stored.values().filter(|&&secs| secs == 4 * DAY_S).count(), 69);
     assert!(run.calls < 90, "{} calls", run.calls);
 }
+
+/// Found by the simulation: only the diagnosis knew of the refused half, and went when the other half was cut.
+#[test]
+fn a_refused_half_is_asked_again_when_the_other_half_turns_out_too_large() {
+    let plan = plan(2, 1);
+    let run = drive(&plan, settings(), |call, ask| match (call, &ask.queries[..]) {
+        (1, _) => refuse("not both"),
+        (2, [0]) => refuse("not now"),
+        (3, [1]) => (Err(Failure::TooLarge), None),
+        _ => FINE,
+    });
+    assert!(run.is_complete(&plan), "{run:?}");
+    assert_eq!(run.end, End::Done);
+}
+
+/// Found by the simulation: a transient failure, an hour until the reset, another one, and the run was over.
+#[test]
+fn waiting_for_the_budget_is_no_time_without_success() {
+    let plan = plan(35, 4);
+    let used_up = || {
+        let (name, limit) = ("query".to_owned(), 1.0);
+        Some(Rate { name, limit, period_s: 3_600.0, remaining: 0.0, reset_s: 3_600.0 })
+    };
+    let run = drive(&plan, settings(), |call, _| match call % 4 {
+        1 => (Ok(()), used_up()),
+        _ => (Err(Failure::Transient { what: "reset".into() }), used_up()),
+    });
+    assert_eq!(run.end, End::Done);
+    assert!(run.is_complete(&plan), "{run:?}");
+}
+
+/// Found by the simulation: one endless answer to a small question, and every query's window was given up.
+#[test]
+fn a_probe_that_floods_once_is_asked_again() {
+    let plan = plan(4, 1);
+    let mut flooded = false;
+    let run = drive(&plan, settings(), |_, ask| {
+        let is_probe = ask.queries.len() == 2 && points(ask) <= u64::from(Limits::POINTS_MIN);
+        if is_probe && !std::mem::replace(&mut flooded, true) {
+            return (Err(Failure::TooLarge), None);
+        }
+        if ask.queries.len() > 1 { refuse("too many queries") } else { FINE }
+    });
+    assert!(flooded && run.is_complete(&plan), "{run:?}");
+    assert_eq!(run.refused_windows, 0);
+}

@@ -151,7 +151,7 @@ fn regression_series_that_come_and_go_stay_apart() {
     .assert_eq(&told(&disk.files()));
 }
 
-/// peers.md: rows were keyed without the scope, so that groups overwrote each other.
+/// Another exporter: rows were keyed without the scope, so that groups overwrote each other.
 #[test]
 fn regression_the_whole_tag_set_makes_a_series() {
     let mut shelf = Shelf::new();
@@ -224,7 +224,7 @@ fn files_without_coverage_are_removed_and_strangers_are_not() {
     assert_eq!(names, ["csv/m/mine.csv", "gaps.csv", "queries.csv", "series.csv"]);
 }
 
-/// peers.md: the output was removed before the first call had succeeded.
+/// Another exporter: the output was removed before the first call had succeeded.
 #[test]
 fn regression_a_failing_archive_leaves_the_old_files() {
     let mut shelf = Shelf::new();

@@ -76,7 +76,9 @@ fn killed_again_and_again() {
         let mut world = World::new(&job, calm(1), every);
         let mut sessions = 0;
         // A process that dies sooner than its first answer is kept makes no progress; each lives a little longer.
-        while session(&mut world, &SMALL, &Cut::KilledAfter(every + sessions)).ended == Ended::Killed {
+        while session(&mut world, &SMALL, &Cut::KilledAfter(every + sessions)).ended
+            == Ended::Killed
+        {
             world.lose_power();
             sessions += 1;
             assert!(sessions < 20 * calls, "it comes to an end");
@@ -106,7 +108,7 @@ fn interrupted_after_any_action() {
 fn a_crash_before_within_and_after_any_effect() {
     let (job, expected, calls) = small();
     let empty = || World::new(&job, calm(1), 1);
-    let first_and_second = fail_at_any_effect(Doom::Dies, &empty, &expected);
+    let first_and_second = fail_at_effects(Doom::Dies, 1, &empty, &expected);
     let in_the_air = SMALL.concurrency as u64;
     assert!(first_and_second <= calls + in_the_air, "{first_and_second} calls for {calls}");
 }
@@ -116,7 +118,7 @@ fn a_crash_before_within_and_after_any_effect() {
 fn a_failure_of_any_single_effect() {
     let (job, expected, calls) = small();
     let empty = || World::new(&job, calm(1), 1);
-    let first_and_second = fail_at_any_effect(Doom::FailsOnce, &empty, &expected);
+    let first_and_second = fail_at_effects(Doom::FailsOnce, 2, &empty, &expected);
     let in_the_air = SMALL.concurrency as u64;
     assert!(first_and_second <= calls + in_the_air, "{first_and_second} calls for {calls}");
 }
@@ -135,19 +137,19 @@ fn a_crash_or_a_failure_while_newer_answers_take_over() {
         world
     };
     for doom in [Doom::Dies, Doom::FailsOnce] {
-        fail_at_any_effect(doom, &replacing, &expected);
+        fail_at_effects(doom, 5, &replacing, &expected);
     }
 }
 
-/// Lets a process on what `before` made fail at every moment of its life; the next one makes up for it. The most calls
-/// that any of them took together.
-fn fail_at_any_effect(doom: Doom, before: &dyn Fn() -> World, expected: &Files) -> u64 {
+/// Lets a process on what `before` made fail at one of `stride` moments of its life; the next one makes up for it. The most
+/// calls that any two took together.
+fn fail_at_effects(doom: Doom, stride: u64, before: &dyn Fn() -> World, expected: &Files) -> u64 {
     let endless = Fuse::endless();
     session(&mut before(), &SMALL, &Cut::Fails(endless.clone()));
     let all = u64::try_from(endless.burnt()).unwrap();
     assert!(all > 100, "a run of {all} moments");
     let mut calls = 0;
-    for moment in 0..all {
+    for moment in super::sampled(all, stride) {
         let reproduction = Reproduction(moment);
         let mut world = before();
         let fuse = Fuse::of(i64::try_from(moment).unwrap(), doom);

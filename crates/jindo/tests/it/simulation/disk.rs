@@ -107,11 +107,16 @@ impl Disk for Frail {
 
     fn walk(&self, found: &mut dyn FnMut(&str)) -> io::Result<()> {
         self.look(|platter| {
-            platter.files.keys().filter(|path| path.starts_with("csv/")).for_each(|path| found(path));
+            platter
+                .files
+                .keys()
+                .filter(|path| path.starts_with("csv/"))
+                .for_each(|path| found(path));
         })
     }
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).expect("half a byte");
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -14,8 +14,7 @@ const START_S: i64 = 1_639_267_200;
 const DAY_S: i64 = 86_400;
 
 /// Hosts whose names try what a path, a CSV cell or a comma list could trip over.
-const HOSTS: [&str; 6] =
-    ["web-1", "../../etc/passwd", "한글 배포", "a,b\"c", "con", "arn:aws:x/1"];
+const HOSTS: [&str; 6] = ["web-1", "../../etc/passwd", "한글 배포", "a,b\"c", "con", "arn:aws:x/1"];
 
 /// What is to be exported, of whom.
 #[derive(Debug, Clone)]

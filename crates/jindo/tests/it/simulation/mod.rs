@@ -43,3 +43,12 @@ fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().expect("a seed is a number"))
 }
+
+/// `SEED` alone, or one of `stride` numbers below `all`: all of them where `SEEDS` asks for a long run.
+fn sampled(all: u64, stride: u64) -> Vec<u64> {
+    match (number("SEED"), number("SEEDS")) {
+        (Some(one), _) => vec![one],
+        (None, Some(_)) => (0..all).collect(),
+        (None, None) => (0..all).step_by(usize::try_from(stride).unwrap()).collect(),
+    }
+}

@@ -28,9 +28,10 @@ pub(crate) fn faultless(job: &Job) -> (Files, u64) {
 
 /// Fails with the first file that differs.
 pub(crate) fn same(found: &Files, expected: &Files) {
+    let gaps = found.get("gaps.csv").map_or("", String::as_str);
     for (path, text) in expected {
         let found = found.get(path).map_or("(no such file)", String::as_str);
-        assert!(found == text, "{path} is\n{found}\nand not\n{text}");
+        assert!(found == text, "{path} is\n{found}\nand not\n{text}\nGaps: {gaps}");
     }
     let more: Vec<_> = found.keys().filter(|path| !expected.contains_key(*path)).collect();
     assert!(more.is_empty(), "files of nothing: {more:?}");

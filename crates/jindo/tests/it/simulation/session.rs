@@ -11,9 +11,7 @@ use jindo::extract::{self, Which};
 use jindo::plan::{Limits, Pace, Plan, Window};
 use jindo::query::Query;
 use jindo::request::{Reply, Reserve};
-use jindo::run::{
-    Action, Ask, Call, End, Event, Machine, Mission, Settings, Shelf, list, note,
-};
+use jindo::run::{Action, Ask, Call, End, Event, Machine, Mission, Settings, Shelf, list, note};
 use std::collections::BTreeMap;
 
 /// Actions of one run, at most: far more than any job here needs, so that a run that does not end is a failed test.
@@ -96,12 +94,7 @@ pub(crate) fn session(world: &mut World, manner: &Manner, cut: &Cut) -> Told {
     told
 }
 
-fn export(
-    world: &mut World,
-    manner: &Manner,
-    cut: &Cut,
-    told: &mut Told,
-) -> Result<Ended, Broke> {
+fn export(world: &mut World, manner: &Manner, cut: &Cut, told: &mut Told) -> Result<Ended, Broke> {
     let fuse = if let Cut::Fails(fuse) = cut { fuse.clone() } else { Fuse::endless() };
     let archive = world.open(&fuse)?;
     let disk = world.disk(&fuse);
@@ -129,16 +122,15 @@ fn export(
         seed: world.random.draw(),
     };
     let machine = Machine::new(&plan, &mission.given_up, settings);
-    let look_back = mission.look_back;
     let mut run = Run {
         world,
         manner,
         cut,
         archive: &archive,
         disk: &disk,
+        shelf: Shelf::new(&archive, mission.look_back),
         mission,
         machine,
-        shelf: Shelf::new(&archive, look_back),
         coming: BTreeMap::new(),
         order: 0,
         wake: None,
@@ -231,7 +223,10 @@ impl Run<'_> {
                         Cut::InterruptedAfter(most) if self.actions == *most => {
                             self.later(0, Coming::Interrupted);
                         }
-                        _ => {}
+                        Cut::KilledAfter(_)
+                        | Cut::InterruptedAfter(_)
+                        | Cut::Nothing
+                        | Cut::Fails(_) => {}
                     }
                 }
             }
@@ -266,7 +261,7 @@ impl Run<'_> {
     fn arrive(&mut self, call: Call) {
         let ask = &self.asks[&call];
         let text = list(self.mission.plan, ask);
-        let request = wire::request(&text, ask.window, self.world.random.draw() % 4 > 0);
+        let request = wire::request(&text, ask.window, !self.world.random.draw().is_multiple_of(4));
         let since_epoch = self.world.now.as_duration().unsigned_abs();
         let response = self.world.api.answer(since_epoch, &request);
         let (took, reply) = wire::reply(&response);
@@ -303,9 +298,12 @@ impl Run<'_> {
             }
             Action::Wake { at } => self.wake = Some(self.wake.map_or(at, |other| other.min(at))),
             Action::Finish { .. } => unreachable!("it ends the loop"),
-            noted => {
+            Action::Learn { .. }
+            | Action::SendUnfilled { .. }
+            | Action::GiveUp { .. }
+            | Action::RefuseWindow { .. } => {
                 let now = self.world.now;
-                if let Err(error) = note(&noted, self.archive, &mut self.mission, now) {
+                if let Err(error) = note(&action, self.archive, &mut self.mission, now) {
                     self.break_down(error.into());
                 }
             }
@@ -318,7 +316,7 @@ impl Run<'_> {
         for &query in &ask.queries {
             let Ok(covered) = closed(self.archive, self.mission.ids[query]) else { continue };
             let again = covered.iter().find(|window| window.intersect(ask.window).is_some());
-            assert!(again.is_none(), "{:?} was covered in {again:?}: {ask:?}", query);
+            assert!(again.is_none(), "query {query} was covered in {again:?}: {ask:?}");
         }
         match self.shelf.store(call, &self.mission.ids, self.world.now) {
             Ok(()) => {

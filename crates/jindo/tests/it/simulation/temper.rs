@@ -23,7 +23,7 @@ impl Temper {
         let mut options = calm(random.draw());
         pace(&mut options, random);
         options.faults = faults(random);
-        if random.draw() % 2 == 0 {
+        if random.draw().is_multiple_of(2) {
             caps(&mut options, random);
         }
         options.bucket_at_to = pick(random, &[BucketAtTo::Excluded, BucketAtTo::Included]);

@@ -4,22 +4,22 @@ use super::disk::{self, Platter};
 use super::fuse::Fuse;
 use super::job::Job;
 use super::{ledger, store};
+use futures::StreamExt as _;
+use futures::executor::block_on;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jindo::archive::Ledger as _;
 use jindo::archive::{Archive, Error, Objects, Sqlite};
 use jindo::clock::Random;
 use jindo::extract::{self, Names, Shown, Which};
 use jindo::plan::Window;
 use jindo::run::with_causes;
 use jindo_sim::{Api, Options};
-use futures::StreamExt as _;
-use futures::executor::block_on;
-use jindo::archive::Ledger as _;
 use object_store::ObjectStore as _;
 use object_store::memory::InMemory;
 use object_store::path::Path as Location;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use jiff::Timestamp;
 
 /// The directory, the server, and what time it is.
 #[derive(Debug)]

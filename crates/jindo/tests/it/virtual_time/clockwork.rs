@@ -160,16 +160,14 @@ impl Clockwork<'_> {
             if let Some(event) = event.take() {
                 wake = None;
                 for action in self.machine.step(self.now, event) {
-                    match action {
-                        Action::Wake { at } => {
-                            wake = Some(wake.map_or(at, |other: Timestamp| other.min(at)));
-                        }
-                        Action::Finish { end } => {
-                            assert_eq!(end, End::Done);
-                            return self.outcome(start, planned);
-                        }
-                        other => self.perform(other),
+                    if let Action::Finish { end } = action {
+                        assert_eq!(end, End::Done);
+                        return self.outcome(start, planned);
                     }
+                    if let Action::Wake { at } = action {
+                        wake = Some(wake.map_or(at, |other: Timestamp| other.min(at)));
+                    }
+                    self.perform(action);
                 }
             }
             let next = self.coming.first_key_value().map(|((at, _), _)| *at);
@@ -219,8 +217,12 @@ impl Clockwork<'_> {
                 self.later(way, Coming::Arrives(call));
             }
             Action::Store { call } => self.later(100, Coming::Stored(call)),
-            Action::Complete { .. } => {}
-            other => panic!("nothing is to be learnt here: {other:?}"),
+            Action::Complete { .. } | Action::Wake { .. } | Action::Finish { .. } => {}
+            Action::Discard { .. }
+            | Action::Learn { .. }
+            | Action::SendUnfilled { .. }
+            | Action::GiveUp { .. }
+            | Action::RefuseWindow { .. } => panic!("nothing is to be learnt here: {action:?}"),
         }
     }
 
@@ -245,7 +247,7 @@ impl Clockwork<'_> {
         }
         let left = u32::try_from(free - 1).unwrap_or(0);
         let reset_ms = period_ms - passed_ms;
-        let reset_s = match setting.rounding {
+        let rounded_s = match setting.rounding {
             Rounding::Up => (reset_ms + 999) / 1_000,
             Rounding::Down => reset_ms / 1_000,
             Rounding::Nearest => (reset_ms + 500) / 1_000,
@@ -255,7 +257,7 @@ impl Clockwork<'_> {
             limit: f64::from(setting.limit),
             period_s: f64::from(setting.period_s),
             remaining: f64::from(left),
-            reset_s: f64::from(u32::try_from(reset_s).expect("seconds of a period")),
+            reset_s: f64::from(u32::try_from(rounded_s).expect("seconds of a period")),
         };
         let (least, most) = setting.latency_ms;
         let took = least + self.random.draw() % (most - least + 1);

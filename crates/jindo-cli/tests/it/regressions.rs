@@ -1,0 +1,122 @@
+//! What goes wrong in other exporters, each as it would look here: silent errors in data that looks right.
+
+use crate::support::{
+    DAY_S, START_S, World, assert_equals_the_function, calm, exits, objects, rows, tree, walk,
+};
+use jindo_sim::{Fault, Options, Simulator};
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Columns were filled by position, and a series born later went into another's.
+#[test]
+fn series_that_are_born_and_die_in_any_order_stay_in_their_own_files() {
+    let queries = ["avg:odd.lives{*} by {name}"];
+    let world = World::new(Options { points_max: 300, ..calm() }, &queries);
+    exits(&world.export(3), 0);
+    assert_equals_the_function(&world, &queries, START_S, START_S + 3 * DAY_S);
+}
+
+/// 0.0 became a blank, null crashed, and six decimals were kept of 1e-12.
+#[test]
+fn zeros_stay_zeros_and_small_numbers_keep_their_digits() {
+    let queries = ["avg:odd.values{*}"];
+    let world = World::new(calm(), &queries);
+    exits(&world.export(1), 0);
+    assert_equals_the_function(&world, &queries, START_S, START_S + DAY_S);
+    let values = rows(&world.out().join("csv/odd.values/values.csv"));
+    for odd in [0.0_f64, -0.0, 5e-324, 1e300, 1e-12] {
+        assert!(values.iter().any(|(_, value)| value.to_bits() == odd.to_bits()), "{odd:?}");
+    }
+}
+
+/// Only the first series was kept, groups went without a word, and the key left out the scope.
+#[test]
+fn every_group_of_several_keys_is_kept() {
+    let queries = ["avg:system.cpu.user{*} by {host,env}"];
+    let world = World::new(calm(), &queries);
+    exits(&world.export(1), 0);
+    assert_equals_the_function(&world, &queries, START_S, START_S + DAY_S);
+}
+
+/// The output was removed before the first call had succeeded.
+#[test]
+fn a_bad_key_leaves_yesterdays_export_as_it_was() {
+    let world = World::new(calm(), &["avg:system.cpu.user{*} by {host}"]);
+    exits(&world.export(1), 0);
+    let before = world.tree();
+    let args = world.export_args(START_S, START_S + 2 * DAY_S);
+    exits(&world.command(args).env("DD_API_KEY", "wrong").output().unwrap(), 2);
+    assert_eq!(world.tree(), before);
+}
+
+/// A 429 ended the program, and everything was written at its end.
+#[test]
+fn a_429_on_the_last_call_loses_nothing() {
+    let script = BTreeMap::from([(4, Fault::TooMany)]);
+    let world = World::new(Options { script, ..calm() }, &["avg:system.cpu.user{*} by {host}"]);
+    exits(&world.export(4), 0);
+    assert_eq!((world.stats().query_calls, objects(&world.out())), (5, 4));
+}
+
+/// Windows were written back to back, which was neither JSON nor lines of it.
+#[test]
+fn every_output_parses_on_its_own() {
+    let world = World::new(calm(), &["avg:system.cpu.user{*} by {host}"]);
+    exits(&world.export(2), 0);
+    for (path, bytes) in tree(&world.out()) {
+        let mut reader = csv::Reader::from_reader(&bytes[..]);
+        assert!(reader.records().all(|record| record.is_ok()), "{path}");
+    }
+    let log = &walk(&world.out().join("runs"))[0];
+    let lines: Vec<serde_json::Value> = fs::read_to_string(log)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 2);
+    assert!(lines.iter().all(|line| line["outcome"] == "ok" && line["attempts"] == 1), "{lines:?}");
+    assert!(lines.iter().map(|line| line["points"].as_u64().unwrap()).sum::<u64>() > 0);
+}
+
+/// The last point seen was the watermark: what came later was never asked for.
+#[test]
+fn late_points_arrive_with_the_next_run() {
+    let queries = ["avg:system.cpu.user{*} by {host}"];
+    let late = |options: Options| Options { late_s: 1_800, ..options };
+    let now_s =
+        i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
+    let (from_s, to_s) = (now_s / 60 * 60 - 7_200, now_s / 60 * 60);
+    let world = World::new(late(calm()), &queries);
+    let mut args = world.export_args(from_s, to_s);
+    args.extend(["--settle", "0s"].map(str::to_owned));
+    exits(&world.run(&args), 0);
+    let early = world.tree();
+
+    let clock = Some(Duration::from_secs(now_s.unsigned_abs() + 7_200));
+    let later = Simulator::start(Options { now_at_start: clock, ..late(calm()) }).unwrap();
+    let url = args.iter().position(|arg| arg == "--api-url").unwrap();
+    args[url + 1] = later.url();
+    exits(&world.run(&args), 0);
+    assert_ne!(world.tree(), early);
+    assert_equals_the_function(&world, &queries, from_s, to_s);
+}
+
+/// Local midnights: a day of 23 or 25 hours lost or doubled one.
+#[test]
+fn a_day_of_25_hours_has_25_hours_of_points() {
+    let queries = ["avg:system.cpu.user{*}"];
+    let world = World::new(calm(), &queries);
+    let mut args = world.export_args(0, 1);
+    for (flag, time) in [("--from", "2025-11-02"), ("--to", "2025-11-03")] {
+        let place = args.iter().position(|arg| arg == flag).unwrap();
+        args[place + 1] = time.to_owned();
+    }
+    args.extend(["--timezone", "America/New_York"].map(str::to_owned));
+    exits(&world.run(&args), 0);
+    let text = fs::read_to_string(world.out().join("csv/system.cpu.user/values.csv")).unwrap();
+    assert!(
+        text.contains("2025-11-02 01:59:00-04:00,") && text.contains("2025-11-02 01:00:00-05:00,")
+    );
+    assert_eq!(text.lines().count(), 1 + 25 * 60);
+}
