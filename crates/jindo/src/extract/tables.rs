@@ -344,3 +344,17 @@ fn record<const N: usize>(fields: [&str; N]) -> Vec<u8> {
         .expect("a Vec takes every row, and one row has one length");
     writer.into_inner().expect("a Vec is always flushed")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{json, record};
+
+    #[test]
+    fn what_others_wrote_steers_no_terminal() {
+        let tags = ["host:\u{9b}31m\u{202e}".to_owned(), "a:\u{1b}é".to_owned()];
+        let text = json(&tags);
+        assert_eq!(text, r#"["host:\u009b31m\u202e","a:\u001bé"]"#);
+        assert_eq!(serde_json::from_str::<Vec<String>>(&text).unwrap(), tags);
+        assert_eq!(record(["a\u{9b}", "b\r\n"]), "a\u{fffd},b\u{fffd}\u{fffd}\n".as_bytes());
+    }
+}
