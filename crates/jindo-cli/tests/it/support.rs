@@ -171,9 +171,12 @@ pub(crate) fn rows(path: &Path) -> Vec<(i64, f64)> {
     reader.records().map(|record| row(record.unwrap())).collect()
 }
 
-/// Every file below `folder`, in order.
+/// Every file below `folder`, in order; none where there is no folder.
 pub(crate) fn walk(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
+    if !folder.exists() {
+        return found;
+    }
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
