@@ -10,6 +10,9 @@ use jindo::run::{End, Outcome};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+/// Times of a run are worth telling from here on: below, they are this machine's and not the limit's.
+const TIME_TOLD_S: u64 = 60;
+
 /// Everything that is told of an export.
 #[derive(Debug)]
 pub(crate) struct Told {
@@ -79,14 +82,15 @@ fn finished(told: &Told, files: &Summary) -> String {
     format!("{head} in {}\n{text}", seconds(told.took.as_secs().unsigned_abs()))
 }
 
+/// What was promised after the first answer against what it took.
 fn promise(kept: &Kept) -> String {
-    format!(
-        "{} in {}, after the first answer; it took {} in {}",
-        counted(kept.promised_calls, "call", "calls"),
-        seconds(kept.promised_s),
-        counted(kept.made_calls, "call", "calls"),
-        seconds(kept.took_s),
-    )
+    let (promised, made) = (count(kept.promised_calls), count(kept.made_calls));
+    let calls = if kept.promised_calls == 1 { "call" } else { "calls" };
+    if kept.promised_s.max(kept.took_s) < TIME_TOLD_S {
+        return format!("{promised} {calls} after the first answer; it took {made}");
+    }
+    let (secs, took) = (seconds(kept.promised_s), seconds(kept.took_s));
+    format!("{promised} {calls} in {secs} after the first answer; it took {made} in {took}")
 }
 
 fn calls(told: &Told) -> String {
@@ -124,5 +128,21 @@ pub(crate) fn next(told: &Told) -> String {
         Some(_) => format!(
             "Next: jindo verify {dir} checks every file; jindo export --out {dir} again brings it up to date.\n"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_promise_stands_beside_what_came_of_it() {
+        let mut kept = Kept { promised_calls: 12, promised_s: 1, made_calls: 14, took_s: 7 };
+        assert_eq!(promise(&kept), "12 calls after the first answer; it took 14");
+        (kept.promised_s, kept.took_s) = (1_620, 1_690);
+        assert_eq!(
+            promise(&kept),
+            "12 calls in 27 min after the first answer; it took 14 in 28 min"
+        );
     }
 }
