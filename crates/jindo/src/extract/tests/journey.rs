@@ -84,6 +84,7 @@ fn a_file_per_series_and_a_row_per_fate() {
             empty: 1,
             partial: 1,
             given_up: 1,
+            expired: 0,
             refused: 1,
             untagged: 1,
             earlier: 1,
