@@ -1,6 +1,6 @@
 //! First contact: whose organisation the keys open, and which key is wrong when none opens.
 
-use crate::export::Access;
+use crate::settings::Access;
 use crate::words::{Failed, Usage};
 use jindo::archive::{Archive, Organisation};
 use jindo::clock::entropy;

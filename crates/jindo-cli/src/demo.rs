@@ -1,8 +1,9 @@
 //! `jindo demo`: the whole job on a simulated organisation inside this process.
 
 use crate::args::{self, Arguments, Command};
-use crate::export::{Access, exit_code, export};
+use crate::export::{exit_code, export};
 use crate::screen;
+use crate::settings::Access;
 use crate::summary;
 use anyhow::Context as _;
 use clap::Parser as _;

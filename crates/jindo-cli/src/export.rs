@@ -3,10 +3,10 @@
 use crate::args;
 use crate::asked::{Asked, Words, understand};
 use crate::contact::{self, Acquaintance};
-use crate::planning::{self, brief, existing, last_words, learnt_limits};
+use crate::planning::{self, brief, existing, last_words};
 use crate::progress::{Kept, Shown};
 use crate::screen;
-use crate::settings::Environment;
+use crate::settings::{Access, Environment};
 use crate::summary::{self, Told};
 use crate::words::{Failed, Usage};
 use anyhow::Context as _;
@@ -16,22 +16,15 @@ use jindo::archive::{Archive, Holder, Line, QueryId, Registered, Request};
 use jindo::clock::{Clock, entropy};
 use jindo::extract::{self, Directory, Which};
 use jindo::plan::{Limits, Plan};
-use jindo::request::{Client, Endpoint, Keys};
-use jindo::run::{Doors, End, Mission, Outcome, RunLog, Settings, drive};
+use jindo::request::Client;
+use jindo::run::{
+    Doors, End, Mission, Outcome, RunLog, Settings, as_registered, closed, drive, learnt_limits,
+};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Queries whose files are made between two looks for an interruption: a second's work, and one sync.
 const QUERIES_AT_A_TIME: usize = 16;
-
-/// The job's parts that do not come from the command line: `jindo demo` brings its own.
-#[derive(Debug)]
-pub(crate) struct Access {
-    /// How the site is called in words and in the ledger.
-    pub(crate) site: String,
-    pub(crate) endpoint: Endpoint,
-    pub(crate) keys: Keys,
-}
 
 /// `jindo export`: again = continue.
 pub(crate) fn run(
@@ -196,9 +189,9 @@ fn planned(
     let coverage = archive.coverage_all()?;
     let covered: Vec<_> = registered
         .iter()
-        .map(|query| planning::closed(coverage.get(&query.id).map_or(&[], Vec::as_slice)))
+        .map(|query| closed(coverage.get(&query.id).map_or(&[], Vec::as_slice)))
         .collect();
-    let queries = registered.iter().map(planning::as_registered).collect();
+    let queries = registered.iter().map(as_registered).collect();
     let plan = Plan::new(asked.range, queries, &covered, learnt_limits(archive)?, clock.now());
     Ok((plan, registered))
 }

@@ -6,10 +6,11 @@ use crate::moment::{self, length_in_words};
 use crate::screen;
 use crate::words::{count, counted, seconds, size};
 use jiff::{SignedDuration, Timestamp};
-use jindo::archive::{Archive, Coverage, Registered};
+use jindo::archive::{Archive, Registered};
 use jindo::clock::Clock;
 use jindo::plan::{Limits, Pace, Plan, RETENTION, Window};
 use jindo::query::{Interval, Query};
+use jindo::run::{as_registered, closed, learnt_limits};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -79,36 +80,6 @@ pub(crate) fn plan(
         }
     }
     Ok(Plan::new(asked.range, queries, &covered, limits, now))
-}
-
-/// The query as the ledger knows it: perhaps with a substitute, perhaps given up and so alone until it proves itself.
-pub(crate) fn as_registered(known: &Registered) -> Query {
-    Query {
-        written: known.written.clone(),
-        sent: known.sent.clone(),
-        unfilled: known.unfilled.clone(),
-        interval: known.interval,
-        alone: known.alone || known.given_up.is_some(),
-    }
-}
-
-/// What need not be asked again: everything but open stretches.
-pub(crate) fn closed(coverage: &[Coverage]) -> Vec<Window> {
-    coverage.iter().filter(|covered| !covered.open).map(|covered| covered.window).collect()
-}
-
-/// The limits as earlier runs learnt them.
-pub(crate) fn learnt_limits(archive: &Archive) -> anyhow::Result<Limits> {
-    let mut limits = Limits::ASSUMED;
-    for learnt in archive.learnt()? {
-        match learnt.name.as_str() {
-            "points" => limits.points = u32::try_from(learnt.value).unwrap_or(limits.points),
-            "queries" => limits.queries = usize::try_from(learnt.value).unwrap_or(limits.queries),
-            "url" => limits.url = usize::try_from(learnt.value).unwrap_or(limits.url),
-            _ => {}
-        }
-    }
-    Ok(limits)
 }
 
 /// Calls that the known script makes for the same job.

@@ -9,6 +9,15 @@ use jindo::secret::Secret;
 /// The site of Datadog's first region.
 const SITE_DEFAULT: &str = "datadoghq.com";
 
+/// The job's parts that do not come from the command line: `jindo demo` brings its own.
+#[derive(Debug)]
+pub(crate) struct Access {
+    /// How the site is called in words and in the ledger.
+    pub(crate) site: String,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) keys: Keys,
+}
+
 /// What the environment says.
 #[derive(Debug)]
 pub(crate) struct Environment {

@@ -10,6 +10,7 @@ mod driver;
 mod log;
 mod machine;
 mod report;
+mod resume;
 mod shelf;
 mod subject;
 
@@ -18,6 +19,7 @@ pub use driver::{Doors, Mission, Outcome, drive, note, with_causes};
 pub use log::RunLog;
 pub use machine::Machine;
 pub use report::Report;
+pub use resume::{as_registered, closed, learnt_limits};
 pub use shelf::{Shelf, list};
 
 #[cfg(test)]

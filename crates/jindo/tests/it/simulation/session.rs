@@ -9,9 +9,11 @@ use jiff::{SignedDuration, Timestamp};
 use jindo::archive::{Archive, QueryId, Registered};
 use jindo::extract::{self, Which};
 use jindo::plan::{Limits, Pace, Plan, Window};
-use jindo::query::Query;
 use jindo::request::{Reply, Reserve};
-use jindo::run::{Action, Ask, Call, End, Event, Machine, Mission, Settings, Shelf, list, note};
+use jindo::run::{
+    Action, Ask, Call, End, Event, Machine, Mission, Settings, Shelf, as_registered, closed, list,
+    note,
+};
 use std::collections::BTreeMap;
 
 /// Actions of one run, at most: far more than any job here needs, so that a run that does not end is a failed test.
@@ -165,25 +167,14 @@ fn planned(
 ) -> Result<(Plan, Vec<Registered>), Broke> {
     let registered = archive.queries()?;
     let covered: Vec<Vec<Window>> =
-        registered.iter().map(|query| closed(archive, query.id)).collect::<Result<_, _>>()?;
+        registered.iter().map(|query| covered(archive, query.id)).collect::<Result<_, _>>()?;
     let queries = registered.iter().map(as_registered).collect();
     let plan = Plan::new(world.job.range, queries, &covered, limits, world.now);
     Ok((plan, registered))
 }
 
-fn closed(archive: &Archive, query: QueryId) -> Result<Vec<Window>, Broke> {
-    let coverage = archive.coverage(query)?;
-    Ok(coverage.iter().filter(|covered| !covered.open).map(|covered| covered.window).collect())
-}
-
-fn as_registered(known: &Registered) -> Query {
-    Query {
-        written: known.written.clone(),
-        sent: known.sent.clone(),
-        unfilled: known.unfilled.clone(),
-        interval: known.interval,
-        alone: known.alone || known.given_up.is_some(),
-    }
+fn covered(archive: &Archive, query: QueryId) -> Result<Vec<Window>, Broke> {
+    Ok(closed(&archive.coverage(query)?))
 }
 
 struct Run<'a> {
@@ -314,7 +305,7 @@ impl Run<'_> {
     fn store(&mut self, call: Call) {
         let ask = &self.asks[&call];
         for &query in &ask.queries {
-            let Ok(covered) = closed(self.archive, self.mission.ids[query]) else { continue };
+            let Ok(covered) = covered(self.archive, self.mission.ids[query]) else { continue };
             let again = covered.iter().find(|window| window.intersect(ask.window).is_some());
             assert!(again.is_none(), "query {query} was covered in {again:?}: {ask:?}");
         }
