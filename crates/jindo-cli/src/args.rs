@@ -149,6 +149,29 @@ pub struct Plan {
     pub json: bool,
     #[command(flatten)]
     pub wanted: Wanted,
+    #[command(flatten)]
+    pub unused: Unused,
+}
+
+/// What an export is given besides: a command line stays right when `export` becomes `plan`, which needs none of it.
+#[derive(Debug, Clone, Args)]
+pub struct Unused {
+    #[arg(long, hide = true)]
+    site: Option<String>,
+    #[arg(long, hide = true)]
+    api_url: Option<String>,
+    #[arg(long, hide = true)]
+    ca_file: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    concurrency: Option<u16>,
+    #[arg(long, hide = true, value_parser = reserve)]
+    reserve: Option<Reserve>,
+    #[arg(long, hide = true)]
+    max_calls: Option<u64>,
+    #[arg(long, hide = true)]
+    progress: Option<ProgressStyle>,
+    #[arg(long, hide = true)]
+    accept_partial: bool,
 }
 
 #[derive(Debug, Args)]

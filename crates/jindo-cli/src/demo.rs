@@ -37,10 +37,11 @@ pub(crate) fn run(
         list.display(),
         command.out.display(),
     ));
+    let patience = std::time::Duration::from_mins(1);
     let access = || {
         Ok(Access {
             site: "the simulated organisation".into(),
-            endpoint: Endpoint { url: simulator.url(), extra_roots: Vec::new() },
+            endpoint: Endpoint { url: simulator.url(), extra_roots: Vec::new(), patience },
             keys: Keys { api: Secret::new(API_KEY), application: Secret::new(APP_KEY) },
         })
     };

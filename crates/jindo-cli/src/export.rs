@@ -34,7 +34,7 @@ pub(crate) fn run(
 ) -> anyhow::Result<u8> {
     let environment = Environment::read();
     let access = || {
-        let (site, endpoint) = environment.endpoint(&command.place)?;
+        let (site, endpoint) = environment.endpoint(&command.place, command.pace.give_up_after)?;
         Ok(Access { site, endpoint, keys: environment.keys()? })
     };
     let told = export(command, &access, clock, interrupted)?;
@@ -80,13 +80,7 @@ pub(crate) fn export(
         _ => (Outcome { end: End::Done, calls: 0, points: 0 }, None),
     };
     let files = extract_all(&archive, &command.out, &shown, interrupted)?;
-    if let End::Failed { why } = &outcome.end {
-        return Err(Failed::new(
-            why.clone(),
-            "what was fetched is kept; the same command continues",
-        )
-        .into());
-    }
+    check_end(&outcome)?;
     Ok(Told {
         plan,
         outcome,
@@ -295,7 +289,7 @@ impl Run<'_> {
     }
 }
 
-/// Keys that are refused end with a sentence that says which.
+/// Keys that are refused from the start end with a sentence that says which.
 fn check_keys(
     outcome: &Outcome,
     client: &Client,
@@ -306,13 +300,27 @@ fn check_keys(
         End::Forbidden { words, after_success: false } => {
             Err(contact::which_key(client, access, known, words))
         }
-        End::Forbidden { words, after_success: true } => Err(Failed::new(
+        End::Forbidden { after_success: true, .. }
+        | End::Done
+        | End::OutOfCalls
+        | End::Interrupted
+        | End::Failed { .. } => Ok(()),
+    }
+}
+
+/// A run that broke off says why, once the files show what it brought.
+fn check_end(outcome: &Outcome) -> anyhow::Result<()> {
+    let (text, hint) = match &outcome.end {
+        End::Failed { why } => {
+            (why.clone(), "what was fetched is kept; the same command continues")
+        }
+        End::Forbidden { words, .. } => (
             format!("the keys worked and are now refused: {words}"),
             "what was fetched is kept; with valid keys the same command continues",
-        )
-        .into()),
-        End::Done | End::OutOfCalls | End::Interrupted | End::Failed { .. } => Ok(()),
-    }
+        ),
+        End::Done | End::OutOfCalls | End::Interrupted => return Ok(()),
+    };
+    Err(Failed::new(text, hint).into())
 }
 
 pub(crate) fn exit_code(told: &Told, command: &args::Export) -> u8 {

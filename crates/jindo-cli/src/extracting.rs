@@ -21,6 +21,8 @@ pub(crate) fn run(
         let shown = shown(&archive, command.timezone.as_deref())?;
         extract::elsewhere(&archive, &Directory::of_copy(out), &shown)?
     } else {
+        // A mistyped name must not become a directory.
+        drop(Archive::read(&command.dir)?);
         let archive = match Archive::open(&command.dir, &holder(clock)) {
             // An export is fetching: what it has fetched so far can be shown all the same.
             Err(Error::Busy { .. }) => Archive::beside(&command.dir)?,

@@ -25,7 +25,8 @@ use jindo::clock::System;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Runs one command line. Exit codes: 0 complete, 1 failed, 2 wrong usage, 3 gaps remain, 130 interrupted.
 pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -49,26 +50,43 @@ pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(command: &Command) -> anyhow::Result<u8> {
     let clock = System::new();
-    let interrupted = interruption()?;
     match command {
-        Command::Demo(command) => demo::run(command, &clock, &interrupted),
+        Command::Demo(command) => demo::run(command, &clock, interruption()?.as_ref()),
         Command::Plan(command) => planning::run(command, &clock),
-        Command::Export(command) => export::run(command, &clock, &interrupted),
+        Command::Export(command) => export::run(command, &clock, interruption()?.as_ref()),
         Command::Status(command) => status::run(command),
         Command::Verify(command) => verifying::run(command, &clock),
-        Command::Extract(command) => extracting::run(command, &clock, &interrupted),
+        Command::Extract(command) => extracting::run(command, &clock, interruption()?.as_ref()),
         Command::Simulate(command) => simulating::run(command),
     }
 }
 
-/// Set by the first SIGINT or SIGTERM; a second one ends the process at once: recovery is start-up.
+/// How often the guard of an interruption looks up.
+const LOOK_UP_EVERY: Duration = Duration::from_millis(100);
+
+/// An interrupted process ends within 5 s, wherever it is.
+const ENDS_WITHIN: Duration = Duration::from_millis(4_800);
+
+/// Set by the first SIGINT or SIGTERM. A second one ends the process at once, and so does a first one that nobody heeds
+/// in time (a server that hangs at first contact): recovery is start-up.
 fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))?;
         signal_hook::flag::register(signal, Arc::clone(&flag))?;
     }
+    let heard = Arc::clone(&flag);
+    std::thread::spawn(move || end_in_time(&heard));
     Ok(flag)
+}
+
+#[expect(clippy::disallowed_methods, clippy::exit, reason = "the last resort of an interruption")]
+fn end_in_time(interrupted: &AtomicBool) {
+    while !interrupted.load(Ordering::Relaxed) {
+        std::thread::sleep(LOOK_UP_EVERY);
+    }
+    std::thread::sleep(ENDS_WITHIN);
+    std::process::exit(130);
 }
 
 fn log(verbose: u8) {

@@ -3,6 +3,7 @@
 use crate::args::Where;
 use crate::words::Usage;
 use anyhow::Context as _;
+use jiff::SignedDuration;
 use jindo::request::{Endpoint, Keys};
 use jindo::secret::Secret;
 
@@ -55,7 +56,12 @@ impl Environment {
     }
 
     /// Where the API is: `--api-url`, `--site`, `DD_SITE`, or Datadog's first site.
-    pub(crate) fn endpoint(&self, place: &Where) -> anyhow::Result<(String, Endpoint)> {
+    pub(crate) fn endpoint(
+        &self,
+        place: &Where,
+        patience: SignedDuration,
+    ) -> anyhow::Result<(String, Endpoint)> {
+        let patience = std::time::Duration::try_from(patience).unwrap_or_default();
         let site = place.site.as_ref().or(self.site.as_ref()).map_or(SITE_DEFAULT, String::as_str);
         let (site, url) = match &place.api_url {
             Some(url) => (host_name(url), checked(url)?),
@@ -67,7 +73,7 @@ impl Environment {
             }
             None => Vec::new(),
         };
-        Ok((site, Endpoint { url, extra_roots }))
+        Ok((site, Endpoint { url, extra_roots, patience }))
     }
 }
 

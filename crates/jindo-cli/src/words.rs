@@ -57,7 +57,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| {
         let usage = cause.downcast_ref::<Usage>().and_then(|usage| usage.hint.clone());
         let failed = || cause.downcast_ref::<Failed>().map(|failed| failed.hint.clone());
-        usage.or_else(failed).or_else(|| disk_hint(cause))
+        usage.or_else(failed).or_else(|| disk_hint(cause)).or_else(|| occupied_hint(cause))
     })
 }
 
@@ -75,11 +75,18 @@ fn disk_hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     Some(format!("{remedy}; what was fetched is kept, and the same command continues"))
 }
 
+fn occupied_hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
+    use jindo::extract::Error::Occupied;
+    let occupied = matches!(cause.downcast_ref(), Some(Occupied { .. }));
+    occupied.then(|| "name a place without files of an earlier extract, or remove them".to_owned())
+}
+
 /// 2 when the user can mend it before anything happens, else 1.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     use jindo::archive::Error as Archive;
     let is_usage = error.chain().any(|cause| {
         cause.is::<Usage>()
+            || matches!(cause.downcast_ref(), Some(jindo::extract::Error::Occupied { .. }))
             || matches!(
                 cause.downcast_ref::<Archive>(),
                 Some(

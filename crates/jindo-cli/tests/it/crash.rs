@@ -123,3 +123,19 @@ fn a_second_writer_is_refused_naming_the_first() {
     child.wait().unwrap();
     exits(&world.export(DAYS), 0);
 }
+
+/// A server that accepts and never answers: the first contact hangs, and an interruption ends it all the same.
+#[test]
+#[cfg(unix)]
+fn an_interruption_is_heeded_while_the_first_contact_hangs() {
+    let world = world();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut args = world.export_args(crate::support::START_S, crate::support::START_S + 60);
+    let url = args.iter().position(|arg| arg == "--api-url").unwrap();
+    args[url + 1] = format!("http://{}", silent.local_addr().unwrap());
+    let child = world.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let _held = silent.accept().unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    exits(&child.wait_with_output().unwrap(), 130);
+}

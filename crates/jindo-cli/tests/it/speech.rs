@@ -323,3 +323,32 @@ fn the_directory_cannot_be_guessed_wrong() {
     "#]],
     );
 }
+
+#[test]
+fn a_mistyped_directory_is_not_made() {
+    let world = World::new(calm(), &ONE);
+    exits(&world.run(["extract", "nowhere"]), 2);
+    assert!(!world.path("nowhere").exists());
+}
+
+#[test]
+fn plan_takes_what_export_takes() {
+    let world = World::new(calm(), &ONE);
+    let mut args = world.export_args(START_S, START_S + DAY_S);
+    args[0] = "plan".to_owned();
+    args.extend(
+        ["--concurrency", "4", "--reserve", "20%", "--max-calls", "3", "--accept-partial"]
+            .map(str::to_owned),
+    );
+    exits(&world.run(args), 0);
+}
+
+#[test]
+fn a_place_with_files_is_not_extracted_into_twice() {
+    let world = World::new(calm(), &ONE);
+    exits(&world.export(1), 0);
+    exits(&world.run(["extract", "out", "--out", "copy"]), 0);
+    let again = world.run(["extract", "out", "--out", "copy"]);
+    exits(&again, 2);
+    assert!(said(&world, &again).contains("hint: name a place without files"));
+}

@@ -20,6 +20,9 @@ const READ_TIMEOUT: Duration = Duration::from_secs(90);
 /// One call from the first byte to the last: what is drip-fed longer is as good as lost.
 const CALL_TIMEOUT: Duration = Duration::from_mins(5);
 
+/// A call of the first contact, which nobody should wait for longer than for a page.
+const CONTACT_TIMEOUT: Duration = Duration::from_secs(15);
+
 const API_KEY: HeaderName = HeaderName::from_static("dd-api-key");
 const APPLICATION_KEY: HeaderName = HeaderName::from_static("dd-application-key");
 
@@ -37,6 +40,8 @@ pub struct Endpoint {
     pub url: String,
     /// PEM certificates trusted besides the system's (`--ca-file`).
     pub extra_roots: Vec<u8>,
+    /// No call waits longer than the run itself would for a success.
+    pub patience: Duration,
 }
 
 /// A client that cannot be made: a matter of configuration.
@@ -83,6 +88,7 @@ pub struct Client {
     runtime: Runtime,
     http: reqwest::Client,
     url: String,
+    patience: Duration,
 }
 
 /// Is given up without waiting: a name that is being looked up would hold the end of the process for a minute.
@@ -126,8 +132,8 @@ impl Client {
             .user_agent(concat!("jindo/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none()) // a redirect would carry the keys to another host
             .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .timeout(CALL_TIMEOUT);
+            .read_timeout(READ_TIMEOUT.min(endpoint.patience))
+            .timeout(CALL_TIMEOUT.min(endpoint.patience));
         let roots = Certificate::from_pem_bundle(&endpoint.extra_roots);
         for root in roots.map_err(|error| Error::Certificates(reasons(&error)))? {
             builder = builder.add_root_certificate(root);
@@ -137,7 +143,8 @@ impl Client {
         }
         let http = builder.build().map_err(|error| Error::Setup(reasons(&error)))?;
         let runtime = Runtime::start().map_err(|error| Error::Setup(error.to_string()))?;
-        Ok(Self { runtime, http, url: endpoint.url.trim_end_matches('/').to_owned() })
+        let url = endpoint.url.trim_end_matches('/').to_owned();
+        Ok(Self { runtime, http, url, patience: endpoint.patience })
     }
 
     /// `GET /api/v1/query`: `list` is a comma list of queries, times are seconds, `to` is the window's end. Returns at once;
@@ -174,7 +181,10 @@ impl Client {
     }
 
     fn wait(&self, path: &str) -> reqwest::Result<Response> {
-        let call = self.http.get(format!("{}{path}", self.url));
+        let call = self
+            .http
+            .get(format!("{}{path}", self.url))
+            .timeout(CONTACT_TIMEOUT.min(self.patience));
         // Not `block_on(call.send())`: a call must begin on the runtime.
         self.runtime.get().block_on(async { call.send().await })
     }

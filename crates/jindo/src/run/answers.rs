@@ -411,12 +411,15 @@ impl Machine {
         let Some(since) = self.trouble.since else { return };
         if now.duration_since(since) >= self.settings.give_up_after {
             let what = self.trouble.what.clone().unwrap_or_default();
-            let minutes = self.settings.give_up_after.as_mins();
+            let patience = self.settings.give_up_after;
+            let waited = if patience < SignedDuration::from_mins(2) {
+                format!("{} seconds", patience.as_secs())
+            } else {
+                format!("{} minutes", patience.as_mins())
+            };
             self.end(
                 End::Failed {
-                    why: format!(
-                        "no answer came through for {minutes} minutes; the last failure: {what}"
-                    ),
+                    why: format!("no answer came through for {waited}; the last failure: {what}"),
                 },
                 now,
             );
