@@ -24,6 +24,8 @@ pub struct Options {
     pub organisation: Arc<Organisation>,
     pub api_keys: Vec<String>,
     pub app_keys: Vec<String>,
+    /// After so many query calls every key is refused; `None` is never.
+    pub revoked_after: Option<u64>,
     /// A UUID, as `GET /api/v2/current_user` tells it.
     pub org_id: String,
     /// Points per series; 1500. (DOC)
@@ -115,6 +117,7 @@ impl Options {
             organisation: Arc::new(Organisation::built_in(seed)),
             api_keys: vec![API_KEY.to_owned()],
             app_keys: vec![APP_KEY.to_owned()],
+            revoked_after: None,
             org_id: "5f3c1a52-0d0e-11ec-8a1b-da7ad0900002".to_owned(),
             points_max: 1_500,
             over_points: OverPoints::Coarser,

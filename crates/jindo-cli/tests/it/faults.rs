@@ -1,6 +1,6 @@
 //! A server that fails: nothing is lost, nothing wrong is written, and each fault costs one call.
 
-use crate::support::{DAY_S, START_S, World, calm, exits};
+use crate::support::{DAY_S, START_S, World, calm, exits, objects};
 use jindo_sim::{Options, built_in_queries};
 
 fn queries(count: usize) -> Vec<String> {
@@ -53,7 +53,23 @@ fn one_bad_query_is_given_up_and_the_others_are_complete() {
 }
 
 #[test]
-fn a_key_revoked_in_the_middle_stops_at_once_and_loses_nothing() {
+fn keys_revoked_in_the_middle_stop_at_once_and_lose_nothing() {
+    let all = queries(35);
+    let all: Vec<_> = all.iter().map(String::as_str).collect();
+    let world = World::new(Options { revoked_after: Some(3), ..calm() }, &all);
+    let mut args = world.export_args(START_S, START_S + 8 * DAY_S);
+    args.extend(["--concurrency", "1"].map(str::to_owned));
+    let output = world.run(&args);
+    exits(&output, 1);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("the keys worked and are now refused: Forbidden"), "{said}");
+    assert_eq!((world.stats().query_calls, objects(&world.out())), (3, 3));
+    let table = String::from_utf8(world.tree()["queries.csv"].clone()).unwrap();
+    assert_eq!(table.lines().filter(|line| line.contains(",partial,")).count(), 35, "{table}");
+}
+
+#[test]
+fn calls_stop_at_the_most_and_the_next_run_goes_on() {
     let all = queries(70);
     let all: Vec<_> = all.iter().map(String::as_str).collect();
     let world = World::new(calm(), &all);

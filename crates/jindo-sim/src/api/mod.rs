@@ -144,6 +144,11 @@ impl Api {
         if route == Route::Stats {
             return Admitted::Answer(Response::json(200, self.stats().to_json()));
         }
+        let revoked =
+            self.options.revoked_after.is_some_and(|calls| self.stats.query_calls >= calls);
+        if revoked {
+            return Admitted::Answer(errors::edge(403, "Forbidden"));
+        }
         if let Some(refused) =
             errors::unauthorised(&self.options, request, route == Route::Validate)
         {

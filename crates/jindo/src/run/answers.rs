@@ -2,7 +2,7 @@
 
 use super::action::{Action, Call, End, Facts};
 use super::diagnosis::{Conclusion, Refusal, Verdict};
-use super::machine::{Flight, Machine, Trouble, Trust};
+use super::machine::{Flight, GRACE, Machine, Trouble, Trust};
 use super::subject::{Job, Purpose, Travels, buckets};
 use crate::plan::{Limits, Task, arrange, union};
 use crate::query::Interval;
@@ -123,7 +123,8 @@ impl Machine {
         match failure {
             Failure::Forbidden { words } => {
                 let after_success = self.succeeded_at.is_some();
-                self.end(End::Forbidden { words, after_success }, now);
+                let grace = if after_success { now + GRACE } else { now };
+                self.end(End::Forbidden { words, after_success }, grace);
             }
             Failure::Limited { .. } => self.limited(now, job, rate),
             Failure::Transient { what } => self.transient(now, job, what, actions),

@@ -13,8 +13,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// Decoded bodies in flight together, by expectation. With one more being parsed and written a run stays under 200 MB.
 const BYTES_IN_FLIGHT_MAX: f64 = (96_u32 << 20) as f64;
 
-/// After an interruption, answers under way may still come in within this time; the process ends within 5 s.
-const GRACE: SignedDuration = SignedDuration::from_secs(3);
+/// After an interruption, or when the keys are refused, answers under way may still come in within this time: they are paid
+/// for. An interrupted process ends within 5 s.
+pub(super) const GRACE: SignedDuration = SignedDuration::from_secs(3);
 
 #[derive(Debug)]
 pub(super) struct Flight {
