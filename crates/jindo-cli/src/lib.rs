@@ -86,6 +86,7 @@ fn end_in_time(interrupted: &AtomicBool) {
         std::thread::sleep(LOOK_UP_EVERY);
     }
     std::thread::sleep(ENDS_WITHIN);
+    screen::remark("interrupted; everything that came in is kept, the same command continues\n");
     std::process::exit(130);
 }
 

@@ -15,7 +15,7 @@ const BYTES_IN_FLIGHT_MAX: f64 = (96_u32 << 20) as f64;
 
 /// After an interruption, or when the keys are refused, answers under way may still come in within this time: they are paid
 /// for. An interrupted process ends within 5 s.
-pub(super) const GRACE: SignedDuration = SignedDuration::from_secs(3);
+pub(super) const GRACE: SignedDuration = SignedDuration::from_secs(2);
 
 #[derive(Debug)]
 pub(super) struct Flight {
