@@ -31,7 +31,7 @@ fn every_value_is_the_functions_with_the_end_excluded_or_included() {
 fn every_value_is_the_functions_under_any_cap_on_points() {
     for points_max in [350, 300] {
         for over_points in [OverPoints::Coarser, OverPoints::Refused] {
-            check(Options { points_max, over_points, ..calm() }, START_S, START_S + 2 * DAY_S);
+            check(Options { points_max, over_points, ..calm() }, START_S, START_S + 8 * DAY_S);
         }
     }
 }
@@ -39,7 +39,7 @@ fn every_value_is_the_functions_under_any_cap_on_points() {
 #[test]
 fn every_value_is_the_functions_with_few_queries_a_call() {
     for queries_max in [3, 1] {
-        check(Options { queries_max: Some(queries_max), ..calm() }, START_S, START_S + 2 * DAY_S);
+        check(Options { queries_max: Some(queries_max), ..calm() }, START_S, START_S + 8 * DAY_S);
     }
 }
 
