@@ -51,8 +51,9 @@ pub(crate) fn export(
     interrupted: &AtomicBool,
 ) -> anyhow::Result<Told> {
     let started = clock.now();
-    let asked = ask(command, clock)?;
     let before = existing(&command.out)?;
+    let last = last_words(before.as_ref())?;
+    let asked = understand(Words::new(&command.wanted, last)?, command.pace.settle, started)?;
     let limits = before.as_ref().filter(|_| !command.forget).map(learnt_limits).transpose()?;
     let plan = planning::plan(&asked, before.as_ref(), limits.unwrap_or(Limits::ASSUMED), started)?;
     drop(before);
@@ -89,11 +90,6 @@ pub(crate) fn export(
         dir: command.out.clone(),
         took: clock.now().duration_since(started),
     })
-}
-
-fn ask(command: &args::Export, clock: &dyn Clock) -> anyhow::Result<Asked> {
-    let last = last_words(existing(&command.out)?.as_ref())?;
-    understand(Words::new(&command.wanted, last)?, command.pace.settle, clock.now())
 }
 
 fn say_plan(asked: &Asked, plan: &Plan, command: &args::Export, now: Timestamp) {
