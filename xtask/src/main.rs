@@ -1,7 +1,9 @@
-//! Chores around jindo that are no part of it: man pages, completions, measurements. Writes below `target/` only, and
+//! Chores around jindo that are no part of it: man pages, completions, measurements, campaigns. Writes below `target/` only, and
 //! never reaches beyond this machine.
 #![expect(clippy::print_stdout, reason = "a chore reports to whoever typed it")]
 
+#[cfg(unix)]
+mod endure;
 mod measure;
 mod pages;
 mod process;
@@ -24,6 +26,9 @@ enum Chore {
     Man,
     /// Write the completions of five shells to target/completions
     Completions,
+    /// Kill an export some hundred times, compare it with an undisturbed one, and print what was survived
+    #[cfg(unix)]
+    Endure(endure::Arguments),
     /// Export the built-in list from a simulated organisation and print calls, time, points and memory
     Measure(measure::Arguments),
 }
@@ -33,6 +38,8 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().chore {
         Chore::Man => told(&pages::man(&target.join("man"))?),
         Chore::Completions => told(&pages::completions(&target.join("completions"))?),
+        #[cfg(unix)]
+        Chore::Endure(arguments) => endure::run(&arguments, &target)?,
         Chore::Measure(arguments) => measure::run(&arguments, &target)?,
     }
     Ok(())

@@ -3,7 +3,7 @@
 
 use crate::process::{Simulator, Watched, watch};
 use anyhow::{Context as _, ensure};
-use std::fmt::Write as _;
+use std::fmt::{Display, Formatter, Write as _};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,14 +13,19 @@ use std::str::FromStr;
 const SCRIPT_CALLS_PER_DAY: u64 = 6;
 
 /// The keys that a simulated organisation accepts; they open nothing else.
-const KEYS: [(&str, &str); 2] = [("DD_API_KEY", "sim-api-key"), ("DD_APP_KEY", "sim-app-key")];
+pub(crate) const KEYS: [(&str, &str); 2] =
+    [("DD_API_KEY", "sim-api-key"), ("DD_APP_KEY", "sim-app-key")];
+
+/// The query of `jindo simulate --wide`, one a line.
+const WIDE: &str = "avg:wide.gauge{*} by {id}\n";
 
 /// A proxy on the way to this machine's own simulator would be measured with it.
-const PROXIES: [&str; 4] = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+pub(crate) const PROXIES: [&str; 4] = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// What to export, such as 579x8: the first so many of the built-in list's 579 queries. Repeatable
+    /// What to export, such as 579x8: the first so many of the built-in list's 579 queries; or one query of so many series,
+    /// such as wide10000x1. Repeatable
     #[arg(value_name = "QUERIESxDAYS", default_values = ["579x8", "20x96"])]
     jobs: Vec<Job>,
     /// Measure this binary instead of building one
@@ -38,7 +43,18 @@ pub(crate) struct Arguments {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Job {
     queries: usize,
+    /// Of the one query, instead of the built-in list.
+    wide: Option<usize>,
     days: u32,
+}
+
+impl Display for Job {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self.wide {
+            Some(series) => write!(f, "wide{series}x{}", self.days),
+            None => write!(f, "{}x{}", self.queries, self.days),
+        }
+    }
 }
 
 impl FromStr for Job {
@@ -47,11 +63,15 @@ impl FromStr for Job {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let read = || {
             let (queries, days) = text.split_once('x')?;
-            Some(Self { queries: queries.parse().ok()?, days: days.parse().ok()? })
+            let days = days.parse().ok()?;
+            let Some(series) = queries.strip_prefix("wide") else {
+                return Some(Self { queries: queries.parse().ok()?, wide: None, days });
+            };
+            Some(Self { queries: 1, wide: Some(series.parse().ok()?), days })
         };
         read()
-            .filter(|job| job.queries > 0 && job.days > 0)
-            .ok_or_else(|| "QUERIESxDAYS, such as 579x8".to_owned())
+            .filter(|job| job.queries > 0 && job.wide != Some(0) && job.days > 0)
+            .ok_or_else(|| "QUERIESxDAYS, such as 579x8, or wideSERIESxDAYS".to_owned())
     }
 }
 
@@ -78,7 +98,7 @@ pub(crate) fn run(arguments: &Arguments, target: &Path) -> anyhow::Result<()> {
     let folder = target.join("measure");
     let mut table = String::from(HEADER);
     for &job in &arguments.jobs {
-        println!("{} queries x {} days …", job.queries, job.days);
+        println!("{job} …");
         let measured = measure(&binary, job, arguments, &folder)?;
         row(&mut table, &measured)?;
     }
@@ -86,7 +106,7 @@ pub(crate) fn run(arguments: &Arguments, target: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn build(target: &Path) -> anyhow::Result<PathBuf> {
+pub(crate) fn build(target: &Path) -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .args(["build", "--release", "--locked", "--package", "jindo-cli", "--target-dir"])
@@ -103,7 +123,7 @@ fn measure(
     arguments: &Arguments,
     folder: &Path,
 ) -> anyhow::Result<Measured> {
-    let place = folder.join(format!("{}x{}", job.queries, job.days));
+    let place = folder.join(job.to_string());
     if place.exists() {
         fs::remove_dir_all(&place)
             .with_context(|| format!("while removing {}", place.display()))?;
@@ -112,7 +132,9 @@ fn measure(
     let list = place.join("queries.txt");
     write(&list, &queries(binary, job)?)?;
 
-    let simulator = Simulator::start(binary)?;
+    let series = job.wide.map(|series| series.to_string());
+    let wide: Vec<&str> = series.iter().flat_map(|series| ["--wide", series]).collect();
+    let simulator = Simulator::start(binary, &wide)?;
     let out = place.join("out");
     let took = watch(&mut export(binary, &simulator, job, arguments, (&list, &out)))?;
     let stats = simulator.stats()?;
@@ -155,6 +177,9 @@ fn export(
 
 /// The first queries of the built-in list, one a line.
 fn queries(binary: &Path, job: Job) -> anyhow::Result<String> {
+    if job.wide.is_some() {
+        return Ok(WIDE.to_owned());
+    }
     let output = Command::new(binary)
         .args(["simulate", "--list"])
         .output()
@@ -186,12 +211,12 @@ fn bytes_below(folder: &Path) -> anyhow::Result<u64> {
     Ok(bytes)
 }
 
-#[expect(clippy::disallowed_methods, reason = "a list for one measurement, made anew by every one")]
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+#[expect(clippy::disallowed_methods, reason = "a list for one chore, made anew by every one")]
+pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     fs::write(path, text).with_context(|| format!("while writing {}", path.display()))
 }
 
-const HEADER: &str = "queries  days   calls  script's  seconds       points   points/s  peak MB  archive MB   csv MB\n";
+const HEADER: &str = "         job   calls  script's  seconds       points   points/s  peak MB  archive MB   csv MB\n";
 
 #[expect(clippy::cast_precision_loss, reason = "rounded for people")]
 fn row(table: &mut String, measured: &Measured) -> std::fmt::Result {
@@ -204,9 +229,8 @@ fn row(table: &mut String, measured: &Measured) -> std::fmt::Result {
         took.resident.map_or_else(|| "-".to_owned(), |bytes| format!("{:.0}", megabytes(bytes)));
     writeln!(
         table,
-        "{:>7}  {:>4}  {calls:>6}  {script:>8}  {seconds:>7.1}  {points:>11}  {per_second:>9.0}  {resident:>7}  {:>10.1}  {:>7.1}",
-        job.queries,
-        job.days,
+        "{:>12}  {calls:>6}  {script:>8}  {seconds:>7.1}  {points:>11}  {per_second:>9.0}  {resident:>7}  {:>10.1}  {:>7.1}",
+        job.to_string(),
         megabytes(*archive_bytes),
         megabytes(*csv_bytes),
     )
@@ -219,8 +243,9 @@ mod tests {
 
     #[test]
     fn jobs_are_read_and_nonsense_is_not() {
-        assert_eq!("579x8".parse(), Ok(Job { queries: 579, days: 8 }));
-        for text in ["", "579", "x8", "0x8", "579x0", "-1x8", "579x8x1"] {
+        assert_eq!("579x8".parse(), Ok(Job { queries: 579, wide: None, days: 8 }));
+        assert_eq!("wide5x1".parse(), Ok(Job { queries: 1, wide: Some(5), days: 1 }));
+        for text in ["", "wide0x1", "widex1", "579", "x8", "0x8", "579x0", "-1x8", "579x8x1"] {
             assert!(text.parse::<Job>().is_err(), "{text}");
         }
     }
@@ -228,7 +253,7 @@ mod tests {
     #[test]
     fn columns_stand_below_their_names() {
         let took = Watched { wall: Duration::from_secs(2), resident: None };
-        let job = Job { queries: 579, days: 8 };
+        let job = Job { queries: 579, wide: None, days: 8 };
         let measured = Measured {
             job,
             calls: 136,

@@ -24,10 +24,12 @@ pub(crate) struct Simulator {
 }
 
 impl Simulator {
-    /// Starts one with a rate limit that no measurement reaches: what is measured is jindo, not waiting.
-    pub(crate) fn start(binary: &Path) -> anyhow::Result<Self> {
+    /// Starts one with a rate limit that no measurement reaches: what is measured is jindo, not waiting. `more` are arguments
+    /// of `jindo simulate`.
+    pub(crate) fn start(binary: &Path, more: &[&str]) -> anyhow::Result<Self> {
         let mut child = Command::new(binary)
             .args(["simulate", "--port", "0", "--limit", "1000000/1h"])
+            .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -108,12 +110,12 @@ fn peak_in(status: &str) -> Option<u64> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a measurement is of the wall clock")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the kernel tells of memory only when asked")]
-fn rest() {
+pub(crate) fn rest() {
     std::thread::sleep(LOOK_EVERY);
 }
 

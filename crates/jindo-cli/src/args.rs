@@ -7,6 +7,10 @@ use jindo::query::Interval;
 use jindo::request::Reserve;
 use std::path::PathBuf;
 
+mod refetch;
+
+use refetch::Refetch;
+
 /// Lines of at most 78 columns: they are shown as they stand.
 const EXAMPLES: &str = "\
 Examples:
@@ -21,7 +25,8 @@ Examples:
     jindo verify jindo-export
 
 Keys come from the environment, as for every Datadog tool: DD_API_KEY and
-DD_APP_KEY, and DD_SITE for other sites than datadoghq.com.
+DD_APP_KEY, and DD_SITE for other sites than datadoghq.com. --key-file and
+--key-command of export take them from elsewhere.
 
 Exit codes:
   0    complete
@@ -67,7 +72,7 @@ pub enum Command {
     /// See it work on a simulated organisation, in seconds, without keys
     Demo(Demo),
     /// Print what an export would cost; touches nothing
-    Plan(Plan),
+    Plan(Box<Plan>),
     /// Fetch what is not there yet and write it as files; again = continue
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(Box<Export>),
@@ -96,9 +101,10 @@ pub struct Wanted {
     /// Zone in which times are read and written: an IANA name or `local` [default: UTC]
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
-    /// One point every so often, for queries without a rollup of their own: 10s, 60s, 5m, 1h [default: 60s]
-    #[arg(long, value_name = "SPAN", value_parser = interval)]
-    pub resolution: Option<Interval>,
+    /// One point every so often, for queries without a rollup of their own: 10s, 60s, 5m, 1h; auto: as often as each has
+    /// points, by a short sample [default: 60s]
+    #[arg(long, value_name = "SPAN", value_parser = resolution)]
+    pub resolution: Option<Resolution>,
     /// Fill in a template variable of the list: host=web-1 for $host. Repeatable
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     pub variables: Vec<(String, String)>,
@@ -120,6 +126,14 @@ pub enum Fill {
     Keep,
 }
 
+/// How far apart the points of queries without a rollup of their own are to lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolution {
+    Every(Interval),
+    /// As far as each query's own points do.
+    Auto,
+}
+
 /// Where the API is.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Whom to ask")]
@@ -131,6 +145,25 @@ pub struct Where {
     /// PEM file of certificates to trust besides the system's, for a company's proxy
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+    /// Take the keys from lines `DD_API_KEY=…` and `DD_APP_KEY=…` of a file that only you may read, not from the
+    /// environment
+    #[arg(long, value_name = "FILE", conflicts_with = "key_command")]
+    pub key_file: Option<PathBuf>,
+    /// Take the keys from what this command prints, such as a password store's: the same lines
+    #[arg(long, value_name = "CMD")]
+    pub key_command: Option<String>,
+    /// Let --api-url be http:// for other machines than this one: keys and answers can be read on the way
+    #[arg(long)]
+    pub insecure_http: bool,
+}
+
+impl Where {
+    /// As they stand on a command line, each with a space before it.
+    pub(crate) fn in_words(&self) -> String {
+        let site = self.site.iter().map(|site| format!(" --site {site}"));
+        let url = self.api_url.iter().map(|url| format!(" --api-url {url}"));
+        site.chain(url).collect()
+    }
 }
 
 #[derive(Debug, Args)]
@@ -163,6 +196,12 @@ pub struct Unused {
     #[arg(long, hide = true)]
     ca_file: Option<PathBuf>,
     #[arg(long, hide = true)]
+    key_file: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    key_command: Option<String>,
+    #[arg(long, hide = true)]
+    insecure_http: bool,
+    #[arg(long, hide = true)]
     concurrency: Option<u16>,
     #[arg(long, hide = true, value_parser = reserve)]
     reserve: Option<Reserve>,
@@ -170,6 +209,8 @@ pub struct Unused {
     max_calls: Option<u64>,
     #[arg(long, hide = true)]
     progress: Option<ProgressStyle>,
+    #[arg(long, hide = true)]
+    probe: bool,
     #[arg(long, hide = true)]
     accept_partial: bool,
 }
@@ -197,6 +238,20 @@ pub struct Export {
     pub place: Where,
     #[command(flatten)]
     pub pace: Pacing,
+    #[command(flatten)]
+    pub emptiness: Emptiness,
+}
+
+/// What to do about stretches that hold nothing.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Where there may be nothing")]
+pub struct Emptiness {
+    /// Ask coarsely first, in a call or two per 35 queries, where there is data at all, and leave out the windows that hold nothing
+    #[arg(long)]
+    pub probe: bool,
+    /// Forget what probes found empty, and fetch it after all
+    #[arg(long, conflicts_with = "probe")]
+    pub recheck_probed: bool,
 }
 
 /// How fast, and what may come too late.
@@ -248,12 +303,15 @@ pub struct Status {
 pub struct Verify {
     /// Directory of an export
     pub dir: PathBuf,
-    /// Mend what can be mended without a call: rebuild, set aside, write again
+    /// Mend what can be mended without a call: rebuild, set aside, write again; with --refetch, mark what differs, so that the
+    /// next export asks it again
     #[arg(long)]
     pub repair: bool,
     /// One JSON object on stdout
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub again: Refetch,
 }
 
 #[derive(Debug, Args)]
@@ -312,15 +370,22 @@ pub struct Simulate {
     /// Seed of everything random
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Add a metric of so many series: avg:wide.gauge{*} by {id}
+    #[arg(long, value_name = "SERIES")]
+    pub wide: Option<usize>,
     /// Print the built-in list of 579 queries and end
     #[arg(long)]
     pub list: bool,
 }
 
-fn interval(text: &str) -> Result<Interval, String> {
-    let span = span(text)?;
+fn resolution(text: &str) -> Result<Resolution, String> {
+    if text == "auto" {
+        return Ok(Resolution::Auto);
+    }
+    let span = span(text).map_err(|help| format!("{help}, or auto"))?;
     let secs = u64::try_from(span.as_secs()).ok().filter(|_| span.subsec_nanos() == 0);
-    Interval::offered(secs.ok_or("whole seconds")?).map_err(|error| error.to_string())
+    let interval = Interval::offered(secs.ok_or("whole seconds")?);
+    interval.map(Resolution::Every).map_err(|error| error.to_string())
 }
 
 /// `90d`, `20m`, `1h30m`, `60s`, `60` (seconds).

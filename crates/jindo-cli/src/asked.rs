@@ -1,12 +1,13 @@
 //! What is asked, from the command line or from the directory's last request: the list understood, the range in seconds.
 
-use crate::args::{Fill, Wanted};
+use crate::args::{Fill, Resolution, Wanted};
 use crate::moment;
 use crate::words::Usage;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use jindo::archive::Spaced;
 use jindo::plan::Window;
-use jindo::query::{self, Interval, List};
+use jindo::query::{self, Interval, List, Spacings};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,7 +28,8 @@ pub(crate) struct Words {
     from: String,
     to: String,
     timezone: String,
-    resolution_s: u32,
+    /// None: each query's own spacing.
+    resolution_s: Option<u32>,
     variables: BTreeMap<String, String>,
     keep_fill: bool,
     allow_range_functions: bool,
@@ -35,7 +37,7 @@ pub(crate) struct Words {
 }
 
 /// A request, understood.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Asked {
     pub(crate) words: Words,
     pub(crate) list: List,
@@ -43,6 +45,8 @@ pub(crate) struct Asked {
     pub(crate) range: Window,
     /// Where `--to` would have been, had it not been too young.
     pub(crate) clipped_from: Option<Timestamp>,
+    /// The spacings by which the list was understood.
+    pub(crate) spaced: Vec<Spaced>,
 }
 
 impl Words {
@@ -67,7 +71,10 @@ impl Words {
             words.timezone.clone_from(timezone);
         }
         if let Some(resolution) = wanted.resolution {
-            words.resolution_s = u32::try_from(resolution.secs()).unwrap_or(RESOLUTION_DEFAULT_S);
+            words.resolution_s = match resolution {
+                Resolution::Auto => None,
+                Resolution::Every(interval) => Some(seconds(interval)),
+            };
         }
         if let Some(fill) = wanted.fill {
             words.keep_fill = fill == Fill::Keep;
@@ -93,7 +100,7 @@ impl Words {
             from,
             to: "now".into(),
             timezone: TIMEZONE_DEFAULT.into(),
-            resolution_s: RESOLUTION_DEFAULT_S,
+            resolution_s: Some(RESOLUTION_DEFAULT_S),
             variables: BTreeMap::new(),
             keep_fill: false,
             allow_range_functions: false,
@@ -107,21 +114,23 @@ impl Words {
 
     /// The same request at another resolution, for the comparison in the plan.
     pub(crate) fn at(&self, resolution: Interval) -> Self {
-        Self {
-            resolution_s: u32::try_from(resolution.secs()).unwrap_or(RESOLUTION_DEFAULT_S),
-            ..self.clone()
-        }
+        Self { resolution_s: Some(seconds(resolution)), ..self.clone() }
     }
 
-    pub(crate) fn resolution(&self) -> Option<Interval> {
-        Interval::from_secs(self.resolution_s)
+    /// Whether each query without an interval of its own gets that of its points.
+    pub(crate) fn is_auto(&self) -> bool {
+        self.resolution_s.is_none()
     }
 
-    /// The list as it is understood, complaints and all.
-    pub(crate) fn list(&self) -> anyhow::Result<List> {
-        let Some(resolution) = self.resolution() else {
-            return Err(Usage::new("a resolution of 0 s").into());
-        };
+    /// The interval of queries of which nothing else is known.
+    pub(crate) fn resolution(&self) -> anyhow::Result<Interval> {
+        let resolution = Interval::from_secs(self.resolution_s.unwrap_or(RESOLUTION_DEFAULT_S));
+        resolution.ok_or_else(|| Usage::new("a resolution of 0 s").into())
+    }
+
+    /// The list as it is understood, complaints and all; `spaced` holds for `--resolution auto`.
+    pub(crate) fn list(&self, spaced: &[Spaced]) -> anyhow::Result<List> {
+        let resolution = self.resolution()?;
         let settings = query::Settings {
             resolution,
             variables: self.variables.clone(),
@@ -132,11 +141,33 @@ impl Words {
                 query::RangeFunctions::Refuse
             },
         };
-        Ok(query::list(&self.list_name, self.list.as_bytes(), &settings))
+        let (name, bytes) = (&self.list_name, self.list.as_bytes());
+        if !self.is_auto() {
+            return Ok(query::list(name, bytes, &settings));
+        }
+        let mut spacings = Spacings::default();
+        for Spaced { query, interval, .. } in spaced {
+            spacings.insert(query.clone(), *interval);
+        }
+        Ok(query::list_spaced(name, bytes, &settings, &spacings))
     }
 }
 
+fn seconds(interval: Interval) -> u32 {
+    u32::try_from(interval.secs()).expect("an interval is made of a u32")
+}
+
 impl Asked {
+    /// The same request, now that more spacings are known.
+    pub(crate) fn spaced(&self, more: Vec<Spaced>) -> anyhow::Result<Self> {
+        let mut asked = self.clone();
+        if !more.is_empty() {
+            asked.spaced.extend(more);
+            asked.list = asked.words.list(&asked.spaced)?;
+        }
+        Ok(asked)
+    }
+
     /// For times of day that concern the user and not the data: the zone asked for, or where none was, the machine's.
     pub(crate) fn zone_of_clocks(&self) -> TimeZone {
         if self.words.timezone == TIMEZONE_DEFAULT {
@@ -150,6 +181,7 @@ impl Asked {
 /// Understands the words. All complaints about the list come at once, unless refused lines are to be left out.
 pub(crate) fn understand(
     words: Words,
+    spaced: Vec<Spaced>,
     settle: SignedDuration,
     now: Timestamp,
 ) -> anyhow::Result<Asked> {
@@ -157,7 +189,7 @@ pub(crate) fn understand(
         Usage::new(format!("`{}` is no time zone", words.timezone))
             .hint("use an IANA name such as Asia/Seoul, or `local`")
     })?;
-    let list = words.list()?;
+    let list = words.list(&spaced)?;
     if !list.refused.is_empty() && !words.keep_going {
         return Err(complaints(&list).into());
     }
@@ -176,7 +208,8 @@ pub(crate) fn understand(
         Usage::new(format!("the range is empty: it begins at {from} and ends at {end}"))
             .hint("give an earlier --from or a later --to; nothing younger than --settle is asked")
     })?;
-    Ok(Asked { words, list, zone, range, clipped_from: (end < to_s).then_some(to_s) })
+    let clipped_from = (end < to_s).then_some(to_s);
+    Ok(Asked { words, list, zone, range, clipped_from, spaced })
 }
 
 /// All that is wrong with a list, with its places.

@@ -45,11 +45,21 @@ fn identify(
             Identity::Unreachable(why) => unreachable = why,
         }
     }
-    Err(Failed::new(
-        format!("{} cannot be reached: {unreachable}", access.endpoint.url),
-        "check --site or DD_SITE, the network, and HTTPS_PROXY where a proxy is needed",
-    )
-    .into())
+    let hint = unreachable_hint(&unreachable);
+    Err(Failed::new(format!("{} cannot be reached: {unreachable}", access.endpoint.url), hint)
+        .into())
+}
+
+/// A certificate that is refused has other causes than a network that does not answer.
+fn unreachable_hint(why: &str) -> &'static str {
+    if why.contains("expired") || why.contains("not valid yet") {
+        "check this machine's clock; if it is right, whoever runs the server or the proxy in between has to renew it"
+    } else if why.contains("certificate") {
+        "the server, or a company's proxy in between, shows a certificate that this machine does not trust: --ca-file FILE \
+         adds one to trust (PEM)"
+    } else {
+        "check --site or DD_SITE, the network, and HTTPS_PROXY where a proxy is needed"
+    }
 }
 
 /// The first query was refused: says which key, or the site.
@@ -61,17 +71,26 @@ pub(crate) fn which_key(
 ) -> anyhow::Error {
     match known.api_key.unwrap_or_else(|| client.check_api_key()) {
         KeyCheck::Invalid => wrong_api_key(access).into(),
-        KeyCheck::Valid => Usage::new(format!("the application key (DD_APP_KEY) is refused by {}: {words}", access.site))
+        KeyCheck::Valid => Usage::new(format!("the application key (DD_APP_KEY {}) is refused by {}: {words}", access.origin, access.site))
             .hint("the API key is fine; give an application key of the same organisation with the scope timeseries_query")
             .into(),
-        KeyCheck::Unknown => Usage::new(format!("the keys are refused by {}: {words}", access.site))
-            .hint("check DD_API_KEY, DD_APP_KEY and the site (--site, DD_SITE): keys of one site are unknown to another")
+        KeyCheck::Unknown => Usage::new(format!("the keys {} are refused by {}: {words}", access.origin, access.site))
+            .hint("check both keys and the site (--site, DD_SITE): keys of one site are unknown to another")
             .into(),
     }
 }
 
+/// Something answers, again and again, but no metrics API.
+pub(crate) fn no_api(access: &Access, words: &str) -> anyhow::Error {
+    Usage::new(format!("there is no metrics API at {}: {words}", access.endpoint.url))
+        .hint("check --site, DD_SITE or --api-url: the API of a site is at https://api.SITE, such as https://api.datadoghq.eu")
+        .into()
+}
+
 fn wrong_api_key(access: &Access) -> Usage {
-    Usage::new(format!("the API key (DD_API_KEY) is not known to {}", access.site)).hint(
-        "check the key and the site (--site, DD_SITE): keys of one site are unknown to another",
-    )
+    Usage::new(format!(
+        "the API key (DD_API_KEY {}) is not known to {}",
+        access.origin, access.site
+    ))
+    .hint("check the key and the site (--site, DD_SITE): keys of one site are unknown to another")
 }

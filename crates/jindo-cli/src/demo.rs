@@ -2,6 +2,7 @@
 
 use crate::args::{self, Arguments, Command};
 use crate::export::{exit_code, export};
+use crate::keys::Origin;
 use crate::screen;
 use crate::settings::Access;
 use crate::summary;
@@ -43,6 +44,7 @@ pub(crate) fn run(
             site: "the simulated organisation".into(),
             endpoint: Endpoint { url: simulator.url(), extra_roots: Vec::new(), patience },
             keys: Keys { api: Secret::new(API_KEY), application: Secret::new(APP_KEY) },
+            origin: Origin::BuiltIn,
         })
     };
     let arguments = export_arguments(&list, &command.out)?;

@@ -6,12 +6,17 @@ mod contact;
 mod demo;
 mod export;
 mod extracting;
+mod keys;
 mod moment;
 mod planning;
+mod probing;
 mod progress;
+mod rechecking;
+mod room;
 mod screen;
 mod settings;
 mod simulating;
+mod spacing;
 mod status;
 mod summary;
 mod verifying;
@@ -55,7 +60,7 @@ fn run(command: &Command) -> anyhow::Result<u8> {
         Command::Plan(command) => planning::run(command, &clock),
         Command::Export(command) => export::run(command, &clock, interruption()?.as_ref()),
         Command::Status(command) => status::run(command),
-        Command::Verify(command) => verifying::run(command, &clock),
+        Command::Verify(command) => verifying::run(command, &clock, &interruption_of_refetch),
         Command::Extract(command) => extracting::run(command, &clock, interruption()?.as_ref()),
         Command::Simulate(command) => simulating::run(command),
     }
@@ -70,23 +75,32 @@ const ENDS_WITHIN: Duration = Duration::from_millis(4_800);
 /// Set by the first SIGINT or SIGTERM. A second one ends the process at once, and so does a first one that nobody heeds
 /// in time (a server that hangs at first contact): recovery is start-up.
 fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
+    watched("interrupted; everything that came in is kept, the same command continues\n")
+}
+
+/// Of a run that keeps nothing.
+fn interruption_of_refetch() -> anyhow::Result<Arc<AtomicBool>> {
+    watched("interrupted; nothing was written, the same --seed asks the same again\n")
+}
+
+fn watched(words: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))?;
         signal_hook::flag::register(signal, Arc::clone(&flag))?;
     }
     let heard = Arc::clone(&flag);
-    std::thread::spawn(move || end_in_time(&heard));
+    std::thread::spawn(move || end_in_time(&heard, words));
     Ok(flag)
 }
 
 #[expect(clippy::disallowed_methods, clippy::exit, reason = "the last resort of an interruption")]
-fn end_in_time(interrupted: &AtomicBool) {
+fn end_in_time(interrupted: &AtomicBool, words: &str) {
     while !interrupted.load(Ordering::Relaxed) {
         std::thread::sleep(LOOK_UP_EVERY);
     }
     std::thread::sleep(ENDS_WITHIN);
-    screen::remark("interrupted; everything that came in is kept, the same command continues\n");
+    screen::remark(words);
     std::process::exit(130);
 }
 

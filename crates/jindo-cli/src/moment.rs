@@ -32,7 +32,9 @@ fn ago(back: &str, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {
         let day = now.to_zoned(zone.clone()).checked_sub(days.days()).ok()?;
         return day.start_of_day().ok().map(|day| day.timestamp());
     }
-    let span = crate::args::span(back).ok()?;
+    // A number alone may be meant as days, and is read as seconds elsewhere: not here.
+    let span =
+        crate::args::span(back).ok().filter(|_| !back.bytes().all(|b| b.is_ascii_digit()))?;
     now.checked_sub(span).ok().and_then(whole_second)
 }
 
@@ -89,6 +91,15 @@ pub(crate) fn length_in_words(length: SignedDuration) -> String {
         words.push(format!("{} s", length.as_secs()));
     }
     words.join(" ")
+}
+
+/// When it will be `left_s` later: `14:05 KST`, with its day unless that is today.
+pub(crate) fn time_of_day(now: Timestamp, left_s: u64, zone: &TimeZone) -> String {
+    let left = SignedDuration::from_secs(i64::try_from(left_s).unwrap_or(i64::MAX));
+    let today = now.to_zoned(zone.clone());
+    let Ok(then) = today.checked_add(left) else { return "never".into() };
+    let format = if then.date() == today.date() { "%H:%M %Z" } else { "%-d %b %H:%M %Z" };
+    then.strftime(format).to_string()
 }
 
 #[cfg(test)]

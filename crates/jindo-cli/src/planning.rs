@@ -3,13 +3,15 @@
 use crate::args;
 use crate::asked::{Asked, Words, understand};
 use crate::moment::{self, length_in_words};
+use crate::room;
 use crate::screen;
+use crate::spacing::{self, resolutions};
 use crate::words::{count, counted, seconds, size};
 use jiff::{SignedDuration, Timestamp};
-use jindo::archive::{Archive, Registered};
+use jindo::archive::{Archive, Coverage, Registered};
 use jindo::clock::Clock;
-use jindo::plan::{Limits, Pace, Plan, RETENTION, Window};
-use jindo::query::{Interval, Query};
+use jindo::plan::{Limits, Pace, Plan, RETENTION, Sweep, Window, tile};
+use jindo::query::{Interval, Query, coarse};
 use jindo::run::{as_registered, closed, learnt_limits};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -20,6 +22,12 @@ const COMPARED_S: [u32; 3] = [10, 60, 300];
 
 const DAY_S: u64 = 86_400;
 
+/// From so many seconds on a plan suggests to probe first.
+const PROBE_SUGGESTED_S: u64 = 2 * 3_600;
+
+/// The time of day at which a job will be done is told from here on: what is shorter is watched to its end.
+const DONE_TOLD_S: u64 = 120;
+
 /// The known script asks each query four hours at a time.
 const SCRIPT_WINDOW_S: i64 = 4 * 3_600;
 
@@ -28,13 +36,14 @@ pub(crate) fn run(command: &args::Plan, clock: &dyn Clock) -> anyhow::Result<u8>
     let now = clock.now();
     let archive = command.out.as_deref().map(existing).transpose()?.flatten();
     let words = Words::new(&command.wanted, last_words(archive.as_ref())?)?;
-    let asked = understand(words, command.settle, now)?;
+    let spaced = archive.as_ref().map(Archive::spaced).transpose()?.unwrap_or_default();
+    let asked = understand(words, spaced, command.settle, now)?;
     let limits = archive.as_ref().map(learnt_limits).transpose()?.unwrap_or(Limits::ASSUMED);
-    let plan = plan(&asked, archive.as_ref(), limits, now)?;
+    let plan = plan(&asked, archive.as_ref(), closed, limits, now)?;
     let text = if command.json {
-        json(&plan, command.limit)?
+        json(&asked, &plan, command.limit)?
     } else {
-        in_words(&asked, &plan, command.limit, now)?
+        in_words(&asked, &plan, command, now)?
     };
     screen::answer(&text)?;
     Ok(0)
@@ -57,10 +66,11 @@ pub(crate) fn last_words(archive: Option<&Archive>) -> anyhow::Result<Option<Wor
     Ok(serde_json::from_str(&request.arguments).ok())
 }
 
-/// Wanted minus what the archive covers for good.
+/// Wanted minus what the archive covers for good: what is `held` of a query's coverage.
 pub(crate) fn plan(
     asked: &Asked,
     archive: Option<&Archive>,
+    held: fn(&[Coverage]) -> Vec<Window>,
     limits: Limits,
     now: Timestamp,
 ) -> anyhow::Result<Plan> {
@@ -76,7 +86,7 @@ pub(crate) fn plan(
         for (query, covered) in queries.iter_mut().zip(&mut covered) {
             let Some(known) = index.get(&(query.sent.clone(), query.interval)) else { continue };
             *query = as_registered(known);
-            *covered = closed(coverage.get(&known.id).map_or(&[], Vec::as_slice));
+            *covered = held(coverage.get(&known.id).map_or(&[], Vec::as_slice));
         }
     }
     Ok(Plan::new(asked.range, queries, &covered, limits, now))
@@ -91,10 +101,12 @@ pub(crate) fn script_calls(queries: usize, range: Window) -> u64 {
 /// The three lines before the first call.
 pub(crate) fn brief(asked: &Asked, plan: &Plan, pace: Option<Pace>, now: Timestamp) -> String {
     let mut text = range_in_words(asked, now);
+    text.push_str(&spacing::in_words(asked));
     let estimate = plan.estimate();
     let script = script_calls(plan.queries.len(), plan.range);
     let time = pace.filter(|_| plan.calls() > 0).map_or_else(String::new, |pace| {
-        format!(", {} at {}", seconds(plan.seconds(pace)), in_pace(pace))
+        let secs = plan.seconds(pace);
+        format!(", {} at {}{}", seconds(secs), in_pace(pace), done_by(asked, now, secs))
     });
     writeln!(text, "{}{time} (the known script: {})", job(plan), count(script))
         .expect("a String takes everything");
@@ -110,6 +122,14 @@ pub(crate) fn brief(asked: &Asked, plan: &Plan, pace: Option<Pace>, now: Timesta
         .expect("a String takes everything");
     }
     text
+}
+
+/// ` (until 14:05 KST)`, where it takes long enough to be worth telling.
+fn done_by(asked: &Asked, now: Timestamp, secs: u64) -> String {
+    if secs < DONE_TOLD_S {
+        return String::new();
+    }
+    format!(" (until {})", moment::time_of_day(now, secs, &asked.zone_of_clocks()))
 }
 
 /// `579 queries in 17 batches × 8 windows: 136 calls` where that is what is asked; where not every batch is asked for every
@@ -185,13 +205,24 @@ fn in_pace(pace: Pace) -> String {
     format!("{} calls {period}", count(u64::from(pace.calls)))
 }
 
-fn in_words(asked: &Asked, plan: &Plan, pace: Pace, now: Timestamp) -> anyhow::Result<String> {
+fn in_words(
+    asked: &Asked,
+    plan: &Plan,
+    command: &args::Plan,
+    now: Timestamp,
+) -> anyhow::Result<String> {
+    let pace = command.limit;
     let mut text = brief(asked, plan, Some(pace), now);
+    let here = Path::new(".");
+    text.push_str(&room::in_words(plan, command.out.as_deref().unwrap_or(here)));
     for note in &asked.list.notes {
         writeln!(text, "  {note}")?;
     }
     for complaint in &asked.list.refused {
         writeln!(text, "  left out: {complaint}")?;
+    }
+    if plan.seconds(pace) > PROBE_SUGGESTED_S {
+        writeln!(text, "  {}", suggestion(plan, now))?;
     }
     writeln!(
         text,
@@ -213,14 +244,27 @@ fn in_words(asked: &Asked, plan: &Plan, pace: Pace, now: Timestamp) -> anyhow::R
     Ok(text)
 }
 
+/// What `--probe` would cost, where it is worth a thought.
+fn suggestion(plan: &Plan, now: Timestamp) -> String {
+    let calls = Sweep::before(plan, Limits::ASSUMED, now).map_or(0, |sweep| {
+        let sound = plan.queries.iter().filter(|query| coarse(query, sweep.interval).is_some());
+        let batches = sound.count().div_ceil(Limits::ASSUMED.queries);
+        batches * tile(sweep.window, sweep.interval, Limits::ASSUMED).len()
+    });
+    format!(
+        "jindo export --probe asks first where there is data at all, in about {}, and leaves out the rest",
+        counted(calls as u64, "call", "calls")
+    )
+}
+
 /// The plan for the same request when nothing is held yet.
 fn fresh(words: &Words, range: Window, now: Timestamp) -> anyhow::Result<Plan> {
-    let queries = words.list()?.queries;
+    let queries = words.list(&[])?.queries;
     let covered = vec![Vec::new(); queries.len()];
     Ok(Plan::new(range, queries, &covered, Limits::ASSUMED, now))
 }
 
-fn json(plan: &Plan, pace: Pace) -> anyhow::Result<String> {
+fn json(asked: &Asked, plan: &Plan, pace: Pace) -> anyhow::Result<String> {
     let estimate = plan.estimate();
     let object = serde_json::json!({
         "from": plan.range.start(),
@@ -229,6 +273,8 @@ fn json(plan: &Plan, pace: Pace) -> anyhow::Result<String> {
         "windows": plan.windows(),
         "batches": plan.batches(),
         "calls": plan.calls(),
+        "resolutions": resolutions(asked.list.queries.iter().map(|query| query.interval)),
+        "unsampled": asked.list.unspaced.len(),
         "points": { "low": estimate.points.start(), "high": estimate.points.end() },
         "bytes": { "low": estimate.bytes.start(), "high": estimate.bytes.end() },
         "seconds": plan.seconds(pace),

@@ -1,13 +1,14 @@
 //! How a run shows that it lives: a bar on a terminal, plain lines without one, JSON for programs. Always on stderr.
 
-use crate::args::{Export, ProgressStyle};
+use crate::args::ProgressStyle;
+use crate::moment;
 use crate::screen;
 use crate::words::{count, counted, seconds};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle as Template};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use jindo::plan::Plan;
-use jindo::run::{Action, End, Outcome, Progress, Report};
+use jindo::run::{Action, End, Outcome, Progress, Promise, Report};
 use std::collections::HashSet;
 use std::io::IsTerminal;
 
@@ -28,19 +29,12 @@ pub(crate) struct Shown {
     next: Timestamp,
     /// In which the time of day is told.
     zone: TimeZone,
-    /// As it looked after the first answer.
-    promise: Option<Promise>,
+    /// As it looked after the first answer, and when that was.
+    promise: Option<(Promise, Timestamp)>,
     /// Calls in flight at once, at most.
     concurrency: u16,
     /// Queries given up and limits learnt, said once each.
     said: HashSet<String>,
-}
-
-#[derive(Debug)]
-struct Promise {
-    calls: u64,
-    secs: u64,
-    since: Timestamp,
 }
 
 /// A promise beside what came of it.
@@ -62,8 +56,14 @@ enum Style {
 }
 
 impl Shown {
-    pub(crate) fn new(command: &Export, now: Timestamp, zone: TimeZone) -> Self {
-        let style = match command.progress {
+    /// `concurrency`: calls in flight at once, at most.
+    pub(crate) fn new(
+        style: ProgressStyle,
+        concurrency: u16,
+        now: Timestamp,
+        zone: TimeZone,
+    ) -> Self {
+        let style = match style {
             ProgressStyle::Auto if std::io::stderr().is_terminal() => Style::Bar(bar()),
             ProgressStyle::Bar => Style::Bar(bar()),
             ProgressStyle::Auto | ProgressStyle::Plain => Style::Plain,
@@ -71,7 +71,6 @@ impl Shown {
             ProgressStyle::None => Style::Silent,
         };
         let next = now + LINE_EVERY;
-        let concurrency = command.pace.concurrency;
         Self { style, started: now, next, zone, promise: None, concurrency, said: HashSet::new() }
     }
 
@@ -80,12 +79,12 @@ impl Shown {
         if let Style::Bar(bar) = &self.style {
             bar.finish_and_clear();
         }
-        let promise = self.promise.as_ref().filter(|_| outcome.end == End::Done)?;
+        let (promise, since) = self.promise.filter(|_| outcome.end == End::Done)?;
         Some(Kept {
             promised_calls: promise.calls,
             promised_s: promise.secs,
             made_calls: outcome.calls,
-            took_s: now.duration_since(promise.since).as_secs().unsigned_abs(),
+            took_s: now.duration_since(since).as_secs().unsigned_abs(),
         })
     }
 
@@ -106,27 +105,25 @@ impl Shown {
 
 impl Report for Shown {
     fn progress(&mut self, progress: &Progress, now: Timestamp) {
-        if self.promise.is_none() && progress.trouble.is_none() && answered(progress) > 0 {
-            self.promise = Some(Promise {
-                calls: answered(progress) + progress.calls_left,
-                secs: promise_s(progress, now.duration_since(self.started), self.concurrency),
-                since: now,
-            });
+        if self.promise.is_none() {
+            let elapsed = now.duration_since(self.started);
+            let promise = Promise::new(progress, (elapsed, now), usize::from(self.concurrency));
+            self.promise = promise.map(|promise| (promise, now));
         }
         match &self.style {
             Style::Bar(bar) => {
-                bar.set_length(answered(progress) + progress.calls_left);
-                bar.set_position(answered(progress));
+                bar.set_length(progress.answered() + progress.calls_left);
+                bar.set_position(progress.answered());
                 bar.set_message(
                     screen::plain(&line(progress, (self.started, now), &self.zone)).into_owned(),
                 );
             }
             Style::Plain if now >= self.next => {
                 self.next = now + LINE_EVERY;
-                let all = answered(progress) + progress.calls_left;
+                let all = progress.answered() + progress.calls_left;
                 screen::remark(&format!(
                     "{} of {} · {}\n",
-                    count(answered(progress)),
+                    count(progress.answered()),
                     counted(all, "call", "calls"),
                     line(progress, (self.started, now), &self.zone)
                 ));
@@ -142,6 +139,8 @@ impl Report for Shown {
     fn decided(&mut self, decision: &Action, plan: &Plan) {
         let written = |query: usize| &plan.queries[query].written;
         match decision {
+            // Said with the windows that it concerns.
+            Action::Learn { name: "oldest", .. } => {}
             Action::Learn { name, value, why } => {
                 let what = crate::status::learnt_of(name);
                 self.say(&format!("learnt: at most {} {what} ({why})", count(*value)));
@@ -159,6 +158,8 @@ impl Report for Shown {
                 ));
             }
             Action::Ask { .. }
+            | Action::Weigh { .. }
+            | Action::Remember { .. }
             | Action::Store { .. }
             | Action::Discard { .. }
             | Action::Complete { .. }
@@ -181,8 +182,8 @@ fn line(progress: &Progress, (started, now): (Timestamp, Timestamp), zone: &Time
     if let Some((left, limit)) = progress.budget {
         parts.push(format!("budget {} of {}", count(left), count(limit)));
     }
-    if let Some(left) = left_s(progress, now.duration_since(started)) {
-        parts.push(format!("{} left ({})", seconds(left), time_of_day(now, left, zone)));
+    if let Some(left) = left_s(progress, (started, now)) {
+        parts.push(format!("{} left ({})", seconds(left), moment::time_of_day(now, left, zone)));
     }
     let wait = progress.waits_until.map_or(0, |until| until.duration_since(now).as_secs());
     let wait = u64::try_from(wait).ok().filter(|&wait| wait >= WAIT_SHOWN_S).map(seconds);
@@ -195,17 +196,8 @@ fn line(progress: &Progress, (started, now): (Timestamp, Timestamp), zone: &Time
     parts.join(" · ")
 }
 
-/// When it will be `left_s` later: `14:05 KST`, with its day unless that is today.
-fn time_of_day(now: Timestamp, left_s: u64, zone: &TimeZone) -> String {
-    let left = SignedDuration::from_secs(i64::try_from(left_s).unwrap_or(i64::MAX));
-    let today = now.to_zoned(zone.clone());
-    let Ok(then) = today.checked_add(left) else { return "never".into() };
-    let format = if then.date() == today.date() { "%H:%M %Z" } else { "%-d %b %H:%M %Z" };
-    then.strftime(format).to_string()
-}
-
 fn event(progress: &Progress, started: Timestamp, now: Timestamp) -> serde_json::Value {
-    let left = left_s(progress, now.duration_since(started));
+    let left = left_s(progress, (started, now));
     serde_json::json!({
         "type": "progress",
         "calls": progress.calls_made,
@@ -221,96 +213,84 @@ fn event(progress: &Progress, started: Timestamp, now: Timestamp) -> serde_json:
     })
 }
 
-/// Calls that have come to their end.
-fn answered(progress: &Progress) -> u64 {
-    progress.calls_made.saturating_sub(progress.flying as u64)
-}
-
 /// Seconds until the last call; none before a few have told how long they take.
-fn left_s(progress: &Progress, elapsed: SignedDuration) -> Option<u64> {
-    let told = answered(progress) >= 3 && elapsed >= SignedDuration::from_secs(1);
-    told.then(|| estimate_s(progress, elapsed))
+fn left_s(progress: &Progress, (started, now): (Timestamp, Timestamp)) -> Option<u64> {
+    let elapsed = now.duration_since(started);
+    let told = progress.answered() >= 3 && elapsed >= SignedDuration::from_secs(1);
+    told.then(|| estimate_s(progress, (elapsed, now)))
 }
 
-/// Seconds until the last call as they look after the first answer: as fast as the limit allows in the long run, and as
-/// the answers come in side by side.
+/// Seconds until the last call: at the pace so far, and no sooner than the limits allow.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "an estimate"
 )]
-fn promise_s(progress: &Progress, elapsed: SignedDuration, concurrency: u16) -> u64 {
+fn estimate_s(progress: &Progress, (elapsed, now): (SignedDuration, Timestamp)) -> u64 {
     let left = progress.calls_left as f64;
-    let limited = progress.rate.map_or(0.0, |rate| left / rate.max(f64::EPSILON));
-    let answering = elapsed.as_secs_f64() * left / f64::from(concurrency.max(1));
-    limited.max(answering).ceil() as u64
-}
-
-/// Seconds until the last call: at the pace so far, and no sooner than the limit allows when this period's rest is used up.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "an estimate"
-)]
-fn estimate_s(progress: &Progress, elapsed: SignedDuration) -> u64 {
-    let left = progress.calls_left as f64;
-    let so_far = elapsed.as_secs_f64() / answered(progress).max(1) as f64 * left;
-    let now = progress.budget.map_or(0, |(left, _)| left) as f64;
-    let later = progress.rate.map_or(0.0, |rate| (left - now).max(0.0) / rate.max(f64::EPSILON));
-    so_far.max(later).ceil() as u64
+    let so_far = elapsed.as_secs_f64() / progress.answered().max(1) as f64 * left;
+    so_far.max(progress.paced_s(now).unwrap_or(0.0)).ceil() as u64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const RUN: Progress = Progress {
-        calls_made: 40,
-        calls_left: 60,
-        flying: 0,
-        points: 3_494_035,
-        budget: Some((0, 50)),
-        rate: Some(50.0 / 3_600.0),
-        trouble: None,
-        waits_until: None,
-    };
+    /// At 23:50 in Seoul.
+    const NOW: Timestamp = Timestamp::constant(1_795_359_000, 0);
 
-    /// What is shown 80 s after the beginning, at 23:50 in Seoul.
+    fn run() -> Progress {
+        Progress {
+            calls_made: 40,
+            calls_left: 60,
+            flying: 0,
+            points: 3_494_035,
+            budget: Some((0, 50)),
+            paced_until: Some(NOW + SignedDuration::from_mins(72)),
+            settled: true,
+            trouble: None,
+            waits_until: None,
+        }
+    }
+
+    /// What is shown 80 s after the beginning.
     fn check(progress: &Progress, expected: &str) {
-        let now: Timestamp = "2026-11-22T14:50:00Z".parse().unwrap();
         let zone = TimeZone::get("Asia/Seoul").unwrap();
-        let waits_until = progress.waits_until.map(|_| now + SignedDuration::from_mins(50));
-        let progress = Progress { waits_until, ..progress.clone() };
-        let shown = line(&progress, (now - SignedDuration::from_secs(80), now), &zone);
-        assert_eq!(shown, expected);
+        assert_eq!(line(progress, (NOW - SignedDuration::from_secs(80), NOW), &zone), expected);
     }
 
     #[test]
     fn a_line_says_when_it_is_done_and_why_nothing_moves() {
         let head = "3,494,035 points · budget 0 of 50 · 72 min left (23 Nov 01:02 KST)";
-        check(&RUN, head);
-        let waits_until = Some(Timestamp::UNIX_EPOCH);
+        check(&run(), head);
+        let waits_until = Some(NOW + SignedDuration::from_mins(50));
         check(
-            &Progress { waits_until, ..RUN },
+            &Progress { waits_until, ..run() },
             &format!("{head} · waiting 50 min for the rate limit"),
         );
         let trouble = Some("no connection".to_owned());
         check(
-            &Progress { trouble: trouble.clone(), waits_until, ..RUN },
+            &Progress { trouble: trouble.clone(), waits_until, ..run() },
             &format!("{head} · trying again in 50 min: no connection"),
         );
-        check(&Progress { trouble, ..RUN }, &format!("{head} · trying again: no connection"));
+        check(&Progress { trouble, ..run() }, &format!("{head} · trying again: no connection"));
     }
 
     #[test]
     fn the_limit_bounds_what_is_promised_and_what_is_left() {
-        let elapsed = SignedDuration::from_secs(80);
-        assert_eq!(left_s(&RUN, elapsed), Some(4_320));
-        assert_eq!(left_s(&Progress { budget: Some((60, 3_600)), ..RUN }, elapsed), Some(120));
-        assert_eq!(left_s(&Progress { calls_made: 2, ..RUN }, elapsed), None);
-        assert_eq!(promise_s(&RUN, SignedDuration::from_secs(2), 8), 4_320);
-        assert_eq!(promise_s(&Progress { rate: None, ..RUN }, SignedDuration::from_secs(2), 8), 15);
+        let started = NOW - SignedDuration::from_secs(80);
+        assert_eq!(left_s(&run(), (started, NOW)), Some(4_320));
+        let unlimited = Progress { paced_until: None, ..run() };
+        assert_eq!(left_s(&unlimited, (started, NOW)), Some(120));
+        assert_eq!(left_s(&Progress { calls_made: 2, ..run() }, (started, NOW)), None);
+        let first = Progress { calls_made: 1, ..run() };
+        let elapsed = (SignedDuration::from_secs(2), NOW);
+        let promised = |progress: &Progress| {
+            Promise::new(progress, elapsed, 8).map(|promise| (promise.calls, promise.secs))
+        };
+        assert_eq!(promised(&first), Some((61, 4_322)));
+        assert_eq!(promised(&Progress { paced_until: None, ..first.clone() }), Some((61, 15)));
+        assert_eq!(promised(&Progress { settled: false, ..first }), None);
     }
 }

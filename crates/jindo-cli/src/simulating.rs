@@ -3,8 +3,11 @@
 use crate::args;
 use crate::screen;
 use crate::words::Usage;
-use jindo_sim::{API_KEY, APP_KEY, BucketAtTo, Faults, Options, OverPoints, built_in_list};
+use jindo_sim::{
+    API_KEY, APP_KEY, BucketAtTo, Faults, Options, Organisation, OverPoints, built_in_list,
+};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) fn run(command: &args::Simulate) -> anyhow::Result<u8> {
@@ -31,6 +34,9 @@ pub(crate) fn run(command: &args::Simulate) -> anyhow::Result<u8> {
 
 fn options(command: &args::Simulate) -> anyhow::Result<Options> {
     let mut options = Options::new(command.seed);
+    if let Some(series) = command.wide {
+        options.organisation = Arc::new(Organisation::wide(command.seed, series));
+    }
     if let Some(limit) = command.limit {
         options = options.with_query_limit(limit.calls, limit.period_s);
     }

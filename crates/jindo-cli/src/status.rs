@@ -2,9 +2,13 @@
 
 use crate::args;
 use crate::screen;
+use crate::spacing::{self, counted_resolutions, resolutions};
 use crate::words::{count, counted, size};
-use jindo::archive::{Archive, Coverage, Registered};
+use jiff::Timestamp;
+use jindo::archive::{Archive, Coverage, Registered, Weight};
 use jindo::plan::{Window, subtract};
+use jindo::run::DISBELIEVED;
+use std::cmp::Reverse;
 use std::fmt::Write as _;
 
 /// How the listed queries stand.
@@ -26,7 +30,7 @@ pub(crate) fn run(command: &args::Status) -> anyhow::Result<u8> {
 fn standing(archive: &Archive) -> anyhow::Result<Standing> {
     let coverage = archive.coverage_all()?;
     let mut standing = Standing::default();
-    for query in archive.queries()?.iter().filter(|query| query.position.is_some()) {
+    for query in &listed(archive)? {
         let covered = coverage.get(&query.id).map_or(&[][..], Vec::as_slice);
         match (gaps(query, covered).is_empty(), &query.given_up) {
             (_, Some(_)) => standing.given_up += 1,
@@ -35,6 +39,13 @@ fn standing(archive: &Archive) -> anyhow::Result<Standing> {
         }
     }
     Ok(standing)
+}
+
+/// The queries of the last request's list.
+fn listed(archive: &Archive) -> anyhow::Result<Vec<Registered>> {
+    let mut listed = archive.queries()?;
+    listed.retain(|query| query.position.is_some());
+    Ok(listed)
 }
 
 fn gaps(query: &Registered, covered: &[Coverage]) -> Vec<Window> {
@@ -52,7 +63,16 @@ pub(crate) fn learnt_of(name: &str) -> &str {
     }
 }
 
+/// Queries whose answers are so heavy that they shape calls, the heaviest first.
+fn heavy(archive: &Archive) -> anyhow::Result<Vec<(Registered, Weight)>> {
+    let weighed = |query: Registered| query.weight.map(|weight| (query, weight));
+    let mut heavy: Vec<_> = archive.queries()?.into_iter().filter_map(weighed).collect();
+    heavy.sort_by_key(|(_, weight)| Reverse(weight.bytes_per_bucket));
+    Ok(heavy)
+}
+
 fn json(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
+    let heavy = heavy(archive)?;
     let request = archive.request()?;
     let object = serde_json::json!({
         "asked": request.as_ref().map(|request| serde_json::json!({
@@ -61,8 +81,15 @@ fn json(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
             "timezone": request.timezone,
         })),
         "queries": standing,
+        "resolutions": resolutions(listed(archive)?.iter().map(|query| query.interval)),
+        "spacings": archive.spaced()?.iter().map(spacing::json).collect::<Vec<_>>(),
         "totals": archive.totals()?,
         "learnt": archive.learnt()?,
+        "heavy": heavy.iter().map(|(query, weight)| serde_json::json!({
+            "query": query.written,
+            "bytes_per_bucket": weight.bytes_per_bucket,
+            "weighed_at": weight.weighed_at,
+        })).collect::<Vec<_>>(),
     });
     Ok(format!("{}\n", serde_json::to_string_pretty(&object)?))
 }
@@ -87,6 +114,11 @@ fn words(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
         count(standing.partial),
         count(standing.given_up),
     )?;
+    let listed = listed(archive)?;
+    if listed.iter().any(|query| query.interval != listed[0].interval) {
+        let intervals = listed.iter().map(|query| query.interval);
+        writeln!(text, "resolution {}", counted_resolutions(&resolutions(intervals)))?;
+    }
     let stretches = counted(totals.open, "stretch is", "stretches are");
     writeln!(
         text,
@@ -96,7 +128,14 @@ fn words(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
         count(totals.rows)
     )?;
     if totals.open > 0 {
-        writeln!(text, "           {stretches} young: the next export asks them again")?;
+        writeln!(text, "           {stretches} young or marked: the next export asks them again")?;
+    }
+    if totals.probed_s > 0 {
+        let percent = totals.probed_s * 100 / totals.covered_s.max(1);
+        writeln!(
+            text,
+            "           {percent} % of what is covered was found empty by probes, not fetched; jindo export --recheck-probed fetches it"
+        )?;
     }
     writeln!(
         text,
@@ -105,7 +144,31 @@ fn words(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
         size(totals.file_bytes),
         count(totals.file_points)
     )?;
+    text += &learnt(archive)?;
+    Ok(text)
+}
+
+/// What was learnt of the server and of heavy queries, a line each.
+fn learnt(archive: &Archive) -> anyhow::Result<String> {
+    let mut text = String::new();
     for learnt in archive.learnt()? {
+        if learnt.name == DISBELIEVED {
+            let (why, on) = (learnt.why, learnt.learnt_at.strftime("%Y-%m-%d"));
+            writeln!(
+                text,
+                "learnt     probes are not believed here ({why}, on {on}); jindo export --forget drops it"
+            )?;
+            continue;
+        }
+        if learnt.name == "oldest" {
+            let until = Timestamp::from_second(i64::try_from(learnt.value)?)?;
+            writeln!(
+                text,
+                "learnt     what ends by {until} is not asked: {}; jindo export --forget drops it",
+                learnt.why
+            )?;
+            continue;
+        }
         writeln!(
             text,
             "learnt     {}: at most {} ({}, on {}); jindo export --forget drops it",
@@ -113,6 +176,18 @@ fn words(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
             count(learnt.value),
             learnt.why,
             learnt.learnt_at.strftime("%Y-%m-%d")
+        )?;
+    }
+    let heavy = heavy(archive)?;
+    if let Some((query, Weight { bytes_per_bucket, weighed_at })) = heavy.first() {
+        writeln!(
+            text,
+            "learnt     {} in smaller calls, since answers would be too large: the heaviest, {}, brings {} a point in time \
+             (on {}); jindo export --forget drops it",
+            counted(heavy.len() as u64, "query", "queries"),
+            query.written,
+            size(*bytes_per_bucket),
+            weighed_at.strftime("%Y-%m-%d")
         )?;
     }
     Ok(text)

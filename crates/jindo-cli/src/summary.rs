@@ -21,9 +21,11 @@ pub(crate) struct Told {
     pub(crate) outcome: Outcome,
     /// What was promised after the first answer, and what it took; none when nothing was asked.
     pub(crate) promise: Option<Kept>,
-    /// What the files show; none after an interruption.
+    /// What the files show; none after an interruption, and where it ended before the queries' resolutions were known.
     pub(crate) files: Option<Summary>,
     pub(crate) dir: PathBuf,
+    /// Options that say whom to ask, as they were given: the directory does not keep them.
+    pub(crate) whom: String,
     pub(crate) took: SignedDuration,
 }
 
@@ -32,7 +34,12 @@ pub(crate) fn of_export(told: &Told) -> String {
     match &told.files {
         Some(files) => finished(told, files),
         None => format!(
-            "interrupted after {}: {} of {} made; everything that came in is kept, the same command continues\n",
+            "{} after {}: {} of {} made; everything that came in is kept, the same command continues\n",
+            if told.outcome.end == End::OutOfCalls {
+                "stopped at --max-calls"
+            } else {
+                "interrupted"
+            },
             seconds(told.took.as_secs().unsigned_abs()),
             count(told.outcome.calls),
             counted(told.plan.calls() as u64, "call", "calls"),
@@ -119,14 +126,14 @@ fn untagged(number: u64) -> String {
 
 /// What to do next, after an export of the user's own; nothing after an interruption, which says it itself.
 pub(crate) fn next(told: &Told) -> String {
-    let dir = told.dir.display();
+    let (dir, whom) = (told.dir.display(), &told.whom);
     match &told.files {
         None => String::new(),
         Some(files) if files.partial + files.given_up > 0 => format!(
             "The same command again asks only for what is missing; {dir}/gaps.csv lists it.\n"
         ),
         Some(_) => format!(
-            "Next: jindo verify {dir} checks every file; jindo export --out {dir} again brings it up to date.\n"
+            "Next: jindo verify {dir} checks every file; jindo export --out {dir}{whom} again brings it up to date.\n"
         ),
     }
 }

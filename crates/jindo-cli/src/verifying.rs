@@ -1,9 +1,10 @@
 //! `jindo verify`: objects against ledger, coverage against what was asked, files against both. `--repair` mends what can
-//! be mended without a call.
+//! be mended without a call. With `--refetch` a sample is compared with the server; that is `rechecking`'s.
 
 use crate::args;
 use crate::export::{holder, open};
 use crate::extracting::shown;
+use crate::rechecking::{self, Again, INTERRUPTED};
 use crate::screen;
 use crate::words::{count, counted};
 use jindo::archive::{self, Archive};
@@ -12,6 +13,8 @@ use jindo::extract::{self, Directory, Which};
 use jindo::plan::{Window, subtract};
 use serde::Serialize;
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Everything that verify has to say.
 #[derive(Debug, Default, Serialize)]
@@ -27,6 +30,14 @@ struct Report {
     queries_behind: u64,
     /// Tables that are not written yet, likewise.
     tables_behind: u64,
+    /// A first run that ended before it had asked anything left no request, and owes its tables.
+    #[serde(skip)]
+    is_begun: bool,
+    /// Nothing of the archive itself is wrong, or not any more: only then is it compared with the server.
+    #[serde(skip)]
+    sound: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refetch: Option<rechecking::Report>,
 }
 
 #[derive(Debug, Serialize)]
@@ -35,22 +46,27 @@ struct Line {
     mended: bool,
 }
 
-pub(crate) fn run(command: &args::Verify, clock: &dyn Clock) -> anyhow::Result<u8> {
-    let report = if command.repair { repair(command, clock)? } else { look(command)? };
+/// `interruption` is called only when there are calls to make: what only looks ends at once.
+pub(crate) fn run(
+    command: &args::Verify,
+    clock: &dyn Clock,
+    interruption: &dyn Fn() -> anyhow::Result<Arc<AtomicBool>>,
+) -> anyhow::Result<u8> {
+    // Missing keys are told before minutes of reading.
+    let again = Again::of(command)?;
+    let mut report = if command.repair { repair(command, clock)? } else { look(command)? };
+    let mut failure = None;
+    if let Some(again) = again.filter(|_| report.sound) {
+        let told = again.ask(clock, interruption()?.as_ref())?;
+        (report.refetch, failure) = (Some(told.report), told.failure);
+    }
     let text = if command.json {
         format!("{}\n", serde_json::to_string_pretty(&report)?)
     } else {
         words(&report, command)?
     };
     screen::answer(&text)?;
-    let wrong = report.findings.iter().any(|finding| !finding.mended);
-    Ok(if wrong {
-        1
-    } else if report.queries_with_gaps + report.queries_behind + report.tables_behind > 0 {
-        3
-    } else {
-        0
-    })
+    failure.map_or_else(|| Ok(report.exit_code()), Err)
 }
 
 fn look(command: &args::Verify) -> anyhow::Result<Report> {
@@ -59,6 +75,7 @@ fn look(command: &args::Verify) -> anyhow::Result<Report> {
     if report.findings.is_empty() {
         let archive = Archive::read(&command.dir)?;
         report.gaps(&archive)?;
+        report.is_begun = archive.request()?.is_some();
         let disk = Directory::of_archive(&command.dir);
         for finding in extract::verify(&archive, &disk, &shown(&archive, None)?)? {
             report.file(finding);
@@ -112,7 +129,25 @@ impl Report {
                 Line { what, mended: finding.mended.is_some() }
             })
             .collect();
-        Self { objects: verified.objects, rows: verified.rows, findings, ..Self::default() }
+        let sound = verified.findings.iter().all(|finding| finding.mended.is_some());
+        let (objects, rows) = (verified.objects, verified.rows);
+        Self { objects, rows, findings, sound, ..Self::default() }
+    }
+
+    fn exit_code(&self) -> u8 {
+        let unfinished = self.queries_with_gaps + self.queries_behind + self.tables_behind > 0;
+        let own = if self.findings.iter().any(|finding| !finding.mended) {
+            1
+        } else if unfinished {
+            3
+        } else {
+            0
+        };
+        match self.refetch.as_ref().map_or(0, rechecking::Report::exit_code) {
+            INTERRUPTED => INTERRUPTED,
+            asked if own == 1 || asked == 1 => 1,
+            asked => own.max(asked),
+        }
     }
 
     /// A file as it was found; [`Report::gaps`] came before.
@@ -123,7 +158,7 @@ impl Report {
                 return;
             }
             // The tables come last in a run, so that what lacks a stretch may lack them too.
-            extract::Finding::Table { .. } if self.queries_with_gaps > 0 => {
+            extract::Finding::Table { .. } if self.queries_with_gaps > 0 || !self.is_begun => {
                 self.tables_behind += 1;
                 return;
             }
@@ -201,6 +236,13 @@ fn words(report: &Report, command: &args::Verify) -> anyhow::Result<String> {
     text.push_str(&unfinished);
     if wrong == 0 && unfinished.is_empty() {
         writeln!(text, "everything that was asked is there")?;
+    }
+    match &report.refetch {
+        Some(refetch) => text.push_str(&refetch.words()),
+        None if command.again.portion.is_some() => {
+            writeln!(text, "nothing was asked again: what is wrong here comes first")?;
+        }
+        None => {}
     }
     if wrong > 0 && !command.repair {
         writeln!(text, "jindo verify {} --repair mends it without a call", command.dir.display())?;

@@ -1,6 +1,10 @@
 //! Errors, numbers and sizes in words. The only place that says `error:` and `hint:`.
 
+use jindo::run::Breakage;
 use std::fmt::Write as _;
+
+/// Where nothing is to be mended first.
+pub(crate) const CONTINUES: &str = "what was fetched is kept; the same command continues";
 
 /// The user's input is wrong: exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -42,37 +46,75 @@ pub(crate) fn render(error: &anyhow::Error) -> String {
     writeln!(text, "error: {said}").expect("a String takes everything");
     for cause in error.chain().skip(1) {
         let words = cause.to_string();
-        if !said.contains(&words) {
+        // SQLite's second cause is its first with a number before it.
+        if !said.contains(&words) && !words.ends_with(&said) {
             writeln!(text, "  caused by: {words}").expect("a String takes everything");
         }
         said = words;
     }
-    if let Some(hint) = hint(error) {
+    if let Some(hint) = hint(error.chain()) {
         writeln!(text, "\nhint: {hint}").expect("a String takes everything");
     }
     text
 }
 
-fn hint(error: &anyhow::Error) -> Option<String> {
-    error.chain().find_map(|cause| {
+/// What broke on this machine while a run went on, with what to do about it.
+pub(crate) fn broken_off(cause: &Breakage) -> Failed {
+    let hint = hint(anyhow::Chain::new(cause.error())).unwrap_or_else(|| CONTINUES.to_owned());
+    Failed::new(cause.to_string(), hint)
+}
+
+fn hint(mut causes: anyhow::Chain<'_>) -> Option<String> {
+    causes.find_map(|cause| {
         let usage = cause.downcast_ref::<Usage>().and_then(|usage| usage.hint.clone());
         let failed = || cause.downcast_ref::<Failed>().map(|failed| failed.hint.clone());
-        usage.or_else(failed).or_else(|| disk_hint(cause)).or_else(|| occupied_hint(cause))
+        let own = usage.or_else(failed).or_else(|| archive_hint(cause));
+        own.or_else(|| disk_hint(cause)).or_else(|| occupied_hint(cause))
     })
 }
 
 /// A disk that cannot take more says so in a dozen places; what to do is the same in all.
 fn disk_hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
-    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    let kind = cause.downcast_ref::<std::io::Error>()?.kind();
+    use std::io::ErrorKind::{
+        FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
+    let error = cause.downcast_ref::<std::io::Error>()?;
+    let kind = error.kind();
     let remedy = if matches!(kind, StorageFull | QuotaExceeded) {
         "make room on the disk"
+    } else if kind == FileTooLarge {
+        "allow larger files (ulimit -f, or the file system's own bound)"
     } else if matches!(kind, PermissionDenied | ReadOnlyFilesystem) {
         "make the directory writable, or choose another by --out"
+    } else if is_short_of_descriptors(error) {
+        "allow more open files (ulimit -n)"
     } else {
         return None;
     };
     Some(format!("{remedy}; what was fetched is kept, and the same command continues"))
+}
+
+#[cfg(unix)]
+fn is_short_of_descriptors(error: &std::io::Error) -> bool {
+    let codes = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE];
+    error.raw_os_error().is_some_and(|code| codes.iter().any(|known| known.raw_os_error() == code))
+}
+
+/// Elsewhere there is no such limit.
+#[cfg(not(unix))]
+fn is_short_of_descriptors(_: &std::io::Error) -> bool {
+    false
+}
+
+fn archive_hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
+    use jindo::archive::Error::{NoLocks, NoRoom};
+    match cause.downcast_ref() {
+        Some(NoRoom { .. }) => disk_hint(&std::io::Error::from(std::io::ErrorKind::StorageFull)),
+        Some(NoLocks { .. }) => {
+            Some("choose a directory on a file system that has locks, by --out".to_owned())
+        }
+        _ => None,
+    }
 }
 
 fn occupied_hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
@@ -93,6 +135,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
                     Archive::OtherOrganisation { .. }
                         | Archive::Busy { .. }
                         | Archive::Absent { .. }
+                        | Archive::NoLocks { .. }
                 )
             )
     });

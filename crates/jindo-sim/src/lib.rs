@@ -26,7 +26,7 @@ pub use grammar::ParseError;
 pub use options::{API_KEY, APP_KEY, BucketAtTo, Compression, Options, OverPoints, Refusal};
 pub use organisation::{
     Expected, ExpectedError, Kind, Life, Metric, Organisation, Presence, Shape, Signal, Source,
-    Unit, built_in_list, built_in_queries, variety_queries,
+    Unit, WIDE_QUERY, built_in_list, built_in_queries, variety_queries,
 };
 pub use rate::{HeaderStyle, Limit, RateWindow};
 pub use resolution::INTERVALS_S;

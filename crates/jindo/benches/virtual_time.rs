@@ -7,20 +7,50 @@
 
 #[path = "../tests/it/virtual_time/clockwork.rs"]
 mod clockwork;
+#[path = "../tests/it/virtual_time/sparse.rs"]
+mod sparse;
+#[path = "../tests/it/virtual_time/temper.rs"]
+mod temper;
 
-use clockwork::{ARTICLE, Rounding, Setting, run};
+use clockwork::{ARTICLE, Outcome, Rounding, Setting, run};
 use jindo::request::Reserve;
+use sparse::run_sparse;
+use temper::tempers;
 
 /// The known script asks for four hours of one metric a call.
 const SCRIPT_CALLS_A_DAY: u64 = 6;
 
+/// Of the days of each query, so many per cent have data in a sparse organisation.
+const SPARSE_ACTIVE_PERCENT: u64 = 30;
+
 fn main() {
     println!(
-        "{:<44} {:>10} {:>11} {:>6} {:>10} {:>6} {:>4} {:>10} {:>6}",
+        "{:<66} {:>10} {:>11} {:>6} {:>10} {:>6} {:>4} {:>10} {:>6}",
         "", "limit", "latency", "calls", "time", "used", "429", "script", "ratio"
     );
     for (name, setting) in settings() {
-        println!("{name:<44} {}", row(&setting));
+        println!("{name:<66} {}", row(&setting, &run(&setting)));
+    }
+    for (name, setting) in sparse_settings() {
+        println!("{name:<66} {}", row(&setting, &run(&setting)));
+        let probed = run_sparse(&setting, SPARSE_ACTIVE_PERCENT);
+        println!("{:<66} {}", "  70 % of query-days empty, probed first", row(&setting, &probed));
+        println!("{:<66} {:>29}", "  calls that its data alone would fill", probed.needed);
+    }
+    println!("\n{:<66} {:>6} {:>6} {:>8} {:>7}", "", "calls", "needed", "learning", "percent");
+    for (name, temper) in tempers() {
+        for queries in [105, 579] {
+            let outcome = run(&Setting { queries, days: 100, temper, ..ARTICLE });
+            println!(
+                "{:<66} {:>6} {:>6} {:>8} {:>6.1}%",
+                format!("{queries} queries, 100 days: {name}"),
+                outcome.calls,
+                outcome.needed,
+                i64::try_from(outcome.calls).unwrap_or(i64::MAX)
+                    - i64::try_from(outcome.needed).unwrap_or(i64::MAX),
+                outcome.learning_percent(),
+            );
+        }
     }
 }
 
@@ -59,8 +89,15 @@ fn settings() -> Vec<(&'static str, Setting)> {
     ]
 }
 
-fn row(setting: &Setting) -> String {
-    let outcome = run(setting);
+fn sparse_settings() -> [(&'static str, Setting); 2] {
+    let fine = Setting { interval_s: 10, ..ARTICLE };
+    [
+        ("579 queries, 96 days, a point a minute, all", ARTICLE),
+        ("579 queries, 96 days, a point every 10 s, all", fine),
+    ]
+}
+
+fn row(setting: &Setting, outcome: &Outcome) -> String {
     let days = u64::try_from(setting.days).expect("some days");
     let windows = days * SCRIPT_CALLS_A_DAY * u64::from(60 / setting.interval_s.min(60));
     let script_calls = setting.queries as u64 * windows;

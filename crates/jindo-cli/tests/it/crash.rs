@@ -1,6 +1,6 @@
 //! kill -9 at any moment, then the same command: same bytes, and nothing that was covered is asked again.
 
-use crate::support::{World, calm, exits, objects};
+use crate::support::{World, calm, exits, objects, tree, walk};
 use jindo_sim::{Options, built_in_queries};
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -64,6 +64,38 @@ fn killed_at_twenty_moments_the_bytes_are_those_of_an_undisturbed_run() {
     // A killed run loses at most what was in flight.
     let calls = world.stats().query_calls;
     assert!(calls <= PLANNED + kills * 8, "{calls} calls, {kills} kills");
+}
+
+/// What a killed run left, taken to another place (another machine, for all it knows) and continued there.
+#[test]
+fn a_directory_that_was_copied_in_the_middle_of_a_job_continues_where_it_is() {
+    let undisturbed = world();
+    exits(&undisturbed.export(DAYS), 0);
+    let world = world();
+    let args = world.export_args(
+        crate::support::START_S,
+        crate::support::START_S + DAYS * crate::support::DAY_S,
+    );
+    let child = world.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // On a slow machine it may be done before it is killed; that is copied as well.
+    kill_after(&world, child, 2, 0);
+    let (asked, held) = (world.stats().query_calls, objects(&world.out()));
+    let copy = world.path("copy");
+    for file in walk(&world.out()) {
+        let to = copy.join(file.strip_prefix(world.out()).unwrap());
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(&file, to).unwrap();
+    }
+    std::fs::remove_dir_all(world.out()).unwrap();
+    let out = args.iter().position(|arg| arg == "--out").unwrap();
+    let mut args = args;
+    args[out + 1] = "copy".into();
+    exits(&world.run(&args), 0);
+    assert_eq!(tree(&copy), undisturbed.tree());
+    // Calls that were in the air when it died may have been counted since.
+    let (calls, in_the_air) = (world.stats().query_calls, 8);
+    let most = asked + in_the_air + PLANNED - held;
+    assert!(calls <= most, "{calls} calls: {asked} before, {held} held");
 }
 
 #[cfg(unix)]

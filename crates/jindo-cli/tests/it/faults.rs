@@ -1,5 +1,14 @@
 //! A server that fails: nothing is lost, nothing wrong is written, and each fault costs one call.
 
+mod case;
+mod cases;
+mod keys;
+mod lodging;
+mod matrix;
+mod peer;
+mod table;
+mod tls;
+
 use crate::support::{DAY_S, START_S, World, calm, exits, objects};
 use jindo_sim::{Options, built_in_queries};
 

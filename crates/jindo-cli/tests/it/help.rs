@@ -65,7 +65,8 @@ fn the_root_shows_the_way() {
             jindo verify jindo-export
 
         Keys come from the environment, as for every Datadog tool: DD_API_KEY and
-        DD_APP_KEY, and DD_SITE for other sites than datadoghq.com.
+        DD_APP_KEY, and DD_SITE for other sites than datadoghq.com. --key-file and
+        --key-command of export take them from elsewhere.
 
         Exit codes:
           0    complete
@@ -78,82 +79,167 @@ fn the_root_shows_the_way() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "the screen as it stands")]
 fn export_shows_its_options_in_groups() {
     check(
         "export",
         &expect![[r#"
-        Fetch what is not there yet and write it as files; again = continue
+            Fetch what is not there yet and write it as files; again = continue
 
-        Usage: jindo export [OPTIONS] [QUERIES]
+            Usage: jindo export [OPTIONS] [QUERIES]
 
-        Arguments:
-          [QUERIES]  A text file (or `-`) with one metric query a line, as Datadog
-                     writes it; without one, the directory's last request
+            Arguments:
+              [QUERIES]  A text file (or `-`) with one metric query a line, as Datadog
+                         writes it; without one, the directory's last request
 
-        Options:
-              --out <DIR>         Where everything goes [default: ./jindo-export]
-              --progress <STYLE>  How progress is shown on stderr; auto: a bar on a
-                                  terminal, else plain [default: auto] [possible values:
-                                  auto, bar, plain, json, none]
-              --accept-partial    Exit with 0 instead of 3 when gaps remain
-              --forget            Drop what earlier runs learnt of the server's limits,
-                                  and learn it anew
-              --rebind            Go on in this directory although the keys open another
-                                  organisation than the one it belongs to
-          -v, --verbose...        Say more on stderr, for reports of bugs. Never shows
-                                  keys
-          -h, --help              Print help
+            Options:
+                  --out <DIR>         Where everything goes [default: ./jindo-export]
+                  --progress <STYLE>  How progress is shown on stderr; auto: a bar on a
+                                      terminal, else plain [default: auto] [possible values:
+                                      auto, bar, plain, json, none]
+                  --accept-partial    Exit with 0 instead of 3 when gaps remain
+                  --forget            Drop what earlier runs learnt of the server's limits,
+                                      and learn it anew
+                  --rebind            Go on in this directory although the keys open another
+                                      organisation than the one it belongs to
+              -v, --verbose...        Say more on stderr, for reports of bugs. Never shows
+                                      keys
+              -h, --help              Print help
 
-        What to ask:
-              --from <T>               Begin of the range: 2021-12-12,
-                                       2021-12-12T00:00:00+09:00, "13/12/2021 00:00:00"
-                                       (day first), -90d, now
-              --to <T>                 End of the range, excluded [default: now]
-              --timezone <ZONE>        Zone in which times are read and written: an IANA
-                                       name or `local` [default: UTC]
-              --resolution <SPAN>      One point every so often, for queries without a
-                                       rollup of their own: 10s, 60s, 5m, 1h [default:
-                                       60s]
-              --var <NAME=VALUE>       Fill in a template variable of the list:
-                                       host=web-1 for $host. Repeatable
-              --fill <null|keep>       null: only what was reported is exported. keep:
-                                       queries go as written, each in calls of its own,
-                                       and bring the graph's numbers [default: null]
-              --allow-range-functions  Take queries whose values depend on the range
-                                       asked (top, cumsum, …) too: each window is then
-                                       computed on its own
-              --keep-going             Leave refused lines of the list out instead of
-                                       stopping
+            What to ask:
+                  --from <T>               Begin of the range: 2021-12-12,
+                                           2021-12-12T00:00:00+09:00, "13/12/2021 00:00:00"
+                                           (day first), -90d, now
+                  --to <T>                 End of the range, excluded [default: now]
+                  --timezone <ZONE>        Zone in which times are read and written: an IANA
+                                           name or `local` [default: UTC]
+                  --resolution <SPAN>      One point every so often, for queries without a
+                                           rollup of their own: 10s, 60s, 5m, 1h; auto: as
+                                           often as each has points, by a short sample
+                                           [default: 60s]
+                  --var <NAME=VALUE>       Fill in a template variable of the list:
+                                           host=web-1 for $host. Repeatable
+                  --fill <null|keep>       null: only what was reported is exported. keep:
+                                           queries go as written, each in calls of its own,
+                                           and bring the graph's numbers [default: null]
+                  --allow-range-functions  Take queries whose values depend on the range
+                                           asked (top, cumsum, …) too: each window is then
+                                           computed on its own
+                  --keep-going             Leave refused lines of the list out instead of
+                                           stopping
 
-        Whom to ask:
-              --site <SITE>     Datadog site, such as datadoghq.eu or us5.datadoghq.com
-                                [default: DD_SITE, or datadoghq.com]
-              --api-url <URL>   Full address of the API instead, such as
-                                http://127.0.0.1:8080
-              --ca-file <FILE>  PEM file of certificates to trust besides the system's,
-                                for a company's proxy
+            Whom to ask:
+                  --site <SITE>        Datadog site, such as datadoghq.eu or
+                                       us5.datadoghq.com [default: DD_SITE, or
+                                       datadoghq.com]
+                  --api-url <URL>      Full address of the API instead, such as
+                                       http://127.0.0.1:8080
+                  --ca-file <FILE>     PEM file of certificates to trust besides the
+                                       system's, for a company's proxy
+                  --key-file <FILE>    Take the keys from lines `DD_API_KEY=…` and
+                                       `DD_APP_KEY=…` of a file that only you may read, not
+                                       from the environment
+                  --key-command <CMD>  Take the keys from what this command prints, such as
+                                       a password store's: the same lines
+                  --insecure-http      Let --api-url be http:// for other machines than this
+                                       one: keys and answers can be read on the way
 
-        How fast:
-              --concurrency <N>       Calls in flight at once, at most [default: 8]
-              --reserve <PERCENT>     Share of the rate limit that is left to others
-                                      [default: 0%]
-              --max-calls <N>         Stop after so many calls; the next run goes on
-              --limit <N/PERIOD>      Own bound on the pace, for servers that name no
-                                      rate limit
-              --settle <SPAN>         Ask nothing younger than this: cloud crawlers
-                                      report late [default: 20m]
-              --look-back <SPAN>      Ask again, in the next run, what is fetched sooner
-                                      than this after its window's end [default: 1h]
-              --give-up-after <SPAN>  End the run after so long without one answer
-                                      [default: 10m]
+            How fast:
+                  --concurrency <N>       Calls in flight at once, at most [default: 8]
+                  --reserve <PERCENT>     Share of the rate limit that is left to others
+                                          [default: 0%]
+                  --max-calls <N>         Stop after so many calls; the next run goes on
+                  --limit <N/PERIOD>      Own bound on the pace, for servers that name no
+                                          rate limit
+                  --settle <SPAN>         Ask nothing younger than this: cloud crawlers
+                                          report late [default: 20m]
+                  --look-back <SPAN>      Ask again, in the next run, what is fetched sooner
+                                          than this after its window's end [default: 1h]
+                  --give-up-after <SPAN>  End the run after so long without one answer
+                                          [default: 10m]
 
-        Examples:
-          The last 90 days, then whatever came since:
-            jindo export queries.txt --from -90d
-            jindo export
-          A range of days in a zone of your own:
-            jindo export queries.txt --from 2021-12-12 --to 2022-03-18 \
-              --timezone Asia/Seoul --out ./winter
-    "#]],
+            Where there may be nothing:
+                  --probe           Ask coarsely first, in a call or two per 35 queries,
+                                    where there is data at all, and leave out the windows
+                                    that hold nothing
+                  --recheck-probed  Forget what probes found empty, and fetch it after all
+
+            Examples:
+              The last 90 days, then whatever came since:
+                jindo export queries.txt --from -90d
+                jindo export
+              A range of days in a zone of your own:
+                jindo export queries.txt --from 2021-12-12 --to 2022-03-18 \
+                  --timezone Asia/Seoul --out ./winter
+        "#]],
+    );
+}
+
+#[test]
+fn verify_shows_what_asking_again_takes() {
+    check(
+        "verify",
+        &expect![[r#"
+            Check that everything is there, whole and as asked
+
+            Usage: jindo verify [OPTIONS] <DIR>
+
+            Arguments:
+              <DIR>  Directory of an export
+
+            Options:
+                  --repair      Mend what can be mended without a call: rebuild, set aside,
+                                write again; with --refetch, mark what differs, so that the
+                                next export asks it again
+                  --json        One JSON object on stdout
+              -v, --verbose...  Say more on stderr, for reports of bugs. Never shows keys
+              -h, --help        Print help
+
+            Asking again:
+                  --refetch <PERCENT|N>   Ask a random sample of what is held again and
+                                          compare point by point: so many percent of the
+                                          windows (1%), or so many calls (20), one a window
+                  --seed <N>              Draw the sample of this number again [default:
+                                          another every time]
+                  --concurrency <N>       Calls in flight at once, at most [default: 8]
+                  --reserve <PERCENT>     Share of the rate limit that is left to others
+                                          [default: 0%]
+                  --limit <N/PERIOD>      Own bound on the pace, for servers that name no
+                                          rate limit
+                  --give-up-after <SPAN>  Stop after so long without one answer [default:
+                                          10m]
+
+            Whom to ask:
+                  --site <SITE>        Datadog site, such as datadoghq.eu or
+                                       us5.datadoghq.com [default: DD_SITE, or
+                                       datadoghq.com]
+                  --api-url <URL>      Full address of the API instead, such as
+                                       http://127.0.0.1:8080
+                  --ca-file <FILE>     PEM file of certificates to trust besides the
+                                       system's, for a company's proxy
+                  --key-file <FILE>    Take the keys from lines `DD_API_KEY=…` and
+                                       `DD_APP_KEY=…` of a file that only you may read, not
+                                       from the environment
+                  --key-command <CMD>  Take the keys from what this command prints, such as
+                                       a password store's: the same lines
+                  --insecure-http      Let --api-url be http:// for other machines than this
+                                       one: keys and answers can be read on the way
+
+            Examples:
+              Is everything whole and in its place? No call, no keys:
+                jindo verify jindo-export
+              Does the server still say the same, in one window of a hundred?
+                jindo verify jindo-export --refetch 1%
+              Mark what differs, and fetch it again:
+                jindo verify jindo-export --refetch 1% --seed 42 --repair
+                jindo export
+
+            Exit codes:
+              0    all is there, as written and as asked
+              1    something is wrong; a point has changed or is gone from the server; or
+                   it could not be asked
+              3    something is still to be fetched or written, or came late
+              130  interrupted
+        "#]],
     );
 }

@@ -6,12 +6,18 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 #![expect(clippy::disallowed_methods, reason = "a test damages what it tests")]
 
+mod auto;
 mod crash;
 mod faults;
 mod help;
 mod hostile;
 mod journey;
 mod network;
+mod probe;
+mod refetch;
 mod regressions;
+mod resources;
+mod secrets;
 mod speech;
 mod support;
+mod tempers;

@@ -3,7 +3,7 @@
 use crate::support::{
     DAY_S, START_S, World, assert_equals_the_function, calm, exits, objects, rows, tree, walk,
 };
-use jindo_sim::{Fault, Options, Simulator};
+use jindo_sim::{Fault, Options, Simulator, built_in_queries};
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -119,4 +119,40 @@ fn a_day_of_25_hours_has_25_hours_of_points() {
         text.contains("2025-11-02 01:59:00-04:00,") && text.contains("2025-11-02 01:00:00-05:00,")
     );
     assert_eq!(text.lines().count(), 1 + 25 * 60);
+}
+
+/// The first ten days are older than what the server keeps: that is learnt with few calls, the rest comes home, in small runs
+/// too, and nobody takes what was never asked for refused.
+#[test]
+fn what_is_too_old_costs_few_calls_and_nothing_else() {
+    const DAYS: i64 = 20;
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let edge_s = START_S + DAYS / 2 * DAY_S + 3_600;
+    let queries = built_in_queries();
+    let queries: Vec<_> = queries.iter().map(String::as_str).take(40).collect();
+    let world = || {
+        let retention_s = Some(i64::try_from(now_s).unwrap() - edge_s);
+        World::new(Options { retention_s, ..calm() }, &queries)
+    };
+    let at_once = world();
+    exits(&at_once.export(DAYS), 3);
+    let calls = at_once.stats().query_calls;
+    assert!(calls <= 2 * 10 + 45, "{calls} calls for 10 days of 2 batches");
+    exits(&at_once.export(DAYS), 3);
+    assert_eq!(at_once.stats().query_calls, calls, "what is too old is not asked again");
+    let gaps = fs::read_to_string(at_once.out().join("gaps.csv")).unwrap();
+    assert_eq!(gaps.lines().count(), 1 + queries.len(), "one stretch a query: {gaps}");
+    assert!(gaps.lines().skip(1).all(|line| line.contains("outside the retention date")), "{gaps}");
+    let table = fs::read_to_string(at_once.out().join("queries.csv")).unwrap();
+    assert!(!table.contains("given-up"), "{table}");
+
+    let by_and_by = world();
+    let args = by_and_by.export_args(START_S, START_S + DAYS * DAY_S);
+    for _ in 0..20 {
+        let small = args.iter().map(String::as_str).chain(["--max-calls", "8"]);
+        exits(&by_and_by.run(small), 3);
+    }
+    // The edge moves on while the test runs, and with it the first points: the stretches are what counts.
+    assert_eq!(fs::read_to_string(by_and_by.out().join("gaps.csv")).unwrap(), gaps);
+    assert_eq!(objects(&by_and_by.out()), objects(&at_once.out()));
 }

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 pub use aws::{built_in_list, built_in_queries};
 pub use expected::{Expected, ExpectedError};
 pub use signal::{Life, Presence, Shape, Signal};
-pub use variety::variety_queries;
+pub use variety::{WIDE_QUERY, variety_queries};
 
 /// How Datadog stores a metric. (DOC)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +84,13 @@ impl Organisation {
     pub fn built_in(seed: u64) -> Self {
         let mut metrics = aws::metrics(seed);
         metrics.extend(variety::metrics(seed));
+        Self::new(metrics)
+    }
+
+    /// As [`Organisation::built_in`], and a metric of so many series, which [`WIDE_QUERY`] asks for.
+    pub fn wide(seed: u64, series: usize) -> Self {
+        let mut metrics = Self::built_in(seed).metrics;
+        metrics.push(variety::wide(seed, series));
         Self::new(metrics)
     }
 

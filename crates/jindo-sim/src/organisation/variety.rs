@@ -105,6 +105,17 @@ pub(super) fn metrics(seed: u64) -> Vec<Metric> {
     families.into_iter().map(|(name, kind, sources)| metric(seed, name, kind, sources)).collect()
 }
 
+/// A query for the organisation of one wide metric.
+pub const WIDE_QUERY: &str = "avg:wide.gauge{*} by {id}";
+
+/// One metric of so many series, a point a minute each: for what a very wide query costs.
+pub(super) fn wide(seed: u64, series: usize) -> Metric {
+    let minutes = Signal { spacing_s: 60, ..CALM };
+    let tags: Vec<_> = (0..series).map(|number| format!("id:{number:06}")).collect();
+    let sources: Vec<_> = tags.iter().map(|tags| (tags.as_str(), minutes)).collect();
+    metric(seed, "wide.gauge", Kind::Gauge, &sources)
+}
+
 fn metric(seed: u64, name: &str, kind: Kind, sources: &[(&str, Signal)]) -> Metric {
     let own = noise::of_text(seed, name);
     let sources = sources

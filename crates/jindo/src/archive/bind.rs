@@ -87,13 +87,18 @@ fn described(f: &mut fmt::Formatter<'_>, site: &str, org_id: Option<&str>) -> fm
 }
 
 impl Archive {
-    /// The salt for hashes of this archive's keys; `fresh` (random, from the caller) becomes it when there is none.
+    /// The salt for hashes of this archive's keys; `fresh` (random, from the caller) becomes it when there is none and the
+    /// archive is open for writing.
     pub fn salt(&self, fresh: &str) -> Result<String, Error> {
-        let mut ledger = self.writing()?;
-        if let Some(salt) = ledger.kept(SALT)? {
+        if let Some(salt) = self.reading().kept(SALT)? {
             return Ok(salt);
         }
-        ledger.keep(SALT, fresh)?;
+        match self.writing() {
+            Ok(mut ledger) => ledger.keep(SALT, fresh)?,
+            // Without a salt there is no hash that one made with this could be compared with.
+            Err(Error::ReadOnly) => {}
+            Err(error) => return Err(error),
+        }
         Ok(fresh.to_owned())
     }
 
@@ -106,15 +111,21 @@ impl Archive {
             self.rebind(given)?;
             return Ok(Bound::First);
         };
-        let Some(joined) = kept.joined(given) else {
-            let (kept, given) = told_apart(&kept, given);
-            return Err(Error::OtherOrganisation { kept, given });
-        };
+        let joined = joined(&kept, given)?;
         if joined == kept {
             return Ok(Bound::Same);
         }
         self.keep_organisation(&joined)?;
         Ok(Bound::Upgraded)
+    }
+
+    /// The check of [`Archive::bind`], which changes nothing: for whoever only reads. A directory that belongs to nobody yet is
+    /// anybody's.
+    pub fn recognise(&self, given: &Organisation) -> Result<(), Error> {
+        match self.organisation()? {
+            Some(kept) => joined(&kept, given).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Gives the directory to this organisation, whosever it was.
@@ -142,6 +153,14 @@ pub(super) fn keep(ledger: &mut dyn Ledger, kept: &Kept) -> Result<(), Error> {
         ledger.keep(SALT, salt)?;
     }
     ledger.keep(ORGANISATION, &text)
+}
+
+/// What is known of the organisation with what `given` adds, or that it is another.
+fn joined(kept: &Kept, given: &Organisation) -> Result<Kept, Error> {
+    kept.joined(given).ok_or_else(|| {
+        let (kept, given) = told_apart(kept, given);
+        Error::OtherOrganisation { kept, given }
+    })
 }
 
 /// Both in words that differ.

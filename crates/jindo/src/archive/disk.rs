@@ -2,17 +2,21 @@
 //!
 //! Only this file of the archive names `std::fs`. Never touches a whole object; halves that a crash left have names of their own.
 
-use super::{Error, Holder};
+use super::{Error, Holder, Journal};
 use std::fs::{self, File, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Bytes read of a lock file: its holder in JSON is far shorter.
 const HOLDER_BYTES_MAX: u64 = 4096;
 /// Names tried for a ledger that is set aside: as many were set aside before.
 const ASIDE_TRIES_MAX: u32 = 1000;
-/// A ledger is up to three files in SQLite.
-const LEDGER_SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
+/// A ledger is up to three files in SQLite. Each must go where the ledger goes: a journal that stays behind is rolled back
+/// into whatever lies there next.
+const LEDGER_SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+/// What ends a rollback journal that names a further file, which SQLite would read and remove (`aJournalMagic` in its
+/// `pager.c`). Ours name none, as one ledger is all that a transaction writes to.
+const NAMES_ANOTHER_FILE: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
 /// Where an archive lies.
 #[derive(Debug, Clone)]
@@ -64,6 +68,46 @@ impl Place {
         self.root.join("ledger.new.db")
     }
 
+    /// Makes a blank ledger file where there is none: SQLite would give it fewer rights than the umask leaves.
+    pub(super) fn make_blank(path: &Path) -> Result<(), Error> {
+        let made = File::options().append(true).create(true).open(path);
+        made.map(drop).map_err(failed("creating", path))
+    }
+
+    /// Refuses a ledger whose journal would make SQLite remove a file anywhere: jindo writes none such.
+    pub(super) fn check_journal(&self) -> Result<(), Error> {
+        let path = super::sqlite::beside(&self.ledger(), "-journal");
+        let mut file = match File::open(&path) {
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            opened => opened.map_err(failed("opening", &path))?,
+        };
+        let mut end = [0; NAMES_ANOTHER_FILE.len()];
+        let back = -(end.len().cast_signed() as i64);
+        // A file too short for it holds none.
+        let told = file.seek(SeekFrom::End(back)).and_then(|_| file.read_exact(&mut end)).is_ok();
+        if told && end == NAMES_ANOTHER_FILE {
+            return Err(Error::LedgerDamaged { why: "its journal names another file".into() });
+        }
+        Ok(())
+    }
+
+    /// The journal that the ledger needs where the archive lies, which must exist.
+    #[cfg(target_os = "linux")]
+    pub(super) fn journal(&self) -> Result<Journal, Error> {
+        let told = rustix::fs::statfs(&self.root);
+        let told = told.map_err(|source| failed("looking at", &self.root)(source.into()))?;
+        #[expect(clippy::cast_possible_truncation, reason = "the numbers have 32 bits")]
+        #[expect(clippy::cast_sign_loss, reason = "the numbers have 32 bits")]
+        Ok(Journal::on(told.f_type as u32))
+    }
+
+    /// Other systems' numbers are their own: there SQLite says whether the write-ahead log works.
+    #[cfg(not(target_os = "linux"))]
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "Linux asks")]
+    pub(super) fn journal(&self) -> Result<Journal, Error> {
+        Ok(Journal::WriteAhead)
+    }
+
     /// Takes the lock for writing, or names who has it.
     pub(super) fn lock(&self, holder: &Holder) -> Result<Lock, Error> {
         let path = self.root.join("lock");
@@ -82,7 +126,9 @@ impl Place {
                 let holder = if named { serde_json::from_str(&text).ok() } else { None };
                 return Err(Error::Busy { dir: self.dir.clone(), holder });
             }
-            Err(TryLockError::Error(source)) => return Err(failed("locking", &path)(source)),
+            Err(TryLockError::Error(source)) => {
+                return Err(Error::NoLocks { dir: self.dir.clone(), source });
+            }
         }
         let text = serde_json::to_string(holder).expect("a holder is always JSON");
         let named = file
@@ -159,7 +205,7 @@ impl Place {
 
     /// Removes a rebuilt ledger that never took its place.
     pub(super) fn remove_new_ledger(&self) -> Result<(), Error> {
-        for suffix in ["", "-wal", "-shm", "-journal"] {
+        for suffix in LEDGER_SUFFIXES {
             let path = super::sqlite::beside(&self.new_ledger(), suffix);
             match fs::remove_file(&path) {
                 Err(source) if source.kind() != std::io::ErrorKind::NotFound => {

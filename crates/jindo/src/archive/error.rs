@@ -13,6 +13,10 @@ pub enum Error {
     #[error("another jindo is writing to {}{}", .dir.display(), named(.holder.as_ref()))]
     Busy { dir: PathBuf, holder: Option<Holder> },
 
+    /// Name a directory on another file system.
+    #[error("{} cannot be locked, and without a lock two exports could write to it at once", .dir.display())]
+    NoLocks { dir: PathBuf, source: std::io::Error },
+
     /// Name another directory.
     #[error("{} holds no archive", .dir.display())]
     Absent { dir: PathBuf },
@@ -53,6 +57,10 @@ pub enum Error {
     /// Opened by [`super::Archive::read`]; only [`super::Archive::open`] may write.
     #[error("the archive was opened for reading only")]
     ReadOnly,
+
+    /// Make room; what was committed before is safe.
+    #[error("there is no room on the disk for the ledger (archive/ledger.db): {doing} failed")]
+    NoRoom { doing: &'static str, source: Cause },
 
     #[error("the ledger failed while {doing}")]
     Ledger { doing: &'static str, source: Cause },

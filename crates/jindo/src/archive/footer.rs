@@ -2,6 +2,7 @@
 //!
 //! A footer is untrusted until [`Footer::parse`] has found it consistent. It never carries a key, only the salted hash of one.
 
+use super::Role;
 use super::bind::Kept;
 use crate::plan::Window;
 use crate::query::Interval;
@@ -49,9 +50,16 @@ pub(super) struct FooterQuery {
     /// The form whose fill the server refused, and instead of which this one was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead_of: Option<String>,
+    #[serde(default, skip_serializing_if = "is_wanted")]
+    pub role: Role,
     pub interval_s: u32,
     pub row_groups: usize,
     pub rows: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_wanted(role: &Role) -> bool {
+    *role == Role::Wanted
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

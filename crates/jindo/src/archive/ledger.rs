@@ -5,7 +5,7 @@
 
 use super::{
     Coverage, Error, Extracted, GivenUp, Learnt, ObjectId, QueryId, RefusedLine, Registered,
-    Request, Totals,
+    Request, Role, Spaced, Totals,
 };
 use crate::plan::Window;
 use crate::query::Interval;
@@ -73,6 +73,7 @@ pub struct Remembered {
     pub asked: Option<Window>,
     /// The form that is sent in its place, because the server refused its fill.
     pub substitute: Option<String>,
+    pub role: Role,
 }
 
 /// Durable bookkeeping. Calls come from one thread at a time.
@@ -81,11 +82,12 @@ pub trait Ledger: Send + fmt::Debug {
     fn register(&mut self, request: &Request) -> Result<(), Error>;
     fn request(&mut self) -> Result<Option<Request>, Error>;
     fn refused_lines(&mut self) -> Result<Vec<RefusedLine>, Error>;
-    /// By place in the list, then those of earlier lists by number; without those that have a substitute.
+    /// Those that are wanted: by place in the list, then those of earlier lists by number; without those that have a substitute.
     fn queries(&mut self) -> Result<Vec<Registered>, Error>;
     /// One of them.
     fn query(&mut self, query: QueryId) -> Result<Option<Registered>, Error>;
-    /// Inserts what is unknown, fills in what was missing, changes nothing that is known. Numbers in the order given.
+    /// Inserts what is unknown, fills in what was missing, changes nothing that is known but that a query is wanted after all.
+    /// Numbers in the order given.
     fn remember(&mut self, queries: &[Remembered]) -> Result<Vec<QueryId>, Error>;
     /// Every query by number, those with a substitute too.
     fn remembered(&mut self) -> Result<Vec<(QueryId, Remembered)>, Error>;
@@ -103,9 +105,19 @@ pub trait Ledger: Send + fmt::Debug {
     fn note(&mut self, note: &Note) -> Result<(), Error>;
     fn unnote(&mut self, name: &str) -> Result<(), Error>;
     fn noted(&mut self) -> Result<Vec<Note>, Error>;
-    /// Records the object, moves coverage by rank (generation, then time of fetching), drops what nothing refers to any more,
+    /// Records the object, moves coverage by rank (origin, generation, then time of fetching), drops what nothing refers to any more,
     /// forgives what the window holds, and strikes the object's note.
     fn commit(&mut self, record: &Record) -> Result<Committed, Error>;
+    /// Grants each query the stretches that the given object of a probe proves empty, as far as nothing is held of them.
+    fn cover_empty(&mut self, empty: &[(QueryId, ObjectId, Window)]) -> Result<(), Error>;
+    /// Opens again what came back without a single point from windows of more than so many: coarser answers may have left out
+    /// what an answer of the asked interval would have held.
+    fn doubt_empty(&mut self, points: u32) -> Result<(), Error>;
+    /// Forgets all that probes brought: their objects, and what they proved empty. As [`Ledger::commit`], the names to be removed.
+    fn forget_probes(&mut self) -> Result<Vec<String>, Error>;
+    /// Marks open what the given object holds of a query and overlaps the window, as long as coverage still names that object:
+    /// stretches, whole. How many are open then.
+    fn reopen(&mut self, stretches: &[(QueryId, ObjectId, Window)]) -> Result<u64, Error>;
     fn object(&mut self, object: ObjectId) -> Result<Option<Object>, Error>;
     fn objects(&mut self) -> Result<Vec<Object>, Error>;
     /// Forgets an object and its coverage; what replaces it ranks above it.
@@ -116,7 +128,14 @@ pub trait Ledger: Send + fmt::Debug {
     fn given_up(&mut self) -> Result<Vec<GivenUp>, Error>;
     fn learn(&mut self, learnt: &Learnt) -> Result<(), Error>;
     fn learnt(&mut self) -> Result<Vec<Learnt>, Error>;
+    /// Keeps how many decoded bytes a bucket the answers to these queries have, as learnt at that time; `None` forgets it.
+    fn weigh(&mut self, weights: &[(QueryId, Option<u64>)], at: Timestamp) -> Result<(), Error>;
+    /// Every limit that was learnt, all weights and every spacing.
     fn forget(&mut self) -> Result<(), Error>;
+    /// Remembers the intervals of these queries, in place of earlier ones.
+    fn space(&mut self, spaced: &[Spaced]) -> Result<(), Error>;
+    /// By name of the query.
+    fn spaced(&mut self) -> Result<Vec<Spaced>, Error>;
     /// A small text under a key, last writer wins: the organisation, the salt.
     fn keep(&mut self, key: &str, text: &str) -> Result<(), Error>;
     fn kept(&mut self, key: &str) -> Result<Option<String>, Error>;

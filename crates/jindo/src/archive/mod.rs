@@ -22,6 +22,7 @@ mod error;
 mod footer;
 mod held;
 mod ledger;
+mod medium;
 mod objects;
 mod open;
 mod pages;
@@ -39,15 +40,16 @@ mod tests;
 pub use bind::{Bound, Organisation};
 pub use error::{Cause, Error};
 pub use ledger::{Committed, Ledger, Note, Noted, Object, Record, Remembered};
+pub use medium::Journal;
 pub use objects::Objects;
-pub use open::Archive;
+pub use open::{Archive, Identities};
 pub use recover::Recovery;
 pub use rows::Chunk;
 pub use sqlite::{IfBlank, Sqlite};
-pub use verify::{Fault, Finding, Verified};
+pub use verify::{Fault, Finding, Verified, inspect};
 
 use crate::parse::Answer;
-use crate::plan::Window;
+use crate::plan::{Basis, Window};
 use crate::query::{Interval, Query};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -120,8 +122,40 @@ pub struct Registered {
     pub position: Option<usize>,
     /// Why the last run gave it up, in the server's words.
     pub given_up: Option<String>,
+    /// Until when the server refuses it, since it is older than what is kept, and in which words.
+    pub too_old: Option<(Timestamp, String)>,
     /// The form with jindo's fill that the server refused, and instead of which this one is sent.
     pub instead_of: Option<String>,
+    /// Where its answers are so heavy that they shape calls.
+    pub weight: Option<Weight>,
+}
+
+/// What a heavy query's answers weigh, and since when that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Weight {
+    /// Decoded.
+    pub bytes_per_bucket: u64,
+    pub weighed_at: Timestamp,
+}
+
+/// What a query is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Its points are wanted: a list names it, or did.
+    #[default]
+    Wanted,
+    /// Nobody wants its points: they tell where another query has any. No file is made of it, and no list shows it.
+    Probe,
+}
+
+/// How it is known what a stretch holds. The later is the stronger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Origin {
+    /// A probe's answer, the object, has no points there; the query itself was not asked.
+    Probed,
+    /// The query's own answer.
+    Fetched,
 }
 
 /// A stretch that the archive holds of one query. Disjoint per query.
@@ -129,6 +163,7 @@ pub struct Registered {
 pub struct Coverage {
     pub window: Window,
     pub object: ObjectId,
+    pub origin: Origin,
     /// Fetched so soon after its end that late points may be missing: the next run asks it again, whole.
     pub open: bool,
 }
@@ -155,11 +190,21 @@ pub struct Stored {
     pub bytes: u64,
 }
 
+/// What was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The query itself: in the next run one call decides whether it is asked again.
+    Query,
+    /// Only this stretch, which the server refuses for its place in time; the query is fine.
+    Window,
+}
+
 /// A stretch of a query that was given up, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GivenUp {
     pub query: QueryId,
     pub window: Window,
+    pub scope: Scope,
     pub reason: String,
     pub at: Timestamp,
 }
@@ -173,6 +218,18 @@ pub struct Learnt {
     pub learnt_at: Timestamp,
     /// What the server did that taught it.
     pub why: String,
+}
+
+/// The interval at which a query without one of its own is asked, found once and kept: another would be other data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spaced {
+    /// `query::Spacings::name` of the query.
+    pub query: String,
+    pub interval: Interval,
+    pub basis: Basis,
+    /// What the samples showed, or the server's words.
+    pub why: String,
+    pub found_at: Timestamp,
 }
 
 /// What a query's files were made from, and the files.
@@ -204,10 +261,12 @@ pub struct SeriesFile {
 pub struct Totals {
     /// Queries of the last request's list that were not refused.
     pub listed: u64,
-    /// All queries known, earlier lists' too.
+    /// All wanted queries known, earlier lists' too.
     pub queries: u64,
     /// Query-seconds covered.
     pub covered_s: u64,
+    /// Of these, what a probe found empty, so that it was not fetched.
+    pub probed_s: u64,
     pub objects: u64,
     /// Of the objects.
     pub bytes: u64,

@@ -157,5 +157,18 @@ fn parsed(path: &str) -> Result<Location, Error> {
 }
 
 fn failed(doing: &'static str, name: &str, source: impl Into<Cause>) -> Error {
-    Error::Objects { doing, name: name.to_owned(), source: source.into() }
+    Error::Objects { doing, name: name.to_owned(), source: bare(source.into()) }
+}
+
+/// The system's own error, where there is one below: the store repeats it in each of its layers.
+fn bare(source: Cause) -> Cause {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&*source);
+    while let Some(error) = cause {
+        let system = error.downcast_ref::<std::io::Error>();
+        if let Some(code) = system.and_then(std::io::Error::raw_os_error) {
+            return Box::new(std::io::Error::from_raw_os_error(code));
+        }
+        cause = error.source();
+    }
+    source
 }

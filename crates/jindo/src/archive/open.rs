@@ -8,15 +8,19 @@ use super::recover::{Recovery, recover};
 use super::request_file::{self, REQUEST};
 use super::sqlite::{IfBlank, Sqlite};
 use super::{
-    Coverage, Error, Extracted, GivenUp, Holder, Learnt, ObjectId, QueryId, RefusedLine,
-    Registered, Request, Totals,
+    Coverage, Error, Extracted, GivenUp, Holder, Journal, Learnt, Object, ObjectId, QueryId,
+    RefusedLine, Registered, Remembered, Request, Role, Scope, Spaced, Totals,
 };
 use crate::plan::Window;
+use crate::query::{Interval, Query};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Under which the ledger keeps what a run knew of refusals.
+const REFUSALS: &str = "refusals";
 
 /// What was fetched, and the record of it. Shared by the thread that stores and the one that extracts.
 pub struct Archive {
@@ -27,8 +31,12 @@ pub struct Archive {
     pub(super) storing: Mutex<()>,
     access: Access,
     recovery: Recovery,
+    journal: Journal,
     _lock: Option<Lock>,
 }
+
+/// Queries by what makes them the same: as sent, and their interval.
+pub type Identities = BTreeMap<(String, Interval), (QueryId, Role)>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Access {
@@ -50,24 +58,41 @@ impl Archive {
         let place = Place::at(dir);
         place.make()?;
         let lock = place.lock(holder)?;
-        Self::open_locked(&place, lock)
+        Self::open_locked(&place, lock, place.journal()?)
     }
 
-    pub(super) fn open_locked(place: &Place, lock: Lock) -> Result<Self, Error> {
+    pub(super) fn open_locked(place: &Place, lock: Lock, journal: Journal) -> Result<Self, Error> {
         let objects = Objects::local(&place.root)?;
         let if_blank = if objects.any()? { IfBlank::Refuse } else { IfBlank::Create };
         if if_blank == IfBlank::Refuse && !place.ledger().exists() {
             return Err(Error::LedgerLost { dir: place.dir.clone() });
         }
-        let mut ledger = Sqlite::open(&place.ledger(), if_blank)?;
+        if if_blank == IfBlank::Create {
+            Place::make_blank(&place.ledger())?;
+        }
+        place.check_journal()?;
+        let mut ledger = Sqlite::open(&place.ledger(), if_blank, journal)?;
         place.remove_halves(REQUEST)?;
         let recovery = recover(&mut ledger, &objects, Some(place))?;
-        Ok(Self::of(Box::new(ledger), objects, Access::Write, recovery, Some(lock)))
+        let journal = ledger.journal();
+        let opened = Self::of(Box::new(ledger), objects, Access::Write, recovery, Some(lock));
+        Ok(Self { journal, ..opened })
     }
 
-    /// Opens for reading: takes no lock, recovers nothing, works while an export writes.
+    /// Opens for reading: takes no lock, recovers nothing, works while an export writes. What a crash left before the ledger had
+    /// its tables is no archive yet.
     pub fn read(dir: &Path) -> Result<Self, Error> {
+        match Self::read_there(dir) {
+            Err(Error::LedgerLost { .. }) if !Objects::local(&Place::at(dir).root)?.any()? => {
+                Err(Error::Absent { dir: dir.to_owned() })
+            }
+            opened => opened,
+        }
+    }
+
+    fn read_there(dir: &Path) -> Result<Self, Error> {
         let place = Place::there(dir)?;
+        place.check_journal()?;
         let ledger = Sqlite::read(&place.ledger())?;
         let objects = Objects::local(&place.root)?;
         Ok(Self::of(Box::new(ledger), objects, Access::Read, Recovery::default(), None))
@@ -77,7 +102,8 @@ impl Archive {
     /// is the export's. Whoever opens it so writes nothing but marks of what was extracted.
     pub fn beside(dir: &Path) -> Result<Self, Error> {
         let place = Place::there(dir)?;
-        let ledger = Sqlite::open(&place.ledger(), IfBlank::Refuse)?;
+        place.check_journal()?;
+        let ledger = Sqlite::open(&place.ledger(), IfBlank::Refuse, place.journal()?)?;
         let objects = Objects::local(&place.root)?;
         Ok(Self::of(Box::new(ledger), objects, Access::Write, Recovery::default(), None))
     }
@@ -96,12 +122,18 @@ impl Archive {
         lock: Option<Lock>,
     ) -> Self {
         let (ledger, held, storing) = (Mutex::new(ledger), Mutex::default(), Mutex::new(()));
-        Self { ledger, objects, held, storing, access, recovery, _lock: lock }
+        let journal = Journal::WriteAhead;
+        Self { ledger, objects, held, storing, access, recovery, journal, _lock: lock }
     }
 
     /// What opening it found and did.
     pub fn recovery(&self) -> &Recovery {
         &self.recovery
+    }
+
+    /// How the ledger of an archive that was opened for writing keeps its commits whole.
+    pub fn journal(&self) -> Journal {
+        self.journal
     }
 
     pub(super) fn reading(&self) -> MutexGuard<'_, Box<dyn Ledger>> {
@@ -145,6 +177,11 @@ impl Archive {
         Ok((identity, found.record.fetched_at))
     }
 
+    /// The records of all objects, by number.
+    pub fn objects_all(&self) -> Result<Vec<Object>, Error> {
+        self.reading().objects()
+    }
+
     /// Whose file lies at that path, relative to the directory.
     pub fn owner(&self, path: &str) -> Result<Option<QueryId>, Error> {
         self.reading().owner(path)
@@ -170,15 +207,70 @@ impl Archive {
         self.reading().coverage_all()
     }
 
+    /// Numbers for queries that are asked to learn where others have points ([`Role::Probe`]).
+    pub fn remember_probes(&self, probes: &[Query]) -> Result<Vec<QueryId>, Error> {
+        let probes: Vec<_> = probes
+            .iter()
+            .map(|query| Remembered {
+                sent: query.sent.clone(),
+                interval: query.interval,
+                written: query.written.clone(),
+                unfilled: query.unfilled.clone(),
+                alone: query.alone,
+                asked: None,
+                substitute: None,
+                role: Role::Probe,
+            })
+            .collect();
+        self.writing()?.remember(&probes)
+    }
+
+    /// Every probe that was ever asked, by its identity.
+    pub fn probes(&self) -> Result<BTreeMap<(String, Interval), QueryId>, Error> {
+        let known = self.reading().remembered()?;
+        let probes = known.into_iter().filter(|(_, query)| query.role == Role::Probe);
+        Ok(probes.map(|(id, query)| ((query.sent, query.interval), id)).collect())
+    }
+
+    /// Grants each query a stretch that the object, a probe's, proves empty: covered from now on, by [`super::Origin::Probed`].
+    /// What is held of it already stays as it is.
+    pub fn cover_empty(&self, empty: &[(QueryId, ObjectId, Window)]) -> Result<(), Error> {
+        self.writing()?.cover_empty(empty)
+    }
+
+    /// The server gives coarser answers beyond so many points: what came back without a single one from longer windows, and so
+    /// said nothing of its interval, is open again.
+    pub fn doubt_empty(&self, points: u32) -> Result<(), Error> {
+        self.writing()?.doubt_empty(points)
+    }
+
+    /// Forgets every probe and what it proved empty: gaps again.
+    pub fn forget_probes(&self) -> Result<(), Error> {
+        let _one = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
+        let unreferenced = self.writing()?.forget_probes()?;
+        for name in &unreferenced {
+            self.remove_noted(name);
+        }
+        Ok(())
+    }
+
+    /// Marks stretches open whose object the server contradicts, so that the next run asks them again, whole. What another object
+    /// holds by now stays as it is. How many are open then. Nothing that is held goes away before an answer takes its place; a
+    /// ledger rebuilt from footers has forgotten the mark.
+    pub fn reopen(&self, stretches: &[(QueryId, ObjectId, Window)]) -> Result<u64, Error> {
+        self.writing()?.reopen(stretches)
+    }
+
     /// Remembers that nothing more is tried for this stretch, and the server's words.
     pub fn give_up(
         &self,
         query: QueryId,
         window: Window,
-        reason: &str,
-        at: Timestamp,
+        scope: Scope,
+        (reason, at): (&str, Timestamp),
     ) -> Result<(), Error> {
-        self.writing()?.give_up(&GivenUp { query, window, reason: reason.to_owned(), at })
+        let reason = reason.to_owned();
+        self.writing()?.give_up(&GivenUp { query, window, scope, reason, at })
     }
 
     /// Takes back everything that was given up of a query. A store does so by itself for what its window holds.
@@ -198,9 +290,43 @@ impl Archive {
         self.reading().learnt()
     }
 
-    /// Forgets every limit that was learnt.
+    /// Remembers how many decoded bytes a bucket the answers to these queries have; `None` forgets it.
+    pub fn weigh(&self, weights: &[(QueryId, Option<u64>)], at: Timestamp) -> Result<(), Error> {
+        self.writing()?.weigh(weights, at)
+    }
+
+    /// Keeps at which intervals queries are asked.
+    pub fn space(&self, spaced: &[Spaced]) -> Result<(), Error> {
+        self.writing()?.space(spaced)
+    }
+
+    /// By name of the query.
+    pub fn spaced(&self) -> Result<Vec<Spaced>, Error> {
+        self.reading().spaced()
+    }
+
+    /// Every query that was ever asked for anything, by its identity.
+    pub fn identities(&self) -> Result<Identities, Error> {
+        let known = self.reading().remembered()?;
+        Ok(known
+            .into_iter()
+            .map(|(id, query)| ((query.sent, query.interval), (id, query.role)))
+            .collect())
+    }
+
+    /// Forgets every limit that was learnt, how heavy queries are, every spacing, and what was refused.
     pub fn forget(&self) -> Result<(), Error> {
-        self.writing()?.forget()
+        self.writing()?.forget()?;
+        self.keep_refusals("")
+    }
+
+    /// What a run knew of refusals that ended before it understood them; opaque here, empty when there is nothing.
+    pub fn keep_refusals(&self, text: &str) -> Result<(), Error> {
+        self.writing()?.keep(REFUSALS, text)
+    }
+
+    pub fn refusals(&self) -> Result<String, Error> {
+        Ok(self.reading().kept(REFUSALS)?.unwrap_or_default())
     }
 
     /// `None`: never, or not since the ledger was rebuilt.

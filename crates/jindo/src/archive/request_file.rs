@@ -1,6 +1,6 @@
 //! `archive/request.json`: what of the ledger no footer can tell, so that a lost one is rebuilt to the byte. Pure.
 
-use super::{Line, Remembered, Request};
+use super::{Line, Remembered, Request, Role};
 use crate::plan::Window;
 use crate::query::{Interval, Query};
 use jiff::Timestamp;
@@ -49,6 +49,7 @@ struct FileQuery {
     alone: bool,
     asked: Option<Span>,
     substitute: Option<String>,
+    role: Role,
 }
 
 /// The file's bytes.
@@ -67,16 +68,16 @@ pub(super) fn written(request: &Request, known: &[Remembered]) -> Vec<u8> {
 fn file_line(line: Line) -> FileLine {
     match line {
         Line::Refused { written, reason } => FileLine::Refused { written, reason },
-        Line::Query(Query { written, sent, unfilled, interval, alone }) => {
+        Line::Query(Query { written, sent, unfilled, interval, alone, weight: _ }) => {
             FileLine::Query { written, sent, unfilled, interval_s: secs(interval), alone }
         }
     }
 }
 
 fn file_query(query: Remembered) -> FileQuery {
-    let Remembered { sent, interval, written, unfilled, alone, asked, substitute } = query;
+    let Remembered { sent, interval, written, unfilled, alone, asked, substitute, role } = query;
     let (interval_s, asked) = (secs(interval), asked.map(Span::from));
-    FileQuery { sent, interval_s, written, unfilled, alone, asked, substitute }
+    FileQuery { sent, interval_s, written, unfilled, alone, asked, substitute, role }
 }
 
 /// An interval as files write it.
@@ -97,17 +98,18 @@ pub(super) fn parsed(bytes: &[u8]) -> Result<(Request, Vec<Remembered>), String>
 }
 
 fn remembered(query: FileQuery) -> Result<Remembered, String> {
-    let FileQuery { sent, interval_s, written, unfilled, alone, asked, substitute } = query;
+    let FileQuery { sent, interval_s, written, unfilled, alone, asked, substitute, role } = query;
     let interval = interval(interval_s)?;
     let asked = asked.as_ref().map(window).transpose()?;
-    Ok(Remembered { sent, interval, written, unfilled, alone, asked, substitute })
+    Ok(Remembered { sent, interval, written, unfilled, alone, asked, substitute, role })
 }
 
 fn line(line: FileLine) -> Result<Line, String> {
     Ok(match line {
         FileLine::Refused { written, reason } => Line::Refused { written, reason },
         FileLine::Query { written, sent, unfilled, interval_s, alone } => {
-            Line::Query(Query { written, sent, unfilled, interval: interval(interval_s)?, alone })
+            let interval = interval(interval_s)?;
+            Line::Query(Query { written, sent, unfilled, interval, alone, weight: None })
         }
     })
 }

@@ -58,7 +58,8 @@ impl Archive {
         let mut queries = Vec::with_capacity(fetched.queries.len());
         for query in fetched.queries {
             let known = ledger.recall(*query)?.ok_or(Error::UnknownQuery { query: *query })?;
-            let (Remembered { sent, interval, written, unfilled, alone, .. }, instead_of) = known;
+            let (Remembered { sent, interval, written, unfilled, alone, role, .. }, instead_of) =
+                known;
             assert!(interval == fetched.interval, "queries of a call share their interval");
             let (row_groups, rows) = (0, 0);
             queries.push(FooterQuery {
@@ -67,6 +68,7 @@ impl Archive {
                 unfilled,
                 alone,
                 instead_of,
+                role,
                 interval_s,
                 row_groups,
                 rows,
@@ -90,7 +92,7 @@ impl Archive {
     }
 
     /// Removes a file that the ledger has forgotten. Where that fails its note stays, and the next opening does it.
-    fn remove_noted(&self, name: &str) {
+    pub(super) fn remove_noted(&self, name: &str) {
         let removed = self
             .objects
             .remove(name)
@@ -176,5 +178,6 @@ fn remembered(query: &FooterQuery, footer: &Footer) -> Remembered {
         alone: query.alone,
         asked: None,
         substitute: None,
+        role: query.role,
     }
 }

@@ -1,12 +1,13 @@
 //! Which of two objects a query's moment belongs to. Pure: the newer rank wins, whatever the order in which they are seen, so
 //! that a ledger rebuilt from footers equals the lost one.
 
-use super::ObjectId;
+use super::{ObjectId, Origin};
 use crate::plan::{Window, subtract};
 
-/// Newer is greater: by generation, then by the time of fetching; the name breaks ties that only damage can make.
+/// What was fetched is greater than what was probed, and newer is greater: by generation, then by the time of fetching; the name breaks ties that only damage can make.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
+    pub origin: Origin,
     pub generation: u32,
     pub fetched_ms: i64,
     pub name: String,

@@ -1,6 +1,7 @@
 //! Whether the archive is what it should be: every object read back, decoded and compared with the ledger, and every file accounted
 //! for. [`Archive::verify`] changes nothing; [`Archive::repair`] mends, and deletes nothing: what is damaged is set aside.
 
+use super::codec::Encoded;
 use super::disk::Place;
 use super::ledger::{Ledger, Object};
 use super::objects::Objects;
@@ -8,6 +9,7 @@ use super::request_file::{REQUEST, parsed};
 use super::sqlite::{IfBlank, Sqlite};
 use super::store::Whole;
 use super::{Archive, Error, Holder, QueryId};
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -124,7 +126,7 @@ impl Archive {
             rebuild(&place, &objects, &names, &mut verified)?;
             verified.findings.insert(0, finding.mended("rebuilt from the objects' footers"));
         }
-        let archive = Self::open_locked(&place, lock)?;
+        let archive = Self::open_locked(&place, lock, place.journal()?)?;
         archive.mend(&mut verified)?;
         for name in place.halves()? {
             let aside = place.set_aside(&name)?;
@@ -202,6 +204,12 @@ impl Archive {
             }
         }
     }
+}
+
+/// Whether these bytes, whatever they are called, are a whole object: every page decoded, everything as their footer says. The text
+/// says what is wrong. For bytes of unknown origin; takes no more memory than a few times their length.
+pub fn inspect(bytes: &[u8]) -> Result<(), String> {
+    Encoded::parse(&Bytes::copy_from_slice(bytes))?.check_rows()
 }
 
 impl Verified {
@@ -282,7 +290,7 @@ fn readable(place: &Place) -> Result<Result<Sqlite, Finding>, Error> {
     if !place.ledger().exists() {
         return Ok(Err(lost()));
     }
-    match Sqlite::read(&place.ledger()) {
+    match place.check_journal().and_then(|()| Sqlite::read(&place.ledger())) {
         Ok(ledger) => Ok(Ok(ledger)),
         Err(Error::LedgerLost { .. }) => Ok(Err(lost())),
         Err(Error::LedgerDamaged { why }) => Ok(Err(ledger_damaged(why))),
@@ -328,7 +336,8 @@ fn rebuild(
     verified: &mut Verified,
 ) -> Result<(), Error> {
     place.remove_new_ledger()?;
-    let mut ledger = Sqlite::open(&place.new_ledger(), IfBlank::Create)?;
+    Place::make_blank(&place.new_ledger())?;
+    let mut ledger = Sqlite::open(&place.new_ledger(), IfBlank::Create, place.journal()?)?;
     if let Some(bytes) = objects.read_beside(REQUEST)? {
         match parsed(&bytes) {
             Ok((request, known)) => {

@@ -4,7 +4,7 @@
 //! carry a hash behind `~`, which no readable name holds. Queries that differ only in `by {…}` share a directory: their
 //! files differ by the names of the keys.
 
-use super::names::{encode, finish, hash, hashed, is_own_fold, tag_name};
+use super::names::{encode, finish, hashed, is_own_fold, tag_name};
 use crate::query::ast::{Aggregator, Arg, Expr, Modifier, Node, Scope, Series, Value};
 use crate::query::{Interval, added_fill, default_method, grammar};
 use std::fmt::{self, Display, Formatter};
@@ -269,11 +269,12 @@ fn exact(identity: &str, interval: Interval) -> String {
 }
 
 fn slugged(slug: &str, identity: &str, interval: Interval) -> String {
-    let hash = hash(exact(identity, interval).as_bytes());
+    let exact = exact(identity, interval);
+    let exact = exact.as_bytes();
     match interval.secs() {
-        USUAL_S => hashed(slug, &hash),
-        other if slug.ends_with(&format!("@{other}s")) => hashed(slug, &hash),
-        other => hashed(&format!("{slug}@{other}s"), &hash),
+        USUAL_S => hashed(slug, exact),
+        other if slug.ends_with(&format!("@{other}s")) => hashed(slug, exact),
+        other => hashed(&format!("{slug}@{other}s"), exact),
     }
 }
 

@@ -4,6 +4,7 @@
 //! A name is built of encoded parts and then finished. `~` stands only before the hash that finishing adds, so a name
 //! with a hash never equals one without.
 
+use super::hex;
 use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -34,7 +35,7 @@ pub fn series_file(tags: &[String]) -> String {
     // Length-prefixed, since a tag may hold any separator.
     let exact: Vec<_> = tags.iter().map(|tag| format!("{}:{tag}", tag.len())).collect();
     let exact = exact.concat();
-    if mistakable || twin { hashed(&name, &hash(exact.as_bytes())) } else { bounded(&name, &exact) }
+    if mistakable || twin { hashed(&name, exact.as_bytes()) } else { bounded(&name, &exact) }
 }
 
 /// `key=value`, each encoded; a tag without colon stands for itself.
@@ -70,7 +71,7 @@ pub(super) fn finish(name: &str, exact: &str) -> String {
     if is_own_fold(&without_escapes(name)) {
         bounded(name, exact)
     } else {
-        hashed(name, &hash(exact.as_bytes()))
+        hashed(name, exact.as_bytes())
     }
 }
 
@@ -78,16 +79,17 @@ pub(super) fn finish(name: &str, exact: &str) -> String {
 fn bounded(name: &str, exact: &str) -> String {
     let safe = harmless(name);
     let short = safe.len() <= NAME_BYTES_MAX && safe.chars().count() <= NAME_CHARS_MAX;
-    if short && !name.is_empty() && is_nfc(name) {
-        safe
-    } else {
-        hashed(name, &hash(exact.as_bytes()))
-    }
+    if short && !name.is_empty() && is_nfc(name) { safe } else { hashed(name, exact.as_bytes()) }
 }
 
-/// `name~hash`, cut to the limits.
-pub(super) fn hashed(name: &str, hash: &str) -> String {
+/// `name~hash`, cut to the limits. What is cut may have thousands of neighbours that begin alike, and gets a longer hash.
+pub(super) fn hashed(name: &str, exact: &[u8]) -> String {
     let name = harmless(if name.is_empty() { "empty" } else { name });
+    let short = format!("{name}~{}", hash(exact, HASH_BYTES));
+    if short.len() <= NAME_BYTES_MAX && short.chars().count() <= NAME_CHARS_MAX {
+        return short;
+    }
+    let hash = hash(exact, CUT_HASH_BYTES);
     let (chars_max, bytes_max) = (NAME_CHARS_MAX - 1 - hash.len(), NAME_BYTES_MAX - 1 - hash.len());
     let fits = |(index, (at, c)): &(usize, (usize, char))| {
         *index < chars_max && at + c.len_utf8() <= bytes_max
@@ -102,11 +104,16 @@ pub(super) fn hashed(name: &str, hash: &str) -> String {
     format!("{}~{hash}", &name[..end])
 }
 
-/// Six hex digits of the SHA-256.
-pub(super) fn hash(exact: &[u8]) -> String {
+/// Bytes of the hash of a name that stands whole before it.
+const HASH_BYTES: usize = 3;
+
+/// Bytes of the hash of a name that was cut: among ten thousand that begin alike two must not collide.
+const CUT_HASH_BYTES: usize = 8;
+
+/// So many bytes of the SHA-256, as hex digits.
+fn hash(exact: &[u8], bytes: usize) -> String {
     let digest: [u8; 32] = Sha256::digest(exact).into();
-    let [first, second, third, ..] = digest;
-    format!("{first:02x}{second:02x}{third:02x}")
+    hex(&digest[..bytes])
 }
 
 /// Whether a text is what file systems that ignore case and Unicode form make of it, so that no twin is.

@@ -20,7 +20,8 @@ impl Source for Archive {
     fn grants(&self, id: QueryId) -> Result<Vec<Grant>, Failure> {
         let grant = |covered: archive::Coverage| {
             let (identity, fetched_at) = self.identity(covered.object)?;
-            Ok(Grant { window: covered.window, object: covered.object, identity, fetched_at })
+            let archive::Coverage { window, object, origin, .. } = covered;
+            Ok(Grant { window, object, origin, identity, fetched_at })
         };
         self.coverage(id)?.into_iter().map(grant).collect()
     }

@@ -34,6 +34,10 @@ pub trait Disk: Send + Sync {
     fn sync(&self) -> io::Result<()>;
     /// Removes the staging folder if nothing is in it.
     fn end(&self) -> io::Result<()>;
+    /// After an error: a full disk is not kept full by copies. What cannot be removed now, the next [`Disk::begin`] removes.
+    fn clear(&self) {
+        self.begin().and_then(|()| self.end()).unwrap_or_default();
+    }
     /// Bytes of a file; `None` for anything else, also for a link.
     fn size(&self, path: &str) -> io::Result<Option<u64>>;
     /// Of a file's content, in lower-case hexadecimal; `None` for anything else, also for a link.

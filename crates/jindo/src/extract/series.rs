@@ -4,7 +4,7 @@ use super::csv::{Calendar, HEADER, Rows};
 use super::publish::{Disk, Staged};
 use super::source::{Chunk, Grant, SeriesFile, Source};
 use super::{Error, Shown, hex};
-use crate::archive::Registered;
+use crate::archive::{Origin, Registered};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
@@ -54,7 +54,7 @@ pub(super) fn stage(
         growing: Vec::new(),
         pending_bytes: 0,
     };
-    for grant in grants {
+    for grant in grants.iter().filter(|grant| grant.origin == Origin::Fetched) {
         let mut failed = None;
         let mut sink = |chunk: Chunk<'_>| match stage.take(grant, chunk) {
             Ok(()) => ControlFlow::Continue(()),

@@ -1,7 +1,7 @@
 //! What making files needs of an archive: its queries, what it covers, its rows, and marks of what was made from them.
 
 pub use crate::archive::{Chunk, Extracted, RefusedLine, SeriesFile};
-use crate::archive::{ObjectId, QueryId, Registered};
+use crate::archive::{ObjectId, Origin, QueryId, Registered};
 use crate::plan::Window;
 use jiff::Timestamp;
 use std::ops::ControlFlow;
@@ -14,6 +14,8 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub struct Grant {
     pub window: Window,
     pub object: ObjectId,
+    /// What a probe found empty has no rows to give.
+    pub origin: Origin,
     /// The object's name and sha256: changes with its content, and survives a rebuilt ledger, unlike its number.
     pub identity: String,
     /// When the object was fetched.

@@ -91,9 +91,11 @@ pub fn tables(source: &impl Source, disk: &dyn Disk, shown: &Shown) -> Result<Su
     let mut sink = |table: Table, rows: &[u8]| {
         if changed.contains(&table) { stage(disk, table, rows) } else { Ok(()) }
     };
-    render(source, shown, &mut sink)?;
-    publish(disk, &changed)?;
-    Ok(summary)
+    let made = render(source, shown, &mut sink).and_then(|_| publish(disk, &changed));
+    if made.is_err() {
+        disk.clear();
+    }
+    made.map(|()| summary)
 }
 
 pub(super) fn stage(disk: &dyn Disk, table: Table, rows: &[u8]) -> Result<(), Error> {
@@ -155,13 +157,17 @@ fn render(source: &impl Source, shown: &Shown, sink: &mut Sink<'_>) -> Result<Su
 
 /// A line of the tables.
 pub(super) enum Line {
-    Query(Registered),
+    Query(Box<Registered>),
     Refused(RefusedLine),
 }
 
 /// The last request's lines in its order, then the queries of earlier ones.
 pub(super) fn lines(source: &impl Source) -> Result<Vec<Line>, Error> {
-    let queries = source.queries().map_err(Error::Archive)?.into_iter().map(Line::Query);
+    let queries = source
+        .queries()
+        .map_err(Error::Archive)?
+        .into_iter()
+        .map(|query| Line::Query(Box::new(query)));
     let refused = source.refused().map_err(Error::Archive)?.into_iter().map(Line::Refused);
     let mut lines: Vec<Line> = queries.chain(refused).collect();
     lines.sort_by_key(|line| match line {
@@ -209,14 +215,29 @@ impl<'a, 'b> Rendering<'a, 'b> {
         let status = standing.status.word();
         let row = [&query.written, &interval, status, &series, &points, standing.reason];
         (self.sink)(Table::Queries, &record(row))?;
-        for gap in gaps {
+        for (gap, reason) in reasons(query, &gaps, standing.reason) {
             let (start, end) = (gap.start().to_string(), gap.end().to_string());
-            let row = record([&query.written, &interval, &start, &end, standing.reason]);
+            let row = record([&query.written, &interval, &start, &end, reason]);
             (self.sink)(Table::Gaps, &row)?;
         }
         self.summary.add(query, &standing, files);
         Ok(())
     }
+}
+
+/// The gaps, cut where the server refuses what is older, each with its reason.
+fn reasons<'a>(query: &'a Registered, gaps: &[Window], reason: &'a str) -> Vec<(Window, &'a str)> {
+    let Some((until, words)) = &query.too_old else {
+        return gaps.iter().map(|&gap| (gap, reason)).collect();
+    };
+    let younger = if query.given_up.is_some() { reason } else { NOT_FETCHED };
+    let mut cut = Vec::new();
+    for gap in gaps {
+        let (start, end) = (gap.start(), gap.end());
+        cut.extend(Window::new(start, end.min(*until)).map(|old| (old, words.as_str())));
+        cut.extend(Window::new(start.max(*until), end).map(|young| (young, younger)));
+    }
+    cut
 }
 
 fn series_rows(query: &Registered, interval: &str, files: &[SeriesFile], shown: &Shown) -> Vec<u8> {
@@ -279,9 +300,18 @@ impl<'a> Standing<'a> {
             (true, 0, _) => (Status::Empty, whole),
             (true, _, _) => (Status::Complete, whole),
             (false, _, Some(reason)) => (Status::GivenUp, reason),
-            (false, _, None) => (Status::Partial, NOT_FETCHED),
+            (false, _, None) => (Status::Partial, not_fetched(query, gaps)),
         };
         Self { status, reason, points }
+    }
+}
+
+/// Why nothing came from the gaps of a query that was not given up.
+fn not_fetched<'a>(query: &'a Registered, gaps: &[Window]) -> &'a str {
+    let all_old = |until| gaps.iter().all(|gap| gap.end() <= until);
+    match &query.too_old {
+        Some((until, words)) if all_old(*until) => words,
+        _ => NOT_FETCHED,
     }
 }
 

@@ -57,6 +57,21 @@ pub fn update(
 ) -> Result<Change, Error> {
     let _turn = disk.turn().map_err(Error::disk("lock", "the directory"))?;
     disk.begin().map_err(Error::disk("empty", "the staging folder"))?;
+    let done = bring_up_to_date(source, disk, queries, shown, which);
+    if done.is_err() {
+        disk.clear();
+    }
+    done
+}
+
+/// The same, in an empty staging folder, which is left as it is on an error.
+fn bring_up_to_date(
+    source: &impl Source,
+    disk: &dyn Disk,
+    queries: &[QueryId],
+    shown: &Shown,
+    which: Which,
+) -> Result<Change, Error> {
     let (mut change, mut numbers) = (Change::default(), Numbers(0));
     let (mut lot, mut seen) = (Lot::default(), HashSet::new());
     for id in queries.iter().filter(|id| seen.insert(**id)) {

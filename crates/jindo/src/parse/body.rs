@@ -42,7 +42,7 @@ pub(super) fn read(body: &[u8], expected: &Expected) -> Result<Body, Error> {
     let mut json = Reader::new(body)?;
     match json.peek() {
         None => return Err(json.garbled("the body is empty")),
-        Some(b'<') => return Err(json.garbled("HTML instead of JSON")),
+        Some(b'<') => return Err(Error::Page),
         Some(_) => {}
     }
     let mut columns = Columns::new(expected);

@@ -49,7 +49,10 @@ pub struct Series {
 /// Why a body is no answer, by what the caller would do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Half a body, HTML, nothing at all, no JSON: something between us and the server broke. Ask again.
+    /// A page of HTML: something else than the API answers. Ask again, or look at the address.
+    #[error("HTML instead of JSON")]
+    Page,
+    /// Half a body, nothing at all, no JSON: something between us and the server broke. Ask again.
     #[error("the answer is not whole: {what} (byte {at})")]
     Garbled {
         what: String,

@@ -104,7 +104,7 @@ fn bodies_that_are_not_whole() {
         &expect![[r#"
             - Garbled { what: "the body is empty", at: 0 }
             - Garbled { what: "the body is empty", at: 2 }
-            - Garbled { what: "HTML instead of JSON", at: 0 }
+            - Page
             - Garbled { what: "it ends in the middle", at: 56 }
             - Garbled { what: "it goes on after its end", at: 27 }
             - Garbled { what: "it is no JSON", at: 13 }

@@ -1,6 +1,7 @@
-//! Queries that travel in one call: packed by count and by escaped length.
+//! Queries that travel in one call: packed by count, by escaped length and by expected weight.
 
 use super::Limits;
+use super::weight::{BODY_BYTES_TARGET, weight};
 use crate::query::Query;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -21,27 +22,31 @@ pub fn escaped_len(text: &str) -> usize {
 }
 
 /// Cuts `members` (indexes into `queries`, in list order) into batches within the limits. A query that is too long for
-/// any batch travels alone: whether the server takes it is the server's word.
-pub fn pack(members: &[usize], queries: &[Query], limits: Limits) -> Vec<Vec<usize>> {
+/// any batch travels alone: whether the server takes it is the server's word. `buckets` is what a query's weight is
+/// multiplied with: see [`super::buckets`].
+pub fn pack(members: &[usize], queries: &[Query], limits: Limits, buckets: u64) -> Vec<Vec<usize>> {
     let separator = escaped_len(SEPARATOR);
     let mut batches: Vec<Vec<usize>> = Vec::new();
-    let mut length = 0;
+    let (mut length, mut bytes) = (0, 0_u64);
     for &member in members {
         let query = &queries[member];
         let more = escaped_len(&query.sent) + separator;
+        let heavier = weight(query).saturating_mul(buckets);
         match batches.last_mut() {
             Some(batch)
                 if !query.alone
                     && !queries[batch[0]].alone
                     && batch.len() < limits.queries
-                    && length + more <= limits.url =>
+                    && length + more <= limits.url
+                    && bytes.saturating_add(heavier) <= BODY_BYTES_TARGET =>
             {
                 batch.push(member);
                 length += more;
+                bytes += heavier;
             }
             _ => {
                 batches.push(vec![member]);
-                length = more;
+                (length, bytes) = (more, heavier);
             }
         }
     }

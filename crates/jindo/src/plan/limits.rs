@@ -11,12 +11,14 @@ pub struct Limits {
     pub queries: usize,
     /// URL-escaped characters of one comma list.
     pub url: usize,
+    /// Unix seconds. What ends by then is older than anything that the server keeps.
+    pub oldest_s: i64,
 }
 
 impl Limits {
     /// Documented: 1,500 points per series since 2024 (350 and 300 before). Datadog's own agent sends at most 35 queries and
     /// 7,000 escaped characters a call (414 was seen beyond 7,607).
-    pub const ASSUMED: Self = Self { points: 1_500, queries: 35, url: 7_000 };
+    pub const ASSUMED: Self = Self { points: 1_500, queries: 35, url: 7_000, oldest_s: i64::MIN };
 
     /// A server that coarsens even this many points does not offer the interval at all; below, learning stops.
     pub const POINTS_MIN: u32 = 100;

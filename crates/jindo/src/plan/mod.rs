@@ -3,13 +3,19 @@
 mod batch;
 mod estimate;
 mod limits;
+mod presence;
+mod spacing;
 mod tile;
+mod weight;
 mod window;
 
 pub use batch::{SEPARATOR, escape, escaped_len, pack};
 pub use estimate::{Estimate, Pace};
 pub use limits::Limits;
+pub use presence::{Presence, Sweep};
+pub use spacing::{Basis, Look, Sampled, Search, Spacing};
 pub use tile::tile;
+pub use weight::{BODY_BYTES_TARGET, WEIGHT_ASSUMED, buckets};
 pub use window::{Window, subtract, union};
 
 use crate::query::{Interval, Query};
@@ -117,7 +123,7 @@ pub fn arrange(
     let edge = now - RETENTION + EXPIRING;
     let mut ranked = Vec::new();
     for ((interval, window), members) in wanted(range, queries, gaps, limits) {
-        for batch in pack(&members, queries, limits) {
+        for batch in pack(&members, queries, limits, buckets(window, interval)) {
             let expiring = window.start() < edge;
             let group = if expiring { 0 } else { batch[0] / limits.queries.max(1) };
             ranked.push((
@@ -138,13 +144,16 @@ fn wanted(
     limits: Limits,
 ) -> BTreeMap<(Interval, Window), Vec<usize>> {
     let mut wanted: BTreeMap<(Interval, Window), Vec<usize>> = BTreeMap::new();
-    let mut tiles: BTreeMap<Interval, Vec<Window>> = BTreeMap::new();
+    let mut tiles: BTreeMap<(Interval, u32), Vec<Window>> = BTreeMap::new();
     for (index, query) in queries.iter().enumerate() {
         let Some(window) = range.aligned(query.interval) else { continue };
-        let tiles =
-            tiles.entry(query.interval).or_insert_with(|| tile(window, query.interval, limits));
+        let limits = query.weight.map_or(limits, |weight| limits.carrying(weight));
+        let tiles = tiles
+            .entry((query.interval, limits.points))
+            .or_insert_with(|| tile(window, query.interval, limits));
         let longest = limits.window_secs_max(query.interval);
-        for piece in pieces(tiles, &gaps[index], longest) {
+        let kept = |piece: &Window| piece.end_s() > limits.oldest_s;
+        for piece in pieces(tiles, &gaps[index], longest).into_iter().filter(kept) {
             wanted.entry((query.interval, piece)).or_default().push(index);
         }
     }

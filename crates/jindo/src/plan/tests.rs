@@ -14,6 +14,7 @@ fn query(name: &str, interval_s: u32) -> Query {
         unfilled: None,
         interval: Interval::from_secs(interval_s).unwrap(),
         alone: false,
+        weight: None,
     }
 }
 

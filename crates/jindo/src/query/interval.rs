@@ -49,6 +49,16 @@ impl Interval {
         }
     }
 
+    /// Every interval that the server is known to offer, the finest first.
+    pub fn all_offered() -> impl Iterator<Item = Self> {
+        OFFERED_S.into_iter().filter_map(Self::from_secs)
+    }
+
+    /// The largest offered one that is not longer than `secs`; `None` below a second.
+    pub fn offered_below(secs: i64) -> Option<Self> {
+        Self::all_offered().take_while(|offered| offered.secs() <= secs).last()
+    }
+
     pub fn secs(self) -> i64 {
         i64::from(self.0.get())
     }

@@ -1,9 +1,13 @@
 //! The bytes of a list file → queries, and every refusal of the list at once. Pure: `load` reads the file.
 
+use super::ast::Expr;
 use super::complaint::{Complaint, Place, column};
-use super::{Interval, Query, Reason, Refused, Settings, Span, grammar, settle, variables};
-use std::collections::HashMap;
+use super::{
+    Interval, IntervalOrigin, Query, Reason, Refused, Settings, Settled, Spacings, Span, grammar,
+    settle, variables,
+};
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Display, Formatter};
 
 /// Queries of one list, at most: ten times the metrics of a large organisation. More is a file that is no list.
@@ -17,6 +21,9 @@ pub struct List {
     /// All of them: the caller stops with these words, or leaves these queries out.
     pub refused: Vec<Complaint>,
     pub notes: Vec<Note>,
+    /// Of [`list_spaced`]: queries without an interval of their own whose spacing is not known, each once, as understood at
+    /// [`Settings::resolution`].
+    pub unspaced: Vec<Query>,
 }
 
 /// A query that is the same as an earlier one after normalising, and is exported once.
@@ -42,8 +49,19 @@ impl Display for Note {
 
 /// Reads a list. `name` is the file's name as the user knows it, for the words only.
 pub fn list(name: &str, bytes: &[u8], settings: &Settings) -> List {
+    read(name, bytes, settings, None)
+}
+
+/// The same with an interval per query: each without a rollup of its own gets the one that `spacings` has for it, or, where that
+/// is not known yet, `settings.resolution`.
+pub fn list_spaced(name: &str, bytes: &[u8], settings: &Settings, spacings: &Spacings) -> List {
+    read(name, bytes, settings, Some(spacings))
+}
+
+fn read(name: &str, bytes: &[u8], settings: &Settings, spacings: Option<&Spacings>) -> List {
     let text = decode(bytes);
-    let mut reading = Reading { name, settings, list: List::default(), seen: HashMap::new() };
+    let (list, seen, unspaced) = (List::default(), HashMap::new(), HashSet::new());
+    let mut reading = Reading { name, settings, spacings, list, seen, unspaced };
     for (index, line) in text.split('\n').enumerate() {
         if !reading.line(index + 1, line) {
             break;
@@ -59,9 +77,12 @@ pub fn list(name: &str, bytes: &[u8], settings: &Settings) -> List {
 struct Reading<'a> {
     name: &'a str,
     settings: &'a Settings,
+    spacings: Option<&'a Spacings>,
     list: List,
     /// The line in which each identity stands first.
     seen: HashMap<(String, Interval), usize>,
+    /// What is in the list's `unspaced`.
+    unspaced: HashSet<String>,
 }
 
 impl Reading<'_> {
@@ -82,7 +103,8 @@ impl Reading<'_> {
                     let place = expr.span;
                     let written = line.text[place.start..place.end].to_owned();
                     let settled = variables::fill_in(&mut expr, &self.settings.variables)
-                        .and_then(|()| settle(&expr, self.settings));
+                        .and_then(|()| settle(&expr, self.settings))
+                        .and_then(|settled| self.space(&expr, &written, settled));
                     match settled {
                         Err(Refused { span, reason }) => {
                             self.refuse(number, &line, span, (&written, reason));
@@ -98,7 +120,24 @@ impl Reading<'_> {
         self.list.refused.len() < QUERIES_MAX
     }
 
-    fn keep(&mut self, (line, column): (usize, usize), written: String, settled: super::Settled) {
+    /// The query at its own spacing, where that is known; else it is noted.
+    fn space(&mut self, expr: &Expr, written: &str, settled: Settled) -> Result<Settled, Refused> {
+        let Some(spacings) = self.spacings.filter(|_| settled.origin == IntervalOrigin::Resolution)
+        else {
+            return Ok(settled);
+        };
+        let query = query(written.to_owned(), settled.clone());
+        if let Some(resolution) = spacings.get(&query) {
+            return settle(expr, &Settings { resolution, ..self.settings.clone() });
+        }
+        let name = Spacings::name(&query).unwrap_or_else(|| query.sent.clone());
+        if self.unspaced.insert(name) {
+            self.list.unspaced.push(query);
+        }
+        Ok(settled)
+    }
+
+    fn keep(&mut self, (line, column): (usize, usize), written: String, settled: Settled) {
         match self.seen.entry((settled.sent.clone(), settled.interval)) {
             Entry::Occupied(first) => {
                 let (file, first_line) = (self.name.to_owned(), *first.get());
@@ -106,8 +145,7 @@ impl Reading<'_> {
             }
             Entry::Vacant(free) => {
                 free.insert(line);
-                let super::Settled { sent, unfilled, interval, alone } = settled;
-                self.list.queries.push(Query { written, sent, unfilled, interval, alone });
+                self.list.queries.push(query(written, settled));
             }
         }
     }
@@ -117,6 +155,11 @@ impl Reading<'_> {
         let place = Place { file: self.name, line: number, source: line.source, span };
         self.list.refused.push(Complaint::new(place, what.0, what.1));
     }
+}
+
+fn query(written: String, settled: Settled) -> Query {
+    let Settled { sent, unfilled, interval, alone, origin: _ } = settled;
+    Query { written, sent, unfilled, interval, alone, weight: None }
 }
 
 /// A line that holds queries, without indentation and CSV quotes.

@@ -5,6 +5,7 @@
 //! the network what a metric is, and never changes what a query means beyond those two statements.
 
 pub mod ast;
+mod coarse;
 mod complaint;
 mod error;
 pub mod functions;
@@ -13,17 +14,20 @@ mod interval;
 mod list;
 pub mod load;
 mod rewrite;
+mod sample;
 mod token;
 mod variables;
 
 #[cfg(test)]
 mod tests;
 
+pub use coarse::coarse;
 pub use complaint::Complaint;
 pub use error::{Reason, Refused, Span};
 pub use interval::{Interval, NotOffered};
-pub use list::{List, Note, QUERIES_MAX, decode, list};
-pub use rewrite::{Settled, added_fill, default_method, settle};
+pub use list::{List, Note, QUERIES_MAX, decode, list, list_spaced};
+pub use rewrite::{IntervalOrigin, Settled, added_fill, default_method, settle};
+pub use sample::{Spacings, sample};
 
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -40,6 +44,8 @@ pub struct Query {
     pub interval: Interval,
     /// Travels alone in its calls (`--fill keep`), because its values would differ among others.
     pub alone: bool,
+    /// Decoded bytes a bucket of its answers, where they turned out so heavy that they shape calls. `None`: nothing known.
+    pub weight: Option<u64>,
 }
 
 impl Query {

@@ -13,6 +13,17 @@ pub struct Settled {
     pub unfilled: Option<String>,
     pub interval: Interval,
     pub alone: bool,
+    /// Who says so about the interval.
+    pub origin: IntervalOrigin,
+}
+
+/// Where the interval of a query comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IntervalOrigin {
+    /// A rollup of its own.
+    Written,
+    /// [`Settings::resolution`].
+    Resolution,
 }
 
 /// Settles the rollup, the interval and the fill of a query whose variables are filled in.
@@ -22,6 +33,10 @@ pub fn settle(expr: &Expr, settings: &Settings) -> Result<Settled, Refused> {
     if survey.series == 0 {
         return Err(Refused::new(expr.span, Reason::NoSeries));
     }
+    let origin = match survey.interval {
+        Some(_) => IntervalOrigin::Written,
+        None => IntervalOrigin::Resolution,
+    };
     let (secs, place) =
         survey.interval.unwrap_or_else(|| (settings.resolution.secs().unsigned_abs(), expr.span));
     let interval =
@@ -35,14 +50,15 @@ pub fn settle(expr: &Expr, settings: &Settings) -> Result<Settled, Refused> {
     });
     let unfilled = whole.to_string();
     if settings.fill == Fill::Keep || !wants_fill {
-        return Ok(Settled { sent: unfilled, unfilled: None, interval, alone: wants_fill });
+        return Ok(Settled { sent: unfilled, unfilled: None, interval, alone: wants_fill, origin });
     }
     whole.for_each_series(&mut |series| {
         if added_fill(series) {
-            series.modifiers.push(modifier("fill", vec![word("null")]));
+            series.modifiers.push(null_fill());
         }
     });
-    Ok(Settled { sent: whole.to_string(), unfilled: Some(unfilled), interval, alone: false })
+    let sent = whole.to_string();
+    Ok(Settled { sent, unfilled: Some(unfilled), interval, alone: false, origin })
 }
 
 /// The method of a rollup that nobody wrote; `None` where the aggregation needs the form without one: distributions are
@@ -76,6 +92,10 @@ fn state_rollup(series: &mut Series, interval: Interval) {
     let before_fill = series.modifiers.iter().position(|modifier| modifier.name == "fill");
     let at = before_fill.unwrap_or(series.modifiers.len());
     series.modifiers.insert(at, modifier("rollup", args));
+}
+
+pub(super) fn null_fill() -> Modifier {
+    modifier("fill", vec![word("null")])
 }
 
 fn modifier(name: &str, args: Vec<Arg>) -> Modifier {

@@ -13,6 +13,14 @@ use std::collections::{BTreeMap, VecDeque};
 /// `X-RateLimit-Reset` is rounded to whole seconds, and nobody says which way.
 const ROUNDING: SignedDuration = SignedDuration::from_secs(1);
 
+/// A period is watched for about this part of it before what others took is believed to go on: two calls in the first second
+/// are no pace.
+const WATCH_PART: i32 = 20;
+
+/// At most so much of what is left is kept for others by a guess from what they took: a burst at the period's beginning must
+/// not end the run until its end.
+const OTHERS_SHARE_MAX: f64 = 0.75;
+
 /// Ends of calls that are remembered for short periods. A limit that is larger than this is not reached in a few seconds.
 const ENDS_MAX: usize = 1_024;
 
@@ -66,6 +74,14 @@ struct Period {
     late: u32,
     /// Such calls of the period before, until an answer of this one has counted them or not.
     doubtful: u32,
+    /// What was left when this period was first seen.
+    at_first: f64,
+    /// Calls of ours that may have counted since then: those in flight then, and all that were sent later.
+    own: u32,
+    /// Calls a second that others make, as far as this period tells.
+    others: f64,
+    /// Calls that are left to them until its end.
+    left_to_others: f64,
 }
 
 impl Budget {
@@ -88,7 +104,8 @@ impl Budget {
         }
         let mut at = self.own.zip(self.last_sent).map_or(now, |(pace, sent)| sent + spacing(pace));
         for period in self.periods.values_mut() {
-            period.roll(now);
+            period.roll(now, self.flying);
+            period.watch(self.reserve, now);
             at = at.max(period.next(self.reserve, self.flying, self.last_sent));
             if period.is_blurred() {
                 match period.apart(self.reserve, self.flying, &self.ends) {
@@ -103,6 +120,7 @@ impl Budget {
     pub fn sent(&mut self, now: Timestamp) {
         self.flying += 1;
         self.last_sent = Some(now);
+        self.periods.values_mut().for_each(|period| period.own += 1);
     }
 
     /// A call that was sent at `sent_at` has come to its end, with or without headers.
@@ -113,7 +131,7 @@ impl Budget {
         }
         self.ends.push_back(now);
         for period in self.periods.values_mut() {
-            period.roll(now);
+            period.roll(now, self.flying);
             period.late += u32::from(now > period.ends_after);
         }
         // Whom it does not name, a call may have counted for all the same: one without headers, or a 429 of another limit.
@@ -123,7 +141,7 @@ impl Budget {
         }
         let Some(rate) = rate else { return };
         self.answered = true;
-        let seen = Period::seen(rate, sent_at, now);
+        let seen = Period::seen(rate, (sent_at, now), self.flying);
         match self.periods.get_mut(&rate.name) {
             Some(known) => known.merge(&seen, sent_at),
             None => {
@@ -143,20 +161,22 @@ impl Budget {
         Some((whole(closest.remaining), whole(closest.limit)))
     }
 
-    /// Calls per second that the limits allow in the long run. `None`: no limit is known.
-    pub fn rate(&self) -> Option<f64> {
-        let own = self.own.map(|pace| f64::from(pace.calls) / f64::from(pace.period_s.max(1)));
-        let limits = self
-            .periods
-            .values()
-            .map(|p| p.limit * (1.0 - self.reserve.0) / p.length.as_secs_f64().max(1.0));
-        limits.chain(own).min_by(f64::total_cmp)
+    /// When the last of `calls` more may go, if all goes on as it is. `None`: nothing sets a pace.
+    pub fn paced_until(&self, calls: u64) -> Option<Timestamp> {
+        let own = self.own.zip(self.last_sent).map(|(pace, sent)| {
+            sent.saturating_add(spacing(pace).saturating_mul(clamped(calls)))
+                .unwrap_or(Timestamp::MAX)
+        });
+        let limits = self.periods.values();
+        let last =
+            limits.map(|period| period.last(self.reserve, self.flying, self.last_sent, calls));
+        last.chain(own).max()
     }
 }
 
 impl Period {
     /// The period as one answer tells it. The server spoke somewhere between sending and answering.
-    fn seen(rate: &Rate, sent_at: Timestamp, now: Timestamp) -> Self {
+    fn seen(rate: &Rate, (sent_at, now): (Timestamp, Timestamp), flying: u32) -> Self {
         let reset = SignedDuration::from_secs_f64(rate.reset_s);
         Self {
             limit: rate.limit,
@@ -167,6 +187,10 @@ impl Period {
             ends_before: now + reset + ROUNDING,
             late: 0,
             doubtful: 0,
+            at_first: rate.remaining,
+            own: flying,
+            others: 0.0,
+            left_to_others: 0.0,
         }
     }
 
@@ -175,6 +199,10 @@ impl Period {
         if seen.ends_after > self.ends_before {
             // The call itself is among the late ones, and counted.
             *self = Self { doubtful: self.late.saturating_sub(1), ..*seen };
+        } else if self.is_blurred() && !seen.is_blurred() {
+            // The machine slept while its first call was in the air; now somebody knows when the period ends.
+            let remaining = self.remaining.min(seen.remaining);
+            *self = Self { remaining, doubtful: self.doubtful.max(self.late), ..*seen };
         } else if seen.ends_before >= self.ends_after {
             self.limit = seen.limit;
             self.length = seen.length;
@@ -192,7 +220,7 @@ impl Period {
     }
 
     /// Once a period is surely over the next one has begun, with everything left but what is in flight.
-    fn roll(&mut self, now: Timestamp) {
+    fn roll(&mut self, now: Timestamp, flying: u32) {
         while self.ends_before <= now {
             self.since = self.ends_before;
             self.ends_after += self.length;
@@ -200,12 +228,28 @@ impl Period {
             // A limit of nothing may have changed: one call a period finds out.
             self.remaining = self.limit.max(1.0);
             self.doubtful = std::mem::take(&mut self.late);
+            (self.at_first, self.own) = (self.remaining, flying);
+        }
+    }
+
+    /// Where what is left falls by more than our own calls, others spend the same limit: leaves them what they will take at
+    /// that pace until the end. Calls in flight count as ours, so that alone nothing is ever left to nobody.
+    fn watch(&mut self, reserve: Reserve, now: Timestamp) {
+        let taken = self.at_first - self.remaining - f64::from(self.own);
+        let watched = now.duration_since(self.since) + self.length / WATCH_PART;
+        self.others = (taken / watched.as_secs_f64().max(f64::EPSILON)).max(0.0);
+        if self.others > 0.0 {
+            let rest = self.ends_before.duration_since(now).as_secs_f64().max(0.0);
+            let ours = (self.remaining - self.kept(reserve)).max(0.0);
+            // One more, since theirs come unasked.
+            self.left_to_others = (self.others * rest + 1.0).min(ours * OTHERS_SHARE_MAX);
+        } else {
+            self.left_to_others = 0.0;
         }
     }
 
     fn next(&self, reserve: Reserve, flying: u32, last_sent: Option<Timestamp>) -> Timestamp {
-        let uncounted = f64::from(flying) + f64::from(self.doubtful);
-        let left = (self.remaining - self.kept(reserve)).floor() - uncounted;
+        let left = self.free(reserve) - f64::from(flying);
         if left < 1.0 {
             return self.ends_before;
         }
@@ -220,6 +264,38 @@ impl Period {
 }
 
 impl Period {
+    /// When the last of `calls` more may go: the rest of this period takes some, whole periods the others.
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    fn last(
+        &self,
+        reserve: Reserve,
+        flying: u32,
+        last_sent: Option<Timestamp>,
+        calls: u64,
+    ) -> Timestamp {
+        let calls = calls as f64;
+        let left = (self.free(reserve) - f64::from(flying)).max(0.0);
+        let (from, wait) = if calls <= left {
+            let from = last_sent.map_or(self.since, |sent| sent.max(self.since));
+            let rest = self.ends_after.duration_since(from).max(SignedDuration::ZERO);
+            (from, rest.as_secs_f64() * calls / (left + 1.0))
+        } else {
+            let ours = self.limit - self.kept(reserve);
+            let theirs = (self.others * self.length.as_secs_f64()).min(ours * OTHERS_SHARE_MAX);
+            let most = (ours - theirs).max(1.0);
+            let (whole, rest) = (((calls - left) / most).floor(), (calls - left) % most);
+            (self.ends_before, self.length.as_secs_f64() * (whole + rest / (most + 1.0)))
+        };
+        let wait = SignedDuration::try_from_secs_f64(wait).unwrap_or(SignedDuration::MAX);
+        from.saturating_add(wait).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Calls of this period that are ours to make, those in flight among them.
+    fn free(&self, reserve: Reserve) -> f64 {
+        (self.remaining - self.kept(reserve) - self.left_to_others).floor()
+            - f64::from(self.doubtful)
+    }
+
     /// Calls left to others; never all of them, or the run would wait for ever.
     fn kept(&self, reserve: Reserve) -> f64 {
         (self.limit * reserve.0).ceil().min(self.limit - 1.0).max(0.0)
@@ -249,6 +325,10 @@ impl Period {
 
 fn spacing(pace: Pace) -> SignedDuration {
     SignedDuration::from_secs(i64::from(pace.period_s)).div_f64(f64::from(pace.calls.max(1)))
+}
+
+fn clamped(calls: u64) -> i32 {
+    i32::try_from(calls).unwrap_or(i32::MAX)
 }
 
 #[expect(
@@ -296,6 +376,16 @@ mod tests {
         budget.answered(at(1.0), at(1.0), Some(&rate(0.0, 9.0)));
         assert_eq!(budget.allowance(at(2.0)), Allowance::At(at(11.0)));
         assert_eq!(budget.allowance(at(11.0)), Allowance::Now);
+    }
+
+    /// Ten calls in ten seconds; at half time others have taken four, and are left as much again.
+    #[test]
+    fn what_others_will_take_is_left_to_them() {
+        let mut budget = started(Reserve::NONE);
+        budget.sent(at(5.0));
+        assert_eq!(budget.allowance(at(5.0)), Allowance::At(at(5.0 + 4.0 / 9.0)), "alone so far");
+        budget.answered(at(5.0), at(5.0), Some(&rate(4.0, 5.0)));
+        assert_eq!(budget.allowance(at(5.0)), Allowance::At(at(7.0)), "one of four is ours");
     }
 
     #[test]

@@ -3,10 +3,18 @@
 use super::{Failure, Rate, classify};
 use crate::plan::{Window, escape};
 use crate::secret::Secret;
+use jiff::SignedDuration;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Response, StatusCode, redirect};
 use std::error::Error as _;
+use std::sync::Arc;
 use std::time::Duration;
+
+/// What is shorter is no key of Datadog's (32 and 40 digits), and may well stand in any text.
+const KEY_BYTES_MIN: usize = 8;
+
+/// Words of a server are shorter than this; what is longer holds points.
+const WORDS_BYTES_MAX: usize = 1 << 20;
 
 /// A body of more decoded bytes splits its task: 35 queries of 40 series and a day of minutes are about this much.
 pub const BODY_BYTES_MAX: usize = 64 << 20;
@@ -19,6 +27,10 @@ const READ_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// One call from the first byte to the last: what is drip-fed longer is as good as lost.
 const CALL_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// Seconds that a `Retry-After` may ask for, at most: the longest documented rate window. More is a mistake, and the run
+/// finds out sooner by asking again.
+const RETRY_AFTER_S_MAX: i64 = 3_600;
 
 /// A call of the first contact, which nobody should wait for longer than for a page.
 const CONTACT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -40,7 +52,7 @@ pub struct Endpoint {
     pub url: String,
     /// PEM certificates trusted besides the system's (`--ca-file`).
     pub extra_roots: Vec<u8>,
-    /// No call waits longer than the run itself would for a success.
+    /// How long the run itself would wait for a success. No call takes more than half of it, so that there is a second.
     pub patience: Duration,
 }
 
@@ -89,6 +101,8 @@ pub struct Client {
     http: reqwest::Client,
     url: String,
     patience: Duration,
+    /// What no answer may bring into words that are shown and kept.
+    hidden: Arc<[Secret; 2]>,
 }
 
 /// Is given up without waiting: a name that is being looked up would hold the end of the process for a minute.
@@ -132,8 +146,8 @@ impl Client {
             .user_agent(concat!("jindo/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none()) // a redirect would carry the keys to another host
             .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT.min(endpoint.patience))
-            .timeout(CALL_TIMEOUT.min(endpoint.patience));
+            .read_timeout(READ_TIMEOUT.min(endpoint.patience / 2))
+            .timeout(CALL_TIMEOUT.min(endpoint.patience / 2));
         let roots = Certificate::from_pem_bundle(&endpoint.extra_roots);
         for root in roots.map_err(|error| Error::Certificates(reasons(&error)))? {
             builder = builder.add_root_certificate(root);
@@ -144,7 +158,8 @@ impl Client {
         let http = builder.build().map_err(|error| Error::Setup(reasons(&error)))?;
         let runtime = Runtime::start().map_err(|error| Error::Setup(error.to_string()))?;
         let url = endpoint.url.trim_end_matches('/').to_owned();
-        Ok(Self { runtime, http, url, patience: endpoint.patience })
+        let hidden = Arc::new([keys.api.clone(), keys.application.clone()]);
+        Ok(Self { runtime, http, url, patience: endpoint.patience, hidden })
     }
 
     /// `GET /api/v1/query`: `list` is a comma list of queries, times are seconds, `to` is the window's end. Returns at once;
@@ -153,7 +168,8 @@ impl Client {
         let (from, to) = (window.start_s(), window.end_s());
         let url = format!("{}/api/v1/query?from={from}&to={to}&query={}", self.url, escape(list));
         let call = self.http.get(url);
-        self.runtime.get().spawn(async move { done(reply(call.send().await).await) });
+        let hidden = Arc::clone(&self.hidden);
+        self.runtime.get().spawn(async move { done(reply(call.send().await, &*hidden).await) });
     }
 
     /// `GET /api/v2/current_user`: whose organisation the keys open. No query call.
@@ -197,7 +213,7 @@ fn is_this_machine(url: &str) -> bool {
     host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
-async fn reply(response: reqwest::Result<Response>) -> Reply {
+async fn reply(response: reqwest::Result<Response>, hidden: &[Secret]) -> Reply {
     let response = match response {
         Ok(response) => response,
         Err(error) => return Reply { body: Err(broken(&error)), rate: None },
@@ -205,16 +221,56 @@ async fn reply(response: reqwest::Result<Response>) -> Reply {
     let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
     let rate = Rate::read(header);
     let status = response.status();
-    let body = match read(response).await {
+    if let Some(place) = header("location").filter(|_| status.is_redirection()) {
+        let place = String::from_utf8_lossy(&hide(place.as_bytes().to_vec(), hidden)).into_owned();
+        return Reply { body: Err(Failure::redirected(status.as_u16(), &place)), rate };
+    }
+    let retry_after = header("retry-after").and_then(retry_after);
+    let body = match read(response).await.map(|body| hide(body, hidden)) {
         Ok(body) if status == StatusCode::OK => Ok(body),
         Ok(body) => Err(classify(status.as_u16(), &body, rate.clone())),
         // The status was told before the body broke off.
-        Err(Failure::Transient { .. }) if !status.is_success() => {
+        Err(Failure::Transient { .. } | Failure::TimedOut { .. }) if !status.is_success() => {
             Err(classify(status.as_u16(), b"", rate.clone()))
         }
         Err(failure) => Err(failure),
     };
+    let body = if let Err(Failure::Limited { rate, .. }) = body {
+        Err(Failure::Limited { rate, retry_after })
+    } else {
+        body
+    };
     Reply { body, rate }
+}
+
+/// An answer that repeats a key (a proxy for debugging does) must not bring it into files and logs. Words are short: longer
+/// bodies are data.
+fn hide(mut body: Vec<u8>, hidden: &[Secret]) -> Vec<u8> {
+    if body.len() > WORDS_BYTES_MAX {
+        return body;
+    }
+    for secret in hidden {
+        let key = secret.expose().trim().as_bytes();
+        let find = |text: &[u8]| text.windows(key.len()).position(|part| part == key);
+        if key.len() < KEY_BYTES_MIN || find(&body).is_none() {
+            continue;
+        }
+        let (mut shown, mut rest) = (Vec::with_capacity(body.len()), &body[..]);
+        while let Some(at) = find(rest) {
+            shown.extend_from_slice(&rest[..at]);
+            shown.extend_from_slice(b"[key]");
+            rest = &rest[at + key.len()..];
+        }
+        shown.extend_from_slice(rest);
+        body = shown;
+    }
+    body
+}
+
+/// `Retry-After` in seconds. A date is not heeded: it would trust this machine's clock; nor is a wait that no run would take.
+fn retry_after(text: &str) -> Option<SignedDuration> {
+    let secs = text.trim().parse().ok().filter(|secs| (0..=RETRY_AFTER_S_MAX).contains(secs))?;
+    Some(SignedDuration::from_secs(secs))
 }
 
 /// The body, decoded, up to `BODY_BYTES_MAX`; whatever length the headers promise.
@@ -227,6 +283,11 @@ async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => return Ok(body),
+            // It came, but too slowly: less of it may come in time.
+            Err(error) if error.is_timeout() && !body.is_empty() => {
+                let what = format!("only {} bytes came in time", body.len());
+                return Err(Failure::TimedOut { what });
+            }
             Err(error) => return Err(broken(&error)),
         }
     }
@@ -268,7 +329,18 @@ fn reasons(error: &reqwest::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::is_this_machine;
+    use super::{Secret, WORDS_BYTES_MAX, hide, is_this_machine};
+
+    #[test]
+    fn keys_that_a_server_repeats_are_hidden() {
+        let hidden = [Secret::new("0123456789abcdef"), Secret::new("k")];
+        let shown = |body: &str| String::from_utf8(hide(body.into(), &hidden)).unwrap();
+        let told = shown("key 0123456789abcdef and again0123456789abcdef, k");
+        assert_eq!(told, "key [key] and again[key], k", "what is so short is no key");
+        assert_eq!(shown(""), "");
+        let data = "0123456789abcdef".repeat(WORDS_BYTES_MAX / 16 + 1);
+        assert_eq!(shown(&data), data, "data is left as it came");
+    }
 
     #[test]
     fn only_loopback_addresses_are_this_machine() {

@@ -4,19 +4,25 @@ use super::Rate;
 use crate::parse;
 use crate::plain::steers;
 use crate::query::Interval;
+use jiff::SignedDuration;
 
 /// Why a call brought no data.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Failure {
-    /// 429: wait for the reset; without headers a while, doubling.
-    Limited { rate: Option<Rate> },
+    /// 429: wait for the reset; without headers as long as `Retry-After` says, or a while, doubling.
+    Limited { rate: Option<Rate>, retry_after: Option<SignedDuration> },
     /// Broken on the way or inside the server: ask again.
     Transient { what: String },
+    /// A 200 that cannot be used: ask again. Where that goes on, one query of the list may be the cause.
+    Unusable { what: String },
+    /// What answers is no metrics API: a page, a redirect, a path that is not there. The address is wrong, or something
+    /// stands in between: ask again, but not for long before anything has worked.
+    Astray { words: String },
     /// The server ran out of time: ask again, then ask for less.
     TimedOut { what: String },
     /// The server will not answer this: find out whether a query, the number of queries or the window is to blame.
     Refused { words: String },
-    /// The URL is too long: shorter lists from now on.
+    /// The URL is too long (414, or 431 where a server counts it among the headers): shorter lists from now on.
     UrlTooLong,
     /// More than `BODY_BYTES_MAX` decoded bytes: ask for less.
     TooLarge,
@@ -40,13 +46,17 @@ pub fn classify(status: u16, body: &[u8], rate: Option<Rate>) -> Failure {
     let words = words(status, body);
     match status {
         401 | 403 => Failure::Forbidden { words },
-        414 => Failure::UrlTooLong,
+        414 | 431 => Failure::UrlTooLong,
         413 => Failure::TooLarge,
-        429 => Failure::Limited { rate },
+        429 => Failure::Limited { rate, retry_after: None },
         408 | 504 => Failure::TimedOut { what: words },
         500..=599 if is_time_out(&words) => Failure::TimedOut { what: words },
         400..=499 if is_time_out(&words) => Failure::TimedOut { what: words },
-        400 | 404 | 422 => Failure::Refused { words },
+        400 | 422 => Failure::Refused { words },
+        // What there is of a body is no answer; its data is no reason.
+        200..=299 => Failure::Transient { what: format!("status {status} instead of 200") },
+        // No query can make its endpoint vanish: `GET /api/v1/query` documents 400, 403 and 429.
+        300..=399 | 404 | 405 | 410 => Failure::Astray { words },
         _ => Failure::Transient { what: words },
     }
 }
@@ -57,6 +67,8 @@ impl Failure {
         match self {
             Self::Limited { .. } => "limited",
             Self::Transient { .. } => "transient",
+            Self::Unusable { .. } => "unusable",
+            Self::Astray { .. } => "astray",
             Self::TimedOut { .. } => "timed-out",
             Self::Refused { .. } => "refused",
             Self::UrlTooLong => "url-too-long",
@@ -71,7 +83,9 @@ impl Failure {
         match self {
             Self::Transient { what: words }
             | Self::TimedOut { what: words }
+            | Self::Unusable { what: words }
             | Self::Refused { words }
+            | Self::Astray { words }
             | Self::Forbidden { words } => Some(words.clone()),
             Self::OtherInterval { got, .. } => Some(format!("points came back every {got}")),
             Self::Limited { .. } | Self::UrlTooLong | Self::TooLarge => None,
@@ -91,10 +105,19 @@ impl Failure {
             parse::Error::Interval { query, got, others_fine, .. } => {
                 Self::OtherInterval { query, got, others_fine }
             }
+            parse::Error::Page => {
+                Self::Astray { words: "a page of HTML instead of JSON".to_owned() }
+            }
             other @ (parse::Error::Garbled { .. } | parse::Error::Inconsistent { .. }) => {
-                Self::Transient { what: shorten(&other.to_string()) }
+                Self::Unusable { what: shorten(&other.to_string()) }
             }
         }
+    }
+
+    /// A redirect, which is never followed: it would carry the keys to another host. What follows a `?` stays untold.
+    pub fn redirected(status: u16, location: &str) -> Self {
+        let place = location.split(['?', '#']).next().unwrap_or_default();
+        Self::Astray { words: shorten(&format!("it sends elsewhere: {place} (status {status})")) }
     }
 }
 
@@ -187,10 +210,23 @@ mod tests {
             r#"{"errors":["Query timed out"]}"#,
             &expect![[r#"TimedOut { what: "Query timed out (status 400)" }"#]],
         );
-        check(429, "", &expect!["Limited { rate: None }"]);
+        check(429, "", &expect!["Limited { rate: None, retry_after: None }"]);
         check(502, "", &expect![[r#"Transient { what: "status 502 without a word" }"#]]);
         check(504, "", &expect![[r#"TimedOut { what: "status 504 without a word" }"#]]);
-        check(302, "", &expect![[r#"Transient { what: "status 302 without a word" }"#]]);
+        check(302, "", &expect![[r#"Astray { words: "status 302 without a word" }"#]]);
+        check(
+            404,
+            "<h1>Not Found</h1>",
+            &expect![[r#"Astray { words: "Not Found (status 404)" }"#]],
+        );
         check(414, "", &expect!["UrlTooLong"]);
+        check(431, "", &expect!["UrlTooLong"]);
+    }
+
+    #[test]
+    fn a_redirect_names_the_place_and_none_of_its_secrets() {
+        let found = Failure::redirected(302, "https://login.example/in?token=abc#def");
+        let words = "it sends elsewhere: https://login.example/in (status 302)".to_owned();
+        assert_eq!(found, Failure::Astray { words });
     }
 }

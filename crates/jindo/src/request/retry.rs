@@ -17,6 +17,11 @@ impl Backoff {
     pub const TRANSIENT: Self =
         Self { first: SignedDuration::from_millis(500), longest: SignedDuration::from_secs(60) };
 
+    /// After an answer that came and cannot be used: the server is there, and one query may be to blame, which several calls
+    /// have to find out.
+    pub const UNUSABLE: Self =
+        Self { first: SignedDuration::from_millis(500), longest: SignedDuration::from_secs(4) };
+
     /// After a 429 that does not say when: the wait that Datadog's own clients take.
     pub const LIMITED: Self =
         Self { first: SignedDuration::from_secs(2), longest: SignedDuration::from_secs(60) };

@@ -1,9 +1,14 @@
 //! What the machine is told and what it answers: events, actions, and the ends of a run.
 
+use super::memory::Memory;
 use crate::plan::{Limits, Pace, Window};
 use crate::query::Interval;
 use crate::request::{Failure, Rate, Reserve};
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
 
 /// A call's number within its run, from 1.
 pub type Call = u64;
@@ -42,7 +47,7 @@ pub enum Event {
     },
     /// Something on this machine failed: disk, ledger. Nothing can be kept any more.
     Broke {
-        why: String,
+        cause: Breakage,
     },
     /// The time of an [`Action::Wake`] has come.
     Woke,
@@ -80,6 +85,10 @@ pub enum Action {
         value: u64,
         why: String,
     },
+    /// Decoded bytes a bucket of queries that are so heavy that they shape calls; `None`: no longer.
+    Weigh {
+        weights: Vec<(usize, Option<u64>)>,
+    },
     /// From now on the query goes without the fill that jindo added.
     SendUnfilled {
         query: usize,
@@ -102,6 +111,10 @@ pub enum Action {
     Wake {
         at: Timestamp,
     },
+    /// The run ends before its diagnoses do: what the next one should know.
+    Remember {
+        memory: Memory,
+    },
     /// All is done that can be done; the last action.
     Finish {
         end: End,
@@ -120,7 +133,7 @@ pub struct Ask {
 }
 
 /// In which of its two forms a query travels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Form {
     Sent,
     /// Without the fill that jindo added.
@@ -140,9 +153,65 @@ pub enum End {
         words: String,
         after_success: bool,
     },
+    /// What answers is no metrics API, and nothing has come through yet: the address is wrong.
+    Astray {
+        words: String,
+    },
+    /// Nothing came through for as long as the run was to wait.
     Failed {
         why: String,
     },
+    /// Something on this machine failed.
+    Broke {
+        cause: Breakage,
+    },
+}
+
+/// What failed on this machine while a run went on: the error itself, since its kind tells what to do about it.
+#[derive(Debug, Clone)]
+pub struct Breakage(Arc<dyn Error + Send + Sync>);
+
+impl Breakage {
+    pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(Arc::from(cause.into()))
+    }
+
+    pub fn error(&self) -> &(dyn Error + 'static) {
+        &*self.0
+    }
+}
+
+impl fmt::Display for Breakage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&with_causes(self.error()))
+    }
+}
+
+/// Two that read the same are the same.
+impl PartialEq for Breakage {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for Breakage {}
+
+/// The error with all its causes, one line.
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    let mut said = text.clone();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        // SQLite's second cause is its first with a number before it.
+        if !words.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        said = words;
+        cause = error.source();
+    }
+    text
 }
 
 /// Where the run stands.
@@ -155,8 +224,10 @@ pub struct Progress {
     pub points: u64,
     /// Calls left, and the limit they are left of.
     pub budget: Option<(u64, u64)>,
-    /// Calls per second that the limits allow in the long run.
-    pub rate: Option<f64>,
+    /// When the last of the calls left may be sent, as far as the limits are known.
+    pub paced_until: Option<Timestamp>,
+    /// An answer of the planned size came through: what is left is known as well as it can be.
+    pub settled: bool,
     /// The last failure, while failures go on.
     pub trouble: Option<String>,
     /// Nothing is asked before then.

@@ -2,16 +2,14 @@
 
 use super::action::{Action, Call, End, Facts};
 use super::diagnosis::{Conclusion, Refusal, Verdict};
-use super::machine::{Flight, GRACE, Machine, Trouble, Trust};
-use super::subject::{Job, Purpose, Travels, buckets};
+use super::machine::{Flight, GRACE, Machine, Trust};
+use super::sampling::not_offered;
+use super::subject::{Job, Purpose, Travels};
 use crate::plan::{Limits, Task, arrange, union};
 use crate::query::Interval;
-use crate::request::{BODY_BYTES_MAX, Backoff, Failure, Rate};
-use jiff::{SignedDuration, Timestamp};
+use crate::request::{BODY_BYTES_MAX, Failure, Rate};
+use jiff::Timestamp;
 use std::collections::VecDeque;
-
-/// A call that failed so often while others came through is refused for good, whatever the server calls it.
-const ATTEMPTS_MAX: u32 = 5;
 
 /// The other series of an answer in which one came back at another interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,11 +51,21 @@ impl Machine {
     }
 
     fn fine(&mut self, call: Call, flight: Flight, facts: &Facts, actions: &mut Vec<Action>) {
-        self.trouble = Trouble::default();
+        self.trouble.ends();
         self.hold_until = None;
         self.points_proven = self.points_proven.max(facts.points_max);
-        self.weigh(&flight.job.task, facts);
         let task = flight.job.task.clone();
+        if facts.points_max == 0 && points(&task) > self.limits.points {
+            // Sent before the cap was learnt: an empty answer says nothing of its interval.
+            actions.push(Action::Discard { call });
+            return self.again(flight.job);
+        }
+        self.weigh(&task, facts, actions);
+        self.lengthen_url(&task, actions);
+        self.is_kept(task.window);
+        if let Purpose::Probe(_) = flight.job.purpose {
+            self.witness(&flight.job, None);
+        }
         let mut conclusions = match flight.job.purpose {
             Purpose::Fetch => {
                 if self.trust == Trust::Unproven {
@@ -126,63 +134,29 @@ impl Machine {
                 let grace = if after_success { now + GRACE } else { now };
                 self.end(End::Forbidden { words, after_success }, grace);
             }
-            Failure::Limited { .. } => self.limited(now, job, rate),
+            Failure::Limited { retry_after, .. } => self.limited(now, job, (rate, retry_after)),
             Failure::Transient { what } => self.transient(now, job, what, actions),
+            Failure::Unusable { what } => self.unusable(now, job, what, actions),
+            Failure::Astray { words } => self.astray(now, job, words, actions),
             Failure::TimedOut { what } => self.timed_out(now, job, what, actions),
             Failure::Refused { words } => self.refused(job, words, actions),
             Failure::UrlTooLong => self.url_too_long(job, actions),
-            Failure::TooLarge => self.too_large(job, actions),
+            Failure::TooLarge => self.too_large(&job, actions),
             Failure::OtherInterval { query, got, others_fine } => {
                 if got > job.task.interval && self.is_contradicted(&job) {
                     let what =
                         format!("coarser ({got}) than the same number of points was served before");
                     return self.transient(now, job, what, actions);
                 }
+                if got < job.task.interval && job.attempts == 0 {
+                    // No cap makes an answer finer: it may be chance, and a query is not given up by chance.
+                    let what = format!("finer ({got}) than asked");
+                    return self.transient(now, job, what, actions);
+                }
                 let others = if others_fine { Others::Fine } else { Others::AlsoCoarse };
                 self.other_interval(job, (query, got), others, actions);
             }
         }
-    }
-
-    /// A 429. With a reset the budget waits for it; the time without success starts after that wait.
-    fn limited(&mut self, now: Timestamp, job: Job, rate: Option<&Rate>) {
-        self.trouble.limited_in_a_row += 1;
-        let wait = match rate {
-            Some(rate) => {
-                SignedDuration::from_secs_f64(rate.reset_s) + SignedDuration::from_secs(1)
-            }
-            None => Backoff::LIMITED.wait(self.trouble.limited_in_a_row, &mut self.random),
-        };
-        let until = now + wait;
-        self.hold_until = self.hold_until.max(Some(until));
-        let since = if rate.is_some() { until } else { now };
-        self.trouble.since = Some(
-            self.trouble.since.map_or(since, |at| if rate.is_some() { at.max(until) } else { at }),
-        );
-        self.trouble.what = Some("the rate limit is used up".into());
-        self.queue.push_front(job);
-        self.lose_patience(now);
-    }
-
-    fn transient(&mut self, now: Timestamp, mut job: Job, what: String, actions: &mut Vec<Action>) {
-        job.attempts += 1;
-        // Others came through meanwhile: it is not the server, it is this call. A probe asks just that.
-        let meanwhile =
-            self.succeeded_at.is_some_and(|at| job.tried_since.is_some_and(|since| at >= since));
-        let is_probe = matches!(job.purpose, Purpose::Probe(_));
-        if job.attempts >= ATTEMPTS_MAX && (meanwhile || is_probe) {
-            return self.refused(job, what, actions);
-        }
-        self.trouble.in_a_row += 1;
-        self.trouble.since.get_or_insert(now);
-        self.trouble.what = Some(what);
-        if self.trouble.in_a_row > 1 {
-            let pause = Backoff::TRANSIENT.wait(self.trouble.in_a_row - 1, &mut self.random);
-            self.hold_until = self.hold_until.max(Some(now + pause));
-        }
-        let wait = Backoff::TRANSIENT.wait(job.attempts, &mut self.random);
-        self.delayed.push((now + wait, job));
-        self.lose_patience(now);
     }
 
     /// Once may be chance. Twice: the call asks for too much.
@@ -208,14 +182,24 @@ impl Machine {
         }
     }
 
-    fn refused(&mut self, job: Job, words: String, actions: &mut Vec<Action>) {
+    pub(super) fn refused(&mut self, job: Job, words: String, actions: &mut Vec<Action>) {
+        self.witness(&job, Some(&words));
         let task = job.task;
+        if job.purpose == Purpose::Fetch && self.is_too_old(task.window) {
+            let Task { queries, window, .. } = task;
+            let refused = Conclusion::RefuseWindow { queries, window, words };
+            return self.apply(vec![refused], actions);
+        }
         let conclusions = match job.purpose {
             Purpose::Half(id) | Purpose::Probe(id) => {
                 self.diagnoses.verdict(id, task, Verdict::Refused(words), &self.subjects)
             }
             Purpose::Trial => vec![Conclusion::GiveUp { query: task.queries[0], words }],
-            Purpose::Fetch if self.unproven_points.is_some() && !at_points_min(&task) => {
+            // A longer list may be refused for its length as well.
+            Purpose::Fetch
+                if self.unproven_points.is_some_and(|queries| task.queries.len() <= queries)
+                    && !at_points_min(&task) =>
+            {
                 vec![
                     Conclusion::Ask(Job::fetch(task.clone())),
                     Conclusion::FewerPoints { task, words },
@@ -224,38 +208,6 @@ impl Machine {
             Purpose::Fetch => self.diagnoses.refused(Refusal::new(task, words), &self.subjects),
         };
         self.apply(conclusions, actions);
-    }
-
-    fn url_too_long(&mut self, job: Job, actions: &mut Vec<Action>) {
-        if let [query] = job.task.queries[..] {
-            let words = "its URL is too long for the server (414)".to_owned();
-            return self.apply(vec![Conclusion::GiveUp { query, words }], actions);
-        }
-        let length = self.subjects.url_len(&job.task);
-        self.limits.url = self.limits.url.min(length / 2);
-        self.doubt_limits();
-        let why = format!("a list of {length} escaped characters was refused (414)");
-        actions.push(Action::Learn { name: "url", value: self.limits.url as u64, why });
-        self.again(job);
-    }
-
-    /// The answer is larger than what is taken: its queries weigh at least their share of that.
-    fn too_large(&mut self, job: Job, actions: &mut Vec<Action>) {
-        let task = &job.task;
-        if task.queries.len() == 1 && task.window.points(task.interval) == 1 {
-            let words = format!(
-                "a single point of all its series is larger than {} MiB",
-                BODY_BYTES_MAX >> 20
-            );
-            return self.apply(vec![Conclusion::GiveUp { query: task.queries[0], words }], actions);
-        }
-        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-        let share = BODY_BYTES_MAX as f64 / task.queries.len() as f64 / buckets(task);
-        for &query in &task.queries {
-            let weight = &mut self.subjects.get_mut(query).weight;
-            *weight = Some(weight.unwrap_or(0.0).max(share));
-        }
-        self.again(job);
     }
 
     fn other_interval(
@@ -268,10 +220,7 @@ impl Machine {
         let task = &job.task;
         let offered = task.queries[query];
         if got < task.interval || at_points_min(task) {
-            let words = format!(
-                "the server does not offer points every {} for it; the nearest it offers is {got}",
-                task.interval
-            );
+            let words = not_offered(task.interval, got);
             let conclusions = vec![Conclusion::GiveUp { query: offered, words }];
             self.again(job);
             return self.apply(conclusions, actions);
@@ -314,12 +263,12 @@ impl Machine {
         }
     }
 
-    fn doubt_limits(&mut self) {
+    pub(super) fn doubt_limits(&mut self) {
         self.trust = Trust::Stale;
     }
 
-    /// Plans all that is queued anew, as the limits are now: cutting each old task would cost a call for every remnant.
-    pub(super) fn replan(&mut self, now: Timestamp) {
+    /// Plans all that is queued anew, as limits and weights are now: cutting each old task would cost a call for every remnant.
+    pub(super) fn replan(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         let mut gaps = vec![Vec::new(); self.queries.len()];
         let mut kept = VecDeque::new();
         for job in self.queue.drain(..) {
@@ -333,14 +282,15 @@ impl Machine {
         for (query, gaps) in gaps.iter_mut().enumerate() {
             *gaps = if self.subjects.get(query).given_up { Vec::new() } else { union(gaps) };
         }
+        self.refuse_too_old(&gaps, actions);
         let tasks = arrange(self.range, &self.queries, &gaps, self.limits, now);
         kept.extend(tasks.into_iter().map(Job::fetch));
         self.queue = kept;
-        self.trust = Trust::Unproven;
+        self.outweighed = false;
     }
 
     /// Puts the job back at once; what was learnt cuts it when it comes up.
-    fn again(&mut self, job: Job) {
+    pub(super) fn again(&mut self, job: Job) {
         self.settle(&job);
         self.queue.push_front(Job::fetch(job.task));
     }
@@ -359,6 +309,9 @@ impl Machine {
     }
 
     pub(super) fn apply(&mut self, conclusions: Vec<Conclusion>, actions: &mut Vec<Action>) {
+        if self.diagnoses.is_idle() {
+            self.witnessed.clear();
+        }
         for conclusion in conclusions {
             match conclusion {
                 Conclusion::Ask(job) => self.queue.push_front(job),
@@ -370,7 +323,7 @@ impl Machine {
                         format!("{points} points were refused: {words}"),
                         actions,
                     );
-                    self.unproven_points = Some(words);
+                    self.unproven_points = Some(task.queries.len());
                 }
                 Conclusion::FewerQueries { most, why } => {
                     if most != self.limits.queries {
@@ -381,10 +334,12 @@ impl Machine {
                 }
                 Conclusion::GiveUp { query, words } => {
                     self.subjects.get_mut(query).given_up = true;
+                    self.weighing.remove(&query);
                     self.on_trial.remove(&query);
                     actions.push(Action::GiveUp { query, reason: words });
                 }
                 Conclusion::RefuseWindow { queries, window, words } => {
+                    self.too_old(window, &words, actions);
                     for query in queries {
                         actions.push(Action::RefuseWindow { query, window, reason: words.clone() });
                     }
@@ -395,35 +350,6 @@ impl Machine {
                     actions.push(Action::SendUnfilled { query });
                 }
             }
-        }
-    }
-
-    /// Bytes a bucket of each query, from its share of the answer's points.
-    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-    fn weigh(&mut self, task: &Task, facts: &Facts) {
-        let all = facts.points.iter().sum::<u64>().max(1) as f64;
-        for (&query, &points) in task.queries.iter().zip(&facts.points) {
-            let weight = facts.bytes as f64 * (points as f64 / all) / buckets(task);
-            self.subjects.get_mut(query).weight = Some(weight);
-        }
-    }
-
-    fn lose_patience(&mut self, now: Timestamp) {
-        let Some(since) = self.trouble.since else { return };
-        if now.duration_since(since) >= self.settings.give_up_after {
-            let what = self.trouble.what.clone().unwrap_or_default();
-            let patience = self.settings.give_up_after;
-            let waited = if patience < SignedDuration::from_mins(2) {
-                format!("{} seconds", patience.as_secs())
-            } else {
-                format!("{} minutes", patience.as_mins())
-            };
-            self.end(
-                End::Failed {
-                    why: format!("no answer came through for {waited}; the last failure: {what}"),
-                },
-                now,
-            );
         }
     }
 

@@ -7,6 +7,8 @@
 
 use super::subject::{Job, Purpose, Subjects, Travels};
 use crate::plan::{Limits, Task, Window};
+use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Unexplained refusals before a shorter list becomes the rule.
@@ -74,8 +76,8 @@ pub(super) struct Diagnoses {
 }
 
 /// The search for the longest list that the server takes.
-#[derive(Debug, Default)]
-struct ListLength {
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListLength {
     strikes: u32,
     fine: usize,
     refused: Option<usize>,
@@ -85,6 +87,20 @@ struct ListLength {
 impl Diagnoses {
     pub(super) fn is_idle(&self) -> bool {
         self.open.is_empty() && self.parked.is_empty()
+    }
+
+    /// Nothing is being found out, not even how long a list may be.
+    pub(super) fn is_calm(&self) -> bool {
+        self.is_idle() && !self.lists.is_open()
+    }
+
+    pub(super) fn lists(&self) -> ListLength {
+        self.lists.clone()
+    }
+
+    /// Goes on with the search where an earlier run stopped.
+    pub(super) fn recall(&mut self, lists: ListLength) {
+        self.lists = lists;
     }
 
     /// Refusals that wait, for the count of calls to come.
@@ -109,12 +125,28 @@ impl Diagnoses {
         if !self.open.is_empty() {
             return Vec::new();
         }
-        let Some(refusal) = self.parked.pop_front() else { return Vec::new() };
-        let parts = subjects.fit(refusal.task.clone(), limits);
-        if parts.len() == 1 && parts[0] == refusal.task {
-            return self.examine(refusal, subjects);
+        while let Some(refusal) = self.newest_parked() {
+            if refusal.task.window.end_s() <= limits.oldest_s {
+                return vec![refusal.out_of_place()];
+            }
+            let parts = subjects.fit(refusal.task.clone(), limits);
+            if parts.len() == 1 && parts[0] == refusal.task {
+                return self.examine(refusal, subjects);
+            }
+            // Where nobody wants it any more the next one is due, or all would wait for ever.
+            if !parts.is_empty() {
+                let parts = parts.into_iter().rev();
+                return parts.map(|task| Conclusion::Ask(Job::fetch(task))).collect();
+            }
         }
-        parts.into_iter().rev().map(|task| Conclusion::Ask(Job::fetch(task))).collect()
+        Vec::new()
+    }
+
+    /// When it is refused for its place in time, the older ones are explained as well.
+    fn newest_parked(&mut self) -> Option<Refusal> {
+        let newest = self.parked.iter().enumerate();
+        let newest = newest.max_by_key(|(at, refusal)| (refusal.task.window.end(), Reverse(*at)));
+        newest.map(|(at, _)| at).and_then(|at| self.parked.remove(at))
     }
 
     /// A list of that many queries was answered.
@@ -227,10 +259,7 @@ impl Diagnoses {
     ) -> Vec<Conclusion> {
         let small = refusal.task.window == recent(&refusal.task, subjects);
         if small && refusal.task.queries.len() == 1 && !may_drop_fill(&refusal.task, subjects) {
-            return vec![Conclusion::GiveUp {
-                query: refusal.task.queries[0],
-                words: refusal.words,
-            }];
+            return self.give_up(refusal, other);
         }
         self.ask(Stage::Recent, refusal, other, subjects)
     }
@@ -261,9 +290,7 @@ impl Diagnoses {
     ) -> Vec<Conclusion> {
         let single = refusal.task.queries.len() == 1;
         match (stage, verdict) {
-            (Stage::Recent, Verdict::Refused(_)) if single => {
-                vec![Conclusion::GiveUp { query: refusal.task.queries[0], words: refusal.words }]
-            }
+            (Stage::Recent, Verdict::Refused(_)) if single => self.give_up(refusal, other),
             (Stage::Recent, Verdict::Refused(_)) => {
                 refusal.window_ruled_out = true;
                 self.parked.extend(other.map(|other| Refusal { window_ruled_out: true, ..other }));
@@ -289,6 +316,12 @@ impl Diagnoses {
                 [refusal].into_iter().chain(other).map(Refusal::out_of_place).collect()
             }
         }
+    }
+
+    /// The lone query of `refusal` is bad. Its other half was refused too, and is a case of its own.
+    fn give_up(&mut self, refusal: Refusal, other: Option<Refusal>) -> Vec<Conclusion> {
+        self.parked.extend(other);
+        vec![Conclusion::GiveUp { query: refusal.task.queries[0], words: refusal.words }]
     }
 
     /// Which form a probe of diagnosis `id` is to be asked in.
@@ -356,6 +389,11 @@ impl ListLength {
         known.then(|| self.conclusion())
     }
 
+    /// A list was refused for its length, and how long one may be is not known yet.
+    fn is_open(&self) -> bool {
+        self.refused.is_some_and(|refused| refused > self.fine + 1)
+    }
+
     /// The middle between what is fine and what is refused, or what is fine once they meet.
     fn most(&self) -> usize {
         let refused = self.refused.unwrap_or(self.fine + 1);
@@ -373,12 +411,16 @@ impl ListLength {
     }
 }
 
-/// The newest stretch of what the first query is asked for, so short that its size cannot matter.
+/// The newest stretch of what the first query is asked for, so short that its size cannot matter; where all of that may be older than
+/// what the server keeps, a stretch of these days.
 fn recent(task: &Task, subjects: &Subjects) -> Window {
-    let asked = subjects.get(task.queries[0]).asked.unwrap_or(task.window);
-    let length = i64::from(Limits::POINTS_MIN) * task.interval.secs();
-    Window::from_secs((asked.end_s() - length).max(asked.start_s()), asked.end_s())
-        .unwrap_or(task.window)
+    let step = task.interval.secs();
+    let first = task.queries[0];
+    let asked = subjects.get(first).asked.unwrap_or(task.window);
+    let newest_s = subjects.newest_s(first).unwrap_or(asked.end_s());
+    let end_s = if newest_s == asked.end_s() { newest_s } else { newest_s.div_euclid(step) * step };
+    let start_s = (end_s - i64::from(Limits::POINTS_MIN) * step).max(asked.start_s());
+    Window::from_secs(start_s, end_s).unwrap_or(task.window)
 }
 
 /// The beginning of `window`, so short that its size cannot matter.

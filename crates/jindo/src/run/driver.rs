@@ -3,12 +3,14 @@
 //! The loop itself is synchronous and single: it hands an event to the machine, performs the actions, and waits for
 //! whatever comes first: an answer, a thread's word, the time the machine asked to be woken at, or an interruption.
 
-use super::action::{Action, Ask, Call, End, Event, Facts, Settings};
+use super::action::{Action, Ask, Breakage, Call, End, Event, Facts, Settings};
 use super::log::{Ended, RunLog};
 use super::machine::Machine;
+use super::memory::Memory;
 use super::report::Report;
-use super::shelf::{Shelf, list};
-use crate::archive::{Archive, Learnt, QueryId};
+use super::resume::{recollect, remember};
+use super::shelf::{Keeping, Shelf, list};
+use crate::archive::{Archive, Learnt, QueryId, Role, Scope};
 use crate::clock::Clock;
 use crate::plan::Plan;
 use crate::request::{Client, Failure, Rate, Reply};
@@ -30,10 +32,11 @@ pub struct Doors<'a> {
     pub clock: &'a dyn Clock,
     pub log: RunLog,
     pub report: &'a mut dyn Report,
+    pub keeping: Keeping<'a>,
     /// Set from a signal handler; the run then ends within 5 s.
     pub interrupted: &'a AtomicBool,
     /// Brings the files of these queries up to date; called on a thread of its own.
-    pub extract: &'a (dyn Fn(&[QueryId]) -> Result<(), String> + Sync),
+    pub extract: &'a (dyn Fn(&[QueryId]) -> Result<(), Breakage> + Sync),
 }
 
 /// What is to be fetched, and whose it is in the ledger.
@@ -46,6 +49,9 @@ pub struct Mission<'a> {
     pub given_up: Vec<usize>,
     /// Answers fetched sooner than this after their window's end stay open.
     pub look_back: SignedDuration,
+    /// Of its queries. A probe makes no files, gives nothing up that is wanted, and teaches no cap on points: coarse answers may as
+    /// well be the server's dislike of the interval.
+    pub role: Role,
 }
 
 /// What a run came to.
@@ -61,7 +67,7 @@ enum Message {
     Reply { call: Call, reply: Reply },
     Read { call: Call, outcome: Result<Facts, Failure>, rate: Option<Rate> },
     Stored { call: Call },
-    Broke { why: String },
+    Broke { cause: Breakage },
 }
 
 /// What the loop asks of the keeping thread.
@@ -77,14 +83,22 @@ pub fn drive<'a>(
     mission: Mission<'a>,
     settings: Settings,
 ) -> Result<Outcome, std::io::Error> {
-    let (archive, extract, look_back) = (doors.archive, doors.extract, mission.look_back);
-    let machine = Machine::new(mission.plan, &mission.given_up, settings);
+    let extract = doors.extract;
+    let shelf = Shelf::new(doors.archive, mission.look_back, doors.keeping);
+    let memory = match (doors.keeping, mission.role) {
+        (Keeping::Store(_), Role::Wanted) => {
+            recollect(doors.archive, &mission.ids, doors.clock.now())
+                .map_err(std::io::Error::other)?
+        }
+        (Keeping::Store(_), Role::Probe) | (Keeping::Compare(_), _) => Memory::default(),
+    };
+    let machine = Machine::new(mission.plan, &mission.given_up, settings).recalling(memory);
     let (say, hear) = channel();
     let (keep, kept) = channel();
     let (complete, completed) = channel();
     thread::scope(|scope| {
         let keeper = say.clone();
-        scope.spawn(move || keep_answers(archive, look_back, &kept, &keeper));
+        scope.spawn(move || keep_answers(shelf, &kept, &keeper));
         let extractor = say.clone();
         scope.spawn(move || extract_queries(extract, &completed, &extractor));
         let driver = Driver {
@@ -168,7 +182,7 @@ impl Driver<'_> {
             }
             Message::Read { call, outcome, rate } => self.answered(call, outcome, rate).map(Some),
             Message::Stored { call } => Ok(Some(Event::Stored { call })),
-            Message::Broke { why } => Ok(Some(Event::Broke { why })),
+            Message::Broke { cause } => Ok(Some(Event::Broke { cause })),
         }
     }
 
@@ -203,6 +217,7 @@ impl Driver<'_> {
                     self.keep(Keep::Store { call, ids: self.mission.ids.clone(), now });
                 }
                 Action::Discard { call } => self.keep(Keep::Discard { call }),
+                Action::Complete { .. } if self.mission.role == Role::Probe => {}
                 Action::Complete { query } => {
                     // A thread that is gone has said why; the run is ending.
                     self.complete.send(self.mission.ids[query]).unwrap_or_default();
@@ -212,6 +227,8 @@ impl Driver<'_> {
                 }
                 Action::Finish { end } => return Some(end),
                 note @ (Action::Learn { .. }
+                | Action::Weigh { .. }
+                | Action::Remember { .. }
                 | Action::SendUnfilled { .. }
                 | Action::GiveUp { .. }
                 | Action::RefuseWindow { .. }) => self.note(&note, now),
@@ -234,11 +251,16 @@ impl Driver<'_> {
         self.keep.send(work).unwrap_or_default();
     }
 
-    /// Writes what the machine decided into the ledger. A ledger that fails ends the run.
+    /// Writes what the machine decided into the ledger, where answers go there too. A ledger that fails ends the run.
     fn note(&mut self, action: &Action, now: Timestamp) {
-        self.doors.report.decided(action, self.mission.plan);
+        if let Keeping::Compare(recheck) = self.doors.keeping {
+            return recheck.note(action);
+        }
+        if self.mission.role == Role::Wanted {
+            self.doors.report.decided(action, self.mission.plan);
+        }
         if let Err(error) = note(action, self.doors.archive, &mut self.mission, now) {
-            self.say.send(Message::Broke { why: error.to_string() }).unwrap_or_default();
+            self.say.send(Message::Broke { cause: Breakage::new(error) }).unwrap_or_default();
         }
     }
 }
@@ -251,12 +273,24 @@ pub fn note(
     at: Timestamp,
 ) -> Result<(), crate::archive::Error> {
     match action {
-        Action::Learn { name, value, why } => archive.learn(&Learnt {
-            name: (*name).into(),
-            value: *value,
-            learnt_at: at,
-            why: why.clone(),
-        }),
+        Action::Learn { name: "points", .. } | Action::Remember { .. }
+            if mission.role == Role::Probe =>
+        {
+            Ok(())
+        }
+        Action::Learn { name, value, why } => {
+            // Before it is learnt: a crash in between learns and doubts again.
+            if let ("points", Ok(points)) = (*name, u32::try_from(*value)) {
+                archive.doubt_empty(points)?;
+            }
+            let (name, why) = ((*name).into(), why.clone());
+            archive.learn(&Learnt { name, value: *value, learnt_at: at, why })
+        }
+        Action::Weigh { weights } => {
+            let id = |&(query, bytes): &(usize, Option<u64>)| (mission.ids[query], bytes);
+            archive.weigh(&weights.iter().map(id).collect::<Vec<_>>(), at)
+        }
+        Action::Remember { memory } => remember(archive, &mission.ids, memory, at),
         Action::SendUnfilled { query } => {
             let unfilled = mission.plan.queries[*query].unfilled.as_deref();
             let unfilled = unfilled.expect("only a query whose fill was added can go without it");
@@ -264,11 +298,13 @@ pub fn note(
             Ok(())
         }
         Action::GiveUp { query, reason } => match mission.plan.asked[*query] {
-            Some(window) => archive.give_up(mission.ids[*query], window, reason, at),
+            Some(window) => {
+                archive.give_up(mission.ids[*query], window, Scope::Query, (reason, at))
+            }
             None => Ok(()),
         },
         Action::RefuseWindow { query, window, reason } => {
-            archive.give_up(mission.ids[*query], *window, reason, at)
+            archive.give_up(mission.ids[*query], *window, Scope::Window, (reason, at))
         }
         Action::Ask { .. }
         | Action::Store { .. }
@@ -279,13 +315,7 @@ pub fn note(
     }
 }
 
-fn keep_answers(
-    archive: &Archive,
-    look_back: SignedDuration,
-    work: &Receiver<Keep>,
-    say: &Sender<Message>,
-) {
-    let mut shelf = Shelf::new(archive, look_back);
+fn keep_answers(mut shelf: Shelf<'_>, work: &Receiver<Keep>, say: &Sender<Message>) {
     for work in work {
         let message = match work {
             Keep::Read { call, ask, body, rate } => {
@@ -293,7 +323,7 @@ fn keep_answers(
             }
             Keep::Store { call, ids, now } => match shelf.store(call, &ids, now) {
                 Ok(()) => Message::Stored { call },
-                Err(error) => Message::Broke { why: with_causes(&error) },
+                Err(error) => Message::Broke { cause: Breakage::new(error) },
             },
             Keep::Discard { call } => {
                 shelf.discard(call);
@@ -307,28 +337,16 @@ fn keep_answers(
 }
 
 fn extract_queries(
-    extract: &(dyn Fn(&[QueryId]) -> Result<(), String> + Sync),
+    extract: &(dyn Fn(&[QueryId]) -> Result<(), Breakage> + Sync),
     completed: &Receiver<QueryId>,
     say: &Sender<Message>,
 ) {
     while let Ok(first) = completed.recv() {
         let queries: Vec<_> = std::iter::once(first).chain(completed.try_iter()).collect();
-        if let Err(why) = extract(&queries) {
+        if let Err(cause) = extract(&queries) {
             // Nobody listens any more once the run has ended; what is not extracted now is at its end.
-            say.send(Message::Broke { why }).unwrap_or_default();
+            say.send(Message::Broke { cause }).unwrap_or_default();
             return;
         }
     }
-}
-
-/// The error with all its causes, one line.
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -12,7 +12,8 @@ use std::path::Path;
 /// Writes one run's lines as they come; a line is whole in the file before the next call is decided.
 #[derive(Debug)]
 pub struct RunLog {
-    file: File,
+    /// `None` where no file can be made; else its name below the directory, for errors.
+    file: Option<(File, String)>,
 }
 
 /// A call that came to its end.
@@ -50,12 +51,18 @@ impl RunLog {
         let runs = dir.join("runs");
         create_dir_all(&runs)?;
         let name = format!("{}.ndjson", start.strftime("%Y-%m-%dT%H-%M-%S%.3fZ"));
-        let file = OpenOptions::new().create(true).append(true).open(runs.join(name))?;
-        Ok(Self { file })
+        let file = OpenOptions::new().create(true).append(true).open(runs.join(&name))?;
+        Ok(Self { file: Some((file, format!("runs/{name}"))) })
+    }
+
+    /// For a run that only looks, on a medium that cannot be written.
+    pub fn nowhere() -> Self {
+        Self { file: None }
     }
 
     /// Notes the end of a call.
     pub(super) fn call(&mut self, plan: &Plan, ended: &Ended<'_>) -> io::Result<()> {
+        let Some((file, name)) = &mut self.file else { return Ok(()) };
         let Ended { at, call, ask, outcome, took, budget_left } = *ended;
         let line = Line {
             at,
@@ -77,6 +84,7 @@ impl RunLog {
         };
         let mut text = serde_json::to_string(&line).map_err(io::Error::other)?;
         text.push('\n');
-        self.file.write_all(text.as_bytes())
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{name}: {error}"));
+        file.write_all(text.as_bytes()).map_err(named)
     }
 }

@@ -1,14 +1,18 @@
 //! The run as a machine: (state, event, now) → actions. Pure; it performs nothing and knows no clock.
 
-use super::action::{Action, Ask, Call, End, Event, Form, Progress, Settings};
+use super::action::{Action, Ask, Call, End, Event, Progress, Settings};
+use super::age::Edge;
 use super::diagnosis::Diagnoses;
-use super::subject::{Job, Purpose, Subjects, Travels};
+use super::memory::Fate;
+use super::subject::{Job, Purpose, Subjects};
+use super::trouble::Trouble;
+use super::url::UrlLength;
 use crate::clock::Random;
 use crate::plan::{Limits, Plan, Task, Window};
 use crate::query::Query;
 use crate::request::{Allowance, Budget};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Decoded bodies in flight together, by expectation. With one more being parsed and written a run stays under 200 MB.
 const BYTES_IN_FLIGHT_MAX: f64 = (96_u32 << 20) as f64;
@@ -34,17 +38,6 @@ pub(super) enum Trust {
     Proven,
 }
 
-/// Failures since the last success.
-#[derive(Debug, Default)]
-pub(super) struct Trouble {
-    pub(super) since: Option<Timestamp>,
-    /// Since then nothing is in the air because the budget says so. Such a wait is no trouble, however long.
-    paced_since: Option<Timestamp>,
-    pub(super) in_a_row: u32,
-    pub(super) limited_in_a_row: u32,
-    pub(super) what: Option<String>,
-}
-
 /// Whose turn it is when both are ready: a few calls that always fail must not keep the others from being made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
@@ -52,16 +45,6 @@ pub(super) enum Turn {
     Fresh,
     /// One that has failed before.
     Tried,
-}
-
-impl Trouble {
-    /// A call is sent: what was waited for the budget does not count as time without success.
-    fn goes_on(&mut self, now: Timestamp) {
-        if let Some((paced_since, since)) = self.paced_since.take().zip(self.since) {
-            let counted = paced_since.duration_since(since).max(SignedDuration::ZERO);
-            self.since = Some(now - counted);
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -83,8 +66,20 @@ pub struct Machine {
     pub(super) flying: BTreeMap<Call, Flight>,
     pub(super) storing: BTreeMap<Call, Flight>,
     pub(super) diagnoses: Diagnoses,
-    /// A points cap that no answer has proven yet, and the words that led to it.
-    pub(super) unproven_points: Option<String>,
+    /// A points cap that no answer has proven yet: how many queries were in the call whose refusal led to it.
+    pub(super) unproven_points: Option<usize>,
+    /// Queries of answers that were too large, until an answer has weighed them.
+    pub(super) weighing: BTreeSet<usize>,
+    /// Weights changed, and what is queued was planned for others.
+    pub(super) outweighed: bool,
+    /// Some queries are heavy: of those that nobody has seen yet there is one call at a time.
+    pub(super) wary: bool,
+    pub(super) url: UrlLength,
+    pub(super) edge: Edge,
+    /// What an earlier run was told and did not come to the end of.
+    pub(super) recalled: Vec<Fate>,
+    /// What the open diagnoses were told.
+    pub(super) witnessed: Vec<Fate>,
     pub(super) points_proven: u32,
     pub(super) calls: u64,
     pub(super) points: u64,
@@ -117,7 +112,10 @@ impl Machine {
             }
         }
         for tasks in on_trial.values_mut().filter(|tasks| !tasks.is_empty()) {
-            queue.push_back(Job { purpose: Purpose::Trial, ..Job::fetch(tasks.remove(0)) });
+            // The newest: what is too old is refused whatever the query.
+            let newest = tasks.iter().map(|task| task.window).enumerate().max_by_key(|(_, w)| *w);
+            let (newest, _) = newest.expect("it has tasks");
+            queue.push_back(Job { purpose: Purpose::Trial, ..Job::fetch(tasks.remove(newest)) });
         }
         Self {
             range: plan.range,
@@ -134,6 +132,13 @@ impl Machine {
             storing: BTreeMap::new(),
             diagnoses: Diagnoses::default(),
             unproven_points: None,
+            weighing: BTreeSet::new(),
+            outweighed: false,
+            wary: plan.queries.iter().any(|query| query.weight.is_some()),
+            url: UrlLength::default(),
+            edge: Edge::default(),
+            recalled: Vec::new(),
+            witnessed: Vec::new(),
             points_proven: 0,
             calls: 0,
             points: 0,
@@ -151,15 +156,17 @@ impl Machine {
     /// What is to be done now that `event` has happened.
     pub fn step(&mut self, now: Timestamp, event: Event) -> Vec<Action> {
         let mut actions = Vec::new();
+        self.subjects.told(now);
+        self.trouble.pass(now, self.settings.give_up_after);
         match event {
             Event::Started | Event::Woke => {}
             Event::Answered { call, outcome, rate } => {
                 self.answered(now, call, (outcome, rate), &mut actions);
             }
             Event::Stored { call } => self.stored(call, &mut actions),
-            Event::Broke { why } => {
+            Event::Broke { cause } => {
                 self.storing.clear();
-                self.end(End::Failed { why }, now);
+                self.end(End::Broke { cause }, now);
             }
             Event::Interrupted => self.end(End::Interrupted, now + GRACE),
         }
@@ -182,7 +189,8 @@ impl Machine {
             flying: self.flying.len(),
             points: self.points,
             budget: self.budget.left(),
-            rate: self.budget.rate(),
+            paced_until: self.budget.paced_until((queued + trials - self.flying.len()) as u64),
+            settled: self.trust == Trust::Proven && !self.is_in_doubt() && self.diagnoses.is_calm(),
             trouble: self.trouble.what.clone(),
             waits_until: self.waits_until,
         }
@@ -194,9 +202,14 @@ impl Machine {
             let waiting = self.diagnoses.resume(self.limits, &self.subjects);
             self.apply(waiting, actions);
             if self.trust == Trust::Stale {
-                self.replan(now);
+                self.replan(now, actions);
+                self.trust = Trust::Unproven;
+            } else if self.outweighed && self.weighing.is_empty() {
+                self.replan(now, actions);
             }
+            self.narrow_edge();
             let Some(job) = self.next_job(now) else { break };
+            let Some(job) = self.recall(job, actions) else { continue };
             match self.may_send(now, &job) {
                 Some(at) if at <= now => self.send(now, job, actions),
                 wait => {
@@ -215,13 +228,15 @@ impl Machine {
         self.finish(now, actions);
     }
 
-    /// Until an answer of the planned size, and while a new cap is unproven, one call at a time: a mistake is made once.
+    /// Until an answer of the planned size, while a new cap is unproven, and while those are weighed whose answers were too
+    /// large, one call at a time: a mistake is made once.
     fn concurrency(&self) -> usize {
-        if self.trust == Trust::Proven && self.unproven_points.is_none() {
-            self.settings.concurrency.max(1)
-        } else {
-            1
-        }
+        let proven = self.trust == Trust::Proven && !self.is_in_doubt();
+        if proven { self.settings.concurrency.max(1) } else { 1 }
+    }
+
+    fn is_in_doubt(&self) -> bool {
+        self.unproven_points.is_some() || !self.weighing.is_empty() || self.seeks_edge()
     }
 
     /// When the job may go; `None`: an answer has to come first.
@@ -229,7 +244,7 @@ impl Machine {
         let expected = self.subjects.expected_bytes(&job.task);
         let held: f64 =
             self.flying.values().chain(self.storing.values()).map(|flight| flight.bytes).sum();
-        if held > 0.0 && held + expected > BYTES_IN_FLIGHT_MAX {
+        if (held > 0.0 && held + expected > BYTES_IN_FLIGHT_MAX) || self.is_blind(job) {
             return None;
         }
         if let Some(until) = self.hold_until.filter(|&until| until > now) {
@@ -239,7 +254,7 @@ impl Machine {
             Allowance::Now => Some(now),
             Allowance::At(at) => {
                 if self.flying.is_empty() {
-                    self.trouble.paced_since.get_or_insert(now);
+                    self.trouble.is_paced(now);
                 }
                 Some(at)
             }
@@ -280,13 +295,7 @@ impl Machine {
         self.budget.sent(now);
         self.turn = if job.attempts > 0 { Turn::Fresh } else { Turn::Tried };
         self.trouble.goes_on(now);
-        let form = match job.purpose {
-            Purpose::Probe(id) if self.diagnoses.drops_fill(id, &self.subjects) => Form::Unfilled,
-            _ if self.subjects.get(job.task.queries[0]).travels == Travels::Unfilled => {
-                Form::Unfilled
-            }
-            Purpose::Fetch | Purpose::Half(_) | Purpose::Probe(_) | Purpose::Trial => Form::Sent,
-        };
+        let form = self.form(&job);
         let Task { queries, interval, window } = job.task.clone();
         let ask = Ask { queries, form, interval, window, attempt: job.attempts + 1 };
         actions.push(Action::Ask { call: self.calls, ask });
@@ -310,6 +319,7 @@ impl Machine {
         self.flying.clear();
         if self.storing.is_empty() && !self.finished {
             self.finished = true;
+            self.remember(actions);
             actions.push(Action::Finish { end });
         }
     }

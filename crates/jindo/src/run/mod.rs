@@ -4,23 +4,39 @@
 //! a virtual clock) performs the actions and feeds back what happened.
 
 mod action;
+mod age;
 mod answers;
 mod diagnosis;
 mod driver;
 mod log;
 mod machine;
+mod memory;
+mod promise;
+mod recheck;
 mod report;
 mod resume;
+mod sampling;
 mod shelf;
 mod subject;
+mod survey;
+mod trouble;
+mod url;
+mod weight;
 
-pub use action::{Action, Ask, Call, End, Event, Facts, Form, Progress, Settings};
-pub use driver::{Doors, Mission, Outcome, drive, note, with_causes};
+pub use action::{
+    Action, Ask, Breakage, Call, End, Event, Facts, Form, Progress, Settings, with_causes,
+};
+pub use driver::{Doors, Mission, Outcome, drive, note};
 pub use log::RunLog;
 pub use machine::Machine;
+pub use memory::{Fate, Memory};
+pub use promise::Promise;
+pub use recheck::{Counts, Difference, Kind, Point, Portion, Recheck, Rechecked, Refused};
 pub use report::Report;
-pub use resume::{as_registered, closed, learnt_limits};
-pub use shelf::{Shelf, list};
+pub use resume::{as_registered, closed, closed_without_probes, learnt_limits, recollect};
+pub use sampling::{Round, Sampling, Told};
+pub use shelf::{Keeping, Shelf, list};
+pub use survey::{DISBELIEVED, Evidence, Found, Survey};
 
 #[cfg(test)]
 mod tests;

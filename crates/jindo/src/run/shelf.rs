@@ -1,6 +1,8 @@
-//! Between the network and the archive: answers that are read but not yet kept.
+//! Between the network and the archive: answers that are read but not yet kept, or not yet compared.
 
 use super::action::{Ask, Call, Facts, Form};
+use super::recheck::Recheck;
+use super::survey::{Evidence, disbelieve};
 use crate::archive::{Archive, Error, Fetched, QueryId};
 use crate::parse::{self, Answer, Expected};
 use crate::plan::{Plan, SEPARATOR};
@@ -14,12 +16,22 @@ pub struct Shelf<'a> {
     archive: &'a Archive,
     /// Answers fetched sooner than this after their window's end stay open.
     look_back: SignedDuration,
+    keeping: Keeping<'a>,
     answers: BTreeMap<Call, (Ask, Answer)>,
 }
 
+/// What becomes of answers.
+#[derive(Debug, Clone, Copy)]
+pub enum Keeping<'a> {
+    /// They go into the archive, and are compared with what probes saw of their queries.
+    Store(&'a Evidence),
+    /// They are compared with what the archive holds, which stays as it is.
+    Compare(&'a Recheck<'a>),
+}
+
 impl<'a> Shelf<'a> {
-    pub fn new(archive: &'a Archive, look_back: SignedDuration) -> Self {
-        Self { archive, look_back, answers: BTreeMap::new() }
+    pub fn new(archive: &'a Archive, look_back: SignedDuration, keeping: Keeping<'a>) -> Self {
+        Self { archive, look_back, keeping, answers: BTreeMap::new() }
     }
 
     /// Reads and checks a body; what is fine waits here until the machine says what becomes of it.
@@ -32,11 +44,17 @@ impl<'a> Shelf<'a> {
         Ok(facts)
     }
 
-    /// Moves the answer into the archive. `ids` are the plan's queries as the ledger numbers them.
+    /// Moves the answer into the archive, and drops all probes where it contradicts one; or compares it with what is there. `ids`
+    /// are the plan's queries as the ledger numbers them.
     pub fn store(&mut self, call: Call, ids: &[QueryId], now: Timestamp) -> Result<(), Error> {
         let (ask, answer) =
             self.answers.remove(&call).expect("only an answer that was read is stored");
+        let evidence = match self.keeping {
+            Keeping::Store(evidence) => evidence,
+            Keeping::Compare(recheck) => return recheck.compare(&ask, &answer),
+        };
         let queries: Vec<_> = ask.queries.iter().map(|&query| ids[query]).collect();
+        self.doubt(evidence, (&ask, &answer, &queries), now)?;
         let open = now.duration_since(ask.window.end()) < self.look_back;
         self.archive.store(&Fetched {
             queries: &queries,
@@ -46,6 +64,24 @@ impl<'a> Shelf<'a> {
             open,
             answer: &answer,
         })?;
+        Ok(())
+    }
+
+    fn doubt(
+        &self,
+        evidence: &Evidence,
+        (ask, answer, queries): (&Ask, &Answer, &[QueryId]),
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        for (position, &id) in queries.iter().enumerate() {
+            let points_ms = || {
+                let own = answer.series.iter().filter(|series| series.query == position);
+                own.flat_map(|series| series.ts_ms.iter().copied()).collect()
+            };
+            if let Some(at_s) = evidence.contradiction(id, ask.window, &points_ms) {
+                return disbelieve(self.archive, id, at_s, now);
+            }
+        }
         Ok(())
     }
 

@@ -1,13 +1,14 @@
 //! What the machine knows of each query, and the jobs it still has to do.
 
-use crate::plan::{Limits, Plan, Task, Window, escaped_len, tile};
-use jiff::Timestamp;
+use crate::plan::{
+    BODY_BYTES_TARGET, Limits, Plan, RETENTION, Task, WEIGHT_ASSUMED, Window, buckets, escaped_len,
+    tile,
+};
+use jiff::{SignedDuration, Timestamp};
 
-/// Decoded bytes that one call should bring at most; three quarters of what the client takes.
-const BODY_BYTES_TARGET: f64 = (48 << 20) as f64;
-
-/// Bytes a bucket of a query nobody has seen yet: about three series.
-const WEIGHT_ASSUMED: f64 = 100.0;
+/// What was planned for three quarters of what the client takes is cut only when seven eighths are expected: a little more
+/// than planned is not worth another call.
+const BODY_BYTES_MOST: f64 = (56 << 20) as f64;
 
 /// One query as the run sees it.
 #[derive(Debug, Clone)]
@@ -23,6 +24,9 @@ pub(super) struct Subject {
     /// Decoded bytes a bucket, from the answers so far.
     pub(super) weight: Option<f64>,
 }
+
+/// What is younger may still change; a question about it is answered all the same.
+const LATELY: SignedDuration = SignedDuration::from_hours(1);
 
 /// In what company and form a query travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,11 +64,20 @@ impl Job {
     pub(super) fn fetch(task: Task) -> Self {
         Self { task, attempts: 0, tried_since: None, purpose: Purpose::Fetch }
     }
+
+    /// Whether it shares a query with `task`.
+    pub(super) fn is_akin(&self, task: &Task) -> bool {
+        self.task.queries.iter().any(|query| task.queries.contains(query))
+    }
 }
 
 /// All queries of the run.
 #[derive(Debug, Clone)]
-pub(super) struct Subjects(Vec<Subject>);
+pub(super) struct Subjects {
+    all: Vec<Subject>,
+    /// When the machine was last told the time.
+    now: Timestamp,
+}
 
 impl Subjects {
     pub(super) fn new(plan: &Plan) -> Self {
@@ -79,7 +92,7 @@ impl Subjects {
                 has_unfilled: query.unfilled.is_some(),
                 given_up: false,
                 escaped: escaped_len(&query.sent),
-                weight: None,
+                weight: query.weight.map(as_float),
             })
             .collect();
         for task in &plan.tasks {
@@ -87,36 +100,51 @@ impl Subjects {
                 subjects[query].left_s += task.window.secs();
             }
         }
-        Self(subjects)
+        Self { all: subjects, now: Timestamp::MIN }
+    }
+
+    pub(super) fn told(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
+    /// The newest moment at which the query may be asked a small question: the end of what is asked of it, or, where that may be
+    /// older than what the server keeps, of these days.
+    pub(super) fn newest_s(&self, query: usize) -> Option<i64> {
+        let asked_s = self.all[query].asked?.end_s();
+        let kept = |now: Timestamp| asked_s > (now - RETENTION).as_second();
+        let told = Some(self.now).filter(|&now| now != Timestamp::MIN);
+        let lately = |now: Timestamp| (now - LATELY).as_second();
+        Some(told.filter(|&now| !kept(now)).map_or(asked_s, lately))
     }
 
     pub(super) fn get(&self, query: usize) -> &Subject {
-        &self.0[query]
+        &self.all[query]
     }
 
     pub(super) fn get_mut(&mut self, query: usize) -> &mut Subject {
-        &mut self.0[query]
+        &mut self.all[query]
     }
 
     /// Decoded bytes that the answer to `task` is expected to have.
     pub(super) fn expected_bytes(&self, task: &Task) -> f64 {
-        let per_bucket: f64 =
-            task.queries.iter().map(|&query| self.0[query].weight.unwrap_or(WEIGHT_ASSUMED)).sum();
-        per_bucket * buckets(task)
+        let assumed = as_float(WEIGHT_ASSUMED);
+        let weight = |&query: &usize| self.all[query].weight.unwrap_or(assumed);
+        let per_bucket: f64 = task.queries.iter().map(weight).sum();
+        per_bucket * as_float(buckets(task.window, task.interval))
     }
 
     /// The length of the task's list in a URL.
     pub(super) fn url_len(&self, task: &Task) -> usize {
         task.queries
             .iter()
-            .map(|&query| self.0[query].escaped + escaped_len(crate::plan::SEPARATOR))
+            .map(|&query| self.all[query].escaped + escaped_len(crate::plan::SEPARATOR))
             .sum()
     }
 
     /// `task` cut to what may be asked now: without the queries that were given up, within the limits, not too heavy. One
     /// task when nothing had to be cut, none when nobody wants it any more.
     pub(super) fn fit(&self, mut task: Task, limits: Limits) -> Vec<Task> {
-        task.queries.retain(|&query| !self.0[query].given_up);
+        task.queries.retain(|&query| !self.all[query].given_up);
         if task.queries.is_empty() {
             return Vec::new();
         }
@@ -124,14 +152,16 @@ impl Subjects {
             let windows = tile(task.window, task.interval, limits);
             return windows.into_iter().map(|window| Task { window, ..task.clone() }).collect();
         }
-        let apart = |&query: &usize| self.0[query].travels != Travels::Together;
+        let apart = |&query: &usize| self.all[query].travels != Travels::Together;
         let crowded = task.queries.len() > limits.queries || self.url_len(&task) > limits.url;
-        let heavy = self.expected_bytes(&task) > BODY_BYTES_TARGET;
+        let heavy = self.expected_bytes(&task) > BODY_BYTES_MOST;
         if task.queries.len() > 1 && (crowded || heavy || task.queries.iter().any(apart)) {
             return self.divide(&task, limits);
         }
-        if heavy && let Some((early, late)) = task.window.halves(task.interval) {
-            return vec![Task { window: early, ..task.clone() }, Task { window: late, ..task }];
+        if heavy {
+            let weight = self.all[task.queries[0]].weight.unwrap_or_default();
+            let windows = tile(task.window, task.interval, limits.carrying(as_whole(weight)));
+            return windows.into_iter().map(|window| Task { window, ..task.clone() }).collect();
         }
         vec![task]
     }
@@ -142,7 +172,7 @@ impl Subjects {
         let mut parts: Vec<Task> = Vec::new();
         let mut open: Vec<usize> = Vec::new();
         for &query in &task.queries {
-            if self.0[query].travels != Travels::Together {
+            if self.all[query].travels != Travels::Together {
                 parts.push(part(&[query]));
                 continue;
             }
@@ -150,7 +180,7 @@ impl Subjects {
             wider.queries.push(query);
             let fits = wider.queries.len() <= limits.queries
                 && self.url_len(&wider) <= limits.url
-                && self.expected_bytes(&wider) <= BODY_BYTES_TARGET;
+                && self.expected_bytes(&wider) <= as_float(BODY_BYTES_TARGET);
             if !fits && !open.is_empty() {
                 parts.push(part(&open));
                 open.clear();
@@ -164,8 +194,17 @@ impl Subjects {
     }
 }
 
-/// Buckets of the task's window, as a factor of its weight.
-#[expect(clippy::cast_precision_loss, reason = "an estimate")]
-pub(super) fn buckets(task: &Task) -> f64 {
-    task.window.points(task.interval).max(1) as f64
+#[expect(clippy::cast_precision_loss, reason = "an estimate of bytes")]
+fn as_float(bytes: u64) -> f64 {
+    bytes as f64
+}
+
+/// Rounded up.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "bytes of a body, which are few"
+)]
+pub(super) fn as_whole(bytes: f64) -> u64 {
+    bytes.ceil() as u64
 }

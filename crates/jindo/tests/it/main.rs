@@ -4,4 +4,5 @@
 
 mod simulation;
 mod tidy;
+mod untrusted;
 mod virtual_time;

@@ -1,10 +1,16 @@
-//! How long jobs take on a virtual clock: the rate limit is used up and never overdrawn.
+//! How long jobs take on a virtual clock: the rate limit is used up and never overdrawn; and what it costs to learn what a
+//! server takes.
 
 mod clockwork;
+mod learning;
+mod promise;
+mod sparse;
+mod temper;
 
 use clockwork::{ARTICLE, Outcome, Rounding, Setting, run};
 use jindo::clock::Random;
 use jindo::request::Reserve;
+use sparse::run_sparse;
 
 const MINUTE_S: f64 = 60.0;
 
@@ -16,6 +22,7 @@ fn clean(setting: &Setting) -> Outcome {
     let outcome = run(setting);
     assert_eq!(outcome.refused, 0, "a 429 of our own making: {setting:?} {outcome:?}");
     assert_eq!(outcome.calls, outcome.planned as u64, "{setting:?}");
+    assert_eq!(outcome.complete, setting.queries, "{setting:?}");
     assert!(outcome.fullest <= setting.limit, "{setting:?} {outcome:?}");
     outcome
 }
@@ -67,12 +74,22 @@ fn a_run_may_start_at_any_moment_of_a_window() {
 #[test]
 fn what_others_take_is_left_to_them() {
     let shared = Setting { interval_s: 10, others_percent: 30, ..ARTICLE };
-    let outcome = run(&shared);
-    assert!(outcome.refused <= 8, "at the end of a window others may be faster: {outcome:?}");
-    assert!(outcome.share >= 0.98, "{outcome:?}");
-    // A reserve above what they take between two looks: not one 429.
+    for limit in [3_600, 1_600] {
+        let outcome = clean(&Setting { limit, ..shared });
+        assert!(outcome.share >= 0.97, "{outcome:?}");
+    }
     let outcome = clean(&Setting { reserve: Reserve::percent(2.0).unwrap(), ..shared });
     assert!(outcome.share >= 0.94, "{outcome:?}");
+}
+
+#[test]
+fn a_probe_makes_a_sparse_organisation_cost_what_its_data_costs() {
+    for setting in [ARTICLE, Setting { interval_s: 10, ..ARTICLE }] {
+        let (whole, probed) = (run(&setting), run_sparse(&setting, 30));
+        assert!(probed.calls * 10 <= probed.needed as u64 * 11, "{probed:?}");
+        assert!(probed.calls * 3 < whole.calls, "{probed:?} instead of {whole:?}");
+        assert_eq!(probed.refused, 0);
+    }
 }
 
 #[test]

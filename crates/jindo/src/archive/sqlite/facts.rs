@@ -2,14 +2,17 @@
 
 use super::{
     Connection, Count, Extracted, GivenUp, Learnt, OptionalExtension, QueryId, Row, SqlError,
-    Totals, Transaction, params, stored_moment, stored_window,
+    Totals, Transaction, params, stored_interval, stored_moment, stored_window,
 };
-use crate::archive::SeriesFile;
+use crate::archive::{Scope, SeriesFile, Spaced};
+use crate::plan::Basis;
 
 pub(super) fn give_up(t: &Transaction<'_>, given_up: &GivenUp) -> Result<(), SqlError> {
-    let GivenUp { query, window, reason, at } = given_up;
-    t.prepare_cached("INSERT OR REPLACE INTO given_up VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![query.0, window.start_s(), window.end_s(), reason, at.as_millisecond()])?;
+    let GivenUp { query, window, scope, reason, at } = given_up;
+    let whole = *scope == Scope::Query;
+    t.prepare_cached("INSERT OR REPLACE INTO given_up VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(
+        params![query.0, window.start_s(), window.end_s(), whole, reason, at.as_millisecond()],
+    )?;
     Ok(())
 }
 
@@ -20,14 +23,15 @@ pub(super) fn forgive(t: &Transaction<'_>, query: QueryId) -> Result<(), SqlErro
 
 pub(super) fn given_up(c: &Connection) -> Result<Vec<GivenUp>, SqlError> {
     c.prepare_cached(
-        "SELECT query, start_s, end_s, reason, at_ms FROM given_up ORDER BY query, start_s, end_s",
+        "SELECT query, start_s, end_s, whole, reason, at_ms FROM given_up ORDER BY query, start_s, end_s",
     )?
     .query_map([], |row| {
         Ok(GivenUp {
             query: QueryId(row.get(0)?),
             window: stored_window(row.get(1)?, row.get(2)?)?,
-            reason: row.get(3)?,
-            at: stored_moment(row.get(4)?)?,
+            scope: if row.get(3)? { Scope::Query } else { Scope::Window },
+            reason: row.get(4)?,
+            at: stored_moment(row.get(5)?)?,
         })
     })?
     .collect()
@@ -57,7 +61,37 @@ pub(super) fn learnt(c: &Connection) -> Result<Vec<Learnt>, SqlError> {
 
 pub(super) fn forget(t: &Transaction<'_>) -> Result<(), SqlError> {
     t.execute("DELETE FROM learnt", [])?;
+    t.execute("UPDATE queries SET bytes_per_bucket = NULL, weighed_ms = NULL", [])?;
+    t.execute("DELETE FROM spacings", [])?;
     Ok(())
+}
+
+pub(super) fn space(t: &Transaction<'_>, spaced: &[Spaced]) -> Result<(), SqlError> {
+    let mut insert =
+        t.prepare_cached("INSERT OR REPLACE INTO spacings VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    for Spaced { query, interval, basis, why, found_at } in spaced {
+        let at = found_at.as_millisecond();
+        insert.execute(params![query, interval.secs(), basis.name(), why, at])?;
+    }
+    Ok(())
+}
+
+pub(super) fn spaced(c: &Connection) -> Result<Vec<Spaced>, SqlError> {
+    c.prepare_cached("SELECT query, interval_s, basis, why, found_ms FROM spacings ORDER BY query")?
+        .query_map([], |row| {
+            let basis: String = row.get(2)?;
+            let basis = Basis::ALL.into_iter().find(|known| known.name() == basis);
+            Ok(Spaced {
+                query: row.get(0)?,
+                interval: stored_interval(row.get(1)?)?,
+                basis: basis.ok_or_else(|| {
+                    SqlError::InvalidColumnName("spacings.basis is none that is known".into())
+                })?,
+                why: row.get(3)?,
+                found_at: stored_moment(row.get(4)?)?,
+            })
+        })?
+        .collect()
 }
 
 pub(super) fn keep(t: &Transaction<'_>, key: &str, text: &str) -> Result<(), SqlError> {
@@ -91,6 +125,23 @@ pub(super) fn owner(c: &Connection, path: &str) -> Result<Option<QueryId>, SqlEr
     c.prepare_cached("SELECT query FROM files WHERE path = ?1")?
         .query_row([path], |row| row.get(0).map(QueryId))
         .optional()
+}
+
+/// A path that no file of ours has. What a ledger from elsewhere names would be read, replaced and removed: only what lies
+/// where series lie may be.
+pub(super) fn stray(extracted: &Extracted) -> Option<&str> {
+    extracted.files.iter().map(|file| file.path.as_str()).find(|path| !is_of_a_series(path))
+}
+
+/// `csv/<query directory>/<series>.csv`, of plain names on every system.
+fn is_of_a_series(path: &str) -> bool {
+    let plain = |name: &str| !matches!(name, "" | "." | "..") && !name.contains(['\\', ':', '\0']);
+    let mut names = path.split('/');
+    let (top, directory, series) = (names.next(), names.next(), names.next());
+    top == Some("csv")
+        && directory.is_some_and(plain)
+        && series.is_some_and(|name| plain(name) && name.strip_suffix(".csv").is_some())
+        && names.next().is_none()
 }
 
 fn file(row: &Row<'_>) -> Result<SeriesFile, SqlError> {
@@ -151,16 +202,19 @@ pub(super) fn totals(c: &Connection) -> Result<Totals, SqlError> {
     let [listed, queries, given_up] = numbers(
         c,
         "SELECT (SELECT count(*) FROM queries WHERE position IS NOT NULL),
-                (SELECT count(*) FROM queries WHERE substitute IS NULL),
-                (SELECT count(DISTINCT query) FROM given_up)",
+                (SELECT count(*) FROM queries WHERE substitute IS NULL AND NOT probe),
+                (SELECT count(DISTINCT query) FROM given_up
+                 WHERE whole AND query NOT IN (SELECT id FROM queries WHERE probe))",
     )?;
     let [objects, bytes, rows] = numbers(
         c,
         "SELECT count(*), coalesce(sum(bytes), 0), coalesce(sum(rows), 0) FROM objects",
     )?;
-    let [covered_s, open] = numbers(
+    let [covered_s, open, probed_s] = numbers(
         c,
-        "SELECT coalesce(sum(end_s - start_s), 0), coalesce(sum(open), 0) FROM coverage",
+        "SELECT coalesce(sum(end_s - start_s), 0), coalesce(sum(open), 0),
+                coalesce(sum(iif(probed, end_s - start_s, 0)), 0)
+         FROM coverage WHERE query NOT IN (SELECT id FROM queries WHERE probe)",
     )?;
     let [files, file_bytes, file_points] = numbers(
         c,
@@ -171,6 +225,7 @@ pub(super) fn totals(c: &Connection) -> Result<Totals, SqlError> {
         listed,
         queries,
         covered_s,
+        probed_s,
         objects,
         bytes,
         rows,
@@ -211,6 +266,26 @@ pub(super) fn check(c: &Connection) -> Result<Vec<String>, SqlError> {
     )?;
     if overlaps > 0 {
         wrong.push(format!("{overlaps} stretches of coverage overlap the one before"));
+    }
+    // What a probe found empty may end after the probe's own window does, in the next one's.
+    let foreign: i64 = c.query_row(
+        "SELECT count(*) FROM coverage c JOIN objects o ON o.id = c.object
+         WHERE c.start_s < o.start_s OR c.start_s >= o.end_s OR (NOT c.probed AND (c.end_s > o.end_s
+             OR NOT EXISTS (SELECT 1 FROM object_queries q WHERE q.object = o.id AND q.query = c.query)))",
+        [],
+        |row| row.get(0),
+    )?;
+    if foreign > 0 {
+        wrong.push(format!("{foreign} stretches of coverage are not of their objects"));
+    }
+    let mut paths = c.prepare("SELECT path FROM files")?;
+    let mut rows = paths.query([])?;
+    while let Some(row) = rows.next()? {
+        let path: String = row.get(0)?;
+        if !is_of_a_series(&path) {
+            wrong.push(format!("it names {path:?} as a file of a series"));
+            break;
+        }
     }
     Ok(wrong)
 }

@@ -1,7 +1,8 @@
 //! The door to the database: the ledger in SQLite, one file that `sqlite3` opens and that explains itself.
 //!
-//! WAL, so that `status`, `verify` and `extract` read while an export writes; `synchronous=FULL`, so that what is committed
-//! stays. One writer, kept so by the lock of the directory. Only this file names `rusqlite`; its submodules hold the statements.
+//! WAL, so that `status`, `verify` and `extract` read while an export writes, or a rollback journal where that does not work
+//! ([`Journal`]); `synchronous` as high as that takes, so that what is committed stays. One writer, kept so by the lock of the
+//! directory. Only this file names `rusqlite`; its submodules hold the statements.
 
 mod facts;
 mod objects;
@@ -9,8 +10,8 @@ mod requests;
 
 use super::ledger::{Committed, Ledger, Note, Object, Record, Remembered};
 use super::{
-    Coverage, Error, Extracted, GivenUp, Learnt, ObjectId, QueryId, RefusedLine, Registered,
-    Request, Totals,
+    Coverage, Error, Extracted, GivenUp, Journal, Learnt, ObjectId, Origin, QueryId, RefusedLine,
+    Registered, Request, Role, Spaced, Totals,
 };
 use crate::plan::Window;
 use crate::query::Interval;
@@ -47,26 +48,40 @@ pub enum IfBlank {
 #[derive(Debug)]
 pub struct Sqlite {
     connection: Connection,
+    journal: Journal,
 }
 
 impl Sqlite {
-    /// Opens for writing. Only one process may, which the caller's lock ensures.
-    pub fn open(path: &Path, if_blank: IfBlank) -> Result<Self, Error> {
-        let connection = Connection::open(path).map_err(failed("opening the ledger"))?;
-        Self::writing(connection, if_blank, path)
+    /// Opens for writing, with that journal or the one that works. Only one process may, which the caller's lock ensures.
+    pub fn open(path: &Path, if_blank: IfBlank, journal: Journal) -> Result<Self, Error> {
+        let opened = |journal| {
+            let connection = Connection::open(path).map_err(failed("opening the ledger"))?;
+            Self::writing(connection, if_blank, journal, path)
+        };
+        match opened(journal) {
+            Err(error) if journal == Journal::WriteAhead && is_no_shared_memory(&error) => {
+                opened(Journal::Rollback("a file system without shared memory"))
+            }
+            other => other,
+        }
     }
 
     /// A ledger that lives as long as the value: for tests and simulations.
     pub fn memory() -> Result<Self, Error> {
         let connection = Connection::open_in_memory().map_err(failed("opening a ledger"))?;
-        Self::writing(connection, IfBlank::Create, Path::new(":memory:"))
+        Self::writing(connection, IfBlank::Create, Journal::WriteAhead, Path::new(":memory:"))
     }
 
-    /// Opens for reading, also while another process writes, also on a medium that cannot be written.
+    /// Opens for reading, also while another process writes, also on a medium that cannot be written. A commit that a crash cut
+    /// off in a rollback journal is taken back first, which needs a medium that can be.
     pub fn read(path: &Path) -> Result<Self, Error> {
+        let here = |suffix| beside(path, suffix).exists();
         match Self::reading(path, OpenFlags::SQLITE_OPEN_READ_ONLY) {
-            // Without write permission SQLite cannot make the WAL's index; where no WAL is left, none is needed.
-            Err(Error::Ledger { .. }) if !beside(path, "-wal").exists() => {
+            Err(error) if is_refused_write(&error) && here("-journal") => {
+                Self::reading(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+            }
+            // Without write permission SQLite cannot make the WAL's index; where nothing is left beside the file, none is needed.
+            Err(error) if is_refused_write(&error) && !here("-wal") && !here("-journal") => {
                 let uri = PathBuf::from(immutable_uri(path));
                 let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
                 Self::reading(&uri, flags)
@@ -80,7 +95,8 @@ impl Sqlite {
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(failed(doing))?;
         connection.busy_timeout(BUSY_WAIT).map_err(failed(doing))?;
-        let ledger = Self { connection };
+        connection.pragma_update(None, "trusted_schema", "OFF").map_err(failed(doing))?;
+        let ledger = Self { connection, journal: Journal::WriteAhead };
         match ledger.identify().map_err(failed(doing))? {
             Identity::Ours => Ok(ledger),
             Identity::Blank => Err(lost(path)),
@@ -89,11 +105,21 @@ impl Sqlite {
         }
     }
 
-    fn writing(connection: Connection, if_blank: IfBlank, path: &Path) -> Result<Self, Error> {
+    fn writing(
+        connection: Connection,
+        if_blank: IfBlank,
+        journal: Journal,
+        path: &Path,
+    ) -> Result<Self, Error> {
         let doing = "opening the ledger";
         connection.busy_timeout(BUSY_WAIT).map_err(failed(doing))?;
+        // What a ledger from elsewhere defines may not call functions with effects.
+        connection.pragma_update(None, "trusted_schema", "OFF").map_err(failed(doing))?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-        let mut ledger = Self { connection };
+        let mut ledger = Self { connection, journal };
+        if journal != Journal::WriteAhead {
+            ledger.take_alone().map_err(failed(doing))?;
+        }
         match (ledger.identify().map_err(failed(doing))?, if_blank) {
             (Identity::Ours, _) => {}
             (Identity::Blank, IfBlank::Create) => {
@@ -107,6 +133,11 @@ impl Sqlite {
         }
         ledger.prepare().map_err(failed(doing))?;
         Ok(ledger)
+    }
+
+    /// The journal that it got.
+    pub fn journal(&self) -> Journal {
+        self.journal
     }
 
     fn identify(&self) -> Result<Identity, SqlError> {
@@ -133,18 +164,52 @@ impl Sqlite {
         transaction.commit()
     }
 
-    fn prepare(&self) -> Result<(), SqlError> {
-        self.connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-        self.connection.pragma_update(None, "synchronous", "FULL")?;
+    fn prepare(&mut self) -> Result<(), SqlError> {
+        match self.journal {
+            Journal::WriteAhead => self.write_ahead()?,
+            Journal::Rollback(_) => self.roll_back()?,
+        }
         self.connection.pragma_update(None, "foreign_keys", "ON")
+    }
+
+    fn write_ahead(&mut self) -> Result<(), SqlError> {
+        let mode = self.journal_mode("WAL")?;
+        if mode != "wal" && mode != "memory" {
+            return Err(no_journal(rusqlite::ffi::SQLITE_PROTOCOL, &mode));
+        }
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
+        // That it works learns only who reads and writes.
+        self.identify()?;
+        self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?.rollback()
+    }
+
+    /// What was left in a write-ahead log is then read without shared memory.
+    fn take_alone(&self) -> Result<(), SqlError> {
+        self.connection.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))
+    }
+
+    /// Into the rollback journal, and back among others.
+    fn roll_back(&self) -> Result<(), SqlError> {
+        let mode = self.journal_mode("DELETE")?;
+        if mode != "delete" {
+            return Err(no_journal(rusqlite::ffi::SQLITE_LOCKED, &mode));
+        }
+        // EXTRA: the journal's end is durable too, as a commit is with the write-ahead log and FULL.
+        self.connection.pragma_update(None, "synchronous", "EXTRA")?;
+        self.connection.pragma_update_and_check(None, "locking_mode", "NORMAL", |_| Ok(()))?;
+        // The lock is let go of by the next one who reads.
+        self.identify().map(drop)
+    }
+
+    /// Asks for a journal; the one that SQLite answers it has.
+    fn journal_mode(&self, wanted: &str) -> Result<String, SqlError> {
+        self.connection.pragma_update_and_check(None, "journal_mode", wanted, |row| row.get(0))
     }
 
     /// Folds the write-ahead log into the file and closes it, so that the one file is the whole ledger.
     pub(super) fn close(self) -> Result<(), Error> {
         let doing = "closing the ledger";
-        self.connection
-            .pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))
-            .map_err(failed(doing))?;
+        self.journal_mode("DELETE").map_err(failed(doing))?;
         self.connection.close().map_err(|(_, source)| failed(doing)(source))
     }
 
@@ -187,8 +252,43 @@ fn failed(doing: &'static str) -> impl Fn(SqlError) -> Error {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             Error::LedgerDamaged { why: source.to_string() }
         }
+        // Without the cause below, which says the same with a number.
+        Some(ErrorCode::DiskFull) => Error::NoRoom { doing, source: source.to_string().into() },
         _ => Error::Ledger { doing, source: Box::new(source) },
     }
+}
+
+/// What SQLite says where it could read if it might write: a log to be indexed, a journal to be rolled back. Not that
+/// somebody else is writing: what is read past a writer's lock may be half of it.
+fn is_refused_write(error: &Error) -> bool {
+    matches!(
+        code(error),
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::SystemIoFailure)
+    )
+}
+
+/// How the write-ahead log fails where processes share no memory.
+fn is_no_shared_memory(error: &Error) -> bool {
+    matches!(
+        code(error),
+        Some(
+            ErrorCode::CannotOpen
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::FileLockingProtocolFailed
+        )
+    )
+}
+
+/// What SQLite called a failure of the ledger.
+fn code(error: &Error) -> Option<ErrorCode> {
+    let Error::Ledger { source, .. } = error else { return None };
+    source.downcast_ref::<SqlError>().and_then(SqlError::sqlite_error_code)
+}
+
+/// SQLite did not change the journal, and said no more.
+fn no_journal(code: std::ffi::c_int, mode: &str) -> SqlError {
+    let text = format!("the ledger's journal stays `{mode}`");
+    SqlError::SqliteFailure(rusqlite::ffi::Error::new(code), Some(text))
 }
 
 /// `path` with `suffix` behind its last character, as SQLite names its companions.
@@ -295,6 +395,18 @@ impl Ledger for Sqlite {
     fn commit(&mut self, record: &Record) -> Result<Committed, Error> {
         self.write("committing an object", |t| objects::commit(t, record))
     }
+    fn cover_empty(&mut self, empty: &[(QueryId, ObjectId, Window)]) -> Result<(), Error> {
+        self.write("covering what a probe found empty", |t| objects::cover_empty(t, empty))
+    }
+    fn doubt_empty(&mut self, points: u32) -> Result<(), Error> {
+        self.write("doubting empty answers", |t| objects::doubt_empty(t, points))
+    }
+    fn forget_probes(&mut self) -> Result<Vec<String>, Error> {
+        self.write("forgetting probes", objects::forget_probes)
+    }
+    fn reopen(&mut self, stretches: &[(QueryId, ObjectId, Window)]) -> Result<u64, Error> {
+        self.write("marking stretches open", |t| objects::reopen(t, stretches))
+    }
     fn object(&mut self, object: ObjectId) -> Result<Option<Object>, Error> {
         objects::object(&self.connection, object).map_err(failed("reading an object's record"))
     }
@@ -319,8 +431,17 @@ impl Ledger for Sqlite {
     fn learnt(&mut self) -> Result<Vec<Learnt>, Error> {
         facts::learnt(&self.connection).map_err(failed("reading limits"))
     }
+    fn weigh(&mut self, weights: &[(QueryId, Option<u64>)], at: Timestamp) -> Result<(), Error> {
+        self.write("keeping weights", |t| requests::weigh(t, weights, at))
+    }
     fn forget(&mut self) -> Result<(), Error> {
         self.write("forgetting limits", facts::forget)
+    }
+    fn space(&mut self, spaced: &[Spaced]) -> Result<(), Error> {
+        self.write("keeping spacings", |t| facts::space(t, spaced))
+    }
+    fn spaced(&mut self) -> Result<Vec<Spaced>, Error> {
+        facts::spaced(&self.connection).map_err(failed("reading spacings"))
     }
     fn keep(&mut self, key: &str, text: &str) -> Result<(), Error> {
         self.write("keeping a fact", |t| facts::keep(t, key, text))
@@ -329,7 +450,13 @@ impl Ledger for Sqlite {
         facts::kept(&self.connection, key).map_err(failed("reading a fact"))
     }
     fn extracted(&mut self, query: QueryId) -> Result<Option<Extracted>, Error> {
-        facts::extracted(&self.connection, query).map_err(failed("reading what was extracted"))
+        let extracted = facts::extracted(&self.connection, query)
+            .map_err(failed("reading what was extracted"))?;
+        if let Some(path) = extracted.as_ref().and_then(facts::stray) {
+            let why = format!("it names {path:?} as a file of a series");
+            return Err(Error::LedgerDamaged { why });
+        }
+        Ok(extracted)
     }
     fn owner(&mut self, path: &str) -> Result<Option<QueryId>, Error> {
         facts::owner(&self.connection, path).map_err(failed("reading what was extracted"))

@@ -1,17 +1,18 @@
 //! The statements about objects, coverage and noted names. Which object a moment belongs to is [`take_over`]'s decision.
 
 use super::{
-    Committed, Connection, Count, Coverage, Note, Object, ObjectId, OptionalExtension, QueryId,
-    Record, Row, SqlError, Transaction, params, stored_interval, stored_moment, stored_window,
+    Committed, Connection, Count, Coverage, Note, Object, ObjectId, OptionalExtension, Origin,
+    QueryId, Record, Row, SqlError, Transaction, params, stored_interval, stored_moment,
+    stored_window,
 };
 use crate::archive::ledger::Noted;
 use crate::archive::takeover::{Holding, Rank, take_over};
-use crate::plan::Window;
+use crate::plan::{Window, subtract};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn coverage(c: &Connection, query: QueryId) -> Result<Vec<Coverage>, SqlError> {
     c.prepare_cached(
-        "SELECT start_s, end_s, object, open FROM coverage WHERE query = ?1 ORDER BY start_s",
+        "SELECT start_s, end_s, object, open, probed FROM coverage WHERE query = ?1 ORDER BY start_s",
     )?
     .query_map([query.0], |row| stretch(row, 0))?
     .collect()
@@ -20,7 +21,7 @@ pub(super) fn coverage(c: &Connection, query: QueryId) -> Result<Vec<Coverage>, 
 pub(super) fn coverage_all(c: &Connection) -> Result<BTreeMap<QueryId, Vec<Coverage>>, SqlError> {
     let mut all: BTreeMap<QueryId, Vec<Coverage>> = BTreeMap::new();
     let mut statement = c.prepare_cached(
-        "SELECT query, start_s, end_s, object, open FROM coverage ORDER BY query, start_s",
+        "SELECT query, start_s, end_s, object, open, probed FROM coverage ORDER BY query, start_s",
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -34,12 +35,17 @@ fn stretch(row: &Row<'_>, from: usize) -> Result<Coverage, SqlError> {
         window: stored_window(row.get(from)?, row.get(from + 1)?)?,
         object: ObjectId(row.get(from + 2)?),
         open: row.get(from + 3)?,
+        origin: origin(row, from + 4)?,
     })
+}
+
+fn origin(row: &Row<'_>, at: usize) -> Result<Origin, SqlError> {
+    Ok(if row.get(at)? { Origin::Probed } else { Origin::Fetched })
 }
 
 /// What of a query overlaps the window. Ranges are disjoint, so all but the first start within it: no scan of the others.
 const HOLDINGS: &str = "
-    SELECT c.start_s, c.end_s, c.object, c.open, o.generation, o.fetched_ms, o.name
+    SELECT c.start_s, c.end_s, c.object, c.open, o.generation, o.fetched_ms, o.name, c.probed
     FROM coverage c JOIN objects o ON o.id = c.object
     WHERE c.query = ?1 AND c.start_s < ?3 AND c.end_s > ?2 AND c.start_s >= coalesce(
         (SELECT max(b.start_s) FROM coverage b WHERE b.query = ?1 AND b.start_s <= ?2), ?2)
@@ -52,7 +58,12 @@ fn holdings(c: &Connection, query: QueryId, window: Window) -> Result<Vec<Holdin
                 window: stored_window(row.get(0)?, row.get(1)?)?,
                 object: ObjectId(row.get(2)?),
                 open: row.get(3)?,
-                rank: Rank { generation: row.get(4)?, fetched_ms: row.get(5)?, name: row.get(6)? },
+                rank: Rank {
+                    origin: origin(row, 7)?,
+                    generation: row.get(4)?,
+                    fetched_ms: row.get(5)?,
+                    name: row.get(6)?,
+                },
             })
         })?
         .collect()
@@ -107,6 +118,7 @@ pub(super) fn noted(c: &Connection) -> Result<Vec<Note>, SqlError> {
 pub(super) fn commit(t: &Transaction<'_>, record: &Record) -> Result<Committed, SqlError> {
     let object = insert(t, record)?;
     let rank = Rank {
+        origin: Origin::Fetched,
         generation: record.generation,
         fetched_ms: record.fetched_at.as_millisecond(),
         name: record.name.clone(),
@@ -120,9 +132,10 @@ pub(super) fn commit(t: &Transaction<'_>, record: &Record) -> Result<Committed, 
             touched.insert(weaker.object);
             t.prepare_cached("DELETE FROM coverage WHERE query = ?1 AND start_s = ?2")?
                 .execute(params![query.0, weaker.window.start_s()])?;
-            cover(t, *query, &left, weaker.object, weaker.open)?;
+            cover(t, *query, &left, &Grant::of(weaker))?;
         }
-        cover(t, *query, &takeover.granted, object, record.open)?;
+        let grant = Grant { object, open: record.open, origin: Origin::Fetched };
+        cover(t, *query, &takeover.granted, &grant)?;
         t.prepare_cached(
             "DELETE FROM given_up WHERE query = ?1 AND start_s >= ?2 AND end_s <= ?3",
         )?
@@ -164,20 +177,92 @@ fn insert(t: &Transaction<'_>, record: &Record) -> Result<ObjectId, SqlError> {
     Ok(object)
 }
 
+/// What a stretch of coverage says besides where it lies.
+struct Grant {
+    object: ObjectId,
+    open: bool,
+    origin: Origin,
+}
+
+impl Grant {
+    fn of(holding: &Holding) -> Self {
+        Self { object: holding.object, open: holding.open, origin: holding.rank.origin }
+    }
+}
+
 fn cover(
     t: &Transaction<'_>,
     query: QueryId,
     windows: &[Window],
-    object: ObjectId,
-    open: bool,
+    grant: &Grant,
 ) -> Result<(), SqlError> {
+    let probed = grant.origin == Origin::Probed;
     for window in windows {
         t.prepare_cached(
-            "INSERT INTO coverage (query, start_s, end_s, object, open) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO coverage (query, start_s, end_s, object, open, probed)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute(params![query.0, window.start_s(), window.end_s(), object.0, open])?;
+        .execute(params![
+            query.0,
+            window.start_s(),
+            window.end_s(),
+            grant.object.0,
+            grant.open,
+            probed
+        ])?;
     }
     Ok(())
+}
+
+pub(super) fn cover_empty(
+    t: &Transaction<'_>,
+    empty: &[(QueryId, ObjectId, Window)],
+) -> Result<(), SqlError> {
+    for &(query, object, window) in empty {
+        let held: Vec<Window> =
+            holdings(t, query, window)?.iter().map(|holding| holding.window).collect();
+        let grant = Grant { object, open: false, origin: Origin::Probed };
+        cover(t, query, &subtract(window, &held), &grant)?;
+    }
+    Ok(())
+}
+
+pub(super) fn reopen(
+    t: &Transaction<'_>,
+    stretches: &[(QueryId, ObjectId, Window)],
+) -> Result<u64, SqlError> {
+    let mut reopened = 0;
+    for (query, object, window) in stretches {
+        let changed = t
+            .prepare_cached(
+                "UPDATE coverage SET open = 1
+                 WHERE query = ?1 AND object = ?2 AND start_s < ?4 AND end_s > ?3",
+            )?
+            .execute(params![query.0, object.0, window.start_s(), window.end_s()])?;
+        reopened += changed as u64;
+    }
+    Ok(reopened)
+}
+
+pub(super) fn doubt_empty(t: &Transaction<'_>, points: u32) -> Result<(), SqlError> {
+    t.execute(
+        "UPDATE coverage SET open = 1 WHERE object IN
+             (SELECT id FROM objects WHERE rows = 0 AND (end_s - start_s) / interval_s > ?1)",
+        [points],
+    )?;
+    Ok(())
+}
+
+pub(super) fn forget_probes(t: &Transaction<'_>) -> Result<Vec<String>, SqlError> {
+    let dropped = t
+        .prepare_cached(
+            "DELETE FROM coverage WHERE probed OR query IN (SELECT id FROM queries WHERE probe)
+             RETURNING object",
+        )?
+        .query_map([], |row| row.get(0).map(ObjectId))?
+        .collect::<Result<BTreeSet<_>, _>>()?;
+    t.execute("DELETE FROM given_up WHERE query IN (SELECT id FROM queries WHERE probe)", [])?;
+    sweep(t, &dropped)
 }
 
 /// Forgets those of `objects` that nothing refers to, and notes their names for removal.

@@ -2,9 +2,10 @@
 
 use super::{
     Connection, Count, OptionalExtension, QueryId, RefusedLine, Registered, Remembered, Request,
-    Row, SqlError, Transaction, params, stored_interval, stored_window,
+    Role, Row, SqlError, Timestamp, Transaction, params, stored_interval, stored_moment,
+    stored_window,
 };
-use crate::archive::Line;
+use crate::archive::{Line, Weight};
 use crate::plan::Window;
 use crate::query::Query;
 
@@ -42,7 +43,7 @@ fn upsert(t: &Transaction<'_>, query: &Query) -> Result<QueryId, SqlError> {
     t.prepare_cached(
         "INSERT INTO queries (sent, interval_s, written, unfilled, alone) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (sent, interval_s) DO UPDATE
-         SET written = excluded.written, unfilled = excluded.unfilled, alone = excluded.alone
+         SET written = excluded.written, unfilled = excluded.unfilled, alone = excluded.alone, probe = 0
          RETURNING id",
     )?
     .query_row(
@@ -115,6 +116,7 @@ fn line(row: &Row<'_>) -> Result<Line, SqlError> {
             unfilled: row.get(3)?,
             interval: stored_interval(row.get(4)?)?,
             alone: row.get(5)?,
+            weight: None,
         }),
     })
 }
@@ -136,17 +138,21 @@ pub(super) fn refused_lines(c: &Connection) -> Result<Vec<RefusedLine>, SqlError
 /// Of a query and what stands around it; a clause follows.
 const REGISTERED: &str = "
     SELECT q.id, q.written, q.sent, q.unfilled, q.interval_s, q.alone, q.asked_start_s, q.asked_end_s, q.position,
-           (SELECT g.reason FROM given_up g WHERE g.query = q.id ORDER BY g.at_ms DESC, g.start_s LIMIT 1),
-           (SELECT o.sent FROM queries o WHERE o.id = q.instead_of)
-    FROM queries q";
+           (SELECT g.reason FROM given_up g WHERE g.query = q.id AND g.whole ORDER BY g.at_ms DESC, g.start_s LIMIT 1),
+           (SELECT o.sent FROM queries o WHERE o.id = q.instead_of), q.bytes_per_bucket, q.weighed_ms,
+           t.until_s, t.reason
+    FROM queries q LEFT JOIN (
+        SELECT query, max(end_s) AS until_s, reason FROM given_up WHERE NOT whole GROUP BY query
+    ) t ON t.query = q.id";
 
 pub(super) fn queries(c: &Connection) -> Result<Vec<Registered>, SqlError> {
-    let listed = "WHERE q.substitute IS NULL ORDER BY q.position IS NULL, q.position, q.id";
+    let listed =
+        "WHERE q.substitute IS NULL AND NOT q.probe ORDER BY q.position IS NULL, q.position, q.id";
     c.prepare_cached(&format!("{REGISTERED} {listed}"))?.query_map([], registered)?.collect()
 }
 
 pub(super) fn query(c: &Connection, query: QueryId) -> Result<Option<Registered>, SqlError> {
-    let one = "WHERE q.substitute IS NULL AND q.id = ?1";
+    let one = "WHERE q.substitute IS NULL AND NOT q.probe AND q.id = ?1";
     c.prepare_cached(&format!("{REGISTERED} {one}"))?.query_row([query.0], registered).optional()
 }
 
@@ -162,7 +168,39 @@ fn registered(row: &Row<'_>) -> Result<Registered, SqlError> {
         position: row.get::<_, Option<Count>>(8)?.map(Count::index).transpose()?,
         given_up: row.get(9)?,
         instead_of: row.get(10)?,
+        weight: weight(row.get(11)?, row.get(12)?)?,
+        too_old: too_old(row.get(13)?, row.get(14)?)?,
     })
+}
+
+fn weight(bytes: Option<Count>, weighed_ms: Option<i64>) -> Result<Option<Weight>, SqlError> {
+    let known = bytes.zip(weighed_ms).map(|(Count(bytes_per_bucket), weighed_ms)| {
+        Ok(Weight { bytes_per_bucket, weighed_at: stored_moment(weighed_ms)? })
+    });
+    known.transpose()
+}
+
+pub(super) fn weigh(
+    t: &Transaction<'_>,
+    weights: &[(QueryId, Option<u64>)],
+    at: Timestamp,
+) -> Result<(), SqlError> {
+    let mut weigh = t.prepare_cached(
+        "UPDATE queries SET bytes_per_bucket = ?2, weighed_ms = ?3 WHERE id = ?1",
+    )?;
+    for (query, bytes_per_bucket) in weights {
+        let weighed_ms = bytes_per_bucket.map(|_| at.as_millisecond());
+        weigh.execute(params![query.0, bytes_per_bucket.map(Count), weighed_ms])?;
+    }
+    Ok(())
+}
+
+fn too_old(
+    until_s: Option<i64>,
+    reason: Option<String>,
+) -> Result<Option<(Timestamp, String)>, SqlError> {
+    let until = |until_s| stored_moment(until_s * 1_000);
+    until_s.zip(reason).map(|(until_s, reason)| Ok((until(until_s)?, reason))).transpose()
 }
 
 fn optional_window(start_s: Option<i64>, end_s: Option<i64>) -> Result<Option<Window>, SqlError> {
@@ -174,10 +212,11 @@ pub(super) fn remember(
     queries: &[Remembered],
 ) -> Result<Vec<QueryId>, SqlError> {
     let mut insert = t.prepare_cached(
-        "INSERT INTO queries (sent, interval_s, written, unfilled, alone, asked_start_s, asked_end_s)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        "INSERT INTO queries (sent, interval_s, written, unfilled, alone, asked_start_s, asked_end_s, probe)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
          ON CONFLICT (sent, interval_s) DO UPDATE
-         SET asked_start_s = coalesce(asked_start_s, excluded.asked_start_s),
+         SET probe = min(probe, excluded.probe),
+             asked_start_s = coalesce(asked_start_s, excluded.asked_start_s),
              asked_end_s = coalesce(asked_end_s, excluded.asked_end_s),
              unfilled = coalesce(unfilled, excluded.unfilled)
          RETURNING id",
@@ -195,7 +234,8 @@ pub(super) fn remember(
                     query.unfilled,
                     query.alone,
                     asked.0,
-                    asked.1
+                    asked.1,
+                    query.role == Role::Probe
                 ],
                 |row| row.get(0).map(QueryId),
             )
@@ -214,7 +254,7 @@ pub(super) fn remember(
 }
 
 const REMEMBERED: &str = "SELECT q.id, q.sent, q.interval_s, q.written, q.unfilled, q.alone, q.asked_start_s,
-    q.asked_end_s, s.sent, o.sent
+    q.asked_end_s, s.sent, o.sent, q.probe
     FROM queries q LEFT JOIN queries s ON s.id = q.substitute LEFT JOIN queries o ON o.id = q.instead_of";
 
 pub(super) fn remembered(c: &Connection) -> Result<Vec<(QueryId, Remembered)>, SqlError> {
@@ -241,6 +281,7 @@ fn remembered_query(row: &Row<'_>) -> Result<Remembered, SqlError> {
         alone: row.get(5)?,
         asked: optional_window(row.get(6)?, row.get(7)?)?,
         substitute: row.get(8)?,
+        role: if row.get(10)? { Role::Probe } else { Role::Wanted },
     })
 }
 

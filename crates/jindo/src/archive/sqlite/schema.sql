@@ -13,7 +13,10 @@ CREATE TABLE queries (
   position INTEGER,                      -- place in the last request's list; NULL: of an earlier list
   substitute INTEGER REFERENCES queries (id),  -- the server refused this form's fill: that row is sent instead
   instead_of INTEGER REFERENCES queries (id),  -- the refused form that the last request asked for
+  probe INTEGER NOT NULL DEFAULT 0 CHECK (probe IN (0, 1)),  -- asked only to learn where another query has points
   generation_floor INTEGER NOT NULL DEFAULT 0, -- objects of this query start here: a damaged one was dropped
+  bytes_per_bucket INTEGER,              -- decoded bytes of its answers a bucket; NULL: not known to be heavy
+  weighed_ms INTEGER,                    -- when that was learnt
   UNIQUE (sent, interval_s)
 ) STRICT;
 CREATE TABLE request (
@@ -60,6 +63,7 @@ CREATE TABLE coverage (
   end_s INTEGER NOT NULL CHECK (end_s > start_s),
   object INTEGER NOT NULL REFERENCES objects (id) ON DELETE CASCADE,
   open INTEGER NOT NULL CHECK (open IN (0, 1)),  -- fetched too early to be final: asked again
+  probed INTEGER NOT NULL DEFAULT 0 CHECK (probed IN (0, 1)),  -- the object, a probe's, has no points there
   PRIMARY KEY (query, start_s)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX coverage_of_object ON coverage (object);
@@ -72,6 +76,7 @@ CREATE TABLE given_up (
   query INTEGER NOT NULL REFERENCES queries (id),
   start_s INTEGER NOT NULL,
   end_s INTEGER NOT NULL,
+  whole INTEGER NOT NULL CHECK (whole IN (0, 1)),  -- the query itself; 0: only this stretch, for its place in time
   reason TEXT NOT NULL,                  -- the server's words
   at_ms INTEGER NOT NULL,
   PRIMARY KEY (query, start_s, end_s)
@@ -82,6 +87,14 @@ CREATE TABLE learnt (
   value INTEGER NOT NULL,
   learnt_ms INTEGER NOT NULL,
   why TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE spacings (
+  -- At which interval queries without one of their own are asked.
+  query TEXT PRIMARY KEY,                -- as it would be asked every 60 s, without invented points
+  interval_s INTEGER NOT NULL CHECK (interval_s > 0),
+  basis TEXT NOT NULL CHECK (basis IN ('sampled', 'empty', 'sparse', 'irregular', 'refused')),
+  why TEXT NOT NULL,
+  found_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE kept (
   -- Small things by name: the organisation, the salt of its key's hash. Never a key.

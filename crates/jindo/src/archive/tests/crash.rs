@@ -71,11 +71,17 @@ impl Ledger for CrashingLedger {
         note(note: &Note) -> ();
         unnote(name: &str) -> ();
         commit(record: &Record) -> Committed;
+        cover_empty(empty: &[(QueryId, ObjectId, Window)]) -> ();
+        doubt_empty(points: u32) -> ();
+        forget_probes() -> Vec<String>;
+        reopen(stretches: &[(QueryId, ObjectId, Window)]) -> u64;
         drop_object(object: ObjectId) -> ();
         give_up(given_up: &GivenUp) -> ();
         forgive(query: QueryId) -> ();
         learn(learnt: &Learnt) -> ();
+        weigh(weights: &[(QueryId, Option<u64>)], at: Timestamp) -> ();
         forget() -> ();
+        space(spaced: &[Spaced]) -> ();
         keep(key: &str, text: &str) -> ();
         mark_extracted(extracted: &[(QueryId, Extracted)]) -> ();
     }
@@ -94,6 +100,7 @@ impl Ledger for CrashingLedger {
         objects() -> Vec<Object>;
         given_up() -> Vec<GivenUp>;
         learnt() -> Vec<Learnt>;
+        spaced() -> Vec<Spaced>;
         kept(key: &str) -> Option<String>;
         extracted(query: QueryId) -> Option<Extracted>;
         owner(path: &str) -> Option<QueryId>;
@@ -354,4 +361,51 @@ fn only_halves_of_noted_names_are_removed() {
     assert_eq!(archive.recovery().removed, [format!("data/{ours}#1")]);
     assert!(!half(ours).exists() && half(unknown).exists());
     assert_eq!(archive.reading().noted().unwrap(), []);
+}
+
+#[test]
+fn a_crash_before_the_ledger_was_made_leaves_nothing_to_mend() {
+    for blank in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("archive/data")).unwrap();
+        if blank {
+            std::fs::File::create(dir.path().join("archive/ledger.db")).unwrap();
+        }
+        assert!(matches!(Archive::read(dir.path()), Err(Error::Absent { .. })));
+        opened(dir.path()).register(&request(&["avg:a{*}"])).unwrap();
+        assert_eq!(ids(&Archive::read(dir.path()).unwrap()).len(), 1);
+    }
+}
+
+#[test]
+fn a_crash_while_marking_open_or_fetching_again_leaves_rows_and_mark_until_the_answer_is_there() {
+    let all = window(0, DAY_S);
+    let mut crashes = 0;
+    for effects in 1.. {
+        let world = World::new();
+        let archive = world.calm();
+        archive.register(&request(&["avg:a{*}", "avg:b{*}"])).unwrap();
+        let queries = ids(&archive);
+        store(&archive, &queries, all, 2).unwrap();
+        let object = archive.coverage(queries[0]).unwrap()[0].object;
+        drop(archive);
+        let fuse = Fuse::of(effects);
+        let ended = world.open(fuse.clone(), Torn::LastPut).and_then(|archive| {
+            archive.reopen(&[(queries[0], object, all)])?;
+            store(&archive, &queries[..1], all, 4)
+        });
+        let archive = world.calm();
+        let held = archive.coverage(queries[0]).unwrap();
+        assert_eq!((held.len(), held[0].window), (1, all), "after {effects} effects");
+        let is_old = held[0].object == object;
+        assert_eq!(held[0].open, is_old, "after {effects} effects");
+        shown(&archive);
+        assert_eq!(archive.coverage(queries[1]).unwrap()[0].object, object);
+        if ended.is_ok() && fuse.alive() {
+            assert!(!is_old);
+            break;
+        }
+        crashes += 1;
+    }
+    assert!(crashes > 3, "{crashes} crashes are too few to mean anything");
 }

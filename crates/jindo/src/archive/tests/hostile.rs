@@ -24,6 +24,7 @@ fn draft(window: Window) -> Footer {
             unfilled: None,
             alone: false,
             instead_of: None,
+            role: Role::Wanted,
             interval_s: 60,
             row_groups: 0,
             rows: 0,
@@ -89,5 +90,113 @@ proptest! {
         bytes[at] = byte;
         bytes[more] ^= 0x80;
         drop(wrong(&Bytes::from(bytes)));
+    }
+}
+
+/// The file would be read by verify, and replaced or removed with the next change of its query.
+#[test]
+fn a_ledger_names_no_files_but_those_of_series() {
+    let paths = [
+        "../victim",
+        "/etc/passwd",
+        "queries.csv",
+        "archive/ledger.db",
+        "",
+        "csv/../x/y.csv",
+        "csv/a/..",
+        "csv/a/b/c.csv",
+        "csv/a/b",
+        "csv//b.csv",
+        "csv/a\\..\\b/c.csv",
+        "csv/a/C:b.csv",
+        "csv/a/b\0.csv",
+    ];
+    for path in paths {
+        let dir = tempfile::tempdir().unwrap();
+        let archive = opened(dir.path());
+        archive.register(&request(&["avg:a{*}"])).unwrap();
+        let query = ids(&archive)[0];
+        store(&archive, &[query], window(0, DAY_S), 1).unwrap();
+        let file = SeriesFile {
+            path: path.into(),
+            metric: "a".into(),
+            tags: Vec::new(),
+            unit: None,
+            first: Timestamp::UNIX_EPOCH,
+            last: Timestamp::UNIX_EPOCH,
+            points: 1,
+            bytes: 1,
+            sha256: String::new(),
+        };
+        let extracted = Extracted { digest: "d".into(), files: vec![file] };
+        archive.mark_extracted(&[(query, extracted)]).unwrap();
+        let refused = archive.extracted(query);
+        assert!(matches!(refused, Err(Error::LedgerDamaged { .. })), "{path}: {refused:?}");
+        drop(archive);
+        let found = Archive::verify(dir.path()).unwrap().findings;
+        assert_eq!(
+            found.iter().map(|found| found.fault).collect::<Vec<_>>(),
+            [Fault::LedgerDamaged]
+        );
+        Archive::repair(dir.path(), &holder()).unwrap();
+        assert_eq!(opened(dir.path()).extracted(query).unwrap(), None);
+    }
+}
+
+/// Every cell of the ledger, and what may stand in it.
+fn cells(dir: &Path) -> Vec<(String, String)> {
+    let connection = rusqlite::Connection::open(dir.join("archive/ledger.db")).unwrap();
+    let sql = "SELECT s.name, i.name FROM sqlite_schema s, pragma_table_info(s.name) i WHERE s.type = 'table'";
+    let mut statement = connection.prepare(sql).unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+/// Opens, reads and mends; errors are fine, a panic is not.
+fn use_all(dir: &Path) {
+    drop(Archive::verify(dir));
+    if let Ok(archive) = Archive::read(dir) {
+        drop((archive.totals(), archive.learnt(), archive.given_up(), archive.request()));
+        for query in archive.queries().unwrap_or_default() {
+            drop(archive.extracted(query.id));
+            for held in archive.coverage(query.id).unwrap_or_default() {
+                drop(archive.identity(held.object));
+                drop(archive.rows::<Error>(held.object, query.id, &mut |_| Ok(())));
+            }
+        }
+    }
+    if let Ok(archive) = Archive::open(dir, &holder()) {
+        for query in archive.queries().unwrap_or_default() {
+            drop(store(&archive, &[query.id], window(0, 3600), 3));
+        }
+        drop(archive.register(&request(&["avg:b{*}"])));
+    }
+    drop(Archive::repair(dir, &holder()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(120))]
+
+    #[test]
+    fn no_cell_of_a_ledger_panics(at in any::<prop::sample::Index>(), value in prop::sample::select(vec![
+        "NULL", "0", "-1", "9223372036854775807", "-9223372036854775808", "60", "''", "'../../x'", "'{}'", "'[[['",
+        "'avg:m{*} by {'", "'\u{202e}'", "x'ff00'", "1e308",
+    ])) {
+        let dir = tempfile::tempdir().unwrap();
+        let archive = opened(dir.path());
+        archive.salt("salt").unwrap();
+        archive.register(&request(&["avg:a{*}", "avg:b{*}"])).unwrap();
+        store(&archive, &ids(&archive), window(0, DAY_S), 2).unwrap();
+        store(&archive, &ids(&archive), window(DAY_S, DAY_S + 3600), 1).unwrap();
+        drop(archive);
+        let cells = cells(dir.path());
+        let (table, column) = at.get(&cells);
+        let connection = rusqlite::Connection::open(dir.path().join("archive/ledger.db")).unwrap();
+        // Whoever writes a ledger of his own has no constraints.
+        drop(connection.execute_batch(&format!(
+            "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; UPDATE OR IGNORE \"{table}\" SET \"{column}\" = {value}"
+        )));
+        drop(connection);
+        use_all(dir.path());
     }
 }

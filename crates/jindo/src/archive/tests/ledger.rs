@@ -1,9 +1,12 @@
 //! The conformance suite of ledgers: what any backend must do.
 
 use super::*;
+use crate::plan::Basis;
 
 fn conforms(make: &dyn Fn() -> Box<dyn Ledger>) {
-    for law in [lists, remembers, substitutes, commits, notes, keeps_facts, extracts] {
+    let laws =
+        [lists, remembers, substitutes, commits, probes, reopens, notes, keeps_facts, extracts];
+    for law in laws {
         law(&mut *make());
     }
 }
@@ -11,6 +14,21 @@ fn conforms(make: &dyn Fn() -> Box<dyn Ledger>) {
 #[test]
 fn sqlite_conforms() {
     conforms(&|| Box::new(Sqlite::memory().unwrap()));
+}
+
+#[test]
+fn sqlite_conforms_with_either_journal() {
+    for journal in [Journal::WriteAhead, Journal::Rollback("NFS")] {
+        let dir = tempfile::tempdir().unwrap();
+        let made = std::cell::Cell::new(0);
+        conforms(&|| {
+            made.set(made.get() + 1);
+            let path = dir.path().join(format!("{}.db", made.get()));
+            let ledger = Sqlite::open(&path, IfBlank::Create, journal).unwrap();
+            assert_eq!(ledger.journal(), journal);
+            Box::new(ledger)
+        });
+    }
 }
 
 fn positions(ledger: &mut dyn Ledger) -> Vec<(String, Option<usize>)> {
@@ -134,7 +152,87 @@ fn commits(ledger: &mut dyn Ledger) {
 }
 
 fn given_up(query: QueryId, window: Window) -> GivenUp {
-    GivenUp { query, window, reason: "too many points".into(), at: Timestamp::UNIX_EPOCH }
+    GivenUp {
+        query,
+        window,
+        scope: Scope::Query,
+        reason: "too many points".into(),
+        at: Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn probes(ledger: &mut dyn Ledger) {
+    ledger.register(&request(&["avg:a{*}", "avg:b{*}"])).unwrap();
+    let queries: Vec<QueryId> = ledger.queries().unwrap().iter().map(|query| query.id).collect();
+    let mut probe = ledger.remembered().unwrap()[0].1.clone();
+    (probe.sent, probe.role) = (query("avg:coarse{*}").sent, Role::Probe);
+    let ids = ledger.remember(&[probe.clone()]).unwrap();
+    assert_eq!(ledger.queries().unwrap().len(), 2, "nobody wants its points");
+    assert_eq!(ledger.query(ids[0]).unwrap(), None);
+    let swept = ledger.commit(&record("swept", &ids, window(0, 2 * DAY_S), 0)).unwrap().object;
+    let early = record("early", &queries[..1], window(0, 3600), 0);
+    let early = ledger.commit(&Record { fetched_at: Timestamp::UNIX_EPOCH, ..early }).unwrap();
+
+    // What is held stays as it is; what is fetched later takes over, however old its object.
+    let day = window(0, DAY_S);
+    ledger.cover_empty(&[(queries[0], swept, day), (queries[1], swept, day)]).unwrap();
+    let held = |ledger: &mut dyn Ledger, query| -> Vec<_> {
+        let held = ledger.coverage(query).unwrap().into_iter();
+        held.map(|held| (held.window, held.object, held.origin)).collect()
+    };
+    let fetched = (window(0, 3600), early.object, Origin::Fetched);
+    let rest = (window(3600, DAY_S), swept, Origin::Probed);
+    assert_eq!(held(ledger, queries[0]), [fetched, rest]);
+    let (all, probed) = (DAY_S.unsigned_abs() * 2, DAY_S.unsigned_abs() * 2 - 3600);
+    let totals = ledger.totals().unwrap();
+    assert_eq!((totals.queries, totals.covered_s, totals.probed_s), (2, all, probed));
+    let late = record("late", &queries[1..], window(7200, DAY_S), 0);
+    let late = ledger.commit(&Record { fetched_at: Timestamp::UNIX_EPOCH, ..late }).unwrap();
+    let taken = (window(7200, DAY_S), late.object, Origin::Fetched);
+    assert_eq!(held(ledger, queries[1]), [(window(0, 7200), swept, Origin::Probed), taken]);
+
+    assert_eq!(ledger.forget_probes().unwrap(), ["swept"]);
+    assert_eq!(ledger.noted().unwrap().len(), 1, "noted for removal in the same transaction");
+    assert_eq!((held(ledger, queries[0]), held(ledger, queries[1])), (vec![fetched], vec![taken]));
+
+    // A list that names it wants its points after all, and what a footer says later does not change that.
+    ledger.register(&request(&["avg:coarse{*}"])).unwrap();
+    assert_eq!(ledger.queries().unwrap()[0].id, ids[0]);
+    ledger.remember(&[probe]).unwrap();
+    assert_eq!(ledger.queries().unwrap().len(), 3);
+    assert_eq!(ledger.check().unwrap(), Vec::<String>::new());
+}
+
+fn reopens(ledger: &mut dyn Ledger) {
+    ledger.register(&request(&["avg:a{*}", "avg:b{*}"])).unwrap();
+    let queries: Vec<QueryId> = ledger.queries().unwrap().iter().map(|query| query.id).collect();
+    let closed = |name, queries, window, generation| Record {
+        open: false,
+        ..record(name, queries, window, generation)
+    };
+    let day = ledger.commit(&closed("day", &queries, window(0, DAY_S), 0)).unwrap().object;
+    let noon = window(DAY_S / 2, DAY_S);
+    let newer = ledger.commit(&closed("newer", &queries[..1], noon, 1)).unwrap().object;
+    let open = |ledger: &mut dyn Ledger, query| -> Vec<_> {
+        let held = ledger.coverage(query).unwrap().into_iter();
+        held.map(|held| (held.window, held.object, held.open)).collect()
+    };
+    let (morning, all) = (window(0, DAY_S / 2), window(0, DAY_S));
+
+    // Of the first query another object holds the afternoon by now: that was not compared.
+    assert_eq!(ledger.reopen(&[(queries[0], day, noon)]).unwrap(), 0);
+    assert_eq!(ledger.reopen(&[(queries[0], day, all)]).unwrap(), 1);
+    assert_eq!(open(ledger, queries[0]), [(morning, day, true), (noon, newer, false)]);
+    assert_eq!(open(ledger, queries[1]), [(all, day, false)], "the others of the call stay closed");
+    assert_eq!(ledger.reopen(&[(queries[1], day, window(60, 120))]).unwrap(), 1);
+    assert_eq!(open(ledger, queries[1]), [(all, day, true)], "whole");
+    assert_eq!(ledger.totals().unwrap().open, 2);
+
+    // The next answer closes it, and the object stays for what others count on.
+    let again = ledger.commit(&closed("again", &queries[..1], morning, 1)).unwrap();
+    assert_eq!(again.unreferenced, Vec::<String>::new());
+    assert_eq!(open(ledger, queries[0]), [(morning, again.object, false), (noon, newer, false)]);
+    assert_eq!(ledger.check().unwrap(), Vec::<String>::new());
 }
 
 fn notes(ledger: &mut dyn Ledger) {
@@ -168,8 +266,37 @@ fn keeps_facts(ledger: &mut dyn Ledger) {
     learnt.value = 350;
     ledger.learn(&learnt).unwrap();
     assert_eq!(ledger.learnt().unwrap(), [learnt]);
+    let weight = |ledger: &mut dyn Ledger| {
+        ledger.queries().unwrap()[0]
+            .weight
+            .map(|weight| (weight.bytes_per_bucket, weight.weighed_at))
+    };
+    let then = Timestamp::from_second(START_S).unwrap();
+    assert_eq!(weight(ledger), None);
+    ledger.weigh(&[(query, Some(400_000))], then).unwrap();
+    ledger.register(&request(&["avg:a{*}"])).unwrap();
+    assert_eq!(weight(ledger), Some((400_000, then)), "another list changes nothing about it");
+    ledger.weigh(&[(query, None)], then).unwrap();
+    assert_eq!(weight(ledger), None);
+    ledger.weigh(&[(query, Some(7))], then).unwrap();
+
+    let spaced = |query: &str, secs, basis| Spaced {
+        query: query.into(),
+        interval: Interval::from_secs(secs).unwrap(),
+        basis,
+        why: "its points".into(),
+        found_at: Timestamp::UNIX_EPOCH,
+    };
+    let all = Basis::ALL.map(|basis| spaced(basis.name(), 60, basis));
+    ledger.space(&all).unwrap();
+    assert_eq!(ledger.spaced().unwrap().len(), all.len(), "every basis can be kept");
+    let finer = spaced("empty", 10, Basis::Sampled);
+    ledger.space(std::slice::from_ref(&finer)).unwrap();
+    assert_eq!(ledger.spaced().unwrap()[0], finer, "the last one counts");
+
     ledger.forget().unwrap();
-    assert_eq!(ledger.learnt().unwrap(), []);
+    assert_eq!((ledger.learnt().unwrap(), ledger.spaced().unwrap()), (vec![], vec![]));
+    assert_eq!(weight(ledger), None);
 
     assert_eq!(ledger.kept("salt").unwrap(), None);
     ledger.keep("salt", "old").unwrap();

@@ -198,3 +198,34 @@ fn a_stranger_with_our_footer_is_adopted() {
     let stretches = |shown: &str| shown.lines().filter(|line| line.starts_with("  ")).count();
     assert_eq!(stretches(&shown(&archive)), stretches(&before));
 }
+
+/// A flipped bit in the ledger, which SQLite does not notice: coverage of what its object does not hold is a gap that nobody sees.
+#[test]
+fn coverage_that_its_objects_do_not_hold_is_found_and_mended() {
+    for forged in [
+        "UPDATE coverage SET start_s = start_s - 86400 WHERE query = 1",
+        "UPDATE coverage SET end_s = end_s + 86400 WHERE query = 1",
+        "UPDATE coverage SET object = (SELECT max(id) FROM objects) WHERE query = 1",
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let archive = opened(dir.path());
+        archive.register(&request(&["avg:a{*}", "avg:b{*}"])).unwrap();
+        let queries = ids(&archive);
+        store(&archive, &queries[..1], window(0, DAY_S), 1).unwrap();
+        store(&archive, &queries[1..], window(0, DAY_S), 2).unwrap();
+        let before = archive.coverage_all().unwrap();
+        drop(archive);
+        let ledger = rusqlite::Connection::open(dir.path().join("archive/ledger.db")).unwrap();
+        assert_eq!(ledger.execute(forged, []).unwrap(), 1);
+        ledger.close().unwrap();
+        let verified = Archive::verify(dir.path()).unwrap();
+        assert!(!verified.findings.is_empty(), "{forged}");
+        Archive::repair(dir.path(), &holder()).unwrap();
+        assert_eq!(Archive::verify(dir.path()).unwrap().findings, [], "{forged}");
+        let windows = |all: &std::collections::BTreeMap<QueryId, Vec<Coverage>>| {
+            all.values().flatten().map(|held| held.window).collect::<Vec<_>>()
+        };
+        let after = Archive::read(dir.path()).unwrap().coverage_all().unwrap();
+        assert_eq!(windows(&after), windows(&before), "{forged}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod crash;
 mod hostile;
+mod journal;
 mod ledger;
 mod mend;
 mod round_trip;
@@ -34,6 +35,7 @@ pub(super) fn query(text: &str) -> Query {
         unfilled: Some(format!("{text}.rollup(avg, 60)")),
         interval: minute(),
         alone: false,
+        weight: None,
     }
 }
 

@@ -5,7 +5,7 @@ mod disk;
 mod journey;
 
 use super::*;
-use crate::archive::Registered;
+use crate::archive::{Origin, Registered};
 use crate::plan::Window;
 use std::collections::BTreeMap;
 use std::io;
@@ -70,6 +70,7 @@ impl Shelf {
     fn ask(&mut self, written: &str) -> QueryId {
         let id = QueryId(i64::try_from(self.queries.len()).unwrap() + 1);
         self.queries.push(Registered {
+            too_old: None,
             id,
             written: written.to_owned(),
             sent: written.to_owned(),
@@ -78,6 +79,7 @@ impl Shelf {
             position: Some(self.queries.len() + self.refused.len()),
             unfilled: None,
             alone: false,
+            weight: None,
             instead_of: None,
             given_up: None,
         });
@@ -99,6 +101,7 @@ impl Shelf {
         grants.push(Grant {
             window,
             object,
+            origin: Origin::Fetched,
             identity: format!("object {}", object.0),
             fetched_at: window.end(),
         });

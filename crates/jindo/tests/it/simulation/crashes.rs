@@ -15,8 +15,8 @@ use jindo_sim::Options;
 use std::collections::BTreeMap;
 
 /// Few queries in short windows: a run of a dozen calls, and every kind of effect.
-const SMALL: Manner = Manner {
-    limits: Limits { points: 150, queries: 2, url: Limits::ASSUMED.url },
+pub(super) const SMALL: Manner = Manner {
+    limits: Limits { points: 150, queries: 2, ..Limits::ASSUMED },
     concurrency: 3,
     ..Manner::PLAIN
 };
@@ -30,7 +30,7 @@ fn small() -> (Job, Files, u64) {
 }
 
 /// The next process, undisturbed.
-fn finish(world: &mut World) -> Told {
+pub(super) fn finish(world: &mut World) -> Told {
     let told = session(world, &SMALL, &Cut::Nothing);
     assert_eq!(told.ended, Ended::Finished(End::Done));
     told
@@ -108,7 +108,7 @@ fn interrupted_after_any_action() {
 fn a_crash_before_within_and_after_any_effect() {
     let (job, expected, calls) = small();
     let empty = || World::new(&job, calm(1), 1);
-    let first_and_second = fail_at_effects(Doom::Dies, 1, &empty, &expected);
+    let first_and_second = fail_at_effects(Doom::Dies, 1, &SMALL, &empty, &expected);
     let in_the_air = SMALL.concurrency as u64;
     assert!(first_and_second <= calls + in_the_air, "{first_and_second} calls for {calls}");
 }
@@ -118,7 +118,7 @@ fn a_crash_before_within_and_after_any_effect() {
 fn a_failure_of_any_single_effect() {
     let (job, expected, calls) = small();
     let empty = || World::new(&job, calm(1), 1);
-    let first_and_second = fail_at_effects(Doom::FailsOnce, 2, &empty, &expected);
+    let first_and_second = fail_at_effects(Doom::FailsOnce, 2, &SMALL, &empty, &expected);
     let in_the_air = SMALL.concurrency as u64;
     assert!(first_and_second <= calls + in_the_air, "{first_and_second} calls for {calls}");
 }
@@ -137,15 +137,21 @@ fn a_crash_or_a_failure_while_newer_answers_take_over() {
         world
     };
     for doom in [Doom::Dies, Doom::FailsOnce] {
-        fail_at_effects(doom, 5, &replacing, &expected);
+        fail_at_effects(doom, 5, &SMALL, &replacing, &expected);
     }
 }
 
 /// Lets a process on what `before` made fail at one of `stride` moments of its life; the next one makes up for it. The most
 /// calls that any two took together.
-fn fail_at_effects(doom: Doom, stride: u64, before: &dyn Fn() -> World, expected: &Files) -> u64 {
+pub(super) fn fail_at_effects(
+    doom: Doom,
+    stride: u64,
+    manner: &Manner,
+    before: &dyn Fn() -> World,
+    expected: &Files,
+) -> u64 {
     let endless = Fuse::endless();
-    session(&mut before(), &SMALL, &Cut::Fails(endless.clone()));
+    session(&mut before(), manner, &Cut::Fails(endless.clone()));
     let all = u64::try_from(endless.burnt()).unwrap();
     assert!(all > 100, "a run of {all} moments");
     let mut calls = 0;
@@ -153,10 +159,10 @@ fn fail_at_effects(doom: Doom, stride: u64, before: &dyn Fn() -> World, expected
         let reproduction = Reproduction(moment);
         let mut world = before();
         let fuse = Fuse::of(i64::try_from(moment).unwrap(), doom);
-        let first = session(&mut world, &SMALL, &Cut::Fails(fuse.clone()));
+        let first = session(&mut world, manner, &Cut::Fails(fuse.clone()));
         assert!(fuse.has_blown(), "moment {moment} of {all} came");
         match (doom, &first.ended) {
-            (_, Ended::Broke(_) | Ended::Finished(End::Failed { .. })) => {}
+            (_, Ended::Broke(_) | Ended::Finished(End::Broke { .. })) => {}
             // What a later step made good: an extraction that the end repeats, a removal left to the next start.
             (Doom::FailsOnce, Ended::Finished(End::Done)) => same(&world.files(), expected),
             _ => panic!("a failure is told: {first:?} at moment {moment} of {all}"),
@@ -164,7 +170,8 @@ fn fail_at_effects(doom: Doom, stride: u64, before: &dyn Fn() -> World, expected
         if doom == Doom::Dies {
             world.lose_power();
         }
-        let second = finish(&mut world);
+        let second = session(&mut world, manner, &Cut::Nothing);
+        assert_eq!(second.ended, Ended::Finished(End::Done));
         same(&world.files(), expected);
         assert_eq!(world.strays(), 0, "objects that nobody knows, after moment {moment} of {all}");
         calls = calls.max(first.calls + second.calls);

@@ -1,9 +1,10 @@
 //! A ledger that may fail before and after every transaction. What it committed outlives it.
 
 use super::fuse::{Dead, Fuse};
+use jiff::Timestamp;
 use jindo::archive::{
     Committed, Coverage, Error, Extracted, GivenUp, Learnt, Ledger, Note, Object, ObjectId,
-    QueryId, Record, RefusedLine, Registered, Remembered, Request, Sqlite, Totals,
+    QueryId, Record, RefusedLine, Registered, Remembered, Request, Spaced, Sqlite, Totals,
 };
 use jindo::plan::Window;
 use std::collections::BTreeMap;
@@ -50,11 +51,17 @@ impl Ledger for Frail {
         note(note: &Note) -> ();
         unnote(name: &str) -> ();
         commit(record: &Record) -> Committed;
+        cover_empty(empty: &[(QueryId, ObjectId, Window)]) -> ();
+        doubt_empty(points: u32) -> ();
+        forget_probes() -> Vec<String>;
+        reopen(stretches: &[(QueryId, ObjectId, Window)]) -> u64;
         drop_object(object: ObjectId) -> ();
         give_up(given_up: &GivenUp) -> ();
         forgive(query: QueryId) -> ();
         learn(learnt: &Learnt) -> ();
+        weigh(weights: &[(QueryId, Option<u64>)], at: Timestamp) -> ();
         forget() -> ();
+        space(spaced: &[Spaced]) -> ();
         keep(key: &str, text: &str) -> ();
         mark_extracted(extracted: &[(QueryId, Extracted)]) -> ();
     }
@@ -73,6 +80,7 @@ impl Ledger for Frail {
         objects() -> Vec<Object>;
         given_up() -> Vec<GivenUp>;
         learnt() -> Vec<Learnt>;
+        spaced() -> Vec<Spaced>;
         kept(key: &str) -> Option<String>;
         extracted(query: QueryId) -> Option<Extracted>;
         owner(path: &str) -> Option<QueryId>;

@@ -10,6 +10,7 @@ mod fuse;
 mod job;
 mod ledger;
 mod oracle;
+mod probes;
 mod seeds;
 mod session;
 mod store;
@@ -27,6 +28,12 @@ impl Drop for Reproduction {
             eprintln!("SEED={} cargo test -p jindo --test it simulation", self.0);
         }
     }
+}
+
+/// What was survived, for `cargo xtask endure`, which adds it up.
+#[expect(clippy::print_stdout, reason = "a tally is heard with --nocapture alone")]
+fn tell(number: u64, what: &str) {
+    println!("tally: {number} {what}");
 }
 
 /// The seeds of this test run: `SEED` alone, or the first `SEEDS`, or the first `usually`.

@@ -50,7 +50,7 @@ fn run(seed: u64) {
     same(&world.files(), &expected);
 }
 
-fn until_done(world: &mut World, temper: &Temper) -> Vec<Told> {
+pub(super) fn until_done(world: &mut World, temper: &Temper) -> Vec<Told> {
     let mut sessions = Vec::new();
     while sessions.len() < SESSIONS_MAX {
         let told = session(world, &temper.manner, &Cut::Nothing);
@@ -73,6 +73,8 @@ fn until_done(world: &mut World, temper: &Temper) -> Vec<Told> {
 
 fn check_calls(world: &World, temper: &Temper, sessions: &[Told]) {
     let stats = world.api.stats();
+    super::tell(1, "simulated servers of any temper");
+    super::tell(stats.faults(), "faults of these servers");
     let refused: u64 = stats.rate_windows.iter().map(|window| u64::from(window.refused)).sum();
     let calls: u64 = sessions.iter().map(|told| told.calls).sum();
     assert_eq!(calls, stats.calls_by_path["/api/v1/query"], "no call is lost or made twice");

@@ -6,13 +6,13 @@ use super::fuse::Fuse;
 use super::wire;
 use super::world::{Broke, World, extract_all, shown};
 use jiff::{SignedDuration, Timestamp};
-use jindo::archive::{Archive, QueryId, Registered};
+use jindo::archive::{Archive, QueryId, Registered, Role};
 use jindo::extract::{self, Which};
 use jindo::plan::{Limits, Pace, Plan, Window};
 use jindo::request::{Reply, Reserve};
 use jindo::run::{
-    Action, Ask, Call, End, Event, Machine, Mission, Settings, Shelf, as_registered, closed, list,
-    note,
+    Action, Ask, Breakage, Call, DISBELIEVED, End, Event, Evidence, Keeping, Machine, Memory,
+    Mission, Settings, Shelf, Survey, as_registered, closed, list, note, recollect,
 };
 use std::collections::BTreeMap;
 
@@ -32,6 +32,14 @@ pub(crate) struct Manner {
     pub(crate) way_ms: u64,
     /// Milliseconds that keeping an answer takes, at most.
     pub(crate) keeping_ms: u64,
+    pub(crate) probing: Probing,
+}
+
+/// Whether it is asked coarsely first where there is data at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Probing {
+    Never,
+    First,
 }
 
 impl Manner {
@@ -43,6 +51,7 @@ impl Manner {
         limits: Limits::ASSUMED,
         way_ms: 100,
         keeping_ms: 50,
+        probing: Probing::Never,
     };
 }
 
@@ -93,6 +102,19 @@ pub(crate) fn session(world: &mut World, manner: &Manner, cut: &Cut) -> Told {
         Ok(ended) => ended,
         Err(Broke(why)) => Ended::Broke(why),
     };
+    match &told.ended {
+        Ended::Killed => super::tell(
+            1,
+            "simulated processes killed after an action, un-fsynced writes lost or torn",
+        ),
+        Ended::Broke(_) | Ended::Finished(End::Failed { .. } | End::Broke { .. }) => {
+            super::tell(
+                1,
+                "simulated processes whose disk, store or ledger failed or died with them",
+            );
+        }
+        Ended::Finished(_) => super::tell(1, "simulated processes that came to their end"),
+    }
     told
 }
 
@@ -101,51 +123,137 @@ fn export(world: &mut World, manner: &Manner, cut: &Cut, told: &mut Told) -> Res
     let archive = world.open(&fuse)?;
     let disk = world.disk(&fuse);
     archive.register(&world.job.request())?;
-    let limits = learnt(&archive, manner.limits)?;
-    let (plan, registered) = planned(world, &archive, limits)?;
-    told.planned = plan.calls();
-    if plan.calls() == 0 {
-        extract_all(&archive, &disk)?;
-        return Ok(Ended::Finished(End::Done));
-    }
-    let mission = Mission {
-        plan: &plan,
-        ids: registered.iter().map(|query| query.id).collect(),
-        given_up: (0..registered.len()).filter(|&at| registered[at].given_up.is_some()).collect(),
-        look_back: SignedDuration::from_hours(1),
+    let mut process = Process { world, manner, cut, archive: &archive, disk: &disk, told };
+    let end = match process.probe_and_fetch()? {
+        Some(End::Interrupted) => return Ok(Ended::Finished(End::Interrupted)),
+        Some(end) => end,
+        None => return Ok(Ended::Killed),
     };
-    let settings = Settings {
-        concurrency: manner.concurrency,
-        reserve: manner.reserve,
-        pace: manner.pace,
-        calls_max: manner.calls_max,
-        give_up_after: SignedDuration::from_mins(10),
-        limits,
-        seed: world.random.draw(),
-    };
-    let machine = Machine::new(&plan, &mission.given_up, settings);
-    let mut run = Run {
-        world,
-        manner,
-        cut,
-        archive: &archive,
-        disk: &disk,
-        shelf: Shelf::new(&archive, mission.look_back),
-        mission,
-        machine,
-        coming: BTreeMap::new(),
-        order: 0,
-        wake: None,
-        asks: BTreeMap::new(),
-        actions: 0,
-    };
-    let end = run.go();
-    (told.calls, told.actions) = (run.machine.progress().calls_made, run.actions);
-    let Some(end) = end else { return Ok(Ended::Killed) };
-    if end != End::Interrupted {
-        extract_all(&archive, &disk)?;
-    }
+    extract_all(&archive, &disk)?;
     Ok(Ended::Finished(end))
+}
+
+/// One process, between the opening of the archive and the last look at the files.
+struct Process<'a> {
+    world: &'a mut World,
+    manner: &'a Manner,
+    cut: &'a Cut,
+    archive: &'a Archive,
+    disk: &'a disk::Frail,
+    told: &'a mut Told,
+}
+
+impl Process<'_> {
+    /// The end, or `None` for a process that was killed.
+    fn probe_and_fetch(&mut self) -> Result<Option<End>, Broke> {
+        let (mut plan, mut registered) = self.planned()?;
+        self.told.planned = plan.calls();
+        if plan.calls() > 0 && self.manner.probing == Probing::First {
+            match self.probe()? {
+                Some(End::Done) => {}
+                ended => return Ok(ended),
+            }
+            (plan, registered) = self.planned()?;
+        }
+        if plan.calls() == 0 {
+            return Ok(Some(End::Done));
+        }
+        let before = learnt(self.archive, self.manner.limits)?.points;
+        let ended = self.fetch(&plan, &registered)?;
+        let is_capped = learnt(self.archive, self.manner.limits)?.points < before;
+        (plan, registered) = self.planned()?;
+        let disbelieved = || -> Result<bool, Broke> {
+            Ok(self.archive.learnt()?.iter().any(|learnt| learnt.name == DISBELIEVED))
+        };
+        if ended == Some(End::Done) && plan.calls() > 0 && (is_capped || disbelieved()?) {
+            return self.fetch(&plan, &registered);
+        }
+        Ok(ended)
+    }
+
+    fn probe(&mut self) -> Result<Option<End>, Broke> {
+        self.conclude()?;
+        let (plan, registered) = self.planned()?;
+        let settled = self.world.now - SignedDuration::from_hours(1);
+        let limits = learnt(self.archive, self.manner.limits)?;
+        let survey = Survey::new(self.archive, (&plan, &registered), limits, settled)?;
+        let Some(survey) = survey else { return Ok(Some(End::Done)) };
+        let mut ended = self.perform(survey.trial(), &Evidence::default())?;
+        self.conclude()?;
+        if let Some(rest) = survey.rest().filter(|_| ended == Some(End::Done)) {
+            ended = self.perform(rest, &Evidence::default())?;
+            self.conclude()?;
+        }
+        Ok(ended)
+    }
+
+    fn conclude(&self) -> Result<(), Broke> {
+        let (plan, registered) = self.planned()?;
+        let wanted = (&plan, &registered[..]);
+        Evidence::of(self.archive, wanted)?.conclude(self.archive, wanted)?;
+        Ok(())
+    }
+
+    fn fetch(&mut self, plan: &Plan, registered: &[Registered]) -> Result<Option<End>, Broke> {
+        let mission = Mission {
+            plan,
+            ids: registered.iter().map(|query| query.id).collect(),
+            given_up: (0..registered.len())
+                .filter(|&at| registered[at].given_up.is_some())
+                .collect(),
+            look_back: SignedDuration::from_hours(1),
+            role: Role::Wanted,
+        };
+        let evidence = Evidence::of(self.archive, (plan, registered))?;
+        self.perform(mission, &evidence)
+    }
+
+    fn perform(&mut self, mission: Mission<'_>, evidence: &Evidence) -> Result<Option<End>, Broke> {
+        let manner = self.manner;
+        let settings = Settings {
+            concurrency: manner.concurrency,
+            reserve: manner.reserve,
+            pace: manner.pace,
+            calls_max: manner.calls_max.map(|most| most - self.told.calls),
+            give_up_after: SignedDuration::from_mins(10),
+            limits: learnt(self.archive, manner.limits)?,
+            seed: self.world.random.draw(),
+        };
+        let memory = match mission.role {
+            Role::Wanted => recollect(self.archive, &mission.ids, self.world.now)?,
+            Role::Probe => Memory::default(),
+        };
+        let mut run = Run {
+            machine: Machine::new(mission.plan, &mission.given_up, settings).recalling(memory),
+            shelf: Shelf::new(self.archive, mission.look_back, Keeping::Store(evidence)),
+            world: self.world,
+            manner,
+            cut: self.cut,
+            archive: self.archive,
+            disk: self.disk,
+            mission,
+            coming: BTreeMap::new(),
+            order: 0,
+            wake: None,
+            asks: BTreeMap::new(),
+            actions: self.told.actions,
+        };
+        let end = run.go();
+        self.told.calls += run.machine.progress().calls_made;
+        self.told.actions = run.actions;
+        Ok(end)
+    }
+
+    fn planned(&self) -> Result<(Plan, Vec<Registered>), Broke> {
+        let archive = self.archive;
+        let limits = learnt(archive, self.manner.limits)?;
+        let registered = archive.queries()?;
+        let covered: Vec<Vec<Window>> =
+            registered.iter().map(|query| covered(archive, query.id)).collect::<Result<_, _>>()?;
+        let queries = registered.iter().map(as_registered).collect();
+        let plan = Plan::new(self.world.job.range, queries, &covered, limits, self.world.now);
+        Ok((plan, registered))
+    }
 }
 
 fn learnt(archive: &Archive, mut limits: Limits) -> Result<Limits, Broke> {
@@ -154,23 +262,12 @@ fn learnt(archive: &Archive, mut limits: Limits) -> Result<Limits, Broke> {
             "points" => limits.points = u32::try_from(learnt.value).unwrap(),
             "queries" => limits.queries = usize::try_from(learnt.value).unwrap(),
             "url" => limits.url = usize::try_from(learnt.value).unwrap(),
+            "oldest" => limits.oldest_s = i64::try_from(learnt.value).unwrap(),
+            DISBELIEVED => {}
             other => panic!("nobody knows the limit {other}"),
         }
     }
     Ok(limits)
-}
-
-fn planned(
-    world: &World,
-    archive: &Archive,
-    limits: Limits,
-) -> Result<(Plan, Vec<Registered>), Broke> {
-    let registered = archive.queries()?;
-    let covered: Vec<Vec<Window>> =
-        registered.iter().map(|query| covered(archive, query.id)).collect::<Result<_, _>>()?;
-    let queries = registered.iter().map(as_registered).collect();
-    let plan = Plan::new(world.job.range, queries, &covered, limits, world.now);
-    Ok((plan, registered))
 }
 
 fn covered(archive: &Archive, query: QueryId) -> Result<Vec<Window>, Broke> {
@@ -244,7 +341,7 @@ impl Run<'_> {
             }
             Coming::Replied(call, reply) => self.replied(call, reply),
             Coming::Stored(call) => Some(Event::Stored { call }),
-            Coming::Broke(why) => Some(Event::Broke { why }),
+            Coming::Broke(why) => Some(Event::Broke { cause: Breakage::new(why) }),
             Coming::Interrupted => Some(Event::Interrupted),
         }
     }
@@ -279,6 +376,7 @@ impl Run<'_> {
             }
             Action::Store { call } => self.store(call),
             Action::Discard { call } => self.shelf.discard(call),
+            Action::Complete { .. } if self.mission.role == Role::Probe => {}
             Action::Complete { query } => {
                 let ids = [self.mission.ids[query]];
                 let shown = shown();
@@ -290,6 +388,8 @@ impl Run<'_> {
             Action::Wake { at } => self.wake = Some(self.wake.map_or(at, |other| other.min(at))),
             Action::Finish { .. } => unreachable!("it ends the loop"),
             Action::Learn { .. }
+            | Action::Weigh { .. }
+            | Action::Remember { .. }
             | Action::SendUnfilled { .. }
             | Action::GiveUp { .. }
             | Action::RefuseWindow { .. } => {

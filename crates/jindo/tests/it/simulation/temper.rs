@@ -1,7 +1,7 @@
 //! What a seed decides about the server and about the command line.
 
 use super::job::{below, pick};
-use super::session::Manner;
+use super::session::{Manner, Probing};
 use jindo::clock::Random;
 use jindo::plan::{Limits, Pace};
 use jindo::request::Reserve;
@@ -31,12 +31,7 @@ impl Temper {
         options.compression = pick(random, &[Compression::WhenAccepted, Compression::Never]);
         options.latency = Duration::from_millis(pick(random, &[0, 200, 2_000, 15_000]));
         options.jitter = Duration::from_millis(pick(random, &[0, 1_000, 30_000]));
-        let mut temper = Self { options, manner: manner(random) };
-        if !temper.is_predictable() {
-            // What a diagnosis knows is lost with the run: with fewer calls than it takes none would ever end.
-            temper.manner.calls_max = temper.manner.calls_max.map(|_| 60);
-        }
-        temper
+        Self { options, manner: manner(random) }
     }
 
     /// Nobody else takes from the budget, and the server says what is left of it.
@@ -103,6 +98,7 @@ fn manner(random: &mut Random) -> Manner {
         points: pick(random, &[1_500, 350, 150]),
         queries: pick(random, &[35, 8, 3]),
         url: pick(random, &[7_000, 900]),
+        ..Limits::ASSUMED
     };
     Manner {
         concurrency: pick(random, &[1, 4, 8, 12]),
@@ -112,6 +108,7 @@ fn manner(random: &mut Random) -> Manner {
         limits,
         way_ms: pick(random, &[0, 100, 3_000]),
         keeping_ms: pick(random, &[0, 50, 5_000]),
+        probing: pick(random, &[Probing::Never, Probing::First]),
     }
 }
 

@@ -71,6 +71,11 @@ impl World {
         Ok(Archive::assemble(Box::new(ledger), Objects::over(Arc::new(store)))?)
     }
 
+    /// To look at.
+    pub(crate) fn archive(&self) -> Archive {
+        self.open(&Fuse::endless()).unwrap()
+    }
+
     pub(crate) fn disk(&self, fuse: &Fuse) -> disk::Frail {
         disk::Frail { kept: Arc::clone(&self.platter), fuse: fuse.clone() }
     }
@@ -94,7 +99,7 @@ impl World {
 
     /// What the archive covers, by the query as sent.
     pub(crate) fn covered(&self) -> BTreeMap<String, Vec<Window>> {
-        let archive = self.open(&Fuse::endless()).unwrap();
+        let archive = self.archive();
         let coverage = archive.coverage_all().unwrap();
         let of = |id| coverage.get(id).into_iter().flatten().map(|c| c.window).collect();
         archive.queries().unwrap().iter().map(|q| (q.sent.clone(), of(&q.id))).collect()

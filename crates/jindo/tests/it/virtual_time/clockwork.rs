@@ -1,13 +1,14 @@
-//! The machine on a virtual clock against a rate limit and nothing else: no data, no archive. Answers in an instant what
-//! a job takes in hours. Shared by the tests and the benchmark; the calendar windows are a model of its own, so that the
-//! budget and its judge share no code.
+//! The machine on a virtual clock against a rate limit and a server's temper, and nothing else: no data, no archive. Tells
+//! in an instant what a job takes in hours. Shared by the tests and the benchmark; the calendar windows are a model of its
+//! own, so that the budget and its judge share no code.
 
+use super::temper::{EASY, Temper};
 use jiff::{SignedDuration, Timestamp};
 use jindo::clock::Random;
-use jindo::plan::{Limits, Plan, Window};
+use jindo::plan::{Limits, Plan, Window, union};
 use jindo::query::{Interval, Query};
 use jindo::request::{Failure, Rate, Reserve};
-use jindo::run::{Action, Call, End, Event, Facts, Machine, Settings};
+use jindo::run::{Action, Ask, Call, End, Event, Machine, Promise, Settings};
 use std::collections::BTreeMap;
 
 /// 2021-12-12T00:00:00Z: the article's range begins here.
@@ -44,6 +45,7 @@ pub(crate) struct Setting {
     /// Milliseconds into a window at which the run starts.
     pub(crate) starts_ms: u64,
     pub(crate) concurrency: usize,
+    pub(crate) temper: Temper,
 }
 
 /// The article's job: 579 queries, 96 days, a point a minute, alone on the documented limit.
@@ -59,12 +61,16 @@ pub(crate) const ARTICLE: Setting = Setting {
     rounding: Rounding::Nearest,
     starts_ms: 0,
     concurrency: 8,
+    temper: EASY,
 };
 
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Outcome {
+    /// With the limits as they are assumed.
     pub(crate) planned: usize,
+    /// By a plan that had known the server's temper.
+    pub(crate) needed: usize,
     pub(crate) calls: u64,
     /// Calls answered with 429.
     pub(crate) refused: u64,
@@ -73,11 +79,33 @@ pub(crate) struct Outcome {
     pub(crate) share: f64,
     /// Most calls let through in one window.
     pub(crate) fullest: u32,
+    /// Queries of which every second was stored, and stored once.
+    pub(crate) complete: usize,
+    pub(crate) given_up: usize,
+    /// What was promised once an answer of the planned size had come through, and the seconds it then took.
+    pub(crate) promise: Option<(Promise, f64)>,
+    /// What was learnt last, by its name.
+    pub(crate) learnt: BTreeMap<&'static str, u64>,
+}
+
+impl Outcome {
+    /// Calls beyond those that a plan that had known everything would have made, in percent of these.
+    pub(crate) fn learning_percent(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a count of calls")]
+        let percent = (self.calls as f64 / self.needed as f64 - 1.0) * 100.0;
+        percent
+    }
 }
 
 /// Runs the job to its end.
 pub(crate) fn run(setting: &Setting) -> Outcome {
-    let plan = plan(setting);
+    let true_weight = |query| Some(setting.temper.bytes_per_bucket(query));
+    let needed = plan(setting, setting.temper.limits(), true_weight).calls();
+    run_plan(setting, &plan(setting, Limits::ASSUMED, |_| None), needed)
+}
+
+/// Makes the plan's calls; `needed` of them would do.
+pub(crate) fn run_plan(setting: &Setting, plan: &Plan, needed: usize) -> Outcome {
     let settings = Settings {
         concurrency: setting.concurrency,
         reserve: setting.reserve,
@@ -92,23 +120,34 @@ pub(crate) fn run(setting: &Setting) -> Outcome {
     let starts_ms = window_ms + i64::try_from(setting.starts_ms).expect("within a window");
     let clockwork = Clockwork {
         setting,
-        machine: Machine::new(&plan, &[], settings),
+        plan,
+        machine: Machine::new(plan, &[], settings),
         now: Timestamp::from_millisecond(starts_ms).expect("2022"),
         coming: BTreeMap::new(),
         order: 0,
         random: Random::seeded(setting.starts_ms ^ u64::from(setting.limit)),
         windows: BTreeMap::new(),
-        sizes: BTreeMap::new(),
+        asks: BTreeMap::new(),
+        kept: vec![Vec::new(); plan.queries.len()],
+        given_up: 0,
+        learnt: BTreeMap::new(),
         refused: 0,
         first_answer: None,
+        promise: None,
     };
-    clockwork.run(plan.calls())
+    clockwork.run(needed)
 }
 
-fn plan(setting: &Setting) -> Plan {
+/// All that the job asks for.
+pub(crate) fn plan(
+    setting: &Setting,
+    limits: Limits,
+    weight: impl Fn(usize) -> Option<u64>,
+) -> Plan {
     let interval = Interval::from_secs(setting.interval_s).expect("more than nothing");
-    let query = |number| {
-        let unfilled = format!("avg:aws.service{number}.some_metric_name{{*}} by {{name}}");
+    let query = |number: usize| {
+        let what = format!("aws.service{number:03}.some_metric_name_of_usual_length");
+        let unfilled = format!("avg:{what}{{environment:production}} by {{region,name}}");
         let unfilled = format!("{unfilled}.rollup(avg, {})", setting.interval_s);
         Query {
             written: unfilled.clone(),
@@ -116,12 +155,13 @@ fn plan(setting: &Setting) -> Plan {
             unfilled: Some(unfilled),
             interval,
             alone: false,
+            weight: weight(number),
         }
     };
     let range = Window::from_secs(START_S, START_S + setting.days * DAY_S).expect("some days");
     let now = Timestamp::from_second(START_S + 100 * DAY_S).expect("2022");
     let nothing = vec![Vec::new(); setting.queries];
-    Plan::new(range, (0..setting.queries).map(query).collect(), &nothing, Limits::ASSUMED, now)
+    Plan::new(range, (0..setting.queries).map(query).collect(), &nothing, limits, now)
 }
 
 enum Coming {
@@ -138,6 +178,7 @@ enum Verdict {
 
 struct Clockwork<'a> {
     setting: &'a Setting,
+    plan: &'a Plan,
     machine: Machine,
     now: Timestamp,
     coming: BTreeMap<(Timestamp, u64), Coming>,
@@ -145,14 +186,18 @@ struct Clockwork<'a> {
     random: Random,
     /// Calls let through, by the window's number.
     windows: BTreeMap<i64, u32>,
-    /// Queries and points of each call.
-    sizes: BTreeMap<Call, (usize, u64)>,
+    asks: BTreeMap<Call, Ask>,
+    /// Windows stored, per query.
+    kept: Vec<Vec<Window>>,
+    given_up: usize,
+    learnt: BTreeMap<&'static str, u64>,
     refused: u64,
     first_answer: Option<Timestamp>,
+    promise: Option<(Promise, Timestamp)>,
 }
 
 impl Clockwork<'_> {
-    fn run(mut self, planned: usize) -> Outcome {
+    fn run(mut self, needed: usize) -> Outcome {
         let start = self.now;
         let mut event = Some(Event::Started);
         let mut wake: Option<Timestamp> = None;
@@ -162,12 +207,18 @@ impl Clockwork<'_> {
                 for action in self.machine.step(self.now, event) {
                     if let Action::Finish { end } = action {
                         assert_eq!(end, End::Done);
-                        return self.outcome(start, planned);
+                        return self.outcome(start, needed);
                     }
                     if let Action::Wake { at } = action {
                         wake = Some(wake.map_or(at, |other: Timestamp| other.min(at)));
                     }
                     self.perform(action);
+                }
+                if self.promise.is_none() {
+                    let since = (self.now.duration_since(start), self.now);
+                    let progress = self.machine.progress();
+                    let promise = Promise::new(&progress, since, self.setting.concurrency);
+                    self.promise = promise.map(|promise| (promise, self.now));
                 }
             }
             let next = self.coming.first_key_value().map(|((at, _), _)| *at);
@@ -192,15 +243,12 @@ impl Clockwork<'_> {
             }
             Coming::Answered(call, rate, verdict) => {
                 self.first_answer.get_or_insert(at);
-                let (queries, points) = self.sizes[&call];
-                let facts = Facts {
-                    bytes: queries as u64 * points * 50,
-                    points: vec![points; queries],
-                    points_max: u32::try_from(points).expect("a window's points"),
-                };
                 let outcome = match verdict {
-                    Verdict::Fine => Ok(facts),
-                    Verdict::Limited => Err(Failure::Limited { rate: Some(rate.clone()) }),
+                    Verdict::Fine => self.setting.temper.answer(&self.asks[&call], self.plan),
+                    Verdict::Limited => {
+                        let rate = Some(rate.clone());
+                        Err(Failure::Limited { rate, retry_after: None })
+                    }
                 };
                 Some(Event::Answered { call, outcome, rate: Some(rate) })
             }
@@ -212,17 +260,27 @@ impl Clockwork<'_> {
         match action {
             Action::Ask { call, ask } => {
                 assert!(call < CALLS_MAX, "the run does not end");
-                self.sizes.insert(call, (ask.queries.len(), ask.window.points(ask.interval)));
+                self.asks.insert(call, ask);
                 let way = self.random.draw() % (self.setting.latency_ms.0 + 1);
                 self.later(way, Coming::Arrives(call));
             }
-            Action::Store { call } => self.later(100, Coming::Stored(call)),
-            Action::Complete { .. } | Action::Wake { .. } | Action::Finish { .. } => {}
-            Action::Discard { .. }
-            | Action::Learn { .. }
-            | Action::SendUnfilled { .. }
-            | Action::GiveUp { .. }
-            | Action::RefuseWindow { .. } => panic!("nothing is to be learnt here: {action:?}"),
+            Action::Store { call } => {
+                let Ask { queries, window, .. } = &self.asks[&call];
+                for &query in queries {
+                    self.kept[query].push(*window);
+                }
+                self.later(100, Coming::Stored(call));
+            }
+            Action::Learn { name, value, .. } => drop(self.learnt.insert(name, value)),
+            Action::GiveUp { .. } => self.given_up += 1,
+            Action::Complete { .. }
+            | Action::Discard { .. }
+            | Action::Weigh { .. }
+            | Action::Wake { .. }
+            | Action::Finish { .. } => {}
+            Action::Remember { .. } | Action::SendUnfilled { .. } | Action::RefuseWindow { .. } => {
+                panic!("no temper has a reason for it: {action:?}")
+            }
         }
     }
 
@@ -270,7 +328,13 @@ impl Clockwork<'_> {
         self.coming.insert((self.now + ms, self.order), coming);
     }
 
-    fn outcome(self, start: Timestamp, planned: usize) -> Outcome {
+    fn outcome(self, start: Timestamp, needed: usize) -> Outcome {
+        let whole = |(query, kept): (usize, &Vec<Window>)| {
+            let secs: i64 = kept.iter().map(|window| window.secs()).sum();
+            let asked = self.plan.asked[query].expect("the range is aligned");
+            union(kept) == [asked] && secs == asked.secs()
+        };
+        let complete = self.kept.iter().enumerate().filter(|&kept| whole(kept)).count();
         let calls = self.machine.progress().calls_made;
         let first = self.first_answer.unwrap_or(start);
         let elapsed = self.now.duration_since(first).as_secs_f64();
@@ -280,7 +344,14 @@ impl Clockwork<'_> {
         #[expect(clippy::cast_precision_loss, reason = "a count of calls")]
         let share = (calls - 1) as f64 / (rate * elapsed);
         Outcome {
-            planned,
+            planned: self.plan.calls(),
+            needed,
+            complete,
+            given_up: self.given_up,
+            promise: self
+                .promise
+                .map(|(promise, since)| (promise, self.now.duration_since(since).as_secs_f64())),
+            learnt: self.learnt,
             calls,
             refused: self.refused,
             seconds: self.now.duration_since(start).as_secs_f64(),

@@ -1,0 +1,276 @@
+//! The door to the keys: a file that its owner alone may read, or what a command prints; else the environment.
+//!
+//! What is read here goes into [`Secret`]s and to the client alone. A complaint names the source and the line, never what
+//! stands there, and never the command, in which keys may be written out.
+
+use crate::args::Where;
+use crate::settings::{Environment, Given};
+use crate::words::Usage;
+use jindo::secret::Secret;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+/// Bytes of a key file or of a command's output: two lines of some fifty bytes, and what else an `.env` file may hold.
+const SOURCE_BYTES_MAX: u64 = 64 << 10;
+
+/// How often a running key command is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Looks before a key command is ended: a minute, in which a person finds the password of a password store.
+const LOOKS_MAX: u32 = 3_000;
+
+/// Where the keys came from. Shown behind their names where something is wrong with them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Environment,
+    File(PathBuf),
+    Command,
+    /// The demo's own, which nobody gave.
+    BuiltIn,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment => f.write_str("in the environment"),
+            Self::File(path) => write!(f, "in {}", path.display()),
+            Self::Command => f.write_str("from --key-command"),
+            Self::BuiltIn => f.write_str("of the simulated organisation"),
+        }
+    }
+}
+
+/// What the command line's source gives, else the environment. A source gives both keys or none: two halves from two
+/// places may belong to two organisations. Its `DD_SITE` counts before the environment's, since keys go with their site.
+pub(crate) fn given(place: &Where, environment: Environment) -> Result<Given, Usage> {
+    let (text, origin) = match (&place.key_file, &place.key_command) {
+        (Some(path), _) => (from_file(path)?, Origin::File(path.clone())),
+        (None, Some(command)) => (from_command(command, LOOKS_MAX)?, Origin::Command),
+        (None, None) => return Ok(environment.given),
+    };
+    let lines = parse(&text).map_err(|Wrong { line, what }| {
+        Usage::new(format!("line {line} of the keys {origin} {what}"))
+            .hint("write DD_API_KEY=… and DD_APP_KEY=…, one a line; # begins a comment")
+    })?;
+    Ok(Given {
+        api_key: lines.api_key.map(Secret::new),
+        app_key: lines.app_key.map(Secret::new),
+        site: lines.site.or(environment.given.site),
+        origin,
+    })
+}
+
+fn from_file(path: &Path) -> Result<String, Usage> {
+    let shown = path.display();
+    let failed =
+        |error: io::Error| Usage::new(format!("the key file {shown} cannot be read: {error}"));
+    let file = File::open(path).map_err(failed)?;
+    // Of what was opened, not of the name: what a link leads to counts, and nobody can put another in between.
+    if let Some(mode) = open_to_others(&file).map_err(failed)? {
+        return Err(Usage::new(format!(
+            "the key file {shown} is open to others (mode {mode:04o})"
+        ))
+        .hint(format!("chmod 600 {}", quoted(&shown.to_string()))));
+    }
+    text(file).map_err(failed)
+}
+
+/// The permissions, where they give anything to the group or to others.
+#[cfg(unix)]
+fn open_to_others(file: &File) -> io::Result<Option<u32>> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = file.metadata()?.permissions().mode() & 0o7777;
+    Ok((mode & 0o077 != 0).then_some(mode))
+}
+
+/// Elsewhere a file's rights are a list that no number tells.
+#[cfg(not(unix))]
+fn open_to_others(_: &File) -> io::Result<Option<u32>> {
+    Ok(None)
+}
+
+/// As one word of a shell.
+fn quoted(path: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:@%".contains(c);
+    if path.chars().all(plain) && !path.starts_with('-') {
+        path.to_owned()
+    } else {
+        format!("-- '{}'", path.replace('\'', r"'\''"))
+    }
+}
+
+/// Runs the command in the user's shell. Its stderr is the user's; its stdin is closed, since the list may come from ours.
+fn from_command(command: &str, looks_max: u32) -> Result<String, Usage> {
+    let failed = |error: io::Error| Usage::new(format!("--key-command failed: {error}"));
+    let mut shell = shell();
+    shell.arg(command).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = shell.spawn().map_err(failed)?;
+    let (say, hear) = channel();
+    let stdout = child.stdout.take().expect("it was asked for");
+    let reader = say.clone();
+    // The receiver is gone when the command took too long; nobody waits for its words then.
+    std::thread::spawn(move || reader.send(text(stdout)).unwrap_or_default());
+    let mut printed = None;
+    for _ in 0..looks_max {
+        // `say` lives on, so that this waits also when everything was printed.
+        printed = hear.recv_timeout(LOOK_EVERY).ok().or(printed);
+        let Some(result) = printed.take() else { continue };
+        let text = result.map_err(failed)?;
+        match child.try_wait().map_err(failed)? {
+            Some(status) => return if status.success() { Ok(text) } else { Err(refusal(status)) },
+            None => printed = Some(Ok(text)),
+        }
+    }
+    drop(say);
+    end(&mut child).map_err(failed)?;
+    let limit_s = (LOOK_EVERY * looks_max).as_secs();
+    Err(Usage::new(format!("--key-command took longer than {limit_s} s")))
+}
+
+/// What was printed counts only when the command says that it went well.
+fn refusal(status: ExitStatus) -> Usage {
+    Usage::new(format!("--key-command failed: {status}")).hint(
+        "run it by hand; it must print DD_API_KEY=… and DD_APP_KEY=…, one a line, and exit with 0",
+    )
+}
+
+fn end(child: &mut Child) -> io::Result<()> {
+    child.kill()?;
+    child.wait().map(drop)
+}
+
+#[cfg(unix)]
+fn shell() -> Command {
+    let mut shell = Command::new(crate::settings::shell());
+    shell.arg("-c");
+    shell
+}
+
+#[cfg(not(unix))]
+fn shell() -> Command {
+    let mut shell = Command::new("cmd");
+    shell.arg("/C");
+    shell
+}
+
+/// All of it, as long as it is a text of a reasonable size.
+fn text(source: impl Read) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    source.take(SOURCE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
+    if bytes.len() as u64 > SOURCE_BYTES_MAX {
+        return Err(invalid(format!("it is longer than {SOURCE_BYTES_MAX} bytes")));
+    }
+    // Not the error's own words: they may quote what stands there.
+    String::from_utf8(bytes).map_err(|_| invalid("it is no text in UTF-8".into()))
+}
+
+/// The lines that matter. No `Debug`: these are keys that are no [`Secret`]s yet.
+#[derive(Default)]
+struct Lines {
+    api_key: Option<String>,
+    app_key: Option<String>,
+    site: Option<String>,
+}
+
+/// A line that is not understood: its number, from 1, and what is wrong about it.
+struct Wrong {
+    line: usize,
+    what: &'static str,
+}
+
+/// `NAME=VALUE` lines as shells and `.env` files have them: `export ` and quotes are fine, other names are passed over.
+fn parse(text: &str) -> Result<Lines, Wrong> {
+    let mut lines = Lines::default();
+    for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+        let wrong = |what| Wrong { line: index + 1, what };
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let line = line.strip_prefix("export ").map_or(line, str::trim_start);
+        let (name, rest) = line.split_once('=').ok_or_else(|| wrong("is no NAME=VALUE"))?;
+        let place = match name.trim_end() {
+            "DD_API_KEY" => &mut lines.api_key,
+            "DD_APP_KEY" => &mut lines.app_key,
+            "DD_SITE" => &mut lines.site,
+            _ => continue,
+        };
+        let value = value(rest.trim()).map_err(wrong)?;
+        if place.is_some() {
+            return Err(wrong("gives a name for the second time"));
+        }
+        *place = (!value.is_empty()).then(|| value.to_owned());
+    }
+    Ok(lines)
+}
+
+/// The value before a comment, without its quotes.
+fn value(text: &str) -> Result<&str, &'static str> {
+    let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let (value, rest) = match quote {
+        Some(quote) => text[1..].split_once(quote).ok_or("opens a quote that is never closed")?,
+        None => text.split_once(char::is_whitespace).unwrap_or((text, "")),
+    };
+    let rest = rest.trim_start();
+    if rest.is_empty() || rest.starts_with('#') {
+        Ok(value.trim())
+    } else {
+        Err("has more than one value")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(text: &str, expected: &Expect) {
+        let told = match parse(text) {
+            Ok(Lines { api_key, app_key, site }) => format!("{api_key:?} {app_key:?} {site:?}"),
+            Err(Wrong { line, what }) => format!("line {line} {what}"),
+        };
+        expected.assert_eq(&told);
+    }
+
+    #[test]
+    fn keys_are_read_as_shells_and_env_files_write_them() {
+        check("DD_API_KEY=a\nDD_APP_KEY=b\n", &expect![[r#"Some("a") Some("b") None"#]]);
+        check(
+            "\u{feff}# mine\r\n\r\nexport DD_API_KEY=\"a\" # yes\r\n  export  DD_APP_KEY = 'b#c'\r\nDD_SITE=datadoghq.eu\r\n",
+            &expect![[r#"Some("a") Some("b#c") Some("datadoghq.eu")"#]],
+        );
+        check("PATH=/a:/b c d\nDD_API_KEY=a=b==\n", &expect![[r#"Some("a=b==") None None"#]]);
+        check("DD_API_KEY=\nDD_APP_KEY=\"\"", &expect![["None None None"]]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_by_its_line_and_never_quoted() {
+        check("DD_API_KEY=a\nc4a9\n", &expect![["line 2 is no NAME=VALUE"]]);
+        check("\nDD_API_KEY='c4a9", &expect![["line 2 opens a quote that is never closed"]]);
+        check("DD_API_KEY=a c4a9", &expect![["line 1 has more than one value"]]);
+        check(
+            "DD_APP_KEY=a\nDD_APP_KEY=c4a9",
+            &expect![["line 2 gives a name for the second time"]],
+        );
+    }
+
+    #[test]
+    fn the_fix_is_one_word_of_a_shell() {
+        assert_eq!(quoted("/home/a b/it's"), r"-- '/home/a b/it'\''s'");
+        assert_eq!(quoted("-rf"), "-- '-rf'");
+        assert_eq!(quoted("keys.env"), "keys.env");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_command_that_never_ends_is_ended() {
+        let error = from_command("exec sleep 600", 3).unwrap_err();
+        assert_eq!(error.to_string(), "--key-command took longer than 0 s");
+    }
+}

@@ -1,0 +1,75 @@
+//! The rate limit: 429 in every shape, and headers that make no sense.
+
+use crate::faults::case::{Case, bare, headed, html, json, paced};
+
+const USED_UP: &[(&str, &str)] = &[
+    ("X-RateLimit-Limit", "100"),
+    ("X-RateLimit-Period", "10"),
+    ("X-RateLimit-Remaining", "0"),
+    ("X-RateLimit-Reset", "1"),
+    ("X-RateLimit-Name", "burst"),
+];
+
+pub(crate) fn all() -> Vec<Case> {
+    let mut cases = vec![
+        Case::once("429-headers", headed("429 Too Many Requests", USED_UP)),
+        Case::once("429-bare", json("429 Too Many Requests", r#"{"errors":["Rate limit"]}"#)),
+        Case::once("429-empty", bare("429 Too Many Requests")),
+        Case::once("429-html", html("429 Too Many Requests")),
+        Case::once("429-retry-after", headed("429 Too Many Requests", &[("Retry-After", "1")])),
+        Case::later("429-later", bare("429 Too Many Requests")).with(&["--give-up-after", "2s"]),
+    ];
+    cases.extend(oddities());
+    cases
+}
+
+fn oddities() -> Vec<Case> {
+    vec![
+        Case::first("rate-absent", paced(&[])),
+        Case::once(
+            "rate-negative",
+            paced(&[
+                ("x-ratelimit-limit", "100"),
+                ("x-ratelimit-period", "1"),
+                ("x-ratelimit-remaining", "-3"),
+                ("x-ratelimit-reset", "-1"),
+            ]),
+        ),
+        Case::once(
+            "rate-fraction",
+            paced(&[
+                ("X-RATELIMIT-LIMIT", "100.5"),
+                ("X-RATELIMIT-PERIOD", "1.5"),
+                ("X-RATELIMIT-REMAINING", "0.25"),
+                ("X-RATELIMIT-RESET", "0.75"),
+            ]),
+        ),
+        Case::once(
+            "rate-nonsense",
+            paced(&[
+                ("X-RateLimit-Limit", "many"),
+                ("X-RateLimit-Period", ""),
+                ("X-RateLimit-Remaining", "NaN"),
+                ("X-RateLimit-Reset", "Mon, 23 Nov 2026 08:00:00 GMT"),
+            ]),
+        ),
+        Case::once(
+            "rate-huge",
+            paced(&[
+                ("X-RateLimit-Limit", "1e308"),
+                ("X-RateLimit-Period", "1e308"),
+                ("X-RateLimit-Remaining", "1e308"),
+                ("X-RateLimit-Reset", "1e308"),
+            ]),
+        ),
+        Case::once(
+            "rate-zero",
+            paced(&[
+                ("X-RateLimit-Limit", "0"),
+                ("X-RateLimit-Period", "0"),
+                ("X-RateLimit-Remaining", "0"),
+                ("X-RateLimit-Reset", "0"),
+            ]),
+        ),
+    ]
+}

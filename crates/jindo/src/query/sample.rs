@@ -1,0 +1,176 @@
+//! The same query at another interval, with the points that were reported and no others: what is asked to learn how far apart
+//! they lie. Pure; asks nothing.
+
+use super::ast::{Arg, Expr, Modifier, Node};
+use super::coarse::restate;
+use super::rewrite::{added_fill, null_fill};
+use super::{Interval, Query, grammar};
+use std::collections::BTreeMap;
+
+/// The whole of `query` with points every `interval`, without anything that makes points out of nothing: fills become
+/// `.fill(null)`, `default_zero()` goes. Its values are of no use, its times are. It travels with others, whatever `query` does.
+///
+/// `None`: the text is none that jindo sends.
+pub fn sample(query: &Query, interval: Interval) -> Option<Query> {
+    let mut expr = grammar::parse(&query.sent).ok()?;
+    uninvent(&mut expr);
+    let mut restated = Some(());
+    expr.for_each_series(&mut |series| {
+        restated = restated.and(restate(series, interval));
+        without_fill(&mut series.modifiers);
+        if added_fill(series) {
+            series.modifiers.push(null_fill());
+        }
+    });
+    restated?;
+    let (written, sent) = (query.written.clone(), expr.to_string());
+    Some(Query { written, sent, unfilled: None, interval, alone: false, weight: query.weight })
+}
+
+fn uninvent(expr: &mut Expr) {
+    if let Node::Call { name, args, modifiers } = &mut expr.node
+        && name == "default_zero"
+        && let [Arg::Expr(inner)] = &mut args[..]
+    {
+        let (inner, modifiers) = (Box::new(inner.clone()), std::mem::take(modifiers));
+        expr.node = Node::Group { inner, modifiers };
+    }
+    match &mut expr.node {
+        Node::Number(_) | Node::Series(_) => {}
+        Node::Call { args, modifiers, .. } => {
+            without_fill(modifiers);
+            for arg in args {
+                if let Arg::Expr(inner) = arg {
+                    uninvent(inner);
+                }
+            }
+        }
+        Node::Group { inner, modifiers } => {
+            without_fill(modifiers);
+            uninvent(inner);
+        }
+        Node::Negate(inner) => uninvent(inner),
+        Node::Chain { first, rest } => {
+            uninvent(first);
+            for (_, part) in rest {
+                uninvent(part);
+            }
+        }
+    }
+}
+
+fn without_fill(modifiers: &mut Vec<Modifier>) {
+    modifiers.retain(|modifier| modifier.name != "fill");
+}
+
+/// The interval that was found for each query, whatever its fill.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Spacings(BTreeMap<String, Interval>);
+
+impl Spacings {
+    /// Under which interval a query is sampled to be named; the one at which jindo asks when it is told nothing.
+    const NAMED_AT_S: u32 = 60;
+
+    /// The name under which the spacing of `query` is kept, the same at every interval and with every fill.
+    pub fn name(query: &Query) -> Option<String> {
+        Some(sample(query, Interval::from_secs(Self::NAMED_AT_S)?)?.sent)
+    }
+
+    /// `None`: not known.
+    pub fn get(&self, query: &Query) -> Option<Interval> {
+        self.0.get(&Self::name(query)?).copied()
+    }
+
+    pub fn insert(&mut self, name: String, interval: Interval) {
+        self.0.insert(name, interval);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Fill, List, RangeFunctions, Settings, list, list_spaced};
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn secs(secs: u32) -> Interval {
+        Interval::from_secs(secs).unwrap()
+    }
+
+    fn settings(fill: Fill, range_functions: RangeFunctions) -> Settings {
+        Settings { resolution: secs(60), variables: BTreeMap::new(), fill, range_functions }
+    }
+
+    fn understood(fill: Fill, lines: &[&str], spacings: &Spacings) -> List {
+        let text = lines.join("\n");
+        let list =
+            list_spaced("list", text.as_bytes(), &settings(fill, RangeFunctions::Allow), spacings);
+        assert!(list.refused.is_empty(), "{:?}", list.refused);
+        list
+    }
+
+    fn check(fill: Fill, lines: &[&str], expected: &Expect) {
+        let text = lines.join("\n");
+        let list = list("list", text.as_bytes(), &settings(fill, RangeFunctions::Allow));
+        assert!(list.refused.is_empty(), "{:?}", list.refused);
+        let samples = list.queries.iter().map(|query| sample(query, secs(1)).unwrap().sent);
+        expected.assert_eq(&samples.collect::<Vec<_>>().join("\n"));
+    }
+
+    #[test]
+    fn a_sample_asks_the_whole_query_and_no_points_that_nobody_reported() {
+        let lines = [
+            "avg:m{*} by {host}",
+            "sum:m{*}.as_count()",
+            "avg:m{*}.rollup(max)",
+            "p95:m{*}",
+            "avg:m{*}.fill(zero)",
+            "sum:m{*}.as_count().fill(zero)",
+            "default_zero(avg:m{*}) * 2",
+            "abs(avg:m{*} / avg:n{*})",
+            "(avg:m{*} + avg:n{*}).fill(linear)",
+        ];
+        let expected = expect![[r#"
+            avg:m{*} by {host}.rollup(avg, 1).fill(null)
+            sum:m{*}.as_count().rollup(sum, 1)
+            avg:m{*}.rollup(max, 1).fill(null)
+            p95:m{*}.rollup(1).fill(null)
+            avg:m{*}.rollup(avg, 1).fill(null)
+            sum:m{*}.as_count().rollup(sum, 1)
+            (avg:m{*}.rollup(avg, 1).fill(null)) * 2
+            abs(avg:m{*}.rollup(avg, 1).fill(null) / avg:n{*}.rollup(avg, 1).fill(null))
+            (avg:m{*}.rollup(avg, 1).fill(null) + avg:n{*}.rollup(avg, 1).fill(null))"#]];
+        check(Fill::Null, &lines, &expected);
+        check(Fill::Keep, &lines, &expected);
+    }
+
+    #[test]
+    fn each_query_gets_its_own_spacing_and_keeps_what_it_states() {
+        let lines =
+            ["avg:a{*}", "avg:a{*}.rollup(avg, 60)", "avg:b{*}.rollup(avg, 300)", "avg:c{*}"];
+        let before = understood(Fill::Null, &lines, &Spacings::default());
+        assert_eq!(before.queries.len(), 3, "at 60 s the first two are one");
+        let names: Vec<_> = before.unspaced.iter().map(|query| query.written.as_str()).collect();
+        assert_eq!(names, ["avg:a{*}", "avg:c{*}"]);
+        let mut spacings = Spacings::default();
+        spacings.insert(Spacings::name(&before.unspaced[0]).unwrap(), secs(10));
+        for fill in [Fill::Null, Fill::Keep] {
+            let after = understood(fill, &lines, &spacings);
+            let intervals: Vec<_> = after.queries.iter().map(|q| q.interval.secs()).collect();
+            assert_eq!(intervals, [10, 60, 300, 60], "{fill:?}");
+            assert_eq!(after.unspaced.len(), 1);
+            assert_eq!(spacings.get(&after.queries[0]), Some(secs(10)), "named alike at any");
+        }
+    }
+
+    #[test]
+    fn a_query_that_is_listed_first_with_a_rollup_is_spaced_all_the_same() {
+        let lines = ["avg:a{*}.rollup(avg, 60)", "avg:a{*}"];
+        let before = understood(Fill::Null, &lines, &Spacings::default());
+        assert_eq!((before.queries.len(), before.unspaced.len()), (1, 1));
+        let mut spacings = Spacings::default();
+        spacings.insert(Spacings::name(&before.unspaced[0]).unwrap(), secs(15));
+        let after = understood(Fill::Null, &lines, &spacings);
+        let intervals: Vec<_> = after.queries.iter().map(|query| query.interval.secs()).collect();
+        assert_eq!(intervals, [60, 15]);
+    }
+}

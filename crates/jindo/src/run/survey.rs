@@ -1,0 +1,304 @@
+//! The presence probe: which queries are asked coarsely before they are fetched, and what the answers prove.
+//!
+//! A probe is a query like any other, at a longer interval: its calls are the machine's, its answers lie in the archive, a crash
+//! costs it nothing. What it proves empty is covered by its own object, as [`Origin::Probed`]. Every answer that is fetched
+//! later is compared with it; one that disagrees, and no probe is believed any more.
+
+use super::driver::Mission;
+use crate::archive::{Archive, Coverage, Error, Learnt, Origin, QueryId, Registered, Role, Scope};
+use crate::plan::{Limits, Plan, Presence, Sweep, Window};
+use crate::query::{Interval, coarse};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// The name under which the ledger keeps that probes are not believed here.
+pub const DISBELIEVED: &str = "probe";
+
+/// A query that is to be fetched in fewer windows is not probed: a call for it could save few.
+const WINDOWS_MIN: usize = 10;
+
+/// So many batches are probed before it is decided whether the others are.
+const TRIAL_BATCHES: usize = 2;
+
+/// Where fewer of the trial's windows were empty, the rest is not probed: 35 queries share a call, and it is made as soon as one
+/// of them is active.
+const EMPTY_PERCENT_MIN: usize = 10;
+
+/// Decoded bytes of a point in an answer, about.
+const POINT_BYTES: u64 = 32;
+
+/// A query of so many bytes a bucket takes more than its share of a call of 35 queries over a day of minutes.
+const HEAVY_BYTES_PER_BUCKET: u64 = 1_000;
+
+/// The probes that are worth their calls, in two parts.
+#[derive(Debug)]
+pub struct Survey {
+    /// The first batches, whose emptiness decides about the others.
+    trial: Plan,
+    rest: Plan,
+    /// As the ledger numbers the probes, in the order of either plan's queries.
+    ids: Vec<QueryId>,
+}
+
+impl Survey {
+    /// Probes of those queries of `plan` that are worth a call, of which absence tells something, and of which no probe has told
+    /// before. `registered` are the plan's queries. What is younger than `settled` is not probed.
+    pub fn new(
+        archive: &Archive,
+        (plan, registered): (&Plan, &[Registered]),
+        limits: Limits,
+        settled: Timestamp,
+    ) -> Result<Option<Self>, Error> {
+        let disbelieved = archive.learnt()?.iter().any(|learnt| learnt.name == DISBELIEVED);
+        let Some(sweep) = Sweep::before(plan, limits, settled).filter(|_| !disbelieved) else {
+            return Ok(None);
+        };
+        let evidence = Evidence::of(archive, (plan, registered))?;
+        let mut probes = Vec::new();
+        let mut known = HashSet::new();
+        for (index, windows) in plan.stretches().into_iter().enumerate() {
+            let sound = registered[index].given_up.is_none();
+            if windows.len() < WINDOWS_MIN
+                || !sound
+                || evidence.covers(registered[index].id, &windows)
+            {
+                continue;
+            }
+            // Two queries may differ in their interval alone, and share their probe.
+            let probe = coarse(&plan.queries[index], sweep.interval);
+            probes.extend(probe.filter(|probe| known.insert(probe.sent.clone())));
+        }
+        let ids = archive.remember_probes(&probes)?;
+        let refused: HashSet<_> = archive
+            .given_up()?
+            .into_iter()
+            .filter(|g| g.scope == Scope::Query)
+            .map(|g| g.query)
+            .collect();
+        let mut covered = Vec::new();
+        for id in &ids {
+            let held = if refused.contains(id) {
+                vec![sweep.window]
+            } else {
+                archive.coverage(*id)?.into_iter().map(|held| held.window).collect()
+            };
+            covered.push(held);
+        }
+        let all = Plan::new(sweep.window, probes, &covered, limits, settled);
+        Ok((all.calls() > 0).then(|| Self::split(&all, ids)))
+    }
+
+    fn split(all: &Plan, ids: Vec<QueryId>) -> Self {
+        let mut batches: Vec<&[usize]> = Vec::new();
+        for task in &all.tasks {
+            if !batches.contains(&&task.queries[..]) {
+                batches.push(&task.queries);
+            }
+        }
+        batches.truncate(TRIAL_BATCHES);
+        let (trial, rest) =
+            all.tasks.iter().cloned().partition(|task| batches.contains(&&task.queries[..]));
+        let part = |tasks| Plan { tasks, ..all.clone() };
+        Self { trial: part(trial), rest: part(rest), ids }
+    }
+
+    /// The calls of the first batches.
+    pub fn trial(&self) -> Mission<'_> {
+        self.mission(&self.trial)
+    }
+
+    /// The calls of the others, when there are any.
+    pub fn rest(&self) -> Option<Mission<'_>> {
+        (self.rest.calls() > 0).then(|| self.mission(&self.rest))
+    }
+
+    fn mission<'a>(&'a self, plan: &'a Plan) -> Mission<'a> {
+        Mission {
+            plan,
+            ids: self.ids.clone(),
+            given_up: Vec::new(),
+            look_back: SignedDuration::ZERO,
+            role: Role::Probe,
+        }
+    }
+}
+
+/// What probes found, counted in windows of single queries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Found {
+    /// That were to be fetched, of the queries that were probed.
+    pub windows: usize,
+    /// Of these, that need not be.
+    pub empty: usize,
+}
+
+impl Found {
+    /// Windows that are to be fetched all the same.
+    pub fn left(self) -> usize {
+        self.windows - self.empty
+    }
+
+    /// Without so many windows of queries that were probed before.
+    #[must_use]
+    pub fn without(self, windows: usize) -> Self {
+        Self { windows: self.windows.saturating_sub(windows), ..self }
+    }
+
+    /// Whether others are worth probing too.
+    pub fn encourages(self) -> bool {
+        self.empty * 100 >= self.windows * EMPTY_PERCENT_MIN
+    }
+}
+
+/// What the archive's probes saw of some queries.
+#[derive(Debug, Default)]
+pub struct Evidence(HashMap<QueryId, Vec<Seen>>);
+
+/// What one probe saw of a query.
+#[derive(Debug)]
+struct Seen {
+    presence: Presence,
+    series: usize,
+    /// The probe's own coverage.
+    held: Vec<Coverage>,
+}
+
+impl Evidence {
+    /// Reads what probes saw of the plan's queries, in this run or an earlier one.
+    pub fn of(
+        archive: &Archive,
+        (plan, registered): (&Plan, &[Registered]),
+    ) -> Result<Self, Error> {
+        let probes = archive.probes()?;
+        let intervals: BTreeSet<_> = probes.keys().map(|(_, interval)| *interval).collect();
+        let mut evidence = HashMap::new();
+        for (query, Registered { id, .. }) in plan.queries.iter().zip(registered) {
+            let mut all = Vec::new();
+            for probe in intervals.iter().filter_map(|&interval| coarse(query, interval)) {
+                let Some(id) = probes.get(&(probe.sent.clone(), probe.interval)) else { continue };
+                all.extend(Seen::by(archive, *id, probe.interval)?);
+            }
+            if !all.is_empty() {
+                evidence.insert(*id, all);
+            }
+        }
+        Ok(Self(evidence))
+    }
+
+    /// Covers what of the plan it proves empty, and keeps how heavy queries of many series are that nobody has weighed.
+    pub fn conclude(
+        &self,
+        archive: &Archive,
+        (plan, registered): (&Plan, &[Registered]),
+    ) -> Result<Found, Error> {
+        let mut found = Found::default();
+        let mut proven = Vec::new();
+        for (planned, Registered { id, weight, .. }) in plan.stretches().iter().zip(registered) {
+            let Some(all) = self.0.get(id) else { continue };
+            if weight.is_none() {
+                all.iter().try_for_each(|seen| seen.weigh(archive, *id))?;
+            }
+            let own = archive.coverage(*id)?;
+            let mut empty = BTreeMap::new();
+            for seen in all {
+                let judged = seen.judged(archive, &own)?;
+                for window in seen.presence.empty(planned, &judged) {
+                    empty.extend(seen.object_of(window).map(|object| (window, object)));
+                }
+            }
+            found.windows += planned.len();
+            found.empty += empty.len();
+            proven.extend(empty.into_iter().map(|(window, object)| (*id, object, window)));
+        }
+        archive.cover_empty(&proven)?;
+        Ok(found)
+    }
+
+    /// Whether a probe was made over all of the windows.
+    fn covers(&self, query: QueryId, windows: &[Window]) -> bool {
+        let covers = |seen: &Seen| windows.iter().all(|&window| seen.presence.covers(window));
+        self.0.get(&query).is_some_and(|all| all.iter().any(covers))
+    }
+
+    /// Whether a probe said something else than the points (Unix milliseconds) that the query was answered in `window`: the start
+    /// (Unix seconds) of a bucket where one of both has points.
+    pub(super) fn contradiction(
+        &self,
+        query: QueryId,
+        window: Window,
+        points_ms: &dyn Fn() -> Vec<i64>,
+    ) -> Option<i64> {
+        let all = self.0.get(&query)?;
+        let points_ms = points_ms();
+        all.iter().find_map(|seen| seen.presence.contradiction(window, points_ms.iter().copied()))
+    }
+}
+
+impl Seen {
+    /// `None` when the archive holds nothing of the probe.
+    fn by(archive: &Archive, probe: QueryId, interval: Interval) -> Result<Option<Self>, Error> {
+        let held = archive.coverage(probe)?;
+        let (mut points_ms, mut series) = (Vec::new(), HashSet::new());
+        for Coverage { window, object, .. } in &held {
+            archive.rows(*object, probe, &mut |chunk| {
+                let (from, to) = (window.start().as_millisecond(), window.end().as_millisecond());
+                series.insert(chunk.tags.to_vec());
+                points_ms.extend(chunk.ts_ms.iter().filter(|&&at| from <= at && at < to));
+                Ok::<_, Error>(())
+            })?;
+        }
+        let asked: Vec<_> = held.iter().map(|held| held.window).collect();
+        let presence = Presence::new(interval, &asked, points_ms);
+        Ok((!held.is_empty()).then_some(Self { presence, series: series.len(), held }))
+    }
+
+    /// Keeps how heavy a query of so many series is, where that shapes its calls.
+    fn weigh(&self, archive: &Archive, query: QueryId) -> Result<(), Error> {
+        let bytes_per_bucket = self.series as u64 * POINT_BYTES;
+        if bytes_per_bucket < HEAVY_BYTES_PER_BUCKET {
+            return Ok(());
+        }
+        archive.weigh(&[(query, Some(bytes_per_bucket))], self.probed_at(archive)?)
+    }
+
+    fn probed_at(&self, archive: &Archive) -> Result<Timestamp, Error> {
+        let mut probed_at = Timestamp::MIN;
+        for held in &self.held {
+            probed_at = probed_at.max(archive.identity(held.object)?.1);
+        }
+        Ok(probed_at)
+    }
+
+    /// What was fetched after the probe, and so was compared with it and agreed.
+    fn judged(&self, archive: &Archive, own: &[Coverage]) -> Result<Vec<Window>, Error> {
+        let probed_at = self.probed_at(archive)?;
+        let mut judged = Vec::new();
+        for covered in own.iter().filter(|covered| covered.origin == Origin::Fetched) {
+            if archive.identity(covered.object)?.1 >= probed_at {
+                judged.push(covered.window);
+            }
+        }
+        Ok(judged)
+    }
+
+    /// The object whose answer speaks of the window's beginning.
+    fn object_of(&self, window: Window) -> Option<crate::archive::ObjectId> {
+        let holds = |held: &&Coverage| held.window.contains(window.start());
+        self.held.iter().find(holds).map(|held| held.object)
+    }
+}
+
+/// An answer contradicts a probe: points came late, or the server's coarse answers cannot be believed. What probes found empty is
+/// a gap again, and this directory is not probed any more.
+pub(super) fn disbelieve(
+    archive: &Archive,
+    query: QueryId,
+    at_s: i64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let query = archive.query(query)?.ok_or(Error::UnknownQuery { query })?;
+    let at = Timestamp::from_second(at_s).unwrap_or(now);
+    let why = format!("from {at} a probe of {} said something else than its points", query.written);
+    archive.learn(&Learnt { name: DISBELIEVED.into(), value: 0, learnt_at: now, why })?;
+    archive.forget_probes()
+}

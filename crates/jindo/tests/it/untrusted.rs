@@ -1,0 +1,117 @@
+//! Bytes from outside, within bounds: what `fuzz/` looks for without them. Mutated from what is right, so that they get far.
+
+mod properties;
+mod sample;
+
+use properties::{Forged, START_S, Value, WINDOW_S};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+const LIST: &str = "avg:system.cpu.user{host:web-1,env:$env} by {host}\n# comment\n\
+    \"sum:m{*}.as_count().rollup(sum, 60)\", abs(max:n{!a:b} / 2) + p95:o{a IN (b,c)}.fill(zero)\n";
+
+const HEADERS: &str = "600\n3600\n-5\n1.1\nmetrics_query";
+
+fn body() -> String {
+    let point = |at: i64| format!("[{}.0,{}.5e-1]", (START_S + at * 60) * 1_000, at + 1);
+    let points: Vec<String> = (0..WINDOW_S / 60).map(point).collect();
+    format!(
+        r#"{{"status":"ok","res_type":"time_series","series":[{{"metric":"m","interval":60,"query_index":0,
+        "tag_set":["a:1","b:\ud55c"],"scope":"a:1","unit":[{{"name":"byte","short_name":null}},null],
+        "length":10,"pointlist":[{}]}}],"errors":[],"error":""}}"#,
+        points.join(",")
+    )
+}
+
+/// Up to eight bytes replaced, removed or doubled.
+fn edited(bytes: &[u8], edits: &[(Index, u8, u8)]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for (at, byte, how) in edits {
+        let at = at.index(bytes.len());
+        match how % 4 {
+            0 => bytes[at] = *byte,
+            1 => bytes.insert(at, *byte),
+            2 => bytes.truncate(at.max(1)),
+            _ => {
+                let (from, to) = (at, (at + usize::from(*byte)).min(bytes.len()));
+                let part = bytes[from..to].to_vec();
+                bytes.splice(at..at, part);
+            }
+        }
+    }
+    bytes
+}
+
+fn edits() -> impl Strategy<Value = Vec<(Index, u8, u8)>> {
+    prop::collection::vec((any::<Index>(), any::<u8>(), any::<u8>()), 0..8)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn lists_and_queries(edits in edits()) {
+        let list = edited(LIST.as_bytes(), &edits);
+        properties::list_file(&list);
+        String::from_utf8_lossy(&list).lines().for_each(properties::query_text);
+    }
+
+    #[test]
+    fn lists_of_noise(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        properties::list_file(&bytes);
+        properties::response_body(&bytes);
+        properties::object_file(&bytes);
+    }
+
+    #[test]
+    fn bodies(edits in edits()) {
+        properties::response_body(&edited(body().as_bytes(), &edits));
+    }
+
+    #[test]
+    fn headers(edits in edits(), numbers in prop::collection::vec(any::<f64>(), 4)) {
+        properties::rate_headers(&String::from_utf8_lossy(&edited(HEADERS.as_bytes(), &edits)));
+        let texts: Vec<String> = numbers.iter().map(f64::to_string).collect();
+        properties::rate_headers(&texts.join("\n"));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn ledgers(cells in prop::collection::vec((any::<usize>(), any::<i64>(), any::<f64>(), "\\PC{0,40}", 0..6_u8), 1..4)) {
+        let dir = tempfile::tempdir().unwrap();
+        sample::archive(dir.path());
+        let forged: Vec<_> = cells.iter().map(|(column, integer, real, text, kind)| Forged {
+            column: *column,
+            value: match kind {
+                0 => Value::Null,
+                1 => Value::Integer(*integer),
+                2 => Value::Integer(integer % 1_000),
+                3 => Value::Real(*real),
+                4 => Value::Text(text),
+                _ => Value::Blob(text.as_bytes()),
+            },
+        }).collect();
+        properties::ledger(dir.path(), &forged);
+    }
+
+    #[test]
+    fn objects(edits in edits()) {
+        let dir = tempfile::tempdir().unwrap();
+        sample::archive(dir.path());
+        let data = dir.path().join("archive/data/start=2021-12-12");
+        let file = std::fs::read_dir(data).unwrap().next().unwrap().unwrap().path();
+        let bytes = std::fs::read(file).unwrap();
+        assert_eq!(jindo::archive::inspect(&bytes), Ok(()));
+        properties::object_file(&edited(&bytes, &edits));
+    }
+}
+
+#[test]
+fn what_is_right_is_taken() {
+    properties::response_body(body().as_bytes());
+    properties::list_file(LIST.as_bytes());
+    properties::rate_headers(HEADERS);
+}

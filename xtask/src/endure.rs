@@ -1,0 +1,375 @@
+//! What jindo survives, as one table: a whole export under kill -9, SIGSTOP and faults against an undisturbed one, and the
+//! tallies of the tests that simulate crashes and faults. Ends with an error when anything was lost.
+
+use crate::measure::{KEYS, PROXIES, build, write};
+use crate::process::{Simulator, now, rest};
+use anyhow::{Context as _, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+/// Calls that a killed run may have in flight, all of which are lost with it: `--concurrency`.
+const IN_FLIGHT_MAX: u64 = 8;
+
+/// Answers come quickly and in no order, so that a kill finds every stage busy.
+const LATENCY: &str = "0.05s-0.3s";
+
+/// A process is killed within this time of its start, or of the answer that it was allowed to wait for.
+const LIFE_MAX: Duration = Duration::from_millis(400);
+
+/// Of so many processes one is stopped and continued before it is killed.
+const STOPPED_OF: u64 = 5;
+
+/// The range begins so many days ago: long settled, and within the retention.
+const BEGINS_DAYS_AGO: i64 = 40;
+
+/// A process that hears nothing from the server is killed after so long.
+const LIFE_UNHEARD_MAX: Duration = Duration::from_secs(5);
+
+/// The tests that tell what they survive.
+const SUITES: [(&str, &str); 2] = [("jindo", "simulation"), ("jindo-cli", "faults::matrix")];
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Of the built-in list, the first so many queries
+    #[arg(long, default_value_t = 579)]
+    queries: usize,
+    #[arg(long, default_value_t = 8)]
+    days: u32,
+    /// Processes of the one export that are killed
+    #[arg(long, default_value_t = 200)]
+    kills: u64,
+    /// Faults that the simulator injects
+    #[arg(long, default_value = "5%")]
+    faults: String,
+    /// Of all that is random here
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Seeds of the simulation's servers; the tests' own number without
+    #[arg(long)]
+    seeds: Option<u64>,
+    /// Kill this binary instead of building one
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
+    /// Only the real binary: leave the simulations out
+    #[arg(long)]
+    only_kills: bool,
+}
+
+/// Kills an export again and again, compares, and prints the table.
+pub(crate) fn run(arguments: &Arguments, target: &Path) -> anyhow::Result<()> {
+    let binary = match &arguments.binary {
+        Some(binary) => binary.canonicalize().context("while looking for the binary")?,
+        None => build(target)?,
+    };
+    let campaign = Campaign::prepare(&binary, arguments, &target.join("endure"))?;
+    let mut table = String::new();
+    campaign.run(&mut table)?;
+    if !arguments.only_kills {
+        tallies(arguments, &mut table)?;
+    }
+    println!("\n{table}");
+    Ok(())
+}
+
+struct Campaign<'a> {
+    binary: &'a Path,
+    arguments: &'a Arguments,
+    place: PathBuf,
+    list: PathBuf,
+    /// The range, as days.
+    from: String,
+    until: String,
+}
+
+/// What the killing came to.
+#[derive(Debug, Default)]
+struct Killed {
+    kills: u64,
+    stops: u64,
+}
+
+impl<'a> Campaign<'a> {
+    fn prepare(binary: &'a Path, arguments: &'a Arguments, place: &Path) -> anyhow::Result<Self> {
+        if place.exists() {
+            fs::remove_dir_all(place).context("while removing the last campaign")?;
+        }
+        fs::create_dir_all(place).context("while making a place for the campaign")?;
+        let list = place.join("queries.txt");
+        let output = Command::new(binary).args(["simulate", "--list"]).output()?;
+        let text = String::from_utf8(output.stdout).context("while reading the built-in list")?;
+        let lines: Vec<_> = text.lines().take(arguments.queries).collect();
+        write(&list, &lines.join("\n"))?;
+        let from = today().checked_sub(jiff::Span::new().try_days(BEGINS_DAYS_AGO)?)?;
+        let until = from.checked_add(jiff::Span::new().try_days(arguments.days)?)?;
+        let (from, until) = (from.to_string(), until.to_string());
+        Ok(Self { binary, arguments, place: place.to_owned(), list, from, until })
+    }
+
+    fn run(&self, table: &mut String) -> anyhow::Result<()> {
+        println!(
+            "an undisturbed export of {} queries x {} days …",
+            self.arguments.queries, self.arguments.days
+        );
+        // The same seed gives both the same organisation.
+        let seed = self.arguments.seed.to_string();
+        let calm = Simulator::start(self.binary, &["--seed", &seed])?;
+        let status = self.export(&calm, "undisturbed").status()?;
+        ensure!(status.success(), "the undisturbed export ended with {status}");
+        let planned = calls(&calm)?;
+
+        println!("the same, killed {} times …", self.arguments.kills);
+        let nasty = ["--latency", LATENCY, "--faults", &self.arguments.faults, "--seed", &seed];
+        let simulator = Simulator::start(self.binary, &nasty)?;
+        let killed = self.kill(&simulator, planned)?;
+        let status = self.export(&simulator, "killed").status()?;
+        ensure!(status.success(), "the last process of the killed export ended with {status}");
+        let (made, faults) = (calls(&simulator)?, count(&simulator, "faults")?);
+        let most = planned + killed.kills * IN_FLIGHT_MAX + faults;
+        ensure!(made <= most, "{made} calls where {most} have a reason");
+        let compared = same(&self.place.join("undisturbed"), &self.place.join("killed"))?;
+        let verified = Command::new(self.binary)
+            .arg("verify")
+            .arg(self.place.join("killed"))
+            .stdout(Stdio::null())
+            .status()?;
+        ensure!(verified.success(), "verify ended with {verified}");
+
+        writeln!(table, "{:>12}  processes of one export killed with SIGKILL", killed.kills)?;
+        writeln!(
+            table,
+            "{:>12}  of them stopped and continued before (SIGSTOP, SIGCONT)",
+            killed.stops
+        )?;
+        writeln!(
+            table,
+            "{faults:>12}  faults injected by the simulator meanwhile ({})",
+            self.arguments.faults
+        )?;
+        writeln!(
+            table,
+            "{made:>12}  calls made; {planned} undisturbed, at most {most} with a reason"
+        )?;
+        writeln!(
+            table,
+            "{:>12}  files compared with the undisturbed export's, {} bytes: all the same",
+            compared.files, compared.bytes
+        )?;
+        Ok(())
+    }
+
+    /// Starts the export again and again and kills each process at a random moment. The job must not be done before the
+    /// last kill: a process may wait for no more answers than its share of the calls.
+    fn kill(&self, simulator: &Simulator, planned: u64) -> anyhow::Result<Killed> {
+        let mut random = Random(self.arguments.seed);
+        let mut killed = Killed::default();
+        let before = calls(simulator)?;
+        while killed.kills < self.arguments.kills {
+            let share = planned * killed.kills / self.arguments.kills;
+            let stored = objects(&self.place.join("killed"))?;
+            let answers = u64::from(stored <= share);
+            let life =
+                Duration::from_millis(random.below(1 + u64::try_from(LIFE_MAX.as_millis())?));
+            let mut child = self.export(simulator, "killed").spawn()?;
+            let stop = random.below(STOPPED_OF) == 0;
+            let ended = live(&mut child, &self.place.join("killed"), stored + answers, life)?;
+            if let Some(status) = ended {
+                bail!(
+                    "done after {} kills of {} ({status}); {before} calls before: take more days or fewer kills",
+                    killed.kills,
+                    self.arguments.kills
+                );
+            }
+            if stop {
+                signal(&child, Signal::STOP)?;
+                rest();
+                signal(&child, Signal::CONT)?;
+                rest();
+                killed.stops += 1;
+            }
+            child.kill()?;
+            child.wait()?;
+            killed.kills += 1;
+        }
+        Ok(killed)
+    }
+
+    fn export(&self, simulator: &Simulator, out: &str) -> Command {
+        let mut command = Command::new(self.binary);
+        command
+            .arg("export")
+            .arg(&self.list)
+            .args(["--from", &self.from, "--to", &self.until])
+            .args(["--progress", "none", "--api-url", &simulator.url, "--out"])
+            .arg(self.place.join(out))
+            .envs(KEYS)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        for proxy in PROXIES {
+            command.env_remove(proxy);
+        }
+        command
+    }
+}
+
+/// Lets a process live until so many objects are there, and `life` longer. Its status, where it ends before.
+fn live(
+    child: &mut Child,
+    out: &Path,
+    objects_wanted: u64,
+    life: Duration,
+) -> anyhow::Result<Option<ExitStatus>> {
+    let mut waited = now();
+    let mut reached = false;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if !reached && objects(out)? >= objects_wanted {
+            (reached, waited) = (true, now());
+        }
+        if waited.elapsed() >= if reached { life } else { LIFE_UNHEARD_MAX } {
+            return Ok(None);
+        }
+        rest();
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a range that the retention holds whenever this runs"
+)]
+fn today() -> jiff::civil::Date {
+    jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
+fn signal(child: &Child, signal: Signal) -> anyhow::Result<()> {
+    Ok(kill_process(Pid::from_child(child), signal)?)
+}
+
+fn calls(simulator: &Simulator) -> anyhow::Result<u64> {
+    count(simulator, "query_calls")
+}
+
+fn count(simulator: &Simulator, name: &str) -> anyhow::Result<u64> {
+    simulator.stats()?[name].as_u64().with_context(|| format!("the simulator counts no {name}"))
+}
+
+/// Objects in the archive of `out`.
+fn objects(out: &Path) -> anyhow::Result<u64> {
+    let mut files = BTreeMap::new();
+    let data = out.join("archive/data");
+    if data.exists() {
+        collect(&data, &data, &mut files)?;
+    }
+    let is_object = |name: &&String| name.ends_with(".parquet");
+    Ok(files.keys().filter(is_object).count() as u64)
+}
+
+struct Compared {
+    files: usize,
+    bytes: u64,
+}
+
+/// Compares all that users get: csv/ and the tables.
+fn same(expected: &Path, found: &Path) -> anyhow::Result<Compared> {
+    let (left, right) = (shown(expected)?, shown(found)?);
+    ensure!(left.keys().eq(right.keys()), "the exports have different files");
+    let mut bytes = 0;
+    for (name, path) in &left {
+        let (one, other) = (fs::read(path)?, fs::read(&right[name])?);
+        ensure!(one == other, "{name} differs");
+        bytes += one.len() as u64;
+    }
+    Ok(Compared { files: left.len(), bytes })
+}
+
+fn shown(out: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let mut files = BTreeMap::new();
+    collect(out, &out.join("csv"), &mut files)?;
+    for table in ["series.csv", "queries.csv", "gaps.csv"] {
+        files.insert(table.to_owned(), out.join(table));
+    }
+    Ok(files)
+}
+
+fn collect(
+    root: &Path,
+    folder: &Path,
+    files: &mut BTreeMap<String, PathBuf>,
+) -> anyhow::Result<()> {
+    for entry in
+        fs::read_dir(folder).with_context(|| format!("while listing {}", folder.display()))?
+    {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(root, &path, files)?;
+        } else {
+            let name = path.strip_prefix(root)?.to_string_lossy().into_owned();
+            files.insert(name, path);
+        }
+    }
+    Ok(())
+}
+
+/// Runs the tests that count what they survive, and adds what they tell: lines `tally: NUMBER what`.
+fn tallies(arguments: &Arguments, table: &mut String) -> anyhow::Result<()> {
+    for (package, filter) in SUITES {
+        println!("{package}: {filter} …");
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command.args(["test", "--locked", "--quiet", "--package", package, "--test", "it", filter]);
+        command.args(["--", "--nocapture"]).stderr(Stdio::inherit());
+        if let Some(seeds) = arguments.seeds {
+            command.env("SEEDS", seeds.to_string());
+        }
+        let output = command.output().context("while starting the tests")?;
+        ensure!(output.status.success(), "{package} {filter} failed: {}", output.status);
+        for tally in tallied(&String::from_utf8_lossy(&output.stdout)) {
+            let (number, what) = tally?;
+            writeln!(table, "{number:>12}  {what}")?;
+        }
+    }
+    Ok(())
+}
+
+/// `tally: NUMBER what`, of the same words added up.
+fn tallied(text: &str) -> Vec<anyhow::Result<(u64, String)>> {
+    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+    for line in text.lines().filter_map(|line| line.split_once("tally: ")) {
+        let Some((number, what)) = line.1.split_once(' ') else { continue };
+        match number.parse::<u64>() {
+            Ok(number) => *sums.entry(what.to_owned()).or_default() += number,
+            Err(error) => return vec![Err(anyhow::Error::from(error).context(line.1.to_owned()))],
+        }
+    }
+    sums.into_iter().map(|(what, number)| Ok((number, what))).collect()
+}
+
+/// Numbers that look random (a linear congruence): the campaign of a seed can be repeated.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tallies_of_the_same_words_are_added_up() {
+        let text = "running 2 tests\ntest a ... tally: 3 kills\ntally: 4 kills\ntally: 1 reset\nok";
+        let all: Vec<_> = tallied(text).into_iter().map(Result::unwrap).collect();
+        assert_eq!(all, [(7, "kills".to_owned()), (1, "reset".to_owned())]);
+        assert!(tallied("tally: many kills")[0].is_err());
+    }
+}
