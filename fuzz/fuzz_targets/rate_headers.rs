@@ -1,0 +1,8 @@
+//! Values of the rate headers, one a line.
+#![no_main]
+
+#[path = "../../crates/jindo/tests/it/untrusted/properties.rs"]
+#[expect(dead_code, reason = "each target takes one of them")]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|input: &str| properties::rate_headers(input));
