@@ -2,9 +2,8 @@
 
 use crate::args::{self, Arguments, Command};
 use crate::export::{exit_code, export};
-use crate::keys::Origin;
 use crate::screen;
-use crate::settings::Access;
+use crate::settings::{Access, Origin};
 use crate::summary;
 use anyhow::Context as _;
 use clap::Parser as _;

@@ -3,33 +3,26 @@
 use crate::args;
 use crate::asked::{Asked, Words, understand};
 use crate::contact::{self, Acquaintance};
+use crate::directory::{existing, last_words, open};
+use crate::extracting::extract_all;
+use crate::fetching::{Fetched, Run};
 use crate::keys;
-use crate::planning::{self, brief, existing, last_words};
-use crate::probing::Probe;
-use crate::progress::{Kept, Shown};
+use crate::planning::{self, brief};
 use crate::room;
+use crate::sampling::{self, Sampled};
 use crate::screen;
 use crate::settings::{Access, Environment};
-use crate::spacing::{self, Sampled};
 use crate::summary::{self, Told};
 use crate::words::{CONTINUES, Failed, Usage, broken_off};
 use anyhow::Context as _;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use jindo::archive::{Archive, Holder, Journal, Line, QueryId, Registered, Request, Role, Spaced};
-use jindo::clock::{Clock, entropy};
-use jindo::extract::{self, Directory, Which};
+use jindo::archive::{Archive, Journal, Line, Request, Spaced};
+use jindo::clock::Clock;
+use jindo::extract;
 use jindo::plan::{Limits, Plan};
 use jindo::request::Client;
-use jindo::run::{
-    Breakage, Doors, End, Evidence, Keeping, Mission, Outcome, RunLog, Settings, as_registered,
-    closed, closed_without_probes, drive, learnt_limits,
-};
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Queries whose files are made between two looks for an interruption: a second's work, and one sync.
-const QUERIES_AT_A_TIME: usize = 16;
+use jindo::run::{End, Outcome, closed, closed_without_probes, learnt_limits};
+use std::sync::atomic::AtomicBool;
 
 /// `jindo export`: again = continue.
 pub(crate) fn run(
@@ -78,7 +71,7 @@ pub(crate) fn export(
     let asked = &first.spaced(spaced)?;
     let is_asked = end.is_none();
     let Fetched { plan, mut outcome, promise } = if let Some(end) = end {
-        Fetched { plan, outcome: Outcome { end, calls: 0, points: 0 }, promise: None }
+        Fetched::without_calls(plan, end)
     } else {
         archive.register(&request(asked)?)?;
         let run = Run { asked, spent, ..run };
@@ -125,7 +118,7 @@ fn prepare(command: &args::Export, now: Timestamp) -> anyhow::Result<Prepared> {
     let spaced = known.map(Archive::spaced).transpose()?.unwrap_or_default();
     let words = Words::new(&command.wanted, last)?;
     let asked = understand(words, spaced, command.pace.settle, now)?;
-    let spaced = spacing::by_samples(&asked, known, command.pace.look_back, now)?;
+    let spaced = sampling::by_samples(&asked, known, command.pace.look_back, now)?;
     let asked = asked.spaced(spaced.clone())?;
     let limits = known.map(learnt_limits).transpose()?.unwrap_or(Limits::ASSUMED);
     let held = if command.emptiness.recheck_probed { closed_without_probes } else { closed };
@@ -192,16 +185,6 @@ fn connect(access: &dyn Fn() -> anyhow::Result<Access>) -> anyhow::Result<(Clien
     Ok((client, access))
 }
 
-/// Takes the directory for writing; opening and recovering are one path.
-pub(crate) fn open(dir: &Path, clock: &dyn Clock) -> anyhow::Result<Archive> {
-    Ok(Archive::open(dir, &holder(clock))?)
-}
-
-/// This process, for whoever finds the directory in use.
-pub(crate) fn holder(clock: &dyn Clock) -> Holder {
-    Holder { pid: std::process::id(), host: crate::settings::machine(), since: clock.now() }
-}
-
 /// Learns whose organisation the keys open, and refuses to mix two in one directory.
 fn bind(
     client: &Client,
@@ -243,195 +226,6 @@ fn shown(asked: &Asked) -> anyhow::Result<extract::Shown> {
         timezone: zone_name(asked)?,
         names: extract::Names::LAYOUT,
     })
-}
-
-/// Brings all files and tables up to date. `None`: interrupted before it was done; the next run does what is left.
-pub(crate) fn extract_all(
-    archive: &Archive,
-    dir: &Path,
-    shown: &extract::Shown,
-    interrupted: &AtomicBool,
-) -> anyhow::Result<Option<extract::Summary>> {
-    let disk = Directory::of_archive(dir);
-    let all: Vec<_> = archive.queries()?.iter().map(|query| query.id).collect();
-    extract_queries(archive, &disk, &all, shown, interrupted)?;
-    if interrupted.load(Ordering::Relaxed) {
-        return Ok(None);
-    }
-    Ok(Some(extract::tables(archive, &disk, shown)?))
-}
-
-/// Some queries at a time, so that an interruption is heeded within its 5 s.
-fn extract_queries(
-    archive: &Archive,
-    disk: &Directory,
-    queries: &[QueryId],
-    shown: &extract::Shown,
-    interrupted: &AtomicBool,
-) -> Result<(), extract::Error> {
-    for some in queries.chunks(QUERIES_AT_A_TIME) {
-        if interrupted.load(Ordering::Relaxed) {
-            break;
-        }
-        extract::update(archive, disk, some, shown, Which::Outdated)?;
-    }
-    Ok(())
-}
-
-/// What was asked of the server in the end, and what came of it.
-struct Fetched {
-    plan: Plan,
-    outcome: Outcome,
-    promise: Option<Kept>,
-}
-
-/// What the calls of an export need, those of its probes too.
-pub(crate) struct Run<'a> {
-    pub(crate) command: &'a args::Export,
-    pub(crate) asked: &'a Asked,
-    pub(crate) archive: &'a Archive,
-    shown: &'a extract::Shown,
-    started: Timestamp,
-    pub(crate) clock: &'a dyn Clock,
-    interrupted: &'a AtomicBool,
-    /// In which the time of day is told at which the run will be done.
-    zone: TimeZone,
-    /// Calls that were made before the first of its own.
-    spent: u64,
-}
-
-impl Run<'_> {
-    /// Probes where that is wanted, and fetches; both only with a client: without one there is nothing to ask.
-    fn go(&self, client: Option<&Client>) -> anyhow::Result<Fetched> {
-        let done = |plan, calls| Fetched {
-            plan,
-            outcome: Outcome { end: End::Done, calls, points: 0 },
-            promise: None,
-        };
-        self.doubt_empty()?;
-        let (mut plan, mut registered) = self.planned()?;
-        let Some(client) = client.filter(|_| plan.calls() > 0) else { return Ok(done(plan, 0)) };
-        let mut probe = Probe::default();
-        if self.heeds_probes()? {
-            probe = self.probe(client)?;
-            (plan, registered) = self.planned()?;
-        }
-        if let Some(end) = probe.end {
-            let outcome = Outcome { end, calls: probe.calls, points: 0 };
-            return Ok(Fetched { plan, outcome, promise: None });
-        }
-        if plan.calls() == 0 {
-            return Ok(done(plan, probe.calls));
-        }
-        let before = self.doubts()?;
-        let fetched = self.fetch(client, (plan, registered), probe.calls)?;
-        self.doubt_empty()?;
-        let (rest, registered) = self.planned()?;
-        if fetched.outcome.end == End::Done && rest.calls() > 0 && self.doubts()? != before {
-            // What a probe had left out, or what came back empty beyond a cap, is a gap again.
-            let Outcome { calls, points, .. } = fetched.outcome;
-            let mut again = self.fetch(client, (rest, registered), calls)?;
-            again.outcome.points += points;
-            return Ok(again);
-        }
-        Ok(fetched)
-    }
-
-    /// Samples look like probes: in a directory that has some, nothing is left out on their word unless somebody asked for probes.
-    fn heeds_probes(&self) -> anyhow::Result<bool> {
-        let asked = self.command.emptiness.probe || self.archive.totals()?.probed_s > 0;
-        let sampled = self.asked.words.is_auto() || !self.archive.spaced()?.is_empty();
-        Ok(asked || (!sampled && !self.archive.probes()?.is_empty()))
-    }
-
-    /// The plan as the ledger sees it, and its queries as it numbers them.
-    pub(crate) fn planned(&self) -> anyhow::Result<(Plan, Vec<Registered>)> {
-        let registered: Vec<_> =
-            self.archive.queries()?.into_iter().filter(|query| query.position.is_some()).collect();
-        let coverage = self.archive.coverage_all()?;
-        let covered: Vec<_> = registered
-            .iter()
-            .map(|query| closed(coverage.get(&query.id).map_or(&[], Vec::as_slice)))
-            .collect();
-        let queries = registered.iter().map(as_registered).collect();
-        let limits = learnt_limits(self.archive)?;
-        let plan = Plan::new(self.asked.range, queries, &covered, limits, self.clock.now());
-        Ok((plan, registered))
-    }
-
-    fn fetch(
-        &self,
-        client: &Client,
-        (plan, registered): (Plan, Vec<Registered>),
-        calls_before: u64,
-    ) -> anyhow::Result<Fetched> {
-        let given_up = |query: &Registered| query.given_up.is_some();
-        let mission = Mission {
-            plan: &plan,
-            ids: registered.iter().map(|query| query.id).collect(),
-            given_up: (0..registered.len()).filter(|&index| given_up(&registered[index])).collect(),
-            look_back: self.command.pace.look_back,
-            role: Role::Wanted,
-        };
-        let evidence = if self.heeds_probes()? {
-            Evidence::of(self.archive, (&plan, &registered))?
-        } else {
-            Evidence::default()
-        };
-        let settings = self.settings(calls_before)?;
-        let (mut outcome, promise) = self.make(client, mission, &evidence, settings)?;
-        outcome.calls += calls_before;
-        Ok(Fetched { plan, outcome, promise })
-    }
-
-    /// Makes the calls of a mission, with everything that they touch.
-    pub(crate) fn make(
-        &self,
-        client: &Client,
-        mission: Mission<'_>,
-        evidence: &Evidence,
-        settings: Settings,
-    ) -> anyhow::Result<(Outcome, Option<Kept>)> {
-        let now = self.clock.now();
-        let args::Export { progress, pace, .. } = self.command;
-        let mut report = Shown::new(*progress, pace.concurrency, now, self.zone.clone());
-        let disk = Directory::of_archive(&self.command.out);
-        let extract = |queries: &[QueryId]| {
-            extract_queries(self.archive, &disk, queries, self.shown, self.interrupted)
-                .map_err(Breakage::new)
-        };
-        let doors = Doors {
-            archive: self.archive,
-            client,
-            clock: self.clock,
-            log: RunLog::create(&self.command.out, self.started)
-                .context("while creating the run's log")?,
-            report: &mut report,
-            keeping: Keeping::Store(evidence),
-            interrupted: self.interrupted,
-            extract: &extract,
-        };
-        let outcome = drive(doors, mission, settings).context("while fetching")?;
-        let promise = report.done(&outcome, self.clock.now());
-        Ok((outcome, promise))
-    }
-
-    /// `calls_before` were made in this run already.
-    pub(crate) fn settings(&self, calls_before: u64) -> anyhow::Result<Settings> {
-        Ok(Settings {
-            concurrency: usize::from(self.command.pace.concurrency),
-            reserve: self.command.pace.reserve,
-            pace: self.command.pace.limit,
-            calls_max: self
-                .command
-                .pace
-                .max_calls
-                .map(|most| most.saturating_sub(self.spent + calls_before)),
-            give_up_after: self.command.pace.give_up_after,
-            limits: learnt_limits(self.archive)?,
-            seed: entropy(),
-        })
-    }
 }
 
 /// Keys that are refused from the start, or an address without an API, end with a sentence that says which.

@@ -1,14 +1,18 @@
 //! `jindo extract`: the files once more from the archive. Makes no call and needs no keys.
 
 use crate::args;
-use crate::export::{extract_all, holder};
+use crate::directory::holder;
 use crate::moment;
 use crate::screen;
 use crate::words::{Usage, count, counted};
-use jindo::archive::{Archive, Error};
+use jindo::archive::{Archive, Error, QueryId};
 use jindo::clock::Clock;
-use jindo::extract::{self, Directory, Shown};
-use std::sync::atomic::AtomicBool;
+use jindo::extract::{self, Directory, Shown, Which};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Queries whose files are made between two looks for an interruption: a second's work, and one sync.
+const QUERIES_AT_A_TIME: usize = 16;
 
 pub(crate) fn run(
     command: &args::Extract,
@@ -42,6 +46,39 @@ pub(crate) fn run(
         count(summary.points),
     ))?;
     Ok(0)
+}
+
+/// Brings all files and tables up to date. `None`: interrupted before it was done; the next run does what is left.
+pub(crate) fn extract_all(
+    archive: &Archive,
+    dir: &Path,
+    shown: &extract::Shown,
+    interrupted: &AtomicBool,
+) -> anyhow::Result<Option<extract::Summary>> {
+    let disk = Directory::of_archive(dir);
+    let all: Vec<_> = archive.queries()?.iter().map(|query| query.id).collect();
+    extract_queries(archive, &disk, &all, shown, interrupted)?;
+    if interrupted.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    Ok(Some(extract::tables(archive, &disk, shown)?))
+}
+
+/// Some queries at a time, so that an interruption is heeded within its 5 s.
+pub(crate) fn extract_queries(
+    archive: &Archive,
+    disk: &Directory,
+    queries: &[QueryId],
+    shown: &extract::Shown,
+    interrupted: &AtomicBool,
+) -> Result<(), extract::Error> {
+    for some in queries.chunks(QUERIES_AT_A_TIME) {
+        if interrupted.load(Ordering::Relaxed) {
+            break;
+        }
+        extract::update(archive, disk, some, shown, Which::Outdated)?;
+    }
+    Ok(())
 }
 
 /// The zone asked for, else that of the directory's last request.

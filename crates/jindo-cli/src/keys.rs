@@ -4,13 +4,12 @@
 //! stands there, and never the command, in which keys may be written out.
 
 use crate::args::Where;
-use crate::settings::{Environment, Given};
+use crate::settings::{Environment, Given, Origin};
 use crate::words::Usage;
 use jindo::secret::Secret;
-use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -23,27 +22,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Looks before a key command is ended: a minute, in which a person finds the password of a password store.
 const LOOKS_MAX: u32 = 3_000;
-
-/// Where the keys came from. Shown behind their names where something is wrong with them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Origin {
-    Environment,
-    File(PathBuf),
-    Command,
-    /// The demo's own, which nobody gave.
-    BuiltIn,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Environment => f.write_str("in the environment"),
-            Self::File(path) => write!(f, "in {}", path.display()),
-            Self::Command => f.write_str("from --key-command"),
-            Self::BuiltIn => f.write_str("of the simulated organisation"),
-        }
-    }
-}
 
 /// What the command line's source gives, else the environment. A source gives both keys or none: two halves from two
 /// places may belong to two organisations. Its `DD_SITE` counts before the environment's, since keys go with their site.

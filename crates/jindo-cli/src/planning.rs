@@ -2,6 +2,7 @@
 
 use crate::args;
 use crate::asked::{Asked, Words, understand};
+use crate::directory::{existing, last_words};
 use crate::moment::{self, length_in_words};
 use crate::room;
 use crate::screen;
@@ -47,23 +48,6 @@ pub(crate) fn run(command: &args::Plan, clock: &dyn Clock) -> anyhow::Result<u8>
     };
     screen::answer(&text)?;
     Ok(0)
-}
-
-/// The archive in `dir`, when there is one.
-pub(crate) fn existing(dir: &Path) -> anyhow::Result<Option<Archive>> {
-    match Archive::read(dir) {
-        Ok(archive) => Ok(Some(archive)),
-        Err(jindo::archive::Error::Absent { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// The words of the directory's last request.
-pub(crate) fn last_words(archive: Option<&Archive>) -> anyhow::Result<Option<Words>> {
-    let Some(request) = archive.map(Archive::request).transpose()?.flatten() else {
-        return Ok(None);
-    };
-    Ok(serde_json::from_str(&request.arguments).ok())
 }
 
 /// Wanted minus what the archive covers for good: what is `held` of a query's coverage.

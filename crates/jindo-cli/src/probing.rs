@@ -1,28 +1,58 @@
 //! `--probe`: asks coarsely where there is data at all, so that empty windows are not fetched.
 
 use crate::args::ProgressStyle;
-use crate::export::Run;
+use crate::fetching::{Fetched, Run};
 use crate::screen;
 use crate::words::{count, counted};
-use jindo::plan::Limits;
+use jindo::archive::Registered;
+use jindo::plan::{Limits, Plan};
 use jindo::request::Client;
-use jindo::run::{DISBELIEVED, End, Evidence, Found, Mission, Outcome, Survey, learnt_limits};
+use jindo::run::{DISBELIEVED, End, Evidence, Found, Mission, Survey, learnt_limits};
 
 /// A probe may take so many calls beyond twice those planned before it is left: retries, and learning a limit.
 const CALLS_SPARE: u64 = 8;
 
 /// What probing came to.
 #[derive(Debug, Default)]
-pub(crate) struct Probe {
-    pub(crate) calls: u64,
+struct Probe {
+    calls: u64,
     /// Why the run is over, when it is.
-    pub(crate) end: Option<End>,
+    end: Option<End>,
 }
 
 impl Run<'_> {
+    /// Probes where that is wanted, and fetches; both only with a client: without one there is nothing to ask.
+    pub(crate) fn go(&self, client: Option<&Client>) -> anyhow::Result<Fetched> {
+        self.doubt_empty()?;
+        let (mut plan, mut registered) = self.planned()?;
+        let Some(client) = client.filter(|_| plan.calls() > 0) else {
+            return Ok(Fetched::without_calls(plan, End::Done));
+        };
+        let mut probe = Probe::default();
+        if self.heeds_probes()? {
+            probe = self.probe(client)?;
+            (plan, registered) = self.planned()?;
+        }
+        let mut fetched = Fetched::without_calls(plan.clone(), probe.end.unwrap_or(End::Done));
+        fetched.outcome.calls = probe.calls;
+        let mut before = None;
+        // What a probe had left out, or what came back empty beyond a cap, is a gap again: as long as something was learnt.
+        while fetched.outcome.end == End::Done && plan.calls() > 0 && before != Some(self.doubts()?)
+        {
+            before = Some(self.doubts()?);
+            let evidence = self.evidence((&plan, &registered))?;
+            let so_far = fetched.outcome;
+            fetched = self.fetch(client, (plan, registered), &evidence, so_far.calls)?;
+            fetched.outcome.points += so_far.points;
+            self.doubt_empty()?;
+            (plan, registered) = self.planned()?;
+        }
+        Ok(fetched)
+    }
+
     /// Takes in what earlier probes saw, and with `--probe` asks: the first batches, and the others where that pays. What is
     /// found empty is covered from then on.
-    pub(crate) fn probe(&self, client: &Client) -> anyhow::Result<Probe> {
+    fn probe(&self, client: &Client) -> anyhow::Result<Probe> {
         let mut probe = Probe::default();
         let mut known = self.conclude()?.left();
         if !self.command.emptiness.probe {
@@ -57,14 +87,30 @@ impl Run<'_> {
         Ok(probe)
     }
 
+    /// Samples look like probes: in a directory that has some, nothing is left out on their word unless somebody asked for probes.
+    fn heeds_probes(&self) -> anyhow::Result<bool> {
+        let asked = self.command.emptiness.probe || self.archive.totals()?.probed_s > 0;
+        let sampled = self.asked.words.is_auto() || !self.archive.spaced()?.is_empty();
+        Ok(asked || (!sampled && !self.archive.probes()?.is_empty()))
+    }
+
+    /// What probes said of what is planned; nothing where nobody relies on them.
+    fn evidence(&self, (plan, registered): (&Plan, &[Registered])) -> anyhow::Result<Evidence> {
+        if self.heeds_probes()? {
+            Ok(Evidence::of(self.archive, (plan, registered))?)
+        } else {
+            Ok(Evidence::default())
+        }
+    }
+
     /// What opens again what was held: the points per series that the server serves, and whether an answer contradicted a probe.
-    pub(crate) fn doubts(&self) -> anyhow::Result<(u32, bool)> {
+    fn doubts(&self) -> anyhow::Result<(u32, bool)> {
         let disbelieved = self.archive.learnt()?.iter().any(|learnt| learnt.name == DISBELIEVED);
         Ok((learnt_limits(self.archive)?.points, disbelieved))
     }
 
     /// What came back empty while a cap was learnt may have been kept after it.
-    pub(crate) fn doubt_empty(&self) -> anyhow::Result<()> {
+    fn doubt_empty(&self) -> anyhow::Result<()> {
         let points = learnt_limits(self.archive)?.points;
         if points < Limits::ASSUMED.points {
             self.archive.doubt_empty(points)?;
@@ -84,33 +130,6 @@ impl Run<'_> {
         probe.calls += calls;
         probe.end = end;
         Ok(())
-    }
-
-    /// Makes calls that go ahead of the export: at most so many, and with those made before no more than the user allows. Their
-    /// number, and why the run is over, when it is: not where their own bound is reached.
-    pub(crate) fn ask_ahead(
-        &self,
-        client: &Client,
-        mission: Mission<'_>,
-        most: Option<u64>,
-        calls_before: u64,
-    ) -> anyhow::Result<(u64, Option<End>)> {
-        let mut settings = self.settings(calls_before)?;
-        let users = settings.calls_max;
-        settings.calls_max = [users, most].into_iter().flatten().min();
-        let (Outcome { end, calls, .. }, _) =
-            self.make(client, mission, &Evidence::default(), settings)?;
-        let end = match end {
-            End::Done => None,
-            End::OutOfCalls if users.is_none_or(|most| calls < most) => None,
-            End::OutOfCalls
-            | End::Interrupted
-            | End::Forbidden { .. }
-            | End::Astray { .. }
-            | End::Failed { .. }
-            | End::Broke { .. } => Some(end),
-        };
-        Ok((calls, end))
     }
 
     fn say(&self, words: &str) {

@@ -3,7 +3,7 @@
 
 use crate::args::{ProgressStyle, Verify};
 use crate::contact::{self, Acquaintance};
-use crate::export::open;
+use crate::directory::open;
 use crate::keys;
 use crate::progress::Shown;
 use crate::screen;

@@ -2,13 +2,14 @@
 //! their source, they go to the client alone.
 
 use crate::args::Where;
-use crate::keys::Origin;
 use crate::screen;
 use crate::words::Usage;
 use anyhow::Context as _;
 use jiff::SignedDuration;
 use jindo::request::{Endpoint, Keys};
 use jindo::secret::Secret;
+use std::fmt;
+use std::path::PathBuf;
 
 /// The site of Datadog's first region.
 const SITE_DEFAULT: &str = "datadoghq.com";
@@ -22,6 +23,27 @@ pub(crate) struct Access {
     pub(crate) keys: Keys,
     /// For words about the keys.
     pub(crate) origin: Origin,
+}
+
+/// Where the keys came from. Shown behind their names where something is wrong with them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Environment,
+    File(PathBuf),
+    Command,
+    /// The demo's own, which nobody gave.
+    BuiltIn,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment => f.write_str("in the environment"),
+            Self::File(path) => write!(f, "in {}", path.display()),
+            Self::Command => f.write_str("from --key-command"),
+            Self::BuiltIn => f.write_str("of the simulated organisation"),
+        }
+    }
 }
 
 /// What the environment says.

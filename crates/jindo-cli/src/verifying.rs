@@ -2,7 +2,7 @@
 //! be mended without a call. With `--refetch` a sample is compared with the server; that is `rechecking`'s.
 
 use crate::args;
-use crate::export::{holder, open};
+use crate::directory::{holder, open};
 use crate::extracting::shown;
 use crate::rechecking::{self, Again, INTERRUPTED};
 use crate::screen;

@@ -1,0 +1,33 @@
+//! The directory of an export: opened for reading or for writing, and what it was last asked for.
+
+use crate::asked::Words;
+use jindo::archive::{Archive, Holder};
+use jindo::clock::Clock;
+use std::path::Path;
+
+/// The archive in `dir`, when there is one.
+pub(crate) fn existing(dir: &Path) -> anyhow::Result<Option<Archive>> {
+    match Archive::read(dir) {
+        Ok(archive) => Ok(Some(archive)),
+        Err(jindo::archive::Error::Absent { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The words of the directory's last request.
+pub(crate) fn last_words(archive: Option<&Archive>) -> anyhow::Result<Option<Words>> {
+    let Some(request) = archive.map(Archive::request).transpose()?.flatten() else {
+        return Ok(None);
+    };
+    Ok(serde_json::from_str(&request.arguments).ok())
+}
+
+/// Takes the directory for writing; opening and recovering are one path.
+pub(crate) fn open(dir: &Path, clock: &dyn Clock) -> anyhow::Result<Archive> {
+    Ok(Archive::open(dir, &holder(clock))?)
+}
+
+/// This process, for whoever finds the directory in use.
+pub(crate) fn holder(clock: &dyn Clock) -> Holder {
+    Holder { pid: std::process::id(), host: crate::settings::machine(), since: clock.now() }
+}

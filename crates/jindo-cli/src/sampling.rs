@@ -1,0 +1,81 @@
+//! `--resolution auto`: samples the queries whose spacing is not known yet.
+
+use crate::args::ProgressStyle;
+use crate::asked::Asked;
+use crate::fetching::Run;
+use crate::screen;
+use crate::words::counted;
+use jiff::{SignedDuration, Timestamp};
+use jindo::archive::{Archive, Spaced};
+use jindo::plan::Search;
+use jindo::request::Client;
+use jindo::run::{End, Sampling, Told, learnt_limits};
+
+/// Looks from the newest points outward, at most: five for a query that was active long ago, as many again where the server does not
+/// offer what was asked first, and some for calls that were lost.
+const TURNS_MAX: usize = 12;
+
+/// Trials that may be lost to a server that fails.
+const TRIALS_MAX: usize = 3;
+
+/// What sampling came to.
+#[derive(Debug, Default)]
+pub(crate) struct Sampled {
+    pub(crate) calls: u64,
+    pub(crate) spaced: Vec<Spaced>,
+    /// Why the run is over, when it is.
+    pub(crate) end: Option<End>,
+}
+
+/// What the archive's samples show without a call: of a run that was killed, or whose ledger was lost.
+pub(crate) fn by_samples(
+    asked: &Asked,
+    archive: Option<&Archive>,
+    look_back: SignedDuration,
+    now: Timestamp,
+) -> anyhow::Result<Vec<Spaced>> {
+    let Some(archive) = archive.filter(|_| !asked.list.unspaced.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let search = Search::through(asked.range, now - look_back, now);
+    let sampling = Sampling::read(archive, &asked.list.unspaced, search)?;
+    Ok(sampling.spaced(Told::Settled, asked.words.resolution()?, now))
+}
+
+impl Run<'_> {
+    /// Samples the queries whose spacing is not known, and keeps what is found. Nothing where all are known.
+    pub(crate) fn sample(&self, client: Option<&Client>) -> anyhow::Result<Sampled> {
+        let mut sampled = Sampled::default();
+        let queries = &self.asked.list.unspaced;
+        let Some(client) = client.filter(|_| !queries.is_empty()) else { return Ok(sampled) };
+        if !matches!(self.command.progress, ProgressStyle::None | ProgressStyle::Json) {
+            let queries = counted(queries.len() as u64, "query", "queries");
+            screen::remark(&format!("sampling {queries}: how far apart do their points lie?\n"));
+        }
+        let now = self.clock.now();
+        let look_back = self.command.pace.look_back;
+        let search = Search::through(self.asked.range, now - look_back, now);
+        for turn in 0..TURNS_MAX {
+            let known = Sampling::read(self.archive, queries, search)?;
+            let limits = learnt_limits(self.archive)?;
+            let rounds = known.rounds(self.archive, limits, (look_back, now))?;
+            if rounds.is_empty() {
+                break;
+            }
+            for round in &rounds {
+                let trial = round.calls_max.filter(|_| turn < TRIALS_MAX);
+                let before = sampled.calls;
+                let (calls, end) = self.ask_ahead(client, round.mission(), trial, before)?;
+                sampled.calls += calls;
+                if end.is_some() {
+                    return Ok(Sampled { end, ..sampled });
+                }
+            }
+        }
+        let known = Sampling::read(self.archive, queries, search)?;
+        let default = self.asked.words.resolution()?;
+        sampled.spaced = known.spaced(Told::All, default, self.clock.now());
+        self.archive.space(&sampled.spaced)?;
+        Ok(sampled)
+    }
+}
