@@ -290,6 +290,16 @@ pub enum ProgressStyle {
     None,
 }
 
+impl ProgressStyle {
+    /// Whether people read along.
+    pub(crate) fn is_talkative(self) -> bool {
+        match self {
+            Self::Auto | Self::Bar | Self::Plain => true,
+            Self::Json | Self::None => false,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct Status {
     /// Directory of an export

@@ -5,7 +5,7 @@ use crate::asked::{Asked, Words, understand};
 use crate::contact::{self, Acquaintance};
 use crate::directory::{existing, last_words, open};
 use crate::extracting::extract_all;
-use crate::fetching::{Fetched, Run};
+use crate::fetching::Run;
 use crate::keys;
 use crate::planning::{self, brief};
 use crate::room;
@@ -16,12 +16,12 @@ use crate::summary::{self, Told};
 use crate::words::{CONTINUES, Failed, Usage, broken_off};
 use anyhow::Context as _;
 use jiff::Timestamp;
-use jindo::archive::{Archive, Journal, Line, Request, Spaced};
+use jindo::archive::{Archive, Aside, Journal, Line, Request, Spaced};
 use jindo::clock::Clock;
 use jindo::extract;
 use jindo::plan::{Limits, Plan};
 use jindo::request::Client;
-use jindo::run::{End, Outcome, closed, closed_without_probes, learnt_limits};
+use jindo::run::{Course, End, Outcome, Probing, closed, closed_without_probes};
 use std::sync::atomic::AtomicBool;
 
 /// `jindo export`: again = continue.
@@ -64,25 +64,36 @@ pub(crate) fn export(
     forget(&archive, command, &first)?;
     archive.space(&spaced)?;
     let (archive, shown, zone) = (&archive, &shown(&first)?, first.zone_of_clocks());
-    let (asked, spent) = (&first, 0);
-    let run = Run { command, asked, archive, shown, started, clock, interrupted, zone, spent };
-    let server = client.as_ref().map(|(client, _)| client);
-    let Sampled { calls: spent, spaced, end } = run.sample(server)?;
+    let mut run = Run {
+        command,
+        asked: &first,
+        archive,
+        client: client.as_ref().map(|(client, _)| client),
+        shown,
+        started,
+        clock,
+        interrupted,
+        zone,
+        calls: 0,
+        promise: None,
+    };
+    let Sampled { spaced, end } = run.sample()?;
     let asked = &first.spaced(spaced)?;
     let is_asked = end.is_none();
-    let Fetched { plan, mut outcome, promise } = if let Some(end) = end {
-        Fetched::without_calls(plan, end)
+    let (plan, mut outcome) = if let Some(end) = end {
+        (plan, Outcome { end, calls: 0, points: 0 })
     } else {
         archive.register(&request(asked)?)?;
-        let run = Run { asked, spent, ..run };
+        let course = course(archive, asked, command);
         if unsampled {
-            let (plan, _) = run.planned()?;
+            let plan = course.planned(clock.now())?.plan;
             say_plan(asked, &plan, command, started);
             room::check(&plan, command)?;
         }
-        run.go(server)?
+        course.run(&mut run)?
     };
-    outcome.calls += spent;
+    let promise = run.promise;
+    outcome.calls = run.calls;
     if let Some(((client, access), known)) = client.as_ref().zip(known) {
         check_access(&outcome, client, access, known)?;
     }
@@ -103,6 +114,12 @@ pub(crate) fn export(
     })
 }
 
+fn course<'a>(archive: &'a Archive, asked: &Asked, command: &args::Export) -> Course<'a> {
+    let probing = if command.emptiness.probe { Probing::First } else { Probing::Never };
+    let (range, look_back) = (asked.range, command.pace.look_back);
+    Course { archive, range, probing, look_back, assumed: Limits::ASSUMED }
+}
+
 /// What is known before anything is asked or written.
 struct Prepared {
     asked: Asked,
@@ -120,7 +137,7 @@ fn prepare(command: &args::Export, now: Timestamp) -> anyhow::Result<Prepared> {
     let asked = understand(words, spaced, command.pace.settle, now)?;
     let spaced = sampling::by_samples(&asked, known, command.pace.look_back, now)?;
     let asked = asked.spaced(spaced.clone())?;
-    let limits = known.map(learnt_limits).transpose()?.unwrap_or(Limits::ASSUMED);
+    let limits = known.map(planning::limits).transpose()?.unwrap_or(Limits::ASSUMED);
     let held = if command.emptiness.recheck_probed { closed_without_probes } else { closed };
     let plan = planning::plan(&asked, before.as_ref(), held, limits, now)?;
     Ok(Prepared { asked, spaced, plan })
@@ -131,14 +148,18 @@ fn forget(archive: &Archive, command: &args::Export, asked: &Asked) -> anyhow::R
     if command.forget {
         archive.forget()?;
     }
-    if command.emptiness.recheck_probed || (command.forget && asked.words.is_auto()) {
-        archive.forget_probes()?;
+    let samples_anew = command.forget && asked.words.is_auto();
+    if command.emptiness.recheck_probed || samples_anew {
+        archive.forget_answers(Aside::Probes)?;
+    }
+    if samples_anew {
+        archive.forget_answers(Aside::Samples)?;
     }
     Ok(())
 }
 
 fn say_plan(asked: &Asked, plan: &Plan, command: &args::Export, now: Timestamp) {
-    if !is_talkative(command) {
+    if !command.progress.is_talkative() {
         return;
     }
     for note in &asked.list.notes {
@@ -156,21 +177,12 @@ fn say_plan(asked: &Asked, plan: &Plan, command: &args::Export, now: Timestamp) 
 /// Where the directory lies is said when it makes the ledger slower.
 fn say_journal(archive: &Archive, command: &args::Export) {
     if let Journal::Rollback(place) = archive.journal()
-        && is_talkative(command)
+        && command.progress.is_talkative()
     {
         screen::remark(&format!(
             "{} lies on {place}: its ledger is kept by a slower journal, safe there\n",
             command.out.display()
         ));
-    }
-}
-
-/// Whether people read along.
-fn is_talkative(command: &args::Export) -> bool {
-    use args::ProgressStyle::{Auto, Bar, Json, None, Plain};
-    match command.progress {
-        Auto | Bar | Plain => true,
-        Json | None => false,
     }
 }
 

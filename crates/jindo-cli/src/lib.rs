@@ -11,7 +11,6 @@ mod fetching;
 mod keys;
 mod moment;
 mod planning;
-mod probing;
 mod progress;
 mod rechecking;
 mod room;

@@ -39,7 +39,7 @@ pub(crate) fn run(command: &args::Plan, clock: &dyn Clock) -> anyhow::Result<u8>
     let words = Words::new(&command.wanted, last_words(archive.as_ref())?)?;
     let spaced = archive.as_ref().map(Archive::spaced).transpose()?.unwrap_or_default();
     let asked = understand(words, spaced, command.settle, now)?;
-    let limits = archive.as_ref().map(learnt_limits).transpose()?.unwrap_or(Limits::ASSUMED);
+    let limits = archive.as_ref().map(self::limits).transpose()?.unwrap_or(Limits::ASSUMED);
     let plan = plan(&asked, archive.as_ref(), closed, limits, now)?;
     let text = if command.json {
         json(&asked, &plan, command.limit)?
@@ -48,6 +48,11 @@ pub(crate) fn run(command: &args::Plan, clock: &dyn Clock) -> anyhow::Result<u8>
     };
     screen::answer(&text)?;
     Ok(0)
+}
+
+/// As the archive's runs learnt them.
+pub(crate) fn limits(archive: &Archive) -> Result<Limits, jindo::archive::Error> {
+    learnt_limits(archive, Limits::ASSUMED)
 }
 
 /// Wanted minus what the archive covers for good: what is `held` of a query's coverage.

@@ -5,6 +5,7 @@ use crate::args::{ProgressStyle, Verify};
 use crate::contact::{self, Acquaintance};
 use crate::directory::open;
 use crate::keys;
+use crate::planning::limits;
 use crate::progress::Shown;
 use crate::screen;
 use crate::settings::{Access, Environment};
@@ -17,7 +18,7 @@ use jindo::clock::{Clock, entropy};
 use jindo::request::Client;
 use jindo::run::{
     Difference, Doors, End, Keeping, Kind, Outcome, Portion, Recheck, Rechecked, RunLog, Settings,
-    drive, learnt_limits,
+    drive,
 };
 use serde::Serialize;
 use std::path::Path;
@@ -169,7 +170,7 @@ impl<'a> Again<'a> {
             pace: again.limit,
             calls_max: None,
             give_up_after: again.give_up_after,
-            limits: learnt_limits(archive)?,
+            limits: limits(archive)?,
             seed: entropy(),
         };
         let started = clock.now();
@@ -181,7 +182,7 @@ impl<'a> Again<'a> {
             archive,
             client: &client,
             clock,
-            log: log(RunLog::create(&self.command.dir, started))?,
+            log: log(RunLog::create(&self.command.dir, started, 0))?,
             report: &mut report,
             keeping: Keeping::Compare(recheck),
             interrupted,

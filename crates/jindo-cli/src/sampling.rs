@@ -1,15 +1,14 @@
 //! `--resolution auto`: samples the queries whose spacing is not known yet.
 
-use crate::args::ProgressStyle;
 use crate::asked::Asked;
 use crate::fetching::Run;
+use crate::planning::limits;
 use crate::screen;
 use crate::words::counted;
 use jiff::{SignedDuration, Timestamp};
 use jindo::archive::{Archive, Spaced};
 use jindo::plan::Search;
-use jindo::request::Client;
-use jindo::run::{End, Sampling, Told, learnt_limits};
+use jindo::run::{Crew as _, End, Evidence, Sampling, Told, ahead};
 
 /// Looks from the newest points outward, at most: five for a query that was active long ago, as many again where the server does not
 /// offer what was asked first, and some for calls that were lost.
@@ -21,7 +20,6 @@ const TRIALS_MAX: usize = 3;
 /// What sampling came to.
 #[derive(Debug, Default)]
 pub(crate) struct Sampled {
-    pub(crate) calls: u64,
     pub(crate) spaced: Vec<Spaced>,
     /// Why the run is over, when it is.
     pub(crate) end: Option<End>,
@@ -44,11 +42,13 @@ pub(crate) fn by_samples(
 
 impl Run<'_> {
     /// Samples the queries whose spacing is not known, and keeps what is found. Nothing where all are known.
-    pub(crate) fn sample(&self, client: Option<&Client>) -> anyhow::Result<Sampled> {
+    pub(crate) fn sample(&mut self) -> anyhow::Result<Sampled> {
         let mut sampled = Sampled::default();
         let queries = &self.asked.list.unspaced;
-        let Some(client) = client.filter(|_| !queries.is_empty()) else { return Ok(sampled) };
-        if !matches!(self.command.progress, ProgressStyle::None | ProgressStyle::Json) {
+        if queries.is_empty() {
+            return Ok(sampled);
+        }
+        if self.command.progress.is_talkative() {
             let queries = counted(queries.len() as u64, "query", "queries");
             screen::remark(&format!("sampling {queries}: how far apart do their points lie?\n"));
         }
@@ -57,18 +57,17 @@ impl Run<'_> {
         let search = Search::through(self.asked.range, now - look_back, now);
         for turn in 0..TURNS_MAX {
             let known = Sampling::read(self.archive, queries, search)?;
-            let limits = learnt_limits(self.archive)?;
+            let limits = limits(self.archive)?;
             let rounds = known.rounds(self.archive, limits, (look_back, now))?;
             if rounds.is_empty() {
                 break;
             }
             for round in &rounds {
                 let trial = round.calls_max.filter(|_| turn < TRIALS_MAX);
-                let before = sampled.calls;
-                let (calls, end) = self.ask_ahead(client, round.mission(), trial, before)?;
-                sampled.calls += calls;
-                if end.is_some() {
-                    return Ok(Sampled { end, ..sampled });
+                let made = self.make(round.mission(), &Evidence::default(), trial)?;
+                let end = ahead(made.end, made.calls, trial.unwrap_or(u64::MAX));
+                if end != End::Done {
+                    return Ok(Sampled { end: Some(end), ..sampled });
                 }
             }
         }

@@ -4,8 +4,8 @@
 //! takes over what is [`super::takeover`]'s. A backend must pass the conformance suite in `tests/ledger.rs`.
 
 use super::{
-    Coverage, Error, Extracted, GivenUp, Learnt, ObjectId, QueryId, RefusedLine, Registered,
-    Request, Role, Spaced, Totals,
+    Coverage, Error, Extracted, GivenUp, Granted, Learnt, ObjectId, QueryId, RefusedLine,
+    Registered, Request, Role, Spaced, Totals,
 };
 use crate::plan::Window;
 use crate::query::Interval;
@@ -62,6 +62,13 @@ pub struct Note {
     pub noted: Noted,
 }
 
+/// Queries that are asked only to learn something about others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aside {
+    Probes,
+    Samples,
+}
+
 /// A query as footers and request.json remember it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remembered {
@@ -86,7 +93,7 @@ pub trait Ledger: Send + fmt::Debug {
     fn queries(&mut self) -> Result<Vec<Registered>, Error>;
     /// One of them.
     fn query(&mut self, query: QueryId) -> Result<Option<Registered>, Error>;
-    /// Inserts what is unknown, fills in what was missing, changes nothing that is known but that a query is wanted after all.
+    /// Inserts what is unknown, fills in what was missing, changes nothing that is known but its role: wanted before probe before sample.
     /// Numbers in the order given.
     fn remember(&mut self, queries: &[Remembered]) -> Result<Vec<QueryId>, Error>;
     /// Every query by number, those with a substitute too.
@@ -98,6 +105,8 @@ pub trait Ledger: Send + fmt::Debug {
 
     /// Of one query, oldest first.
     fn coverage(&mut self, query: QueryId) -> Result<Vec<Coverage>, Error>;
+    /// The same, with what the objects are.
+    fn grants(&mut self, query: QueryId) -> Result<Vec<Granted>, Error>;
     fn coverage_all(&mut self) -> Result<BTreeMap<QueryId, Vec<Coverage>>, Error>;
     /// The generation of an object about to be stored: above every one that it overlaps.
     fn generation(&mut self, queries: &[QueryId], window: Window) -> Result<u32, Error>;
@@ -113,8 +122,9 @@ pub trait Ledger: Send + fmt::Debug {
     /// Opens again what came back without a single point from windows of more than so many: coarser answers may have left out
     /// what an answer of the asked interval would have held.
     fn doubt_empty(&mut self, points: u32) -> Result<(), Error>;
-    /// Forgets all that probes brought: their objects, and what they proved empty. As [`Ledger::commit`], the names to be removed.
-    fn forget_probes(&mut self) -> Result<Vec<String>, Error>;
+    /// Forgets what queries that nobody wants were answered, and what that proved empty. As [`Ledger::commit`], the names to be
+    /// removed.
+    fn forget_answers(&mut self, aside: Aside) -> Result<Vec<String>, Error>;
     /// Marks open what the given object holds of a query and overlaps the window, as long as coverage still names that object:
     /// stretches, whole. How many are open then.
     fn reopen(&mut self, stretches: &[(QueryId, ObjectId, Window)]) -> Result<u64, Error>;

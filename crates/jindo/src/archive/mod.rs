@@ -39,7 +39,7 @@ mod tests;
 
 pub use bind::{Bound, Organisation};
 pub use error::{Cause, Error};
-pub use ledger::{Committed, Ledger, Note, Noted, Object, Record, Remembered};
+pub use ledger::{Aside, Committed, Ledger, Note, Noted, Object, Record, Remembered};
 pub use medium::Journal;
 pub use objects::Objects;
 pub use open::{Archive, Identities};
@@ -147,6 +147,21 @@ pub enum Role {
     Wanted,
     /// Nobody wants its points: they tell where another query has any. No file is made of it, and no list shows it.
     Probe,
+    /// Nobody wants its points either: they tell how far apart another query's points lie.
+    Sample,
+}
+
+impl Role {
+    pub(crate) const ALL: [Self; 3] = [Self::Wanted, Self::Probe, Self::Sample];
+
+    /// As the ledger spells it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Wanted => "wanted",
+            Self::Probe => "probe",
+            Self::Sample => "sample",
+        }
+    }
 }
 
 /// How it is known what a stretch holds. The later is the stronger.
@@ -166,6 +181,16 @@ pub struct Coverage {
     pub origin: Origin,
     /// Fetched so soon after its end that late points may be missing: the next run asks it again, whole.
     pub open: bool,
+}
+
+/// A stretch, and what its object is: read in one moment, since another object may take over in the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Granted {
+    pub held: Coverage,
+    /// The object's name and sha256, which survive a rebuilt ledger, unlike its number.
+    pub name: String,
+    pub sha256: String,
+    pub fetched_at: Timestamp,
 }
 
 /// One answer on its way into the archive.

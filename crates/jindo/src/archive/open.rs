@@ -2,14 +2,14 @@
 
 use super::disk::{Lock, Place};
 use super::held::Held;
-use super::ledger::Ledger;
+use super::ledger::{Aside, Ledger};
 use super::objects::Objects;
 use super::recover::{Recovery, recover};
 use super::request_file::{self, REQUEST};
 use super::sqlite::{IfBlank, Sqlite};
 use super::{
-    Coverage, Error, Extracted, GivenUp, Holder, Journal, Learnt, Object, ObjectId, QueryId,
-    RefusedLine, Registered, Remembered, Request, Role, Scope, Spaced, Totals,
+    Coverage, Error, Extracted, GivenUp, Granted, Holder, Journal, Learnt, Object, ObjectId,
+    QueryId, RefusedLine, Registered, Remembered, Request, Role, Scope, Spaced, Totals,
 };
 use crate::plan::Window;
 use crate::query::{Interval, Query};
@@ -169,14 +169,6 @@ impl Archive {
         self.reading().query(query)
     }
 
-    /// What an object is, whatever its number (changes with its content and survives a rebuilt ledger), and when it was
-    /// fetched.
-    pub fn identity(&self, object: ObjectId) -> Result<(String, Timestamp), Error> {
-        let found = self.reading().object(object)?.ok_or(Error::ObjectGone { object })?;
-        let identity = format!("{} {}", found.record.name, found.record.sha256);
-        Ok((identity, found.record.fetched_at))
-    }
-
     /// The records of all objects, by number.
     pub fn objects_all(&self) -> Result<Vec<Object>, Error> {
         self.reading().objects()
@@ -202,14 +194,19 @@ impl Archive {
         self.reading().coverage(query)
     }
 
-    /// The same of every query that has any, in one scan.
+    /// The same, with what the objects are.
+    pub fn grants(&self, query: QueryId) -> Result<Vec<Granted>, Error> {
+        self.reading().grants(query)
+    }
+
+    /// What is held of every query that has any, in one scan.
     pub fn coverage_all(&self) -> Result<BTreeMap<QueryId, Vec<Coverage>>, Error> {
         self.reading().coverage_all()
     }
 
-    /// Numbers for queries that are asked to learn where others have points ([`Role::Probe`]).
-    pub fn remember_probes(&self, probes: &[Query]) -> Result<Vec<QueryId>, Error> {
-        let probes: Vec<_> = probes
+    /// Numbers for queries that are asked to learn something about others; one that is wanted stays so.
+    pub fn remember_aside(&self, queries: &[Query], role: Role) -> Result<Vec<QueryId>, Error> {
+        let queries: Vec<_> = queries
             .iter()
             .map(|query| Remembered {
                 sent: query.sent.clone(),
@@ -219,10 +216,10 @@ impl Archive {
                 alone: query.alone,
                 asked: None,
                 substitute: None,
-                role: Role::Probe,
+                role,
             })
             .collect();
-        self.writing()?.remember(&probes)
+        self.writing()?.remember(&queries)
     }
 
     /// Every probe that was ever asked, by its identity.
@@ -244,10 +241,10 @@ impl Archive {
         self.writing()?.doubt_empty(points)
     }
 
-    /// Forgets every probe and what it proved empty: gaps again.
-    pub fn forget_probes(&self) -> Result<(), Error> {
+    /// Forgets what every probe, or every sample, was answered. What probes proved empty are gaps again.
+    pub fn forget_answers(&self, aside: Aside) -> Result<(), Error> {
         let _one = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
-        let unreferenced = self.writing()?.forget_probes()?;
+        let unreferenced = self.writing()?.forget_answers(aside)?;
         for name in &unreferenced {
             self.remove_noted(name);
         }

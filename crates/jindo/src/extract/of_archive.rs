@@ -18,12 +18,11 @@ impl Source for Archive {
     }
 
     fn grants(&self, id: QueryId) -> Result<Vec<Grant>, Failure> {
-        let grant = |covered: archive::Coverage| {
-            let (identity, fetched_at) = self.identity(covered.object)?;
-            let archive::Coverage { window, object, origin, .. } = covered;
-            Ok(Grant { window, object, origin, identity, fetched_at })
+        let grant = |archive::Granted { held, name, sha256, fetched_at }| {
+            let archive::Coverage { window, object, origin, .. } = held;
+            Grant { window, object, origin, identity: format!("{name} {sha256}"), fetched_at }
         };
-        self.coverage(id)?.into_iter().map(grant).collect()
+        Ok(Self::grants(self, id)?.into_iter().map(grant).collect())
     }
 
     fn rows(

@@ -6,7 +6,7 @@ use super::series::{self, Numbers, Ready};
 use super::source::{Extracted, Grant, SeriesFile, Source};
 use super::{Error, Shown, hex};
 use crate::archive::{QueryId, Registered};
-use crate::plan::Window;
+use crate::plan::{Window, hull};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 
@@ -100,11 +100,9 @@ fn bring_up_to_date(
 
 /// The zone over what was asked of the query, united with what is covered of it (the hull of both).
 pub(super) fn calendar(query: &Registered, grants: &[Grant], shown: &Shown) -> Calendar {
-    let windows = || query.asked.into_iter().chain(grants.iter().map(|grant| grant.window));
-    let start = windows().map(Window::start).min();
-    let end = windows().map(Window::end).max();
+    let windows = query.asked.into_iter().chain(grants.iter().map(|grant| grant.window));
     // Without any range there are no rows either, so that any range does.
-    let range = start.zip(end).and_then(|(start, end)| Window::new(start, end));
+    let range = hull(windows);
     let nothing = || Window::from_secs(0, 1).expect("a second is a window");
     Calendar::new(&shown.zone, range.unwrap_or_else(nothing))
 }

@@ -16,7 +16,7 @@ pub use presence::{Presence, Sweep};
 pub use spacing::{Basis, Look, Sampled, Search, Spacing};
 pub use tile::tile;
 pub use weight::{BODY_BYTES_TARGET, WEIGHT_ASSUMED, buckets};
-pub use window::{Window, subtract, union};
+pub use window::{Window, hull, subtract, union};
 
 use crate::query::{Interval, Query};
 use jiff::{SignedDuration, Timestamp};

@@ -1,8 +1,10 @@
 //! Where there is data at all: how coarsely the whole range is asked, and what such answers prove empty. Pure.
 
-use super::{Limits, Plan, Window, tile, union};
+use super::window::{ceil, floor};
+use super::{Limits, Plan, Window, hull, tile, union};
 use crate::query::Interval;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// Of so many windows that are to be fetched, one call more per batch may be spent on asking coarsely: at most 3 %, where in
 /// a batch of 35 every window saved is a call.
@@ -21,12 +23,11 @@ impl Sweep {
     /// buckets begin where the windows do. What is younger than `settled` is no part of it: points may still come.
     pub fn before(plan: &Plan, limits: Limits, settled: Timestamp) -> Option<Self> {
         let windows = || plan.tasks.iter().map(|task| task.window);
-        let start_s = windows().map(Window::start_s).min()?;
-        let end_s = windows().map(Window::end_s).max()?;
+        let all = hull(windows())?;
         let sweep = |interval: Interval| {
             let step = interval.secs();
-            let end_s = ceil(end_s, step).min(floor(settled.as_second(), step));
-            Some(Self { interval, window: Window::from_secs(floor(start_s, step), end_s)? })
+            let end_s = ceil(all.end_s(), step).min(floor(settled.as_second(), step));
+            Some(Self { interval, window: Window::from_secs(floor(all.start_s(), step), end_s)? })
         };
         let calls = |sweep: &Self| tile(sweep.window, sweep.interval, limits).len();
         let meets = |sweep: &Self| {
@@ -44,28 +45,46 @@ impl Sweep {
     }
 }
 
-/// In which buckets of an answer a query has points.
+/// In which buckets of its answers a query has points: a bit a bucket, however many its series.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Presence {
     interval: Interval,
     /// What was asked, aligned to the interval: disjoint, oldest first.
     asked: Vec<Window>,
-    /// Starts of the buckets with a point, ascending.
-    reported_s: Vec<i64>,
+    /// From the start of the first window asked, in words of 64.
+    reported: Vec<u64>,
 }
 
 impl Presence {
-    /// `asked`: windows aligned to the interval; `points_ms`: Unix milliseconds of the points of all series, in any order.
-    pub fn new(
-        interval: Interval,
-        asked: &[Window],
-        points_ms: impl IntoIterator<Item = i64>,
-    ) -> Self {
-        let start = |at_ms: i64| floor(at_ms.div_euclid(1_000), interval.secs());
-        let mut reported_s: Vec<i64> = points_ms.into_iter().map(start).collect();
-        reported_s.sort_unstable();
-        reported_s.dedup();
-        Self { interval, asked: union(asked), reported_s }
+    /// Of a query that was asked in these windows, aligned to the interval; nothing is reported yet.
+    pub fn new(interval: Interval, asked: &[Window]) -> Self {
+        let asked = union(asked);
+        let ends = asked.first().zip(asked.last());
+        let buckets =
+            ends.map_or(0, |(first, last)| (last.end_s() - first.start_s()) / interval.secs());
+        let words = usize::try_from(buckets).expect("windows end after they start").div_ceil(64);
+        Self { interval, asked, reported: vec![0; words] }
+    }
+
+    /// Takes in points of any series, Unix milliseconds in any order; those outside of what was asked tell nothing.
+    pub fn report(&mut self, points_ms: impl IntoIterator<Item = i64>) {
+        for at_ms in points_ms {
+            if let Some((word, bit)) = self.place(at_ms.div_euclid(1_000)) {
+                self.reported[word] |= bit;
+            }
+        }
+    }
+
+    /// The word and the bit of the bucket that holds the moment.
+    fn place(&self, at_s: i64) -> Option<(usize, u64)> {
+        let since = at_s - self.asked.first()?.start_s();
+        let bucket = usize::try_from(since.div_euclid(self.interval.secs())).ok()?;
+        let word = bucket / 64;
+        (word < self.reported.len()).then_some((word, 1 << (bucket % 64)))
+    }
+
+    fn has_points(&self, at_s: i64) -> bool {
+        self.place(at_s).is_some_and(|(word, bit)| self.reported[word] & bit != 0)
     }
 
     /// Whether all of the window was asked.
@@ -82,10 +101,10 @@ impl Presence {
             planned.iter().partition(|&&window| self.is_silent(window));
         let borne_out = union(&[&loud, judged].concat());
         let step = self.interval.secs();
-        let first_s = planned.iter().map(|window| window.start_s()).min();
-        let last_s = planned.iter().map(|window| window.end_s()).max();
+        let all = hull(planned.iter().copied());
+        let is_within = |at_s: i64| all.is_some_and(|a| a.start_s() <= at_s && at_s < a.end_s());
         let quiet_at = |start_s: i64| match self.at(start_s) {
-            _ if Some(start_s) < first_s || Some(start_s) >= last_s => true,
+            _ if !is_within(start_s) => true,
             Some(Reported::Nothing) => true,
             Some(Reported::Points) => Window::from_secs(start_s, start_s + step)
                 .is_some_and(|bucket| borne_out.iter().any(|window| window.covers(bucket))),
@@ -104,27 +123,27 @@ impl Presence {
         points_ms: impl IntoIterator<Item = i64>,
     ) -> Option<i64> {
         let step = self.interval.secs();
-        let fine = Self::new(self.interval, &[], points_ms).reported_s;
-        let unseen = fine.iter().find(|&&at| self.at(at) == Some(Reported::Nothing));
-        let whole = |&&at: &&i64| window.start_s() <= at && at + step <= window.end_s();
-        let first = self.reported_s.partition_point(|&at| at < window.start_s());
-        let mut reported = self.reported_s[first..].iter().take_while(|&&at| at < window.end_s());
-        unseen.or_else(|| reported.find(|at| whole(at) && fine.binary_search(at).is_err())).copied()
+        let fine: BTreeSet<i64> =
+            points_ms.into_iter().map(|at_ms| floor(at_ms.div_euclid(1_000), step)).collect();
+        let unseen = fine.iter().copied().find(|&at| self.at(at) == Some(Reported::Nothing));
+        let mut whole = (ceil(window.start_s(), step)..=window.end_s() - step)
+            .step_by(usize::try_from(step).expect("an interval is made of a u32"));
+        unseen.or_else(|| whole.find(|at| self.has_points(*at) && !fine.contains(at)))
     }
 
     fn is_silent(&self, window: Window) -> bool {
         let step = self.interval.secs();
         let (from_s, to_s) = (floor(window.start_s(), step), ceil(window.end_s(), step));
         let asked = Window::from_secs(from_s, to_s).is_some_and(|hull| self.covers(hull));
-        let next = self.reported_s.partition_point(|&at| at < from_s);
-        asked && self.reported_s.get(next).is_none_or(|&at| at >= to_s)
+        let mut buckets = (from_s..to_s).step_by(usize::try_from(step).unwrap_or(usize::MAX));
+        asked && !buckets.any(|at| self.has_points(at))
     }
 
     /// What the bucket that starts there reported; `None`: it was not asked.
     fn at(&self, start_s: i64) -> Option<Reported> {
         let bucket = Window::from_secs(start_s, start_s + self.interval.secs())?;
-        let reported = self.reported_s.binary_search(&start_s).is_ok();
-        self.covers(bucket).then_some(if reported { Reported::Points } else { Reported::Nothing })
+        let reported = if self.has_points(start_s) { Reported::Points } else { Reported::Nothing };
+        self.covers(bucket).then_some(reported)
     }
 }
 
@@ -146,14 +165,6 @@ impl Plan {
         }
         stretches
     }
-}
-
-fn floor(at_s: i64, step: i64) -> i64 {
-    at_s.div_euclid(step) * step
-}
-
-fn ceil(at_s: i64, step: i64) -> i64 {
-    -floor(-at_s, step)
 }
 
 #[cfg(test)]
@@ -211,7 +222,8 @@ mod tests {
 
     fn check(reported: &[i64], planned: &[(i64, i64)], judged: &[(i64, i64)], expected: &Expect) {
         let points = reported.iter().map(|hour| (START_S + hour * HOUR_S) * 1_000);
-        let presence = Presence::new(secs(3_600), &[hours(0, 24)], points);
+        let mut presence = Presence::new(secs(3_600), &[hours(0, 24)]);
+        presence.report(points);
         let windows =
             |all: &[(i64, i64)]| -> Vec<_> { all.iter().map(|&(a, b)| hours(a, b)).collect() };
         let hour = |at_s: i64| (at_s - START_S) / HOUR_S;
@@ -238,7 +250,8 @@ mod tests {
     #[test]
     fn answers_that_disagree_are_found_whichever_is_wrong() {
         let at = |hour: i64, minute: i64| (START_S + hour * HOUR_S + minute * 60) * 1_000;
-        let presence = Presence::new(secs(3_600), &[hours(0, 24)], [at(6, 0), at(9, 0)]);
+        let mut presence = Presence::new(secs(3_600), &[hours(0, 24)]);
+        presence.report([at(6, 0), at(9, 0), at(30, 0), at(-1, 0)]);
         let contradiction = |from_s, to_s, points: &[i64]| {
             let found = presence.contradiction(span(from_s, to_s), points.iter().copied());
             found.map(|at_s| (at_s - START_S) / HOUR_S)
@@ -261,7 +274,8 @@ mod tests {
             cuts in proptest::collection::btree_set(0..96 * DAY_S, 2..9),
         ) {
             let asked = [span(0, 96 * DAY_S)];
-            let presence = Presence::new(secs(7_200), &asked, points.iter().map(|at| (START_S + at) * 1_000));
+            let mut presence = Presence::new(secs(7_200), &asked);
+            presence.report(points.iter().map(|at| (START_S + at) * 1_000));
             let cuts: Vec<_> = cuts.into_iter().collect();
             let windows: Vec<_> = cuts.windows(2).map(|pair| span(pair[0], pair[1])).collect();
             let empty = presence.empty(&windows, &[]);

@@ -1,5 +1,6 @@
 //! How far apart a query's points lie: what samples saw of it, what to sample next, and what follows in the end. Pure.
 
+use super::window::{ceil, floor};
 use super::{Limits, RETENTION, Window, subtract, tile, union};
 use crate::query::Interval;
 use jiff::Timestamp;
@@ -364,7 +365,6 @@ impl Spacing {
     /// would come closer together another time.
     pub fn of(samples: &[Sampled], finest: Interval) -> Self {
         let minute = minute(finest);
-        // The finest last: of two samples that saw distances the coarser saw more of them.
         let mut near: Vec<_> = samples
             .iter()
             .filter(|sample| sample.interval <= minute && !sample.gaps.is_empty())
@@ -417,14 +417,6 @@ impl Sampled {
 
 fn gcd(a: i64, b: i64) -> i64 {
     if b == 0 { a } else { gcd(b, a % b) }
-}
-
-fn floor(at_s: i64, step: i64) -> i64 {
-    at_s.div_euclid(step) * step
-}
-
-fn ceil(at_s: i64, step: i64) -> i64 {
-    -floor(-at_s, step)
 }
 
 #[cfg(test)]

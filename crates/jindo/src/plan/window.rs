@@ -47,7 +47,7 @@ impl Window {
     /// How many buckets of `interval` start within the window.
     pub fn points(self, interval: Interval) -> u64 {
         let step = interval.secs();
-        let buckets = ceil_div(self.end_s(), step) - ceil_div(self.start_s(), step);
+        let buckets = (ceil(self.end_s(), step) - ceil(self.start_s(), step)) / step;
         u64::try_from(buckets).unwrap_or(0)
     }
 
@@ -67,13 +67,13 @@ impl Window {
     /// The buckets of `interval` that start within the window, as a window with both ends on multiples of it.
     pub fn aligned(self, interval: Interval) -> Option<Self> {
         let step = interval.secs();
-        Self::from_secs(ceil_div(self.start_s(), step) * step, ceil_div(self.end_s(), step) * step)
+        Self::from_secs(ceil(self.start_s(), step), ceil(self.end_s(), step))
     }
 
     /// Both halves, cut on a multiple of `interval`; `None` when there is only one bucket.
     pub fn halves(self, interval: Interval) -> Option<(Self, Self)> {
         let step = interval.secs();
-        let middle = ceil_div(self.start_s() + self.secs() / 2, step) * step;
+        let middle = ceil(self.start_s() + self.secs() / 2, step);
         Some((Self::from_secs(self.start_s(), middle)?, Self::from_secs(middle, self.end_s())?))
     }
 }
@@ -84,9 +84,19 @@ impl fmt::Display for Window {
     }
 }
 
-/// Division that rounds towards positive infinity, also below zero.
-fn ceil_div(dividend: i64, divisor: i64) -> i64 {
-    dividend.div_euclid(divisor) + i64::from(dividend.rem_euclid(divisor) != 0)
+/// The last multiple of `step` that is not after the moment, also before 1970.
+pub(super) fn floor(at_s: i64, step: i64) -> i64 {
+    at_s.div_euclid(step) * step
+}
+
+/// The first multiple of `step` that is not before the moment.
+pub(super) fn ceil(at_s: i64, step: i64) -> i64 {
+    -floor(-at_s, step)
+}
+
+/// The shortest window that covers all of them; `None` without any.
+pub fn hull(windows: impl IntoIterator<Item = Window>) -> Option<Window> {
+    windows.into_iter().reduce(|a, b| Window { start: a.start.min(b.start), end: a.end.max(b.end) })
 }
 
 /// What of `wanted` is in none of `covered` (in any order, overlapping or not), oldest first.

@@ -7,7 +7,7 @@
 use super::action::Action;
 use super::machine::{Machine, Trust};
 use super::subject::{Job, Purpose};
-use crate::plan::Window;
+use crate::plan::{Window, hull};
 
 /// How far the edge is known.
 #[derive(Debug, Default)]
@@ -65,11 +65,8 @@ impl Machine {
                 let end_s = gap.end_s().min(self.limits.oldest_s);
                 Window::from_secs(gap.start_s(), end_s)
             });
-            let hull = old.reduce(|a, b| {
-                Window::new(a.start().min(b.start()), a.end().max(b.end())).expect("a hull of two")
-            });
             let reason = words.clone();
-            actions.extend(hull.map(|window| Action::RefuseWindow { query, window, reason }));
+            actions.extend(hull(old).map(|window| Action::RefuseWindow { query, window, reason }));
         }
     }
 

@@ -49,7 +49,7 @@ pub struct Mission<'a> {
     pub given_up: Vec<usize>,
     /// Answers fetched sooner than this after their window's end stay open.
     pub look_back: SignedDuration,
-    /// Of its queries. A probe makes no files, gives nothing up that is wanted, and teaches no cap on points: coarse answers may as
+    /// Of its queries. What is asked aside makes no files, gives nothing up that is wanted, and teaches no cap on points: coarse answers may as
     /// well be the server's dislike of the interval.
     pub role: Role,
 }
@@ -72,8 +72,8 @@ enum Message {
 
 /// What the loop asks of the keeping thread.
 enum Keep {
-    Read { call: Call, ask: Ask, body: Vec<u8>, rate: Option<Rate> },
-    Store { call: Call, ids: Vec<QueryId>, now: Timestamp },
+    Read { call: Call, asked: (Ask, Vec<QueryId>), body: Vec<u8>, rate: Option<Rate> },
+    Store { call: Call, now: Timestamp },
     Discard { call: Call },
 }
 
@@ -90,7 +90,9 @@ pub fn drive<'a>(
             recollect(doors.archive, &mission.ids, doors.clock.now())
                 .map_err(std::io::Error::other)?
         }
-        (Keeping::Store(_), Role::Probe) | (Keeping::Compare(_), _) => Memory::default(),
+        (Keeping::Store(_), Role::Probe | Role::Sample) | (Keeping::Compare(_), _) => {
+            Memory::default()
+        }
     };
     let machine = Machine::new(mission.plan, &mission.given_up, settings).recalling(memory);
     let (say, hear) = channel();
@@ -115,6 +117,14 @@ pub fn drive<'a>(
     })
 }
 
+/// A call under way.
+struct Flying {
+    ask: Ask,
+    /// Its queries as the ledger numbers them: another form of a query is another number.
+    ids: Vec<QueryId>,
+    sent_at: Timestamp,
+}
+
 struct Driver<'a> {
     doors: Doors<'a>,
     mission: Mission<'a>,
@@ -122,7 +132,7 @@ struct Driver<'a> {
     say: Sender<Message>,
     keep: Sender<Keep>,
     complete: Sender<QueryId>,
-    flying: BTreeMap<Call, (Ask, Timestamp)>,
+    flying: BTreeMap<Call, Flying>,
     wake: Option<Timestamp>,
 }
 
@@ -171,9 +181,9 @@ impl Driver<'_> {
         match message {
             Message::Reply { call, reply: Reply { body: Ok(body), rate } } => {
                 if self.machine.awaits(call)
-                    && let Some((ask, _)) = self.flying.get(&call)
+                    && let Some(Flying { ask, ids, .. }) = self.flying.get(&call)
                 {
-                    self.keep(Keep::Read { call, ask: ask.clone(), body, rate });
+                    self.keep(Keep::Read { call, asked: (ask.clone(), ids.clone()), body, rate });
                 }
                 Ok(None)
             }
@@ -192,11 +202,12 @@ impl Driver<'_> {
         outcome: Result<Facts, Failure>,
         rate: Option<Rate>,
     ) -> Result<Event, std::io::Error> {
-        if let Some((ask, sent_at)) = self.flying.remove(&call) {
+        if let Some(Flying { ask, sent_at, .. }) = self.flying.remove(&call) {
             let now = self.doors.clock.now();
             let ended = Ended {
                 at: now,
                 call,
+                role: self.mission.role,
                 ask: &ask,
                 outcome: outcome.as_ref().map(|facts| facts.points.iter().sum()),
                 took: now.duration_since(sent_at),
@@ -214,10 +225,10 @@ impl Driver<'_> {
             match action {
                 Action::Ask { call, ask } => self.ask(call, ask, now),
                 Action::Store { call } => {
-                    self.keep(Keep::Store { call, ids: self.mission.ids.clone(), now });
+                    self.keep(Keep::Store { call, now });
                 }
                 Action::Discard { call } => self.keep(Keep::Discard { call }),
-                Action::Complete { .. } if self.mission.role == Role::Probe => {}
+                Action::Complete { .. } if self.mission.role != Role::Wanted => {}
                 Action::Complete { query } => {
                     // A thread that is gone has said why; the run is ending.
                     self.complete.send(self.mission.ids[query]).unwrap_or_default();
@@ -243,7 +254,8 @@ impl Driver<'_> {
         // Nobody listens any more once the run has ended.
         let done = move |reply| say.send(Message::Reply { call, reply }).unwrap_or_default();
         self.doors.client.query(&text, ask.window, done);
-        self.flying.insert(call, (ask, now));
+        let ids = ask.queries.iter().map(|&query| self.mission.ids[query]).collect();
+        self.flying.insert(call, Flying { ask, ids, sent_at: now });
     }
 
     fn keep(&self, work: Keep) {
@@ -274,7 +286,7 @@ pub fn note(
 ) -> Result<(), crate::archive::Error> {
     match action {
         Action::Learn { name: "points", .. } | Action::Remember { .. }
-            if mission.role == Role::Probe =>
+            if mission.role != Role::Wanted =>
         {
             Ok(())
         }
@@ -318,10 +330,10 @@ pub fn note(
 fn keep_answers(mut shelf: Shelf<'_>, work: &Receiver<Keep>, say: &Sender<Message>) {
     for work in work {
         let message = match work {
-            Keep::Read { call, ask, body, rate } => {
-                Message::Read { call, outcome: shelf.read(call, ask, &body), rate }
+            Keep::Read { call, asked, body, rate } => {
+                Message::Read { call, outcome: shelf.read(call, asked, &body), rate }
             }
-            Keep::Store { call, ids, now } => match shelf.store(call, &ids, now) {
+            Keep::Store { call, now } => match shelf.store(call, now) {
                 Ok(()) => Message::Stored { call },
                 Err(error) => Message::Broke { cause: Breakage::new(error) },
             },

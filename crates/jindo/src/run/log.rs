@@ -1,6 +1,7 @@
 //! The door to `runs/`: one file a run, one line of JSON a call. A receipt to read, never read back.
 
 use super::action::{Ask, Call};
+use crate::archive::Role;
 use crate::plan::Plan;
 use crate::request::Failure;
 use jiff::{SignedDuration, Timestamp};
@@ -14,6 +15,8 @@ use std::path::Path;
 pub struct RunLog {
     /// `None` where no file can be made; else its name below the directory, for errors.
     file: Option<(File, String)>,
+    /// Calls of the run that were made before: numbers go on from there.
+    calls_before: u64,
 }
 
 /// A call that came to its end.
@@ -21,6 +24,7 @@ pub struct RunLog {
 pub(super) struct Ended<'a> {
     pub(super) at: Timestamp,
     pub(super) call: Call,
+    pub(super) role: Role,
     pub(super) ask: &'a Ask,
     /// Its points, or what went wrong.
     pub(super) outcome: Result<u64, &'a Failure>,
@@ -32,6 +36,9 @@ pub(super) struct Ended<'a> {
 struct Line<'a> {
     at: Timestamp,
     call: u64,
+    /// Only of what is asked aside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<Role>,
     start: Timestamp,
     end: Timestamp,
     interval_seconds: i64,
@@ -46,27 +53,28 @@ struct Line<'a> {
 }
 
 impl RunLog {
-    /// Opens `runs/<start>.ndjson` below `dir`. The name holds no colon: Windows has none in names.
-    pub fn create(dir: &Path, start: Timestamp) -> io::Result<Self> {
+    /// Opens `runs/<start>.ndjson` below `dir`, where the run has made so many calls already. The name holds no colon: Windows has none in names.
+    pub fn create(dir: &Path, start: Timestamp, calls_before: u64) -> io::Result<Self> {
         let runs = dir.join("runs");
         create_dir_all(&runs)?;
         let name = format!("{}.ndjson", start.strftime("%Y-%m-%dT%H-%M-%S%.3fZ"));
         let file = OpenOptions::new().create(true).append(true).open(runs.join(&name))?;
-        Ok(Self { file: Some((file, format!("runs/{name}"))) })
+        Ok(Self { file: Some((file, format!("runs/{name}"))), calls_before })
     }
 
     /// For a run that only looks, on a medium that cannot be written.
     pub fn nowhere() -> Self {
-        Self { file: None }
+        Self { file: None, calls_before: 0 }
     }
 
     /// Notes the end of a call.
     pub(super) fn call(&mut self, plan: &Plan, ended: &Ended<'_>) -> io::Result<()> {
         let Some((file, name)) = &mut self.file else { return Ok(()) };
-        let Ended { at, call, ask, outcome, took, budget_left } = *ended;
+        let Ended { at, call, role, ask, outcome, took, budget_left } = *ended;
         let line = Line {
             at,
-            call,
+            call: self.calls_before + call,
+            role: (role != Role::Wanted).then_some(role),
             start: ask.window.start(),
             end: ask.window.end(),
             interval_seconds: ask.interval.secs(),

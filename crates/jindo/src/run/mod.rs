@@ -6,6 +6,7 @@
 mod action;
 mod age;
 mod answers;
+mod course;
 mod diagnosis;
 mod driver;
 mod log;
@@ -26,6 +27,7 @@ mod weight;
 pub use action::{
     Action, Ask, Breakage, Call, End, Event, Facts, Form, Progress, Settings, with_causes,
 };
+pub use course::{Course, Crew, Planned, Probed, Probing, ahead};
 pub use driver::{Doors, Mission, Outcome, drive, note};
 pub use log::RunLog;
 pub use machine::Machine;
@@ -36,7 +38,7 @@ pub use report::Report;
 pub use resume::{as_registered, closed, closed_without_probes, learnt_limits, recollect};
 pub use sampling::{Round, Sampling, Told};
 pub use shelf::{Keeping, Shelf, list};
-pub use survey::{DISBELIEVED, Evidence, Found, Survey};
+pub use survey::{DISBELIEVED, Evidence, Found};
 
 #[cfg(test)]
 mod tests;

@@ -53,9 +53,9 @@ pub fn closed(coverage: &[Coverage]) -> Vec<Window> {
     coverage.iter().filter(|covered| !covered.open).map(|covered| covered.window).collect()
 }
 
-/// The limits as earlier runs learnt them.
-pub fn learnt_limits(archive: &Archive) -> Result<Limits, Error> {
-    let mut limits = Limits::ASSUMED;
+/// The limits as earlier runs learnt them, and where they did not, as `assumed`.
+pub fn learnt_limits(archive: &Archive, assumed: Limits) -> Result<Limits, Error> {
+    let mut limits = assumed;
     for learnt in archive.learnt()? {
         match learnt.name.as_str() {
             "points" => limits.points = u32::try_from(learnt.value).unwrap_or(limits.points),

@@ -8,7 +8,7 @@ use super::driver::Mission;
 use crate::archive::{
     Archive, Coverage, Error, GivenUp, Identities, Origin, QueryId, Role, Spaced,
 };
-use crate::plan::{Basis, Limits, Look, Plan, Sampled, Search, Spacing, Window, subtract};
+use crate::plan::{Basis, Limits, Look, Plan, Sampled, Search, Spacing, Window, hull, subtract};
 use crate::query::{Interval, Query, Spacings, sample};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -57,7 +57,7 @@ impl Round {
             ids: self.ids.clone(),
             given_up: Vec::new(),
             look_back: self.look_back,
-            role: Role::Probe,
+            role: Role::Sample,
         }
     }
 }
@@ -156,13 +156,8 @@ impl<'a> Sampling<'a> {
                 windows.push(window);
             }
         }
-        let bounds =
-            windows.iter().map(|w| w.start_s()).min().zip(windows.iter().map(|w| w.end_s()).max());
-        let Some(hull) = bounds.and_then(|(start_s, end_s)| Window::from_secs(start_s, end_s))
-        else {
-            return Ok(None);
-        };
-        let ids = archive.remember_probes(&samples)?;
+        let Some(hull) = hull(windows.iter().copied()) else { return Ok(None) };
+        let ids = archive.remember_aside(&samples, Role::Sample)?;
         let mut covered = Vec::new();
         for (id, window) in ids.iter().zip(windows) {
             let mut own = subtract(hull, &[window]);

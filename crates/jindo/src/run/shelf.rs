@@ -2,7 +2,7 @@
 
 use super::action::{Ask, Call, Facts, Form};
 use super::recheck::Recheck;
-use super::survey::{Evidence, disbelieve};
+use super::survey::{Evidence, NO_EVIDENCE, disbelieve};
 use crate::archive::{Archive, Error, Fetched, QueryId};
 use crate::parse::{self, Answer, Expected};
 use crate::plan::{Plan, SEPARATOR};
@@ -17,7 +17,16 @@ pub struct Shelf<'a> {
     /// Answers fetched sooner than this after their window's end stay open.
     look_back: SignedDuration,
     keeping: Keeping<'a>,
-    answers: BTreeMap<Call, (Ask, Answer)>,
+    answers: BTreeMap<Call, Read>,
+}
+
+/// An answer that was read.
+#[derive(Debug)]
+struct Read {
+    ask: Ask,
+    /// As the ledger numbered the queries when they were asked: the form that travelled is theirs.
+    ids: Vec<QueryId>,
+    answer: Answer,
 }
 
 /// What becomes of answers.
@@ -34,30 +43,33 @@ impl<'a> Shelf<'a> {
         Self { archive, look_back, keeping, answers: BTreeMap::new() }
     }
 
-    /// Reads and checks a body; what is fine waits here until the machine says what becomes of it.
-    pub fn read(&mut self, call: Call, ask: Ask, body: &[u8]) -> Result<Facts, Failure> {
+    /// Reads and checks a body; what is fine waits here until the machine says what becomes of it. `ids` are the call's queries as the
+    /// ledger numbered them when it was made.
+    pub fn read(
+        &mut self,
+        call: Call,
+        (ask, ids): (Ask, Vec<QueryId>),
+        body: &[u8],
+    ) -> Result<Facts, Failure> {
         let expected =
             Expected { queries: ask.queries.len(), window: ask.window, interval: ask.interval };
         let answer = parse::answer(body, &expected).map_err(Failure::of_answer)?;
         let facts = facts(&answer, ask.queries.len(), body.len());
-        self.answers.insert(call, (ask, answer));
+        self.answers.insert(call, Read { ask, ids, answer });
         Ok(facts)
     }
 
-    /// Moves the answer into the archive, and drops all probes where it contradicts one; or compares it with what is there. `ids`
-    /// are the plan's queries as the ledger numbers them.
-    pub fn store(&mut self, call: Call, ids: &[QueryId], now: Timestamp) -> Result<(), Error> {
-        let (ask, answer) =
-            self.answers.remove(&call).expect("only an answer that was read is stored");
-        let evidence = match self.keeping {
-            Keeping::Store(evidence) => evidence,
-            Keeping::Compare(recheck) => return recheck.compare(&ask, &answer),
-        };
-        let queries: Vec<_> = ask.queries.iter().map(|&query| ids[query]).collect();
-        self.doubt(evidence, (&ask, &answer, &queries), now)?;
+    /// Moves the answer into the archive, and drops all probes where it contradicts one; or compares it with what is there.
+    pub fn store(&mut self, call: Call, now: Timestamp) -> Result<(), Error> {
+        let read = self.answers.remove(&call).expect("only an answer that was read is stored");
+        match self.keeping {
+            Keeping::Store(evidence) => self.doubt(evidence, &read, now)?,
+            Keeping::Compare(recheck) => return recheck.compare(&read.ask, &read.answer),
+        }
+        let Read { ask, ids, answer } = read;
         let open = now.duration_since(ask.window.end()) < self.look_back;
         self.archive.store(&Fetched {
-            queries: &queries,
+            queries: &ids,
             interval: ask.interval,
             window: ask.window,
             fetched_at: now,
@@ -67,18 +79,16 @@ impl<'a> Shelf<'a> {
         Ok(())
     }
 
-    fn doubt(
-        &self,
-        evidence: &Evidence,
-        (ask, answer, queries): (&Ask, &Answer, &[QueryId]),
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        for (position, &id) in queries.iter().enumerate() {
+    fn doubt(&mut self, evidence: &Evidence, read: &Read, now: Timestamp) -> Result<(), Error> {
+        let Read { ask, ids, answer } = read;
+        for (position, &id) in ids.iter().enumerate() {
             let points_ms = || {
                 let own = answer.series.iter().filter(|series| series.query == position);
                 own.flat_map(|series| series.ts_ms.iter().copied()).collect()
             };
             if let Some(at_s) = evidence.contradiction(id, ask.window, &points_ms) {
+                // Once is enough: from now on nobody relies on what probes said.
+                self.keeping = Keeping::Store(&NO_EVIDENCE);
                 return disbelieve(self.archive, id, at_s, now);
             }
         }

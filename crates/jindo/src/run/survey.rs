@@ -4,12 +4,17 @@
 //! costs it nothing. What it proves empty is covered by its own object, as [`Origin::Probed`]. Every answer that is fetched
 //! later is compared with it; one that disagrees, and no probe is believed any more.
 
+use super::course::Planned;
 use super::driver::Mission;
-use crate::archive::{Archive, Coverage, Error, Learnt, Origin, QueryId, Registered, Role, Scope};
+use super::resume::closed;
+use crate::archive::{
+    Archive, Aside, Coverage, Error, Granted, Learnt, ObjectId, Origin, QueryId, Registered, Role,
+    Scope,
+};
 use crate::plan::{Limits, Plan, Presence, Sweep, Window};
 use crate::query::{Interval, coarse};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The name under which the ledger keeps that probes are not believed here.
 pub const DISBELIEVED: &str = "probe";
@@ -32,7 +37,7 @@ const HEAVY_BYTES_PER_BUCKET: u64 = 1_000;
 
 /// The probes that are worth their calls, in two parts.
 #[derive(Debug)]
-pub struct Survey {
+pub(super) struct Survey {
     /// The first batches, whose emptiness decides about the others.
     trial: Plan,
     rest: Plan,
@@ -41,19 +46,18 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// Probes of those queries of `plan` that are worth a call, of which absence tells something, and of which no probe has told
-    /// before. `registered` are the plan's queries. What is younger than `settled` is not probed.
-    pub fn new(
+    /// Probes of those queries that are worth a call, of which absence tells something, and of which the evidence does not tell
+    /// yet. What is younger than `settled` is not probed.
+    pub(super) fn new(
         archive: &Archive,
-        (plan, registered): (&Plan, &[Registered]),
-        limits: Limits,
-        settled: Timestamp,
+        Planned { plan, registered }: &Planned,
+        evidence: &Evidence,
+        (limits, settled): (Limits, Timestamp),
     ) -> Result<Option<Self>, Error> {
-        let disbelieved = archive.learnt()?.iter().any(|learnt| learnt.name == DISBELIEVED);
+        let disbelieved = is_disbelieved(archive)?;
         let Some(sweep) = Sweep::before(plan, limits, settled).filter(|_| !disbelieved) else {
             return Ok(None);
         };
-        let evidence = Evidence::of(archive, (plan, registered))?;
         let mut probes = Vec::new();
         let mut known = HashSet::new();
         for (index, windows) in plan.stretches().into_iter().enumerate() {
@@ -68,7 +72,7 @@ impl Survey {
             let probe = coarse(&plan.queries[index], sweep.interval);
             probes.extend(probe.filter(|probe| known.insert(probe.sent.clone())));
         }
-        let ids = archive.remember_probes(&probes)?;
+        let ids = archive.remember_aside(&probes, Role::Probe)?;
         let refused: HashSet<_> = archive
             .given_up()?
             .into_iter()
@@ -80,7 +84,7 @@ impl Survey {
             let held = if refused.contains(id) {
                 vec![sweep.window]
             } else {
-                archive.coverage(*id)?.into_iter().map(|held| held.window).collect()
+                closed(&archive.coverage(*id)?)
             };
             covered.push(held);
         }
@@ -103,12 +107,12 @@ impl Survey {
     }
 
     /// The calls of the first batches.
-    pub fn trial(&self) -> Mission<'_> {
+    pub(super) fn trial(&self) -> Mission<'_> {
         self.mission(&self.trial)
     }
 
     /// The calls of the others, when there are any.
-    pub fn rest(&self) -> Option<Mission<'_>> {
+    pub(super) fn rest(&self) -> Option<Mission<'_>> {
         (self.rest.calls() > 0).then(|| self.mission(&self.rest))
     }
 
@@ -134,44 +138,52 @@ pub struct Found {
 
 impl Found {
     /// Windows that are to be fetched all the same.
-    pub fn left(self) -> usize {
+    pub(super) fn left(self) -> usize {
         self.windows - self.empty
     }
 
     /// Without so many windows of queries that were probed before.
     #[must_use]
-    pub fn without(self, windows: usize) -> Self {
+    pub(super) fn without(self, windows: usize) -> Self {
         Self { windows: self.windows.saturating_sub(windows), ..self }
     }
 
+    #[must_use]
+    pub(super) fn and(self, more: Self) -> Self {
+        Self { windows: self.windows + more.windows, empty: self.empty + more.empty }
+    }
+
     /// Whether others are worth probing too.
-    pub fn encourages(self) -> bool {
-        self.empty * 100 >= self.windows * EMPTY_PERCENT_MIN
+    pub(super) fn encourages(self) -> bool {
+        self.windows > 0 && self.empty * 100 >= self.windows * EMPTY_PERCENT_MIN
     }
 }
 
 /// What the archive's probes saw of some queries.
 #[derive(Debug, Default)]
-pub struct Evidence(HashMap<QueryId, Vec<Seen>>);
+pub struct Evidence(BTreeMap<QueryId, Vec<Seen>>);
+
+/// What is known without a probe.
+pub(super) static NO_EVIDENCE: Evidence = Evidence(BTreeMap::new());
 
 /// What one probe saw of a query.
 #[derive(Debug)]
 struct Seen {
     presence: Presence,
     series: usize,
-    /// The probe's own coverage.
-    held: Vec<Coverage>,
+    /// What is granted of the probe itself, but for open stretches: in these, points may still come.
+    held: Vec<Granted>,
 }
 
 impl Evidence {
-    /// Reads what probes saw of the plan's queries, in this run or an earlier one.
-    pub fn of(
+    /// Reads what probes saw of the planned queries, in this run or an earlier one.
+    pub(super) fn of(
         archive: &Archive,
-        (plan, registered): (&Plan, &[Registered]),
+        Planned { plan, registered }: &Planned,
     ) -> Result<Self, Error> {
         let probes = archive.probes()?;
         let intervals: BTreeSet<_> = probes.keys().map(|(_, interval)| *interval).collect();
-        let mut evidence = HashMap::new();
+        let mut evidence = BTreeMap::new();
         for (query, Registered { id, .. }) in plan.queries.iter().zip(registered) {
             let mut all = Vec::new();
             for probe in intervals.iter().filter_map(|&interval| coarse(query, interval)) {
@@ -186,23 +198,24 @@ impl Evidence {
     }
 
     /// Covers what of the plan it proves empty, and keeps how heavy queries of many series are that nobody has weighed.
-    pub fn conclude(
+    pub(super) fn conclude(
         &self,
         archive: &Archive,
-        (plan, registered): (&Plan, &[Registered]),
+        Planned { plan, registered }: &Planned,
     ) -> Result<Found, Error> {
         let mut found = Found::default();
-        let mut proven = Vec::new();
+        let (mut proven, mut weights) = (Vec::new(), BTreeMap::new());
         for (planned, Registered { id, weight, .. }) in plan.stretches().iter().zip(registered) {
             let Some(all) = self.0.get(id) else { continue };
-            if weight.is_none() {
-                all.iter().try_for_each(|seen| seen.weigh(archive, *id))?;
+            if weight.is_none()
+                && let Some((bytes, at)) = all.iter().filter_map(Seen::weight).max()
+            {
+                weights.entry(at).or_insert_with(Vec::new).push((*id, Some(bytes)));
             }
-            let own = archive.coverage(*id)?;
+            let own = archive.grants(*id)?;
             let mut empty = BTreeMap::new();
             for seen in all {
-                let judged = seen.judged(archive, &own)?;
-                for window in seen.presence.empty(planned, &judged) {
+                for window in seen.presence.empty(planned, &seen.judged(&own)) {
                     empty.extend(seen.object_of(window).map(|object| (window, object)));
                 }
             }
@@ -210,8 +223,18 @@ impl Evidence {
             found.empty += empty.len();
             proven.extend(empty.into_iter().map(|(window, object)| (*id, object, window)));
         }
-        archive.cover_empty(&proven)?;
+        for (at, weights) in weights {
+            archive.weigh(&weights, at)?;
+        }
+        if !proven.is_empty() {
+            archive.cover_empty(&proven)?;
+        }
         Ok(found)
+    }
+
+    /// Whether no probe told anything.
+    pub(super) fn is_none(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Whether a probe was made over all of the windows.
@@ -237,55 +260,54 @@ impl Evidence {
 impl Seen {
     /// `None` when the archive holds nothing of the probe.
     fn by(archive: &Archive, probe: QueryId, interval: Interval) -> Result<Option<Self>, Error> {
-        let held = archive.coverage(probe)?;
-        let (mut points_ms, mut series) = (Vec::new(), HashSet::new());
-        for Coverage { window, object, .. } in &held {
+        let mut held = archive.grants(probe)?;
+        held.retain(|granted| !granted.held.open);
+        if held.is_empty() {
+            return Ok(None);
+        }
+        let asked: Vec<_> = held.iter().map(|granted| granted.held.window).collect();
+        let mut presence = Presence::new(interval, &asked);
+        let mut series = HashSet::new();
+        for Granted { held: Coverage { window, object, .. }, .. } in &held {
+            let (from, to) = (window.start().as_millisecond(), window.end().as_millisecond());
             archive.rows(*object, probe, &mut |chunk| {
-                let (from, to) = (window.start().as_millisecond(), window.end().as_millisecond());
                 series.insert(chunk.tags.to_vec());
-                points_ms.extend(chunk.ts_ms.iter().filter(|&&at| from <= at && at < to));
+                presence.report(chunk.ts_ms.iter().copied().filter(|&at| from <= at && at < to));
                 Ok::<_, Error>(())
             })?;
         }
-        let asked: Vec<_> = held.iter().map(|held| held.window).collect();
-        let presence = Presence::new(interval, &asked, points_ms);
-        Ok((!held.is_empty()).then_some(Self { presence, series: series.len(), held }))
+        Ok(Some(Self { presence, series: series.len(), held }))
     }
 
-    /// Keeps how heavy a query of so many series is, where that shapes its calls.
-    fn weigh(&self, archive: &Archive, query: QueryId) -> Result<(), Error> {
+    /// How heavy a query of so many series is, where that shapes its calls, and since when that is known.
+    fn weight(&self) -> Option<(u64, Timestamp)> {
         let bytes_per_bucket = self.series as u64 * POINT_BYTES;
-        if bytes_per_bucket < HEAVY_BYTES_PER_BUCKET {
-            return Ok(());
-        }
-        archive.weigh(&[(query, Some(bytes_per_bucket))], self.probed_at(archive)?)
+        (bytes_per_bucket >= HEAVY_BYTES_PER_BUCKET).then_some((bytes_per_bucket, self.probed_at()))
     }
 
-    fn probed_at(&self, archive: &Archive) -> Result<Timestamp, Error> {
-        let mut probed_at = Timestamp::MIN;
-        for held in &self.held {
-            probed_at = probed_at.max(archive.identity(held.object)?.1);
-        }
-        Ok(probed_at)
+    fn probed_at(&self) -> Timestamp {
+        self.held.iter().map(|granted| granted.fetched_at).max().unwrap_or(Timestamp::MIN)
     }
 
     /// What was fetched after the probe, and so was compared with it and agreed.
-    fn judged(&self, archive: &Archive, own: &[Coverage]) -> Result<Vec<Window>, Error> {
-        let probed_at = self.probed_at(archive)?;
-        let mut judged = Vec::new();
-        for covered in own.iter().filter(|covered| covered.origin == Origin::Fetched) {
-            if archive.identity(covered.object)?.1 >= probed_at {
-                judged.push(covered.window);
-            }
-        }
-        Ok(judged)
+    fn judged(&self, own: &[Granted]) -> Vec<Window> {
+        let probed_at = self.probed_at();
+        let since = |granted: &&Granted| {
+            granted.held.origin == Origin::Fetched && granted.fetched_at >= probed_at
+        };
+        own.iter().filter(since).map(|granted| granted.held.window).collect()
     }
 
     /// The object whose answer speaks of the window's beginning.
-    fn object_of(&self, window: Window) -> Option<crate::archive::ObjectId> {
-        let holds = |held: &&Coverage| held.window.contains(window.start());
-        self.held.iter().find(holds).map(|held| held.object)
+    fn object_of(&self, window: Window) -> Option<ObjectId> {
+        let holds = |granted: &&Granted| granted.held.window.contains(window.start());
+        self.held.iter().find(holds).map(|granted| granted.held.object)
     }
+}
+
+/// Whether an answer contradicted a probe here.
+pub(super) fn is_disbelieved(archive: &Archive) -> Result<bool, Error> {
+    Ok(archive.learnt()?.iter().any(|learnt| learnt.name == DISBELIEVED))
 }
 
 /// An answer contradicts a probe: points came late, or the server's coarse answers cannot be believed. What probes found empty is
@@ -300,5 +322,5 @@ pub(super) fn disbelieve(
     let at = Timestamp::from_second(at_s).unwrap_or(now);
     let why = format!("from {at} a probe of {} said something else than its points", query.written);
     archive.learn(&Learnt { name: DISBELIEVED.into(), value: 0, learnt_at: now, why })?;
-    archive.forget_probes()
+    archive.forget_answers(Aside::Probes)
 }

@@ -202,9 +202,9 @@ pub(super) fn totals(c: &Connection) -> Result<Totals, SqlError> {
     let [listed, queries, given_up] = numbers(
         c,
         "SELECT (SELECT count(*) FROM queries WHERE position IS NOT NULL),
-                (SELECT count(*) FROM queries WHERE substitute IS NULL AND NOT probe),
+                (SELECT count(*) FROM queries WHERE substitute IS NULL AND role = 'wanted'),
                 (SELECT count(DISTINCT query) FROM given_up
-                 WHERE whole AND query NOT IN (SELECT id FROM queries WHERE probe))",
+                 WHERE whole AND query IN (SELECT id FROM queries WHERE role = 'wanted'))",
     )?;
     let [objects, bytes, rows] = numbers(
         c,
@@ -214,7 +214,7 @@ pub(super) fn totals(c: &Connection) -> Result<Totals, SqlError> {
         c,
         "SELECT coalesce(sum(end_s - start_s), 0), coalesce(sum(open), 0),
                 coalesce(sum(iif(probed, end_s - start_s, 0)), 0)
-         FROM coverage WHERE query NOT IN (SELECT id FROM queries WHERE probe)",
+         FROM coverage WHERE query IN (SELECT id FROM queries WHERE role = 'wanted')",
     )?;
     let [files, file_bytes, file_points] = numbers(
         c,

@@ -8,10 +8,10 @@ mod facts;
 mod objects;
 mod requests;
 
-use super::ledger::{Committed, Ledger, Note, Object, Record, Remembered};
+use super::ledger::{Aside, Committed, Ledger, Note, Object, Record, Remembered};
 use super::{
-    Coverage, Error, Extracted, GivenUp, Journal, Learnt, ObjectId, Origin, QueryId, RefusedLine,
-    Registered, Request, Role, Spaced, Totals,
+    Coverage, Error, Extracted, GivenUp, Granted, Journal, Learnt, ObjectId, Origin, QueryId,
+    RefusedLine, Registered, Request, Role, Spaced, Totals,
 };
 use crate::plan::Window;
 use crate::query::Interval;
@@ -333,6 +333,19 @@ impl FromSql for Count {
     }
 }
 
+impl ToSql for Role {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>, SqlError> {
+        Ok(ToSqlOutput::from(self.name()))
+    }
+}
+
+impl FromSql for Role {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let name = value.as_str()?;
+        Self::ALL.into_iter().find(|role| role.name() == name).ok_or(FromSqlError::InvalidType)
+    }
+}
+
 fn stored_window(start_s: i64, end_s: i64) -> Result<Window, SqlError> {
     Window::from_secs(start_s, end_s).ok_or(SqlError::IntegralValueOutOfRange(0, start_s))
 }
@@ -377,6 +390,9 @@ impl Ledger for Sqlite {
     fn coverage(&mut self, query: QueryId) -> Result<Vec<Coverage>, Error> {
         objects::coverage(&self.connection, query).map_err(failed("reading coverage"))
     }
+    fn grants(&mut self, query: QueryId) -> Result<Vec<Granted>, Error> {
+        objects::grants(&self.connection, query).map_err(failed("reading coverage"))
+    }
     fn coverage_all(&mut self) -> Result<BTreeMap<QueryId, Vec<Coverage>>, Error> {
         objects::coverage_all(&self.connection).map_err(failed("reading coverage"))
     }
@@ -401,8 +417,8 @@ impl Ledger for Sqlite {
     fn doubt_empty(&mut self, points: u32) -> Result<(), Error> {
         self.write("doubting empty answers", |t| objects::doubt_empty(t, points))
     }
-    fn forget_probes(&mut self) -> Result<Vec<String>, Error> {
-        self.write("forgetting probes", objects::forget_probes)
+    fn forget_answers(&mut self, aside: Aside) -> Result<Vec<String>, Error> {
+        self.write("forgetting answers", |t| objects::forget_answers(t, aside))
     }
     fn reopen(&mut self, stretches: &[(QueryId, ObjectId, Window)]) -> Result<u64, Error> {
         self.write("marking stretches open", |t| objects::reopen(t, stretches))

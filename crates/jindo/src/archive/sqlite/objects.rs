@@ -1,11 +1,11 @@
 //! The statements about objects, coverage and noted names. Which object a moment belongs to is [`take_over`]'s decision.
 
 use super::{
-    Committed, Connection, Count, Coverage, Note, Object, ObjectId, OptionalExtension, Origin,
-    QueryId, Record, Row, SqlError, Transaction, params, stored_interval, stored_moment,
-    stored_window,
+    Committed, Connection, Count, Coverage, Granted, Note, Object, ObjectId, OptionalExtension,
+    Origin, QueryId, Record, Role, Row, SqlError, Transaction, params, stored_interval,
+    stored_moment, stored_window,
 };
-use crate::archive::ledger::Noted;
+use crate::archive::ledger::{Aside, Noted};
 use crate::archive::takeover::{Holding, Rank, take_over};
 use crate::plan::{Window, subtract};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +15,22 @@ pub(super) fn coverage(c: &Connection, query: QueryId) -> Result<Vec<Coverage>, 
         "SELECT start_s, end_s, object, open, probed FROM coverage WHERE query = ?1 ORDER BY start_s",
     )?
     .query_map([query.0], |row| stretch(row, 0))?
+    .collect()
+}
+
+pub(super) fn grants(c: &Connection, query: QueryId) -> Result<Vec<Granted>, SqlError> {
+    c.prepare_cached(
+        "SELECT c.start_s, c.end_s, c.object, c.open, c.probed, o.name, o.sha256, o.fetched_ms
+         FROM coverage c JOIN objects o ON o.id = c.object WHERE c.query = ?1 ORDER BY c.start_s",
+    )?
+    .query_map([query.0], |row| {
+        Ok(Granted {
+            held: stretch(row, 0)?,
+            name: row.get(5)?,
+            sha256: row.get(6)?,
+            fetched_at: stored_moment(row.get(7)?)?,
+        })
+    })?
     .collect()
 }
 
@@ -253,15 +269,23 @@ pub(super) fn doubt_empty(t: &Transaction<'_>, points: u32) -> Result<(), SqlErr
     Ok(())
 }
 
-pub(super) fn forget_probes(t: &Transaction<'_>) -> Result<Vec<String>, SqlError> {
+pub(super) fn forget_answers(t: &Transaction<'_>, aside: Aside) -> Result<Vec<String>, SqlError> {
+    let (role, and_proven) = match aside {
+        Aside::Probes => (Role::Probe, true),
+        Aside::Samples => (Role::Sample, false),
+    };
     let dropped = t
         .prepare_cached(
-            "DELETE FROM coverage WHERE probed OR query IN (SELECT id FROM queries WHERE probe)
+            "DELETE FROM coverage
+             WHERE query IN (SELECT id FROM queries WHERE role = ?1) OR (?2 AND probed)
              RETURNING object",
         )?
-        .query_map([], |row| row.get(0).map(ObjectId))?
+        .query_map(params![role, and_proven], |row| row.get(0).map(ObjectId))?
         .collect::<Result<BTreeSet<_>, _>>()?;
-    t.execute("DELETE FROM given_up WHERE query IN (SELECT id FROM queries WHERE probe)", [])?;
+    t.execute(
+        "DELETE FROM given_up WHERE query IN (SELECT id FROM queries WHERE role = ?1)",
+        [role],
+    )?;
     sweep(t, &dropped)
 }
 

@@ -2,8 +2,7 @@
 
 use super::{
     Connection, Count, OptionalExtension, QueryId, RefusedLine, Registered, Remembered, Request,
-    Role, Row, SqlError, Timestamp, Transaction, params, stored_interval, stored_moment,
-    stored_window,
+    Row, SqlError, Timestamp, Transaction, params, stored_interval, stored_moment, stored_window,
 };
 use crate::archive::{Line, Weight};
 use crate::plan::Window;
@@ -43,7 +42,7 @@ fn upsert(t: &Transaction<'_>, query: &Query) -> Result<QueryId, SqlError> {
     t.prepare_cached(
         "INSERT INTO queries (sent, interval_s, written, unfilled, alone) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (sent, interval_s) DO UPDATE
-         SET written = excluded.written, unfilled = excluded.unfilled, alone = excluded.alone, probe = 0
+         SET written = excluded.written, unfilled = excluded.unfilled, alone = excluded.alone, role = excluded.role
          RETURNING id",
     )?
     .query_row(
@@ -146,13 +145,12 @@ const REGISTERED: &str = "
     ) t ON t.query = q.id";
 
 pub(super) fn queries(c: &Connection) -> Result<Vec<Registered>, SqlError> {
-    let listed =
-        "WHERE q.substitute IS NULL AND NOT q.probe ORDER BY q.position IS NULL, q.position, q.id";
+    let listed = "WHERE q.substitute IS NULL AND q.role = 'wanted' ORDER BY q.position IS NULL, q.position, q.id";
     c.prepare_cached(&format!("{REGISTERED} {listed}"))?.query_map([], registered)?.collect()
 }
 
 pub(super) fn query(c: &Connection, query: QueryId) -> Result<Option<Registered>, SqlError> {
-    let one = "WHERE q.substitute IS NULL AND NOT q.probe AND q.id = ?1";
+    let one = "WHERE q.substitute IS NULL AND q.role = 'wanted' AND q.id = ?1";
     c.prepare_cached(&format!("{REGISTERED} {one}"))?.query_row([query.0], registered).optional()
 }
 
@@ -212,10 +210,11 @@ pub(super) fn remember(
     queries: &[Remembered],
 ) -> Result<Vec<QueryId>, SqlError> {
     let mut insert = t.prepare_cached(
-        "INSERT INTO queries (sent, interval_s, written, unfilled, alone, asked_start_s, asked_end_s, probe)
+        "INSERT INTO queries (sent, interval_s, written, unfilled, alone, asked_start_s, asked_end_s, role)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
          ON CONFLICT (sent, interval_s) DO UPDATE
-         SET probe = min(probe, excluded.probe),
+         SET role = CASE WHEN 'wanted' IN (role, excluded.role) THEN 'wanted'
+                        WHEN 'probe' IN (role, excluded.role) THEN 'probe' ELSE 'sample' END,
              asked_start_s = coalesce(asked_start_s, excluded.asked_start_s),
              asked_end_s = coalesce(asked_end_s, excluded.asked_end_s),
              unfilled = coalesce(unfilled, excluded.unfilled)
@@ -235,7 +234,7 @@ pub(super) fn remember(
                     query.alone,
                     asked.0,
                     asked.1,
-                    query.role == Role::Probe
+                    query.role
                 ],
                 |row| row.get(0).map(QueryId),
             )
@@ -254,7 +253,7 @@ pub(super) fn remember(
 }
 
 const REMEMBERED: &str = "SELECT q.id, q.sent, q.interval_s, q.written, q.unfilled, q.alone, q.asked_start_s,
-    q.asked_end_s, s.sent, o.sent, q.probe
+    q.asked_end_s, s.sent, o.sent, q.role
     FROM queries q LEFT JOIN queries s ON s.id = q.substitute LEFT JOIN queries o ON o.id = q.instead_of";
 
 pub(super) fn remembered(c: &Connection) -> Result<Vec<(QueryId, Remembered)>, SqlError> {
@@ -281,7 +280,7 @@ fn remembered_query(row: &Row<'_>) -> Result<Remembered, SqlError> {
         alone: row.get(5)?,
         asked: optional_window(row.get(6)?, row.get(7)?)?,
         substitute: row.get(8)?,
-        role: if row.get(10)? { Role::Probe } else { Role::Wanted },
+        role: row.get(10)?,
     })
 }
 

@@ -13,7 +13,8 @@ CREATE TABLE queries (
   position INTEGER,                      -- place in the last request's list; NULL: of an earlier list
   substitute INTEGER REFERENCES queries (id),  -- the server refused this form's fill: that row is sent instead
   instead_of INTEGER REFERENCES queries (id),  -- the refused form that the last request asked for
-  probe INTEGER NOT NULL DEFAULT 0 CHECK (probe IN (0, 1)),  -- asked only to learn where another query has points
+  role TEXT NOT NULL DEFAULT 'wanted'    -- else asked only to learn where another query has points, or how far apart
+    CHECK (role IN ('wanted', 'probe', 'sample')),
   generation_floor INTEGER NOT NULL DEFAULT 0, -- objects of this query start here: a damaged one was dropped
   bytes_per_bucket INTEGER,              -- decoded bytes of its answers a bucket; NULL: not known to be heavy
   weighed_ms INTEGER,                    -- when that was learnt

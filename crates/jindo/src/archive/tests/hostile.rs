@@ -158,9 +158,8 @@ fn use_all(dir: &Path) {
     if let Ok(archive) = Archive::read(dir) {
         drop((archive.totals(), archive.learnt(), archive.given_up(), archive.request()));
         for query in archive.queries().unwrap_or_default() {
-            drop(archive.extracted(query.id));
+            drop((archive.extracted(query.id), archive.grants(query.id)));
             for held in archive.coverage(query.id).unwrap_or_default() {
-                drop(archive.identity(held.object));
                 drop(archive.rows::<Error>(held.object, query.id, &mut |_| Ok(())));
             }
         }

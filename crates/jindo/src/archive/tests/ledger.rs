@@ -191,7 +191,8 @@ fn probes(ledger: &mut dyn Ledger) {
     let taken = (window(7200, DAY_S), late.object, Origin::Fetched);
     assert_eq!(held(ledger, queries[1]), [(window(0, 7200), swept, Origin::Probed), taken]);
 
-    assert_eq!(ledger.forget_probes().unwrap(), ["swept"]);
+    assert_eq!(ledger.forget_answers(Aside::Samples).unwrap(), Vec::<String>::new());
+    assert_eq!(ledger.forget_answers(Aside::Probes).unwrap(), ["swept"]);
     assert_eq!(ledger.noted().unwrap().len(), 1, "noted for removal in the same transaction");
     assert_eq!((held(ledger, queries[0]), held(ledger, queries[1])), (vec![fetched], vec![taken]));
 

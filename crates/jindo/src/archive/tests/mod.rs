@@ -1,6 +1,8 @@
 //! The archive as its users see it: what goes in comes out, whatever happens in between.
 
 mod crash;
+#[path = "../../../tests/it/frail/mod.rs"]
+mod frail;
 mod hostile;
 mod journal;
 mod ledger;

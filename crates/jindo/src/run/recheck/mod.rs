@@ -20,7 +20,7 @@ use super::driver::Mission;
 use super::resume::learnt_limits;
 use crate::archive::{Archive, Coverage, Error, ObjectId, Origin, QueryId, Registered, Role};
 use crate::parse::{Answer, Series};
-use crate::plan::{Plan, Task, Window};
+use crate::plan::{Limits, Plan, Task, Window, hull};
 use crate::query::Query;
 use compare::{Points, compare};
 use jiff::{SignedDuration, Timestamp};
@@ -69,7 +69,7 @@ impl<'a> Recheck<'a> {
         let coverage = archive.coverage_all()?;
         let registered = archive.queries()?;
         let queries: Vec<_> = registered.iter().map(as_fetched).collect();
-        let limits = learnt_limits(archive)?;
+        let limits = learnt_limits(archive, Limits::ASSUMED)?;
         let Units { askable, too_old } =
             units(&coverage, archive.objects_all()?, (&registered, &queries), limits, now);
         let windows = askable.len();
@@ -200,21 +200,17 @@ fn as_fetched(known: &Registered) -> Query {
 
 /// One task a unit; `None` without any.
 fn plan(units: &[Unit], ids: &[QueryId], queries: Vec<Query>) -> Option<Plan> {
-    let hull = |hull: Option<Window>, more: Window| match hull {
-        Some(hull) => Window::new(hull.start().min(more.start()), hull.end().max(more.end())),
-        None => Some(more),
-    };
     let index: HashMap<QueryId, usize> = ids.iter().copied().zip(0..).collect();
     let mut asked = vec![None; queries.len()];
     let mut tasks = Vec::with_capacity(units.len());
     for Unit { window, interval, queries, .. } in units {
         let queries: Vec<_> = queries.iter().map(|query| index[query]).collect();
         for &query in &queries {
-            asked[query] = hull(asked[query], *window);
+            asked[query] = hull(asked[query].into_iter().chain([*window]));
         }
         tasks.push(Task { queries, interval: *interval, window: *window });
     }
-    let range = units.iter().map(|unit| unit.window).fold(None, hull)?;
+    let range = hull(units.iter().map(|unit| unit.window))?;
     Some(Plan { range, queries, asked, tasks })
 }
 

@@ -86,7 +86,7 @@ pub struct Rechecked {
     pub differences: Vec<Difference>,
     /// How long after its time the latest point was still not there.
     pub late_by_max: Option<SignedDuration>,
-    /// Stretches where asking again brings more or better, and loses nothing.
+    /// Stretches, compared to their end, where asking again brings more or better, and loses nothing.
     pub to_ask: Vec<(QueryId, ObjectId, Window)>,
     /// Differing stretches of which the archive holds points that the server no longer has: asking again would lose these.
     pub to_keep: usize,
@@ -122,6 +122,7 @@ pub(super) struct Tally {
     sampled: usize,
     /// Per stretch.
     left: Vec<Left>,
+    /// Stretches.
     replaced: BTreeSet<usize>,
     /// Query and window.
     refused: BTreeMap<(usize, Option<Window>), String>,
@@ -129,7 +130,15 @@ pub(super) struct Tally {
     /// The same whatever the order of the answers.
     first: BTreeMap<Whose, Met>,
     late_by_max: Option<SignedDuration>,
-    differing: BTreeMap<(QueryId, ObjectId, Window), Counts>,
+    /// By stretch.
+    differing: BTreeMap<usize, Differing>,
+}
+
+/// A stretch that differs, as the ledger names it, and in how many points so far.
+#[derive(Debug)]
+struct Differing {
+    stretch: (QueryId, ObjectId, Window),
+    counts: Counts,
 }
 
 impl Tally {
@@ -158,7 +167,7 @@ impl Tally {
 
     pub(super) fn replaced(&mut self, stretch: usize, window: Window) {
         self.take(stretch, window);
-        self.replaced.insert(self.left[stretch].unit);
+        self.replaced.insert(stretch);
     }
 
     pub(super) fn refused(&mut self, query: usize, window: Option<Window>, reason: &str) {
@@ -167,9 +176,11 @@ impl Tally {
 
     pub(super) fn differs(&mut self, place: &Place<'_>, point: Point) {
         let &Place { query, id, stretch, tags } = place;
-        let Stretch { object, window, fetched_at, origin, .. } = *stretch;
+        let Stretch { number, object, window, fetched_at, origin } = *stretch;
         self.queries.entry(query).or_default().count(point.kind);
-        self.differing.entry((id, object, window)).or_default().count(point.kind);
+        let stretch = (id, object, window);
+        let new = || Differing { stretch, counts: Counts::default() };
+        self.differing.entry(number).or_insert_with(new).counts.count(point.kind);
         if point.kind == Kind::Late {
             let by = SignedDuration::from_millis(fetched_at.as_millisecond() - point.ts_ms);
             self.late_by_max = self.late_by_max.max(Some(by));
@@ -185,6 +196,11 @@ impl Tally {
         self.first.insert((query, tags.to_vec(), point.ts_ms), (point, fetched_at, origin));
     }
 
+    /// Whether all of a stretch was compared: of what was not, nobody knows whether only the archive still has it.
+    fn is_compared(&self, stretch: usize) -> bool {
+        self.left[stretch].windows.is_empty() && !self.replaced.contains(&stretch)
+    }
+
     /// `written`: the plan's queries.
     pub(super) fn ended(self, written: &[String], windows: usize, too_old: usize) -> Rechecked {
         let of = |query: usize| written[query].clone();
@@ -194,16 +210,25 @@ impl Tally {
             counts.changed += of_query.changed;
             counts.gone += of_query.gone;
         }
-        let kept = self.differing.values().filter(|counts| counts.gone > 0).count();
+        let is_gone = |differing: &&Differing| differing.counts.gone > 0;
+        let to_keep = self.differing.values().filter(is_gone).count();
+        let to_ask = self
+            .differing
+            .iter()
+            .filter(|(number, differing)| differing.counts.gone == 0 && self.is_compared(**number));
+        let mut to_ask: Vec<_> = to_ask.map(|(_, differing)| differing.stretch).collect();
+        to_ask.sort_unstable();
         let left = self.left.iter().filter(|left| !left.windows.is_empty());
         let unfinished: BTreeSet<usize> = left.map(|left| left.unit).collect();
-        let touched = unfinished.union(&self.replaced).count();
+        let replaced: BTreeSet<usize> =
+            self.replaced.iter().map(|&stretch| self.left[stretch].unit).collect();
+        let touched = unfinished.union(&replaced).count();
         Rechecked {
             windows,
             too_old,
             sampled: self.sampled,
             compared: self.sampled - touched,
-            replaced: self.replaced.len(),
+            replaced: replaced.len(),
             unfinished: unfinished.len(),
             refused: self
                 .refused
@@ -225,12 +250,8 @@ impl Tally {
                 })
                 .collect(),
             late_by_max: self.late_by_max,
-            to_ask: self
-                .differing
-                .into_iter()
-                .filter_map(|(stretch, counts)| (counts.gone == 0).then_some(stretch))
-                .collect(),
-            to_keep: kept,
+            to_ask,
+            to_keep,
         }
     }
 }

@@ -184,6 +184,20 @@ fn a_window_that_was_cut_is_compared_when_all_its_parts_were() {
     );
 }
 
+/// A run that was cut off marked the whole stretch after the first late point, and the next export replaced what only the archive had.
+#[test]
+fn a_stretch_that_was_not_compared_to_its_end_is_not_asked_again() {
+    let world = World::new();
+    let (all, morning) = (window(0, DAY_S), window(0, DAY_S / 2));
+    world.store(all, vec![series(0, "x", &[(0, 1.0), (DAY_S / 2, 2.0)])]);
+    let late = Answer { series: vec![series(0, "x", &[(0, 1.0), (60, 1.5)])] };
+    let recheck = world.draw();
+    recheck.compare(&ask(&[0, 1], morning), &late).unwrap();
+    let ended = recheck.ended();
+    assert_eq!((ended.counts.late, ended.unfinished), (1, 1));
+    assert_eq!((ended.to_ask, ended.to_keep), (Vec::new(), 0));
+}
+
 #[test]
 fn what_an_export_replaced_meanwhile_is_left_out() {
     let world = World::new();
@@ -309,8 +323,9 @@ fn a_shelf_that_compares_keeps_nothing() {
         r#"{{"status":"ok","series":[{{"metric":"m","query_index":0,"interval":60,"tag_set":["host:x"],"scope":"host:x","expression":"e","pointlist":[[{}.0,4.0]]}}]}}"#,
         START_S * 1000
     );
-    shelf.read(1, ask(&[0, 1], all), body.as_bytes()).unwrap();
-    shelf.store(1, &world.ids, at(DAY_S)).unwrap();
+    let asked = (ask(&[0, 1], all), world.ids.clone());
+    shelf.read(1, asked, body.as_bytes()).unwrap();
+    shelf.store(1, at(DAY_S)).unwrap();
     drop(shelf);
     assert_eq!(recheck.ended().counts, Counts { late: 0, changed: 1, gone: 0 });
     assert_eq!((world.archive.totals().unwrap(), world.archive.coverage_all().unwrap()), before);

@@ -1,12 +1,12 @@
 //! A crash anywhere: what was covered is never asked again, and the files become those of a run without a crash.
 
 use super::Reproduction;
-use super::fuse::{Doom, Fuse};
 use super::job::Job;
 use super::oracle::{Files, faultless, same};
 use super::session::{Cut, Ended, Manner, Told, session};
 use super::temper::calm;
 use super::world::World;
+use crate::frail::fuse::{Doom, Fuse};
 use jiff::SignedDuration;
 use jindo::clock::Random;
 use jindo::plan::{Limits, Window, subtract};

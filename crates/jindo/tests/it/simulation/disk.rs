@@ -1,7 +1,7 @@
 //! A disk in memory that may fail before and after every operation. What is not synced may be lost, or be there by half,
 //! when the power fails.
 
-use super::fuse::{Dead, Fuse};
+use crate::frail::fuse::{Dead, Fuse};
 use jindo::clock::Random;
 use jindo::extract::{Disk, Staged};
 use sha2::{Digest, Sha256};

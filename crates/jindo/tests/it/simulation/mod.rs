@@ -6,14 +6,11 @@
 
 mod crashes;
 mod disk;
-mod fuse;
 mod job;
-mod ledger;
 mod oracle;
 mod probes;
 mod seeds;
 mod session;
-mod store;
 mod temper;
 mod wire;
 mod world;

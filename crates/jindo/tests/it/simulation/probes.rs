@@ -1,18 +1,18 @@
 //! Probing first: the files are those of a run that fetches everything, whatever happens in between.
 
 use super::crashes::{SMALL, fail_at_effects, finish};
-use super::fuse::Doom;
 use super::job::Job;
 use super::oracle::{Files, faultless, same};
-use super::session::{Cut, Ended, Manner, Probing, session};
+use super::session::{Cut, Ended, Manner, session};
 use super::temper::{Temper, calm};
 use super::world::World;
 use super::{Reproduction, seeds};
+use crate::frail::fuse::Doom;
 use jiff::SignedDuration;
 use jindo::archive::Origin;
 use jindo::clock::Random;
 use jindo::plan::{Limits, Pace};
-use jindo::run::{DISBELIEVED, End};
+use jindo::run::{DISBELIEVED, End, Probing};
 use jindo_sim::Options;
 
 /// Windows of half a day, so that few days are worth a probe.

@@ -2,17 +2,18 @@
 //! does, but one after another, with the network, the keeping thread and the extracting thread as events to come.
 
 use super::disk;
-use super::fuse::Fuse;
 use super::wire;
 use super::world::{Broke, World, extract_all, shown};
+use crate::frail::fuse::Fuse;
 use jiff::{SignedDuration, Timestamp};
-use jindo::archive::{Archive, QueryId, Registered, Role};
+use jindo::archive::{Archive, QueryId, Role};
 use jindo::extract::{self, Which};
-use jindo::plan::{Limits, Pace, Plan, Window};
+use jindo::plan::{Limits, Pace};
 use jindo::request::{Reply, Reserve};
 use jindo::run::{
-    Action, Ask, Breakage, Call, DISBELIEVED, End, Event, Evidence, Keeping, Machine, Memory,
-    Mission, Settings, Shelf, Survey, as_registered, closed, list, note, recollect,
+    Action, Ask, Breakage, Call, Course, Crew, End, Event, Evidence, Keeping, Machine, Memory,
+    Mission, Outcome, Probed, Probing, Progress, Settings, Shelf, closed, learnt_limits, list,
+    note, recollect,
 };
 use std::collections::BTreeMap;
 
@@ -33,13 +34,6 @@ pub(crate) struct Manner {
     /// Milliseconds that keeping an answer takes, at most.
     pub(crate) keeping_ms: u64,
     pub(crate) probing: Probing,
-}
-
-/// Whether it is asked coarsely first where there is data at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Probing {
-    Never,
-    First,
 }
 
 impl Manner {
@@ -85,6 +79,19 @@ pub(crate) struct Told {
     pub(crate) actions: u64,
 }
 
+/// Why a process did not come to its end.
+#[derive(Debug)]
+enum Halt {
+    Killed,
+    Broke(Broke),
+}
+
+impl<E: Into<Broke>> From<E> for Halt {
+    fn from(error: E) -> Self {
+        Self::Broke(error.into())
+    }
+}
+
 /// What will happen at a moment to come.
 #[derive(Debug)]
 enum Coming {
@@ -100,7 +107,8 @@ pub(crate) fn session(world: &mut World, manner: &Manner, cut: &Cut) -> Told {
     let mut told = Told { ended: Ended::Killed, planned: 0, calls: 0, actions: 0 };
     told.ended = match export(world, manner, cut, &mut told) {
         Ok(ended) => ended,
-        Err(Broke(why)) => Ended::Broke(why),
+        Err(Halt::Killed) => Ended::Killed,
+        Err(Halt::Broke(Broke(why))) => Ended::Broke(why),
     };
     match &told.ended {
         Ended::Killed => super::tell(
@@ -118,18 +126,24 @@ pub(crate) fn session(world: &mut World, manner: &Manner, cut: &Cut) -> Told {
     told
 }
 
-fn export(world: &mut World, manner: &Manner, cut: &Cut, told: &mut Told) -> Result<Ended, Broke> {
+fn export(world: &mut World, manner: &Manner, cut: &Cut, told: &mut Told) -> Result<Ended, Halt> {
     let fuse = if let Cut::Fails(fuse) = cut { fuse.clone() } else { Fuse::endless() };
     let archive = world.open(&fuse)?;
     let disk = world.disk(&fuse);
     archive.register(&world.job.request())?;
-    let mut process = Process { world, manner, cut, archive: &archive, disk: &disk, told };
-    let end = match process.probe_and_fetch()? {
-        Some(End::Interrupted) => return Ok(Ended::Finished(End::Interrupted)),
-        Some(end) => end,
-        None => return Ok(Ended::Killed),
+    let course = Course {
+        archive: &archive,
+        range: world.job.range,
+        probing: manner.probing,
+        look_back: SignedDuration::from_hours(1),
+        assumed: manner.limits,
     };
-    extract_all(&archive, &disk)?;
+    told.planned = course.planned(world.now)?.plan.calls();
+    let mut process = Process { world, manner, cut, archive: &archive, disk: &disk, told };
+    let (_, Outcome { end, .. }) = course.run(&mut process)?;
+    if end != End::Interrupted {
+        extract_all(&archive, &disk)?;
+    }
     Ok(Ended::Finished(end))
 }
 
@@ -143,85 +157,33 @@ struct Process<'a> {
     told: &'a mut Told,
 }
 
-impl Process<'_> {
-    /// The end, or `None` for a process that was killed.
-    fn probe_and_fetch(&mut self) -> Result<Option<End>, Broke> {
-        let (mut plan, mut registered) = self.planned()?;
-        self.told.planned = plan.calls();
-        if plan.calls() > 0 && self.manner.probing == Probing::First {
-            match self.probe()? {
-                Some(End::Done) => {}
-                ended => return Ok(ended),
-            }
-            (plan, registered) = self.planned()?;
-        }
-        if plan.calls() == 0 {
-            return Ok(Some(End::Done));
-        }
-        let before = learnt(self.archive, self.manner.limits)?.points;
-        let ended = self.fetch(&plan, &registered)?;
-        let is_capped = learnt(self.archive, self.manner.limits)?.points < before;
-        (plan, registered) = self.planned()?;
-        let disbelieved = || -> Result<bool, Broke> {
-            Ok(self.archive.learnt()?.iter().any(|learnt| learnt.name == DISBELIEVED))
-        };
-        if ended == Some(End::Done) && plan.calls() > 0 && (is_capped || disbelieved()?) {
-            return self.fetch(&plan, &registered);
-        }
-        Ok(ended)
+impl Crew for Process<'_> {
+    type Error = Halt;
+
+    fn present(&self) -> Timestamp {
+        self.world.now
     }
 
-    fn probe(&mut self) -> Result<Option<End>, Broke> {
-        self.conclude()?;
-        let (plan, registered) = self.planned()?;
-        let settled = self.world.now - SignedDuration::from_hours(1);
-        let limits = learnt(self.archive, self.manner.limits)?;
-        let survey = Survey::new(self.archive, (&plan, &registered), limits, settled)?;
-        let Some(survey) = survey else { return Ok(Some(End::Done)) };
-        let mut ended = self.perform(survey.trial(), &Evidence::default())?;
-        self.conclude()?;
-        if let Some(rest) = survey.rest().filter(|_| ended == Some(End::Done)) {
-            ended = self.perform(rest, &Evidence::default())?;
-            self.conclude()?;
-        }
-        Ok(ended)
-    }
-
-    fn conclude(&self) -> Result<(), Broke> {
-        let (plan, registered) = self.planned()?;
-        let wanted = (&plan, &registered[..]);
-        Evidence::of(self.archive, wanted)?.conclude(self.archive, wanted)?;
-        Ok(())
-    }
-
-    fn fetch(&mut self, plan: &Plan, registered: &[Registered]) -> Result<Option<End>, Broke> {
-        let mission = Mission {
-            plan,
-            ids: registered.iter().map(|query| query.id).collect(),
-            given_up: (0..registered.len())
-                .filter(|&at| registered[at].given_up.is_some())
-                .collect(),
-            look_back: SignedDuration::from_hours(1),
-            role: Role::Wanted,
-        };
-        let evidence = Evidence::of(self.archive, (plan, registered))?;
-        self.perform(mission, &evidence)
-    }
-
-    fn perform(&mut self, mission: Mission<'_>, evidence: &Evidence) -> Result<Option<End>, Broke> {
+    fn make(
+        &mut self,
+        mission: Mission<'_>,
+        evidence: &Evidence,
+        calls_max: Option<u64>,
+    ) -> Result<Outcome, Halt> {
         let manner = self.manner;
+        let users = manner.calls_max.map(|most| most - self.told.calls);
         let settings = Settings {
             concurrency: manner.concurrency,
             reserve: manner.reserve,
             pace: manner.pace,
-            calls_max: manner.calls_max.map(|most| most - self.told.calls),
+            calls_max: [users, calls_max].into_iter().flatten().min(),
             give_up_after: SignedDuration::from_mins(10),
-            limits: learnt(self.archive, manner.limits)?,
+            limits: learnt_limits(self.archive, manner.limits)?,
             seed: self.world.random.draw(),
         };
         let memory = match mission.role {
             Role::Wanted => recollect(self.archive, &mission.ids, self.world.now)?,
-            Role::Probe => Memory::default(),
+            Role::Probe | Role::Sample => Memory::default(),
         };
         let mut run = Run {
             machine: Machine::new(mission.plan, &mission.given_up, settings).recalling(memory),
@@ -239,39 +201,13 @@ impl Process<'_> {
             actions: self.told.actions,
         };
         let end = run.go();
-        self.told.calls += run.machine.progress().calls_made;
+        let Progress { calls_made: calls, points, .. } = run.machine.progress();
+        self.told.calls += calls;
         self.told.actions = run.actions;
-        Ok(end)
+        Ok(Outcome { end: end.ok_or(Halt::Killed)?, calls, points })
     }
 
-    fn planned(&self) -> Result<(Plan, Vec<Registered>), Broke> {
-        let archive = self.archive;
-        let limits = learnt(archive, self.manner.limits)?;
-        let registered = archive.queries()?;
-        let covered: Vec<Vec<Window>> =
-            registered.iter().map(|query| covered(archive, query.id)).collect::<Result<_, _>>()?;
-        let queries = registered.iter().map(as_registered).collect();
-        let plan = Plan::new(self.world.job.range, queries, &covered, limits, self.world.now);
-        Ok((plan, registered))
-    }
-}
-
-fn learnt(archive: &Archive, mut limits: Limits) -> Result<Limits, Broke> {
-    for learnt in archive.learnt()? {
-        match learnt.name.as_str() {
-            "points" => limits.points = u32::try_from(learnt.value).unwrap(),
-            "queries" => limits.queries = usize::try_from(learnt.value).unwrap(),
-            "url" => limits.url = usize::try_from(learnt.value).unwrap(),
-            "oldest" => limits.oldest_s = i64::try_from(learnt.value).unwrap(),
-            DISBELIEVED => {}
-            other => panic!("nobody knows the limit {other}"),
-        }
-    }
-    Ok(limits)
-}
-
-fn covered(archive: &Archive, query: QueryId) -> Result<Vec<Window>, Broke> {
-    Ok(closed(&archive.coverage(query)?))
+    fn probed(&mut self, _: &Probed) {}
 }
 
 struct Run<'a> {
@@ -287,7 +223,8 @@ struct Run<'a> {
     coming: BTreeMap<(Timestamp, u64), Coming>,
     order: u64,
     wake: Option<Timestamp>,
-    asks: BTreeMap<Call, Ask>,
+    /// And its queries as the ledger numbered them then.
+    asks: BTreeMap<Call, (Ask, Vec<QueryId>)>,
     actions: u64,
 }
 
@@ -347,7 +284,7 @@ impl Run<'_> {
     }
 
     fn arrive(&mut self, call: Call) {
-        let ask = &self.asks[&call];
+        let (ask, _) = &self.asks[&call];
         let text = list(self.mission.plan, ask);
         let request = wire::request(&text, ask.window, !self.world.random.draw().is_multiple_of(4));
         let since_epoch = self.world.now.as_duration().unsigned_abs();
@@ -362,21 +299,22 @@ impl Run<'_> {
         if !self.machine.awaits(call) {
             return None;
         }
-        let ask = self.asks[&call].clone();
-        let outcome = body.and_then(|body| self.shelf.read(call, ask, &body));
+        let asked = self.asks[&call].clone();
+        let outcome = body.and_then(|body| self.shelf.read(call, asked, &body));
         Some(Event::Answered { call, outcome, rate })
     }
 
     fn perform(&mut self, action: Action) {
         match action {
             Action::Ask { call, ask } => {
-                self.asks.insert(call, ask);
+                let ids = ask.queries.iter().map(|&query| self.mission.ids[query]).collect();
+                self.asks.insert(call, (ask, ids));
                 let way = self.part(self.manner.way_ms);
                 self.later(way, Coming::Arrives(call));
             }
             Action::Store { call } => self.store(call),
             Action::Discard { call } => self.shelf.discard(call),
-            Action::Complete { .. } if self.mission.role == Role::Probe => {}
+            Action::Complete { .. } if self.mission.role != Role::Wanted => {}
             Action::Complete { query } => {
                 let ids = [self.mission.ids[query]];
                 let shown = shown();
@@ -403,13 +341,14 @@ impl Run<'_> {
 
     /// Keeps an answer; nothing that is covered for good may have been fetched again.
     fn store(&mut self, call: Call) {
-        let ask = &self.asks[&call];
-        for &query in &ask.queries {
-            let Ok(covered) = covered(self.archive, self.mission.ids[query]) else { continue };
+        let (ask, ids) = &self.asks[&call];
+        for id in ids {
+            let Ok(coverage) = self.archive.coverage(*id) else { continue };
+            let covered = closed(&coverage);
             let again = covered.iter().find(|window| window.intersect(ask.window).is_some());
-            assert!(again.is_none(), "query {query} was covered in {again:?}: {ask:?}");
+            assert!(again.is_none(), "query {id:?} was covered in {again:?}: {ask:?}");
         }
-        match self.shelf.store(call, &self.mission.ids, self.world.now) {
+        match self.shelf.store(call, self.world.now) {
             Ok(()) => {
                 let keeping = self.part(self.manner.keeping_ms);
                 self.later(keeping, Coming::Stored(call));

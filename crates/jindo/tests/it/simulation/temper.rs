@@ -1,10 +1,11 @@
 //! What a seed decides about the server and about the command line.
 
 use super::job::{below, pick};
-use super::session::{Manner, Probing};
+use super::session::Manner;
 use jindo::clock::Random;
 use jindo::plan::{Limits, Pace};
 use jindo::request::Reserve;
+use jindo::run::Probing;
 use jindo_sim::{
     BucketAtTo, Compression, Fault, Faults, HeaderStyle, Options, Organisation, OverPoints, Refusal,
 };

@@ -1,9 +1,9 @@
 //! What survives a crash: the ledger, the objects, the files, and the server with its clock. Everything else is a session.
 
 use super::disk::{self, Platter};
-use super::fuse::Fuse;
 use super::job::Job;
-use super::{ledger, store};
+use crate::frail::fuse::Fuse;
+use crate::frail::{ledger, store};
 use futures::StreamExt as _;
 use futures::executor::block_on;
 use jiff::Timestamp;

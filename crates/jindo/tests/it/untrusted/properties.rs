@@ -157,9 +157,8 @@ fn questions(dir: &Path) {
     drop((archive.request(), archive.queries(), archive.refused_lines(), archive.totals()));
     drop((archive.given_up(), archive.learnt(), archive.probes()));
     for (query, held) in archive.coverage_all().unwrap_or_default() {
-        drop((archive.query(query), archive.extracted(query), archive.coverage(query)));
+        drop((archive.query(query), archive.extracted(query), archive.grants(query)));
         for held in held {
-            drop(archive.identity(held.object));
             drop(archive.rows(held.object, query, &mut |_| Ok::<_, jindo::archive::Error>(())));
         }
     }

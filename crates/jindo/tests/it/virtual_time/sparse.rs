@@ -44,7 +44,9 @@ pub(crate) fn run_sparse(setting: &Setting, active_percent: u64) -> Outcome {
 fn presence(sweep: &Sweep, is_active: impl Fn(i64) -> bool) -> Presence {
     let buckets = (sweep.window.start_s()..sweep.window.end_s()).step_by(step(sweep));
     let reported = buckets.filter(|at| is_active(at.div_euclid(DAY_S))).map(|at| at * 1_000);
-    Presence::new(sweep.interval, &[sweep.window], reported)
+    let mut presence = Presence::new(sweep.interval, &[sweep.window]);
+    presence.report(reported);
+    presence
 }
 
 fn step(sweep: &Sweep) -> usize {

@@ -3,8 +3,9 @@
 use super::fuse::{Dead, Fuse};
 use jiff::Timestamp;
 use jindo::archive::{
-    Committed, Coverage, Error, Extracted, GivenUp, Learnt, Ledger, Note, Object, ObjectId,
-    QueryId, Record, RefusedLine, Registered, Remembered, Request, Spaced, Sqlite, Totals,
+    Aside, Committed, Coverage, Error, Extracted, GivenUp, Granted, Learnt, Ledger, Note, Object,
+    ObjectId, QueryId, Record, RefusedLine, Registered, Remembered, Request, Spaced, Sqlite,
+    Totals,
 };
 use jindo::plan::Window;
 use std::collections::BTreeMap;
@@ -53,7 +54,7 @@ impl Ledger for Frail {
         commit(record: &Record) -> Committed;
         cover_empty(empty: &[(QueryId, ObjectId, Window)]) -> ();
         doubt_empty(points: u32) -> ();
-        forget_probes() -> Vec<String>;
+        forget_answers(aside: Aside) -> Vec<String>;
         reopen(stretches: &[(QueryId, ObjectId, Window)]) -> u64;
         drop_object(object: ObjectId) -> ();
         give_up(given_up: &GivenUp) -> ();
@@ -73,6 +74,7 @@ impl Ledger for Frail {
         remembered() -> Vec<(QueryId, Remembered)>;
         recall(query: QueryId) -> Option<(Remembered, Option<String>)>;
         coverage(query: QueryId) -> Vec<Coverage>;
+        grants(query: QueryId) -> Vec<Granted>;
         coverage_all() -> BTreeMap<QueryId, Vec<Coverage>>;
         generation(queries: &[QueryId], window: Window) -> u32;
         noted() -> Vec<Note>;
