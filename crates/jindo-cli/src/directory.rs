@@ -1,6 +1,8 @@
 //! The directory of an export: opened for reading or for writing, and what it was last asked for.
 
+use crate::args::Wanted;
 use crate::asked::Words;
+use anyhow::Context as _;
 use jindo::archive::{Archive, Holder};
 use jindo::clock::Clock;
 use std::path::Path;
@@ -14,12 +16,16 @@ pub(crate) fn existing(dir: &Path) -> anyhow::Result<Option<Archive>> {
     }
 }
 
-/// The words of the directory's last request.
-pub(crate) fn last_words(archive: Option<&Archive>) -> anyhow::Result<Option<Words>> {
-    let Some(request) = archive.map(Archive::request).transpose()?.flatten() else {
-        return Ok(None);
-    };
-    Ok(serde_json::from_str(&request.arguments).ok())
+/// The words of the directory's last request, where this command line has no list of its own.
+pub(crate) fn last_words(
+    wanted: &Wanted,
+    archive: Option<&Archive>,
+) -> anyhow::Result<Option<Words>> {
+    let Some(archive) = archive.filter(|_| wanted.queries.is_none()) else { return Ok(None) };
+    let Some(request) = archive.request()? else { return Ok(None) };
+    let words = serde_json::from_str(&request.arguments)
+        .context("what this directory was last asked for cannot be read; give a list again")?;
+    Ok(Some(words))
 }
 
 /// Takes the directory for writing; opening and recovering are one path.

@@ -130,7 +130,7 @@ struct Prepared {
 
 fn prepare(command: &args::Export, now: Timestamp) -> anyhow::Result<Prepared> {
     let before = existing(&command.out)?;
-    let last = last_words(before.as_ref())?;
+    let last = last_words(&command.wanted, before.as_ref())?;
     let known = before.as_ref().filter(|_| !command.forget);
     let spaced = known.map(Archive::spaced).transpose()?.unwrap_or_default();
     let words = Words::new(&command.wanted, last)?;

@@ -20,15 +20,15 @@ const SOURCE_BYTES_MAX: u64 = 64 << 10;
 /// How often a running key command is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Looks before a key command is ended: a minute, in which a person finds the password of a password store.
-const LOOKS_MAX: u32 = 3_000;
+/// A key command is ended after a minute, in which a person finds the password of a password store.
+const COMMAND_ENDS_WITHIN: Duration = Duration::from_mins(1);
 
 /// What the command line's source gives, else the environment. A source gives both keys or none: two halves from two
 /// places may belong to two organisations. Its `DD_SITE` counts before the environment's, since keys go with their site.
 pub(crate) fn given(place: &Where, environment: Environment) -> Result<Given, Usage> {
     let (text, origin) = match (&place.key_file, &place.key_command) {
         (Some(path), _) => (from_file(path)?, Origin::File(path.clone())),
-        (None, Some(command)) => (from_command(command, LOOKS_MAX)?, Origin::Command),
+        (None, Some(command)) => (from_command(command, COMMAND_ENDS_WITHIN)?, Origin::Command),
         (None, None) => return Ok(environment.given),
     };
     let lines = parse(&text).map_err(|Wrong { line, what }| {
@@ -83,31 +83,43 @@ fn quoted(path: &str) -> String {
 }
 
 /// Runs the command in the user's shell. Its stderr is the user's; its stdin is closed, since the list may come from ours.
-fn from_command(command: &str, looks_max: u32) -> Result<String, Usage> {
+fn from_command(command: &str, within: Duration) -> Result<String, Usage> {
     let failed = |error: io::Error| Usage::new(format!("--key-command failed: {error}"));
     let mut shell = shell();
     shell.arg(command).stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = shell.spawn().map_err(failed)?;
-    let (say, hear) = channel();
-    let stdout = child.stdout.take().expect("it was asked for");
-    let reader = say.clone();
-    // The receiver is gone when the command took too long; nobody waits for its words then.
-    std::thread::spawn(move || reader.send(text(stdout)).unwrap_or_default());
-    let mut printed = None;
-    for _ in 0..looks_max {
-        // `say` lives on, so that this waits also when everything was printed.
-        printed = hear.recv_timeout(LOOK_EVERY).ok().or(printed);
-        let Some(result) = printed.take() else { continue };
-        let text = result.map_err(failed)?;
-        match child.try_wait().map_err(failed)? {
-            Some(status) => return if status.success() { Ok(text) } else { Err(refusal(status)) },
-            None => printed = Some(Ok(text)),
+    match printed(&mut child, within) {
+        Ok((text, status)) if status.success() => Ok(text),
+        Ok((_, status)) => Err(refusal(status)),
+        Err(error) => {
+            // It may have ended meanwhile; what counts is that it runs no more.
+            child.kill().and_then(|()| child.wait()).map_err(failed)?;
+            Err(failed(error))
         }
     }
-    drop(say);
-    end(&mut child).map_err(failed)?;
-    let limit_s = (LOOK_EVERY * looks_max).as_secs();
-    Err(Usage::new(format!("--key-command took longer than {limit_s} s")))
+}
+
+/// What the command printed and how it ended, when it does both in time.
+fn printed(child: &mut Child, within: Duration) -> io::Result<(String, ExitStatus)> {
+    let (say, hear) = channel();
+    let stdout = child.stdout.take().expect("it was asked for");
+    // The receiver is gone when the command took too long; nobody waits for its words then.
+    std::thread::spawn(move || say.send(text(stdout)).unwrap_or_default());
+    let text = hear.recv_timeout(within).map_err(|_| too_long(within))??;
+    let (nothing, never) = channel::<()>();
+    for _ in 0..within.as_millis().div_ceil(LOOK_EVERY.as_millis()) {
+        if let Some(status) = child.try_wait()? {
+            return Ok((text, status));
+        }
+        // Nobody says anything: the time is what is waited for.
+        never.recv_timeout(LOOK_EVERY).unwrap_or_default();
+    }
+    drop(nothing);
+    Err(too_long(within))
+}
+
+fn too_long(within: Duration) -> io::Error {
+    io::Error::other(format!("it took longer than {within:?}"))
 }
 
 /// What was printed counts only when the command says that it went well.
@@ -115,11 +127,6 @@ fn refusal(status: ExitStatus) -> Usage {
     Usage::new(format!("--key-command failed: {status}")).hint(
         "run it by hand; it must print DD_API_KEY=… and DD_APP_KEY=…, one a line, and exit with 0",
     )
-}
-
-fn end(child: &mut Child) -> io::Result<()> {
-    child.kill()?;
-    child.wait().map(drop)
 }
 
 #[cfg(unix)]
@@ -248,7 +255,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_command_that_never_ends_is_ended() {
-        let error = from_command("exec sleep 600", 3).unwrap_err();
-        assert_eq!(error.to_string(), "--key-command took longer than 0 s");
+        let error = from_command("exec sleep 600", Duration::from_millis(50)).unwrap_err();
+        assert_eq!(error.to_string(), "--key-command failed: it took longer than 50ms");
     }
 }

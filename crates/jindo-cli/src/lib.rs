@@ -82,7 +82,7 @@ fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
 
 /// Of a run that keeps nothing.
 fn interruption_of_refetch() -> anyhow::Result<Arc<AtomicBool>> {
-    watched("interrupted; nothing was written, the same --seed asks the same again\n")
+    watched("interrupted; nothing of what was asked is kept, the same command asks again\n")
 }
 
 fn watched(words: &'static str) -> anyhow::Result<Arc<AtomicBool>> {

@@ -36,7 +36,7 @@ const SCRIPT_WINDOW_S: i64 = 4 * 3_600;
 pub(crate) fn run(command: &args::Plan, clock: &dyn Clock) -> anyhow::Result<u8> {
     let now = clock.now();
     let archive = command.out.as_deref().map(existing).transpose()?.flatten();
-    let words = Words::new(&command.wanted, last_words(archive.as_ref())?)?;
+    let words = Words::new(&command.wanted, last_words(&command.wanted, archive.as_ref())?)?;
     let spaced = archive.as_ref().map(Archive::spaced).transpose()?.unwrap_or_default();
     let asked = understand(words, spaced, command.settle, now)?;
     let limits = archive.as_ref().map(self::limits).transpose()?.unwrap_or(Limits::ASSUMED);

@@ -34,16 +34,25 @@ pub(crate) fn of_export(told: &Told) -> String {
     match &told.files {
         Some(files) => finished(told, files),
         None => format!(
-            "{} after {}: {} of {} made; everything that came in is kept, the same command continues\n",
+            "{} after {}: {}; everything that came in is kept, the same command continues\n",
             if told.outcome.end == End::OutOfCalls {
                 "stopped at --max-calls"
             } else {
                 "interrupted"
             },
             seconds(told.took.as_secs().unsigned_abs()),
-            count(told.outcome.calls),
-            counted(told.plan.calls() as u64, "call", "calls"),
+            made(told.outcome.calls, told.plan.calls() as u64),
         ),
+    }
+}
+
+/// Retries, samples and probes were not planned: with them it may be more.
+fn made(calls: u64, planned: u64) -> String {
+    let planned_in_words = counted(planned, "call", "calls");
+    if calls <= planned {
+        format!("{} of {planned_in_words} made", count(calls))
+    } else {
+        format!("{} made, {} planned", counted(calls, "call", "calls"), count(planned))
     }
 }
 

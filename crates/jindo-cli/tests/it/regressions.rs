@@ -145,6 +145,23 @@ fn what_is_too_old_costs_few_calls_and_nothing_else() {
     assert!(gaps.lines().skip(1).all(|line| line.contains("outside the retention date")), "{gaps}");
     let table = fs::read_to_string(at_once.out().join("queries.csv")).unwrap();
     assert!(!table.contains("given-up"), "{table}");
+    let held = objects(&at_once.out());
+
+    // A query that is new to the list was never refused, and is not asked for what is known to be gone.
+    let args = at_once.export_args(START_S, START_S + DAYS * DAY_S);
+    let longer: Vec<_> =
+        queries.iter().chain(&["avg:system.mem.used{*} by {host}"]).copied().collect();
+    at_once.list(&longer);
+    exits(&at_once.run(&args), 3);
+    let told = fs::read_to_string(at_once.out().join("gaps.csv")).unwrap();
+    assert_eq!(told.lines().count(), 1 + longer.len(), "{told}");
+    assert!(told.lines().skip(1).all(|line| line.contains("outside the retention date")), "{told}");
+    // What is forgotten is asked again.
+    let calls = at_once.stats().query_calls;
+    exits(&at_once.run(args.iter().map(String::as_str).chain(["--forget", "--max-calls", "1"])), 3);
+    assert_eq!(at_once.stats().query_calls, calls + 1);
+    let told = fs::read_to_string(at_once.out().join("gaps.csv")).unwrap();
+    assert!(told.contains("not fetched yet"), "{told}");
 
     let by_and_by = world();
     let args = by_and_by.export_args(START_S, START_S + DAYS * DAY_S);
@@ -154,5 +171,5 @@ fn what_is_too_old_costs_few_calls_and_nothing_else() {
     }
     // The edge moves on while the test runs, and with it the first points: the stretches are what counts.
     assert_eq!(fs::read_to_string(by_and_by.out().join("gaps.csv")).unwrap(), gaps);
-    assert_eq!(objects(&by_and_by.out()), objects(&at_once.out()));
+    assert_eq!(objects(&by_and_by.out()), held);
 }

@@ -26,10 +26,16 @@ pub(crate) fn calm() -> Options {
 impl World {
     pub(crate) fn new(options: Options, queries: &[&str]) -> Self {
         let dir = TempDir::new().unwrap();
-        let text: String = queries.iter().flat_map(|query| [query, "\n"]).collect();
-        fs::write(dir.path().join("queries.txt"), text).unwrap();
         let sim = Simulator::start(options.clone()).unwrap();
-        Self { dir, sim, options }
+        let world = Self { dir, sim, options };
+        world.list(queries);
+        world
+    }
+
+    /// What is asked for from now on.
+    pub(crate) fn list(&self, queries: &[&str]) {
+        let text: String = queries.iter().flat_map(|query| [query, "\n"]).collect();
+        fs::write(self.path("queries.txt"), text).unwrap();
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

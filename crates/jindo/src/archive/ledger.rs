@@ -140,7 +140,7 @@ pub trait Ledger: Send + fmt::Debug {
     fn learnt(&mut self) -> Result<Vec<Learnt>, Error>;
     /// Keeps how many decoded bytes a bucket the answers to these queries have, as learnt at that time; `None` forgets it.
     fn weigh(&mut self, weights: &[(QueryId, Option<u64>)], at: Timestamp) -> Result<(), Error>;
-    /// Every limit that was learnt, all weights and every spacing.
+    /// Every limit that was learnt, what was refused for its place in time, all weights and every spacing.
     fn forget(&mut self) -> Result<(), Error>;
     /// Remembers the intervals of these queries, in place of earlier ones.
     fn space(&mut self, spaced: &[Spaced]) -> Result<(), Error>;

@@ -324,3 +324,66 @@ pub(super) fn disbelieve(
     archive.learn(&Learnt { name: DISBELIEVED.into(), value: 0, learnt_at: now, why })?;
     archive.forget_answers(Aside::Probes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::course::{Course, Probing};
+    use super::*;
+    use crate::archive::{Fetched, Line, Objects, Request, Sqlite};
+    use crate::parse::Answer;
+    use crate::query::Query;
+    use object_store::memory::InMemory;
+    use std::sync::Arc;
+
+    const HOUR_S: i64 = 3_600;
+    const START_S: i64 = 1_780_272_000; // 2026-06-01T00:00:00Z
+
+    fn window(hours: i64) -> Window {
+        Window::from_secs(START_S, START_S + hours * HOUR_S).unwrap()
+    }
+
+    /// What a probe without any point proves of a query that is wanted for two days.
+    fn left_out(open: bool) -> Found {
+        let ledger = Box::new(Sqlite::memory().unwrap());
+        let objects = Objects::over(Arc::new(InMemory::new()));
+        let archive = Archive::assemble(ledger, objects).unwrap();
+        let query = Query {
+            written: "avg:m{*}".into(),
+            sent: "avg:m{*}.rollup(avg, 60).fill(null)".into(),
+            unfilled: None,
+            interval: Interval::from_secs(60).unwrap(),
+            alone: false,
+            weight: None,
+        };
+        let interval = Interval::from_secs(3_600).unwrap();
+        let probe = coarse(&query, interval).unwrap();
+        let (range, now) = (window(48), window(1_000).end());
+        let (timezone, arguments) = ("UTC".into(), "{}".into());
+        let lines = vec![Line::Query(query)];
+        archive.register(&Request { lines, asked: range, timezone, arguments }).unwrap();
+        let queries = archive.remember_aside(&[probe], Role::Probe).unwrap();
+        let (fetched_at, answer) = (now, &Answer { series: Vec::new() });
+        let queries = &queries[..];
+        let fetched = Fetched { queries, interval, window: range, fetched_at, open, answer };
+        archive.store(&fetched).unwrap();
+        let (look_back, assumed) = (SignedDuration::ZERO, Limits::ASSUMED);
+        let archive = &archive;
+        let course = Course { archive, range, probing: Probing::Never, look_back, assumed };
+        let planned = course.planned(now).unwrap();
+        Evidence::of(archive, &planned).unwrap().conclude(archive, &planned).unwrap()
+    }
+
+    /// What a young probe had not seen yet was covered for good.
+    #[test]
+    fn a_probe_that_is_still_open_proves_nothing() {
+        assert_eq!(left_out(false), Found { windows: 2, empty: 2 });
+        assert_eq!(left_out(true), Found::default());
+    }
+
+    /// Where every probe of the trial was refused, all the others were asked.
+    #[test]
+    fn a_trial_that_proves_nothing_encourages_nobody() {
+        let found = |windows, empty| Found { windows, empty }.encourages();
+        assert_eq!([found(0, 0), found(100, 9), found(100, 10)], [false, false, true]);
+    }
+}

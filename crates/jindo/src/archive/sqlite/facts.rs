@@ -63,6 +63,7 @@ pub(super) fn forget(t: &Transaction<'_>) -> Result<(), SqlError> {
     t.execute("DELETE FROM learnt", [])?;
     t.execute("UPDATE queries SET bytes_per_bucket = NULL, weighed_ms = NULL", [])?;
     t.execute("DELETE FROM spacings", [])?;
+    t.execute("DELETE FROM given_up WHERE NOT whole", [])?;
     Ok(())
 }
 
