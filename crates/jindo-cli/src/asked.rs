@@ -168,7 +168,7 @@ impl Asked {
         Ok(asked)
     }
 
-    /// For times of day that concern the user and not the data: the zone asked for, or where none was, the machine's.
+    /// For times of day that concern the user and not the data: the zone asked for, or the machine's where that is UTC.
     pub(crate) fn zone_of_clocks(&self) -> TimeZone {
         if self.words.timezone == TIMEZONE_DEFAULT {
             TimeZone::try_system().unwrap_or(TimeZone::UTC)

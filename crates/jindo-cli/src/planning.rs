@@ -11,8 +11,8 @@ use crate::words::{count, counted, seconds, size};
 use jiff::{SignedDuration, Timestamp};
 use jindo::archive::{Archive, Coverage, Registered};
 use jindo::clock::Clock;
-use jindo::plan::{Limits, Pace, Plan, RETENTION, Sweep, Window, tile};
-use jindo::query::{Interval, Query, coarse};
+use jindo::plan::{Limits, Pace, Plan, RETENTION, Sweep, Window};
+use jindo::query::{Interval, Query};
 use jindo::run::{as_registered, closed, learnt_limits};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -210,8 +210,13 @@ fn in_words(
     for complaint in &asked.list.refused {
         writeln!(text, "  left out: {complaint}")?;
     }
-    if plan.seconds(pace) > PROBE_SUGGESTED_S {
-        writeln!(text, "  {}", suggestion(plan, now))?;
+    let probes = Sweep::calls(plan, Limits::ASSUMED, now);
+    if plan.seconds(pace) > PROBE_SUGGESTED_S && probes > 0 {
+        writeln!(
+            text,
+            "  jindo export --probe asks first where there is data at all, in about {}, and leaves out the rest",
+            counted(probes as u64, "call", "calls")
+        )?;
     }
     writeln!(
         text,
@@ -231,19 +236,6 @@ fn in_words(
         )?;
     }
     Ok(text)
-}
-
-/// What `--probe` would cost, where it is worth a thought.
-fn suggestion(plan: &Plan, now: Timestamp) -> String {
-    let calls = Sweep::before(plan, Limits::ASSUMED, now).map_or(0, |sweep| {
-        let sound = plan.queries.iter().filter(|query| coarse(query, sweep.interval).is_some());
-        let batches = sound.count().div_ceil(Limits::ASSUMED.queries);
-        batches * tile(sweep.window, sweep.interval, Limits::ASSUMED).len()
-    });
-    format!(
-        "jindo export --probe asks first where there is data at all, in about {}, and leaves out the rest",
-        counted(calls as u64, "call", "calls")
-    )
 }
 
 /// The plan for the same request when nothing is held yet.

@@ -52,7 +52,7 @@ pub(crate) fn check(plan: &Plan, command: &args::Export) -> Result<(), Failed> {
         return Ok(());
     }
     let text = format!(
-        "{} are free where {} lies, and at least {} are needed; nothing was asked",
+        "{} are free where {} lies, and about {} are needed at the least; nothing was asked",
         size(free),
         command.out.display(),
         size(bytes)

@@ -2,7 +2,7 @@
 
 use super::window::{ceil, floor};
 use super::{Limits, Plan, Window, hull, tile, union};
-use crate::query::Interval;
+use crate::query::{Interval, coarse};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
@@ -42,6 +42,16 @@ impl Sweep {
             .into_iter()
             .rfind(|sweep| finest.is_none_or(|f| sweep.interval <= f.interval) && meets(sweep))
             .or(finest)
+    }
+}
+
+impl Sweep {
+    /// About how many calls a sweep before the plan takes: of the queries of which it would tell anything.
+    pub fn calls(plan: &Plan, limits: Limits, settled: Timestamp) -> usize {
+        let Some(sweep) = Self::before(plan, limits, settled) else { return 0 };
+        let sound = plan.queries.iter().filter(|query| coarse(query, sweep.interval).is_some());
+        let batches = sound.count().div_ceil(limits.queries);
+        batches * tile(sweep.window, sweep.interval, limits).len()
     }
 }
 

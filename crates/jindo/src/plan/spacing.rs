@@ -154,9 +154,9 @@ impl Search {
         Self { range: kept.and_then(|kept| range.intersect(kept)).unwrap_or(range) }
     }
 
-    /// The end of what may be sampled.
-    pub fn end(&self) -> Timestamp {
-        self.range.end()
+    /// What may be sampled.
+    pub fn range(&self) -> Window {
+        self.range
     }
 
     /// How much of the newest is asked at `interval` before anything older, in seconds.

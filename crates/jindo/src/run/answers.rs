@@ -63,7 +63,7 @@ impl Machine {
         self.weigh(&task, facts, actions);
         self.lengthen_url(&task, actions);
         self.is_kept(task.window);
-        if let Purpose::Probe(_) = flight.job.purpose {
+        if let Purpose::Question(_) = flight.job.purpose {
             self.witness(&flight.job, None);
         }
         let mut conclusions = match flight.job.purpose {
@@ -73,7 +73,7 @@ impl Machine {
                 }
                 Vec::new()
             }
-            Purpose::Half(id) | Purpose::Probe(id) => {
+            Purpose::Half(id) | Purpose::Question(id) => {
                 self.diagnoses.verdict(id, task.clone(), Verdict::Fine, &self.subjects)
             }
             Purpose::Trial => {
@@ -82,7 +82,7 @@ impl Machine {
                 Vec::new()
             }
         };
-        if let Purpose::Probe(_) = flight.job.purpose {
+        if let Purpose::Question(_) = flight.job.purpose {
             actions.push(Action::Discard { call });
         } else {
             if self.unproven_points.is_some() && facts.points.iter().any(|&points| points > 0) {
@@ -114,17 +114,18 @@ impl Machine {
         (failure, rate): (Failure, Option<&Rate>),
         actions: &mut Vec<Action>,
     ) {
-        if let (Purpose::Probe(_), Failure::TooLarge, 0) = (job.purpose, &failure, job.attempts) {
+        if let (Purpose::Question(_), Failure::TooLarge, 0) = (job.purpose, &failure, job.attempts)
+        {
             // So small a question has so large an answer only when something is broken.
             let what = format!("more than {} MiB for a small question", BODY_BYTES_MAX >> 20);
             return self.transient(now, job, what, actions);
         }
         if let (
-            Purpose::Probe(id),
+            Purpose::Question(id),
             Failure::OtherInterval { .. } | Failure::TooLarge | Failure::UrlTooLong,
         ) = (job.purpose, &failure)
         {
-            // The server took the question, and that is what a probe asks.
+            // The server took the question, and that is what was to be known.
             let conclusions = self.diagnoses.verdict(id, job.task, Verdict::Fine, &self.subjects);
             return self.apply(conclusions, actions);
         }
@@ -191,7 +192,7 @@ impl Machine {
             return self.apply(vec![refused], actions);
         }
         let conclusions = match job.purpose {
-            Purpose::Half(id) | Purpose::Probe(id) => {
+            Purpose::Half(id) | Purpose::Question(id) => {
                 self.diagnoses.verdict(id, task, Verdict::Refused(words), &self.subjects)
             }
             Purpose::Trial => vec![Conclusion::GiveUp { query: task.queries[0], words }],
@@ -276,7 +277,7 @@ impl Machine {
                 Purpose::Fetch => {
                     job.task.queries.iter().for_each(|&query| gaps[query].push(job.task.window));
                 }
-                Purpose::Half(_) | Purpose::Probe(_) | Purpose::Trial => kept.push_back(job),
+                Purpose::Half(_) | Purpose::Question(_) | Purpose::Trial => kept.push_back(job),
             }
         }
         for (query, gaps) in gaps.iter_mut().enumerate() {
@@ -297,7 +298,7 @@ impl Machine {
 
     /// The job goes on in another shape: a diagnosis that waited for it can conclude nothing.
     pub(super) fn settle(&mut self, job: &Job) {
-        if let Purpose::Half(id) | Purpose::Probe(id) = job.purpose {
+        if let Purpose::Half(id) | Purpose::Question(id) = job.purpose {
             for task in self.diagnoses.void(id) {
                 self.queue.push_front(Job::fetch(task));
             }

@@ -29,7 +29,7 @@ impl Refusal {
     }
 }
 
-/// The fate of a half or of a probe.
+/// The fate of a half or of a question.
 #[derive(Debug, Clone)]
 pub(super) enum Verdict {
     Fine,
@@ -154,7 +154,7 @@ impl Diagnoses {
         self.lists.lengthen(queries, limits)
     }
 
-    /// The half or the probe of diagnosis `id` has met its fate. A diagnosis that is gone needs no verdict, but its refused
+    /// The half or the question of diagnosis `id` has met its fate. A diagnosis that is gone needs no verdict, but its refused
     /// task is a new case.
     pub(super) fn verdict(
         &mut self,
@@ -278,7 +278,7 @@ impl Diagnoses {
         let id = self.number();
         let task = Task { window, ..refusal.task.clone() };
         self.open.insert(id, Diagnosis::Suspect { stage, refusal, other });
-        vec![Conclusion::Ask(Job { purpose: Purpose::Probe(id), ..Job::fetch(task) })]
+        vec![Conclusion::Ask(Job { purpose: Purpose::Question(id), ..Job::fetch(task) })]
     }
 
     fn suspect(
@@ -324,7 +324,7 @@ impl Diagnoses {
         vec![Conclusion::GiveUp { query: refusal.task.queries[0], words: refusal.words }]
     }
 
-    /// Which form a probe of diagnosis `id` is to be asked in.
+    /// Which form a question of diagnosis `id` is to be asked in.
     pub(super) fn drops_fill(&self, id: u64, subjects: &Subjects) -> bool {
         match self.open.get(&id) {
             Some(Diagnosis::Suspect { stage: Stage::Recent, refusal, .. }) => {

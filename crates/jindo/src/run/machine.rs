@@ -271,7 +271,7 @@ impl Machine {
             self.queue.push_front(job);
         }
         while let Some(job) = self.queue.pop_front() {
-            if let Purpose::Probe(_) = job.purpose {
+            if let Purpose::Question(_) = job.purpose {
                 return Some(job);
             }
             let mut parts = self.subjects.fit(job.task.clone(), self.limits);

@@ -38,11 +38,13 @@ impl Machine {
 
     pub(super) fn form(&self, job: &Job) -> Form {
         match job.purpose {
-            Purpose::Probe(id) if self.diagnoses.drops_fill(id, &self.subjects) => Form::Unfilled,
+            Purpose::Question(id) if self.diagnoses.drops_fill(id, &self.subjects) => {
+                Form::Unfilled
+            }
             _ if self.subjects.get(job.task.queries[0]).travels == Travels::Unfilled => {
                 Form::Unfilled
             }
-            Purpose::Fetch | Purpose::Half(_) | Purpose::Probe(_) | Purpose::Trial => Form::Sent,
+            Purpose::Fetch | Purpose::Half(_) | Purpose::Question(_) | Purpose::Trial => Form::Sent,
         }
     }
 
@@ -56,11 +58,11 @@ impl Machine {
             return Some(job);
         };
         match (fate.refused, job.purpose) {
-            (Some(words), Purpose::Fetch | Purpose::Half(_) | Purpose::Probe(_)) => {
+            (Some(words), Purpose::Fetch | Purpose::Half(_) | Purpose::Question(_)) => {
                 self.refused(job, words, actions);
                 None
             }
-            (None, Purpose::Probe(id)) => {
+            (None, Purpose::Question(id)) => {
                 self.witness(&job, None);
                 let task = job.task;
                 let conclusions = self.diagnoses.verdict(id, task, Verdict::Fine, &self.subjects);

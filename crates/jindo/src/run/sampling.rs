@@ -81,8 +81,8 @@ impl<'a> Sampling<'a> {
             .map(|GivenUp { query, reason, .. }| (query, reason))
             .collect();
         let intervals: BTreeSet<_> = identities.keys().map(|(_, interval)| *interval).collect();
-        let end = search.end();
-        let books = Books { archive, identities, given_up, intervals, end };
+        let range = search.range();
+        let books = Books { archive, identities, given_up, intervals, range };
         let mut known =
             queries.iter().map(|query| books.known(query)).collect::<Result<Vec<_>, _>>()?;
         let first = Interval::all_offered().next();
@@ -224,8 +224,8 @@ struct Books<'a> {
     identities: Identities,
     given_up: HashMap<QueryId, String>,
     intervals: BTreeSet<Interval>,
-    /// Of what may be sampled.
-    end: Timestamp,
+    /// What may be sampled: what lies elsewhere leads to looks that cannot be made.
+    range: Window,
 }
 
 impl Books<'_> {
@@ -256,8 +256,15 @@ impl Books<'_> {
         interval: Interval,
     ) -> Result<Option<Sampled>, Error> {
         let mut held = self.archive.coverage(id)?;
+        held.retain_mut(|held| match held.window.intersect(self.range) {
+            Some(within) => {
+                held.window = within;
+                true
+            }
+            None => false,
+        });
         if role == Role::Wanted {
-            let asked_s = self.end.as_second() - Search::newest_s(interval);
+            let asked_s = self.range.end_s() - Search::newest_s(interval);
             let (mut from, mut enough) = (held.len(), false);
             while from > 0 && !(enough && held[from].window.start_s() <= asked_s) {
                 from -= 1;

@@ -55,7 +55,7 @@ pub(super) enum Purpose {
     /// Half of a refused task: its fate tells the diagnosis of that number more.
     Half(u64),
     /// A small question of the diagnosis of that number; its answer is not kept.
-    Probe(u64),
+    Question(u64),
     /// The one call for a query that an earlier run gave up.
     Trial,
 }

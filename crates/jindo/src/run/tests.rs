@@ -403,12 +403,12 @@ fn waiting_for_the_budget_is_no_time_without_success() {
 
 /// Found by the simulation: one endless answer to a small question, and every query's window was given up.
 #[test]
-fn a_probe_that_floods_once_is_asked_again() {
+fn a_question_that_floods_once_is_asked_again() {
     let plan = plan(4, 1);
     let mut flooded = false;
     let run = drive(&plan, settings(), |_, ask| {
-        let is_probe = ask.queries.len() == 2 && points(ask) <= u64::from(Limits::POINTS_MIN);
-        if is_probe && !std::mem::replace(&mut flooded, true) {
+        let is_question = ask.queries.len() == 2 && points(ask) <= u64::from(Limits::POINTS_MIN);
+        if is_question && !std::mem::replace(&mut flooded, true) {
             return (Err(Failure::TooLarge), None);
         }
         if ask.queries.len() > 1 { refuse("too many queries") } else { FINE }

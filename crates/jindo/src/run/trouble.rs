@@ -27,7 +27,7 @@ pub(super) struct Trouble {
     limited_in_a_row: u32,
     astray_in_a_row: u32,
     unusable_in_a_row: u32,
-    /// When a probe was last taken for answered by nothing but failures.
+    /// When a question was last taken for answered by nothing but failures.
     settled_at: Option<Timestamp>,
     /// The last failure, in words.
     pub(super) what: Option<String>,
@@ -52,7 +52,7 @@ impl Trouble {
         }
     }
 
-    /// Whether a probe that keeps failing is an answer by now. It asks just whether its call is to blame, and must find out
+    /// Whether a question that keeps failing is an answer by now. It asks just whether its call is to blame, and must find out
     /// also where nothing else is left to ask; but an outage answers it wrongly, so it takes this long, every time.
     fn settles(&mut self, now: Timestamp, patience: SignedDuration) -> bool {
         let since = self.since.max(self.settled_at);
@@ -122,10 +122,9 @@ impl Machine {
     ) {
         job.attempts += 1;
         let often = job.attempts >= ATTEMPTS_MAX;
-        let probes = matches!(job.purpose, Purpose::Probe(_));
+        let asks = matches!(job.purpose, Purpose::Question(_));
         let half = self.settings.give_up_after.mul_f64(0.5);
-        if often && (self.came_through_meanwhile(&job) || probes && self.trouble.settles(now, half))
-        {
+        if often && (self.came_through_meanwhile(&job) || asks && self.trouble.settles(now, half)) {
             return self.refused(job, what, actions);
         }
         self.later(now, vec![job], (what, pace));
