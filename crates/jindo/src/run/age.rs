@@ -21,9 +21,12 @@ pub(super) struct Edge {
 }
 
 impl Machine {
-    /// The window was answered.
+    /// The window was answered. What is asked about these days, beyond the range, tells nothing of the edge.
     pub(super) fn is_kept(&mut self, window: Window) {
         let start_s = window.start_s();
+        if start_s >= self.range.end_s() {
+            return;
+        }
         self.edge.kept_from_s =
             Some(self.edge.kept_from_s.map_or(start_s, |kept_s| kept_s.min(start_s)));
         self.edge.moved |= self.edge.words.is_some();
@@ -72,7 +75,8 @@ impl Machine {
 
     /// While the edge is sought, the next window is the one that tells most about it.
     pub(super) fn narrow_edge(&mut self) {
-        if !std::mem::take(&mut self.edge.moved) {
+        // One case after the other: every refusal on the way takes questions of its own.
+        if !self.diagnoses.is_idle() || !std::mem::take(&mut self.edge.moved) {
             return;
         }
         let kept_s = self.edge.kept_from_s.unwrap_or(i64::MAX);

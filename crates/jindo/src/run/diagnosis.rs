@@ -73,6 +73,8 @@ pub(super) struct Diagnoses {
     parked: VecDeque<Refusal>,
     next: u64,
     lists: ListLength,
+    /// Words in which the server has refused a window for its place in time.
+    of_age: Option<String>,
 }
 
 /// The search for the longest list that the server takes.
@@ -202,7 +204,8 @@ impl Diagnoses {
     }
 
     fn examine(&mut self, refusal: Refusal, subjects: &Subjects) -> Vec<Conclusion> {
-        if refusal.task.queries.len() == 1 {
+        let known = self.of_age.as_ref().is_some_and(|words| alike(words, &refusal.words));
+        if refusal.task.queries.len() == 1 || (known && !refusal.window_ruled_out) {
             return self.interrogate(refusal, None, subjects);
         }
         let (first, second) = refusal.task.queries.split_at(refusal.task.queries.len().div_ceil(2));
@@ -313,6 +316,7 @@ impl Diagnoses {
                 again.chain([Conclusion::FewerPoints { task, words }]).collect()
             }
             (Stage::Early, Verdict::Refused(_)) => {
+                self.of_age = Some(refusal.words.clone());
                 [refusal].into_iter().chain(other).map(Refusal::out_of_place).collect()
             }
         }

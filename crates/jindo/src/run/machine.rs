@@ -200,7 +200,11 @@ impl Machine {
         self.waits_until = None;
         while self.ending.is_none() && self.flying.len() < self.concurrency() {
             let waiting = self.diagnoses.resume(self.limits, &self.subjects);
-            self.apply(waiting, actions);
+            if !waiting.is_empty() {
+                // Perhaps nothing is asked for it, and the next one is due: nobody else would wake it.
+                self.apply(waiting, actions);
+                continue;
+            }
             if self.trust == Trust::Stale {
                 self.replan(now, actions);
                 self.trust = Trust::Unproven;
