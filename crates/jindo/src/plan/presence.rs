@@ -1,7 +1,7 @@
 //! Where there is data at all: how coarsely the whole range is asked, and what such answers prove empty. Pure.
 
 use super::window::{ceil, floor};
-use super::{Limits, Plan, Window, hull, tile, union};
+use super::{Limits, Plan, RETENTION, Window, hull, tile, union};
 use crate::query::{Interval, coarse};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -14,20 +14,24 @@ const WINDOWS_PER_CALL: usize = 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sweep {
     pub interval: Interval,
-    /// Aligned to the interval: the buckets that overlap what is to be fetched.
+    /// Aligned to the interval: the buckets that lie within what is to be fetched.
     pub window: Window,
 }
 
 impl Sweep {
     /// The finest sweep over the plan's windows that one call carries; with a finer one that takes a few calls more, where only its
-    /// buckets begin where the windows do. What is younger than `settled` is no part of it: points may still come.
+    /// buckets begin where the windows do. No part of it: what is younger than `settled`, since points may still come; what is older
+    /// than anything that is kept, for which all of it would be refused; and buckets that reach out of the windows, since a probe's
+    /// points may become data that is wanted.
     pub fn before(plan: &Plan, limits: Limits, settled: Timestamp) -> Option<Self> {
         let windows = || plan.tasks.iter().map(|task| task.window);
         let all = hull(windows())?;
+        let kept_s = limits.oldest_s.max((settled - RETENTION).as_second());
         let sweep = |interval: Interval| {
             let step = interval.secs();
-            let end_s = ceil(all.end_s(), step).min(floor(settled.as_second(), step));
-            Some(Self { interval, window: Window::from_secs(floor(all.start_s(), step), end_s)? })
+            let start_s = ceil(all.start_s().max(kept_s), step);
+            let end_s = floor(all.end_s().min(settled.as_second()), step);
+            Some(Self { interval, window: Window::from_secs(start_s, end_s)? })
         };
         let calls = |sweep: &Self| tile(sweep.window, sweep.interval, limits).len();
         let meets = |sweep: &Self| {
@@ -211,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_sweep_is_as_fine_as_one_call_carries_and_meets_the_windows_where_that_is_cheap() {
-        let settled = Timestamp::from_second(START_S + 1_000 * DAY_S).unwrap();
+        let settled = Timestamp::from_second(START_S + 430 * DAY_S).unwrap();
         let sweep = |days, offset_s| {
             let sweep = Sweep::before(&plan(days, offset_s), Limits::ASSUMED, settled).unwrap();
             let Sweep { interval, window } = sweep;

@@ -138,7 +138,7 @@ impl Course<'_> {
         (planned, evidence): (Planned, Evidence),
         sum: &mut Outcome,
     ) -> Result<(Planned, Evidence), C::Error> {
-        let mut known = evidence.conclude(self.archive, &planned)?.left();
+        evidence.conclude(self.archive, &planned)?;
         let before = self.planned(crew.present())?;
         if self.probing == Probing::Never {
             return Ok((before, evidence));
@@ -147,32 +147,27 @@ impl Course<'_> {
         let survey = Survey::new(self.archive, &before, &evidence, (self.limits()?, settled))?;
         let Some(survey) = survey else { return Ok((before, evidence)) };
         ask(crew, survey.trial(), sum)?;
-        let (mut planned, mut evidence, mut found) = self.conclude(crew.present(), &mut known)?;
+        let (mut planned, mut evidence) = self.conclude(crew.present())?;
+        let mut found = survey.found_by_trial(&before, &planned);
         if let Some(rest) = survey.rest()
             && sum.end == End::Done
             && found.encourages()
         {
             ask(crew, rest, sum)?;
-            let more;
-            (planned, evidence, more) = self.conclude(crew.present(), &mut known)?;
-            found = found.and(more);
+            (planned, evidence) = self.conclude(crew.present())?;
+            found = survey.found(&before, &planned);
         }
         let (planned_before, left) = (before.plan.calls(), planned.plan.calls());
         crew.probed(&Probed { calls: sum.calls, found, planned: planned_before, left });
         Ok((planned, evidence))
     }
 
-    /// Covers what the probes that lie there prove empty, of which windows of `known` queries are no news; and what is planned then.
-    fn conclude(
-        &self,
-        now: Timestamp,
-        known: &mut usize,
-    ) -> Result<(Planned, Evidence, Found), Error> {
+    /// Covers what the probes that lie there prove empty; and what is planned then.
+    fn conclude(&self, now: Timestamp) -> Result<(Planned, Evidence), Error> {
         let planned = self.planned(now)?;
         let evidence = Evidence::of(self.archive, &planned)?;
-        let found = evidence.conclude(self.archive, &planned)?.without(*known);
-        *known += found.left();
-        Ok((self.planned(now)?, evidence, found))
+        evidence.conclude(self.archive, &planned)?;
+        Ok((self.planned(now)?, evidence))
     }
 
     /// What opens again what was held: the points per series that the server serves, and whether an answer contradicted a probe.

@@ -14,7 +14,7 @@ use crate::archive::{
 use crate::plan::{Limits, Plan, Presence, Sweep, Window};
 use crate::query::{Interval, coarse};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// The name under which the ledger keeps that probes are not believed here.
 pub const DISBELIEVED: &str = "probe";
@@ -43,6 +43,8 @@ pub(super) struct Survey {
     rest: Plan,
     /// As the ledger numbers the probes, in the order of either plan's queries.
     ids: Vec<QueryId>,
+    /// Of each probe, the queries that it tells about.
+    of: Vec<Vec<QueryId>>,
 }
 
 impl Survey {
@@ -59,7 +61,8 @@ impl Survey {
             return Ok(None);
         };
         let mut probes = Vec::new();
-        let mut known = HashSet::new();
+        let mut of: Vec<Vec<QueryId>> = Vec::new();
+        let mut known = HashMap::new();
         for (index, windows) in plan.stretches().into_iter().enumerate() {
             let sound = registered[index].given_up.is_none();
             if windows.len() < WINDOWS_MIN
@@ -68,9 +71,14 @@ impl Survey {
             {
                 continue;
             }
+            let Some(probe) = coarse(&plan.queries[index], sweep.interval) else { continue };
             // Two queries may differ in their interval alone, and share their probe.
-            let probe = coarse(&plan.queries[index], sweep.interval);
-            probes.extend(probe.filter(|probe| known.insert(probe.sent.clone())));
+            let at = *known.entry(probe.sent.clone()).or_insert(probes.len());
+            if at == probes.len() {
+                probes.push(probe);
+                of.push(Vec::new());
+            }
+            of[at].push(registered[index].id);
         }
         let ids = archive.remember_aside(&probes, Role::Probe)?;
         let refused: HashSet<_> = archive
@@ -89,10 +97,10 @@ impl Survey {
             covered.push(held);
         }
         let all = Plan::new(sweep.window, probes, &covered, limits, settled);
-        Ok((all.calls() > 0).then(|| Self::split(&all, ids)))
+        Ok((all.calls() > 0).then(|| Self::split(&all, ids, of)))
     }
 
-    fn split(all: &Plan, ids: Vec<QueryId>) -> Self {
+    fn split(all: &Plan, ids: Vec<QueryId>, of: Vec<Vec<QueryId>>) -> Self {
         let mut batches: Vec<&[usize]> = Vec::new();
         for task in &all.tasks {
             if !batches.contains(&&task.queries[..]) {
@@ -103,7 +111,7 @@ impl Survey {
         let (trial, rest) =
             all.tasks.iter().cloned().partition(|task| batches.contains(&&task.queries[..]));
         let part = |tasks| Plan { tasks, ..all.clone() };
-        Self { trial: part(trial), rest: part(rest), ids }
+        Self { trial: part(trial), rest: part(rest), ids, of }
     }
 
     /// The calls of the first batches.
@@ -114,6 +122,27 @@ impl Survey {
     /// The calls of the others, when there are any.
     pub(super) fn rest(&self) -> Option<Mission<'_>> {
         (self.rest.calls() > 0).then(|| self.mission(&self.rest))
+    }
+
+    /// What came of the trial: what was planned before it, and what is planned after.
+    pub(super) fn found_by_trial(&self, before: &Planned, after: &Planned) -> Found {
+        self.found_by(&[&self.trial], before, after)
+    }
+
+    /// The same of both parts.
+    pub(super) fn found(&self, before: &Planned, after: &Planned) -> Found {
+        self.found_by(&[&self.trial, &self.rest], before, after)
+    }
+
+    fn found_by(&self, parts: &[&Plan], before: &Planned, after: &Planned) -> Found {
+        let probes = parts.iter().flat_map(|plan| &plan.tasks).flat_map(|task| &task.queries);
+        let asked: HashSet<&QueryId> = probes.flat_map(|&probe| &self.of[probe]).collect();
+        let count = |planned: &Planned| -> usize {
+            let all = planned.registered.iter().zip(planned.plan.stretches());
+            all.filter(|(query, _)| asked.contains(&query.id)).map(|(_, own)| own.len()).sum()
+        };
+        let windows = count(before);
+        Found { windows, empty: windows.saturating_sub(count(after)) }
     }
 
     fn mission<'a>(&'a self, plan: &'a Plan) -> Mission<'a> {
@@ -137,22 +166,6 @@ pub struct Found {
 }
 
 impl Found {
-    /// Windows that are to be fetched all the same.
-    pub(super) fn left(self) -> usize {
-        self.windows - self.empty
-    }
-
-    /// Without so many windows of queries that were probed before.
-    #[must_use]
-    pub(super) fn without(self, windows: usize) -> Self {
-        Self { windows: self.windows.saturating_sub(windows), ..self }
-    }
-
-    #[must_use]
-    pub(super) fn and(self, more: Self) -> Self {
-        Self { windows: self.windows + more.windows, empty: self.empty + more.empty }
-    }
-
     /// Whether others are worth probing too.
     pub(super) fn encourages(self) -> bool {
         self.windows > 0 && self.empty * 100 >= self.windows * EMPTY_PERCENT_MIN
@@ -202,8 +215,7 @@ impl Evidence {
         &self,
         archive: &Archive,
         Planned { plan, registered }: &Planned,
-    ) -> Result<Found, Error> {
-        let mut found = Found::default();
+    ) -> Result<(), Error> {
         let (mut proven, mut weights) = (Vec::new(), BTreeMap::new());
         for (planned, Registered { id, weight, .. }) in plan.stretches().iter().zip(registered) {
             let Some(all) = self.0.get(id) else { continue };
@@ -219,8 +231,6 @@ impl Evidence {
                     empty.extend(seen.object_of(window).map(|object| (window, object)));
                 }
             }
-            found.windows += planned.len();
-            found.empty += empty.len();
             proven.extend(empty.into_iter().map(|(window, object)| (*id, object, window)));
         }
         for (at, weights) in weights {
@@ -229,7 +239,7 @@ impl Evidence {
         if !proven.is_empty() {
             archive.cover_empty(&proven)?;
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Whether no probe told anything.
@@ -342,8 +352,8 @@ mod tests {
         Window::from_secs(START_S, START_S + hours * HOUR_S).unwrap()
     }
 
-    /// What a probe without any point proves of a query that is wanted for two days.
-    fn left_out(open: bool) -> Found {
+    /// Calls that are left to a query that is wanted for two days, after a probe without any point.
+    fn left(open: bool) -> usize {
         let ledger = Box::new(Sqlite::memory().unwrap());
         let objects = Objects::over(Arc::new(InMemory::new()));
         let archive = Archive::assemble(ledger, objects).unwrap();
@@ -370,14 +380,14 @@ mod tests {
         let archive = &archive;
         let course = Course { archive, range, probing: Probing::Never, look_back, assumed };
         let planned = course.planned(now).unwrap();
-        Evidence::of(archive, &planned).unwrap().conclude(archive, &planned).unwrap()
+        Evidence::of(archive, &planned).unwrap().conclude(archive, &planned).unwrap();
+        course.planned(now).unwrap().plan.calls()
     }
 
     /// What a young probe had not seen yet was covered for good.
     #[test]
     fn a_probe_that_is_still_open_proves_nothing() {
-        assert_eq!(left_out(false), Found { windows: 2, empty: 2 });
-        assert_eq!(left_out(true), Found::default());
+        assert_eq!([left(false), left(true)], [0, 2]);
     }
 
     /// Where every probe of the trial was refused, all the others were asked.

@@ -11,7 +11,7 @@ use crate::frail::fuse::Doom;
 use jiff::SignedDuration;
 use jindo::archive::Origin;
 use jindo::clock::Random;
-use jindo::plan::{Limits, Pace};
+use jindo::plan::{Limits, Pace, Window};
 use jindo::run::{DISBELIEVED, End, Probing};
 use jindo_sim::Options;
 
@@ -104,13 +104,29 @@ fn a_crash_or_a_failure_at_any_effect_of_a_probing_run() {
     }
 }
 
+/// What an earlier probe had told was counted against the later one: more was found empty than was asked, and the run panicked.
+#[test]
+fn a_range_that_grows_is_probed_again() {
+    let (job, expected) = job(5, 12, 12);
+    let mut world = World::new(&job, calm(1), 1);
+    let middle_s = job.range.start_s() + job.range.secs() / 2;
+    world.job.range = Window::from_secs(job.range.start_s(), middle_s).unwrap();
+    session(&mut world, &PROBING, &Cut::Nothing);
+    let early_s = probed_s(&world);
+    world.job.range = job.range;
+    let told = session(&mut world, &PROBING, &Cut::Nothing);
+    assert_eq!(told.ended, Ended::Finished(End::Done));
+    assert!(early_s > 0 && probed_s(&world) > early_s, "something is left out both times");
+    same(&world.files(), &expected);
+}
+
 /// Points that came after the probe had asked: it is not believed, and what it had left out is fetched in the same run.
 #[test]
 fn a_probe_that_was_wrong_is_found_out() {
     let (mut job, expected) = job(5, 8, 6);
-    // The newest points come four hours late; a slow pace lets them come while the run goes on.
+    // The newest points come twelve hours late; a slow pace lets them come while the run goes on.
     job.begins_s = job.range.end_s() + 3 * 3_600;
-    let late = Options { late_s: 4 * 3_600, ..calm(1) };
+    let late = Options { late_s: 12 * 3_600, ..calm(1) };
     let pace = Some(Pace { calls: 1, period_s: 3_600 });
     let mut world = World::new(&job, late, 1);
     let told = session(&mut world, &Manner { pace, ..PROBING }, &Cut::Nothing);
