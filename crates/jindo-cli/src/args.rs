@@ -38,6 +38,9 @@ Exit codes:
 /// What cloud crawlers need to deliver everything.
 const SETTLE: &str = "20m";
 
+/// Where exports go, and where a plan without a list looks.
+pub(crate) const OUT_DEFAULT: &str = "./jindo-export";
+
 const EXPORT_EXAMPLES: &str = "\
 Examples:
   The last 90 days, then whatever came since:
@@ -218,7 +221,7 @@ pub struct Unused {
 #[derive(Debug, Args)]
 pub struct Export {
     /// Where everything goes
-    #[arg(long, value_name = "DIR", default_value = "./jindo-export")]
+    #[arg(long, value_name = "DIR", default_value = OUT_DEFAULT)]
     pub out: PathBuf,
     /// How progress is shown on stderr; auto: a bar on a terminal, else plain
     #[arg(long, value_enum, value_name = "STYLE", default_value_t = ProgressStyle::Auto)]

@@ -6,7 +6,7 @@ use crate::words::Usage;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use jindo::archive::Spaced;
-use jindo::plan::Window;
+use jindo::plan::{Range, Window};
 use jindo::query::{self, Interval, List, Spacings};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -43,6 +43,8 @@ pub(crate) struct Asked {
     pub(crate) list: List,
     pub(crate) zone: TimeZone,
     pub(crate) range: Window,
+    /// Buckets that end later are not over, and not asked.
+    settled: Timestamp,
     /// Where `--to` would have been, had it not been too young.
     pub(crate) clipped_from: Option<Timestamp>,
     /// The spacings by which the list was understood.
@@ -94,6 +96,11 @@ impl Words {
         let bytes =
             query::load::load(path).map_err(|error| Usage::new(jindo::run::with_causes(&error)))?;
         let list = query::decode(&bytes);
+        if list.contains('\0') {
+            return Err(Usage::new(format!("{} is no text file", path.display()))
+                .hint("a list has one query a line")
+                .into());
+        }
         Ok(Self {
             list_name: path.display().to_string(),
             list,
@@ -153,11 +160,25 @@ impl Words {
     }
 }
 
+/// The words of a request, as a directory keeps them, with another zone.
+pub(crate) fn in_zone(arguments: &str, timezone: &str) -> anyhow::Result<String> {
+    let words: Words = serde_json::from_str(arguments)?;
+    Ok(serde_json::to_string(&Words { timezone: timezone.to_owned(), ..words })?)
+}
+
 fn seconds(interval: Interval) -> u32 {
     u32::try_from(interval.secs()).expect("an interval is made of a u32")
 }
 
 impl Asked {
+    /// What is asked of each query. The moment at which buckets must be over is told no later than it matters, so that a range of
+    /// long ago is the same request every time.
+    pub(crate) fn wanted(&self) -> Range {
+        let ends = self.list.queries.iter().filter_map(|query| self.range.aligned(query.interval));
+        let last = ends.map(Window::end).max().unwrap_or(self.range.end());
+        Range { window: self.range, settled: self.settled.min(last) }
+    }
+
     /// The same request, now that more spacings are known.
     pub(crate) fn spaced(&self, more: Vec<Spaced>) -> anyhow::Result<Self> {
         let mut asked = self.clone();
@@ -209,7 +230,8 @@ pub(crate) fn understand(
             .hint("give an earlier --from or a later --to; nothing younger than --settle is asked")
     })?;
     let clipped_from = (end < to_s).then_some(to_s);
-    Ok(Asked { words, list, zone, range, clipped_from, spaced })
+    let settled = moment::minute_after(youngest);
+    Ok(Asked { words, list, zone, range, settled, clipped_from, spaced })
 }
 
 /// All that is wrong with a list, with its places.

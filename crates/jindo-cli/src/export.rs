@@ -116,7 +116,7 @@ pub(crate) fn export(
 
 fn course<'a>(archive: &'a Archive, asked: &Asked, command: &args::Export) -> Course<'a> {
     let probing = if command.emptiness.probe { Probing::First } else { Probing::Never };
-    let (range, look_back) = (asked.range, command.pace.look_back);
+    let (range, look_back) = (asked.wanted(), command.pace.look_back);
     Course { archive, range, probing, look_back, assumed: Limits::ASSUMED }
 }
 
@@ -221,7 +221,7 @@ fn request(asked: &Asked) -> anyhow::Result<Request> {
     });
     Ok(Request {
         lines: queries.chain(refused).collect(),
-        asked: asked.range,
+        asked: asked.wanted(),
         timezone: zone_name(asked)?,
         arguments: serde_json::to_string(&asked.words)?,
     })

@@ -1,11 +1,12 @@
 //! `jindo extract`: the files once more from the archive. Makes no call and needs no keys.
 
 use crate::args;
+use crate::asked;
 use crate::directory::holder;
 use crate::moment;
 use crate::screen;
 use crate::words::{Usage, count, counted};
-use jindo::archive::{Archive, Error, QueryId};
+use jindo::archive::{Archive, Error, QueryId, Request};
 use jindo::clock::Clock;
 use jindo::extract::{self, Directory, Shown, Which};
 use std::path::Path;
@@ -28,11 +29,15 @@ pub(crate) fn run(
         // A mistyped name must not become a directory.
         drop(Archive::read(&command.dir)?);
         let archive = match Archive::open(&command.dir, &holder(clock)) {
-            // An export is fetching: what it has fetched so far can be shown all the same.
-            Err(Error::Busy { .. }) => Archive::beside(&command.dir)?,
-            opened => opened?,
+            // An export is fetching: what it has fetched so far can be shown all the same, but in the zone that it writes.
+            Err(Error::Busy { .. }) if command.timezone.is_none() => Archive::beside(&command.dir)?,
+            opened => {
+                let archive = opened?;
+                rezone(&archive, command.timezone.as_deref())?;
+                archive
+            }
         };
-        let shown = shown(&archive, command.timezone.as_deref())?;
+        let shown = shown(&archive, None)?;
         let Some(summary) = extract_all(&archive, &command.dir, &shown, interrupted)? else {
             return Ok(130);
         };
@@ -45,7 +50,21 @@ pub(crate) fn run(
         counted(summary.queries, "query", "queries"),
         count(summary.points),
     ))?;
+    screen::answer(&missing(&summary, &place.to_string()))?;
     Ok(0)
+}
+
+/// What whoever gets the files should know of them, a line each.
+fn missing(summary: &extract::Summary, place: &str) -> String {
+    let gaps = counted(summary.partial + summary.given_up, "query", "queries");
+    let lines = counted(summary.refused, "line was", "lines were");
+    let earlier = counted(summary.earlier, "query", "queries");
+    let all = [
+        (summary.partial + summary.given_up, format!("{gaps} with gaps, see {place}/gaps.csv\n")),
+        (summary.refused, format!("{lines} left out of the list, see {place}/queries.csv\n")),
+        (summary.earlier, format!("files of {earlier} of earlier lists are there as well\n")),
+    ];
+    all.into_iter().filter(|(number, _)| *number > 0).map(|(_, line)| line).collect()
 }
 
 /// Brings all files and tables up to date. `None`: interrupted before it was done; the next run does what is left.
@@ -79,6 +98,14 @@ pub(crate) fn extract_queries(
         extract::update(archive, disk, some, shown, Which::Outdated)?;
     }
     Ok(())
+}
+
+/// Makes the zone the directory's own: the next export and `verify` go by it.
+fn rezone(archive: &Archive, timezone: Option<&str>) -> anyhow::Result<()> {
+    let (Some(name), Some(request)) = (timezone, archive.request()?) else { return Ok(()) };
+    let timezone = shown(archive, Some(name))?.timezone;
+    let arguments = asked::in_zone(&request.arguments, name)?;
+    Ok(archive.register(&Request { timezone, arguments, ..request })?)
 }
 
 /// The zone asked for, else that of the directory's last request.

@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, ToSpan, Unit};
 
 /// A word that is no time.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +14,7 @@ pub(crate) struct NoTime {
 }
 
 /// Reads `text`; without an offset of its own it is meant in `zone`. `-90d` is midnight of that day in `zone` when whole
-/// days are counted: an export of days is what people want.
+/// days or weeks are counted: an export of days is what people want.
 pub(crate) fn parse(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, NoTime> {
     let text = text.trim();
     let found = if text == "now" {
@@ -28,7 +28,9 @@ pub(crate) fn parse(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Times
 }
 
 fn ago(back: &str, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {
-    if let Some(days) = back.strip_suffix('d').and_then(|days| days.parse::<i32>().ok()) {
+    let counted = |unit: char| back.strip_suffix(unit).and_then(|count| count.parse::<i32>().ok());
+    let weeks = counted('w').and_then(|weeks| weeks.checked_mul(7));
+    if let Some(days) = counted('d').or(weeks) {
         let day = now.to_zoned(zone.clone()).checked_sub(days.days()).ok()?;
         return day.start_of_day().ok().map(|day| day.timestamp());
     }
@@ -53,6 +55,11 @@ fn absolute(text: &str, zone: &TimeZone) -> Option<Timestamp> {
         .or_else(|| Date::strptime("%d/%m/%Y", text).ok().map(|date| date.at(0, 0, 0, 0)))?;
     // In the hour that a change of the clocks skips or repeats: the later and the earlier instant, as calendars do.
     zone.to_ambiguous_timestamp(local).compatible().ok().and_then(whole_second)
+}
+
+/// The first whole minute that is not before the moment.
+pub(crate) fn minute_after(at: Timestamp) -> Timestamp {
+    at.round(TimestampRound::new().smallest(Unit::Minute).mode(RoundMode::Ceil)).unwrap_or(at)
 }
 
 fn whole_second(at: Timestamp) -> Option<Timestamp> {
@@ -125,6 +132,7 @@ mod tests {
         check("13/12/2021", "UTC", "2021-12-13T00:00:00Z");
         check("now", "Asia/Seoul", "2022-03-18T10:11:12Z");
         check("-90d", "UTC", "2021-12-18T00:00:00Z");
+        check("-2w", "UTC", "2022-03-04T00:00:00Z");
         check("-2h", "UTC", "2022-03-18T08:11:12Z");
         check("2021-03-14 02:30", "America/New_York", "2021-03-14T07:30:00Z");
     }

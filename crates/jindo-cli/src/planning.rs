@@ -11,7 +11,7 @@ use crate::words::{count, counted, seconds, size};
 use jiff::{SignedDuration, Timestamp};
 use jindo::archive::{Archive, Coverage, Registered};
 use jindo::clock::Clock;
-use jindo::plan::{Limits, Pace, Plan, RETENTION, Sweep, Window};
+use jindo::plan::{Limits, Pace, Plan, RETENTION, Range, Sweep, Window};
 use jindo::query::{Interval, Query};
 use jindo::run::{as_registered, closed, learnt_limits};
 use std::collections::{HashMap, HashSet};
@@ -35,7 +35,7 @@ const SCRIPT_WINDOW_S: i64 = 4 * 3_600;
 /// `jindo plan`: reads the list, and the archive when one is named; touches nothing.
 pub(crate) fn run(command: &args::Plan, clock: &dyn Clock) -> anyhow::Result<u8> {
     let now = clock.now();
-    let archive = command.out.as_deref().map(existing).transpose()?.flatten();
+    let archive = named(command)?;
     let words = Words::new(&command.wanted, last_words(&command.wanted, archive.as_ref())?)?;
     let spaced = archive.as_ref().map(Archive::spaced).transpose()?.unwrap_or_default();
     let asked = understand(words, spaced, command.settle, now)?;
@@ -48,6 +48,17 @@ pub(crate) fn run(command: &args::Plan, clock: &dyn Clock) -> anyhow::Result<u8>
     };
     screen::answer(&text)?;
     Ok(0)
+}
+
+/// The directory that the plan is about: the one that is named, or, without a list, where exports go.
+fn named(command: &args::Plan) -> anyhow::Result<Option<Archive>> {
+    let default = Path::new(args::OUT_DEFAULT);
+    match (&command.out, &command.wanted.queries) {
+        (Some(dir), None) => Ok(Some(Archive::read(dir)?)),
+        (Some(dir), Some(_)) => existing(dir),
+        (None, None) => existing(default),
+        (None, Some(_)) => Ok(None),
+    }
 }
 
 /// As the archive's runs learnt them.
@@ -78,7 +89,7 @@ pub(crate) fn plan(
             *covered = held(coverage.get(&known.id).map_or(&[], Vec::as_slice));
         }
     }
-    Ok(Plan::new(asked.range, queries, &covered, limits, now))
+    Ok(Plan::new(asked.wanted(), queries, &covered, limits, now))
 }
 
 /// Calls that the known script makes for the same job.
@@ -129,6 +140,9 @@ fn job(plan: &Plan) -> String {
         plan.tasks.iter().flat_map(|task| task.queries.iter().copied()).collect();
     let all = counted(plan.queries.len() as u64, "query", "queries");
     let asked = match wanting.len() {
+        0 if plan.asked.iter().all(Option::is_none) => {
+            return format!("{all}, of which no interval lies in the range and is over: 0 calls");
+        }
         0 => return format!("{all}, all held already: 0 calls"),
         some if some < plan.queries.len() => format!("{} of {all}", count(some as u64)),
         _ => all,
@@ -175,6 +189,13 @@ fn range_in_words(asked: &Asked, now: Timestamp) -> String {
             "  not a multiple of {interval}: the buckets that begin within the range are exported"
         )
         .expect("a String takes everything");
+    }
+    let wanted = asked.wanted();
+    let is_cut = |query: &&Query| wanted.of(query.interval) != range.aligned(query.interval);
+    let cut = asked.list.queries.iter().filter(is_cut).map(|query| query.interval).max();
+    if let Some(interval) = cut {
+        writeln!(text, "  the last {interval} are not over: left out until they are")
+            .expect("a String takes everything");
     }
     text
 }
@@ -225,7 +246,7 @@ fn in_words(
     )?;
     for resolution_s in COMPARED_S {
         let Some(resolution) = Interval::from_secs(resolution_s) else { continue };
-        let other = fresh(&asked.words.at(resolution), asked.range, now)?;
+        let other = fresh(&asked.words.at(resolution), asked.wanted(), now)?;
         writeln!(
             text,
             "  {:>10}  {:>11}  {:>10}  {:>15}",
@@ -239,7 +260,7 @@ fn in_words(
 }
 
 /// The plan for the same request when nothing is held yet.
-fn fresh(words: &Words, range: Window, now: Timestamp) -> anyhow::Result<Plan> {
+fn fresh(words: &Words, range: Range, now: Timestamp) -> anyhow::Result<Plan> {
     let queries = words.list(&[])?.queries;
     let covered = vec![Vec::new(); queries.len()];
     Ok(Plan::new(range, queries, &covered, Limits::ASSUMED, now))

@@ -347,7 +347,7 @@ impl Report {
             INTERRUPTED
         } else if self.not_compared > 0 || self.gone > 0 || (self.changed > 0 && !is_marked) {
             1
-        } else if self.differing() > 0 {
+        } else if self.differing() > 0 || self.sampled == 0 {
             3
         } else {
             0
@@ -357,7 +357,12 @@ impl Report {
     /// As it is read on a terminal.
     pub(crate) fn words(&self) -> String {
         if self.sampled == 0 {
-            return "nothing could be asked again: what is held is open, or older than the 15 months that Datadog keeps\n".to_owned();
+            let why = if self.windows_too_old > 0 {
+                "what is held is older than the 15 months that Datadog keeps"
+            } else {
+                "what is held was fetched too soon after its time to be final; the next export asks it again"
+            };
+            return format!("nothing was compared: {why}\n");
         }
         let mut lines: Vec<String> =
             self.differences.iter().take(LINES_MAX).map(Line::words).collect();

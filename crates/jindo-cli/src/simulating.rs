@@ -3,6 +3,7 @@
 use crate::args;
 use crate::screen;
 use crate::words::Usage;
+use anyhow::Context as _;
 use jindo_sim::{
     API_KEY, APP_KEY, BucketAtTo, Faults, Options, Organisation, OverPoints, built_in_list,
 };
@@ -18,7 +19,9 @@ pub(crate) fn run(command: &args::Simulate) -> anyhow::Result<u8> {
     let options = options(command)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, command.port)).await?;
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, command.port))
+            .await
+            .with_context(|| format!("while listening on port {} of 127.0.0.1", command.port))?;
         let url = format!("http://{}", listener.local_addr()?);
         screen::answer(&format!("{url}\n"))?;
         screen::remark(&format!(
@@ -69,7 +72,10 @@ fn latency(text: &str) -> Result<(Duration, Duration), Usage> {
     match text.split_once('-') {
         Some((least, most)) => {
             let (least, most) = (span(least)?, span(most)?);
-            Ok((least, most.saturating_sub(least)))
+            let more = most.checked_sub(least);
+            let more =
+                more.ok_or_else(|| Usage::new(format!("--latency: {text} ends before it begins")))?;
+            Ok((least, more))
         }
         None => Ok((span(text)?, Duration::ZERO)),
     }

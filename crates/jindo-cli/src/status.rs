@@ -1,12 +1,13 @@
 //! `jindo status`: what a directory holds, from the ledger alone. Works while an export runs.
 
 use crate::args;
+use crate::moment;
 use crate::screen;
 use crate::spacing::{self, counted_resolutions, resolutions};
 use crate::words::{count, counted, size};
 use jiff::Timestamp;
-use jindo::archive::{Archive, Coverage, Registered, Weight};
-use jindo::plan::{Window, subtract};
+use jiff::tz::TimeZone;
+use jindo::archive::{Archive, Registered, Weight};
 use jindo::run::DISBELIEVED;
 use std::cmp::Reverse;
 use std::fmt::Write as _;
@@ -17,6 +18,8 @@ struct Standing {
     complete: u64,
     partial: u64,
     given_up: u64,
+    /// Lines of the list that were left out.
+    refused: u64,
 }
 
 pub(crate) fn run(command: &args::Status) -> anyhow::Result<u8> {
@@ -29,10 +32,12 @@ pub(crate) fn run(command: &args::Status) -> anyhow::Result<u8> {
 
 fn standing(archive: &Archive) -> anyhow::Result<Standing> {
     let coverage = archive.coverage_all()?;
-    let mut standing = Standing::default();
+    let refused = archive.refused_lines()?.len() as u64;
+    let mut standing = Standing { refused, ..Standing::default() };
     for query in &listed(archive)? {
-        let covered = coverage.get(&query.id).map_or(&[][..], Vec::as_slice);
-        match (gaps(query, covered).is_empty(), &query.given_up) {
+        let covered: Vec<_> =
+            coverage.get(&query.id).into_iter().flatten().map(|held| held.window).collect();
+        match (query.gaps(&covered).is_empty(), &query.given_up) {
             (_, Some(_)) => standing.given_up += 1,
             (true, None) => standing.complete += 1,
             (false, None) => standing.partial += 1,
@@ -46,11 +51,6 @@ fn listed(archive: &Archive) -> anyhow::Result<Vec<Registered>> {
     let mut listed = archive.queries()?;
     listed.retain(|query| query.position.is_some());
     Ok(listed)
-}
-
-fn gaps(query: &Registered, covered: &[Coverage]) -> Vec<Window> {
-    let windows: Vec<_> = covered.iter().map(|covered| covered.window).collect();
-    query.asked.map_or_else(Vec::new, |asked| subtract(asked, &windows))
 }
 
 /// What a learnt limit is about, in words.
@@ -76,8 +76,8 @@ fn json(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
     let request = archive.request()?;
     let object = serde_json::json!({
         "asked": request.as_ref().map(|request| serde_json::json!({
-            "from": request.asked.start(),
-            "to": request.asked.end(),
+            "from": request.asked.window.start(),
+            "to": request.asked.window.end(),
             "timezone": request.timezone,
         })),
         "queries": standing,
@@ -98,21 +98,22 @@ fn words(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
     let totals = archive.totals()?;
     let mut text = String::new();
     if let Some(request) = archive.request()? {
-        writeln!(
-            text,
-            "asked      {} … {} (excluded), {}",
-            request.asked.start(),
-            request.asked.end(),
-            request.timezone
-        )?;
+        let zone = moment::zone(&request.timezone).unwrap_or(TimeZone::UTC);
+        let (start, end) = (request.asked.window.start(), request.asked.window.end());
+        let (start, end) = (moment::in_words(start, &zone), moment::in_words(end, &zone));
+        writeln!(text, "asked      {start} … {end} (excluded), {}", request.timezone)?;
     }
     writeln!(
         text,
-        "queries    {} listed: {} complete, {} with gaps, {} given up",
+        "queries    {} listed: {} complete, {} with gaps, {} given up{}",
         count(totals.listed),
         count(standing.complete),
         count(standing.partial),
         count(standing.given_up),
+        match standing.refused {
+            0 => String::new(),
+            lines => format!("; {} left out", counted(lines, "line", "lines")),
+        }
     )?;
     let listed = listed(archive)?;
     if listed.iter().any(|query| query.interval != listed[0].interval) {
@@ -139,7 +140,7 @@ fn words(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
     }
     writeln!(
         text,
-        "csv        {}, {}, {} points",
+        "csv        {}, {}, {} points, as written (jindo verify looks whether they are there)",
         counted(totals.files, "file", "files"),
         size(totals.file_bytes),
         count(totals.file_points)

@@ -60,6 +60,7 @@ fn finished(told: &Told, files: &Summary) -> String {
     let mut text = String::new();
     let gaps = files.partial + files.given_up;
     let head = match (gaps, &told.outcome.end) {
+        (0, _) if files.refused > 0 => "complete but for what was left out".to_owned(),
         (0, _) => "complete".to_owned(),
         (_, End::OutOfCalls) => "stopped at --max-calls".to_owned(),
         _ => "finished, with gaps".to_owned(),
@@ -112,8 +113,8 @@ fn promise(kept: &Kept) -> String {
 fn calls(told: &Told) -> String {
     let script = script_calls(told.plan.queries.len(), told.plan.range);
     let made = told.outcome.calls;
-    if made == 0 {
-        return "0: everything was there already".into();
+    if made == 0 && told.plan.calls() == 0 {
+        return "0: nothing was left to ask".into();
     }
     format!("{} (the known script makes {} for the same job)", count(made), count(script))
 }

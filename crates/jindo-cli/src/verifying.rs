@@ -10,7 +10,7 @@ use crate::words::{count, counted};
 use jindo::archive::{self, Archive};
 use jindo::clock::Clock;
 use jindo::extract::{self, Directory, Which};
-use jindo::plan::{Window, subtract};
+use jindo::plan::Window;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ struct Report {
     /// Listed queries with stretches that are not covered.
     queries_with_gaps: u64,
     missing_seconds: u64,
+    /// Lines of the list that were left out: nothing is asked for them.
+    lines_left_out: u64,
     /// Queries whose files do not show yet all that is held of them: a run is not finished. Nothing is wrong with them.
     queries_behind: u64,
     /// Tables that are not written yet, likewise.
@@ -207,10 +209,11 @@ impl Report {
                 .flatten()
                 .map(|covered| covered.window)
                 .collect();
-            let gaps = query.asked.map_or_else(Vec::new, |asked| subtract(asked, &covered));
+            let gaps = query.gaps(&covered);
             self.queries_with_gaps += u64::from(!gaps.is_empty());
             self.missing_seconds += gaps.iter().map(|gap| gap.secs().unsigned_abs()).sum::<u64>();
         }
+        self.lines_left_out = archive.refused_lines()?.len() as u64;
         Ok(())
     }
 }
@@ -235,7 +238,14 @@ fn words(report: &Report, command: &args::Verify) -> anyhow::Result<String> {
     let unfinished = unfinished(report);
     text.push_str(&unfinished);
     if wrong == 0 && unfinished.is_empty() {
-        writeln!(text, "everything that was asked is there")?;
+        let left_out = match report.lines_left_out {
+            0 => String::new(),
+            lines => format!(
+                "; {} left out of the list, see queries.csv",
+                counted(lines, "line was", "lines were")
+            ),
+        };
+        writeln!(text, "everything that was asked is there{left_out}")?;
     }
     match &report.refetch {
         Some(refetch) => text.push_str(&refetch.words()),
@@ -245,7 +255,11 @@ fn words(report: &Report, command: &args::Verify) -> anyhow::Result<String> {
         None => {}
     }
     if wrong > 0 && !command.repair {
-        writeln!(text, "jindo verify {} --repair mends it without a call", command.dir.display())?;
+        writeln!(
+            text,
+            "jindo verify {} --repair mends what needs no call; the next export fetches the rest again",
+            command.dir.display()
+        )?;
     }
     Ok(text)
 }

@@ -50,6 +50,23 @@ fn a_bad_key_leaves_yesterdays_export_as_it_was() {
     assert_eq!(world.tree(), before);
 }
 
+/// The sum over the part of a day that was over stood in the file like the sums over whole days.
+#[test]
+fn a_day_that_is_not_over_is_not_in_the_files() {
+    let day = "sum:app.requests{*}.as_count().rollup(sum, 86400)";
+    let world = World::new(calm(), &[day, "sum:app.requests{*}.as_count()"]);
+    let url = world.sim.url();
+    let args = ["export", "queries.txt", "--from", "-2d", "--out", "out", "--api-url", &url];
+    let output = world.run(args);
+    exits(&output, 0);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("the last 86400 s are not over: left out until they are"), "{said}");
+    let days = rows(&world.out().join("csv/app.requests.sum.as_count@86400s/values.csv"));
+    assert_eq!(days.len(), 2, "two whole days");
+    let minutes = rows(&world.out().join("csv/app.requests.sum.as_count/values.csv"));
+    assert!(minutes.len() >= 2 * 1_440, "and all minutes since");
+}
+
 /// A 429 ended the program, and everything was written at its end.
 #[test]
 fn a_429_on_the_last_call_loses_nothing() {

@@ -49,7 +49,7 @@ pub use sqlite::{IfBlank, Sqlite};
 pub use verify::{Fault, Finding, Verified, inspect};
 
 use crate::parse::Answer;
-use crate::plan::{Basis, Window};
+use crate::plan::{Basis, Range, Window, subtract};
 use crate::query::{Interval, Query};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -77,7 +77,7 @@ pub struct Request {
     /// Every query of the list, once, in its order; `None` in `query` is a line that was refused.
     pub lines: Vec<Line>,
     /// The range asked, before it is aligned to each query's interval.
-    pub asked: Window,
+    pub asked: Range,
     /// IANA name of the zone in which `date` is written.
     pub timezone: String,
     /// The command line's own words (JSON), for `jindo export` without a list. Opaque here.
@@ -128,6 +128,13 @@ pub struct Registered {
     pub instead_of: Option<String>,
     /// Where its answers are so heavy that they shape calls.
     pub weight: Option<Weight>,
+}
+
+impl Registered {
+    /// What was last asked of it and is in none of the stretches covered, oldest first.
+    pub fn gaps(&self, covered: &[Window]) -> Vec<Window> {
+        self.asked.map_or_else(Vec::new, |asked| subtract(asked, covered))
+    }
 }
 
 /// What a heavy query's answers weigh, and since when that is known.

@@ -1,7 +1,7 @@
 //! `archive/request.json`: what of the ledger no footer can tell, so that a lost one is rebuilt to the byte. Pure.
 
 use super::{Line, Remembered, Request, Role};
-use crate::plan::Window;
+use crate::plan::{Range, Window};
 use crate::query::{Interval, Query};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ const VERSION: u32 = 1;
 struct File {
     version: u32,
     asked: Span,
+    settled: Timestamp,
     timezone: String,
     arguments: String,
     lines: Vec<FileLine>,
@@ -56,7 +57,8 @@ struct FileQuery {
 pub(super) fn written(request: &Request, known: &[Remembered]) -> Vec<u8> {
     let file = File {
         version: VERSION,
-        asked: request.asked.into(),
+        asked: request.asked.window.into(),
+        settled: request.asked.settled,
         timezone: request.timezone.clone(),
         arguments: request.arguments.clone(),
         lines: request.lines.iter().cloned().map(file_line).collect(),
@@ -94,7 +96,8 @@ pub(super) fn parsed(bytes: &[u8]) -> Result<(Request, Vec<Remembered>), String>
     let known = file.queries.into_iter().map(remembered).collect::<Result<_, _>>()?;
     let lines = file.lines.into_iter().map(line).collect::<Result<_, _>>()?;
     let (timezone, arguments) = (file.timezone, file.arguments);
-    Ok((Request { lines, asked: window(&file.asked)?, timezone, arguments }, known))
+    let asked = Range { window: window(&file.asked)?, settled: file.settled };
+    Ok((Request { lines, asked, timezone, arguments }, known))
 }
 
 fn remembered(query: FileQuery) -> Result<Remembered, String> {

@@ -9,7 +9,7 @@ use super::update::UNFINISHED;
 use super::{Error, Shown, hex};
 use crate::archive::Registered;
 use crate::plain::{plain, steers};
-use crate::plan::{RETENTION, Window, subtract};
+use crate::plan::{RETENTION, Window};
 use sha2::{Digest, Sha256};
 
 /// Of a query whose added fill the server refused.
@@ -17,6 +17,11 @@ const AS_WRITTEN: &str = "sent as written: the server refuses .fill(null) here";
 
 /// Why a stretch is missing that nobody gave up.
 const NOT_FETCHED: &str = "not fetched yet";
+
+/// Of a query that is shown because its data is there, and not because it was asked for last.
+const EARLIER: &str = "of an earlier list, as far as that went";
+
+const NO_INTERVAL: &str = "no interval of it begins within the range and is over";
 
 /// Why a query whose range was asked whole may have nothing in the oldest part of it.
 const EXPIRED: &str =
@@ -209,7 +214,7 @@ impl<'a, 'b> Rendering<'a, 'b> {
 
         let grants = source.grants(query.id).map_err(Error::Archive)?;
         let covered: Vec<Window> = grants.iter().map(|grant| grant.window).collect();
-        let gaps = query.asked.map(|asked| subtract(asked, &covered)).unwrap_or_default();
+        let gaps = query.gaps(&covered);
         let standing = Standing::of(query, &gaps, files, age(&grants, files));
         let (series, points) = (files.len().to_string(), standing.points.to_string());
         let status = standing.status.word();
@@ -292,6 +297,8 @@ impl<'a> Standing<'a> {
     fn of(query: &'a Registered, gaps: &[Window], files: &[SeriesFile], age: Age) -> Self {
         let points = files.iter().map(|file| file.points).sum();
         let whole = match age {
+            _ if query.position.is_none() => EARLIER,
+            _ if query.asked.is_none() => NO_INTERVAL,
             Age::Kept if query.instead_of.is_some() => AS_WRITTEN,
             Age::Kept => "",
             Age::Expired => EXPIRED,
@@ -300,6 +307,7 @@ impl<'a> Standing<'a> {
             (true, 0, _) => (Status::Empty, whole),
             (true, _, _) => (Status::Complete, whole),
             (false, _, Some(reason)) => (Status::GivenUp, reason),
+            (false, _, None) if query.position.is_none() => (Status::Partial, EARLIER),
             (false, _, None) => (Status::Partial, not_fetched(query, gaps)),
         };
         Self { status, reason, points }

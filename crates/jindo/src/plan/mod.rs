@@ -16,7 +16,7 @@ pub use presence::{Presence, Sweep};
 pub use spacing::{Basis, Look, Sampled, Search, Spacing};
 pub use tile::tile;
 pub use weight::{BODY_BYTES_TARGET, WEIGHT_ASSUMED, buckets};
-pub use window::{Window, hull, subtract, union};
+pub use window::{Range, Window, hull, subtract, union};
 
 use crate::query::{Interval, Query};
 use jiff::{SignedDuration, Timestamp};
@@ -34,7 +34,7 @@ pub struct Plan {
     /// The range asked, not aligned to any interval.
     pub range: Window,
     pub queries: Vec<Query>,
-    /// Per query, what it is asked for: the range aligned to its interval. `None`: no bucket of it starts in the range.
+    /// Per query, what it is asked for: the range aligned to its interval. `None`: no bucket of it starts in the range and is over.
     pub asked: Vec<Option<Window>>,
     pub tasks: Vec<Task>,
 }
@@ -51,21 +51,22 @@ pub struct Task {
 impl Plan {
     /// `covered` holds per query what need not be asked again, in any order.
     pub fn new(
-        range: Window,
+        range: impl Into<Range>,
         queries: Vec<Query>,
         covered: &[Vec<Window>],
         limits: Limits,
         now: Timestamp,
     ) -> Self {
         assert_eq!(queries.len(), covered.len(), "coverage of every query, in its order");
-        let asked: Vec<_> = queries.iter().map(|query| range.aligned(query.interval)).collect();
+        let range = range.into();
+        let asked: Vec<_> = queries.iter().map(|query| range.of(query.interval)).collect();
         let gaps: Vec<_> = asked
             .iter()
             .zip(covered)
             .map(|(asked, covered)| asked.map_or_else(Vec::new, |window| subtract(window, covered)))
             .collect();
-        let tasks = arrange(range, &queries, &gaps, limits, now);
-        Self { range, queries, asked, tasks }
+        let tasks = arrange(range.window, &queries, &gaps, limits, now);
+        Self { range: range.window, queries, asked, tasks }
     }
 
     pub fn calls(&self) -> usize {

@@ -78,6 +78,31 @@ impl Window {
     }
 }
 
+/// What is asked: of each query the buckets that start within the window and are over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    pub window: Window,
+    /// A bucket that ends later is not over: a sum over half of it would look like one over all of it.
+    pub settled: Timestamp,
+}
+
+impl Range {
+    /// The buckets of `interval` that are asked, as a window with both ends on multiples of it.
+    pub fn of(self, interval: Interval) -> Option<Window> {
+        let aligned = self.window.aligned(interval)?;
+        let over_s = floor(self.settled.as_second(), interval.secs());
+        Window::from_secs(aligned.start_s(), aligned.end_s().min(over_s))
+    }
+}
+
+/// All of it is long over.
+impl From<Window> for Range {
+    fn from(window: Window) -> Self {
+        let settled = Timestamp::from_second(Timestamp::MAX.as_second());
+        Self { window, settled: settled.expect("the last whole second there is") }
+    }
+}
+
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} … {}", self.start, self.end)

@@ -6,7 +6,7 @@ use super::driver::{Mission, Outcome};
 use super::resume::{as_registered, closed, learnt_limits};
 use super::survey::{Evidence, Found, NO_EVIDENCE, Survey, is_disbelieved};
 use crate::archive::{Archive, Error, QueryId, Registered, Role, Scope};
-use crate::plan::{Limits, Plan, Window, hull, subtract};
+use crate::plan::{Limits, Plan, Range, Window, hull, subtract};
 use jiff::{SignedDuration, Timestamp};
 
 /// A probe may take so many calls beyond twice those planned before it is left: retries, and learning a limit.
@@ -66,7 +66,7 @@ pub struct Probed {
 #[derive(Debug, Clone, Copy)]
 pub struct Course<'a> {
     pub archive: &'a Archive,
-    pub range: Window,
+    pub range: Range,
     pub probing: Probing,
     /// Answers fetched sooner than this after their window's end stay open.
     pub look_back: SignedDuration,

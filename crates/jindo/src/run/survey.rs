@@ -370,7 +370,7 @@ mod tests {
         let (range, now) = (window(48), window(1_000).end());
         let (timezone, arguments) = ("UTC".into(), "{}".into());
         let lines = vec![Line::Query(query)];
-        archive.register(&Request { lines, asked: range, timezone, arguments }).unwrap();
+        archive.register(&Request { lines, asked: range.into(), timezone, arguments }).unwrap();
         let queries = archive.remember_aside(&[probe], Role::Probe).unwrap();
         let (fetched_at, answer) = (now, &Answer { series: Vec::new() });
         let queries = &queries[..];
@@ -378,7 +378,8 @@ mod tests {
         archive.store(&fetched).unwrap();
         let (look_back, assumed) = (SignedDuration::ZERO, Limits::ASSUMED);
         let archive = &archive;
-        let course = Course { archive, range, probing: Probing::Never, look_back, assumed };
+        let course =
+            Course { archive, range: range.into(), probing: Probing::Never, look_back, assumed };
         let planned = course.planned(now).unwrap();
         Evidence::of(archive, &planned).unwrap().conclude(archive, &planned).unwrap();
         course.planned(now).unwrap().plan.calls()

@@ -5,17 +5,23 @@ use super::{
     Row, SqlError, Timestamp, Transaction, params, stored_interval, stored_moment, stored_window,
 };
 use crate::archive::{Line, Weight};
-use crate::plan::Window;
+use crate::plan::{Range, Window};
 use crate::query::Query;
 
 pub(super) fn register(t: &Transaction<'_>, request: &Request) -> Result<(), SqlError> {
     t.execute("DELETE FROM lines", [])?;
     t.execute("UPDATE queries SET position = NULL, instead_of = NULL", [])?;
-    let (start_s, end_s) = (request.asked.start_s(), request.asked.end_s());
+    let Range { window, settled } = request.asked;
     t.execute(
-        "INSERT OR REPLACE INTO request (id, asked_start_s, asked_end_s, timezone, arguments)
-         VALUES (1, ?1, ?2, ?3, ?4)",
-        params![start_s, end_s, request.timezone, request.arguments],
+        "INSERT OR REPLACE INTO request (id, asked_start_s, asked_end_s, settled_s, timezone, arguments)
+         VALUES (1, ?1, ?2, ?3, ?4, ?5)",
+        params![
+            window.start_s(),
+            window.end_s(),
+            settled.as_second(),
+            request.timezone,
+            request.arguments
+        ],
     )?;
     for (position, line) in request.lines.iter().enumerate() {
         match line {
@@ -57,9 +63,9 @@ fn place(
     id: QueryId,
     position: usize,
     query: &Query,
-    asked: Window,
+    asked: Range,
 ) -> Result<(), SqlError> {
-    let asked = asked.aligned(query.interval);
+    let asked = asked.of(query.interval);
     let (start_s, end_s) = (asked.map(Window::start_s), asked.map(Window::end_s));
     t.prepare_cached("UPDATE queries SET asked_start_s = ?2, asked_end_s = ?3 WHERE id = ?1")?
         .execute(params![id.0, start_s, end_s])?;
@@ -89,9 +95,14 @@ fn place(
 
 pub(super) fn request(c: &Connection) -> Result<Option<Request>, SqlError> {
     let head = c
-        .prepare_cached("SELECT asked_start_s, asked_end_s, timezone, arguments FROM request")?
+        .prepare_cached(
+            "SELECT asked_start_s, asked_end_s, settled_s, timezone, arguments FROM request",
+        )?
         .query_row([], |row| {
-            Ok((stored_window(row.get(0)?, row.get(1)?)?, row.get(2)?, row.get(3)?))
+            let settled = Timestamp::from_second(row.get(2)?)
+                .map_err(|_| SqlError::IntegralValueOutOfRange(2, 0))?;
+            let asked = Range { window: stored_window(row.get(0)?, row.get(1)?)?, settled };
+            Ok((asked, row.get(3)?, row.get(4)?))
         })
         .optional()?;
     let Some((asked, timezone, arguments)) = head else { return Ok(None) };

@@ -25,6 +25,7 @@ CREATE TABLE request (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   asked_start_s INTEGER NOT NULL,
   asked_end_s INTEGER NOT NULL,
+  settled_s INTEGER NOT NULL,            -- buckets that end later were not over
   timezone TEXT NOT NULL,                -- IANA name
   arguments TEXT NOT NULL                -- JSON
 ) STRICT;

@@ -46,7 +46,7 @@ fn lists(ledger: &mut dyn Ledger) {
     let numbers: Vec<QueryId> = ledger.queries().unwrap().iter().map(|query| query.id).collect();
 
     let mut second = request(&["avg:c{*}", "avg:a{*}"]);
-    second.asked = window(30, 90);
+    second.asked = window(30, 90).into();
     ledger.register(&second).unwrap();
     assert_eq!(ledger.request().unwrap(), Some(second));
     let listed = [("avg:c{*}", Some(0)), ("avg:a{*}", Some(1)), ("avg:b{*}", None)];

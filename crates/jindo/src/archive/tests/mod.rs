@@ -44,7 +44,7 @@ pub(super) fn query(text: &str) -> Query {
 pub(super) fn request(texts: &[&str]) -> Request {
     Request {
         lines: texts.iter().map(|text| Line::Query(query(text))).collect(),
-        asked: window(0, 2 * DAY_S),
+        asked: window(0, 2 * DAY_S).into(),
         timezone: "Asia/Seoul".into(),
         arguments: r#"{"from":"2021-12-12"}"#.into(),
     }

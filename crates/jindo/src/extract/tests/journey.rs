@@ -66,7 +66,7 @@ fn a_file_per_series_and_a_row_per_fate() {
         avg:nothing{*},60,empty,0,0,
         avg:half{*},60,partial,1,1,not fetched yet
         avg:bad{*},60,given-up,0,0,Query timed out
-        avg:old{*},60,complete,1,1,
+        avg:old{*},60,complete,1,1,"of an earlier list, as far as that went"
         == series.csv
         file,query,metric,tags,unit,interval_seconds,first,last,points,timezone
         csv/cpu/values.csv,avg:cpu{*},m,[],byte,60,2021-11-07T04:00:00Z,2021-11-08T04:00:00Z,4,Asia/Seoul

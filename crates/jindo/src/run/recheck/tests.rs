@@ -55,7 +55,7 @@ impl World {
         let archive = Archive::open(dir.path(), &holder).unwrap();
         let request = Request {
             lines: ["a", "b"].map(|name| Line::Query(query(name))).to_vec(),
-            asked: window(0, 2 * DAY_S),
+            asked: window(0, 2 * DAY_S).into(),
             timezone: "UTC".into(),
             arguments: "{}".into(),
         };

@@ -52,7 +52,7 @@ impl Job {
     pub(crate) fn request(&self) -> Request {
         Request {
             lines: self.queries.iter().cloned().map(Line::Query).collect(),
-            asked: self.range,
+            asked: self.range.into(),
             timezone: "UTC".into(),
             arguments: "{}".into(),
         }

@@ -133,7 +133,7 @@ fn export(world: &mut World, manner: &Manner, cut: &Cut, told: &mut Told) -> Res
     archive.register(&world.job.request())?;
     let course = Course {
         archive: &archive,
-        range: world.job.range,
+        range: world.job.range.into(),
         probing: manner.probing,
         look_back: SignedDuration::from_hours(1),
         assumed: manner.limits,

@@ -34,7 +34,7 @@ pub(crate) fn archive(dir: &Path) {
     let lines = ["avg:m{*} by {a}", "avg:n{*}"].map(|text| Line::Query(query(text))).into();
     let (timezone, arguments) = ("UTC".into(), "{}".into());
     archive
-        .register(&Request { lines, asked: window, timezone, arguments })
+        .register(&Request { lines, asked: window.into(), timezone, arguments })
         .expect("a new directory");
     let ids: Vec<_> =
         archive.queries().expect("a new directory").iter().map(|query| query.id).collect();
