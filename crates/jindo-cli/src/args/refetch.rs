@@ -25,7 +25,8 @@ Exit codes:
   0    all is there, as written and as asked
   1    something is wrong; a point has changed or is gone from the server; or
        it could not be asked
-  3    something is still to be fetched or written, or came late
+  3    something is still to be fetched or written, came late, or is too young
+       to be compared
   130  interrupted";
 
 /// A sample, and the calls for it.
