@@ -38,7 +38,7 @@ pub(crate) fn given(place: &Where, environment: Environment) -> Result<Given, Us
     Ok(Given {
         api_key: lines.api_key.map(Secret::new),
         app_key: lines.app_key.map(Secret::new),
-        site: lines.site.or(environment.given.site),
+        site: lines.site.map(|site| (site, origin.clone())).or(environment.given.site),
         origin,
     })
 }

@@ -18,6 +18,7 @@ mod sampling;
 mod screen;
 mod settings;
 mod simulating;
+mod site;
 mod spacing;
 mod status;
 mod summary;

@@ -1,6 +1,6 @@
 //! The door to the network: the only file that knows HTTP.
 
-use super::{Failure, Rate, classify};
+use super::{Address, Failure, Rate, classify};
 use crate::plan::{Window, escape};
 use crate::secret::Secret;
 use jiff::SignedDuration;
@@ -48,8 +48,7 @@ pub struct Keys {
 /// Where the API is.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// `https://api.datadoghq.com`, without a path.
-    pub url: String,
+    pub address: Address,
     /// PEM certificates trusted besides the system's (`--ca-file`).
     pub extra_roots: Vec<u8>,
     /// How long the run itself would wait for a success. No call takes more than half of it, so that there is a second.
@@ -99,7 +98,7 @@ pub enum KeyCheck {
 pub struct Client {
     runtime: Runtime,
     http: reqwest::Client,
-    url: String,
+    address: Address,
     patience: Duration,
     /// What no answer may bring into words that are shown and kept.
     hidden: Arc<[Secret; 2]>,
@@ -152,22 +151,23 @@ impl Client {
         for root in roots.map_err(|error| Error::Certificates(reasons(&error)))? {
             builder = builder.add_root_certificate(root);
         }
-        if is_this_machine(&endpoint.url) {
+        // A proxy reaches its own loopback, not ours. `NO_PROXY` is often not set for it.
+        if endpoint.address.is_loopback() {
             builder = builder.no_proxy();
         }
         let http = builder.build().map_err(|error| Error::Setup(reasons(&error)))?;
         let runtime = Runtime::start().map_err(|error| Error::Setup(error.to_string()))?;
-        let url = endpoint.url.trim_end_matches('/').to_owned();
+        let address = endpoint.address.clone();
         let hidden = Arc::new([keys.api.clone(), keys.application.clone()]);
-        Ok(Self { runtime, http, url, patience: endpoint.patience, hidden })
+        Ok(Self { runtime, http, address, patience: endpoint.patience, hidden })
     }
 
     /// `GET /api/v1/query`: `list` is a comma list of queries, times are seconds, `to` is the window's end. Returns at once;
     /// `done` gets the reply on another thread.
     pub fn query(&self, list: &str, window: Window, done: impl FnOnce(Reply) + Send + 'static) {
         let (from, to) = (window.start_s(), window.end_s());
-        let url = format!("{}/api/v1/query?from={from}&to={to}&query={}", self.url, escape(list));
-        let call = self.http.get(url);
+        let path = format!("/api/v1/query?from={from}&to={to}&query={}", escape(list));
+        let call = self.http.get(self.address.at(&path));
         let hidden = Arc::clone(&self.hidden);
         self.runtime.get().spawn(async move { done(reply(call.send().await, &*hidden).await) });
     }
@@ -197,20 +197,10 @@ impl Client {
     }
 
     fn wait(&self, path: &str) -> reqwest::Result<Response> {
-        let call = self
-            .http
-            .get(format!("{}{path}", self.url))
-            .timeout(CONTACT_TIMEOUT.min(self.patience));
+        let call = self.http.get(self.address.at(path)).timeout(CONTACT_TIMEOUT.min(self.patience));
         // Not `block_on(call.send())`: a call must begin on the runtime.
         self.runtime.get().block_on(async { call.send().await })
     }
-}
-
-/// A proxy reaches its own loopback, not ours. `NO_PROXY` is often not set for it.
-fn is_this_machine(url: &str) -> bool {
-    let Ok(url) = reqwest::Url::parse(url) else { return false };
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
 async fn reply(response: reqwest::Result<Response>, hidden: &[Secret]) -> Reply {
@@ -329,7 +319,7 @@ fn reasons(error: &reqwest::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Secret, WORDS_BYTES_MAX, hide, is_this_machine};
+    use super::{Secret, WORDS_BYTES_MAX, hide};
 
     #[test]
     fn keys_that_a_server_repeats_are_hidden() {
@@ -340,22 +330,5 @@ mod tests {
         assert_eq!(shown(""), "");
         let data = "0123456789abcdef".repeat(WORDS_BYTES_MAX / 16 + 1);
         assert_eq!(shown(&data), data, "data is left as it came");
-    }
-
-    #[test]
-    fn only_loopback_addresses_are_this_machine() {
-        for url in ["http://127.0.0.1:80", "http://127.8.8.8", "http://[::1]:1", "http://LOCALHOST"]
-        {
-            assert!(is_this_machine(url), "{url}");
-        }
-        for url in [
-            "https://api.datadoghq.com",
-            "https://127.0.0.1.example.com",
-            "https://localhost.example.com",
-            "https://10.0.0.1",
-            "https://example.com/127.0.0.1",
-        ] {
-            assert!(!is_this_machine(url), "{url}");
-        }
     }
 }
