@@ -46,7 +46,7 @@ fn identify(
         }
     }
     let hint = unreachable_hint(&unreachable);
-    Err(Failed::new(format!("{} cannot be reached: {unreachable}", access.endpoint.url), hint)
+    Err(Failed::new(format!("{} cannot be reached: {unreachable}", access.endpoint.address), hint)
         .into())
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn which_key(
 
 /// Something answers, again and again, but no metrics API.
 pub(crate) fn no_api(access: &Access, words: &str) -> anyhow::Error {
-    Usage::new(format!("there is no metrics API at {}: {words}", access.endpoint.url))
+    Usage::new(format!("there is no metrics API at {}: {words}", access.endpoint.address))
         .hint("check --site, DD_SITE or --api-url: the API of a site is at https://api.SITE, such as https://api.datadoghq.eu")
         .into()
 }

@@ -8,7 +8,7 @@ use crate::summary;
 use anyhow::Context as _;
 use clap::Parser as _;
 use jindo::clock::Clock;
-use jindo::request::{Endpoint, Keys};
+use jindo::request::{Address, Endpoint, Keys};
 use jindo::secret::Secret;
 use jindo_sim::{API_KEY, APP_KEY, Options, Simulator, built_in_list};
 use std::path::Path;
@@ -39,9 +39,10 @@ pub(crate) fn run(
     ));
     let patience = std::time::Duration::from_mins(1);
     let access = || {
+        let address = Address::parse(&simulator.url())?;
         Ok(Access {
             site: "the simulated organisation".into(),
-            endpoint: Endpoint { url: simulator.url(), extra_roots: Vec::new(), patience },
+            endpoint: Endpoint { address, extra_roots: Vec::new(), patience },
             keys: Keys { api: Secret::new(API_KEY), application: Secret::new(APP_KEY) },
             origin: Origin::BuiltIn,
         })

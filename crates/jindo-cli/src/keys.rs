@@ -38,7 +38,7 @@ pub(crate) fn given(place: &Where, environment: Environment) -> Result<Given, Us
     Ok(Given {
         api_key: lines.api_key.map(Secret::new),
         app_key: lines.app_key.map(Secret::new),
-        site: lines.site.or(environment.given.site),
+        site: lines.site.map(|site| (site, origin.clone())).or(environment.given.site),
         origin,
     })
 }
@@ -82,10 +82,12 @@ fn quoted(path: &str) -> String {
     }
 }
 
-/// Runs the command in the user's shell. Its stderr is the user's; its stdin is closed, since the list may come from ours.
+/// Runs the command in the user's shell. Its stderr is the user's; its stdin is closed, since the list may come from ours. Keys
+/// of the environment are not its business: it is asked for others.
 fn from_command(command: &str, within: Duration) -> Result<String, Usage> {
     let failed = |error: io::Error| Usage::new(format!("--key-command failed: {error}"));
     let mut shell = shell();
+    shell.env_remove("DD_API_KEY").env_remove("DD_APP_KEY");
     shell.arg(command).stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = shell.spawn().map_err(failed)?;
     match printed(&mut child, within) {

@@ -18,6 +18,7 @@ mod sampling;
 mod screen;
 mod settings;
 mod simulating;
+mod site;
 mod spacing;
 mod status;
 mod summary;
@@ -40,19 +41,25 @@ pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(typed) {
         Ok(arguments) => arguments,
         Err(error) => {
-            // --help and --version end here as well. A closed terminal is nobody to tell.
-            error.print().unwrap_or_default();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            // --help and --version end here as well.
+            return match screen::parsed(&error) {
+                Ok(()) => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)),
+                // What is wrong with the arguments stays wrong where nobody hears it.
+                Err(_) if error.use_stderr() => ExitCode::from(2),
+                Err(unheard) => failed(&unheard.into()),
+            };
         }
     };
     log(arguments.verbose);
     match run(&arguments.command) {
         Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            screen::remark(&words::render(&error));
-            ExitCode::from(words::exit_code(&error))
-        }
+        Err(error) => failed(&error),
     }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    screen::remark(&words::render(error));
+    ExitCode::from(words::exit_code(error))
 }
 
 fn run(command: &Command) -> anyhow::Result<u8> {

@@ -5,12 +5,26 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+/// The answer reached nobody. Holds the cause as words: what helps against a full disk helps an archive, not stdout.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer could not be written to stdout: {0}")]
+pub(crate) struct Unheard(String);
+
 /// Writes what was asked for to stdout.
-pub(crate) fn answer(text: &str) -> io::Result<()> {
+pub(crate) fn answer(text: &str) -> Result<(), Unheard> {
     let mut out = io::stdout().lock();
-    match out.write_all(plain(text).as_bytes()).and_then(|()| out.flush()) {
+    heard(out.write_all(plain(text).as_bytes()).and_then(|()| out.flush()))
+}
+
+/// Writes what the parser of arguments has to say, to where it wants it.
+pub(crate) fn parsed(said: &clap::Error) -> Result<(), Unheard> {
+    heard(said.print().and_then(|()| io::stdout().flush()))
+}
+
+fn heard(written: io::Result<()>) -> Result<(), Unheard> {
+    match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
+        other => other.map_err(|error| Unheard(error.to_string())),
     }
 }
 

@@ -3,16 +3,14 @@
 
 use crate::args::Where;
 use crate::screen;
+use crate::site::{SITE_DEFAULT, site};
 use crate::words::Usage;
 use anyhow::Context as _;
 use jiff::SignedDuration;
-use jindo::request::{Endpoint, Keys};
+use jindo::request::{Address, Endpoint, Keys, Transport};
 use jindo::secret::Secret;
 use std::fmt;
 use std::path::PathBuf;
-
-/// The site of Datadog's first region.
-const SITE_DEFAULT: &str = "datadoghq.com";
 
 /// The job's parts that do not come from the command line: `jindo demo` brings its own.
 #[derive(Debug)]
@@ -57,7 +55,7 @@ impl Environment {
         let given = Given {
             api_key: variable("DD_API_KEY").map(Secret::new),
             app_key: variable("DD_APP_KEY").map(Secret::new),
-            site: variable("DD_SITE"),
+            site: variable("DD_SITE").map(|site| (site, Origin::Environment)),
             origin: Origin::Environment,
         };
         Self { given }
@@ -69,7 +67,8 @@ impl Environment {
 pub(crate) struct Given {
     pub(crate) api_key: Option<Secret>,
     pub(crate) app_key: Option<Secret>,
-    pub(crate) site: Option<String>,
+    /// With its own source, which may be another than the keys'.
+    pub(crate) site: Option<(String, Origin)>,
     pub(crate) origin: Origin,
 }
 
@@ -78,10 +77,10 @@ impl Given {
     pub(crate) fn access(self, place: &Where, patience: SignedDuration) -> anyhow::Result<Access> {
         let (site, endpoint) = self.endpoint(place, patience)?;
         let keys = self.keys()?;
-        if endpoint.url.starts_with("http://") && !is_this_machine(&endpoint.url) {
+        if endpoint.address.transport() == Transport::Open {
             screen::remark(&format!(
                 "warning: keys and answers travel unencrypted to {} (--insecure-http)\n",
-                host_name(&endpoint.url)
+                endpoint.address.host()
             ));
         }
         Ok(Access { site, endpoint, keys, origin: self.origin })
@@ -113,10 +112,16 @@ impl Given {
         patience: SignedDuration,
     ) -> anyhow::Result<(String, Endpoint)> {
         let patience = std::time::Duration::try_from(patience).unwrap_or_default();
-        let site = place.site.as_ref().or(self.site.as_ref()).map_or(SITE_DEFAULT, String::as_str);
-        let (site, url) = match &place.api_url {
-            Some(url) => (host_name(url), checked(url, place)?),
-            None => (site.to_owned(), format!("https://api.{}", site_host(site)?)),
+        let (site, address) = match &place.api_url {
+            Some(url) => {
+                let address = checked(url, place)?;
+                (address.host().to_owned(), address)
+            }
+            None => {
+                let site = self.site(place)?;
+                let address = Address::parse(&format!("https://api.{site}"))?;
+                (site, address)
+            }
         };
         let extra_roots = match &place.ca_file {
             Some(path) => {
@@ -124,57 +129,31 @@ impl Given {
             }
             None => Vec::new(),
         };
-        Ok((site, Endpoint { url, extra_roots, patience }))
+        Ok((site, Endpoint { address, extra_roots, patience }))
     }
-}
 
-/// `datadoghq.eu`, also when somebody gives `https://app.datadoghq.eu/`.
-fn site_host(site: &str) -> Result<String, Usage> {
-    let bare = site.trim().trim_start_matches("https://").trim_end_matches('/');
-    let bare = bare.strip_prefix("api.").or_else(|| bare.strip_prefix("app.")).unwrap_or(bare);
-    let fine =
-        !bare.is_empty() && bare.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-');
-    if fine && bare.contains('.') {
-        return Ok(bare.to_owned());
+    fn site(&self, place: &Where) -> Result<String, Usage> {
+        match (&place.site, &self.site) {
+            (Some(given), _) => site(given, "--site"),
+            (None, Some((given, origin))) => site(given, &format!("DD_SITE {origin}")),
+            (None, None) => Ok(SITE_DEFAULT.to_owned()),
+        }
     }
-    Err(Usage::new(format!("`{site}` is no Datadog site"))
-        .hint("sites look like datadoghq.com, datadoghq.eu, us5.datadoghq.com, ap1.datadoghq.com"))
-}
-
-/// What an address is called in words and in the ledger. Without the port: a simulator or a proxy takes another every day.
-fn host_name(url: &str) -> String {
-    let host =
-        url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default();
-    let is_port = |port: &str| !port.is_empty() && port.chars().all(|c| c.is_ascii_digit());
-    host.rsplit_once(':')
-        .filter(|(_, port)| is_port(port))
-        .map_or(host, |(name, _)| name)
-        .to_owned()
 }
 
 /// An address that keys may be sent to: https, or http on this machine alone unless `--insecure-http` is given.
-fn checked(url: &str, place: &Where) -> Result<String, Usage> {
-    let trimmed = url.trim().trim_end_matches('/');
-    let secure = trimmed.strip_prefix("https://");
-    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '@' | '?' | '#' | '\\');
-    let Some(rest) = secure.or_else(|| trimmed.strip_prefix("http://")).filter(|rest| {
-        !rest.is_empty() && !rest.starts_with(['/', ':']) && rest.chars().all(plain)
-    }) else {
-        return Err(Usage::new(format!("`{url}` is no address of an API"))
-            .hint("write https://HOST or http://127.0.0.1:PORT"));
-    };
-    if secure.is_some() || is_this_machine(rest) || place.insecure_http {
-        return Ok(trimmed.to_owned());
+fn checked(url: &str, place: &Where) -> Result<Address, Usage> {
+    let address = Address::parse(url.trim()).map_err(|error| {
+        Usage::new(format!("--api-url is no address of an API: {error}"))
+            .hint("write https://HOST or http://127.0.0.1:PORT")
+    })?;
+    if address.transport() != Transport::Open || place.insecure_http {
+        return Ok(address);
     }
-    Err(Usage::new(format!("`{url}` would send the keys unencrypted over the network")).hint(
+    Err(Usage::new(format!("`{address}` would send the keys unencrypted over the network")).hint(
         "use https://; http:// is for this machine's own addresses, \
          or for a network that you trust with the keys: --insecure-http",
     ))
-}
-
-/// Whether an address, with or without its scheme, is this machine's own by its very spelling.
-fn is_this_machine(url: &str) -> bool {
-    matches!(host_name(url).as_str(), "localhost" | "127.0.0.1" | "[::1]")
 }
 
 /// The shell that the user works with, which runs what the user wrote for it.
@@ -219,6 +198,9 @@ mod tests {
             "http://localhost:80",
             "http://[::1]:1/",
             "http://127.0.0.1",
+            "http://127.0.0.2:18400",
+            "http://LOCALHOST/",
+            " https://api.datadoghq.com/ ",
         ] {
             assert!(checked(url, &place(&[])).is_ok(), "{url}");
         }
@@ -227,6 +209,7 @@ mod tests {
             "http://localhost.example.com",
             "http://127.0.0.1.nip.io:80",
             "http://[::2]:1",
+            "HTTP://0.0.0.0",
         ] {
             assert!(checked(url, &place(&[])).is_err(), "{url}");
             assert!(checked(url, &place(&["--insecure-http"])).is_ok(), "{url}");
@@ -242,6 +225,12 @@ mod tests {
             "http://:80",
             "ftp://x",
             "x",
+            "http://127.0.0.2:18400/http://127.0.0.1",
+            "http://evil.example/://127.0.0.1",
+            "evil://127.0.0.1",
+            "http://evil://127.0.0.1",
+            "https://api.datadoghq.com/api/v1",
+            "https://api.datadoghq.com?x",
         ];
         for url in disguised {
             assert!(checked(url, &place(&["--insecure-http"])).is_err(), "{url}");

@@ -3,12 +3,14 @@
 
 use std::borrow::Cow;
 
-/// Whether a terminal takes `c` for more than a character to show: control characters, line breaks and tabs among them, and
-/// the marks that turn the direction of what follows.
+/// Whether a terminal takes `c` for more than a character to show: control characters, line breaks and tabs among them, the
+/// separators of lines and paragraphs, the byte order mark, and the marks that turn the direction of what follows.
 pub fn steers(c: char) -> bool {
-    let turns =
-        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    turns || c.is_control()
+    let turns = matches!(
+        c,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    turns || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') || c.is_control()
 }
 
 /// `text` with U+FFFD in place of each character that steers and is not among `kept`.
@@ -23,7 +25,7 @@ pub fn plain<'a>(text: &'a str, kept: &[char]) -> Cow<'a, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::{plain, steers};
 
     #[test]
     fn nothing_shown_steers_the_terminal() {
@@ -31,5 +33,17 @@ mod tests {
         let expected = "a\u{fffd}]0;owned\u{fffd}b\u{fffd}\u{fffd}31m\u{fffd}c\n\td\u{fffd}";
         assert_eq!(plain(hostile, &['\n', '\t']), expected);
         assert_eq!(plain("요청 17 × 8 …", &[]), "요청 17 × 8 …");
+    }
+
+    /// The direction marks are those of Unicode (`Bidi_Control`), whole.
+    #[test]
+    fn every_mark_that_turns_a_line_or_ends_it_steers() {
+        let turns = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}";
+        let ends = "\u{2028}\u{2029}\u{85}\n\u{b}\u{c}\r";
+        for c in turns.chars().chain(ends.chars()).chain(['\u{feff}', '\u{1b}', '\u{9b}', '\0']) {
+            assert!(steers(c), "{c:?}");
+        }
+        // Arabic letters, and the joiners that other scripts need.
+        assert!(!"\u{627}\u{200c}\u{200d}é한 🏴".contains(steers));
     }
 }

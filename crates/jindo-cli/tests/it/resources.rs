@@ -186,3 +186,26 @@ fn a_directory_without_the_right_to_write_is_told() {
     exits(&output, 1);
     assert!(said(&output).contains("hint: make the directory writable"), "{}", said(&output));
 }
+
+/// What was asked for was not told, so it is no success; and nothing about the archive needs mending.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stdout_that_takes_nothing_is_a_failure_without_advice_about_disks() {
+    let world = World::new(calm(), &LONG);
+    exits(&world.export(1), 0);
+    for args in [
+        &["--help"][..],
+        &["export", "--help"],
+        &["--version"],
+        &["status", "out"],
+        &["plan", "queries.txt", "--from", "-3d"],
+        &["simulate", "--list"],
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = world.command(args).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        exits(&output, 1);
+        let said = said(&output);
+        let cause = "error: the answer could not be written to stdout: No space left on device";
+        assert!(said.contains(cause) && !said.contains("hint:"), "{args:?}: {said}");
+    }
+}

@@ -272,13 +272,28 @@ fn a_key_command_is_believed_only_when_it_goes_well() {
     assert!(!fresh.out().exists() && fresh.stats().calls_by_path.is_empty());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_key_command_does_not_inherit_the_keys_of_the_environment() {
+    let world = World::new(calm(), &ONE);
+    let told = format!("printf 'DD_API_KEY={API_KEY}\\nDD_APP_KEY={APP_KEY}\\n'");
+    let looks = format!("echo \"${{DD_API_KEY-none}} ${{DD_APP_KEY-none}} $MINE\" >&2; {told}");
+    let mut args = world.export_args(START_S, START_S + DAY_S);
+    args.extend(["--key-command".to_owned(), looks]);
+    let mut command = world.command(args);
+    command.env("DD_API_KEY", CANARY_API).env("DD_APP_KEY", CANARY_APP).env("MINE", "kept");
+    let output = command.output().unwrap();
+    exits(&output, 0);
+    assert_eq!(said(&output), "none none kept\n");
+}
+
 #[test]
 fn an_open_network_gets_keys_only_when_the_user_insists_and_is_warned() {
     let world = World::new(calm(), &ONE);
     let mut args = world.export_args(START_S, START_S + DAY_S);
     // The same machine by a spelling that does not show it.
     for arg in &mut args {
-        *arg = arg.replace("http://127.0.0.1:", "http://127.1:");
+        *arg = arg.replace("http://127.0.0.1:", "http://0.0.0.0:");
     }
     exits(&world.run(&args), 2);
     assert!(world.stats().calls_by_path.is_empty());
@@ -287,8 +302,41 @@ fn an_open_network_gets_keys_only_when_the_user_insists_and_is_warned() {
     exits(&output, 0);
     assert_eq!(
         said(&output),
-        "warning: keys and answers travel unencrypted to 127.1 (--insecure-http)\n"
+        "warning: keys and answers travel unencrypted to 0.0.0.0 (--insecure-http)\n"
     );
+}
+
+#[test]
+fn no_spelling_of_another_address_passes_for_this_machine() {
+    let world = World::new(calm(), &ONE);
+    let url = world.sim.url().replace("127.0.0.1", "0.0.0.0");
+    for disguised in [format!("{url}/http://127.0.0.1"), format!("{url}/://localhost")] {
+        let args = ["export", "queries.txt", "--from", "-3d", "--api-url", &disguised];
+        let output = world.run(args);
+        exits(&output, 2);
+        assert!(said(&output).contains("it holds a path"), "{}", said(&output));
+    }
+    let output =
+        world.run(["export", "queries.txt", "--from", "-3d", "--api-url", "evil://127.0.0.1"]);
+    exits(&output, 2);
+    assert!(world.stats().calls_by_path.is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_pasted_as_the_site_is_neither_asked_nor_shown() {
+    let world = World::new(calm(), &ONE);
+    let key = "0123456789abcdef0123456789abcdef";
+    key_file(&world, 0o600, &format!("{}DD_SITE={key}\n", both()));
+    let in_file = ["export", "queries.txt", "--from", "-3d", "--key-file", "keys.env"];
+    let output = world.run(in_file);
+    exits(&output, 2);
+    assert!(said(&output).contains("error: DD_SITE in keys.env is no"), "{}", said(&output));
+    assert!(!said(&output).contains(&key[..8]), "{}", said(&output));
+    let output = world.command(&in_file[..4]).env("DD_SITE", key).output().unwrap();
+    exits(&output, 2);
+    assert!(said(&output).contains("error: DD_SITE in the environment is no"));
+    assert!(!said(&output).contains(&key[..8]), "{}", said(&output));
 }
 
 /// Whether every file and folder below `path` has exactly what the umask leaves.

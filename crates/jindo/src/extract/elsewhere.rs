@@ -1,5 +1,6 @@
 //! Everything once more, into another place: `jindo extract DIR --out PATH`. Reads the archive and marks nothing in it.
 
+use super::names::{folded, may_have_twins};
 use super::publish::Disk;
 use super::series::{self, Numbers, Ready};
 use super::source::Source;
@@ -7,6 +8,7 @@ use super::tables::{self, Line, Rendering, Summary, Table};
 use super::update::calendar;
 use super::{Error, Shown};
 use crate::archive::Registered;
+use std::collections::HashMap;
 
 /// Writes csv/ and the tables of the whole archive into an empty place.
 ///
@@ -18,16 +20,18 @@ pub fn elsewhere(source: &impl Source, disk: &dyn Disk, shown: &Shown) -> Result
     disk.begin().map_err(Error::disk("empty", "the staging folder"))?;
     // The tables are staged under the first numbers, and stay staged until the end.
     let mut numbers = Numbers(Table::ALL.len() as u64);
+    let mut seen = Seen::new();
     let mut sink = |table: Table, rows: &[u8]| tables::stage(disk, table, rows);
     let mut rendering = Rendering::begin(shown, &mut sink)?;
     for line in tables::lines(source)? {
         match line {
             Line::Refused(line) => rendering.refused(&line)?,
             Line::Query(query) => {
-                let files: Vec<_> = publish(source, disk, &query, shown, &mut numbers)?
-                    .into_iter()
-                    .map(|ready| ready.file)
-                    .collect();
+                let files: Vec<_> =
+                    publish(source, disk, &query, (shown, &mut seen), &mut numbers)?
+                        .into_iter()
+                        .map(|ready| ready.file)
+                        .collect();
                 rendering.query(source, &query, &files)?;
             }
         }
@@ -48,17 +52,27 @@ fn refuse_occupied(disk: &dyn Disk) -> Result<(), Error> {
     occupied.map_or(Ok(()), |path| Err(Error::Occupied { path }))
 }
 
+/// Files in directories that may have twins, by their folded paths; and whose they are.
+type Seen = HashMap<String, (String, String)>;
+
 fn publish(
     source: &impl Source,
     disk: &dyn Disk,
     query: &Registered,
-    shown: &Shown,
+    (shown, seen): (&Shown, &mut Seen),
     numbers: &mut Numbers,
 ) -> Result<Vec<Ready>, Error> {
     let grants = source.grants(query.id).map_err(Error::Archive)?;
     let calendar = calendar(query, &grants, shown);
     let ready = series::stage(source, disk, query, (&grants, &calendar, shown), numbers)?;
+    let directory = (shown.names.directory)(&query.sent, query.interval);
     for Ready { staged, file } in &ready {
+        if may_have_twins(&directory) {
+            let own = (file.path.clone(), query.written.clone());
+            if let Some((twin, other)) = seen.insert(folded(&file.path).into_owned(), own) {
+                return Err(Error::one_file((&file.path, query.written.clone()), (&twin, other)));
+            }
+        }
         // The place was empty: a file that is there was made for a query before.
         let taken = disk.size(&file.path).map_err(Error::disk("look at", &file.path))?;
         if taken.is_some() {

@@ -89,6 +89,12 @@ pub enum Error {
     /// Two series have the same file. Neither is written over; a bug of the naming.
     #[error("{path} would hold two series, of {query} and of {other}")]
     Collision { path: String, query: String, other: String },
+    /// Two series have files that are one on a file system that ignores case or Unicode form. Neither is written: a copy of
+    /// the directory would lose one.
+    #[error(
+        "{path} of {query} and {twin} of {other} would be one file where names differ by neither case nor Unicode form"
+    )]
+    Twins { path: String, query: String, twin: String, other: String },
     /// The caller named a query that the archive does not know.
     #[error("the archive knows no query {}", .0.0)]
     Unknown(QueryId),
@@ -101,6 +107,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// Of two series, each with its path, that cannot have both.
+    fn one_file((path, query): (&str, String), (twin, other): (&str, String)) -> Self {
+        let (path, twin) = (path.to_owned(), twin.to_owned());
+        if path == twin {
+            Self::Collision { path, query, other }
+        } else {
+            Self::Twins { path, query, twin, other }
+        }
+    }
+
     fn disk(act: &'static str, path: &str) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Disk { act, path: path.to_owned(), source }
     }

@@ -6,6 +6,7 @@
 
 use super::hex;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -119,6 +120,21 @@ fn hash(exact: &[u8], bytes: usize) -> String {
 /// Whether a text is what file systems that ignore case and Unicode form make of it, so that no twin is.
 pub(super) fn is_own_fold(text: &str) -> bool {
     text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_uppercase()) || fold(text) == text
+}
+
+/// What file systems that ignore case and Unicode form take a path for: equal paths are one file there.
+pub(super) fn folded(path: &str) -> Cow<'_, str> {
+    if path.is_ascii() && !path.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Borrowed(path)
+    } else {
+        // Lower case first: ẞ is the capital of ß, but ß has SS for its own.
+        Cow::Owned(fold(&path.to_lowercase()))
+    }
+}
+
+/// Whether another name may fold to the same: a name that is its own fold is the only one, since all others carry a hash.
+pub(super) fn may_have_twins(name: &str) -> bool {
+    !is_own_fold(&without_escapes(name))
 }
 
 fn fold(text: &str) -> String {

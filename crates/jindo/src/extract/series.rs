@@ -1,13 +1,14 @@
 //! One query's rows → its series' files, staged. Takes from each object only what coverage grants it, and trusts no row.
 
 use super::csv::{Calendar, HEADER, Rows};
+use super::names::folded;
 use super::publish::{Disk, Staged};
 use super::source::{Chunk, Grant, SeriesFile, Source};
 use super::{Error, Shown, hex};
 use crate::archive::{Origin, Registered};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 /// Bytes of rows held back over all series of a query before they are appended, so that a series of many windows is
@@ -50,7 +51,7 @@ pub(super) fn stage(
         rows: Rows::new(calendar),
         numbers,
         by_tags: HashMap::new(),
-        paths: HashSet::new(),
+        by_path: HashMap::new(),
         growing: Vec::new(),
         pending_bytes: 0,
     };
@@ -80,7 +81,8 @@ struct Stage<'a> {
     numbers: &'a mut Numbers,
     /// Into `growing`.
     by_tags: HashMap<Vec<String>, usize>,
-    paths: HashSet<String>,
+    /// Into `growing`, by the path as file systems fold it.
+    by_path: HashMap<String, usize>,
     growing: Vec<Growing>,
     pending_bytes: usize,
 }
@@ -135,9 +137,13 @@ impl Stage<'_> {
 
     fn create(&mut self, chunk: Chunk<'_>, first: Timestamp) -> Result<usize, Error> {
         let path = self.shown.names.path(&self.directory, chunk.tags);
-        if !self.paths.insert(path.clone()) {
-            let query = self.query.written.clone();
-            return Err(Error::Collision { path, other: query.clone(), query });
+        if let Some(at) = self.by_path.insert(folded(&path).into_owned(), self.growing.len()) {
+            let twin = &self.growing[at].ready.file;
+            let named = |tags: &[String]| format!("{} {tags:?}", self.query.written);
+            return Err(Error::one_file(
+                (&path, named(chunk.tags)),
+                (&twin.path, named(&twin.tags)),
+            ));
         }
         let file = SeriesFile {
             path,

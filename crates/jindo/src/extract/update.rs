@@ -1,6 +1,7 @@
 //! Brings the files of queries up to date with what the archive covers; see the order of effects in `extract`.
 
 use super::csv::Calendar;
+use super::names::{folded, may_have_twins};
 use super::publish::Disk;
 use super::series::{self, Numbers, Ready};
 use super::source::{Extracted, Grant, SeriesFile, Source};
@@ -8,6 +9,7 @@ use super::{Error, Shown, hex};
 use crate::archive::{QueryId, Registered};
 use crate::plan::{Window, hull};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 /// Counts up whenever the same rows would make other bytes, so that every query is extracted again.
@@ -88,10 +90,10 @@ fn bring_up_to_date(
         let ready = series::stage(source, disk, &query, (&grants, &calendar, shown), &mut numbers)?;
         lot.add(query, digest, ready, before);
         if lot.files >= LOT_FILES_MAX || lot.bytes >= LOT_BYTES_MAX {
-            std::mem::take(&mut lot).publish(source, disk, &mut change)?;
+            std::mem::take(&mut lot).publish(source, disk, shown, &mut change)?;
         }
     }
-    lot.publish(source, disk, &mut change)?;
+    lot.publish(source, disk, shown, &mut change)?;
     if change != Change::default() {
         disk.end().map_err(Error::disk("remove", "the staging folder"))?;
     }
@@ -187,12 +189,13 @@ impl Lot {
         self,
         source: &impl Source,
         disk: &dyn Disk,
+        shown: &Shown,
         change: &mut Change,
     ) -> Result<(), Error> {
         if self.entries.is_empty() {
             return Ok(());
         }
-        self.collisions(source)?;
+        self.collisions(source, shown)?;
         let unfinished = self.entries.iter().map(Entry::unfinished).collect::<Vec<_>>();
         source.mark_extracted(&unfinished).map_err(Error::Archive)?;
         for entry in &self.entries {
@@ -212,27 +215,60 @@ impl Lot {
         source.mark_extracted(&finished).map_err(Error::Archive)
     }
 
-    /// No file may hold two queries' series. Told before anything is moved.
-    fn collisions(&self, source: &impl Source) -> Result<(), Error> {
-        let mut taken: HashMap<&str, &Entry> = HashMap::new();
+    /// No file may hold two queries' series, on no file system. Told before anything is moved.
+    fn collisions(&self, source: &impl Source, shown: &Shown) -> Result<(), Error> {
+        let mut taken = Taken::new();
         for entry in &self.entries {
             for path in entry.ready.iter().map(|ready| ready.file.path.as_str()) {
-                let other = match taken.insert(path, entry) {
-                    Some(other) => Some(other.query.id),
-                    None => source.owner(path).map_err(Error::Archive)?,
-                };
+                let own = entry.query.written.clone();
+                if let Some((twin, other)) = taken.insert(folded(path), (path, entry)) {
+                    // Those of one query are told apart when they are staged.
+                    return Err(Error::one_file((path, own), (twin, other.query.written.clone())));
+                }
+                let other = source.owner(path).map_err(Error::Archive)?;
                 let Some(other) = other.filter(|other| *other != entry.query.id) else { continue };
                 let other = source.query(other).map_err(Error::Archive)?;
-                return Err(Error::Collision {
-                    path: path.to_owned(),
-                    query: entry.query.written.clone(),
-                    other: other.map_or_else(|| "another".to_owned(), |other| other.written),
-                });
+                let other = other.map_or_else(|| "another".to_owned(), |other| other.written);
+                return Err(Error::one_file((path, own), (path, other)));
+            }
+        }
+        self.twins_of_earlier(source, shown, &taken)
+    }
+
+    /// Against the files of queries outside of the lot. Only what lies in a directory that may have twins is looked at: within
+    /// one directory the files of two queries differ by the names of their keys.
+    fn twins_of_earlier(
+        &self,
+        source: &impl Source,
+        shown: &Shown,
+        taken: &Taken<'_>,
+    ) -> Result<(), Error> {
+        let directory = |query: &Registered| (shown.names.directory)(&query.sent, query.interval);
+        let own = self.entries.iter().filter(|entry| !entry.ready.is_empty());
+        let own = own.map(|entry| directory(&entry.query)).filter(|name| may_have_twins(name));
+        let own: HashSet<String> = own.map(|name| folded(&name).into_owned()).collect();
+        if own.is_empty() {
+            return Ok(());
+        }
+        let ids: HashSet<QueryId> = self.entries.iter().map(|entry| entry.query.id).collect();
+        for other in source.queries().map_err(Error::Archive)? {
+            if ids.contains(&other.id) || !own.contains(&*folded(&directory(&other))) {
+                continue;
+            }
+            let files = source.extracted(other.id).map_err(Error::Archive)?;
+            for file in files.into_iter().flat_map(|extracted| extracted.files) {
+                if let Some((path, entry)) = taken.get(&folded(&file.path)) {
+                    let own = entry.query.written.clone();
+                    return Err(Error::one_file((path, own), (&file.path, other.written)));
+                }
             }
         }
         Ok(())
     }
 }
+
+/// Files of a lot by their folded paths.
+type Taken<'a> = HashMap<Cow<'a, str>, (&'a str, &'a Entry)>;
 
 impl Entry {
     fn unfinished(&self) -> (QueryId, Extracted) {

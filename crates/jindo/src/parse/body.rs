@@ -1,16 +1,17 @@
-//! The body's JSON → [`Body`], point lists straight into columns. Reads; whether it is what was asked is `check`'s part.
+//! The body's JSON → [`Body`], point lists straight into columns. Reads; whether it is what was asked is `check`'s part. Texts are
+//! without secrets from here on: where they are decoded is where they are looked at.
 
 use super::field::{Count, Tags, Unit, Words};
 use super::json::Reader;
 use super::{Error, Expected};
-use serde::de::IgnoredAny;
+use crate::secret::Secrets;
 
 /// What an answer says, unchecked.
 #[derive(Default)]
 pub(super) struct Body {
     pub(super) status: Option<String>,
-    /// What `error` and `errors` say, without empty texts.
-    pub(super) complaints: Vec<String>,
+    /// What `error` and `errors` say, without empty texts, joined by `; `.
+    pub(super) complaints: String,
     /// Whether `group_by` is there and names no key.
     pub(super) ungrouped: bool,
     pub(super) series: Option<Vec<Raw>>,
@@ -27,6 +28,21 @@ pub(super) struct Raw {
     pub(super) points: Points,
 }
 
+impl Raw {
+    fn redacted(mut self, secrets: &Secrets) -> Self {
+        self.metric = secrets.hide(self.metric);
+        self.unit = self.unit.map(|unit| secrets.hide(unit));
+        self.tags = self.tags.map(|tags| {
+            let mut tags: Vec<_> = tags.into_iter().map(|tag| secrets.hide(tag)).collect();
+            // In order already, unless something was hidden.
+            tags.sort_unstable();
+            tags.dedup();
+            tags
+        });
+        self
+    }
+}
+
 /// The points within the window that hold a value, ascending, each time once.
 #[derive(Default, Clone)]
 pub(super) struct Points {
@@ -38,7 +54,7 @@ pub(super) struct Points {
     pub(super) conflict: Option<i64>,
 }
 
-pub(super) fn read(body: &[u8], expected: &Expected) -> Result<Body, Error> {
+pub(super) fn read(body: &[u8], expected: &Expected, secrets: &Secrets) -> Result<Body, Error> {
     let mut json = Reader::new(body)?;
     match json.peek() {
         None => return Err(json.garbled("the body is empty")),
@@ -53,14 +69,15 @@ pub(super) fn read(body: &[u8], expected: &Expected) -> Result<Body, Error> {
         "error" => once(json, &mut error, field, Reader::value::<Words>),
         "errors" => once(json, &mut errors, field, Reader::value::<Words>),
         "group_by" => once(json, &mut group_by, field, Reader::value),
-        "series" => once(json, &mut series, field, |json| all_series(json, &mut columns)),
-        _ => json.value::<IgnoredAny>().map(drop),
+        "series" => once(json, &mut series, field, |json| all_series(json, &mut columns, secrets)),
+        _ => json.skip(),
     })?;
     json.end()?;
-    let said = [error, errors].into_iter().flatten().flat_map(|words| words.0);
+    let said = [error, errors].into_iter().flatten().map(|words| words.0);
+    let said: Vec<_> = said.filter(|text| !text.is_empty()).collect();
     Ok(Body {
-        status: status.flatten(),
-        complaints: said.filter(|text| !text.trim().is_empty()).collect(),
+        status: status.flatten().map(|status| secrets.hide(status)),
+        complaints: secrets.hide(said.join("; ")),
         ungrouped: group_by.flatten().is_some_and(|keys| keys.0 == 0),
         series: series.flatten(),
     })
@@ -80,13 +97,17 @@ fn once<'a, T>(
     Ok(())
 }
 
-fn all_series(json: &mut Reader<'_>, columns: &mut Columns) -> Result<Option<Vec<Raw>>, Error> {
+fn all_series(
+    json: &mut Reader<'_>,
+    columns: &mut Columns,
+    secrets: &Secrets,
+) -> Result<Option<Vec<Raw>>, Error> {
     if json.peek() == Some(b'n') {
         return json.value::<()>().map(|()| None);
     }
     let mut series = Vec::new();
     json.list("a list of series", |json| {
-        series.push(one_series(json, columns)?);
+        series.push(one_series(json, columns)?.redacted(secrets));
         Ok(())
     })?;
     Ok(Some(series))
@@ -106,7 +127,7 @@ fn one_series(json: &mut Reader<'_>, columns: &mut Columns) -> Result<Raw, Error
         "scope" => once(json, &mut scope, field, Reader::value),
         "unit" => once(json, &mut unit, field, Reader::value),
         "pointlist" => once(json, &mut points, field, |json| all_points(json, columns)),
-        _ => json.value::<IgnoredAny>().map(drop),
+        _ => json.skip(),
     })?;
     let missing = |field: &str| json.inconsistent(&format!("a series without `{field}`"));
     Ok(Raw {

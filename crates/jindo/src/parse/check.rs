@@ -55,7 +55,7 @@ fn inconsistent(what: impl AsRef<str>) -> Error {
 /// The series of a body that calls itself good.
 fn accepted(body: Body) -> Result<Vec<Raw>, Error> {
     if !body.complaints.is_empty() {
-        return Err(Error::Refused { message: one_line(&body.complaints.join("; ")) });
+        return Err(Error::Refused { message: one_line(&body.complaints) });
     }
     match body.status.as_deref() {
         Some("ok") => body.series.ok_or_else(|| inconsistent("it has no `series`")),

@@ -1,14 +1,36 @@
 //! The small shapes within a body: texts, tags, units. Each reads one JSON value; none knows where it stands.
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use std::fmt;
 
 /// Tags of one series, at most. `by` names a handful of keys and a key may have several values; a thousand is no group.
 const SERIES_TAGS_MAX: usize = 1_000;
 
-/// A text, several, or null.
-pub(super) struct Words(pub(super) Vec<String>);
+/// Bytes of a server's words that are read: more than are ever shown (1,000 characters), whatever there is.
+const WORDS_BYTES_MAX: usize = 4_096;
+
+/// What a text, several, or null say, joined by `; `, with single spaces. What is beyond `WORDS_BYTES_MAX` is read over.
+#[derive(Default)]
+pub(crate) struct Words(pub(crate) String);
+
+impl Words {
+    fn add(&mut self, text: &str) {
+        for (index, word) in text.split_whitespace().enumerate() {
+            let before = match (index, self.0.is_empty()) {
+                (_, true) => "",
+                (0, false) => "; ",
+                (_, false) => " ",
+            };
+            let room = WORDS_BYTES_MAX.saturating_sub(self.0.len() + before.len());
+            if room == 0 {
+                return;
+            }
+            self.0.push_str(before);
+            self.0.push_str(&word[..word.floor_char_boundary(room)]);
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for Words {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -21,22 +43,46 @@ impl<'de> Deserialize<'de> for Words {
             }
 
             fn visit_unit<E: de::Error>(self) -> Result<Words, E> {
-                Ok(Words(Vec::new()))
+                Ok(Words::default())
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Words, E> {
-                Ok(Words(vec![text.to_owned()]))
+                let mut words = Words::default();
+                words.add(text);
+                Ok(words)
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Words, A::Error> {
-                let mut words = Vec::new();
-                while let Some(text) = list.next_element::<String>()? {
-                    words.push(text);
-                }
-                Ok(Words(words))
+                let mut words = Words::default();
+                while list.next_element_seed(More(&mut words))?.is_some() {}
+                Ok(words)
             }
         }
         from.deserialize_any(Said)
+    }
+}
+
+/// One more text of a list, which is never a `String` of its own: there may be millions.
+struct More<'a>(&'a mut Words);
+
+impl<'de> DeserializeSeed<'de> for More<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for More<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<(), E> {
+        self.0.add(text);
+        Ok(())
     }
 }
 

@@ -5,6 +5,10 @@ use super::Error;
 use super::check::one_line;
 use serde::Deserialize;
 
+/// Levels of lists and objects within a field that is read over, at most. serde_json keeps a byte of each, and a body has room
+/// for 64 million.
+const NESTED_MAX: usize = 1 << 20;
+
 /// A place in a body.
 pub(super) struct Reader<'a> {
     text: &'a str,
@@ -108,6 +112,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads over any value.
+    pub(super) fn skip(&mut self) -> Result<(), Error> {
+        self.peek();
+        if is_deeper(&self.text.as_bytes()[self.at..]) {
+            return Err(self.inconsistent(&format!("a field nested deeper than {NESTED_MAX}")));
+        }
+        self.value::<serde::de::IgnoredAny>().map(drop)
+    }
+
     /// A number as it is written; `None`, and nothing taken, where something else stands.
     pub(super) fn number(&mut self) -> Result<Option<&'a str>, Error> {
         if !matches!(self.peek(), Some(b'-' | b'0'..=b'9')) {
@@ -200,6 +213,39 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Whether the value at the start of `text` is nested deeper than `NESTED_MAX`, as far as brackets tell. Whether it is JSON is
+/// not asked.
+fn is_deeper(text: &[u8]) -> bool {
+    let (mut depth, mut at) = (0_usize, 0);
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'[' | b'{' if depth == NESTED_MAX => return true,
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'"' => at = after_string(text, at),
+            _ => {}
+        }
+        if depth == 0 {
+            return false;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Where the string that begins at `start` has its closing quote, or the text ends.
+fn after_string(text: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'"' => return at,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    at
+}
+
 /// Whether a byte stood there.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Taken {
@@ -255,6 +301,22 @@ mod tests {
         });
         assert_eq!(read.and_then(|()| json.end()), Ok(()));
         assert_eq!(keys, ["plain", "series", "a\"b"]);
+    }
+
+    #[test]
+    fn what_is_read_over_is_not_nested_without_bound() {
+        let nested = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+        let skip = |text: &str| {
+            let mut json = Reader::new(text.as_bytes()).unwrap();
+            json.skip().map(|()| json.at == text.len())
+        };
+        assert_eq!(skip(&nested(NESTED_MAX)), Ok(true));
+        let what = "a field nested deeper than 1048576 (byte 0)".to_owned();
+        assert_eq!(skip(&nested(NESTED_MAX + 1)), Err(Error::Inconsistent { what }));
+        let wide = format!("[{}]", vec!["[1]"; 1_000].join(","));
+        for text in [&wide, r#"["]]]\"[[[","\\",{"a":[]}]"#, "{}", "1", "null", r#""[""#] {
+            assert_eq!(skip(text), Ok(true), "{text}");
+        }
     }
 
     proptest! {

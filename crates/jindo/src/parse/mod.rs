@@ -9,10 +9,15 @@ mod check;
 mod field;
 mod json;
 #[cfg(test)]
+mod secret_tests;
+#[cfg(test)]
 mod tests;
+
+pub(crate) use field::Words;
 
 use crate::plan::Window;
 use crate::query::Interval;
+use crate::secret::Secrets;
 
 /// What a call asked for; everything in its answer is checked against it.
 #[derive(Debug, Clone, Copy)]
@@ -91,11 +96,25 @@ pub enum Error {
 ///   at the same time does not contradict it.
 /// - Unknown fields are skipped, in any order; a known field twice is a contradiction, whichever would win.
 ///
-/// Memory is at most about ten times the body; nesting deepens a counter, not the stack.
+/// Memory is at most about ten times the body; nesting deepens a counter, not the stack. No text of an answer or an error holds
+/// one of `secrets`.
 ///
 /// # Errors
 /// See [`Error`]; where several series break the contract, [`Error::Interval`] is told first: it explains the others.
-pub fn answer(body: &[u8], expected: &Expected) -> Result<Answer, Error> {
-    let body = body::read(body, expected)?;
-    check::answer(body, expected)
+pub fn answer(body: &[u8], expected: &Expected, secrets: &Secrets) -> Result<Answer, Error> {
+    body::read(body, expected, secrets)
+        .and_then(|body| check::answer(body, expected))
+        .map_err(|error| error.redacted(secrets))
+}
+
+impl Error {
+    /// What could not be read may be quoted as well.
+    fn redacted(self, secrets: &Secrets) -> Self {
+        match self {
+            Self::Garbled { what, at } => Self::Garbled { what: secrets.hide(what), at },
+            Self::Refused { message } => Self::Refused { message: secrets.hide(message) },
+            Self::Inconsistent { what } => Self::Inconsistent { what: secrets.hide(what) },
+            Self::Page | Self::Interval { .. } => self,
+        }
+    }
 }

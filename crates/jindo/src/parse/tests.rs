@@ -1,4 +1,5 @@
 //! What `parse` accepts, refuses and says, by example; and what holds for any answer.
+use super::secret_tests::answer;
 use super::*;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;

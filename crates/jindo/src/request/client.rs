@@ -1,20 +1,20 @@
 //! The door to the network: the only file that knows HTTP.
 
-use super::{Failure, Rate, classify};
+use super::{Address, Failure, Rate, classify};
+use crate::plain::steers;
 use crate::plan::{Window, escape};
-use crate::secret::Secret;
+use crate::secret::{Secret, Secrets};
 use jiff::SignedDuration;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Response, StatusCode, redirect};
 use std::error::Error as _;
-use std::sync::Arc;
 use std::time::Duration;
 
-/// What is shorter is no key of Datadog's (32 and 40 digits), and may well stand in any text.
-const KEY_BYTES_MIN: usize = 8;
-
-/// Words of a server are shorter than this; what is longer holds points.
+/// Of an answer that holds no points so much is read: a server's words are shorter.
 const WORDS_BYTES_MAX: usize = 1 << 20;
+
+/// An organisation's id is a UUID of 36 characters. What is longer is none, and would stand in the footer of every object.
+const ORG_ID_CHARS_MAX: usize = 128;
 
 /// A body of more decoded bytes splits its task: 35 queries of 40 series and a day of minutes are about this much.
 pub const BODY_BYTES_MAX: usize = 64 << 20;
@@ -48,8 +48,7 @@ pub struct Keys {
 /// Where the API is.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// `https://api.datadoghq.com`, without a path.
-    pub url: String,
+    pub address: Address,
     /// PEM certificates trusted besides the system's (`--ca-file`).
     pub extra_roots: Vec<u8>,
     /// How long the run itself would wait for a success. No call takes more than half of it, so that there is a second.
@@ -99,10 +98,10 @@ pub enum KeyCheck {
 pub struct Client {
     runtime: Runtime,
     http: reqwest::Client,
-    url: String,
+    address: Address,
     patience: Duration,
     /// What no answer may bring into words that are shown and kept.
-    hidden: Arc<[Secret; 2]>,
+    secrets: Secrets,
 }
 
 /// Is given up without waiting: a name that is being looked up would hold the end of the process for a minute.
@@ -152,24 +151,30 @@ impl Client {
         for root in roots.map_err(|error| Error::Certificates(reasons(&error)))? {
             builder = builder.add_root_certificate(root);
         }
-        if is_this_machine(&endpoint.url) {
+        // A proxy reaches its own loopback, not ours. `NO_PROXY` is often not set for it.
+        if endpoint.address.is_loopback() {
             builder = builder.no_proxy();
         }
         let http = builder.build().map_err(|error| Error::Setup(reasons(&error)))?;
         let runtime = Runtime::start().map_err(|error| Error::Setup(error.to_string()))?;
-        let url = endpoint.url.trim_end_matches('/').to_owned();
-        let hidden = Arc::new([keys.api.clone(), keys.application.clone()]);
-        Ok(Self { runtime, http, url, patience: endpoint.patience, hidden })
+        let address = endpoint.address.clone();
+        let secrets = Secrets::new([keys.api.clone(), keys.application.clone()]);
+        Ok(Self { runtime, http, address, patience: endpoint.patience, secrets })
+    }
+
+    /// What whoever reads a body must hide in its texts.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// `GET /api/v1/query`: `list` is a comma list of queries, times are seconds, `to` is the window's end. Returns at once;
     /// `done` gets the reply on another thread.
     pub fn query(&self, list: &str, window: Window, done: impl FnOnce(Reply) + Send + 'static) {
         let (from, to) = (window.start_s(), window.end_s());
-        let url = format!("{}/api/v1/query?from={from}&to={to}&query={}", self.url, escape(list));
-        let call = self.http.get(url);
-        let hidden = Arc::clone(&self.hidden);
-        self.runtime.get().spawn(async move { done(reply(call.send().await, &*hidden).await) });
+        let path = format!("/api/v1/query?from={from}&to={to}&query={}", escape(list));
+        let call = self.http.get(self.address.at(&path));
+        let secrets = self.secrets.clone();
+        self.runtime.get().spawn(async move { done(reply(call.send().await, &secrets).await) });
     }
 
     /// `GET /api/v2/current_user`: whose organisation the keys open. No query call.
@@ -183,8 +188,8 @@ impl Client {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Identity::Forbidden,
             _ => return Identity::Unknown,
         }
-        let body = self.runtime.get().block_on(read(response)).unwrap_or_default();
-        organisation(&body).map_or(Identity::Unknown, Identity::Organisation)
+        let body = self.runtime.get().block_on(head(response)).unwrap_or_default();
+        organisation(&body, &self.secrets).map_or(Identity::Unknown, Identity::Organisation)
     }
 
     /// `GET /api/v1/validate`: whether the API key alone is good; it says nothing of the application key (documented).
@@ -197,23 +202,13 @@ impl Client {
     }
 
     fn wait(&self, path: &str) -> reqwest::Result<Response> {
-        let call = self
-            .http
-            .get(format!("{}{path}", self.url))
-            .timeout(CONTACT_TIMEOUT.min(self.patience));
+        let call = self.http.get(self.address.at(path)).timeout(CONTACT_TIMEOUT.min(self.patience));
         // Not `block_on(call.send())`: a call must begin on the runtime.
         self.runtime.get().block_on(async { call.send().await })
     }
 }
 
-/// A proxy reaches its own loopback, not ours. `NO_PROXY` is often not set for it.
-fn is_this_machine(url: &str) -> bool {
-    let Ok(url) = reqwest::Url::parse(url) else { return false };
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
-}
-
-async fn reply(response: reqwest::Result<Response>, hidden: &[Secret]) -> Reply {
+async fn reply(response: reqwest::Result<Response>, secrets: &Secrets) -> Reply {
     let response = match response {
         Ok(response) => response,
         Err(error) => return Reply { body: Err(broken(&error)), rate: None },
@@ -222,49 +217,20 @@ async fn reply(response: reqwest::Result<Response>, hidden: &[Secret]) -> Reply 
     let rate = Rate::read(header);
     let status = response.status();
     if let Some(place) = header("location").filter(|_| status.is_redirection()) {
-        let place = String::from_utf8_lossy(&hide(place.as_bytes().to_vec(), hidden)).into_owned();
-        return Reply { body: Err(Failure::redirected(status.as_u16(), &place)), rate };
+        return Reply { body: Err(Failure::redirected(status.as_u16(), place, secrets)), rate };
     }
     let retry_after = header("retry-after").and_then(retry_after);
-    let body = match read(response).await.map(|body| hide(body, hidden)) {
-        Ok(body) if status == StatusCode::OK => Ok(body),
-        Ok(body) => Err(classify(status.as_u16(), &body, rate.clone())),
-        // The status was told before the body broke off.
-        Err(Failure::Transient { .. } | Failure::TimedOut { .. }) if !status.is_success() => {
-            Err(classify(status.as_u16(), b"", rate.clone()))
-        }
-        Err(failure) => Err(failure),
-    };
-    let body = if let Err(Failure::Limited { rate, .. }) = body {
-        Err(Failure::Limited { rate, retry_after })
+    let body = if status == StatusCode::OK {
+        read(response).await
     } else {
-        body
+        // The status was told, whatever becomes of the body.
+        let words = head(response).await.unwrap_or_default();
+        match classify(status.as_u16(), &words, rate.clone(), secrets) {
+            Failure::Limited { rate, .. } => Err(Failure::Limited { rate, retry_after }),
+            failure => Err(failure),
+        }
     };
     Reply { body, rate }
-}
-
-/// An answer that repeats a key (a proxy for debugging does) must not bring it into files and logs. Words are short: longer
-/// bodies are data.
-fn hide(mut body: Vec<u8>, hidden: &[Secret]) -> Vec<u8> {
-    if body.len() > WORDS_BYTES_MAX {
-        return body;
-    }
-    for secret in hidden {
-        let key = secret.expose().trim().as_bytes();
-        let find = |text: &[u8]| text.windows(key.len()).position(|part| part == key);
-        if key.len() < KEY_BYTES_MIN || find(&body).is_none() {
-            continue;
-        }
-        let (mut shown, mut rest) = (Vec::with_capacity(body.len()), &body[..]);
-        while let Some(at) = find(rest) {
-            shown.extend_from_slice(&rest[..at]);
-            shown.extend_from_slice(b"[key]");
-            rest = &rest[at + key.len()..];
-        }
-        shown.extend_from_slice(rest);
-        body = shown;
-    }
-    body
 }
 
 /// `Retry-After` in seconds. A date is not heeded: it would trust this machine's clock; nor is a wait that no run would take.
@@ -293,11 +259,23 @@ async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// The organisation's id in the answer of `current_user` (JSON:API).
-fn organisation(body: &[u8]) -> Option<String> {
+/// The beginning of the body, as far as words go; what comes after is not waited for. `None` where it breaks off.
+async fn head(mut response: Response) -> Option<Vec<u8>> {
+    let mut head = Vec::new();
+    while head.len() < WORDS_BYTES_MAX {
+        let Some(chunk) = response.chunk().await.ok()? else { break };
+        head.extend_from_slice(&chunk[..chunk.len().min(WORDS_BYTES_MAX - head.len())]);
+    }
+    Some(head)
+}
+
+/// The organisation's id in the answer of `current_user` (JSON:API). What cannot be one is none: it would be kept.
+fn organisation(body: &[u8], secrets: &Secrets) -> Option<String> {
     let json: serde_json::Value = serde_json::from_slice(body).ok()?;
     let id = json.pointer("/data/relationships/org/data/id")?.as_str()?;
-    (!id.is_empty()).then(|| id.to_owned())
+    let fits = !id.is_empty() && id.chars().count() <= ORG_ID_CHARS_MAX;
+    let harmless = !id.contains(steers) && secrets.redact(id) == id;
+    (fits && harmless).then(|| id.to_owned())
 }
 
 fn broken(error: &reqwest::Error) -> Failure {
@@ -329,33 +307,23 @@ fn reasons(error: &reqwest::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Secret, WORDS_BYTES_MAX, hide, is_this_machine};
+    use super::*;
 
     #[test]
-    fn keys_that_a_server_repeats_are_hidden() {
-        let hidden = [Secret::new("0123456789abcdef"), Secret::new("k")];
-        let shown = |body: &str| String::from_utf8(hide(body.into(), &hidden)).unwrap();
-        let told = shown("key 0123456789abcdef and again0123456789abcdef, k");
-        assert_eq!(told, "key [key] and again[key], k", "what is so short is no key");
-        assert_eq!(shown(""), "");
-        let data = "0123456789abcdef".repeat(WORDS_BYTES_MAX / 16 + 1);
-        assert_eq!(shown(&data), data, "data is left as it came");
-    }
-
-    #[test]
-    fn only_loopback_addresses_are_this_machine() {
-        for url in ["http://127.0.0.1:80", "http://127.8.8.8", "http://[::1]:1", "http://LOCALHOST"]
-        {
-            assert!(is_this_machine(url), "{url}");
+    fn an_organisation_is_known_by_a_short_plain_id_that_holds_no_key() {
+        let secrets = Secrets::new([Secret::new("0123456789abcdef")]);
+        let of = |id: &str| {
+            let body =
+                serde_json::json!({"data": {"relationships": {"org": {"data": {"id": id}}}}});
+            organisation(body.to_string().as_bytes(), &secrets)
+        };
+        for id in ["00000000-1111-2222-3333-444444444444", "2", &"x".repeat(ORG_ID_CHARS_MAX)] {
+            assert_eq!(of(id).as_deref(), Some(id));
         }
-        for url in [
-            "https://api.datadoghq.com",
-            "https://127.0.0.1.example.com",
-            "https://localhost.example.com",
-            "https://10.0.0.1",
-            "https://example.com/127.0.0.1",
-        ] {
-            assert!(!is_this_machine(url), "{url}");
+        let long = "x".repeat(ORG_ID_CHARS_MAX + 1);
+        for id in ["", &long, "org 0123456789ABCDEF", "\u{1b}]0;org\u{7}"] {
+            assert_eq!(of(id), None, "{id:?}");
         }
+        assert_eq!(organisation(b"{}", &secrets), None);
     }
 }

@@ -1,9 +1,10 @@
 //! What went wrong with a call, named by what the run does about it. The only place that knows what may be asked again.
 
 use super::Rate;
-use crate::parse;
+use crate::parse::{self, Words};
 use crate::plain::steers;
 use crate::query::Interval;
+use crate::secret::Secrets;
 use jiff::SignedDuration;
 
 /// Why a call brought no data.
@@ -41,9 +42,9 @@ pub enum Failure {
 /// How much of a server's words is kept.
 const WORDS_CHARS_MAX: usize = 300;
 
-/// What an answer that is no 200 means, by its status and the words in its body.
-pub fn classify(status: u16, body: &[u8], rate: Option<Rate>) -> Failure {
-    let words = words(status, body);
+/// What an answer that is no 200 means, by its status and the words in its body, in which no secret is left.
+pub fn classify(status: u16, body: &[u8], rate: Option<Rate>, secrets: &Secrets) -> Failure {
+    let words = words(status, body, secrets);
     match status {
         401 | 403 => Failure::Forbidden { words },
         414 | 431 => Failure::UrlTooLong,
@@ -93,7 +94,8 @@ impl Failure {
     }
 
     /// What an answer of status 200 means that could not be used.
-    pub fn of_answer(error: parse::Error) -> Self {
+    pub fn of_answer(error: parse::Error, secrets: &Secrets) -> Self {
+        let shorten = |text: &str| shorten(text, secrets);
         match error {
             parse::Error::Refused { message } if is_time_out(&message) => {
                 Self::TimedOut { what: shorten(&message) }
@@ -115,9 +117,10 @@ impl Failure {
     }
 
     /// A redirect, which is never followed: it would carry the keys to another host. What follows a `?` stays untold.
-    pub fn redirected(status: u16, location: &str) -> Self {
+    pub fn redirected(status: u16, location: &str, secrets: &Secrets) -> Self {
         let place = location.split(['?', '#']).next().unwrap_or_default();
-        Self::Astray { words: shorten(&format!("it sends elsewhere: {place} (status {status})")) }
+        let words = format!("it sends elsewhere: {place} (status {status})");
+        Self::Astray { words: shorten(&words, secrets) }
     }
 }
 
@@ -136,33 +139,33 @@ fn is_passing(words: &str) -> bool {
 }
 
 /// The server's own words: the JSON `errors`/`error` where there are any, else the beginning of the body as text.
-fn words(status: u16, body: &[u8]) -> String {
+fn words(status: u16, body: &[u8], secrets: &Secrets) -> String {
     #[derive(serde::Deserialize)]
     struct Said {
         #[serde(default)]
-        errors: Vec<String>,
+        errors: Words,
         #[serde(default)]
-        error: Option<String>,
+        error: Words,
     }
     let said: Option<Said> = serde_json::from_slice(body).ok();
-    let listed =
-        said.map(|said| said.errors.into_iter().chain(said.error).collect::<Vec<_>>().join("; "));
-    let text = match listed {
-        Some(text) if !text.trim().is_empty() => text,
-        _ => plain_text(body),
-    };
+    let said: Vec<_> = said.into_iter().flat_map(|said| [said.errors.0, said.error.0]).collect();
+    let mut text = said.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
+    if text.is_empty() {
+        text = plain_text(body);
+    }
+    let text = shorten(&text, secrets);
     if text.is_empty() {
         format!("status {status} without a word")
     } else {
-        format!("{} (status {status})", shorten(&text))
+        format!("{text} (status {status})")
     }
 }
 
-/// A body that is no JSON, as one line without its HTML tags.
+/// A body that is no JSON, or not the expected, as one line without its HTML tags and JSON's escapes.
 fn plain_text(body: &[u8]) -> String {
     let head = &body[..body.len().min(8 * WORDS_CHARS_MAX)];
     let mut inside_tag = false;
-    let untagged: String = String::from_utf8_lossy(head)
+    let untagged: String = unescaped(&String::from_utf8_lossy(head))
         .chars()
         .map(|c| {
             let kept = !inside_tag && c != '<';
@@ -173,10 +176,28 @@ fn plain_text(body: &[u8]) -> String {
     untagged.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// One line of bounded length without control characters: the words end up in a terminal and in CSV files.
-fn shorten(text: &str) -> String {
+/// `\/` and `\u0041` as the characters that they stand for; every other escape as it is.
+fn unescaped(text: &str) -> String {
+    let mut pieces = text.split('\\');
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let code = piece.strip_prefix('u').and_then(|rest| rest.get(..4));
+        let named = code.and_then(|code| char::from_u32(u32::from_str_radix(code, 16).ok()?));
+        match named {
+            Some(c) => plain.extend([&*c.to_string(), &piece["u0000".len()..]]),
+            None if piece.starts_with('/') => plain.push_str(piece),
+            None => plain.extend(["\\", piece]),
+        }
+    }
+    plain
+}
+
+/// One line of bounded length without control characters: the words end up in a terminal and in CSV files. Secrets are looked
+/// for in what is left, before it is cut.
+fn shorten(text: &str, secrets: &Secrets) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.chars().filter(|&c| !steers(c)).take(WORDS_CHARS_MAX).collect()
+    let line: String = line.chars().filter(|&c| !steers(c)).collect();
+    secrets.redact(&line).chars().take(WORDS_CHARS_MAX).collect()
 }
 
 #[cfg(test)]
@@ -185,7 +206,10 @@ mod tests {
     use expect_test::{Expect, expect};
 
     fn check(status: u16, body: &str, expected: &Expect) {
-        expected.assert_eq(&format!("{:?}", classify(status, body.as_bytes(), None)));
+        expected.assert_eq(&format!(
+            "{:?}",
+            classify(status, body.as_bytes(), None, &Secrets::default())
+        ));
     }
 
     #[test]
@@ -225,8 +249,50 @@ mod tests {
 
     #[test]
     fn a_redirect_names_the_place_and_none_of_its_secrets() {
-        let found = Failure::redirected(302, "https://login.example/in?token=abc#def");
+        let found =
+            Failure::redirected(302, "https://login.example/in?token=abc#def", &Secrets::default());
         let words = "it sends elsewhere: https://login.example/in (status 302)".to_owned();
         assert_eq!(found, Failure::Astray { words });
+    }
+
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+    fn said(status: u16, body: &str) -> String {
+        let secrets = Secrets::new([crate::secret::Secret::new(KEY)]);
+        classify(status, body.as_bytes(), None, &secrets).words().unwrap()
+    }
+
+    #[test]
+    fn keys_that_a_server_repeats_are_hidden_after_decoding() {
+        let escaped: String = KEY.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+        let (start, end) = KEY.split_at(9);
+        for key in [KEY, &KEY.to_uppercase(), &escaped, &format!("{start}\u{7}\u{202e}{end}")] {
+            for status in [400, 403, 404, 500] {
+                let expected = format!("bad [secret] ! (status {status})");
+                let body =
+                    format!(r#"{{"errors":["bad {}","!"]}}"#, key.replace('\u{7}', "\\u0007"));
+                assert_eq!(said(status, &body), expected.replace(" !", "; !"), "{body}");
+                // Other JSON, no JSON, half of it.
+                for body in [format!("bad {key} !"), format!("<p>bad</p>{key}<br>!")] {
+                    assert_eq!(said(status, &body), expected, "{body}");
+                }
+                let words = said(status, &format!(r#"{{"errors":["bad {key} !"#));
+                assert!(words.contains("bad [secret] !"), "{words}");
+            }
+        }
+        let long = format!("{}{KEY}", "x".repeat(WORDS_CHARS_MAX - 20));
+        assert!(!said(400, &long).contains(&KEY[..8]), "a cut through a key shows none of it");
+        let secrets = Secrets::new([crate::secret::Secret::new(KEY)]);
+        let elsewhere = Failure::redirected(302, &format!("https://x/{KEY}"), &secrets);
+        let words = "it sends elsewhere: https://x/[secret] (status 302)";
+        assert_eq!(elsewhere.words().as_deref(), Some(words));
+    }
+
+    #[test]
+    fn of_many_words_only_what_is_shown_is_kept() {
+        let many = format!(r#"{{"errors":[{}"first"],"error":"last"}}"#, r#""","#.repeat(100_000));
+        assert_eq!(said(400, &many), "first; last (status 400)");
+        let long = said(400, &format!(r#"{{"errors":["{}"]}}"#, "wörd ".repeat(100_000)));
+        assert_eq!(long.chars().count(), WORDS_CHARS_MAX + " (status 400)".len());
     }
 }

@@ -18,6 +18,10 @@ pub struct Rate {
 /// A period longer than this is no rate limit that a run could wait for.
 const PERIOD_S_MAX: f64 = 31.0 * 86_400.0;
 
+/// Without a stated period a reset is believed up to the longest documented rate window, an hour. What is larger is a mistake
+/// (such as a Unix time), and the run finds out sooner by asking again.
+const RESET_S_MAX: f64 = 3_600.0;
+
 impl Rate {
     /// Reads the headers through `header`, which looks one up whatever its case. `None` unless limit, remaining and reset
     /// are all there and are numbers: half a statement sets no pace.
@@ -27,8 +31,12 @@ impl Rate {
             value.is_finite().then(|| value.max(0.0))
         };
         let limit = number("x-ratelimit-limit")?;
-        let reset_s = number("x-ratelimit-reset")?.min(PERIOD_S_MAX);
-        let period_s = number("x-ratelimit-period").unwrap_or(reset_s).clamp(reset_s, PERIOD_S_MAX);
+        let reset_s = number("x-ratelimit-reset")?;
+        // A period cannot end later than one period from now.
+        let (reset_s, period_s) = match number("x-ratelimit-period") {
+            Some(period_s) => (reset_s.min(period_s).min(PERIOD_S_MAX), period_s.min(PERIOD_S_MAX)),
+            None => (reset_s.min(RESET_S_MAX), reset_s.min(RESET_S_MAX)),
+        };
         let remaining = number("x-ratelimit-remaining")?.min(limit);
         let name = header("x-ratelimit-name").unwrap_or_default().trim().to_owned();
         Some(Self { name, limit, period_s, remaining, reset_s })
@@ -71,5 +79,25 @@ mod tests {
         assert_eq!(rate, Some(expected));
         assert_eq!(read(&[("x-ratelimit-limit", "600"), ("x-ratelimit-reset", "10")]), None);
         assert_eq!(read(&[("x-ratelimit-limit", "NaN")]), None);
+    }
+
+    #[test]
+    fn no_period_ends_later_than_a_period_from_now() {
+        let ends = |period: &str, reset: &str| {
+            let read = read(&[
+                ("x-ratelimit-limit", "600"),
+                ("x-ratelimit-period", period),
+                ("x-ratelimit-remaining", "0"),
+                ("x-ratelimit-reset", reset),
+            ]);
+            read.map(|rate| (rate.period_s, rate.reset_s))
+        };
+        assert_eq!(ends("60", "59.5"), Some((60.0, 59.5)));
+        assert_eq!(ends("60", "1764547200"), Some((60.0, 60.0)), "a Unix time");
+        assert_eq!(ends("1764547200", "1764547200"), Some((PERIOD_S_MAX, PERIOD_S_MAX)));
+        for unstated in ["", "NaN"] {
+            assert_eq!(ends(unstated, "60"), Some((60.0, 60.0)));
+            assert_eq!(ends(unstated, "1764547200"), Some((3_600.0, 3_600.0)));
+        }
     }
 }

@@ -84,7 +84,8 @@ pub fn drive<'a>(
     settings: Settings,
 ) -> Result<Outcome, std::io::Error> {
     let extract = doors.extract;
-    let shelf = Shelf::new(doors.archive, mission.look_back, doors.keeping);
+    let shelf = Shelf::new(doors.archive, mission.look_back, doors.keeping)
+        .hiding(doors.client.secrets().clone());
     let memory = match (doors.keeping, mission.role) {
         (Keeping::Store(_), Role::Wanted) => {
             recollect(doors.archive, &mission.ids, doors.clock.now())

@@ -7,6 +7,7 @@ use crate::archive::{Archive, Error, Fetched, QueryId};
 use crate::parse::{self, Answer, Expected};
 use crate::plan::{Plan, SEPARATOR};
 use crate::request::Failure;
+use crate::secret::Secrets;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
@@ -17,6 +18,8 @@ pub struct Shelf<'a> {
     /// Answers fetched sooner than this after their window's end stay open.
     look_back: SignedDuration,
     keeping: Keeping<'a>,
+    /// Stand in no answer that is kept.
+    secrets: Secrets,
     answers: BTreeMap<Call, Read>,
 }
 
@@ -40,7 +43,13 @@ pub enum Keeping<'a> {
 
 impl<'a> Shelf<'a> {
     pub fn new(archive: &'a Archive, look_back: SignedDuration, keeping: Keeping<'a>) -> Self {
-        Self { archive, look_back, keeping, answers: BTreeMap::new() }
+        let (secrets, answers) = (Secrets::default(), BTreeMap::new());
+        Self { archive, look_back, keeping, secrets, answers }
+    }
+
+    #[must_use]
+    pub fn hiding(self, secrets: Secrets) -> Self {
+        Self { secrets, ..self }
     }
 
     /// Reads and checks a body; what is fine waits here until the machine says what becomes of it. `ids` are the call's queries as the
@@ -53,7 +62,8 @@ impl<'a> Shelf<'a> {
     ) -> Result<Facts, Failure> {
         let expected =
             Expected { queries: ask.queries.len(), window: ask.window, interval: ask.interval };
-        let answer = parse::answer(body, &expected).map_err(Failure::of_answer)?;
+        let answer = parse::answer(body, &expected, &self.secrets)
+            .map_err(|error| Failure::of_answer(error, &self.secrets))?;
         let facts = facts(&answer, ask.queries.len(), body.len());
         self.answers.insert(call, Read { ask, ids, answer });
         Ok(facts)

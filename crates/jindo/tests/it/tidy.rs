@@ -32,11 +32,11 @@ const DOORS_CLI: &[(&str, &[&str])] = &[
 const KNOWS: &[(&str, &[&str])] = &[
     ("query", &[]),
     ("plan", &["query"]),
-    ("parse", &["query", "plan"]),
+    ("parse", &["query", "plan", "secret"]),
     ("request", &["query", "plan", "parse", "clock", "secret"]),
     ("archive", &["query", "plan", "parse"]),
     ("extract", &["query", "plan", "archive"]),
-    ("run", &["query", "plan", "request", "parse", "archive", "clock"]),
+    ("run", &["query", "plan", "request", "parse", "archive", "clock", "secret"]),
 ];
 
 /// Lines of a file, its tests included.

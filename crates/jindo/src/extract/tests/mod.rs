@@ -3,6 +3,7 @@
 mod crash;
 mod disk;
 mod journey;
+mod twins;
 
 use super::*;
 use crate::archive::{Origin, Registered};

@@ -3,6 +3,7 @@
 use flate2::read::GzDecoder;
 use jindo::plan::{Window, escape};
 use jindo::request::{BODY_BYTES_MAX, Failure, Rate, Reply, classify};
+use jindo::secret::Secrets;
 use jindo_sim::{Delivery, Request, Response};
 use std::io::Read as _;
 use std::time::Duration;
@@ -42,8 +43,10 @@ pub(crate) fn reply(response: &Response) -> (Duration, Reply) {
     };
     let body = match (response.status, body) {
         (200, body) => body,
-        (status, Ok(body)) => Err(classify(status, &body, rate.clone())),
-        (status, Err(Failure::Transient { .. })) => Err(classify(status, b"", rate.clone())),
+        (status, Ok(body)) => Err(classify(status, &body, rate.clone(), &Secrets::default())),
+        (status, Err(Failure::Transient { .. })) => {
+            Err(classify(status, b"", rate.clone(), &Secrets::default()))
+        }
         (_, Err(failure)) => Err(failure),
     };
     (took, Reply { body, rate })

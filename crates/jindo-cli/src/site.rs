@@ -1,0 +1,171 @@
+//! Datadog's sites: what may be called one. Keys go where the site says, so a name that is not Datadog's own is refused, and
+//! a key that was pasted in its place is not repeated. Pure.
+
+use crate::words::Usage;
+
+/// The site of Datadog's first region.
+pub(crate) const SITE_DEFAULT: &str = "datadoghq.com";
+
+/// Datadog's own domains (documented); a site is one of them or lies below one, so that new regions need no new version.
+const DOMAINS: [&str; 3] = ["datadoghq.com", "datadoghq.eu", "ddog-gov.com"];
+
+/// What a region is called, and its site. For hints alone.
+const REGIONS: [(&str, &str); 11] = [
+    ("us1", SITE_DEFAULT),
+    ("us3", "us3.datadoghq.com"),
+    ("us5", "us5.datadoghq.com"),
+    ("ap1", "ap1.datadoghq.com"),
+    ("ap2", "ap2.datadoghq.com"),
+    ("uk1", "uk1.datadoghq.com"),
+    ("eu", "datadoghq.eu"),
+    ("eu1", "datadoghq.eu"),
+    ("gov", "ddog-gov.com"),
+    ("us1-fed", "ddog-gov.com"),
+    ("us2-fed", "us2.ddog-gov.com"),
+];
+
+/// Letters that may be wrong in a name for it to be taken for another.
+const TYPOS_MAX: usize = 2;
+
+/// Letters and digits in a row that a wrong site may have and still be shown: any key has more, any site fewer.
+const SHOWN_RUN_MAX: usize = 15;
+
+/// `datadoghq.eu`, also when somebody gives `https://app.datadoghq.eu/`. `source` is who gave it, for words.
+pub(crate) fn site(given: &str, source: &str) -> Result<String, Usage> {
+    let lower = given.trim().to_ascii_lowercase();
+    let bare = lower.strip_prefix("https://").unwrap_or(&lower).trim_end_matches('/');
+    let bare = bare.strip_prefix("api.").or_else(|| bare.strip_prefix("app.")).unwrap_or(bare);
+    if is_own(bare) {
+        return Ok(bare.to_owned());
+    }
+    let text = if looks_like_a_key(given) {
+        format!("{source} is no Datadog site (not shown: it may be a key)")
+    } else {
+        format!("`{given}` ({source}) is no Datadog site")
+    };
+    let hint = match nearest(bare) {
+        Some(site) => format!("perhaps {site}"),
+        None => {
+            "sites are datadoghq.com, datadoghq.eu, us3.datadoghq.com, us5.datadoghq.com, …".into()
+        }
+    };
+    Err(Usage::new(text)
+        .hint(format!("{hint}; a proxy or another address is given by --api-url https://HOST")))
+}
+
+fn is_own(bare: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    DOMAINS.iter().any(|domain| {
+        let below = bare.strip_suffix(domain);
+        below.is_some_and(|rest| {
+            rest.is_empty()
+                || rest.strip_suffix('.').is_some_and(|rest| rest.split('.').all(is_label))
+        })
+    })
+}
+
+fn looks_like_a_key(given: &str) -> bool {
+    let mut runs = given.split(|c: char| !c.is_alphanumeric());
+    runs.any(|run| run.chars().count() > SHOWN_RUN_MAX)
+}
+
+/// The site that was probably meant.
+fn nearest(bare: &str) -> Option<&'static str> {
+    let region = REGIONS.iter().find(|(region, _)| *region == bare);
+    let close = || {
+        let typos = REGIONS.iter().map(|(_, site)| (typos(bare, site), *site));
+        typos.filter(|(typos, _)| *typos <= TYPOS_MAX).min_by_key(|(typos, _)| *typos)
+    };
+    region.map(|(_, site)| *site).or_else(|| close().map(|(_, site)| site))
+}
+
+/// How many letters have to be put in, left out or changed to get from one to the other.
+fn typos(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    // What is far longer than a site is none, and need not be compared whole.
+    for (i, of_a) in a.chars().take(2 * b.len()).enumerate() {
+        let mut before = row[0];
+        row[0] = i + 1;
+        for (j, of_b) in b.iter().enumerate() {
+            let changed = before + usize::from(of_a != *of_b);
+            before = row[j + 1];
+            row[j + 1] = changed.min(before + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    #[test]
+    fn sites_are_datadogs_own_in_every_usual_spelling() {
+        for (given, expected) in [
+            ("datadoghq.com", "datadoghq.com"),
+            ("https://app.datadoghq.eu/", "datadoghq.eu"),
+            ("api.us5.datadoghq.com", "us5.datadoghq.com"),
+            ("US3.DataDogHQ.com", "us3.datadoghq.com"),
+            ("uk1.datadoghq.com", "uk1.datadoghq.com"),
+            ("ddog-gov.com", "ddog-gov.com"),
+            ("us2.ddog-gov.com", "us2.ddog-gov.com"),
+        ] {
+            assert_eq!(site(given, "--site").unwrap(), expected);
+        }
+    }
+
+    fn check(given: &str, expected: &Expect) {
+        let error = anyhow::Error::from(site(given, "DD_SITE in keys.env").unwrap_err());
+        expected.assert_eq(&crate::words::render(&error));
+    }
+
+    #[test]
+    fn keys_are_sent_to_no_other_domain_and_the_site_that_was_meant_is_told() {
+        for given in [
+            "datadoghq.com.example.com",
+            "evildatadoghq.com",
+            "datadoghq.com@example.com",
+            "example.com/.datadoghq.com",
+            "example.com#.datadoghq.com",
+            "example.com:443\\.datadoghq.com",
+            "https://https://datadoghq.com",
+            ".datadoghq.com",
+            "x..datadoghq.com",
+            "datadoghq.com:8080",
+            "http://datadoghq.com",
+            "",
+        ] {
+            assert!(site(given, "--site").is_err(), "{given}");
+        }
+        check(
+            "datadogh.com",
+            &expect![[r"
+                error: `datadogh.com` (DD_SITE in keys.env) is no Datadog site
+
+                hint: perhaps datadoghq.com; a proxy or another address is given by --api-url https://HOST
+            "]],
+        );
+        let meant = |given| nearest(given);
+        assert_eq!(meant("us5"), Some("us5.datadoghq.com"));
+        assert_eq!(meant("eu"), Some("datadoghq.eu"));
+        assert_eq!(meant("ap1.datadog.com"), Some("ap1.datadoghq.com"));
+        assert_eq!(meant("example.com"), None);
+    }
+
+    #[test]
+    fn a_key_in_the_place_of_a_site_is_not_repeated() {
+        let keys =
+            ["0123456789abcdef0123456789abcdef", "eu.fedcba9876543210fedcba9876543210fedcba98"];
+        for key in keys {
+            let error = site(key, "DD_SITE in keys.env").unwrap_err().to_string();
+            assert_eq!(
+                error,
+                "DD_SITE in keys.env is no Datadog site (not shown: it may be a key)"
+            );
+        }
+    }
+}

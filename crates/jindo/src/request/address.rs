@@ -1,0 +1,172 @@
+//! Where the API is, read once: what is decided about keys and proxies is decided on the very host that is asked. Pure.
+
+use std::cell::Cell;
+use std::fmt;
+use url::{Host, SyntaxViolation, Url};
+
+/// Scheme, host and port of an API, and nothing else. Only [`Address::parse`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address(Url);
+
+/// Whether what is sent can be read on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// `https://`.
+    Encrypted,
+    /// `http://` to an address that never leaves this machine.
+    Loopback,
+    /// `http://` over a network.
+    Open,
+}
+
+/// Why a text is no address of an API. Says what is wrong and quotes nothing: there may be a password in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    #[error("it is no URL")]
+    NoUrl,
+    #[error("it begins with neither https:// nor http://")]
+    Scheme,
+    #[error("it holds a name or password (before @)")]
+    Credentials,
+    #[error("it holds a path: an address ends with its host or port")]
+    Path,
+    #[error("it holds a query (after ?)")]
+    Query,
+    #[error("it holds a fragment (after #)")]
+    Fragment,
+}
+
+impl Address {
+    /// Strict where browsers are lenient: what they would mend (`https:/x`, `\`, a line break) is refused.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let mended = Cell::new(None);
+        let note = |violation: SyntaxViolation| mended.set(Some(violation));
+        let parsed = Url::options().syntax_violation_callback(Some(&note)).parse(text);
+        let url = parsed.map_err(|_| AddressError::NoUrl)?;
+        if !matches!(url.scheme(), "https" | "http") {
+            return Err(AddressError::Scheme);
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(AddressError::Credentials);
+        }
+        if url.query().is_some() {
+            return Err(AddressError::Query);
+        }
+        if url.fragment().is_some() {
+            return Err(AddressError::Fragment);
+        }
+        match mended.get() {
+            Some(SyntaxViolation::EmbeddedCredentials | SyntaxViolation::UnencodedAtSign) => {
+                Err(AddressError::Credentials)
+            }
+            Some(_) => Err(AddressError::NoUrl),
+            None if url.path() != "/" => Err(AddressError::Path),
+            None => Ok(Self(url)),
+        }
+    }
+
+    /// The host as it is asked, `[::1]` with its brackets; without the port: a simulator or a proxy takes another every day.
+    pub fn host(&self) -> &str {
+        self.0.host_str().expect("a URL with such a scheme has a host")
+    }
+
+    pub fn transport(&self) -> Transport {
+        match (self.0.scheme(), self.is_loopback()) {
+            ("https", _) => Transport::Encrypted,
+            (_, true) => Transport::Loopback,
+            (_, false) => Transport::Open,
+        }
+    }
+
+    /// By its spelling, never by asking a name server, which others may run.
+    pub fn is_loopback(&self) -> bool {
+        match self.0.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
+        }
+    }
+
+    /// The URL of a path there. `path` begins with `/`.
+    pub(super) fn at(&self, path: &str) -> String {
+        format!("{self}{path}")
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str().trim_end_matches('/'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_addresses_are_this_machine() {
+        for url in [
+            "http://127.0.0.1:80",
+            "http://127.8.8.8",
+            "http://127.1",
+            "http://[::1]:1",
+            "http://LOCALHOST",
+        ] {
+            assert_eq!(Address::parse(url).unwrap().transport(), Transport::Loopback, "{url}");
+        }
+        for url in [
+            "http://127.0.0.1.example.com",
+            "http://localhost.example.com",
+            "http://localhost.",
+            "http://10.0.0.1",
+            "http://0.0.0.0:1",
+            "http://[::2]:1",
+        ] {
+            assert_eq!(Address::parse(url).unwrap().transport(), Transport::Open, "{url}");
+        }
+        for url in ["https://api.datadoghq.com", "HTTPS://127.0.0.1.example.com", "https://[::1]"] {
+            assert_eq!(Address::parse(url).unwrap().transport(), Transport::Encrypted, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_a_scheme_a_host_and_a_port_and_nothing_else() {
+        for (url, error) in [
+            ("http://127.0.0.2:18400/http://127.0.0.1", AddressError::Path),
+            ("https://example.com/127.0.0.1", AddressError::Path),
+            ("https://example.com//", AddressError::Path),
+            ("evil://127.0.0.1", AddressError::Scheme),
+            ("http://evil://127.0.0.1", AddressError::Path),
+            ("ftp://x", AddressError::Scheme),
+            ("http://127.0.0.1:80@example.com", AddressError::Credentials),
+            ("https://a@example.com", AddressError::Credentials),
+            ("https://@example.com", AddressError::Credentials),
+            ("http://localhost?@example.com", AddressError::Query),
+            ("http://localhost#@example.com", AddressError::Fragment),
+            ("http://localhost\\@example.com", AddressError::NoUrl),
+            ("http:/localhost", AddressError::NoUrl),
+            ("http://local\nhost", AddressError::NoUrl),
+            (" http://localhost", AddressError::NoUrl),
+            ("https://", AddressError::NoUrl),
+            ("https:///x", AddressError::NoUrl),
+            ("http://:80", AddressError::NoUrl),
+            ("x", AddressError::NoUrl),
+        ] {
+            assert_eq!(Address::parse(url), Err(error), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_shown_as_it_is_asked() {
+        for (url, host, shown) in [
+            ("https://api.datadoghq.com/", "api.datadoghq.com", "https://api.datadoghq.com"),
+            ("http://127.1:8", "127.0.0.1", "http://127.0.0.1:8"),
+            ("HTTP://[0::1]:8/", "[::1]", "http://[::1]:8"),
+        ] {
+            let address = Address::parse(url).unwrap();
+            assert_eq!((address.host(), address.to_string().as_str()), (host, shown), "{url}");
+            assert_eq!(address.at("/x"), format!("{shown}/x"));
+        }
+    }
+}
