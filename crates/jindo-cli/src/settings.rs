@@ -112,16 +112,13 @@ impl Given {
         patience: SignedDuration,
     ) -> anyhow::Result<(String, Endpoint)> {
         let patience = std::time::Duration::try_from(patience).unwrap_or_default();
-        let (site, address) = match &place.api_url {
-            Some(url) => {
-                let address = checked(url, place)?;
-                (address.host().to_owned(), address)
-            }
-            None => {
-                let site = self.site(place)?;
-                let address = Address::parse(&format!("https://api.{site}"))?;
-                (site, address)
-            }
+        let (site, address) = if let Some(url) = &place.api_url {
+            let address = checked(url, place)?;
+            (address.host().to_owned(), address)
+        } else {
+            let site = self.site(place)?;
+            let address = Address::parse(&format!("https://api.{site}"))?;
+            (site, address)
         };
         let extra_roots = match &place.ca_file {
             Some(path) => {

@@ -73,7 +73,7 @@ impl<'de> DeserializeSeed<'de> for More<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for More<'_> {
+impl Visitor<'_> for More<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

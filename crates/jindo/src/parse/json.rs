@@ -5,8 +5,8 @@ use super::Error;
 use super::check::one_line;
 use serde::Deserialize;
 
-/// Levels of lists and objects within a field that is read over, at most. serde_json keeps a byte of each, and a body has room
-/// for 64 million.
+/// Levels of lists and objects within a field that is read over, at most. `serde_json` keeps a byte of each, and a body has
+/// room for 64 million.
 const NESTED_MAX: usize = 1 << 20;
 
 /// A place in a body.

@@ -18,7 +18,7 @@ fn hidden(body: &str) -> Result<Answer, Error> {
 
 /// As it is, in capitals, in escapes, and with a character within that steers.
 fn spellings() -> [String; 4] {
-    let escaped: String = KEY.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    let escaped = KEY.bytes().map(|byte| format!("\\u{byte:04x}")).collect::<Vec<_>>().concat();
     [KEY.to_owned(), KEY.to_uppercase(), escaped, KEY.replacen('9', "9\\u0007\u{202e}", 1)]
 }
 

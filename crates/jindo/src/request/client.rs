@@ -225,10 +225,12 @@ async fn reply(response: reqwest::Result<Response>, secrets: &Secrets) -> Reply 
     } else {
         // The status was told, whatever becomes of the body.
         let words = head(response).await.unwrap_or_default();
-        match classify(status.as_u16(), &words, rate.clone(), secrets) {
-            Failure::Limited { rate, .. } => Err(Failure::Limited { rate, retry_after }),
-            failure => Err(failure),
-        }
+        let failure = classify(status.as_u16(), &words, rate.clone(), secrets);
+        Err(if let Failure::Limited { rate, .. } = failure {
+            Failure::Limited { rate, retry_after }
+        } else {
+            failure
+        })
     };
     Reply { body, rate }
 }

@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn keys_that_a_server_repeats_are_hidden_after_decoding() {
-        let escaped: String = KEY.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+        let escaped = KEY.bytes().map(|byte| format!("\\u{byte:04x}")).collect::<Vec<_>>().concat();
         let (start, end) = KEY.split_at(9);
         for key in [KEY, &KEY.to_uppercase(), &escaped, &format!("{start}\u{7}\u{202e}{end}")] {
             for status in [400, 403, 404, 500] {
