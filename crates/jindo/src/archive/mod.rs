@@ -32,6 +32,7 @@ mod rows;
 mod sqlite;
 mod store;
 mod takeover;
+mod thrift;
 mod verify;
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The archive as its users see it: what goes in comes out, whatever happens in between.
 
+mod bombs;
 mod crash;
 #[path = "../../../tests/it/frail/mod.rs"]
 mod frail;
