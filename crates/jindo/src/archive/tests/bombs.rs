@@ -47,7 +47,8 @@ fn file(properties: WriterPropertiesBuilder, text: &[u8], rows: usize) -> Bytes 
     column::<ByteArrayType>(&mut group, &texts(b"avg:m{*}"));
     column::<ByteArrayType>(&mut group, &texts(text));
     column::<ByteArrayType>(&mut group, &texts(b"[]"));
-    let ts: Vec<i64> = (0..rows as i64).map(|row| (window.start_s() + row * 60) * 1000).collect();
+    let ts: Vec<i64> =
+        (window.start_s()..).step_by(60).map(|ts_s| ts_s * 1000).take(rows).collect();
     column::<Int64Type>(&mut group, &ts);
     column::<DoubleType>(&mut group, &vec![1.0; rows]);
     column::<Int32Type>(&mut group, &vec![60; rows]);

@@ -121,7 +121,9 @@ fn a_published_object_is_adopted_and_its_call_not_repeated() {
 #[test]
 fn only_halves_of_noted_names_are_removed() {
     let dir = tempfile::tempdir().unwrap();
-    let (ours, unknown) = ("start=2021-12-12/a.parquet", "start=2021-12-12/b.parquet");
+    let [ours, unknown] =
+        ["a", "b"].map(|digit| format!("start=2021-12-12/{}.parquet", digit.repeat(32)));
+    let (ours, unknown) = (ours.as_str(), unknown.as_str());
     let half = |name: &str| dir.path().join(format!("archive/data/{name}#1"));
     let archive = opened(dir.path());
     archive.writing().unwrap().note(&Note { name: ours.into(), noted: Noted::Publish }).unwrap();
