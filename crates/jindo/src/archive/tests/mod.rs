@@ -7,9 +7,12 @@ mod frail;
 mod hostile;
 mod journal;
 mod ledger;
+#[cfg(unix)]
+mod links;
 mod mend;
 mod round_trip;
 mod share;
+mod trap;
 
 use super::*;
 use crate::parse::Series;
