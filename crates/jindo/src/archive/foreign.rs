@@ -70,8 +70,8 @@ pub(crate) fn look_at(place: &Path, kind: Kind) -> Result<Seen, Error> {
 
 /// For doors whose errors are the system's.
 pub(crate) fn as_io(error: Error) -> io::Error {
-    match error {
-        Error::Disk { source, .. } => source,
-        error => io::Error::new(NotADirectory, error),
+    if let Error::Disk { source, .. } = error {
+        return source;
     }
+    io::Error::new(NotADirectory, error)
 }

@@ -96,3 +96,23 @@ impl RunLog {
         file.write_all(text.as_bytes()).map_err(named)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn no_log_is_written_through_a_link() {
+        for place in ["runs", "runs/1970-01-01T00-00-00.000Z.ndjson"] {
+            let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            if place != "runs" {
+                create_dir_all(dir.path().join("runs")).unwrap();
+            }
+            std::os::unix::fs::symlink(outside.path(), dir.path().join(place)).unwrap();
+            let refused = RunLog::create(dir.path(), Timestamp::UNIX_EPOCH, 0).unwrap_err();
+            assert!(refused.to_string().contains("is a symbolic link"), "{refused}");
+            assert_eq!(outside.path().read_dir().unwrap().count(), 0);
+        }
+    }
+}
