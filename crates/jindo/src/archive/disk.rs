@@ -1,6 +1,7 @@
 //! The door to the file system, for what is no object: the archive's folders, its lock, and ledger files set aside.
 //!
 //! Only this file of the archive names `std::fs`. Never touches a whole object; halves that a crash left have names of their own.
+//! Never follows a link: a [`Place`] is one whose fixed places were looked at.
 
 use super::foreign::{Kind, Seen, look, look_at};
 use super::request_file::REQUEST;

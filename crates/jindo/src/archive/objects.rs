@@ -1,5 +1,6 @@
 //! The door to the object store: whole files by name, written once. Local today; S3, Azure and GCS are the same trait.
 //!
+//! On this machine's disk every file, and each folder on the way to it, is looked at first: the store follows links, we do not.
 //! Works with or without a runtime around it: the futures are driven to their end on the calling thread.
 
 use super::disk::{Found, is_half, walk};

@@ -33,7 +33,8 @@ use std::time::Duration;
 
 /// `PRAGMA application_id` of a ledger: "jndo".
 const APPLICATION_ID: i64 = 0x6a6e_646f;
-/// `PRAGMA user_version`: raised when a released jindo's tables change.
+/// `PRAGMA user_version`: raised when a released jindo's tables change. One that differs in more than comments and spaces is
+/// refused ([`shape`]), so that no change goes without it.
 const SCHEMA_VERSION: i64 = 1;
 /// How long a reader or writer waits for SQLite's own short locks (a checkpoint, another reader's start).
 const BUSY_WAIT: Duration = Duration::from_secs(10);
