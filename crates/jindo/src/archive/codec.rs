@@ -4,8 +4,9 @@
 //! [`Encoded::parse`] has compared it with its footer and looked at the size of every page.
 
 use super::footer::{Footer, FooterSeries, KEY, sha256};
-use super::pages::check_pages;
+use super::pages::{Kind, TEXT_BYTES_MAX, check_pages};
 use super::rows::Chunk;
+use super::thrift::check_file;
 use crate::parse::{Answer, Series};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -28,8 +29,6 @@ use std::sync::Arc;
 pub(super) const GROUP_ROWS_MAX: usize = 128 << 10;
 /// Bytes of distinct metric and tag text in one row group, so that it stays in dictionaries.
 const GROUP_TEXT_BYTES_MAX: usize = 8 << 20;
-/// Bytes of a text column's dictionary before it falls back to plain text: never, given the limit above.
-const TEXT_DICTIONARY_BYTES_MAX: usize = 32 << 20;
 /// Smaller by a tenth than level 1, as quick to read.
 const ZSTD_LEVEL: i32 = 3;
 
@@ -41,12 +40,16 @@ const SCHEMA: &str = "message jindo {
     required double value;
     required int32 interval_s;
 }";
+/// The first columns are texts: the query, the metric, the tags.
+const TEXTS: usize = 3;
 const METRIC: usize = 1;
 const TAGS: usize = 2;
 const TS: usize = 3;
 const VALUE: usize = 4;
 const INTERVAL: usize = 5;
 const COLUMNS: usize = 6;
+/// Bytes before each text in a dictionary.
+const TEXT_LENGTH_BYTES: usize = 4;
 
 /// A part of a series within one row group.
 struct Part<'a> {
@@ -108,7 +111,8 @@ fn properties() -> Result<WriterProperties, ParquetError> {
     }
     for text in ["query", "metric", "tags"] {
         properties = properties
-            .set_column_dictionary_page_size_limit(column(text), TEXT_DICTIONARY_BYTES_MAX);
+            // Never plain text: a reader takes none.
+            .set_column_dictionary_page_size_limit(column(text), TEXT_BYTES_MAX);
     }
     Ok(properties.build())
 }
@@ -198,12 +202,17 @@ pub(super) struct Encoded {
     file: SerializedFileReader<Bytes>,
     /// Bytes of the file.
     pub bytes: u64,
+    /// The first row group of each query, and behind the last.
+    groups: Vec<usize>,
+    /// Decoded bytes of the dictionaries of each row group's texts.
+    texts: Vec<[u64; TEXTS]>,
 }
 
 impl Encoded {
     /// The text says what is wrong with the file.
     pub(super) fn parse(bytes: &Bytes) -> Result<Self, String> {
         let length = bytes.len() as u64;
+        check_file(bytes)?;
         let file = SerializedFileReader::new(bytes.clone())
             .map_err(|wrong| format!("it is no whole Parquet file: {wrong}"))?;
         let about = file.metadata().file_metadata();
@@ -219,13 +228,15 @@ impl Encoded {
         if columns(about.schema()) != columns(&expected) {
             return Err("its columns are not ours".into());
         }
-        let encoded = Self { footer, file, bytes: length };
-        encoded.check_groups()?;
-        encoded.check_chunks(&bytes[..encoded.footer.data_bytes])?;
+        let (groups, texts) = (Vec::new(), Vec::new());
+        let mut encoded = Self { footer, file, bytes: length, groups, texts };
+        encoded.groups = encoded.check_groups()?;
+        encoded.texts = encoded.check_chunks(&bytes[..encoded.footer.data_bytes])?;
         Ok(encoded)
     }
 
-    fn check_groups(&self) -> Result<(), String> {
+    fn check_groups(&self) -> Result<Vec<usize>, String> {
+        let mut firsts = vec![0];
         let mut groups = self.file.metadata().row_groups().iter();
         for query in &self.footer.queries {
             let mut rows = 0_u64;
@@ -240,20 +251,23 @@ impl Encoded {
             if rows != query.rows {
                 return Err(format!("it has {rows} rows of {}, not {}", query.sent, query.rows));
             }
+            firsts.push(firsts[firsts.len() - 1] + query.row_groups);
         }
         match groups.next() {
             Some(_) => Err("it has more row groups than its footer says".into()),
-            None => Ok(()),
+            None => Ok(firsts),
         }
     }
 
-    fn check_chunks(&self, bytes: &[u8]) -> Result<(), String> {
+    fn check_chunks(&self, bytes: &[u8]) -> Result<Vec<[u64; TEXTS]>, String> {
+        let mut all = Vec::with_capacity(self.file.metadata().num_row_groups());
         for group in self.file.metadata().row_groups() {
             if group.num_columns() != COLUMNS {
                 return Err("a row group has other columns than ours".into());
             }
             let rows = u64::try_from(group.num_rows()).unwrap_or(u64::MAX);
-            for chunk in group.columns() {
+            let mut texts = [0; TEXTS];
+            for (index, chunk) in group.columns().iter().enumerate() {
                 let from =
                     chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
                 let range =
@@ -264,10 +278,25 @@ impl Encoded {
                 if u64::try_from(chunk.num_values()) != Ok(rows) {
                     return Err("a column has more or fewer values than rows".into());
                 }
-                check_pages(pages, rows)?;
+                let kind = if index < TEXTS { Kind::Text } else { Kind::Number };
+                let dictionary = check_pages(pages, rows, kind)?;
+                if let Some(text) = texts.get_mut(index) {
+                    *text = dictionary;
+                }
             }
+            all.push(texts);
         }
-        Ok(())
+        Ok(all)
+    }
+
+    fn series_of(&self, query: usize) -> &[FooterSeries] {
+        let series = &self.footer.series;
+        let from = series.partition_point(|series| series.query < query);
+        &series[from..series.partition_point(|series| series.query <= query)]
+    }
+
+    fn groups_of(&self, query: usize) -> Range<usize> {
+        self.groups[query]..self.groups[query + 1]
     }
 
     /// Pushes one query's series in their order, one decoded row group in memory at a time.
@@ -277,12 +306,9 @@ impl Encoded {
         damaged: &dyn Fn(String) -> E,
         sink: &mut dyn FnMut(Chunk<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let before: usize = self.footer.queries[..query].iter().map(|query| query.row_groups).sum();
-        let from = self.footer.series.partition_point(|series| series.query < query);
-        let until = self.footer.series.partition_point(|series| series.query <= query);
-        let mut series = self.footer.series[from..until].iter().filter(|series| series.points > 0);
+        let mut series = self.series_of(query).iter().filter(|series| series.points > 0);
         let mut reading: Option<Reading<'_>> = None;
-        for group in before..before + self.footer.queries[query].row_groups {
+        for group in self.groups_of(query) {
             let (ts_ms, values) = self.points(group).map_err(damaged)?;
             let mut at = 0;
             while at < ts_ms.len() {
@@ -327,15 +353,36 @@ impl Encoded {
 
     /// Decodes everything and compares it with the footer: texts, times, counts.
     pub(super) fn check_rows(&self) -> Result<(), String> {
-        let mut group = 0;
         for (index, query) in self.footer.queries.iter().enumerate() {
-            let mut series = self.footer.series.iter().filter(|series| series.query == index);
+            self.check_dictionaries(index)?;
+            let mut series = self.series_of(index).iter();
             let mut spelled = Spelled::default();
-            for group in group..group + query.row_groups {
+            for group in self.groups_of(index) {
                 self.check_texts(group, &query.sent, &mut series, &mut spelled)?;
             }
-            group += query.row_groups;
             self.rows(index, &|wrong| wrong, &mut |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    /// A dictionary holds nothing but texts that the footer names, each once: so what decoding takes is in proportion to the
+    /// file, however small a page is.
+    fn check_dictionaries(&self, query: usize) -> Result<(), String> {
+        let groups = self.groups_of(query);
+        if groups.is_empty() {
+            return Ok(());
+        }
+        let bytes = |text: &str| (text.len() + TEXT_LENGTH_BYTES) as u64;
+        let mut named = [bytes(&self.footer.queries[query].sent), 0, 0];
+        for series in self.series_of(query) {
+            named[METRIC] += bytes(&series.metric);
+            named[TAGS] += bytes(&tags_text(&series.tags));
+        }
+        let decoded = self.texts[groups].iter().flat_map(|texts| texts.iter().zip(&named));
+        for (decoded, named) in decoded {
+            if decoded > named {
+                return Err("a dictionary holds more than the texts of its footer".into());
+            }
         }
         Ok(())
     }

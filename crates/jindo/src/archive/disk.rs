@@ -1,10 +1,14 @@
 //! The door to the file system, for what is no object: the archive's folders, its lock, and ledger files set aside.
 //!
 //! Only this file of the archive names `std::fs`. Never touches a whole object; halves that a crash left have names of their own.
+//! Never follows a link: a [`Place`] is one whose fixed places were looked at.
 
+use super::foreign::{Kind, Seen, look, look_at};
+use super::request_file::REQUEST;
 use super::{Error, Holder, Journal};
 use std::fs::{self, File, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// Bytes read of a lock file: its holder in JSON is far shorter.
@@ -14,11 +18,15 @@ const ASIDE_TRIES_MAX: u32 = 1000;
 /// A ledger is up to three files in SQLite. Each must go where the ledger goes: a journal that stays behind is rolled back
 /// into whatever lies there next.
 const LEDGER_SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+const LEDGERS: [&str; 2] = ["ledger.db", "ledger.new.db"];
+/// The other files and folders that have their place below the root; `extract` and `run` have some of them.
+const FILES: [&str; 3] = ["lock", "files.lock", REQUEST];
+const FOLDERS: [&str; 3] = ["data", "damaged", "staging"];
 /// What ends a rollback journal that names a further file, which SQLite would read and remove (`aJournalMagic` in its
 /// `pager.c`). Ours name none, as one ledger is all that a transaction writes to.
 const NAMES_ANOTHER_FILE: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
-/// Where an archive lies.
+/// Where an archive lies; whatever lies there has been looked at, and is plain.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     /// The directory that was named by the user.
@@ -36,7 +44,7 @@ pub(super) struct Lock {
 impl Place {
     /// An archive that must be there already, with its ledger.
     pub(super) fn there(dir: &Path) -> Result<Self, Error> {
-        let place = Self::at(dir);
+        let place = Self::at(dir)?;
         if !place.exists() {
             return Err(Error::Absent { dir: dir.to_owned() });
         }
@@ -46,8 +54,29 @@ impl Place {
         Ok(place)
     }
 
-    pub(super) fn at(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), root: dir.join("archive") }
+    /// Refused where something else than plain files and folders lies at one of the fixed places.
+    pub(super) fn at(dir: &Path) -> Result<Self, Error> {
+        let place = Self { dir: dir.to_owned(), root: dir.join("archive") };
+        look_at(&dir.join("runs"), Kind::Folder)?;
+        if look_at(&place.root, Kind::Folder)? == Seen::There {
+            place.check_fixed()?;
+        }
+        Ok(place)
+    }
+
+    fn check_fixed(&self) -> Result<(), Error> {
+        for name in FOLDERS {
+            look_at(&self.root.join(name), Kind::Folder)?;
+        }
+        for name in FILES {
+            look_at(&self.root.join(name), Kind::File)?;
+        }
+        for ledger in LEDGERS.map(|name| self.root.join(name)) {
+            for suffix in LEDGER_SUFFIXES {
+                look_at(&super::sqlite::beside(&ledger, suffix), Kind::File)?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn make(&self) -> Result<(), Error> {
@@ -60,12 +89,12 @@ impl Place {
     }
 
     pub(super) fn ledger(&self) -> PathBuf {
-        self.root.join("ledger.db")
+        self.root.join(LEDGERS[0])
     }
 
     /// Where a ledger is rebuilt before it takes its place.
     pub(super) fn new_ledger(&self) -> PathBuf {
-        self.root.join("ledger.new.db")
+        self.root.join(LEDGERS[1])
     }
 
     /// Makes a blank ledger file where there is none: SQLite would give it fewer rights than the umask leaves.
@@ -141,47 +170,50 @@ impl Place {
 
     /// Removes what a publication of `name` (below the root) left half-done: `name#1`, `name#2`, …; their names.
     pub(super) fn remove_halves(&self, name: &str) -> Result<Vec<String>, Error> {
-        let mut removed = self.halves_in(name.rsplit_once('/').map_or("", |(folder, _)| folder))?;
-        removed.retain(|half| half.rsplit_once('#').is_some_and(|(whole, _)| whole == name));
-        for half in &removed {
-            let path = self.root.join(half);
-            fs::remove_file(&path).map_err(failed("removing", &path))?;
+        let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+        if look(&self.root, folder, Kind::Folder)? == Seen::Absent {
+            return Ok(Vec::new());
+        }
+        let mut removed = Vec::new();
+        for Entry { name: half, .. } in list(&self.root.join(folder))? {
+            let half = if folder.is_empty() { half } else { format!("{folder}/{half}") };
+            if is_half(&half) && half.rsplit_once('#').is_some_and(|(whole, _)| whole == name) {
+                let path = self.root.join(&half);
+                fs::remove_file(&path).map_err(failed("removing", &path))?;
+                removed.push(half);
+            }
         }
         Ok(removed)
     }
 
     /// Every half-written object, by its name below the root.
     pub(super) fn halves(&self) -> Result<Vec<String>, Error> {
-        let data = self.root.join("data");
-        let mut halves = self.halves_in("data")?;
-        for entry in entries(&data)? {
-            halves.extend(self.halves_in(&format!("data/{entry}"))?);
-        }
+        let mut halves = Vec::new();
+        walk(&self.root, "data", &mut |found| {
+            if found.is_plain() && is_half(&found.name) {
+                halves.push(found.name);
+            }
+            ControlFlow::Continue(())
+        })?;
         halves.sort_unstable();
         Ok(halves)
-    }
-
-    fn halves_in(&self, folder: &str) -> Result<Vec<String>, Error> {
-        let mut halves = entries(&self.root.join(folder))?;
-        halves.retain(|name| {
-            name.rsplit_once('#').is_some_and(|(_, digits)| {
-                !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
-            })
-        });
-        let below = |name| if folder.is_empty() { name } else { format!("{folder}/{name}") };
-        Ok(halves.into_iter().map(below).collect())
     }
 
     /// Moves a file below the root to `damaged/`, an object by its name below `data/`; never over another. Its new name.
     pub(super) fn set_aside(&self, name: &str) -> Result<String, Error> {
         let from = self.root.join(name);
+        look(&self.root, name, Kind::File)?;
         for attempt in 0..ASIDE_TRIES_MAX {
             let suffix = if attempt == 0 { String::new() } else { format!(".{attempt}") };
             let below = name.strip_prefix("data/").unwrap_or(name);
             let aside = format!("damaged/{below}{suffix}");
             let to = self.root.join(&aside);
-            if to.exists() {
-                continue;
+            match look(&self.root, &aside, Kind::File) {
+                Ok(Seen::Absent) => {}
+                // Whatever has that name keeps it.
+                Ok(Seen::There) => continue,
+                Err(Error::Foreign { path, .. }) if path == to => continue,
+                Err(error) => return Err(error),
             }
             if let Some(folder) = to.parent() {
                 fs::create_dir_all(folder).map_err(failed("creating", folder))?;
@@ -241,18 +273,80 @@ fn sync_folder(_: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Names in a folder, those that are text; none where it is missing or no folder.
-fn entries(folder: &Path) -> Result<Vec<String>, Error> {
-    use std::io::ErrorKind::{NotADirectory, NotFound};
+/// Something below a folder that is no folder itself.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// With `/`; a name that is no text as far as it can be read.
+    pub name: String,
+    /// What it is, where it is no plain file with a name that is text.
+    pub foreign: Option<&'static str>,
+}
+
+impl Found {
+    pub(super) fn is_plain(&self) -> bool {
+        self.foreign.is_none()
+    }
+}
+
+/// Whether that is the name of what a publication left half-done: `…#1`.
+pub(super) fn is_half(name: &str) -> bool {
+    name.rsplit_once('#').is_some_and(|(_, digits)| {
+        !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
+    })
+}
+
+/// Calls `found` with everything below `folder` in `root` that is no folder, in no order, until it has enough. Follows nothing.
+pub(super) fn walk(
+    root: &Path,
+    folder: &str,
+    found: &mut dyn FnMut(Found) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    if look(root, folder, Kind::Folder)? == Seen::Absent {
+        return Ok(());
+    }
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for Entry { name, is_text, kind } in list(&root.join(&folder))? {
+            let name = format!("{folder}/{name}");
+            let foreign = match kind {
+                _ if !is_text => Some("a name that is no text"),
+                kind if kind.is_dir() => {
+                    folders.push(name);
+                    continue;
+                }
+                kind if kind.is_file() => None,
+                kind if kind.is_symlink() => Some("a symbolic link"),
+                _ => Some("a pipe, a socket or a device"),
+            };
+            if found(Found { name, foreign }).is_break() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Entry {
+    name: String,
+    is_text: bool,
+    /// Of itself, not of what it may lead to.
+    kind: fs::FileType,
+}
+
+/// What is in a folder; nothing where it is gone.
+fn list(folder: &Path) -> Result<Vec<Entry>, Error> {
     let listed = match fs::read_dir(folder) {
         Ok(listed) => listed,
-        Err(source) if matches!(source.kind(), NotFound | NotADirectory) => return Ok(Vec::new()),
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(source) => return Err(failed("listing", folder)(source)),
     };
-    listed
-        .filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose())
-        .collect::<Result<_, _>>()
-        .map_err(failed("listing", folder))
+    let entry = |entry: std::io::Result<fs::DirEntry>| {
+        let entry = entry?;
+        let (is_text, kind) = (entry.file_name().to_str().is_some(), entry.file_type()?);
+        let name = entry.file_name().to_string_lossy().into_owned();
+        Ok(Entry { name, is_text, kind })
+    };
+    listed.map(entry).collect::<Result<_, _>>().map_err(failed("listing", folder))
 }
 
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {

@@ -21,6 +21,13 @@ pub enum Error {
     #[error("{} holds no archive", .dir.display())]
     Absent { dir: PathBuf },
 
+    /// Look at what lies there, and move it away: it is not jindo's.
+    #[error(
+        "{} is {what}, where jindo keeps plain files and folders alone; nothing is done through it: move it away",
+        .path.display()
+    )]
+    Foreign { path: PathBuf, what: &'static str },
+
     /// Objects without a ledger: starting from zero would pay for every call again.
     #[error(
         "{dir} holds fetched objects but no ledger; `jindo verify {dir} --repair` rebuilds it from them",

@@ -171,6 +171,19 @@ pub(super) fn object_name(
     format!("start={}/{}.parquet", window.start().strftime("%Y-%m-%d"), &digits[..NAME_DIGITS])
 }
 
+/// Whether it is shaped as [`object_name`] shapes them: two plain names, which lead nowhere else.
+pub(super) fn is_object_name(name: &str) -> bool {
+    let is_date = |date: &str| date.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let parts = name.strip_prefix("start=").and_then(|rest| rest.split_once('/'));
+    parts.is_some_and(|(date, file)| {
+        let digits = file.strip_suffix(".parquet");
+        let is_hash =
+            digits.is_some_and(|hash| hash.len() == NAME_DIGITS && hash.bytes().all(is_digit));
+        !date.is_empty() && is_date(date) && is_hash
+    })
+}
+
 /// The sha256 of `bytes`, in hexadecimal digits.
 pub(super) fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))

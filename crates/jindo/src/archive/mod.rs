@@ -20,6 +20,7 @@ mod codec;
 mod disk;
 mod error;
 mod footer;
+mod foreign;
 mod held;
 mod ledger;
 mod medium;
@@ -32,6 +33,7 @@ mod rows;
 mod sqlite;
 mod store;
 mod takeover;
+mod thrift;
 mod verify;
 
 #[cfg(test)]
@@ -39,6 +41,7 @@ mod tests;
 
 pub use bind::{Bound, Organisation};
 pub use error::{Cause, Error};
+pub(crate) use foreign::{Kind, Seen, as_io, look, look_at};
 pub use ledger::{Aside, Committed, Ledger, Note, Noted, Object, Record, Remembered};
 pub use medium::Journal;
 pub use objects::Objects;

@@ -1,7 +1,10 @@
 //! The door to the object store: whole files by name, written once. Local today; S3, Azure and GCS are the same trait.
 //!
+//! On this machine's disk every file, and each folder on the way to it, is looked at first: the store follows links, we do not.
 //! Works with or without a runtime around it: the futures are driven to their end on the calling thread.
 
+use super::disk::{Found, is_half, walk};
+use super::foreign::{Kind, look};
 use super::{Cause, Error};
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -12,7 +15,8 @@ use object_store::{
     Error as StoreError, GetOptions, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
     PutPayload,
 };
-use std::path::Path;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where objects lie, below the archive's root.
@@ -36,6 +40,16 @@ pub(super) enum Published {
 #[derive(Debug, Clone)]
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
+    /// Where they lie on this machine's disk: there a link leads elsewhere, and the store would follow it.
+    root: Option<PathBuf>,
+}
+
+/// What lies below `data/`, by names that begin there, sorted.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    pub files: Vec<String>,
+    /// What is no plain file with a name that an object could have, and what it is. Left alone.
+    pub foreign: Vec<(String, &'static str)>,
 }
 
 impl Objects {
@@ -43,18 +57,18 @@ impl Objects {
     pub fn local(root: &Path) -> Result<Self, Error> {
         let store = LocalFileSystem::new_with_prefix(root)
             .map_err(|source| failed("opening", &root.to_string_lossy(), source))?;
-        Ok(Self::over(Arc::new(store.with_fsync(true))))
+        Ok(Self { store: Arc::new(store.with_fsync(true)), root: Some(root.to_owned()) })
     }
 
     /// In any store; its root is the archive's.
     pub fn over(store: Arc<dyn ObjectStore>) -> Self {
-        Self { store }
+        Self { store, root: None }
     }
 
     /// Writes the object whole, or finds that it is there.
     pub(super) fn publish(&self, name: &str, bytes: Bytes) -> Result<Published, Error> {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        let location = data(name)?;
+        let location = self.data(name)?;
         match block_on(self.store.put_opts(&location, PutPayload::from(bytes), options)) {
             Ok(_) => Ok(Published::Now),
             Err(StoreError::AlreadyExists { .. }) => Ok(Published::Before),
@@ -64,12 +78,12 @@ impl Objects {
 
     /// The whole object; `None` where there is none.
     pub(super) fn read(&self, name: &str) -> Result<Option<Bytes>, Error> {
-        self.get(&data(name)?, name)
+        self.get(&self.data(name)?, name)
     }
 
     /// Removes the object; that it is gone already is fine.
     pub(super) fn remove(&self, name: &str) -> Result<(), Error> {
-        match block_on(self.store.delete(&data(name)?)) {
+        match block_on(self.store.delete(&self.data(name)?)) {
             Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
             Err(source) => Err(failed("removing", name, source)),
         }
@@ -77,35 +91,53 @@ impl Objects {
 
     /// Whether there is any object at all.
     pub(super) fn any(&self) -> Result<bool, Error> {
-        let first = block_on(self.store.list(Some(&Location::from(DATA))).next());
-        first
-            .transpose()
-            .map(|found| found.is_some())
-            .map_err(|source| failed("listing", DATA, source))
+        let Some(root) = &self.root else {
+            let first = block_on(self.store.list(Some(&Location::from(DATA))).next());
+            let first = first.transpose().map_err(|source| failed("listing", DATA, source))?;
+            return Ok(first.is_some());
+        };
+        let mut any = false;
+        walk(root, DATA, &mut |found| {
+            any = found.is_plain() && !is_half(&found.name);
+            if any { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok(any)
     }
 
-    /// Names of every file below `data/`, sorted.
-    pub(super) fn names(&self) -> Result<Vec<String>, Error> {
+    /// Everything below `data/` but halves.
+    pub(super) fn list(&self) -> Result<Listed, Error> {
+        let mut listed = match &self.root {
+            Some(root) => listed_below(root)?,
+            None => Listed { files: self.stored()?, foreign: Vec::new() },
+        };
+        listed.files.sort_unstable();
+        listed.foreign.sort_unstable();
+        Ok(listed)
+    }
+
+    fn stored(&self) -> Result<Vec<String>, Error> {
         block_on(async {
             let mut names = Vec::new();
             let mut listed = self.store.list(Some(&Location::from(DATA)));
             while let Some(found) = listed.next().await {
                 let location = found.map_err(|source| failed("listing", DATA, source))?.location;
-                let name = location.as_ref().strip_prefix("data/").unwrap_or(location.as_ref());
-                names.push(name.to_owned());
+                names.push(below_data(location.as_ref()).to_owned());
             }
-            names.sort_unstable();
             Ok(names)
         })
     }
 
     /// Moves the object below `damaged/`, never over another; its new name below the archive's root.
     pub(super) fn set_aside(&self, name: &str) -> Result<String, Error> {
-        let from = data(name)?;
+        let from = self.data(name)?;
         for attempt in 0..ASIDE_TRIES_MAX {
             let suffix = if attempt == 0 { String::new() } else { format!(".{attempt}") };
             let aside = format!("{DAMAGED}/{name}{suffix}");
-            let to = parsed(&aside)?;
+            let to = match self.own(&aside) {
+                // Whatever has that name keeps it.
+                Err(Error::Foreign { path, .. }) if path.ends_with(&aside) => continue,
+                to => to?,
+            };
             match block_on(self.store.rename_if_not_exists(&from, &to)) {
                 Ok(()) => return Ok(aside),
                 Err(StoreError::AlreadyExists { .. }) => {}
@@ -117,14 +149,27 @@ impl Objects {
 
     /// A small file beside the ledger, replaced whole.
     pub(super) fn write_beside(&self, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
-        block_on(self.store.put(&parsed(name)?, PutPayload::from(bytes)))
+        block_on(self.store.put(&self.own(name)?, PutPayload::from(bytes)))
             .map(|_| ())
             .map_err(|source| failed("writing", name, source))
     }
 
     /// `None` where there is none.
     pub(super) fn read_beside(&self, name: &str) -> Result<Option<Bytes>, Error> {
-        self.get(&parsed(name)?, name)
+        self.get(&self.own(name)?, name)
+    }
+
+    fn data(&self, name: &str) -> Result<Location, Error> {
+        self.own(&format!("{DATA}/{name}"))
+    }
+
+    /// The place of a file, to which nothing foreign leads, and where nothing foreign lies.
+    fn own(&self, path: &str) -> Result<Location, Error> {
+        let location = parsed(path)?;
+        if let Some(root) = &self.root {
+            look(root, path, Kind::File)?;
+        }
+        Ok(location)
     }
 
     fn get(&self, location: &Location, name: &str) -> Result<Option<Bytes>, Error> {
@@ -148,8 +193,24 @@ impl Objects {
     }
 }
 
-fn data(name: &str) -> Result<Location, Error> {
-    parsed(&format!("{DATA}/{name}"))
+/// The same of this machine's disk, without following anything.
+fn listed_below(root: &Path) -> Result<Listed, Error> {
+    let mut listed = Listed::default();
+    walk(root, DATA, &mut |Found { name, foreign }| {
+        let nameless = || Location::parse(&name).err().map(|_| "a name that no object has");
+        let below = below_data(&name).to_owned();
+        match foreign.or_else(nameless) {
+            Some(what) => listed.foreign.push((below, what)),
+            None if is_half(&name) => {}
+            None => listed.files.push(below),
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(listed)
+}
+
+fn below_data(path: &str) -> &str {
+    path.strip_prefix("data/").unwrap_or(path)
 }
 
 fn parsed(path: &str) -> Result<Location, Error> {

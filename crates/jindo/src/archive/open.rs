@@ -55,7 +55,7 @@ impl Archive {
     /// where it is whole and removed where it is not. Refused while another process writes, and where objects have lost
     /// their ledger.
     pub fn open(dir: &Path, holder: &Holder) -> Result<Self, Error> {
-        let place = Place::at(dir);
+        let place = Place::at(dir)?;
         place.make()?;
         let lock = place.lock(holder)?;
         Self::open_locked(&place, lock, place.journal()?)
@@ -83,7 +83,7 @@ impl Archive {
     /// its tables is no archive yet.
     pub fn read(dir: &Path) -> Result<Self, Error> {
         match Self::read_there(dir) {
-            Err(Error::LedgerLost { .. }) if !Objects::local(&Place::at(dir).root)?.any()? => {
+            Err(Error::LedgerLost { .. }) if !Objects::local(&Place::at(dir)?.root)?.any()? => {
                 Err(Error::Absent { dir: dir.to_owned() })
             }
             opened => opened,

@@ -1,45 +1,94 @@
 //! A look at every page of a column chunk before anything is decoded: a page's own header says how much memory decoding it
-//! takes, and a hostile one may say 2 GiB. Reads Thrift's compact protocol, only as far as page headers use it. Pure.
+//! takes, and a hostile one may say 2 GiB. Takes nothing for what it is that the `parquet` crate might take for something
+//! else. Pure.
 
-/// Bytes of the largest decoded page: an answer of at most 64 MiB cannot make a larger one.
-const PAGE_BYTES_MAX: u64 = 96 << 20;
-/// Nesting of a page header's structs: 3 in practice, so that hostile ones cannot exhaust the stack.
-const DEPTH_MAX: u8 = 8;
+use super::thrift::{WRONG, field, number};
+
+/// Bytes of the largest dictionary of texts: an answer of at most 64 MiB cannot make a larger one.
+pub(super) const TEXT_BYTES_MAX: usize = 96 << 20;
+/// Bytes of a decoded page for every value in it: 8, packed differences a little more.
+const VALUE_BYTES_MAX: u64 = 16;
+/// Bytes of a decoded page besides: packed differences fill up a block of values, of which there may be one.
+const PAGE_BYTES: u64 = 4096;
 
 const DATA_PAGE: u64 = 0;
 const DICTIONARY_PAGE: u64 = 2;
-const RLE_DICTIONARY: u64 = 8;
+
+const PLAIN: u64 = 0;
 const PLAIN_DICTIONARY: u64 = 2;
+const DELTA_BINARY_PACKED: u64 = 5;
+const RLE_DICTIONARY: u64 = 8;
+
+/// What a column holds, which decides how its pages may be encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Always by a dictionary: texts are few and repeated, so that what is decoded is no more than the distinct ones.
+    Text,
+    Number,
+}
 
 /// Checks the pages that fill `chunk`: known kinds, reasonable sizes, a dictionary before its use, `rows` values in all.
-pub(super) fn check_pages(mut chunk: &[u8], rows: u64) -> Result<(), &'static str> {
+/// Bytes of the decoded dictionary, 0 without one.
+pub(super) fn check_pages(mut chunk: &[u8], rows: u64, kind: Kind) -> Result<u64, &'static str> {
     let mut values = 0_u64;
-    let mut dictionary = false;
+    let mut dictionary = None;
     while !chunk.is_empty() {
         let page = Page::read(&mut chunk)?;
-        if page.decoded_bytes > PAGE_BYTES_MAX {
-            return Err("a page is larger than any of ours");
-        }
         let encoded = usize::try_from(page.encoded_bytes).unwrap_or(usize::MAX);
         chunk = chunk.get(encoded..).ok_or("a page ends beyond its column")?;
         match page.kind {
-            DICTIONARY_PAGE if dictionary || values > 0 => {
+            DICTIONARY_PAGE if dictionary.is_some() || values > 0 => {
                 return Err("a dictionary is out of place");
             }
-            DICTIONARY_PAGE if page.values > rows => {
-                return Err("a dictionary is larger than its column");
+            DICTIONARY_PAGE => {
+                let held = page.dictionary.ok_or(WRONG)?;
+                check_dictionary(&held, page.decoded_bytes, rows, kind)?;
+                dictionary = Some(page.decoded_bytes);
             }
-            DICTIONARY_PAGE => dictionary = true,
             DATA_PAGE => {
-                if !dictionary && matches!(page.encoding, RLE_DICTIONARY | PLAIN_DICTIONARY) {
-                    return Err("a page misses its dictionary");
-                }
-                values = values.saturating_add(page.values);
+                let held = page.data.ok_or(WRONG)?;
+                check_encoding(held.encoding, dictionary, kind)?;
+                check_size(&held, page.decoded_bytes)?;
+                values = values.saturating_add(held.values);
             }
             _ => return Err("a page is of a kind that is not ours"),
         }
     }
-    if values == rows { Ok(()) } else { Err("its pages do not hold its rows") }
+    if values == rows { Ok(dictionary.unwrap_or(0)) } else { Err("its pages do not hold its rows") }
+}
+
+fn check_dictionary(
+    held: &Held,
+    decoded_bytes: u64,
+    rows: u64,
+    kind: Kind,
+) -> Result<(), &'static str> {
+    if held.values > rows {
+        return Err("a dictionary is larger than its column");
+    }
+    match kind {
+        Kind::Number => check_size(held, decoded_bytes),
+        Kind::Text if decoded_bytes > TEXT_BYTES_MAX as u64 => Err(TOO_LARGE),
+        Kind::Text => Ok(()),
+    }
+}
+
+fn check_encoding(encoding: u64, dictionary: Option<u64>, kind: Kind) -> Result<(), &'static str> {
+    match (encoding, kind) {
+        (PLAIN_DICTIONARY | RLE_DICTIONARY, _) if dictionary.is_none() => {
+            Err("a page misses its dictionary")
+        }
+        (PLAIN_DICTIONARY | RLE_DICTIONARY, _) => Ok(()),
+        (PLAIN | DELTA_BINARY_PACKED, Kind::Number) => Ok(()),
+        _ => Err("a page is encoded as none of ours"),
+    }
+}
+
+const TOO_LARGE: &str = "a page is larger than any of ours";
+
+fn check_size(held: &Held, decoded_bytes: u64) -> Result<(), &'static str> {
+    let most = held.values.saturating_mul(VALUE_BYTES_MAX).saturating_add(PAGE_BYTES);
+    if decoded_bytes > most { Err(TOO_LARGE) } else { Ok(()) }
 }
 
 #[derive(Debug, Default)]
@@ -47,12 +96,17 @@ struct Page {
     kind: u64,
     decoded_bytes: u64,
     encoded_bytes: u64,
+    /// As the header of a data page says, if there is one; the kind says which of the two counts.
+    data: Option<Held>,
+    dictionary: Option<Held>,
+}
+
+/// How many values a page holds, and how they are encoded.
+#[derive(Debug, Default)]
+struct Held {
     values: u64,
     encoding: u64,
 }
-
-const CUT: &str = "a page header is cut off";
-const WRONG: &str = "a page header is no page header";
 
 impl Page {
     fn read(bytes: &mut &[u8]) -> Result<Self, &'static str> {
@@ -64,8 +118,9 @@ impl Page {
                 (1, 5) => page.kind = number(bytes)?,
                 (2, 5) => page.decoded_bytes = number(bytes)?,
                 (3, 5) => page.encoded_bytes = number(bytes)?,
-                (5 | 7, 12) => page.read_values(bytes)?,
-                _ => skip(bytes, kind, DEPTH_MAX)?,
+                (5, 12) => page.data = Some(Held::read(bytes)?),
+                (7, 12) => page.dictionary = Some(Held::read(bytes)?),
+                _ => return Err(WRONG),
             }
             if matches!(id, 1..=3) {
                 seen |= 1 << id;
@@ -73,89 +128,26 @@ impl Page {
         }
         if seen == 0b1110 { Ok(page) } else { Err(WRONG) }
     }
+}
 
-    /// The start of a data page's or dictionary page's own header: how many values, how encoded.
-    fn read_values(&mut self, bytes: &mut &[u8]) -> Result<(), &'static str> {
+impl Held {
+    /// A data page's or dictionary page's own header: beside these, how levels are encoded, of which we have none.
+    fn read(bytes: &mut &[u8]) -> Result<Self, &'static str> {
+        let mut held = Self::default();
         let mut id = 0_i64;
         while let Some(kind) = field(bytes, &mut id)? {
             match (id, kind) {
-                (1, 5) => self.values = number(bytes)?,
-                (2, 5) => self.encoding = number(bytes)?,
-                _ => skip(bytes, kind, DEPTH_MAX)?,
+                (1, 5) => held.values = number(bytes)?,
+                (2, 5) => held.encoding = number(bytes)?,
+                (3 | 4, 5) => {
+                    number(bytes)?;
+                }
+                // Whether a dictionary is sorted; the type is the value.
+                (3, 1 | 2) => {}
+                _ => return Err(WRONG),
             }
         }
-        Ok(())
-    }
-}
-
-/// The type of the next field, whose id becomes `id`; `None` at the struct's end.
-fn field(bytes: &mut &[u8], id: &mut i64) -> Result<Option<u8>, &'static str> {
-    let head = byte(bytes)?;
-    if head == 0 {
-        return Ok(None);
-    }
-    let step = i64::from(head >> 4);
-    *id = if step == 0 {
-        let zigzag = varint(bytes)?;
-        let half = i64::try_from(zigzag >> 1).map_err(|_| WRONG)?;
-        if zigzag & 1 == 1 { -half - 1 } else { half }
-    } else {
-        id.checked_add(step).ok_or(WRONG)?
-    };
-    Ok(Some(head & 0x0f))
-}
-
-/// A number that is not negative (zigzag).
-fn number(bytes: &mut &[u8]) -> Result<u64, &'static str> {
-    let zigzag = varint(bytes)?;
-    if zigzag & 1 == 1 { Err("a page header counts below zero") } else { Ok(zigzag >> 1) }
-}
-
-fn varint(bytes: &mut &[u8]) -> Result<u64, &'static str> {
-    let mut value = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let next = byte(bytes)?;
-        value |= u64::from(next & 0x7f).checked_shl(shift).ok_or(WRONG)?;
-        if next & 0x80 == 0 {
-            return Ok(value);
-        }
-    }
-    Err(WRONG)
-}
-
-fn byte(bytes: &mut &[u8]) -> Result<u8, &'static str> {
-    let (first, rest) = bytes.split_first().ok_or(CUT)?;
-    *bytes = rest;
-    Ok(*first)
-}
-
-fn pass(bytes: &mut &[u8], length: u64) -> Result<(), &'static str> {
-    let length = usize::try_from(length).map_err(|_| CUT)?;
-    *bytes = bytes.get(length..).ok_or(CUT)?;
-    Ok(())
-}
-
-/// Passes over a value of a field that does not matter here.
-fn skip(bytes: &mut &[u8], kind: u8, depth: u8) -> Result<(), &'static str> {
-    let depth = depth.checked_sub(1).ok_or(WRONG)?;
-    match kind {
-        1 | 2 => Ok(()),
-        3 => pass(bytes, 1),
-        4..=6 => varint(bytes).map(|_| ()),
-        7 => pass(bytes, 8),
-        8 => {
-            let length = varint(bytes)?;
-            pass(bytes, length)
-        }
-        12 => {
-            let mut id = 0_i64;
-            while let Some(kind) = field(bytes, &mut id)? {
-                skip(bytes, kind, depth)?;
-            }
-            Ok(())
-        }
-        // Page headers hold no lists and no maps.
-        _ => Err(WRONG),
+        Ok(held)
     }
 }
 
@@ -165,7 +157,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     fn check(chunk: &[u8], rows: u64, expected: &Expect) {
-        expected.assert_debug_eq(&check_pages(chunk, rows));
+        expected.assert_debug_eq(&check_pages(chunk, rows, Kind::Number));
     }
 
     /// kind, decoded and encoded size, then a data page header with `values` plain values.
@@ -182,10 +174,10 @@ mod tests {
             &page(0, &[16], 3, 0),
             3,
             &expect![[r#"
-            Ok(
-                (),
-            )
-        "#]],
+                Ok(
+                    0,
+                )
+            "#]],
         );
         check(
             &page(0, &[16], 3, 0),
@@ -223,28 +215,28 @@ mod tests {
             &page(0, &[16], 3, 0)[..9],
             3,
             &expect![[r#"
-            Err(
-                "a page header is cut off",
-            )
-        "#]],
+                Err(
+                    "a Parquet structure is cut off",
+                )
+            "#]],
         );
         check(
             &[0x1c; 64],
             3,
             &expect![[r#"
-            Err(
-                "a page header is no page header",
-            )
-        "#]],
+                Err(
+                    "a Parquet structure is not as ours are",
+                )
+            "#]],
         );
         check(
             &[0xff; 64],
             3,
             &expect![[r#"
-            Err(
-                "a page header is no page header",
-            )
-        "#]],
+                Err(
+                    "a Parquet structure is not as ours are",
+                )
+            "#]],
         );
     }
 }

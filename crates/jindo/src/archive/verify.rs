@@ -4,7 +4,7 @@
 use super::codec::Encoded;
 use super::disk::Place;
 use super::ledger::{Ledger, Object};
-use super::objects::Objects;
+use super::objects::{Listed, Objects};
 use super::request_file::{REQUEST, parsed};
 use super::sqlite::{IfBlank, Sqlite};
 use super::store::Whole;
@@ -31,7 +31,8 @@ pub enum Fault {
     Damaged,
     /// A whole object that the ledger contradicts. Mended: recorded as its footer says.
     Contradicted,
-    /// A file that the ledger does not know. Mended: adopted where it is whole, set aside where not.
+    /// A file that the ledger does not know. Mended: adopted where it is whole, set aside where not; what is no plain file is
+    /// left alone.
     Stranger,
     /// What a crash left of a file that nobody counts on. Mended: set aside.
     Half,
@@ -72,7 +73,7 @@ pub struct Verified {
 /// What a file turned out to be.
 enum Looked {
     Sound { rows: u64, bytes: u64 },
-    Missing,
+    Missing(String),
     Damaged(String),
     Contradicted(String, Box<Whole>),
 }
@@ -80,50 +81,44 @@ enum Looked {
 impl Archive {
     /// Reads everything, changes nothing; works while an export writes.
     pub fn verify(dir: &Path) -> Result<Verified, Error> {
-        let place = Place::at(dir);
+        let place = Place::at(dir)?;
         if !place.exists() {
             return Err(Error::Absent { dir: dir.to_owned() });
         }
         let objects = Objects::local(&place.root)?;
         // Files before the ledger: one that is published in between is then recorded, or noted.
-        let (names, halves) = (objects.names()?, place.halves()?);
-        let mut verified = Verified::default();
-        match readable(&place)? {
-            Ok(mut ledger) => {
-                verify_with(&mut ledger, &objects, &names, &mut verified)?;
-                let noted = ledger.noted()?;
-                let is_noted = |half: &str| {
-                    noted.iter().any(|note| half.starts_with(&format!("data/{}#", note.name)))
-                };
-                let left = halves.into_iter().filter(|half| !is_noted(half));
-                verified.findings.extend(left.map(half));
-            }
-            Err(finding) => {
-                verified.findings.push(finding);
-                verify_without(&objects, &names, &mut verified)?;
-                verified.findings.extend(halves.into_iter().map(half));
-            }
-        }
+        let (listed, halves) = (objects.list()?, place.halves()?);
+        let finding = match readable(&place)? {
+            Err(finding) => finding,
+            Ok(mut ledger) => match verify_with(&mut ledger, &objects, &listed, &halves) {
+                // What was found already is said by this, and without it nothing more can be.
+                Err(Error::LedgerDamaged { why }) => ledger_damaged(why),
+                verified => return verified,
+            },
+        };
+        let mut verified = Verified { findings: vec![finding], ..Verified::default() };
+        verify_without(&objects, &listed, &mut verified)?;
+        verified.findings.extend(halves.into_iter().map(half));
         Ok(verified)
     }
 
     /// Mends what [`Archive::verify`] finds. Takes the lock, so not while an export writes. Repeatable after a crash within it.
     pub fn repair(dir: &Path, holder: &Holder) -> Result<Verified, Error> {
-        let place = Place::at(dir);
+        let place = Place::at(dir)?;
         if !place.exists() {
             return Err(Error::Absent { dir: dir.to_owned() });
         }
         place.make()?;
         let lock = place.lock(holder)?;
         let objects = Objects::local(&place.root)?;
-        let names = objects.names()?;
+        let listed = objects.list()?;
         let mut verified = Verified::default();
         let broken = match readable(&place)? {
             Ok(mut ledger) => ledger.check()?.into_iter().next().map(ledger_damaged),
             Err(finding) => Some(finding),
         };
         if let Some(finding) = broken {
-            rebuild(&place, &objects, &names, &mut verified)?;
+            rebuild(&place, &objects, &listed.files, &mut verified)?;
             verified.findings.insert(0, finding.mended("rebuilt from the objects' footers"));
         }
         let archive = Self::open_locked(&place, lock, place.journal()?)?;
@@ -137,7 +132,7 @@ impl Archive {
 
     /// Mends object by object, under the lock.
     fn mend(&self, verified: &mut Verified) -> Result<(), Error> {
-        let mut strangers = self.objects.names()?;
+        let Listed { files: mut strangers, foreign } = self.objects.list()?;
         let records = self.reading().objects()?;
         let known: HashMap<&str, &Object> =
             records.iter().map(|object| (object.record.name.as_str(), object)).collect();
@@ -150,9 +145,9 @@ impl Archive {
                     verified.count(rows, bytes);
                     continue;
                 }
-                Looked::Missing => {
+                Looked::Missing(why) => {
                     self.writing()?.drop_object(object.id)?;
-                    missing(name).mended("the next export fetches it again")
+                    missing(name, why).mended("the next export fetches it again")
                 }
                 Looked::Damaged(why) => {
                     // Dropped first: a crash in between leaves a stranger, which is then set aside.
@@ -174,6 +169,7 @@ impl Archive {
             let finding = self.take_in(&name)?;
             verified.findings.push(finding);
         }
+        verified.findings.extend(foreign.into_iter().map(left_alone));
         Ok(())
     }
 
@@ -223,9 +219,10 @@ impl Verified {
 fn verify_with(
     ledger: &mut Sqlite,
     objects: &Objects,
-    names: &[String],
-    verified: &mut Verified,
-) -> Result<(), Error> {
+    listed: &Listed,
+    halves: &[String],
+) -> Result<Verified, Error> {
+    let mut verified = Verified::default();
     verified.findings.extend(ledger.check()?.into_iter().map(ledger_damaged));
     let records = ledger.objects()?;
     for object in &records {
@@ -237,17 +234,18 @@ fn verify_with(
             }
             // A writer may have replaced it while we looked.
             _ if ledger.object(object.id)?.is_none() => continue,
-            Looked::Missing => missing(name),
+            Looked::Missing(why) => missing(name, why),
             Looked::Damaged(why) => damaged(name, why),
             Looked::Contradicted(why, _) => contradicted(name, why),
         };
         verified.findings.push(finding);
     }
     let mut known: Vec<String> = records.into_iter().map(|object| object.record.name).collect();
-    known.extend(ledger.noted()?.into_iter().map(|note| note.name));
+    let noted = ledger.noted()?;
+    known.extend(noted.iter().map(|note| note.name.clone()));
     known.extend(ledger.objects()?.into_iter().map(|object| object.record.name));
     known.sort_unstable();
-    for name in names.iter().filter(|name| known.binary_search(name).is_err()) {
+    for name in listed.files.iter().filter(|name| known.binary_search(name).is_err()) {
         match objects.read(name) {
             // Listed, then replaced and removed by a writer.
             Ok(None) => {}
@@ -258,16 +256,21 @@ fn verify_with(
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    verified.findings.extend(listed.foreign.iter().cloned().map(left_alone));
+    let is_noted =
+        |half: &str| noted.iter().any(|note| half.starts_with(&format!("data/{}#", note.name)));
+    let left = halves.iter().filter(|half| !is_noted(half));
+    verified.findings.extend(left.cloned().map(half));
+    Ok(verified)
 }
 
 /// Without a ledger every file is a stranger; said once. Which of them are damaged is worth knowing.
 fn verify_without(
     objects: &Objects,
-    names: &[String],
+    listed: &Listed,
     verified: &mut Verified,
 ) -> Result<(), Error> {
-    for name in names {
+    for name in &listed.files {
         let inspected = match objects.read(name) {
             Ok(bytes) => Whole::inspect(name, bytes.unwrap_or_default()),
             Err(Error::ObjectDamaged { why, .. }) => Err(why),
@@ -281,6 +284,7 @@ fn verify_without(
             Err(why) => verified.findings.push(damaged(name, why)),
         }
     }
+    verified.findings.extend(listed.foreign.iter().cloned().map(left_alone));
     Ok(())
 }
 
@@ -303,7 +307,10 @@ fn look(ledger: &mut dyn Ledger, objects: &Objects, object: &Object) -> Result<L
     let record = &object.record;
     let bytes = match objects.read(&record.name) {
         Ok(Some(bytes)) => bytes,
-        Ok(None) => return Ok(Looked::Missing),
+        Ok(None) => return Ok(Looked::Missing("its file is gone".to_owned())),
+        Err(Error::Foreign { path, what }) => {
+            return Ok(Looked::Missing(format!("in its place, {} is {what}", path.display())));
+        }
         Err(Error::ObjectDamaged { why, .. }) => return Ok(Looked::Damaged(why)),
         Err(error) => return Err(error),
     };
@@ -381,8 +388,13 @@ fn ledger_damaged(why: String) -> Finding {
     Finding::new(Fault::LedgerDamaged, "ledger.db", why)
 }
 
-fn missing(name: &str) -> Finding {
-    Finding::new(Fault::Missing, format!("data/{name}"), "its file is gone")
+fn missing(name: &str, why: String) -> Finding {
+    Finding::new(Fault::Missing, format!("data/{name}"), why)
+}
+
+/// Neither read nor moved: what it leads to is not the archive's.
+fn left_alone((name, what): (String, &'static str)) -> Finding {
+    Finding::new(Fault::Stranger, format!("data/{name}"), format!("{what}; left alone"))
 }
 
 fn damaged(name: &str, why: String) -> Finding {

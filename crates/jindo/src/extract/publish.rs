@@ -3,6 +3,7 @@
 //! Nothing outside DIR is touched: a path is a list of plain names below it, a folder that is a symbolic link is refused,
 //! and a link in a file's place is replaced, not followed.
 
+use crate::archive::{Kind, Seen, as_io, look, look_at};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -102,15 +103,10 @@ impl Directory {
         }
         for folder in folders {
             place.push(folder);
-            match fs::symlink_metadata(&place) {
-                Ok(is) if is.is_dir() => {}
-                Ok(_) => {
-                    let what = format!("{} is no folder of its own", place.display());
-                    return Err(io::Error::new(io::ErrorKind::NotADirectory, what));
-                }
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                Err(_) if missing == Missing::Leave => return Ok(Reached::Nothing),
-                Err(_) => fs::create_dir(&place)?,
+            match look_at(&place, Kind::Folder).map_err(as_io)? {
+                Seen::There => {}
+                Seen::Absent if missing == Missing::Leave => return Ok(Reached::Nothing),
+                Seen::Absent => fs::create_dir(&place)?,
             }
         }
         Ok(Reached::Folder)
@@ -176,9 +172,10 @@ impl Disk for Directory {
     fn turn(&self) -> io::Result<Turn> {
         // Only an archive's own directory has more than one maker of files.
         let Some((archive, _)) = self.staging.split_once('/') else { return Ok(Turn::default()) };
-        let folder = self.place(archive);
-        fs::create_dir_all(&folder)?;
-        let name = folder.join("files.lock");
+        let name = format!("{archive}/files.lock");
+        look(&self.root, &name, Kind::File).map_err(as_io)?;
+        fs::create_dir_all(self.place(archive))?;
+        let name = self.place(&name);
         let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(name)?;
         file.lock()?;
         Ok(Turn(Some(file)))

@@ -10,6 +10,7 @@ use super::{Error, Shown, hex};
 use crate::archive::Registered;
 use crate::plain::{plain, steers};
 use crate::plan::{RETENTION, Window};
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 /// Of a query whose added fill the server refused.
@@ -295,7 +296,7 @@ struct Standing<'a> {
 impl<'a> Standing<'a> {
     /// A reason of earlier does not matter once nothing is missing.
     fn of(query: &'a Registered, gaps: &[Window], files: &[SeriesFile], age: Age) -> Self {
-        let points = files.iter().map(|file| file.points).sum();
+        let points = files.iter().map(|file| file.points).fold(0, u64::saturating_add);
         let whole = match age {
             _ if query.position.is_none() => EARLIER,
             _ if query.asked.is_none() => NO_INTERVAL,
@@ -332,7 +333,9 @@ enum Age {
 
 /// Expired: asked for times that were older than what Datadog keeps, and nothing came from there.
 fn age(grants: &[Grant], files: &[SeriesFile]) -> Age {
-    let kept_since = |grant: &Grant| grant.fetched_at - RETENTION;
+    // A ledger from elsewhere may say any moment.
+    let kept_since =
+        |grant: &Grant| grant.fetched_at.saturating_sub(RETENTION).unwrap_or(Timestamp::MIN);
     let edge = grants
         .iter()
         .filter(|grant| grant.window.start() < kept_since(grant))
@@ -355,7 +358,7 @@ impl Summary {
         let without_tag = |tag: &String| tag.ends_with(":N/A");
         self.queries += 1;
         self.series += files.len() as u64;
-        self.points += standing.points;
+        self.points = self.points.saturating_add(standing.points);
         match standing.status {
             Status::Complete => self.complete += 1,
             Status::Empty => self.empty += 1,

@@ -1,7 +1,7 @@
 //! The door to `runs/`: one file a run, one line of JSON a call. A receipt to read, never read back.
 
 use super::action::{Ask, Call};
-use crate::archive::Role;
+use crate::archive::{Kind, Role, as_io, look};
 use crate::plan::Plan;
 use crate::request::Failure;
 use jiff::{SignedDuration, Timestamp};
@@ -55,11 +55,11 @@ struct Line<'a> {
 impl RunLog {
     /// Opens `runs/<start>.ndjson` below `dir`, where the run has made so many calls already. The name holds no colon: Windows has none in names.
     pub fn create(dir: &Path, start: Timestamp, calls_before: u64) -> io::Result<Self> {
-        let runs = dir.join("runs");
-        create_dir_all(&runs)?;
-        let name = format!("{}.ndjson", start.strftime("%Y-%m-%dT%H-%M-%S%.3fZ"));
-        let file = OpenOptions::new().create(true).append(true).open(runs.join(&name))?;
-        Ok(Self { file: Some((file, format!("runs/{name}"))), calls_before })
+        let name = format!("runs/{}.ndjson", start.strftime("%Y-%m-%dT%H-%M-%S%.3fZ"));
+        look(dir, &name, Kind::File).map_err(as_io)?;
+        create_dir_all(dir.join("runs"))?;
+        let file = OpenOptions::new().create(true).append(true).open(dir.join(&name))?;
+        Ok(Self { file: Some((file, name)), calls_before })
     }
 
     /// For a run that only looks, on a medium that cannot be written.
@@ -94,5 +94,25 @@ impl RunLog {
         text.push('\n');
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{name}: {error}"));
         file.write_all(text.as_bytes()).map_err(named)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn no_log_is_written_through_a_link() {
+        for place in ["runs", "runs/1970-01-01T00-00-00.000Z.ndjson"] {
+            let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            if place != "runs" {
+                create_dir_all(dir.path().join("runs")).unwrap();
+            }
+            std::os::unix::fs::symlink(outside.path(), dir.path().join(place)).unwrap();
+            let refused = RunLog::create(dir.path(), Timestamp::UNIX_EPOCH, 0).unwrap_err();
+            assert!(refused.to_string().contains("is a symbolic link"), "{refused}");
+            assert_eq!(outside.path().read_dir().unwrap().count(), 0);
+        }
     }
 }

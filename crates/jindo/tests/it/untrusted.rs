@@ -10,6 +10,18 @@ use proptest::sample::Index;
 const LIST: &str = "avg:system.cpu.user{host:web-1,env:$env} by {host}\n# comment\n\
     \"sum:m{*}.as_count().rollup(sum, 60)\", abs(max:n{!a:b} / 2) + p95:o{a IN (b,c)}.fill(zero)\n";
 
+/// The ends of what a cell, a moment in milliseconds and one in seconds can be.
+const EDGES: [i64; 8] = [
+    i64::MAX,
+    i64::MIN,
+    -377_705_023_201_000,
+    253_402_207_200_000,
+    -377_705_023_201,
+    253_402_207_200,
+    u32::MAX as i64,
+    i64::MAX / 1_000,
+];
+
 const HEADERS: &str = "600\n3600\n-5\n1.1\nmetrics_query";
 
 fn body() -> String {
@@ -80,7 +92,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn ledgers(cells in prop::collection::vec((any::<usize>(), any::<i64>(), any::<f64>(), "\\PC{0,40}", 0..6_u8), 1..4)) {
+    fn ledgers(cells in prop::collection::vec((any::<usize>(), any::<i64>(), any::<f64>(), "\\PC{0,40}", 0..7_u8), 1..4)) {
         let dir = tempfile::tempdir().unwrap();
         sample::archive(dir.path());
         let forged: Vec<_> = cells.iter().map(|(column, integer, real, text, kind)| Forged {
@@ -91,6 +103,7 @@ proptest! {
                 2 => Value::Integer(integer % 1_000),
                 3 => Value::Real(*real),
                 4 => Value::Text(text),
+                5 => Value::Integer(EDGES[text.len() % EDGES.len()]),
                 _ => Value::Blob(text.as_bytes()),
             },
         }).collect();
@@ -106,6 +119,30 @@ proptest! {
         let bytes = std::fs::read(file).unwrap();
         assert_eq!(jindo::archive::inspect(&bytes), Ok(()));
         properties::object_file(&edited(&bytes, &edits));
+    }
+}
+
+/// Each of these was added to, multiplied or subtracted from without a look.
+#[test]
+fn no_moment_and_no_count_of_a_ledger_overflows() {
+    let columns = [
+        ("given_up", "end_s"),
+        ("objects", "fetched_ms"),
+        ("coverage", "end_s"),
+        ("files", "points"),
+        ("files", "bytes"),
+        ("learnt", "value"),
+    ];
+    for (table, column) in columns {
+        for edge in EDGES {
+            let dir = tempfile::tempdir().unwrap();
+            sample::archive(dir.path());
+            let ledger = rusqlite::Connection::open(dir.path().join("archive/ledger.db")).unwrap();
+            ledger.pragma_update(None, "ignore_check_constraints", "ON").unwrap();
+            ledger.execute(&format!("UPDATE {table} SET {column} = ?1"), [edge]).unwrap();
+            drop(ledger);
+            properties::ledger(dir.path(), &[]);
+        }
     }
 }
 

@@ -106,6 +106,10 @@ pub(super) fn kept(c: &Connection, key: &str) -> Result<Option<String>, SqlError
         .optional()
 }
 
+/// Files, as [`file`] reads them.
+pub(super) const FILES: &str =
+    "SELECT path, metric, tags, unit, first_ms, last_ms, points, bytes, sha256 FROM files";
+
 pub(super) fn extracted(c: &Connection, query: QueryId) -> Result<Option<Extracted>, SqlError> {
     let digest = c
         .prepare_cached("SELECT digest FROM extracted WHERE query = ?1")?
@@ -113,10 +117,7 @@ pub(super) fn extracted(c: &Connection, query: QueryId) -> Result<Option<Extract
         .optional()?;
     let Some(digest) = digest else { return Ok(None) };
     let files = c
-        .prepare_cached(
-            "SELECT path, metric, tags, unit, first_ms, last_ms, points, bytes, sha256
-             FROM files WHERE query = ?1 ORDER BY position",
-        )?
+        .prepare_cached(&format!("{FILES} WHERE query = ?1 ORDER BY position"))?
         .query_map([query.0], file)?
         .collect::<Result<_, _>>()?;
     Ok(Some(Extracted { digest, files }))
@@ -135,7 +136,7 @@ pub(super) fn stray(extracted: &Extracted) -> Option<&str> {
 }
 
 /// `csv/<query directory>/<series>.csv`, of plain names on every system.
-fn is_of_a_series(path: &str) -> bool {
+pub(super) fn is_of_a_series(path: &str) -> bool {
     let plain = |name: &str| !matches!(name, "" | "." | "..") && !name.contains(['\\', ':', '\0']);
     let mut names = path.split('/');
     let (top, directory, series) = (names.next(), names.next(), names.next());
@@ -145,7 +146,7 @@ fn is_of_a_series(path: &str) -> bool {
         && names.next().is_none()
 }
 
-fn file(row: &Row<'_>) -> Result<SeriesFile, SqlError> {
+pub(super) fn file(row: &Row<'_>) -> Result<SeriesFile, SqlError> {
     let tags: String = row.get(2)?;
     let tags = serde_json::from_str(&tags)
         .map_err(|_| SqlError::InvalidColumnName("files.tags is no JSON array".into()))?;
@@ -167,15 +168,15 @@ pub(super) fn mark_extracted(
     extracted: &[(QueryId, Extracted)],
 ) -> Result<(), SqlError> {
     for (query, Extracted { digest, files }) in extracted {
-        let bytes: u64 = files.iter().map(|file| file.bytes).sum();
-        let points: u64 = files.iter().map(|file| file.points).sum();
+        let bytes = Count::sum(files.iter().map(|file| file.bytes));
+        let points = Count::sum(files.iter().map(|file| file.points));
         t.prepare_cached("DELETE FROM extracted WHERE query = ?1")?.execute([query.0])?;
         t.prepare_cached("INSERT INTO extracted VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
             query.0,
             digest,
             Count::of(files.len()),
-            Count(bytes),
-            Count(points)
+            bytes,
+            points
         ])?;
         let mut insert = t.prepare_cached(
             "INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
@@ -247,46 +248,4 @@ fn numbers<const N: usize>(c: &Connection, sql: &str) -> Result<[u64; N], SqlErr
         }
         Ok(numbers)
     })
-}
-
-pub(super) fn check(c: &Connection) -> Result<Vec<String>, SqlError> {
-    let mut wrong: Vec<String> = c
-        .prepare("PRAGMA integrity_check")?
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    wrong.retain(|line| line != "ok");
-    let orphans = c.prepare("PRAGMA foreign_key_check")?.query_map([], |_| Ok(()))?.count();
-    if orphans > 0 {
-        wrong.push(format!("{orphans} rows refer to rows that are not there"));
-    }
-    let overlaps: i64 = c.query_row(
-        "SELECT count(*) FROM (SELECT start_s < lag(end_s) OVER
-             (PARTITION BY query ORDER BY start_s) AS overlaps FROM coverage) WHERE overlaps",
-        [],
-        |row| row.get(0),
-    )?;
-    if overlaps > 0 {
-        wrong.push(format!("{overlaps} stretches of coverage overlap the one before"));
-    }
-    // What a probe found empty may end after the probe's own window does, in the next one's.
-    let foreign: i64 = c.query_row(
-        "SELECT count(*) FROM coverage c JOIN objects o ON o.id = c.object
-         WHERE c.start_s < o.start_s OR c.start_s >= o.end_s OR (NOT c.probed AND (c.end_s > o.end_s
-             OR NOT EXISTS (SELECT 1 FROM object_queries q WHERE q.object = o.id AND q.query = c.query)))",
-        [],
-        |row| row.get(0),
-    )?;
-    if foreign > 0 {
-        wrong.push(format!("{foreign} stretches of coverage are not of their objects"));
-    }
-    let mut paths = c.prepare("SELECT path FROM files")?;
-    let mut rows = paths.query([])?;
-    while let Some(row) = rows.next()? {
-        let path: String = row.get(0)?;
-        if !is_of_a_series(&path) {
-            wrong.push(format!("it names {path:?} as a file of a series"));
-            break;
-        }
-    }
-    Ok(wrong)
 }

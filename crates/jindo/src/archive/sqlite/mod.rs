@@ -4,9 +4,12 @@
 //! ([`Journal`]); `synchronous` as high as that takes, so that what is committed stays. One writer, kept so by the lock of the
 //! directory. Only this file names `rusqlite`; its submodules hold the statements.
 
+mod cells;
+mod check;
 mod facts;
 mod objects;
 mod requests;
+mod shape;
 
 use super::ledger::{Aside, Committed, Ledger, Note, Object, Record, Remembered};
 use super::{
@@ -15,7 +18,10 @@ use super::{
 };
 use crate::plan::Window;
 use crate::query::Interval;
+use cells::{Count, Name, is_of_a_cell, stored_interval, stored_moment, stored_window};
 use jiff::Timestamp;
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 use rusqlite::{
     Connection, Error as SqlError, ErrorCode, OpenFlags, OptionalExtension, Row, ToSql,
@@ -27,12 +33,17 @@ use std::time::Duration;
 
 /// `PRAGMA application_id` of a ledger: "jndo".
 const APPLICATION_ID: i64 = 0x6a6e_646f;
-/// `PRAGMA user_version`: raised when a released jindo's tables change.
+/// `PRAGMA user_version`: raised when a released jindo's tables change. One that differs in more than comments and spaces is
+/// refused ([`shape`]), so that no change goes without it.
 const SCHEMA_VERSION: i64 = 1;
 /// How long a reader or writer waits for SQLite's own short locks (a checkpoint, another reader's start).
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 /// Statements kept compiled per connection: a few more than this door has.
 const STATEMENTS_MAX: usize = 64;
+
+/// Bytes of the largest cell that is read or written: what a run leaves to the next of refusals is the largest of ours, and
+/// far smaller.
+const CELL_BYTES_MAX: i32 = 64 << 20;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
@@ -94,14 +105,13 @@ impl Sqlite {
         let doing = "opening the ledger for reading";
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(failed(doing))?;
-        connection.busy_timeout(BUSY_WAIT).map_err(failed(doing))?;
-        connection.pragma_update(None, "trusted_schema", "OFF").map_err(failed(doing))?;
+        guard(&connection).map_err(failed(doing))?;
         let ledger = Self { connection, journal: Journal::WriteAhead };
         match ledger.identify().map_err(failed(doing))? {
             Identity::Ours => Ok(ledger),
             Identity::Blank => Err(lost(path)),
             Identity::Newer(found) => Err(newer(found)),
-            Identity::Foreign => Err(Error::LedgerDamaged { why: FOREIGN.into() }),
+            Identity::Foreign(why) => Err(Error::LedgerDamaged { why }),
         }
     }
 
@@ -112,9 +122,7 @@ impl Sqlite {
         path: &Path,
     ) -> Result<Self, Error> {
         let doing = "opening the ledger";
-        connection.busy_timeout(BUSY_WAIT).map_err(failed(doing))?;
-        // What a ledger from elsewhere defines may not call functions with effects.
-        connection.pragma_update(None, "trusted_schema", "OFF").map_err(failed(doing))?;
+        guard(&connection).map_err(failed(doing))?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         let mut ledger = Self { connection, journal };
         if journal != Journal::WriteAhead {
@@ -129,7 +137,7 @@ impl Sqlite {
                 return Err(lost(path));
             }
             (Identity::Newer(found), _) => return Err(newer(found)),
-            (Identity::Foreign, _) => return Err(Error::LedgerDamaged { why: FOREIGN.into() }),
+            (Identity::Foreign(why), _) => return Err(Error::LedgerDamaged { why }),
         }
         ledger.prepare().map_err(failed(doing))?;
         Ok(ledger)
@@ -140,6 +148,8 @@ impl Sqlite {
         self.journal
     }
 
+    /// Whose database it is. Before this has found it ours, nothing else is asked of it: a view in place of a table would be
+    /// run by the first statement that reads it, a trigger by the first that writes.
     fn identify(&self) -> Result<Identity, SqlError> {
         let number = |pragma: &str| {
             self.connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))
@@ -149,9 +159,12 @@ impl Sqlite {
                 .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         Ok(match (number("application_id")?, number("user_version")?) {
             (0, 0) if tables == 0 => Identity::Blank,
-            (APPLICATION_ID, SCHEMA_VERSION) => Identity::Ours,
+            (APPLICATION_ID, SCHEMA_VERSION) => match shape::foreign(&self.connection)? {
+                None => Identity::Ours,
+                Some(why) => Identity::Foreign(why),
+            },
             (APPLICATION_ID, version) if version > SCHEMA_VERSION => Identity::Newer(version),
-            _ => Identity::Foreign,
+            _ => Identity::Foreign("it is another program's database".to_owned()),
         })
     }
 
@@ -233,10 +246,19 @@ enum Identity {
     Ours,
     Blank,
     Newer(i64),
-    Foreign,
+    /// And what is not ours.
+    Foreign(String),
 }
 
-const FOREIGN: &str = "it is another program's database";
+/// What holds for every connection: nothing that a ledger from elsewhere defines is run, and no cell takes all memory.
+fn guard(connection: &Connection) -> Result<(), SqlError> {
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, CELL_BYTES_MAX).map(drop)
+}
 
 /// The ledger lies in `DIR/archive`.
 fn lost(path: &Path) -> Error {
@@ -252,6 +274,7 @@ fn failed(doing: &'static str) -> impl Fn(SqlError) -> Error {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             Error::LedgerDamaged { why: source.to_string() }
         }
+        _ if is_of_a_cell(&source) => Error::LedgerDamaged { why: format!("{doing}: {source}") },
         // Without the cause below, which says the same with a number.
         Some(ErrorCode::DiskFull) => Error::NoRoom { doing, source: source.to_string().into() },
         _ => Error::Ledger { doing, source: Box::new(source) },
@@ -302,60 +325,6 @@ fn immutable_uri(path: &Path) -> String {
     let escaped =
         path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     format!("file:{escaped}?immutable=1")
-}
-
-/// A count or a size: SQLite's integers are signed, ours are not.
-struct Count(u64);
-
-impl Count {
-    fn of(count: usize) -> Self {
-        Self(count as u64)
-    }
-
-    /// `usize` where this machine can hold as many.
-    fn index(self) -> Result<usize, SqlError> {
-        usize::try_from(self.0).map_err(|_| SqlError::IntegralValueOutOfRange(0, i64::MAX))
-    }
-}
-
-impl ToSql for Count {
-    fn to_sql(&self) -> Result<ToSqlOutput<'_>, SqlError> {
-        let count = i64::try_from(self.0)
-            .map_err(|beyond| SqlError::ToSqlConversionFailure(Box::new(beyond)))?;
-        Ok(ToSqlOutput::from(count))
-    }
-}
-
-impl FromSql for Count {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let count = value.as_i64()?;
-        u64::try_from(count).map(Self).map_err(|_| FromSqlError::OutOfRange(count))
-    }
-}
-
-impl ToSql for Role {
-    fn to_sql(&self) -> Result<ToSqlOutput<'_>, SqlError> {
-        Ok(ToSqlOutput::from(self.name()))
-    }
-}
-
-impl FromSql for Role {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let name = value.as_str()?;
-        Self::ALL.into_iter().find(|role| role.name() == name).ok_or(FromSqlError::InvalidType)
-    }
-}
-
-fn stored_window(start_s: i64, end_s: i64) -> Result<Window, SqlError> {
-    Window::from_secs(start_s, end_s).ok_or(SqlError::IntegralValueOutOfRange(0, start_s))
-}
-
-fn stored_interval(secs: u32) -> Result<Interval, SqlError> {
-    Interval::from_secs(secs).ok_or(SqlError::IntegralValueOutOfRange(0, 0))
-}
-
-fn stored_moment(ms: i64) -> Result<Timestamp, SqlError> {
-    Timestamp::from_millisecond(ms).map_err(|_| SqlError::IntegralValueOutOfRange(0, ms))
 }
 
 impl Ledger for Sqlite {
@@ -484,7 +453,7 @@ impl Ledger for Sqlite {
         facts::totals(&self.connection).map_err(failed("counting"))
     }
     fn check(&mut self) -> Result<Vec<String>, Error> {
-        match facts::check(&self.connection).map_err(failed("checking the ledger")) {
+        match check::check(&self.connection).map_err(failed("checking the ledger")) {
             Err(Error::LedgerDamaged { why }) => Ok(vec![why]),
             checked => checked,
         }

@@ -1,9 +1,9 @@
 //! The statements about objects, coverage and noted names. Which object a moment belongs to is [`take_over`]'s decision.
 
 use super::{
-    Committed, Connection, Count, Coverage, Granted, Note, Object, ObjectId, OptionalExtension,
-    Origin, QueryId, Record, Role, Row, SqlError, Transaction, params, stored_interval,
-    stored_moment, stored_window,
+    Committed, Connection, Count, Coverage, Granted, Name, Note, Object, ObjectId,
+    OptionalExtension, Origin, QueryId, Record, Role, Row, SqlError, Transaction, params,
+    stored_interval, stored_moment, stored_window,
 };
 use crate::archive::ledger::{Aside, Noted};
 use crate::archive::takeover::{Holding, Rank, take_over};
@@ -26,7 +26,7 @@ pub(super) fn grants(c: &Connection, query: QueryId) -> Result<Vec<Granted>, Sql
     .query_map([query.0], |row| {
         Ok(Granted {
             held: stretch(row, 0)?,
-            name: row.get(5)?,
+            name: row.get::<_, Name>(5)?.0,
             sha256: row.get(6)?,
             fetched_at: stored_moment(row.get(7)?)?,
         })
@@ -78,7 +78,7 @@ fn holdings(c: &Connection, query: QueryId, window: Window) -> Result<Vec<Holdin
                     origin: origin(row, 7)?,
                     generation: row.get(4)?,
                     fetched_ms: row.get(5)?,
-                    name: row.get(6)?,
+                    name: row.get::<_, Name>(6)?.0,
                 },
             })
         })?
@@ -126,7 +126,7 @@ pub(super) fn noted(c: &Connection) -> Result<Vec<Note>, SqlError> {
     c.prepare_cached("SELECT name, purpose = 'publish' FROM noted ORDER BY name")?
         .query_map([], |row| {
             let noted = if row.get(1)? { Noted::Publish } else { Noted::Remove };
-            Ok(Note { name: row.get(0)?, noted })
+            Ok(Note { name: row.get::<_, Name>(0)?.0, noted })
         })?
         .collect()
 }
@@ -293,7 +293,7 @@ pub(super) fn forget_answers(t: &Transaction<'_>, aside: Aside) -> Result<Vec<St
 fn sweep(t: &Transaction<'_>, objects: &BTreeSet<ObjectId>) -> Result<Vec<String>, SqlError> {
     let mut unreferenced = Vec::new();
     for object in objects {
-        let name: Option<String> = t
+        let name: Option<Name> = t
             .prepare_cached(
                 "DELETE FROM objects
                  WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM coverage WHERE object = ?1)
@@ -301,7 +301,7 @@ fn sweep(t: &Transaction<'_>, objects: &BTreeSet<ObjectId>) -> Result<Vec<String
             )?
             .query_row([object.0], |row| row.get(0))
             .optional()?;
-        if let Some(name) = name {
+        if let Some(Name(name)) = name {
             note(t, &Note { name: name.clone(), noted: Noted::Remove })?;
             unreferenced.push(name);
         }
@@ -317,7 +317,7 @@ fn record(row: &Row<'_>) -> Result<Object, SqlError> {
     Ok(Object {
         id: ObjectId(row.get(0)?),
         record: Record {
-            name: row.get(1)?,
+            name: row.get::<_, Name>(1)?.0,
             queries: Vec::new(),
             interval: stored_interval(row.get(2)?)?,
             window: stored_window(row.get(3)?, row.get(4)?)?,

@@ -208,7 +208,10 @@ fn too_old(
     until_s: Option<i64>,
     reason: Option<String>,
 ) -> Result<Option<(Timestamp, String)>, SqlError> {
-    let until = |until_s| stored_moment(until_s * 1_000);
+    let until = |until_s: i64| {
+        let moment = Timestamp::from_second(until_s);
+        moment.map_err(|_| SqlError::IntegralValueOutOfRange(0, until_s))
+    };
     until_s.zip(reason).map(|(until_s, reason)| Ok((until(until_s)?, reason))).transpose()
 }
 

@@ -98,7 +98,7 @@ fn a_crash_or_a_failure_at_any_moment_of_any_effect_changes_nothing() {
             shown(&archive);
             run(&archive, &mut done).unwrap();
             assert_eq!(shown(&archive), expected, "{doom:?} at {moment}");
-            let names = archive.objects.names().unwrap();
+            let names = archive.objects.list().unwrap().files;
             assert_eq!(names.len() as u64, archive.totals().unwrap().objects, "no file is left");
         }
     }
@@ -112,8 +112,8 @@ fn a_published_object_is_adopted_and_its_call_not_repeated() {
     assert!(run(&archive, &mut 0).is_err());
     drop(archive);
     let archive = world.calm();
-    assert_eq!(archive.objects.names().unwrap().len(), 1);
-    assert_eq!(archive.recovery().adopted, archive.objects.names().unwrap());
+    assert_eq!(archive.objects.list().unwrap().files.len(), 1);
+    assert_eq!(archive.recovery().adopted, archive.objects.list().unwrap().files);
     let totals = archive.totals().unwrap();
     assert_eq!((totals.covered_s, totals.rows), (2 * 86_400, 2 * 1440));
 }
@@ -121,7 +121,9 @@ fn a_published_object_is_adopted_and_its_call_not_repeated() {
 #[test]
 fn only_halves_of_noted_names_are_removed() {
     let dir = tempfile::tempdir().unwrap();
-    let (ours, unknown) = ("start=2021-12-12/a.parquet", "start=2021-12-12/b.parquet");
+    let [ours, unknown] =
+        ["a", "b"].map(|digit| format!("start=2021-12-12/{}.parquet", digit.repeat(32)));
+    let (ours, unknown) = (ours.as_str(), unknown.as_str());
     let half = |name: &str| dir.path().join(format!("archive/data/{name}#1"));
     let archive = opened(dir.path());
     archive.writing().unwrap().note(&Note { name: ours.into(), noted: Noted::Publish }).unwrap();

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
-fn draft(window: Window) -> Footer {
+pub(super) fn draft(window: Window) -> Footer {
     Footer {
         version: 1,
         jindo: "0.1.0".into(),
@@ -41,7 +41,7 @@ fn file() -> (Footer, Bytes) {
     encode(draft(window), &Answer { series }).unwrap()
 }
 
-fn wrong(bytes: &Bytes) -> Option<String> {
+pub(super) fn wrong(bytes: &Bytes) -> Option<String> {
     Encoded::parse(bytes).and_then(|encoded| encoded.check_rows()).err()
 }
 

@@ -89,9 +89,16 @@ fn substitutes(ledger: &mut dyn Ledger) {
     assert!(ledger.substitute(QueryId(99), "x").is_err());
 }
 
+/// A name as objects have them, in the order of the words.
+fn named(word: &str) -> String {
+    let mut bytes = [0; 16];
+    bytes[..word.len()].copy_from_slice(word.as_bytes());
+    format!("start=2021-12-12/{:032x}.parquet", u128::from_be_bytes(bytes))
+}
+
 fn record(name: &str, queries: &[QueryId], window: Window, generation: u32) -> Record {
     Record {
-        name: name.into(),
+        name: named(name),
         queries: queries.to_vec(),
         interval: minute(),
         window,
@@ -140,7 +147,7 @@ fn commits(ledger: &mut dyn Ledger) {
 
     let whole = record("whole", &queries, window(0, 2 * DAY_S), 2);
     let last = ledger.commit(&whole).unwrap();
-    assert_eq!(last.unreferenced, ["day", "hour", "late"]);
+    assert_eq!(last.unreferenced, ["day", "hour", "late"].map(named));
     assert_eq!(ledger.noted().unwrap().len(), 3, "noted for removal in the same transaction");
     assert_eq!(ledger.objects().unwrap().len(), 1);
     assert_eq!(ledger.object(first.object).unwrap(), None);
@@ -192,7 +199,7 @@ fn probes(ledger: &mut dyn Ledger) {
     assert_eq!(held(ledger, queries[1]), [(window(0, 7200), swept, Origin::Probed), taken]);
 
     assert_eq!(ledger.forget_answers(Aside::Samples).unwrap(), Vec::<String>::new());
-    assert_eq!(ledger.forget_answers(Aside::Probes).unwrap(), ["swept"]);
+    assert_eq!(ledger.forget_answers(Aside::Probes).unwrap(), [named("swept")]);
     assert_eq!(ledger.noted().unwrap().len(), 1, "noted for removal in the same transaction");
     assert_eq!((held(ledger, queries[0]), held(ledger, queries[1])), (vec![fetched], vec![taken]));
 
@@ -240,11 +247,11 @@ fn notes(ledger: &mut dyn Ledger) {
     ledger.register(&request(&["avg:a{*}"])).unwrap();
     let query = ledger.queries().unwrap()[0].id;
     for name in ["b", "a", "b"] {
-        ledger.note(&Note { name: name.into(), noted: Noted::Publish }).unwrap();
+        ledger.note(&Note { name: named(name), noted: Noted::Publish }).unwrap();
     }
     ledger.commit(&record("b", &[query], window(0, 60), 0)).unwrap();
-    assert_eq!(ledger.noted().unwrap(), [Note { name: "a".into(), noted: Noted::Publish }]);
-    ledger.unnote("a").unwrap();
+    assert_eq!(ledger.noted().unwrap(), [Note { name: named("a"), noted: Noted::Publish }]);
+    ledger.unnote(&named("a")).unwrap();
     assert_eq!(ledger.noted().unwrap(), []);
 }
 

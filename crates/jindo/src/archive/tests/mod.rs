@@ -1,14 +1,18 @@
 //! The archive as its users see it: what goes in comes out, whatever happens in between.
 
+mod bombs;
 mod crash;
 #[path = "../../../tests/it/frail/mod.rs"]
 mod frail;
 mod hostile;
 mod journal;
 mod ledger;
+#[cfg(unix)]
+mod links;
 mod mend;
 mod round_trip;
 mod share;
+mod trap;
 
 use super::*;
 use crate::parse::Series;

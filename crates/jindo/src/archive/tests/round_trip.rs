@@ -169,6 +169,6 @@ proptest! {
         prop_assert_eq!(&shown, &owners);
         let referred: std::collections::HashSet<ObjectId> = owners.into_values().collect();
         prop_assert_eq!(archive.totals().unwrap().objects, referred.len() as u64);
-        prop_assert_eq!(archive.objects.names().unwrap().len(), referred.len());
+        prop_assert_eq!(archive.objects.list().unwrap().files.len(), referred.len());
     }
 }

@@ -87,6 +87,25 @@ fn planted_links_lead_nowhere() {
     assert_eq!(found, ["csv/linked", "csv/m/values.csv"]);
 }
 
+/// Whoever waits for a pipe waits for ever; a link would have its lock made elsewhere.
+#[cfg(unix)]
+#[test]
+fn the_lock_of_files_is_a_plain_file() {
+    use std::os::unix::fs::symlink;
+    for place in ["archive", "archive/files.lock"] {
+        let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let target = outside.path().join("new");
+        if place != "archive" {
+            fs::create_dir(dir.path().join("archive")).unwrap();
+        }
+        symlink(&target, dir.path().join(place)).unwrap();
+        let refused = Directory::of_archive(dir.path()).turn().unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::NotADirectory);
+        assert!(refused.to_string().contains("is a symbolic link"), "{refused}");
+        assert!(!target.exists());
+    }
+}
+
 #[test]
 #[should_panic(expected = "does not lie below the directory")]
 fn a_path_that_climbs_out_is_our_bug() {

@@ -2,6 +2,7 @@
 //! beside it and the fuzz targets below `fuzz/` share them.
 
 use jindo::archive::{Archive, Holder, inspect};
+use jindo::extract::{self, Directory, Names, Shown, Which};
 use jindo::parse::{self, Expected};
 use jindo::plan::{Window, escaped_len};
 use jindo::query::{self, Fill, Interval, QUERIES_MAX, RangeFunctions, Settings, grammar};
@@ -149,16 +150,31 @@ pub(crate) fn ledger(dir: &Path, forged: &[Forged<'_>]) {
         host: "fuzz".into(),
         since: jiff::Timestamp::from_second(START_S).expect("2021"),
     };
-    drop(Archive::open(dir, &holder));
+    if let Ok(archive) = Archive::open(dir, &holder) {
+        files(dir, &archive);
+    }
     drop(Archive::repair(dir, &holder));
     questions(dir);
+}
+
+/// Files and tables are made, or refused.
+fn files(dir: &Path, archive: &Archive) {
+    let disk = Directory::of_archive(dir);
+    let zone = jiff::tz::TimeZone::UTC;
+    let shown = Shown { zone, timezone: "UTC".into(), names: Names::LAYOUT };
+    drop((extract::verify(archive, &disk, &shown), extract::tables(archive, &disk, &shown)));
+    let queries: Vec<_> =
+        archive.queries().unwrap_or_default().iter().map(|query| query.id).collect();
+    drop(extract::update(archive, &disk, &queries, &shown, Which::Outdated));
+    drop(extract::tables(archive, &disk, &shown));
 }
 
 fn questions(dir: &Path) {
     drop(Archive::verify(dir));
     let Ok(archive) = Archive::read(dir) else { return };
     drop((archive.request(), archive.queries(), archive.refused_lines(), archive.totals()));
-    drop((archive.given_up(), archive.learnt(), archive.probes()));
+    drop((archive.given_up(), archive.learnt(), archive.probes(), archive.spaced()));
+    drop((archive.refusals(), archive.identities(), archive.objects_all()));
     for (query, held) in archive.coverage_all().unwrap_or_default() {
         drop((archive.query(query), archive.extracted(query), archive.grants(query)));
         for held in held {

@@ -1,13 +1,18 @@
 //! A small archive in which every table has a row, to be damaged.
 
 use jiff::Timestamp;
-use jindo::archive::{Archive, Fetched, Holder, Learnt, Line, Request, Scope};
+use jindo::archive::{
+    Archive, Extracted, Fetched, Holder, Learnt, Line, QueryId, Request, Scope, SeriesFile, Spaced,
+};
 use jindo::parse::{Answer, Series};
-use jindo::plan::Window;
+use jindo::plan::{Basis, Window};
 use jindo::query::{Interval, Query};
 use std::path::Path;
 
 use super::properties::{START_S, WINDOW_S};
+
+/// Files of a query: enough that a large number in each overflows any sum.
+const FILES: usize = 40;
 
 fn answer() -> Answer {
     let ts_ms: Vec<i64> = (0..WINDOW_S / 60).map(|at| (START_S + at * 60) * 1_000).collect();
@@ -16,7 +21,44 @@ fn answer() -> Answer {
     Answer { series: vec![Series { query: 0, metric, tags, unit, ts_ms, values }] }
 }
 
-/// An archive with an object, something learnt, something given up and a mark of a file.
+/// Marks of files that are there no more.
+fn extracted(at: Timestamp) -> Extracted {
+    let file = |number: usize| SeriesFile {
+        path: format!("csv/m@60s/{number}.csv"),
+        metric: "m".into(),
+        tags: vec![format!("a:{number}")],
+        unit: None,
+        first: at,
+        last: at,
+        points: 1,
+        bytes: 40,
+        sha256: "00".into(),
+    };
+    Extracted { digest: "digest".into(), files: (0..FILES).map(file).collect() }
+}
+
+/// What was found out of the server and of its queries.
+fn learn(archive: &Archive, ids: &[QueryId], window: Window, at: Timestamp) {
+    let reason = ("older than what is kept", at);
+    archive.give_up(ids[0], window, Scope::Window, reason).expect("a new directory");
+    archive.give_up(ids[1], window, Scope::Query, ("no such metric", at)).expect("a new directory");
+    let interval = Interval::from_secs(10).expect("ten seconds");
+    for (name, value) in [("points", 350), ("queries", 20), ("url", 5_000)] {
+        let learnt = Learnt { name: name.into(), value, learnt_at: at, why: "it said so".into() };
+        archive.learn(&learnt).expect("a new directory");
+    }
+    let spaced = Basis::ALL.map(|basis| Spaced {
+        query: format!("avg:{basis:?}{{*}}"),
+        interval,
+        basis,
+        why: "samples".into(),
+        found_at: at,
+    });
+    archive.space(&spaced).expect("a new directory");
+    archive.weigh(&[(ids[0], Some(1_000))], at).expect("a new directory");
+}
+
+/// An archive with an object, everything that can be learnt or given up, and marks of files.
 pub(crate) fn archive(dir: &Path) {
     let at = Timestamp::from_second(START_S).expect("a new directory");
     let archive = Archive::open(dir, &Holder { pid: 1, host: "test".into(), since: at })
@@ -41,8 +83,6 @@ pub(crate) fn archive(dir: &Path) {
     let (queries, answer) = (&ids[..1], &answer());
     let fetched = Fetched { queries, interval, window, fetched_at: at, open: true, answer };
     archive.store(&fetched).expect("a new directory");
-    archive.give_up(ids[1], window, Scope::Query, ("no such metric", at)).expect("a new directory");
-    let learnt =
-        Learnt { name: "points".into(), value: 350, learnt_at: at, why: "it said so".into() };
-    archive.learn(&learnt).expect("a new directory");
+    learn(&archive, &ids, window, at);
+    archive.mark_extracted(&[(ids[0], extracted(at))]).expect("a new directory");
 }

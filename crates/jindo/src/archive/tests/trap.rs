@@ -1,0 +1,114 @@
+//! Ledgers that are a trap: what they define would run for ever or take all memory, what stands in them would overflow.
+
+use super::*;
+use rusqlite::Connection;
+
+fn furnished() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = opened(dir.path());
+    archive.register(&request(&["avg:a{*}", "avg:b{*}"])).unwrap();
+    store(&archive, &ids(&archive), window(0, DAY_S), 1).unwrap();
+    dir
+}
+
+fn change(dir: &Path, sql: &str) {
+    let ledger = Connection::open(dir.join("archive/ledger.db")).unwrap();
+    ledger
+        .execute_batch(&format!(
+            "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; {sql}"
+        ))
+        .unwrap();
+}
+
+const ENDLESS: &str = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x FROM n) SELECT";
+
+#[test]
+fn a_ledger_that_defines_anything_else_is_refused_and_rebuilt() {
+    let endless = |table: &str, columns: &str| {
+        format!("DROP TABLE {table}; CREATE VIEW {table} AS {ENDLESS} {columns} FROM n")
+    };
+    let traps = [
+        "DROP TABLE request; CREATE VIEW request AS SELECT 1 AS id, 0 AS asked_start_s, 1 AS asked_end_s,
+             'UTC' AS timezone, printf('%.*c', 900000000, 'x') AS arguments"
+            .to_owned(),
+        endless("noted", "'a' AS name, 'remove' AS purpose"),
+        endless("learnt", "'a' AS name, 1 AS value, 1 AS learnt_ms, 'a' AS why"),
+        format!("CREATE TRIGGER t AFTER INSERT ON noted BEGIN INSERT INTO kept {ENDLESS} x, x FROM n; END"),
+        "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema VALUES ('trigger', 'sqlite_t', 'noted', 0,
+             'CREATE TRIGGER sqlite_t AFTER INSERT ON noted BEGIN DELETE FROM objects; END')"
+            .to_owned(),
+        "ALTER TABLE kept ADD COLUMN bomb TEXT AS (printf('%.*c', 900000000, 'x'))".to_owned(),
+        "CREATE TABLE mine (x)".to_owned(),
+        "CREATE INDEX mine ON queries (upper(sent))".to_owned(),
+        "DROP INDEX files_by_path".to_owned(),
+    ];
+    for trap in traps {
+        let dir = furnished();
+        change(dir.path(), &trap);
+        for refused in [
+            Archive::read(dir.path()).map(drop),
+            Archive::open(dir.path(), &holder()).map(drop),
+            Archive::beside(dir.path()).map(drop),
+        ] {
+            assert!(matches!(refused, Err(Error::LedgerDamaged { .. })), "{trap}: {refused:?}");
+        }
+        let found = Archive::verify(dir.path()).unwrap().findings;
+        assert_eq!(found[0].fault, Fault::LedgerDamaged, "{trap}");
+        Archive::repair(dir.path(), &holder()).unwrap();
+        assert_eq!(Archive::verify(dir.path()).unwrap().findings, [], "{trap}");
+    }
+}
+
+#[test]
+fn who_looked_at_a_ledger_with_other_tools_has_not_damaged_it() {
+    let dir = furnished();
+    change(dir.path(), "ANALYZE; VACUUM; REINDEX; PRAGMA journal_mode = DELETE");
+    assert_eq!(Archive::verify(dir.path()).unwrap().findings, []);
+    opened(dir.path());
+}
+
+#[test]
+fn cells_that_overflow_are_damage_that_is_found_and_mended() {
+    let most = i64::MAX;
+    for forged in [
+        format!("INSERT INTO given_up VALUES (1, 0, {most}, 0, 'old', 0)"),
+        format!("UPDATE objects SET rows = {most}; INSERT INTO objects SELECT 9, replace(name, 'start=2', 'start=3'),
+             interval_s, start_s, end_s, generation, fetched_ms, open, rows, bytes, sha256 FROM objects"),
+        format!("UPDATE objects SET fetched_ms = {most}"),
+        "UPDATE queries SET interval_s = 0".to_owned(),
+    ] {
+        let dir = furnished();
+        change(dir.path(), &forged);
+        let archive = Archive::read(dir.path()).unwrap();
+        let refused = archive.queries().map(drop).and(archive.totals().map(drop));
+        let refused = refused.and(archive.objects_all().map(drop));
+        assert!(matches!(refused, Err(Error::LedgerDamaged { .. })), "{forged}: {refused:?}");
+        drop(archive);
+        let found = Archive::verify(dir.path()).unwrap().findings;
+        assert_eq!(found[0].fault, Fault::LedgerDamaged, "{forged}");
+        Archive::repair(dir.path(), &holder()).unwrap();
+        assert_eq!(Archive::verify(dir.path()).unwrap().findings, [], "{forged}");
+    }
+}
+
+/// They are for show: who has so many files has other troubles.
+#[test]
+fn sums_of_files_end_at_the_most() {
+    let dir = furnished();
+    let archive = opened(dir.path());
+    let file = |name: &str| SeriesFile {
+        path: format!("csv/a/{name}.csv"),
+        metric: "a".into(),
+        tags: Vec::new(),
+        unit: None,
+        first: Timestamp::UNIX_EPOCH,
+        last: Timestamp::UNIX_EPOCH,
+        points: i64::MAX.unsigned_abs(),
+        bytes: i64::MAX.unsigned_abs(),
+        sha256: String::new(),
+    };
+    let extracted = Extracted { digest: "d".into(), files: vec![file("b"), file("c"), file("d")] };
+    archive.mark_extracted(&[(ids(&archive)[0], extracted.clone())]).unwrap();
+    assert_eq!(archive.totals().unwrap().file_points, i64::MAX.unsigned_abs());
+    assert_eq!(archive.extracted(ids(&archive)[0]).unwrap().unwrap().files.len(), 3);
+}
