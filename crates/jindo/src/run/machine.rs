@@ -199,8 +199,9 @@ impl Machine {
     fn dispatch(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         self.waits_until = None;
         while self.ending.is_none() && self.flying.len() < self.concurrency() {
-            let waiting = self.diagnoses.resume(self.limits, &self.subjects);
-            self.apply(waiting, actions);
+            let resumed = self.diagnoses.resume(self.limits, &self.subjects);
+            let is_resumed = !resumed.is_empty();
+            self.apply(resumed, actions);
             if self.trust == Trust::Stale {
                 self.replan(now, actions);
                 self.trust = Trust::Unproven;
@@ -208,7 +209,13 @@ impl Machine {
                 self.replan(now, actions);
             }
             self.narrow_edge();
-            let Some(job) = self.next_job(now) else { break };
+            let Some(job) = self.next_job(now) else {
+                // One that waited was settled without a question: the next one is due, and no answer would come to say so.
+                if is_resumed {
+                    continue;
+                }
+                break;
+            };
             let Some(job) = self.recall(job, actions) else { continue };
             match self.may_send(now, &job) {
                 Some(at) if at <= now => self.send(now, job, actions),

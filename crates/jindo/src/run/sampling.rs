@@ -21,6 +21,9 @@ use std::ops::Range;
 /// refuses query by query.
 const TRIAL_CALLS_MAX: u64 = 8;
 
+/// That a tally of one query takes.
+const QUESTIONS: usize = 2;
+
 /// Why the default is taken where looks remain to be made.
 const UNANSWERED: &str = "not all of its samples were answered";
 
@@ -160,10 +163,17 @@ impl<'a> Sampling<'a> {
             });
             rounds.extend(round(archive, asked.collect(), self.looks, context)?);
         }
-        for (number, asked) in tallies.into_values().enumerate() {
-            if number == 0 || self.counts == Trust::Tried {
-                rounds.extend(round(archive, asked, self.counts, context)?);
-            }
+        if self.counts == Trust::Untried {
+            // One query's: where the server declines, a list would be taken apart first.
+            let first = tallies.pop_first().map(|(_, mut asked)| {
+                asked.truncate(QUESTIONS);
+                asked
+            });
+            tallies.clear();
+            rounds.extend(round(archive, first.unwrap_or_default(), self.counts, context)?);
+        }
+        for asked in tallies.into_values() {
+            rounds.extend(round(archive, asked, self.counts, context)?);
         }
         if self.looks == Trust::Untried {
             rounds.truncate(1);

@@ -420,11 +420,26 @@ fn a_question_that_floods_once_is_asked_again() {
 /// The second of two bad queries in a call was forgotten: neither given up nor asked again.
 #[test]
 fn every_query_of_a_list_of_bad_ones_is_given_up() {
-    for count in [2, 3, 5] {
+    for count in [2, 3, 5, 9, 17, 35] {
         let plan = plan(count, 1);
         let run = drive(&plan, settings(), |_, _| refuse("no such scope"));
         assert_eq!(run.end, End::Done);
         assert_eq!(run.given_up.len(), count, "{run:?}");
+    }
+}
+
+/// The window is as small as any question and no fill can be dropped: each is given up without a further call, and with the last call
+/// of the first diagnosis the others waited for an answer that nobody had asked for.
+#[test]
+fn bad_queries_of_a_small_window_are_given_up_one_after_the_other() {
+    for count in [2, 5, 34] {
+        let bare = |query| Query { unfilled: None, ..query };
+        let range = Window::from_secs(START, START + 3_600).unwrap();
+        let now = Timestamp::from_second(START + 100 * DAY_S).unwrap();
+        let queries = queries(count).into_iter().map(bare).collect();
+        let plan = Plan::new(range, queries, &vec![Vec::new(); count], Limits::ASSUMED, now);
+        let run = drive(&plan, settings(), |_, _| refuse("no such scope"));
+        assert_eq!((run.end, run.given_up.len()), (End::Done, count));
     }
 }
 

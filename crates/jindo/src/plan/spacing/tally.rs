@@ -90,12 +90,6 @@ impl Tally {
         self.counts && self.totals > 0 && self.totals == self.leasts
     }
 
-    /// Whether it can tell about points every so often in `range`.
-    fn is_about(&self, every: Interval, range: Window) -> bool {
-        let whole = self.interval.secs() % every.secs() == 0;
-        whole && self.asked.iter().any(|asked| asked.covers(range))
-    }
-
     /// How many points there may be in a bucket where they lie so far apart.
     fn allows(&self, every: Interval) -> u64 {
         u64::try_from(self.interval.secs() / every.secs()).unwrap_or(0)
@@ -124,7 +118,8 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "counted through the range every {}: ", self.interval)?;
         match self.most.values().max() {
-            Some(most) if self.is_sound() => write!(f, "at most {most} samples of a series"),
+            Some(1) if self.is_sound() => f.write_str("1 sample of a series at most"),
+            Some(most) if self.is_sound() => write!(f, "{most} samples of a series at most"),
             Some(_) | None => f.write_str("no counts came"),
         }
     }
@@ -156,27 +151,36 @@ impl Search {
         if every <= minute {
             return Look::Nowhere;
         }
-        match tallies.iter().find(|tally| tally.is_about(every, self.counted)) {
+        match self.told(tallies, every) {
             Some(tally) => {
                 let minutes = samples.iter().find(|sample| sample.interval == minute);
                 let inside = |stretch: Window| stretch.intersect(self.range);
                 let stretches = tally.denser(every).into_iter().filter_map(inside).collect();
                 within(stretches, minutes, minute)
             }
-            None => self.tally(every),
+            None => self
+                .tally(every)
+                .map_or(Look::Nowhere, |(interval, window)| Look::Count(interval, window)),
         }
     }
 
-    /// As finely as one call carries it. Both ends lie outside: what is counted too much leads to a finer interval at worst.
-    fn tally(&self, every: Interval) -> Look {
+    /// The tally that tells about points every so often: as finely as one call carries it, in buckets that end where theirs do. Both
+    /// ends lie outside the range: what is counted too much leads to a finer interval at worst.
+    fn tally(&self, every: Interval) -> Option<(Interval, Window)> {
         let fits = |interval: Interval| {
             let step = interval.secs();
             let (start_s, end_s) = (self.counted.start_s(), self.counted.end_s());
             let window = Window::from_secs(floor(start_s, step), ceil(end_s, step))?;
             let fits = step % every.secs() == 0 && tile(window, interval, POINTS).len() == 1;
-            fits.then_some(Look::Count(interval, window))
+            fits.then_some((interval, window))
         };
-        Interval::all_offered().find_map(fits).unwrap_or(Look::Nowhere)
+        Interval::all_offered().find_map(fits)
+    }
+
+    fn told<'a>(&self, tallies: &'a [Tally], every: Interval) -> Option<&'a Tally> {
+        let (interval, window) = self.tally(every)?;
+        let is_whole = |tally: &&Tally| tally.asked.iter().any(|asked| asked.covers(window));
+        tallies.iter().filter(|tally| tally.interval == interval).find(is_whole)
     }
 
     /// What follows from all that is known of a query.
@@ -185,7 +189,7 @@ impl Search {
         match (spacing, counts) {
             (Spacing::Every(every), _) if every <= minute(finest) => spacing,
             (Spacing::Every(every), Counts::Told(tallies))
-                if tallies.iter().any(|t| t.is_about(every, self.counted) && t.bears(every)) =>
+                if self.told(tallies, every).is_some_and(|tally| tally.bears(every)) =>
             {
                 spacing
             }
