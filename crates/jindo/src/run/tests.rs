@@ -2,9 +2,11 @@
 
 mod clocks;
 mod few_calls;
+mod mixed;
 mod wide;
 
 use super::*;
+use crate::parse::Other;
 use crate::plan::{Limits, Plan, Window};
 use crate::query::{Interval, Query};
 use crate::request::{Failure, Rate, Reserve};
@@ -225,7 +227,8 @@ fn a_cap_on_points_is_learnt_once_whether_the_server_refuses_or_coarsens() {
             let run = drive(&plan, settings(), |_, ask| match points(ask) > cap {
                 true if coarsens => {
                     let got = Interval::from_secs(300).unwrap();
-                    (Err(Failure::OtherInterval { query: 0, got, others_fine: false }), None)
+                    let others = vec![Other { query: 0, got }];
+                    (Err(Failure::OtherInterval { others, others_fine: false }), None)
                 }
                 true => refuse("too many points"),
                 false => FINE,
@@ -346,7 +349,8 @@ fn a_query_that_the_server_never_serves_as_asked_is_given_up_naming_what_it_offe
             Some(query) => {
                 let got = Interval::from_secs(300).unwrap();
                 let others_fine = ask.queries.len() > 1;
-                (Err(Failure::OtherInterval { query, got, others_fine }), None)
+                let others = vec![Other { query, got }];
+                (Err(Failure::OtherInterval { others, others_fine }), None)
             }
             None => FINE,
         });
@@ -425,21 +429,6 @@ fn every_query_of_a_list_of_bad_ones_is_given_up() {
         let run = drive(&plan, settings(), |_, _| refuse("no such scope"));
         assert_eq!(run.end, End::Done);
         assert_eq!(run.given_up.len(), count, "{run:?}");
-    }
-}
-
-/// The window is as small as any question and no fill can be dropped: each is given up without a further call, and with the last call
-/// of the first diagnosis the others waited for an answer that nobody had asked for.
-#[test]
-fn bad_queries_of_a_small_window_are_given_up_one_after_the_other() {
-    for count in [2, 5, 34] {
-        let bare = |query| Query { unfilled: None, ..query };
-        let range = Window::from_secs(START, START + 3_600).unwrap();
-        let now = Timestamp::from_second(START + 100 * DAY_S).unwrap();
-        let queries = queries(count).into_iter().map(bare).collect();
-        let plan = Plan::new(range, queries, &vec![Vec::new(); count], Limits::ASSUMED, now);
-        let run = drive(&plan, settings(), |_, _| refuse("no such scope"));
-        assert_eq!((run.end, run.given_up.len()), (End::Done, count));
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a server takes and how it declines, as a pure model: a call in, what the client and the parser would make of the
 //! answer out. No HTTP, no data; shares no arithmetic with the plan that it judges.
 
+use jindo::parse::Other;
 use jindo::plan::{Limits, Plan};
 use jindo::query::Interval;
 use jindo::request::{BODY_BYTES_MAX, Failure};
@@ -124,7 +125,8 @@ impl Temper {
             }
             let got = OFFERED_S.into_iter().find(|&interval_s| served(interval_s));
             let got = Interval::from_secs(got.expect("some interval fits")).expect("not zero");
-            return Err(Failure::OtherInterval { query: 0, got, others_fine: false });
+            let others = (0..ask.queries.len()).map(|query| Other { query, got }).collect();
+            return Err(Failure::OtherInterval { others, others_fine: false });
         }
         let buckets = u64::try_from(secs / ask.interval.secs()).expect("time goes on");
         let points: Vec<u64> =
