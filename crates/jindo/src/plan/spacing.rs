@@ -205,7 +205,7 @@ impl Search {
             Some(sample) => match closer(sample, of(finest), finest) {
                 // A stray point or two say nothing about the rest of the range.
                 Look::Nowhere if !sample.is_enough() => self.elsewhere(samples, sample),
-                look => look,
+                look @ (Look::Nowhere | Look::In(..) | Look::Around(..) | Look::Count(..)) => look,
             },
             None if of(finest).is_some_and(|sample| !sample.seen_s.is_empty()) => Look::Nowhere,
             None => {

@@ -56,7 +56,7 @@ impl Machine {
         self.hold_until = None;
         self.points_proven = self.points_proven.max(facts.points_max);
         let task = flight.job.task.clone();
-        if facts.points_max > 0 {
+        if facts.points.iter().any(|&points| points > 0) {
             self.length_proven = self.length_proven.max(points(&task));
         }
         if facts.points_max == 0 && points(&task) > self.limits.points {
@@ -251,7 +251,9 @@ impl Machine {
             self.apply(named.iter().map(give_up).collect(), actions);
             return match job.purpose {
                 Purpose::Sounding => self.sound_others(job),
-                _ => self.again(job),
+                Purpose::Fetch | Purpose::Half(_) | Purpose::Question(_) | Purpose::Trial => {
+                    self.again(job)
+                }
             };
         }
         let points = points(task);
@@ -301,7 +303,7 @@ impl Machine {
                     job.task.queries.iter().for_each(|&query| gaps[query].push(job.task.window));
                 }
                 Purpose::Half(_) | Purpose::Question(_) | Purpose::Trial | Purpose::Sounding => {
-                    kept.push_back(job)
+                    kept.push_back(job);
                 }
             }
         }

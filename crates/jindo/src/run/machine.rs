@@ -199,7 +199,10 @@ impl Machine {
             points: self.points,
             budget: self.budget.left(),
             paced_until: self.budget.paced_until((queued + trials - self.flying.len()) as u64),
-            settled: self.trust == Trust::Proven && !self.is_in_doubt() && self.diagnoses.is_calm(),
+            settled: self.trust == Trust::Proven
+                && !self.is_in_doubt()
+                && self.waiting.is_empty()
+                && self.diagnoses.is_calm(),
             trouble: self.trouble.what.clone(),
             waits_until: self.waits_until,
         }

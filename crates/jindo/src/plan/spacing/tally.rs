@@ -104,12 +104,10 @@ impl Tally {
         let fullest = self.most.values().copied().max().unwrap_or(0);
         let least = (self.allows(every) + 1).max(fullest.div_ceil(2));
         let full = self.most.iter().filter(|(_, count)| self.is_sound() && **count >= least);
-        let part_s = self.interval.secs().min(PART_S);
-        let parts = |start_s: i64| {
-            (start_s..).step_by(as_step(part_s)).take(as_step(self.interval.secs() / part_s))
-        };
-        full.flat_map(|(&start_s, _)| parts(start_s))
-            .filter_map(|at_s| Window::from_secs(at_s, at_s + part_s))
+        let length_s = self.interval.secs();
+        let part_s = length_s.min(PART_S);
+        full.flat_map(|(&from_s, _)| (from_s..from_s + length_s).step_by(as_step(part_s)))
+            .filter_map(|from_s| Window::from_secs(from_s, from_s + part_s))
             .collect()
     }
 }

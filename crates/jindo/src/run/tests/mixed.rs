@@ -38,7 +38,8 @@ fn all_that_are_not_offered_so_fine_are_given_up_by_one_question_a_list() {
         assert!(run.learnt.is_empty(), "{:?}", run.learnt);
         let complete = run.stored.values().filter(|&&secs| secs == 4 * DAY_S).count();
         assert_eq!(complete, 350 - 350 / every);
-        assert!(run.calls <= 40 + 3 * 10 + 8, "every {every}: {} calls", run.calls);
+        // Several windows of a list are in the air before the first tells.
+        assert!(run.calls <= 40 + 7 * 10, "every {every}: {} calls", run.calls);
     }
 }
 
