@@ -186,6 +186,41 @@ mod tests {
     }
 
     #[test]
+    fn a_tally_counts_the_samples_of_plain_series_and_of_nothing_else() {
+        let lines = [
+            "avg:m{*} by {host}",
+            "m{env:prod}",
+            "max:m{*}.rollup(max)",
+            "avg:m{*}.fill(zero)",
+            "sum:m{*}.as_count()",
+            "p95:m{*}",
+            "count:m{*}",
+            "count(v: v>=1):m{*}",
+            "default_zero(avg:m{*})",
+            "abs(avg:m{*})",
+            "avg:m{*} / avg:n{*}",
+        ];
+        let text = lines.join("\n");
+        let list = list("list", text.as_bytes(), &settings(Fill::Null, RangeFunctions::Allow));
+        let told = list.queries.iter().map(|query| match tally(query, secs(600)) {
+            Some([total, least]) => format!("{} and {}", total.sent, least.sent),
+            None => "-".to_owned(),
+        });
+        expect![[r#"
+            sum:m{*} by {host}.rollup(count, 600).fill(null) and min:m{*} by {host}.rollup(count, 600).fill(null)
+            sum:m{env:prod}.rollup(count, 600).fill(null) and min:m{env:prod}.rollup(count, 600).fill(null)
+            sum:m{*}.rollup(count, 600).fill(null) and min:m{*}.rollup(count, 600).fill(null)
+            sum:m{*}.rollup(count, 600).fill(null) and min:m{*}.rollup(count, 600).fill(null)
+            -
+            -
+            -
+            -
+            -
+            -
+            -"#]].assert_eq(&told.collect::<Vec<_>>().join("\n"));
+    }
+
+    #[test]
     fn each_query_gets_its_own_spacing_and_keeps_what_it_states() {
         let lines =
             ["avg:a{*}", "avg:a{*}.rollup(avg, 60)", "avg:b{*}.rollup(avg, 300)", "avg:c{*}"];

@@ -252,7 +252,7 @@ impl Machine {
             return match job.purpose {
                 Purpose::Sounding => self.sound_others(job),
                 Purpose::Fetch | Purpose::Half(_) | Purpose::Question(_) | Purpose::Trial => {
-                    self.again(job)
+                    self.again(job);
                 }
             };
         }
