@@ -11,11 +11,11 @@ use jindo::plan::Search;
 use jindo::run::{Crew as _, End, Evidence, Sampling, Told, ahead};
 
 /// Looks from the newest points outward, at most: five for a query that was active long ago, as many again where the server does not
-/// offer what was asked first, and some for calls that were lost.
-const TURNS_MAX: usize = 12;
+/// offer what was asked first, four to count its samples and look where they are many, and some for calls that were lost.
+const TURNS_MAX: usize = 16;
 
-/// Trials that may be lost to a server that fails.
-const TRIALS_MAX: usize = 3;
+/// Trials, of looks and of counting, that may be lost to a server that fails.
+const TRIALS_MAX: usize = 5;
 
 /// What sampling came to.
 #[derive(Debug, Default)]
@@ -55,7 +55,8 @@ impl Run<'_> {
         let now = self.clock.now();
         let look_back = self.command.pace.look_back;
         let search = Search::through(self.asked.range, now - look_back, now);
-        for turn in 0..TURNS_MAX {
+        let mut trials = 0;
+        for _ in 0..TURNS_MAX {
             let known = Sampling::read(self.archive, queries, search)?;
             let limits = limits(self.archive)?;
             let rounds = known.rounds(self.archive, limits, (look_back, now))?;
@@ -63,7 +64,8 @@ impl Run<'_> {
                 break;
             }
             for round in &rounds {
-                let trial = round.calls_max.filter(|_| turn < TRIALS_MAX);
+                let trial = round.calls_max.filter(|_| trials < TRIALS_MAX);
+                trials += usize::from(trial.is_some());
                 let made = self.make(round.mission(), &Evidence::default(), trial)?;
                 let end = ahead(made.end, made.calls, trial.unwrap_or(u64::MAX));
                 if end != End::Done {

@@ -67,7 +67,7 @@ fn doubt(basis: Basis) -> &'static str {
         Basis::Sampled => "sampled",
         Basis::Empty => "had no points",
         Basis::Sparse => "had too few points to tell",
-        Basis::Irregular => "had points at irregular distances",
+        Basis::Irregular => "had points far apart, but not surely all through the range",
         Basis::Refused => "could not be sampled",
     }
 }

@@ -28,7 +28,8 @@ const LIST: [(&str, i64); 13] = [
     ("avg:nightly{*}", 10),
     ("avg:empty{*}", 60),
     ("avg:every.10{*}.rollup(max, 300)", 300),
-    ("avg:every.60{*} / avg:every.300{*}", 300),
+    // Of what is computed nobody can count the points through the whole range.
+    ("avg:every.60{*} / avg:every.300{*}", 60),
 ];
 
 fn signal(spacing_s: i64, life: Life) -> Signal {
@@ -112,6 +113,11 @@ type Files = BTreeMap<(String, String, String), PathBuf>;
 /// The files of none of these.
 #[track_caller]
 fn without_each_at(world: &World, list: &[(&str, i64)]) -> Files {
+    without_each(world, list, START_S + DAYS * DAY_S)
+}
+
+#[track_caller]
+fn without_each(world: &World, list: &[(&str, i64)], to_s: i64) -> Files {
     let mut files = Files::new();
     let mut table = csv::Reader::from_path(world.out().join("series.csv")).unwrap();
     for row in table.records().map(Result::unwrap) {
@@ -120,7 +126,7 @@ fn without_each_at(world: &World, list: &[(&str, i64)]) -> Files {
     }
     for &(query, interval_s) in list {
         let organisation = &world.options.organisation;
-        let all = organisation.expected(query, START_S, START_S + DAYS * DAY_S, interval_s);
+        let all = organisation.expected(query, START_S, to_s, interval_s);
         for expected in all.unwrap() {
             let tags = serde_json::to_string(&expected.tags).unwrap();
             let name = (query.to_owned(), tags, interval_s.to_string());
@@ -145,7 +151,7 @@ fn every_query_comes_at_the_spacing_of_its_points_and_the_second_run_asks_nothin
     exits(&output, 0);
     let said = text(&output.stderr);
     assert!(
-        said.contains("resolution: 3 queries at 10 s, 1 at 15 s, 1 at 20 s, 3 at 60 s, 3 at 300 s, 1 at 900 s, 1 at 3600 s (1 had no points: 60 s)"),
+        said.contains("resolution: 3 queries at 10 s, 1 at 15 s, 1 at 20 s, 4 at 60 s, 2 at 300 s, 1 at 900 s, 1 at 3600 s (1 had no points: 60 s; 1 had points far apart, but not surely all through the range: 60 s)"),
         "{said}"
     );
     assert_each_at_its_own(&world);
@@ -266,10 +272,10 @@ fn what_cannot_be_sampled_keeps_the_default_and_the_plan_says_so() {
     exits(&export(&world), 0);
     assert_each_at(&world, &LIST.map(|(query, s)| (query, if s == 20 { 60 } else { s })));
     let (words, resolutions, unsampled) = plan();
-    assert!(words.contains("(1 had no points: 60 s; 1 could not be sampled: 60 s)"), "{words}");
+    assert!(words.contains("(1 had no points: 60 s; 1 had points far apart, but not surely all through the range: 60 s; 1 could not be sampled: 60 s)"), "{words}");
     assert_eq!((resolutions["10"].as_u64(), unsampled.as_u64()), (Some(3), Some(0)));
     let status = text(&world.run(["status", "out"]).stdout);
-    assert!(status.contains("resolution 3 queries at 10 s, 1 at 15 s, 4 at 60 s"), "{status}");
+    assert!(status.contains("resolution 3 queries at 10 s, 1 at 15 s, 5 at 60 s"), "{status}");
 }
 
 #[test]
@@ -362,4 +368,82 @@ fn nothing_from_before_the_range_is_exported() {
     let found = rows(&world.out().join("csv/ended/values.csv"));
     assert_eq!(found.first().map(|row| row.0), Some(START_S), "{} rows", found.len());
     assert_eq!(found.len(), 10);
+}
+
+/// Days of the range in which each source of a metric reports every so often. Sources of one metric are in one series where the query does
+/// not group them, and then the series changes its pace.
+const CHANGING: [(&str, &[(i64, i64, i64)]); 6] = [
+    ("new.hourly", &[(60, 0, 8), (3_600, 8, 10)]),
+    ("old.10", &[(10, 0, 1), (3_600, 1, 10)]),
+    ("old.300", &[(3_600, 0, 2), (300, 2, 4), (3_600, 4, 10)]),
+    ("two.hosts", &[(3_600, 0, 10), (60, 0, 3)]),
+    ("parallel", &[(3_600, 0, 10), (3_600, 0, 10)]),
+    ("steady", &[(3_600, 0, 10)]),
+];
+
+fn changing() -> Organisation {
+    let all = CHANGING.iter().map(|(name, parts)| {
+        let signals: Vec<_> = parts
+            .iter()
+            .map(|&(spacing_s, from, to)| {
+                let (born_s, died_s) = (START_S + from * DAY_S, START_S + to * DAY_S);
+                signal(spacing_s, Life::Between { born_s, died_s })
+            })
+            .collect();
+        metric(name, &signals)
+    });
+    let values = [metric("values", &[signal(3_600, Life::Always)])]
+        .map(|metric| Metric { kind: Kind::Distribution, ..metric });
+    Organisation::new(all.chain(values).collect())
+}
+
+/// The newest points were believed for all of the range: thousands that lay closer together before were averaged, without a word.
+#[test]
+fn what_was_denser_earlier_in_the_range_is_exported_as_it_was() {
+    let list = [
+        ("avg:new.hourly{*}", 60),
+        ("avg:old.10{*}", 10),
+        ("max:old.300{*}", 300),
+        ("avg:two.hosts{*}", 60),
+        ("avg:two.hosts{*} by {host}", 60),
+        ("avg:parallel{*}", 60),
+        ("avg:parallel{*} by {host}", 3_600),
+        ("min:steady{*}", 3_600),
+        ("sum:steady{*}.as_count()", 60),
+        ("abs(avg:steady{*})", 60),
+        ("avg:values{*}", 60),
+    ];
+    let options = Options { organisation: changing().into(), ..calm() };
+    let world = World::new(options, &list.map(|(query, _)| query));
+    let to_s = START_S + 10 * DAY_S;
+    let mut args = world.export_args(START_S, to_s);
+    args.extend(["--resolution", "auto"].map(str::to_owned));
+    exits(&world.run(&args), 0);
+    assert!(without_each(&world, &list, to_s).is_empty());
+    let status = text(&world.run(["status", "out", "--json"]).stdout);
+    assert!(
+        status.contains("counted through the range every 3600 s: 1 sample of a series at most"),
+        "{status}"
+    );
+    let (calls, tree) = (world.stats().query_calls, world.tree());
+    exits(&world.run(&args), 0);
+    assert_eq!((world.stats().query_calls, world.tree()), (calls, tree));
+}
+
+/// A server that declines to count costs a trial, and no diagnosis of each query.
+#[test]
+fn where_the_server_does_not_count_all_stays_at_a_minute() {
+    let names: Vec<_> = (0..70).map(|n| format!("hourly.{n}")).collect();
+    let always = [signal(3_600, Life::Always)];
+    let organisation = Organisation::new(names.iter().map(|n| metric(n, &always)).collect());
+    let refused = vec![".rollup(count".to_owned()];
+    let queries: Vec<_> = names.iter().map(|name| format!("avg:{name}{{*}}")).collect();
+    let queries: Vec<_> = queries.iter().map(String::as_str).collect();
+    let options = Options { organisation: organisation.into(), refused, ..calm() };
+    let world = World::new(options, &queries);
+    exits(&export(&world), 0);
+    let at_a_minute: Vec<_> = queries.iter().map(|&query| (query, 60)).collect();
+    assert_each_at(&world, &at_a_minute);
+    let calls = world.stats().query_calls;
+    assert!(calls <= 6 + 6 + 8 + 8, "{calls} calls");
 }

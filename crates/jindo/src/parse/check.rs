@@ -1,8 +1,9 @@
 //! [`Body`] → [`Answer`]: is it what was asked? Says no, names why, and changes nothing on the way.
 
 use super::body::{Body, Raw};
-use super::{Answer, Error, Expected, Series};
+use super::{Answer, Error, Expected, Other, Series};
 use crate::query::Interval;
+use std::collections::BTreeMap;
 
 /// Characters of the server's words that are kept: enough for its longest known message, little enough for a line of
 /// `queries.csv`.
@@ -95,13 +96,16 @@ fn whole(number: f64) -> Option<usize> {
 
 /// `Ok` when every series came back at the interval asked.
 fn coarsest(asked: &[(usize, Interval)], expected: &Expected) -> Result<(), Error> {
-    let other = asked.iter().filter(|(_, got)| *got != expected.interval);
-    let Some((query, got)) = other.min_by_key(|(query, got)| (std::cmp::Reverse(*got), *query))
-    else {
+    let mut coarsest: BTreeMap<usize, Interval> = BTreeMap::new();
+    for &(query, got) in asked.iter().filter(|(_, got)| *got != expected.interval) {
+        coarsest.entry(query).and_modify(|most| *most = got.max(*most)).or_insert(got);
+    }
+    if coarsest.is_empty() {
         return Ok(());
-    };
+    }
+    let others = coarsest.into_iter().map(|(query, got)| Other { query, got }).collect();
     let others_fine = asked.iter().any(|(_, got)| *got == expected.interval);
-    Err(Error::Interval { query: *query, asked: expected.interval, got: *got, others_fine })
+    Err(Error::Interval { asked: expected.interval, others, others_fine })
 }
 
 fn checked(

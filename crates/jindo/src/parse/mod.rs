@@ -69,19 +69,32 @@ pub enum Error {
     Refused { message: String },
     /// The points are further apart than asked, or closer: the server's cap on points is smaller than assumed, or it does
     /// not offer the interval. Split the window, or give the query up.
-    #[error("query {query} came back every {got} instead of every {asked}")]
+    #[error("{}", others_came(others, *asked))]
     Interval {
-        /// Position in the call of the first query at the coarsest interval found.
-        query: usize,
         asked: Interval,
-        /// The coarsest interval found in the answer, else the finest.
-        got: Interval,
+        /// All queries with a series at another interval, in the order of the call; never none.
+        others: Vec<Other>,
         /// Some series of the same answer came back as asked: a cap would have hit them all.
         others_fine: bool,
     },
     /// JSON, but not what the API promises: ask again, then give up. Holding it for data would be a guess.
     #[error("the answer contradicts what was asked: {what}")]
     Inconsistent { what: String },
+}
+
+/// A query of a call that came back at another interval than asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Other {
+    /// Its position in the call.
+    pub query: usize,
+    /// The coarsest of its series.
+    pub got: Interval,
+}
+
+fn others_came(others: &[Other], asked: Interval) -> String {
+    let came: Vec<_> =
+        others.iter().map(|Other { query, got }| format!("query {query} every {got}")).collect();
+    format!("{} instead of every {asked}", came.join(", "))
 }
 
 /// Reads the body of a 200. The decisions that the API's documents leave open:

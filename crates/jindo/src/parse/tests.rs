@@ -234,7 +234,7 @@ fn the_interval_is_what_was_asked() {
         &expect![[r#"
             - 1 series
                 1 m [] None
-            - Interval { query: 1, asked: Interval(60), got: Interval(20), others_fine: false }
+            - Interval { asked: Interval(60), others: [Other { query: 1, got: Interval(20) }], others_fine: false }
             - Inconsistent { what: "an interval of 60.5 s" }
             - Inconsistent { what: "an interval of 0 s" }
             - Inconsistent { what: "an interval of 60000000000 s" }
@@ -245,7 +245,7 @@ fn the_interval_is_what_was_asked() {
     series(
         [[at("120"), coarse, at("20")].join(",")],
         &expect![[r#"
-            - Interval { query: 2, asked: Interval(60), got: Interval(300), others_fine: false }
+            - Interval { asked: Interval(60), others: [Other { query: 1, got: Interval(120) }, Other { query: 2, got: Interval(300) }], others_fine: false }
         "#]],
     );
 }

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
+mod tally;
+
+pub use tally::{Counts, Side, Tally, Untold};
+
 /// Samples span as many points as a call is documented to carry, whatever this server turned out to serve: the same samples are
 /// asked again after that was learnt, or forgotten.
 const POINTS: Limits = Limits::ASSUMED;
@@ -138,12 +142,16 @@ pub enum Look {
     In(Interval, Window),
     /// The same around any one of these stretches, in which it has points.
     Around(Interval, Vec<Window>),
+    /// A [`Tally`] of this interval in this window.
+    Count(Interval, Window),
 }
 
 /// Where it is worth looking for points.
 #[derive(Debug, Clone, Copy)]
 pub struct Search {
     range: Window,
+    /// What a conclusion must hold for: the range to its end, settled or not.
+    counted: Window,
 }
 
 impl Search {
@@ -151,7 +159,9 @@ impl Search {
     pub fn through(range: Window, settled: Timestamp, now: Timestamp) -> Self {
         let whole = |at: Timestamp| at.as_second();
         let kept = Window::from_secs(whole(now - RETENTION), whole(settled));
-        Self { range: kept.and_then(|kept| range.intersect(kept)).unwrap_or(range) }
+        let range_kept = kept.and_then(|kept| range.intersect(kept)).unwrap_or(range);
+        let counted = Window::new(range_kept.start(), range.end()).unwrap_or(range);
+        Self { range: range_kept, counted }
     }
 
     /// What may be sampled.
@@ -168,9 +178,16 @@ impl Search {
         }
     }
 
-    /// What is to be asked next of a query of which all of `samples` are known, `finest` being the finest interval that the server
-    /// offers for it. From the newest points outward: most queries have some, and are done with one look.
-    pub fn next(&self, samples: &[Sampled], finest: Interval) -> Look {
+    /// What is to be asked next of a query of which all of `samples` and `counts` are known, `finest` being the finest interval that
+    /// the server offers for it. From the newest points outward: most queries have some, and are done with one look.
+    pub fn next(&self, samples: &[Sampled], counts: &Counts, finest: Interval) -> Look {
+        match self.look(samples, finest) {
+            Look::Nowhere => self.proof(samples, counts, finest),
+            look @ (Look::In(..) | Look::Around(..) | Look::Count(..)) => look,
+        }
+    }
+
+    fn look(&self, samples: &[Sampled], finest: Interval) -> Look {
         let minute = minute(finest);
         let of = |interval: Interval| samples.iter().find(|sample| sample.interval == interval);
         if of(finest).is_some_and(Sampled::is_enough) {
@@ -188,7 +205,7 @@ impl Search {
             Some(sample) => match closer(sample, of(finest), finest) {
                 // A stray point or two say nothing about the rest of the range.
                 Look::Nowhere if !sample.is_enough() => self.elsewhere(samples, sample),
-                look @ (Look::Nowhere | Look::In(..) | Look::Around(..)) => look,
+                look @ (Look::Nowhere | Look::In(..) | Look::Around(..) | Look::Count(..)) => look,
             },
             None if of(finest).is_some_and(|sample| !sample.seen_s.is_empty()) => Look::Nowhere,
             None => {
@@ -336,7 +353,8 @@ pub enum Basis {
     Empty,
     /// The default: it has too few points to tell.
     Sparse,
-    /// The default: its points lie far apart, now more and now less, so that the next ones may well come closer together.
+    /// The default: its points lie far apart where they were looked at, but now more and now less, or closer together elsewhere in
+    /// the range, or nothing tells about the rest of it.
     Irregular,
     /// The default: the server refused its sample.
     Refused,
@@ -362,8 +380,8 @@ impl Basis {
 impl Spacing {
     /// The smallest distance between neighbouring points of any series, snapped down to an interval that is offered: no two points
     /// of the samples share a bucket of it. Longer than a minute only where the points keep to it: few of them lie on no grid and
-    /// would come closer together another time.
-    pub fn of(samples: &[Sampled], finest: Interval) -> Self {
+    /// would come closer together another time. What the samples say of themselves: see [`Search::spacing`].
+    fn of(samples: &[Sampled], finest: Interval) -> Self {
         let minute = minute(finest);
         let mut near: Vec<_> = samples
             .iter()

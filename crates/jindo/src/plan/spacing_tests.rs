@@ -31,16 +31,57 @@ fn regular(spacing_s: i64, phase_s: i64, from_s: i64, to_s: i64) -> Points {
         .collect()
 }
 
-/// A server that answers looks at series of points: how it is asked until nothing more is, and what follows.
+/// What comes of a tally.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Numbers {
+    Counts,
+    /// The server takes the metric for a distribution: the sum of values, and the least of them. All are this one.
+    Values(f64),
+    /// It is not to be asked.
+    Untold,
+}
+
+impl Numbers {
+    fn tally(self, interval: Interval, window: Window, series: &[Points]) -> Tally {
+        let mut tally = Tally::new(interval, &[window], &[window]);
+        for points in series {
+            let mut counts: BTreeMap<i64, u32> = BTreeMap::new();
+            for at_s in points.iter().map(|at_s| START_S + at_s) {
+                if (window.start_s()..window.end_s()).contains(&at_s) {
+                    *counts.entry(floor(at_s, interval.secs()) * 1_000).or_default() += 1;
+                }
+            }
+            let told = counts.into_iter().map(|(at, count)| (at, f64::from(count)));
+            let (total, least): (Vec<_>, Vec<_>) = match self {
+                Self::Values(value) => {
+                    told.map(|(at, count)| ((at, count * value), (at, value))).unzip()
+                }
+                Self::Counts | Self::Untold => told.map(|told| (told, (told.0, 1.0))).unzip(),
+            };
+            tally.take(Side::Total, total);
+            tally.take(Side::Least, least);
+        }
+        tally
+    }
+}
+
+/// A server that answers looks at series of points: how it is asked until nothing more is, and what follows. Points at the same time
+/// are those of several sources of a series.
 struct Played {
     looks: String,
     spacing: Spacing,
 }
 
 fn play(search: Search, finest: Interval, series: &[Points]) -> Played {
+    play_told(search, finest, series, Numbers::Counts)
+}
+
+fn play_told(search: Search, finest: Interval, series: &[Points], numbers: Numbers) -> Played {
+    let untold = Counts::Untold(Untold::Unsound);
+    let mut counts = if numbers == Numbers::Untold { untold } else { Counts::Told(Vec::new()) };
     let mut asked: BTreeMap<Interval, Vec<Window>> = BTreeMap::new();
     let mut looks = String::new();
-    for _ in 0..9 {
+    for _ in 0..14 {
         let samples: Vec<_> = asked
             .iter()
             .map(|(&interval, windows)| {
@@ -55,9 +96,16 @@ fn play(search: Search, finest: Interval, series: &[Points]) -> Played {
                 sampled
             })
             .collect();
-        let (interval, window) = match search.next(&samples, finest) {
+        let (interval, window) = match search.next(&samples, &counts, finest) {
             Look::Nowhere => {
-                return Played { looks, spacing: Spacing::of(&samples, finest) };
+                return Played { looks, spacing: search.spacing(&samples, &counts, finest) };
+            }
+            Look::Count(interval, window) => {
+                let Counts::Told(told) = &mut counts else { panic!("it is not to be asked") };
+                told.push(numbers.tally(interval, window, series));
+                let buckets = window.secs() / interval.secs();
+                write!(looks, "count {} s x {buckets} ", interval.secs()).unwrap();
+                continue;
             }
             Look::In(interval, window) => (interval, window),
             Look::Around(interval, stretches) => {
@@ -71,7 +119,11 @@ fn play(search: Search, finest: Interval, series: &[Points]) -> Played {
 }
 
 fn check(days: i64, series: &[Points], expected: &Expect) {
-    let Played { looks, spacing } = play(search(days), secs(1), series);
+    check_told(days, series, Numbers::Counts, expected);
+}
+
+fn check_told(days: i64, series: &[Points], numbers: Numbers, expected: &Expect) {
+    let Played { looks, spacing } = play_told(search(days), secs(1), series, numbers);
     let spacing = match spacing {
         Spacing::Every(interval) => interval.to_string(),
         Spacing::Unknown(basis) => basis.name().to_owned(),
@@ -86,7 +138,7 @@ fn what_is_active_now_takes_one_look() {
     check(3, &newest(10, 3), &expect!["1 s x 1499 -> 10 s"]);
     check(3, &newest(60, 59), &expect!["1 s x 1499 -> 60 s"]);
     check(3, &newest(90, 0), &expect!["1 s x 1499 -> 60 s"]);
-    check(3, &newest(300, 0), &expect!["1 s x 1499 -> 300 s"]);
+    check(3, &newest(300, 0), &expect!["1 s x 1499 count 300 s x 864 -> 300 s"]);
     let two = [newest(60, 0).remove(0), newest(60, 20).remove(0)];
     check(3, &two, &expect!["1 s x 1499 -> 60 s"]);
     let mut merged = two.concat();
@@ -97,8 +149,12 @@ fn what_is_active_now_takes_one_look() {
 #[test]
 fn the_day_shows_what_is_too_slow_for_a_short_look() {
     let newest = |spacing_s| vec![regular(spacing_s, 61, 2 * DAY_S, 3 * DAY_S)];
-    check(3, &newest(900), &expect!["1 s x 1499 60 s x 1440 -> 900 s"]);
-    check(3, &newest(3_600), &expect!["1 s x 1499 60 s x 1440 1 s x 1499 -> 3600 s"]);
+    check(3, &newest(900), &expect!["1 s x 1499 60 s x 1440 count 900 s x 288 -> 900 s"]);
+    check(
+        3,
+        &newest(3_600),
+        &expect!["1 s x 1499 60 s x 1440 1 s x 1499 count 3600 s x 72 -> 3600 s"],
+    );
     check(3, &newest(DAY_S), &expect!["1 s x 1499 60 s x 1440 300 s x 864 -> sparse"]);
 }
 
@@ -115,7 +171,7 @@ fn what_was_active_once_is_found() {
         96,
         &daily,
         &expect![
-            "1 s x 1499 60 s x 1440 7200 s x 1152 60 s x 1499 60 s x 1499 60 s x 1499 1 s x 1499 -> 86400 s"
+            "1 s x 1499 60 s x 1440 7200 s x 1152 60 s x 1499 60 s x 1499 60 s x 1499 1 s x 1499 count 86400 s x 96 -> 86400 s"
         ],
     );
 }
@@ -136,7 +192,7 @@ fn events_at_any_time_keep_the_default_and_missing_points_change_nothing() {
     check(3, &[events], &expect!["1 s x 1499 60 s x 1440 1 s x 1499 -> irregular"]);
     let mut thin = regular(300, 0, 2 * DAY_S, 3 * DAY_S);
     thin.retain(|at_s| at_s / 300 % 7 == 1 || at_s / 300 % 5 == 2);
-    check(3, &[thin], &expect!["1 s x 1499 60 s x 1440 -> 300 s"]);
+    check(3, &[thin], &expect!["1 s x 1499 60 s x 1440 count 300 s x 864 -> 300 s"]);
 }
 
 #[test]
@@ -175,7 +231,124 @@ fn neighbouring_buckets_of_a_sweep_prove_no_spacing() {
     check(
         96,
         &old,
-        &expect!["1 s x 1499 60 s x 1440 7200 s x 1152 60 s x 1499 1 s x 1499 -> 1800 s"],
+        &expect![
+            "1 s x 1499 60 s x 1440 7200 s x 1152 60 s x 1499 1 s x 1499 count 7200 s x 1152 -> 1800 s"
+        ],
+    );
+}
+
+/// Points of one series that change their spacing: every so often in these days.
+fn changing(parts: &[(i64, i64, i64)]) -> Points {
+    let mut points: Points = parts
+        .iter()
+        .flat_map(|&(spacing_s, from_s, to_s)| regular(spacing_s, 0, from_s, to_s))
+        .collect();
+    points.sort_unstable();
+    points
+}
+
+#[test]
+fn what_was_denser_earlier_is_found_wherever_it_lies() {
+    let (hour_s, to_s) = (HOUR_S, 10 * DAY_S);
+    let single = |parts: &[(i64, i64, i64)], expected: &Expect| {
+        let mut points = changing(parts);
+        points.dedup();
+        check(10, &[points], expected);
+    };
+    single(
+        &[(60, 0, 8 * DAY_S), (hour_s, 8 * DAY_S, to_s)],
+        &expect![
+            "1 s x 1499 60 s x 1440 1 s x 1499 count 3600 s x 240 60 s x 1499 1 s x 1499 -> 60 s"
+        ],
+    );
+    single(
+        &[(10, 0, DAY_S), (hour_s, DAY_S, to_s)],
+        &expect![
+            "1 s x 1499 60 s x 1440 1 s x 1499 count 3600 s x 240 60 s x 1499 1 s x 1499 -> 10 s"
+        ],
+    );
+    single(
+        &[(300, 0, DAY_S), (hour_s, DAY_S, to_s)],
+        &expect![
+            "1 s x 1499 60 s x 1440 1 s x 1499 count 3600 s x 240 60 s x 1499 count 600 s x 1440 -> 300 s"
+        ],
+    );
+    single(
+        &[(6 * hour_s, 0, to_s), (60, DAY_S, DAY_S + 5 * hour_s)],
+        &expect![
+            "1 s x 1499 60 s x 1440 1 s x 1499 count 21600 s x 40 60 s x 1499 1 s x 1499 -> 60 s"
+        ],
+    );
+    single(
+        &[(DAY_S, 0, to_s), (20, 5 * hour_s, 5 * hour_s + 2_000)],
+        &expect!["1 s x 1499 60 s x 1440 600 s x 1440 60 s x 1499 1 s x 1499 -> 20 s"],
+    );
+    single(
+        &[(hour_s, 0, to_s)],
+        &expect!["1 s x 1499 60 s x 1440 1 s x 1499 count 3600 s x 240 -> 3600 s"],
+    );
+}
+
+#[test]
+fn sources_of_a_series_are_counted_together() {
+    let to_s = 10 * DAY_S;
+    let hourly = (HOUR_S, 0, to_s);
+    check(
+        10,
+        &[changing(&[hourly, (60, 0, 3 * DAY_S)])],
+        &expect![
+            "1 s x 1499 60 s x 1440 1 s x 1499 count 3600 s x 240 60 s x 1499 1 s x 1499 -> 60 s"
+        ],
+    );
+    // Another source that reports as rarely, at other minutes, on days of its own.
+    let mut other = regular(HOUR_S, 600, 0, 3 * DAY_S);
+    other.extend(changing(&[hourly]));
+    other.sort_unstable();
+    check(
+        10,
+        &[other],
+        &expect![
+            "1 s x 1499 60 s x 1440 1 s x 1499 count 3600 s x 240 60 s x 1499 count 600 s x 1440 -> 600 s"
+        ],
+    );
+    // As often at the same minute: nobody can tell, and the default loses nothing.
+    check(
+        10,
+        &[changing(&[hourly, hourly])],
+        &expect!["1 s x 1499 60 s x 1440 1 s x 1499 count 3600 s x 240 -> irregular"],
+    );
+    check(
+        10,
+        &[changing(&[hourly]), changing(&[hourly])],
+        &expect!["1 s x 1499 60 s x 1440 1 s x 1499 count 3600 s x 240 -> 3600 s"],
+    );
+}
+
+#[test]
+fn where_nothing_is_counted_the_default_stays() {
+    let hourly = || [regular(HOUR_S, 0, 0, 10 * DAY_S)];
+    check_told(
+        10,
+        &hourly(),
+        Numbers::Untold,
+        &expect!["1 s x 1499 60 s x 1440 1 s x 1499 -> irregular"],
+    );
+    for value in [0.0, 0.5, -3.0, 1.5, f64::NAN] {
+        let played = play_told(search(10), secs(1), &hourly(), Numbers::Values(value));
+        assert_eq!(played.spacing, Spacing::Unknown(Basis::Irregular), "{value}");
+    }
+    // A sum of values above one bounds their number as well.
+    check_told(
+        10,
+        &hourly(),
+        Numbers::Values(1.0),
+        &expect!["1 s x 1499 60 s x 1440 1 s x 1499 count 3600 s x 240 -> 3600 s"],
+    );
+    check_told(
+        10,
+        &hourly(),
+        Numbers::Values(7.0),
+        &expect!["1 s x 1499 60 s x 1440 1 s x 1499 count 3600 s x 240 -> irregular"],
     );
 }
 
@@ -212,6 +385,28 @@ proptest! {
                 prop_assert!(basis == Basis::Sparse || spacing_s > 60, "{:?}", basis);
                 prop_assert!(spacing_s >= 60 || points.len() < 3, "{:?}", basis);
             }
+        }
+    }
+
+    /// However it changed its pace: what is exported above a minute loses no point, even one that no look saw.
+    #[test]
+    fn above_a_minute_no_point_is_lost_of_a_series_that_changed_its_pace(
+        paces in proptest::collection::vec((0..7_usize, 1..6 * DAY_S), 1..4), phase_s in 0..60_i64,
+    ) {
+        let (mut points, mut from_s) = (Points::new(), 0);
+        for (pace, length_s) in paces {
+            let pace_s = [10, 60, 300, 900, HOUR_S, 6 * HOUR_S, DAY_S][pace];
+            points.extend(regular(pace_s, phase_s, from_s, from_s + length_s));
+            from_s += length_s;
+        }
+        points.sort_unstable();
+        points.dedup();
+        let Played { spacing, .. } = play(search(ceil(from_s, DAY_S) / DAY_S), secs(1), std::slice::from_ref(&points));
+        if let Spacing::Every(interval) = spacing && interval.secs() > MINUTE_S {
+            let buckets: BTreeSet<_> =
+                points.iter().map(|at_s| floor(START_S + at_s, interval.secs())).collect();
+            // Where a bucket of the tally holds only part of a pace, up to its share of points may have been together.
+            prop_assert!(points.len() - buckets.len() <= 24, "{} of {}", buckets.len(), points.len());
         }
     }
 

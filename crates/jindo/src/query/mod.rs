@@ -27,7 +27,7 @@ pub use error::{Reason, Refused, Span};
 pub use interval::{Interval, NotOffered};
 pub use list::{List, Note, QUERIES_MAX, decode, list, list_spaced};
 pub use rewrite::{IntervalOrigin, Settled, added_fill, default_method, settle};
-pub use sample::{Spacings, sample};
+pub use sample::{Spacings, sample, tally};
 
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;

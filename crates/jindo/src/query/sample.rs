@@ -1,7 +1,7 @@
 //! The same query at another interval, with the points that were reported and no others: what is asked to learn how far apart
 //! they lie. Pure; asks nothing.
 
-use super::ast::{Arg, Expr, Modifier, Node};
+use super::ast::{Aggregator, Arg, Expr, Modifier, Node, Series, Value};
 use super::coarse::restate;
 use super::rewrite::{added_fill, null_fill};
 use super::{Interval, Query, grammar};
@@ -25,6 +25,48 @@ pub fn sample(query: &Query, interval: Interval) -> Option<Query> {
     restated?;
     let (written, sent) = (query.written.clone(), expr.to_string());
     Some(Query { written, sent, unfilled: None, interval, alone: false, weight: query.weight })
+}
+
+/// Two questions about the sources of `query`: how many samples all of those of a series have every `interval`, and the one with the
+/// fewest. The first bounds the points that its series can have; the second shows whether the server counts at all, or tells values.
+///
+/// `None` where that is not known to hold: of anything but one plain series, whose points may be others than its samples; of
+/// percentiles and other questions about distributions; of `.as_count()` and `.as_rate()`, which have a say in how time is aggregated.
+pub fn tally(query: &Query, interval: Interval) -> Option<[Query; 2]> {
+    let sampled = sample(query, interval)?;
+    let counted = |space: Aggregator| {
+        let mut expr = grammar::parse(&sampled.sent).ok()?;
+        let Node::Series(series) = &mut expr.node else { return None };
+        counting(series, space)?;
+        Some(Query { sent: expr.to_string(), weight: None, ..sampled.clone() })
+    };
+    Some([counted(Aggregator::Sum)?, counted(Aggregator::Min)?])
+}
+
+fn counting(series: &mut Series, space: Aggregator) -> Option<()> {
+    match series.aggregator {
+        None | Some(Aggregator::Avg | Aggregator::Sum | Aggregator::Min | Aggregator::Max) => {}
+        Some(
+            Aggregator::Count
+            | Aggregator::Stddev
+            | Aggregator::Histogram
+            | Aggregator::CountIf { .. }
+            | Aggregator::Percentile(_),
+        ) => return None,
+    }
+    if !series.modifiers.iter().all(|modifier| matches!(modifier.name.as_str(), "rollup" | "fill"))
+    {
+        return None;
+    }
+    series.aggregator = Some(space);
+    let rollup = series.modifiers.iter_mut().find(|modifier| modifier.name == "rollup")?;
+    let [Arg::Value(Value::Word(method) | Value::Text(method)), Arg::Value(Value::Number(_))] =
+        &mut rollup.args[..]
+    else {
+        return None;
+    };
+    "count".clone_into(method);
+    Some(())
 }
 
 fn uninvent(expr: &mut Expr) {
@@ -141,6 +183,41 @@ mod tests {
             (avg:m{*}.rollup(avg, 1).fill(null) + avg:n{*}.rollup(avg, 1).fill(null))"#]];
         check(Fill::Null, &lines, &expected);
         check(Fill::Keep, &lines, &expected);
+    }
+
+    #[test]
+    fn a_tally_counts_the_samples_of_plain_series_and_of_nothing_else() {
+        let lines = [
+            "avg:m{*} by {host}",
+            "m{env:prod}",
+            "max:m{*}.rollup(max)",
+            "avg:m{*}.fill(zero)",
+            "sum:m{*}.as_count()",
+            "p95:m{*}",
+            "count:m{*}",
+            "count(v: v>=1):m{*}",
+            "default_zero(avg:m{*})",
+            "abs(avg:m{*})",
+            "avg:m{*} / avg:n{*}",
+        ];
+        let text = lines.join("\n");
+        let list = list("list", text.as_bytes(), &settings(Fill::Null, RangeFunctions::Allow));
+        let told = list.queries.iter().map(|query| match tally(query, secs(600)) {
+            Some([total, least]) => format!("{} and {}", total.sent, least.sent),
+            None => "-".to_owned(),
+        });
+        expect![[r#"
+            sum:m{*} by {host}.rollup(count, 600).fill(null) and min:m{*} by {host}.rollup(count, 600).fill(null)
+            sum:m{env:prod}.rollup(count, 600).fill(null) and min:m{env:prod}.rollup(count, 600).fill(null)
+            sum:m{*}.rollup(count, 600).fill(null) and min:m{*}.rollup(count, 600).fill(null)
+            sum:m{*}.rollup(count, 600).fill(null) and min:m{*}.rollup(count, 600).fill(null)
+            -
+            -
+            -
+            -
+            -
+            -
+            -"#]].assert_eq(&told.collect::<Vec<_>>().join("\n"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::plain::steers;
 use crate::query::Interval;
 use crate::secret::Secrets;
 use jiff::SignedDuration;
+use std::collections::BTreeSet;
 
 /// Why a call brought no data.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,9 +30,8 @@ pub enum Failure {
     TooLarge,
     /// Points further apart or closer than asked: the cap on points is lower than assumed, or the interval is not on offer.
     OtherInterval {
-        /// Position in the call of the query whose series is the coarsest.
-        query: usize,
-        got: Interval,
+        /// All queries with a series at another interval.
+        others: Vec<parse::Other>,
         /// Some series of the same answer had points at the interval asked.
         others_fine: bool,
     },
@@ -88,7 +88,11 @@ impl Failure {
             | Self::Refused { words }
             | Self::Astray { words }
             | Self::Forbidden { words } => Some(words.clone()),
-            Self::OtherInterval { got, .. } => Some(format!("points came back every {got}")),
+            Self::OtherInterval { others, .. } => {
+                let got: BTreeSet<_> = others.iter().map(|other| other.got).collect();
+                let got: Vec<_> = got.iter().map(Interval::to_string).collect();
+                Some(format!("points came back every {}", got.join(", ")))
+            }
             Self::Limited { .. } | Self::UrlTooLong | Self::TooLarge => None,
         }
     }
@@ -104,8 +108,8 @@ impl Failure {
                 Self::Transient { what: shorten(&message) }
             }
             parse::Error::Refused { message } => Self::Refused { words: shorten(&message) },
-            parse::Error::Interval { query, got, others_fine, .. } => {
-                Self::OtherInterval { query, got, others_fine }
+            parse::Error::Interval { others, others_fine, .. } => {
+                Self::OtherInterval { others, others_fine }
             }
             parse::Error::Page => {
                 Self::Astray { words: "a page of HTML instead of JSON".to_owned() }

@@ -4,12 +4,13 @@ use super::action::{Action, Call, End, Facts};
 use super::diagnosis::{Conclusion, Refusal, Verdict};
 use super::machine::{Flight, GRACE, Machine, Trust};
 use super::sampling::not_offered;
-use super::subject::{Job, Purpose, Travels};
+use super::subject::{Job, Purpose, Served, Travels};
+use crate::parse::Other;
 use crate::plan::{Limits, Task, arrange, union};
 use crate::query::Interval;
 use crate::request::{BODY_BYTES_MAX, Failure, Rate};
 use jiff::Timestamp;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// The other series of an answer in which one came back at another interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,9 @@ impl Machine {
         self.hold_until = None;
         self.points_proven = self.points_proven.max(facts.points_max);
         let task = flight.job.task.clone();
+        if facts.points.iter().any(|&points| points > 0) {
+            self.length_proven = self.length_proven.max(points(&task));
+        }
         if facts.points_max == 0 && points(&task) > self.limits.points {
             // Sent before the cap was learnt: an empty answer says nothing of its interval.
             actions.push(Action::Discard { call });
@@ -79,6 +83,10 @@ impl Machine {
             Purpose::Trial => {
                 let rest = self.on_trial.remove(&task.queries[0]).unwrap_or_default();
                 self.queue.extend(rest.into_iter().map(Job::fetch));
+                Vec::new()
+            }
+            Purpose::Sounding => {
+                self.sounded(&task, &facts.points);
                 Vec::new()
             }
         };
@@ -143,7 +151,10 @@ impl Machine {
             Failure::Refused { words } => self.refused(job, words, actions),
             Failure::UrlTooLong => self.url_too_long(job, actions),
             Failure::TooLarge => self.too_large(&job, actions),
-            Failure::OtherInterval { query, got, others_fine } => {
+            Failure::OtherInterval { others, others_fine } => {
+                let Some(got) = worst(&others, job.task.interval) else {
+                    return self.transient(now, job, "no interval came".to_owned(), actions);
+                };
                 if got > job.task.interval && self.is_contradicted(&job) {
                     let what =
                         format!("coarser ({got}) than the same number of points was served before");
@@ -154,8 +165,8 @@ impl Machine {
                     let what = format!("finer ({got}) than asked");
                     return self.transient(now, job, what, actions);
                 }
-                let others = if others_fine { Others::Fine } else { Others::AlsoCoarse };
-                self.other_interval(job, (query, got), others, actions);
+                let rest = if others_fine { Others::Fine } else { Others::AlsoCoarse };
+                self.other_interval(job, (&others, got), rest, actions);
             }
         }
     }
@@ -183,7 +194,11 @@ impl Machine {
         }
     }
 
-    pub(super) fn refused(&mut self, job: Job, words: String, actions: &mut Vec<Action>) {
+    pub(super) fn refused(&mut self, mut job: Job, words: String, actions: &mut Vec<Action>) {
+        if job.purpose == Purpose::Sounding {
+            self.settle(&job);
+            job.purpose = Purpose::Fetch;
+        }
         self.witness(&job, Some(&words));
         let task = job.task;
         if job.purpose == Purpose::Fetch && self.is_too_old(task.window) {
@@ -196,6 +211,7 @@ impl Machine {
                 self.diagnoses.verdict(id, task, Verdict::Refused(words), &self.subjects)
             }
             Purpose::Trial => vec![Conclusion::GiveUp { query: task.queries[0], words }],
+            Purpose::Sounding => unreachable!("it was made a fetch"),
             // A longer list may be refused for its length as well.
             Purpose::Fetch
                 if self.unproven_points.is_some_and(|queries| task.queries.len() <= queries)
@@ -211,35 +227,44 @@ impl Machine {
         self.apply(conclusions, actions);
     }
 
+    /// `got`: what has to be explained; see [`worst`].
     fn other_interval(
         &mut self,
         job: Job,
-        (query, got): (usize, Interval),
-        others: Others,
+        (others, got): (&[Other], Interval),
+        rest: Others,
         actions: &mut Vec<Action>,
     ) {
         let task = &job.task;
-        let offered = task.queries[query];
+        let alike = |other: &&Other| (other.got > task.interval) == (got > task.interval);
+        let named: Vec<_> = others
+            .iter()
+            .filter(alike)
+            .map(|other| (task.queries[other.query], other.got))
+            .collect();
         if got < task.interval || at_points_min(task) {
-            let words = not_offered(task.interval, got);
-            let conclusions = vec![Conclusion::GiveUp { query: offered, words }];
-            self.again(job);
-            return self.apply(conclusions, actions);
-        }
-        if others == Others::Fine && task.queries.len() > 1 {
-            // The cap is not to blame, or the others would be coarse too: that query alone, in the shortest window.
-            let limits = Limits { points: Limits::POINTS_MIN, ..self.limits };
-            let rest: Vec<_> =
-                task.queries.iter().copied().filter(|&other| other != offered).collect();
-            let alone = Task { queries: vec![offered], ..task.clone() };
-            for window in crate::plan::tile(alone.window, alone.interval, limits).into_iter().rev()
-            {
-                self.queue.push_front(Job::fetch(Task { window, ..alone.clone() }));
-            }
-            self.queue.push_front(Job::fetch(Task { queries: rest, ..task.clone() }));
-            return self.settle(&job);
+            let asked = task.interval;
+            let give_up = |&(query, got): &(usize, Interval)| {
+                let words = not_offered(asked, got);
+                Conclusion::GiveUp { query, words }
+            };
+            self.apply(named.iter().map(give_up).collect(), actions);
+            return match job.purpose {
+                Purpose::Sounding => self.sound_others(job),
+                Purpose::Fetch | Purpose::Half(_) | Purpose::Question(_) | Purpose::Trial => {
+                    self.again(job);
+                }
+            };
         }
         let points = points(task);
+        if rest == Others::Fine {
+            self.length_proven = self.length_proven.max(points);
+        }
+        let is_own =
+            |(query, _): &(usize, Interval)| self.subjects.get(*query).served != Served::AsOthers;
+        if points <= self.length_proven || named.iter().all(is_own) {
+            return self.apart(&job, &named);
+        }
         let served = u32::try_from(task.window.secs() / got.secs()).unwrap_or(u32::MAX);
         self.fewer_points(
             points,
@@ -277,15 +302,27 @@ impl Machine {
                 Purpose::Fetch => {
                     job.task.queries.iter().for_each(|&query| gaps[query].push(job.task.window));
                 }
-                Purpose::Half(_) | Purpose::Question(_) | Purpose::Trial => kept.push_back(job),
+                Purpose::Half(_) | Purpose::Question(_) | Purpose::Trial | Purpose::Sounding => {
+                    kept.push_back(job);
+                }
             }
         }
         for (query, gaps) in gaps.iter_mut().enumerate() {
             *gaps = if self.subjects.get(query).given_up { Vec::new() } else { union(gaps) };
         }
         self.refuse_too_old(&gaps, actions);
-        let tasks = arrange(self.range, &self.queries, &gaps, self.limits, now);
-        kept.extend(tasks.into_iter().map(Job::fetch));
+        // Windows of their own for those of which fewer points are served at once.
+        let points = |query: usize| self.subjects.points(query, self.limits);
+        let caps: BTreeSet<_> = (0..gaps.len()).map(points).collect();
+        for cap in caps.into_iter().rev() {
+            let own = |(query, gaps): (usize, &Vec<_>)| {
+                if points(query) == cap { gaps.clone() } else { Vec::new() }
+            };
+            let own: Vec<_> = gaps.iter().enumerate().map(own).collect();
+            let limits = Limits { points: cap, ..self.limits };
+            let tasks = arrange(self.range, &self.queries, &own, limits, now);
+            kept.extend(tasks.into_iter().map(Job::fetch));
+        }
         self.queue = kept;
         self.outweighed = false;
     }
@@ -306,6 +343,9 @@ impl Machine {
         if let Purpose::Trial = job.purpose {
             let rest = self.on_trial.remove(&job.task.queries[0]).unwrap_or_default();
             self.queue.extend(rest.into_iter().map(Job::fetch));
+        }
+        if job.purpose == Purpose::Sounding {
+            self.unsounded(&job.task);
         }
     }
 
@@ -360,7 +400,13 @@ impl Machine {
     }
 }
 
-fn points(task: &Task) -> u32 {
+/// What is to be explained: the coarsest interval, or the finest where all are finer than asked.
+fn worst(others: &[Other], asked: Interval) -> Option<Interval> {
+    let all = || others.iter().map(|other| other.got);
+    all().filter(|&got| got > asked).max().or_else(|| all().min())
+}
+
+pub(super) fn points(task: &Task) -> u32 {
     u32::try_from(task.window.points(task.interval)).unwrap_or(u32::MAX)
 }
 

@@ -80,7 +80,11 @@ pub struct Machine {
     pub(super) recalled: Vec<Fate>,
     /// What the open diagnoses were told.
     pub(super) witnessed: Vec<Fate>,
+    /// What came back coarse, while it is asked why.
+    pub(super) waiting: Vec<Task>,
     pub(super) points_proven: u32,
+    /// Points that were asked for at most in an answer with a series as it was asked.
+    pub(super) length_proven: u32,
     pub(super) calls: u64,
     pub(super) points: u64,
     pub(super) succeeded_at: Option<Timestamp>,
@@ -139,7 +143,9 @@ impl Machine {
             edge: Edge::default(),
             recalled: Vec::new(),
             witnessed: Vec::new(),
+            waiting: Vec::new(),
             points_proven: 0,
+            length_proven: 0,
             calls: 0,
             points: 0,
             succeeded_at: None,
@@ -180,8 +186,11 @@ impl Machine {
     }
 
     pub fn progress(&self) -> Progress {
-        let queued =
-            self.queue.len() + self.delayed.len() + self.flying.len() + self.diagnoses.waiting();
+        let queued = self.queue.len()
+            + self.delayed.len()
+            + self.flying.len()
+            + self.waiting.len()
+            + self.diagnoses.waiting();
         let trials: usize = self.on_trial.values().map(Vec::len).sum();
         Progress {
             calls_made: self.calls,
@@ -190,7 +199,10 @@ impl Machine {
             points: self.points,
             budget: self.budget.left(),
             paced_until: self.budget.paced_until((queued + trials - self.flying.len()) as u64),
-            settled: self.trust == Trust::Proven && !self.is_in_doubt() && self.diagnoses.is_calm(),
+            settled: self.trust == Trust::Proven
+                && !self.is_in_doubt()
+                && self.waiting.is_empty()
+                && self.diagnoses.is_calm(),
             trouble: self.trouble.what.clone(),
             waits_until: self.waits_until,
         }
@@ -308,7 +320,10 @@ impl Machine {
     }
 
     fn finish(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        let idle = self.queue.is_empty() && self.delayed.is_empty() && self.diagnoses.is_idle();
+        let idle = self.queue.is_empty()
+            && self.delayed.is_empty()
+            && self.waiting.is_empty()
+            && self.diagnoses.is_idle();
         if self.ending.is_none() && idle && self.flying.is_empty() && self.storing.is_empty() {
             self.ending = Some((End::Done, now));
         }

@@ -44,7 +44,11 @@ impl Machine {
             _ if self.subjects.get(job.task.queries[0]).travels == Travels::Unfilled => {
                 Form::Unfilled
             }
-            Purpose::Fetch | Purpose::Half(_) | Purpose::Question(_) | Purpose::Trial => Form::Sent,
+            Purpose::Fetch
+            | Purpose::Half(_)
+            | Purpose::Question(_)
+            | Purpose::Trial
+            | Purpose::Sounding => Form::Sent,
         }
     }
 
@@ -71,6 +75,7 @@ impl Machine {
             }
             // A trial is to find out whether things have changed.
             (Some(_), Purpose::Trial)
+            | (_, Purpose::Sounding)
             | (None, Purpose::Fetch | Purpose::Half(_) | Purpose::Trial) => Some(job),
         }
     }

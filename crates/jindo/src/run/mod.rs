@@ -12,6 +12,7 @@ mod driver;
 mod log;
 mod machine;
 mod memory;
+mod mixed;
 mod promise;
 mod recheck;
 mod report;

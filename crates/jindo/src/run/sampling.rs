@@ -6,16 +6,23 @@
 
 use super::driver::Mission;
 use crate::archive::{
-    Archive, Coverage, Error, GivenUp, Identities, Origin, QueryId, Role, Spaced,
+    Archive, Chunk, Coverage, Error, GivenUp, Identities, Origin, QueryId, Role, Spaced,
 };
-use crate::plan::{Basis, Limits, Look, Plan, Sampled, Search, Spacing, Window, hull, subtract};
-use crate::query::{Interval, Query, Spacings, sample};
+use crate::plan::{
+    Basis, Counts, Limits, Look, Plan, Sampled, Search, Side, Spacing, Tally, Untold, Window, hull,
+    subtract,
+};
+use crate::query::{Interval, Query, Spacings, sample, tally};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 
 /// The first batch is asked with so many calls at most, before the others are: a server that does not offer points every second
 /// refuses query by query.
 const TRIAL_CALLS_MAX: u64 = 8;
+
+/// That a tally of one query takes.
+const QUESTIONS: usize = 2;
 
 /// Why the default is taken where looks remain to be made.
 const UNANSWERED: &str = "not all of its samples were answered";
@@ -28,12 +35,22 @@ pub struct Sampling<'a> {
     /// Of each query.
     known: Vec<Known>,
     /// Whether any query was ever answered as finely as it is asked first.
-    is_tried: bool,
+    looks: Trust,
+    /// Whether the samples of any query were ever counted.
+    counts: Trust,
+}
+
+/// Whether the server is known to answer questions of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    Tried,
+    Untried,
 }
 
 #[derive(Debug)]
 struct Known {
     samples: Vec<Sampled>,
+    counts: Counts,
     /// The finest interval that the server offers for it, as far as known.
     finest: Interval,
     /// Why it is not asked any more.
@@ -98,8 +115,15 @@ impl<'a> Sampling<'a> {
                 }
             }
         }
-        let is_tried = known.iter().any(|known| has(known, Some(known.finest)));
-        Ok(Self { queries, search, known, is_tried })
+        let trust = |is_tried| if is_tried { Trust::Tried } else { Trust::Untried };
+        let looks = trust(known.iter().any(|known| has(known, Some(known.finest))));
+        let counted =
+            |known: &Known| matches!(&known.counts, Counts::Told(told) if !told.is_empty());
+        let counts = trust(known.iter().any(counted));
+        if counts == Trust::Untried {
+            nobody_is_counted_where_the_first_are_refused(&mut known);
+        }
+        Ok(Self { queries, search, known, looks, counts })
     }
 
     /// The looks that tell more, one round per interval, finest first; none when all is known that can be. The first time only the
@@ -113,6 +137,7 @@ impl<'a> Sampling<'a> {
         (look_back, now): (SignedDuration, Timestamp),
     ) -> Result<Vec<Round>, Error> {
         let mut wishes: BTreeMap<Interval, Wishes> = BTreeMap::new();
+        let mut tallies: BTreeMap<Interval, Asked> = BTreeMap::new();
         for (index, known) in self.known.iter().enumerate() {
             match self.next(known) {
                 Look::Nowhere => {}
@@ -122,14 +147,35 @@ impl<'a> Sampling<'a> {
                 Look::Around(interval, stretches) => {
                     wishes.entry(interval).or_default().around.push((index, stretches));
                 }
+                Look::Count(interval, window) => {
+                    let questions = tally(&self.queries[index], interval).into_iter().flatten();
+                    let asked = tallies.entry(interval).or_default();
+                    asked.extend(questions.map(|question| (question, window)));
+                }
             }
         }
+        let context = (limits, look_back, now);
         let mut rounds = Vec::new();
         for (interval, wishes) in wishes {
-            let looks = wishes.granted(&self.search, interval);
-            rounds.extend(self.round(archive, (interval, looks), limits, (look_back, now))?);
+            let looks = wishes.granted(&self.search, interval).into_iter();
+            let asked = looks.filter_map(|(index, window)| {
+                Some((sample(&self.queries[index], interval)?, window))
+            });
+            rounds.extend(round(archive, asked.collect(), self.looks, context)?);
         }
-        if !self.is_tried {
+        if self.counts == Trust::Untried {
+            // One query's: where the server declines, a list would be taken apart first.
+            let first = tallies.pop_first().map(|(_, mut asked)| {
+                asked.truncate(QUESTIONS);
+                asked
+            });
+            tallies.clear();
+            rounds.extend(round(archive, first.unwrap_or_default(), self.counts, context)?);
+        }
+        for asked in tallies.into_values() {
+            rounds.extend(round(archive, asked, self.counts, context)?);
+        }
+        if self.looks == Trust::Untried {
             rounds.truncate(1);
         }
         Ok(rounds)
@@ -138,39 +184,8 @@ impl<'a> Sampling<'a> {
     fn next(&self, known: &Known) -> Look {
         match known.refused {
             Some(_) => Look::Nowhere,
-            None => self.search.next(&known.samples, known.finest),
+            None => self.search.next(&known.samples, &known.counts, known.finest),
         }
-    }
-
-    fn round(
-        &self,
-        archive: &Archive,
-        (interval, looks): (Interval, Vec<(usize, Window)>),
-        limits: Limits,
-        (look_back, now): (SignedDuration, Timestamp),
-    ) -> Result<Option<Round>, Error> {
-        let (mut samples, mut windows) = (Vec::new(), Vec::new());
-        for (index, window) in looks {
-            if let Some(sample) = sample(&self.queries[index], interval) {
-                samples.push(sample);
-                windows.push(window);
-            }
-        }
-        let Some(hull) = hull(windows.iter().copied()) else { return Ok(None) };
-        let ids = archive.remember_aside(&samples, Role::Sample)?;
-        let mut covered = Vec::new();
-        for (id, window) in ids.iter().zip(windows) {
-            let mut own = subtract(hull, &[window]);
-            own.extend(archive.coverage(*id)?.into_iter().map(|held| held.window));
-            covered.push(own);
-        }
-        let mut plan = Plan::new(hull, samples, &covered, limits, now);
-        if !self.is_tried {
-            let first = plan.tasks.first().map(|task| task.queries.clone());
-            plan.tasks.retain(|task| Some(&task.queries) == first.as_ref());
-        }
-        let calls_max = (!self.is_tried).then_some(TRIAL_CALLS_MAX);
-        Ok((plan.calls() > 0).then_some(Round { plan, ids, look_back, calls_max }))
     }
 
     /// What follows from what is known; `default` where nothing does.
@@ -182,7 +197,8 @@ impl<'a> Sampling<'a> {
             if told == Told::Settled && !is_settled {
                 continue;
             }
-            let (interval, basis, why) = match Spacing::of(&known.samples, known.finest) {
+            let spacing = self.search.spacing(&known.samples, &known.counts, known.finest);
+            let (interval, basis, why) = match spacing {
                 Spacing::Every(interval) => (interval, Basis::Sampled, known.seen()),
                 Spacing::Unknown(basis) => match &known.refused {
                     Some(words) => (default, Basis::Refused, words.clone()),
@@ -196,9 +212,55 @@ impl<'a> Sampling<'a> {
     }
 }
 
+/// The calls for questions of one interval, as far as they are not held. Of what was never tried only the first batch, as a trial.
+fn round(
+    archive: &Archive,
+    asked: Asked,
+    trust: Trust,
+    (limits, look_back, now): (Limits, SignedDuration, Timestamp),
+) -> Result<Option<Round>, Error> {
+    let (questions, windows): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
+    let Some(hull) = hull(windows.iter().copied()) else { return Ok(None) };
+    let ids = archive.remember_aside(&questions, Role::Sample)?;
+    let mut covered = Vec::new();
+    for (id, window) in ids.iter().zip(windows) {
+        let mut own = subtract(hull, &[window]);
+        own.extend(archive.coverage(*id)?.into_iter().map(|held| held.window));
+        covered.push(own);
+    }
+    let mut plan = Plan::new(hull, questions, &covered, limits, now);
+    if trust == Trust::Untried {
+        let first = plan.tasks.first().map(|task| task.queries.clone());
+        plan.tasks.retain(|task| Some(&task.queries) == first.as_ref());
+    }
+    let calls_max = (trust == Trust::Untried).then_some(TRIAL_CALLS_MAX);
+    Ok((plan.calls() > 0).then_some(Round { plan, ids, look_back, calls_max }))
+}
+
+/// A server that declines such questions refuses them query by query, each at the price of a diagnosis.
+fn nobody_is_counted_where_the_first_are_refused(known: &mut [Known]) {
+    let refused = known.iter().find_map(|known| match &known.counts {
+        Counts::Untold(Untold::Refused(words)) => Some(words.clone()),
+        Counts::Untold(Untold::Unsound) | Counts::Told(_) => None,
+    });
+    let Some(words) = refused else { return };
+    for known in known.iter_mut().filter(|known| matches!(known.counts, Counts::Told(_))) {
+        known.counts = Counts::Untold(Untold::Refused(words.clone()));
+    }
+}
+
+/// Questions, and where each is asked.
+type Asked = Vec<(Query, Window)>;
+
 impl Known {
+    /// On what its interval rests.
     fn seen(&self) -> String {
-        let seen: Vec<_> = self.samples.iter().map(Sampled::to_string).collect();
+        let mut seen: Vec<_> = self.samples.iter().map(Sampled::to_string).collect();
+        match &self.counts {
+            Counts::Told(tallies) => seen.extend(tallies.iter().map(Tally::to_string)),
+            Counts::Untold(Untold::Refused(words)) => seen.push(format!("not counted: {words}")),
+            Counts::Untold(Untold::Unsound) => {}
+        }
         seen.join("; ")
     }
 }
@@ -231,7 +293,8 @@ struct Books<'a> {
 impl Books<'_> {
     fn known(&self, query: &Query) -> Result<Known, Error> {
         let mut finest = Interval::all_offered().next().unwrap_or(query.interval);
-        let mut known = Known { samples: Vec::new(), finest, refused: None };
+        let counts = self.counts(query)?;
+        let mut known = Known { samples: Vec::new(), counts, finest, refused: None };
         for &interval in &self.intervals {
             let Some(sample) = sample(query, interval) else { continue };
             let Some(&(id, role)) = self.identities.get(&(sample.sent, interval)) else { continue };
@@ -245,6 +308,41 @@ impl Books<'_> {
         }
         known.finest = finest;
         Ok(known)
+    }
+
+    fn counts(&self, query: &Query) -> Result<Counts, Error> {
+        let is_counted = tally(query, query.interval).is_some();
+        let mut told = Vec::new();
+        for &interval in self.intervals.iter().filter(|_| is_counted) {
+            let Some(questions) = tally(query, interval) else { continue };
+            let known = questions.map(|question| self.identities.get(&(question.sent, interval)));
+            let [Some(&(total, _)), Some(&(least, _))] = known else { continue };
+            if let Some(words) = [total, least].iter().find_map(|id| self.given_up.get(id)) {
+                return Ok(Counts::Untold(Untold::Refused(words.clone())));
+            }
+            told.extend(self.tallied(interval, (total, least))?);
+        }
+        Ok(if is_counted { Counts::Told(told) } else { Counts::Untold(Untold::Unsound) })
+    }
+
+    fn tallied(
+        &self,
+        interval: Interval,
+        (total, least): (QueryId, QueryId),
+    ) -> Result<Option<Tally>, Error> {
+        let held = [self.archive.coverage(total)?, self.archive.coverage(least)?];
+        if held.iter().any(Vec::is_empty) {
+            return Ok(None);
+        }
+        let [totals, leasts] = held.each_ref().map(|held| windows(held));
+        let mut tally = Tally::new(interval, &totals, &leasts);
+        for (side, id, held) in [(Side::Total, total, &held[0]), (Side::Least, least, &held[1])] {
+            self.points(id, held, &mut |chunk, within| {
+                let numbers = chunk.ts_ms.iter().copied().zip(chunk.values.iter().copied());
+                tally.take(side, numbers.filter(|(at, _)| within.contains(at)));
+            })?;
+        }
+        Ok(Some(tally))
     }
 
     /// What the archive holds of a sample. Of what is wanted itself, and may be long, only the newest: as much as would be asked, and
@@ -276,22 +374,36 @@ impl Books<'_> {
     }
 
     fn read(&self, id: QueryId, interval: Interval, held: &[Coverage]) -> Result<Sampled, Error> {
-        let asked: Vec<_> = held.iter().map(|held| held.window).collect();
-        let mut sampled = Sampled::new(interval, &asked);
-        // What a probe proved empty has no rows.
-        for Coverage { window, object, .. } in
-            held.iter().filter(|held| held.origin == Origin::Fetched)
-        {
-            let (from, to) = (window.start().as_millisecond(), window.end().as_millisecond());
+        let mut sampled = Sampled::new(interval, &windows(held));
+        self.points(id, held, &mut |chunk, within| {
+            let series = format!("{}\0{}", chunk.metric, chunk.tags.join("\0"));
+            let ts_ms = chunk.ts_ms.iter().copied();
+            sampled.take(&series, ts_ms.filter(|at| within.contains(at)));
+        })?;
+        Ok(sampled)
+    }
+
+    /// Tells what was fetched, and which of its times (Unix milliseconds) coverage grants. What a probe proved empty has no rows.
+    fn points(
+        &self,
+        id: QueryId,
+        held: &[Coverage],
+        tell: &mut dyn FnMut(&Chunk<'_>, &Range<i64>),
+    ) -> Result<(), Error> {
+        let fetched = held.iter().filter(|held| held.origin == Origin::Fetched);
+        for Coverage { window, object, .. } in fetched {
+            let within = window.start().as_millisecond()..window.end().as_millisecond();
             self.archive.rows(*object, id, &mut |chunk| {
-                let series = format!("{}\0{}", chunk.metric, chunk.tags.join("\0"));
-                let within = |at: &i64| from <= *at && *at < to;
-                sampled.take(&series, chunk.ts_ms.iter().copied().filter(within));
+                tell(&chunk, &within);
                 Ok::<_, Error>(())
             })?;
         }
-        Ok(sampled)
+        Ok(())
     }
+}
+
+fn windows(held: &[Coverage]) -> Vec<Window> {
+    held.iter().map(|held| held.window).collect()
 }
 
 const NEAREST: &str = "the nearest it offers is ";

@@ -20,6 +20,7 @@ pub(super) struct Subject {
     /// There is a form without the fill that jindo added.
     pub(super) has_unfilled: bool,
     pub(super) given_up: bool,
+    pub(super) served: Served,
     escaped: usize,
     /// Decoded bytes a bucket, from the answers so far.
     pub(super) weight: Option<f64>,
@@ -35,6 +36,16 @@ pub(super) enum Travels {
     Alone,
     /// As written, alone, since the server refuses the added fill.
     Unfilled,
+}
+
+/// How many points of a query the server serves at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Served {
+    /// As many as of the others, as far as known.
+    AsOthers,
+    /// It came back coarse where others did not, and why is being asked; so many, if the interval is on offer at all.
+    Unsure(u32),
+    AtMost(u32),
 }
 
 /// One call to be made.
@@ -58,6 +69,8 @@ pub(super) enum Purpose {
     Question(u64),
     /// The one call for a query that an earlier run gave up.
     Trial,
+    /// A small part of what came back coarse while others did not: is the interval on offer?
+    Sounding,
 }
 
 impl Job {
@@ -91,6 +104,7 @@ impl Subjects {
                 travels: if query.alone { Travels::Alone } else { Travels::Together },
                 has_unfilled: query.unfilled.is_some(),
                 given_up: false,
+                served: Served::AsOthers,
                 escaped: escaped_len(&query.sent),
                 weight: query.weight.map(as_float),
             })
@@ -148,6 +162,13 @@ impl Subjects {
         if task.queries.is_empty() {
             return Vec::new();
         }
+        let least = task.queries.iter().map(|&query| self.points(query, limits)).min();
+        let fewest = Limits { points: least.unwrap_or(limits.points), ..limits };
+        if fewest.points < limits.points
+            && task.window.secs() > fewest.window_secs_max(task.interval)
+        {
+            return self.part(&task, fewest, limits);
+        }
         if task.window.secs() > limits.window_secs_max(task.interval) {
             let windows = tile(task.window, task.interval, limits);
             return windows.into_iter().map(|window| Task { window, ..task.clone() }).collect();
@@ -164,6 +185,24 @@ impl Subjects {
             return windows.into_iter().map(|window| Task { window, ..task.clone() }).collect();
         }
         vec![task]
+    }
+
+    /// Points of it that are served at once.
+    pub(super) fn points(&self, query: usize, limits: Limits) -> u32 {
+        match self.all[query].served {
+            Served::AsOthers | Served::Unsure(_) => limits.points,
+            Served::AtMost(most) => most.min(limits.points),
+        }
+    }
+
+    /// Those of which the fewest points are served in windows of their own, the others as before.
+    fn part(&self, task: &Task, fewest: Limits, limits: Limits) -> Vec<Task> {
+        let is_few = |query: &&usize| self.points(**query, limits) == fewest.points;
+        let (few, others): (Vec<usize>, Vec<usize>) = task.queries.iter().partition(is_few);
+        let windows = tile(task.window, task.interval, fewest).into_iter();
+        let few = windows.map(|window| Task { queries: few.clone(), window, ..*task });
+        let others = Task { queries: others, ..task.clone() };
+        few.chain((!others.queries.is_empty()).then_some(others)).collect()
     }
 
     /// The task's queries in several tasks: those apart alone, the others filled up in order to count, length and weight.

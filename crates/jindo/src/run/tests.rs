@@ -3,9 +3,11 @@
 mod age;
 mod clocks;
 mod few_calls;
+mod mixed;
 mod wide;
 
 use super::*;
+use crate::parse::Other;
 use crate::plan::{Limits, Plan, Window};
 use crate::query::{Interval, Query};
 use crate::request::{Failure, Rate, Reserve};
@@ -230,7 +232,8 @@ fn a_cap_on_points_is_learnt_once_whether_the_server_refuses_or_coarsens() {
             let run = drive(&plan, settings(), |_, ask| match points(ask) > cap {
                 true if coarsens => {
                     let got = Interval::from_secs(300).unwrap();
-                    (Err(Failure::OtherInterval { query: 0, got, others_fine: false }), None)
+                    let others = vec![Other { query: 0, got }];
+                    (Err(Failure::OtherInterval { others, others_fine: false }), None)
                 }
                 true => refuse("too many points"),
                 false => FINE,
@@ -335,7 +338,8 @@ fn a_query_that_the_server_never_serves_as_asked_is_given_up_naming_what_it_offe
             Some(query) => {
                 let got = Interval::from_secs(300).unwrap();
                 let others_fine = ask.queries.len() > 1;
-                (Err(Failure::OtherInterval { query, got, others_fine }), None)
+                let others = vec![Other { query, got }];
+                (Err(Failure::OtherInterval { others, others_fine }), None)
             }
             None => FINE,
         });
@@ -409,7 +413,7 @@ fn a_question_that_floods_once_is_asked_again() {
 /// The second of two bad queries in a call was forgotten: neither given up nor asked again.
 #[test]
 fn every_query_of_a_list_of_bad_ones_is_given_up() {
-    for count in [2, 3, 5] {
+    for count in [2, 3, 5, 9, 17, 35] {
         let plan = plan(count, 1);
         let run = drive(&plan, settings(), |_, _| refuse("no such scope"));
         assert_eq!(run.end, End::Done);

@@ -100,7 +100,13 @@ impl Outcome {
 /// Runs the job to its end.
 pub(crate) fn run(setting: &Setting) -> Outcome {
     let true_weight = |query| Some(setting.temper.bytes_per_bucket(query));
-    let needed = plan(setting, setting.temper.limits(), true_weight).calls();
+    let limits = setting.temper.limits();
+    let (few, cap) = setting.temper.few(setting.queries);
+    let calls = |queries, limits| {
+        plan(&Setting { queries, ..setting.clone() }, limits, true_weight).calls()
+    };
+    let fewest = if few > 0 { calls(few, Limits { points: cap, ..limits }) } else { 0 };
+    let needed = calls(setting.queries - few, limits) + fewest;
     run_plan(setting, &plan(setting, Limits::ASSUMED, |_| None), needed)
 }
 

@@ -1,6 +1,7 @@
 //! What a server takes and how it declines, as a pure model: a call in, what the client and the parser would make of the
 //! answer out. No HTTP, no data; shares no arithmetic with the plan that it judges.
 
+use jindo::parse::Other;
 use jindo::plan::{Limits, Plan};
 use jindo::query::Interval;
 use jindo::request::{BODY_BYTES_MAX, Failure};
@@ -57,6 +58,8 @@ pub(crate) struct Temper {
     pub(crate) width: Width,
     /// A query that is refused wherever it travels.
     pub(crate) bad: Option<usize>,
+    /// One query in so many has a cap on points of its own, and comes back coarse beyond it.
+    pub(crate) few: Option<(usize, u32)>,
 }
 
 /// Takes whatever the documents say.
@@ -69,6 +72,7 @@ pub(crate) const EASY: Temper = Temper {
     url_max: 7_607,
     width: Width::Each(3),
     bad: None,
+    few: None,
 };
 
 impl Temper {
@@ -83,6 +87,17 @@ impl Temper {
     /// Decoded bytes a bucket of the query's answers.
     pub(crate) fn bytes_per_bucket(&self, query: usize) -> u64 {
         self.series(query) * BYTES_PER_POINT
+    }
+
+    /// Whether it is a query of which fewer points are served.
+    fn is_few(&self, query: usize) -> bool {
+        self.few.is_some_and(|(many, _)| query % many == many / 2)
+    }
+
+    /// How many of so many queries are such, and their cap.
+    pub(crate) fn few(&self, queries: usize) -> (usize, u32) {
+        let few = (0..queries).filter(|&query| self.is_few(query)).count();
+        (few, self.few.map_or(self.points_max, |(_, cap)| cap))
     }
 
     /// The limits that a plan would have that knew everything from the start.
@@ -124,7 +139,22 @@ impl Temper {
             }
             let got = OFFERED_S.into_iter().find(|&interval_s| served(interval_s));
             let got = Interval::from_secs(got.expect("some interval fits")).expect("not zero");
-            return Err(Failure::OtherInterval { query: 0, got, others_fine: false });
+            let others = (0..ask.queries.len()).map(|query| Other { query, got }).collect();
+            return Err(Failure::OtherInterval { others, others_fine: false });
+        }
+        let coarse: Vec<_> = ask
+            .queries
+            .iter()
+            .enumerate()
+            .filter(|&(_, &query)| {
+                let cap = self.few.map_or(self.points_max, |(_, cap)| cap);
+                self.is_few(query) && secs / ask.interval.secs() >= i64::from(cap)
+            })
+            .map(|(place, _)| Other { query: place, got: Interval::from_secs(300).expect("300") })
+            .collect();
+        if !coarse.is_empty() {
+            let others_fine = coarse.len() < ask.queries.len();
+            return Err(Failure::OtherInterval { others: coarse, others_fine });
         }
         let buckets = u64::try_from(secs / ask.interval.secs()).expect("time goes on");
         let points: Vec<u64> =
@@ -162,6 +192,8 @@ pub(crate) fn tempers() -> Vec<(&'static str, Temper)> {
         ("400 series in each query", wide(Width::Each(400))),
         ("10,000 series in one query", wide(Width::OneIn(105, 10_000))),
         ("2,000 series in one query of 35", wide(Width::OneIn(35, 2_000))),
+        ("350 points of one query in 35", Temper { few: Some((35, 350)), ..EASY }),
+        ("350 points of every other query", Temper { few: Some((2, 350)), ..EASY }),
         (
             "300 points, coarser beyond; 10 queries",
             Temper { queries_max: 10, ..capped(300, Beyond::Coarse) },
