@@ -370,9 +370,12 @@ fn nothing_from_before_the_range_is_exported() {
     assert_eq!(found.len(), 10);
 }
 
+/// Seconds between points; from which day of the range until which.
+type Pace = (i64, i64, i64);
+
 /// Days of the range in which each source of a metric reports every so often. Sources of one metric are in one series where the query does
 /// not group them, and then the series changes its pace.
-const CHANGING: [(&str, &[(i64, i64, i64)]); 6] = [
+const CHANGING: [(&str, &[Pace]); 6] = [
     ("new.hourly", &[(60, 0, 8), (3_600, 8, 10)]),
     ("old.10", &[(10, 0, 1), (3_600, 1, 10)]),
     ("old.300", &[(3_600, 0, 2), (300, 2, 4), (3_600, 4, 10)]),

@@ -119,6 +119,10 @@ impl Sampled {
         self.points_max >= POINTS_ENOUGH
     }
 
+    pub fn has_points(&self) -> bool {
+        self.points_max > 0
+    }
+
     fn covers(&self, window: Window) -> bool {
         self.asked.iter().any(|asked| asked.covers(window))
     }

@@ -106,8 +106,9 @@ impl<'a> Sampling<'a> {
         let has = |known: &Known, interval| {
             known.samples.iter().any(|sample| Some(sample.interval()) == interval)
         };
-        if !known.iter().any(|known| has(known, first)) {
-            // Nobody gets what the first were refused.
+        let seen = |sample: &Sampled| sample.has_points() && Some(sample.interval()) == first;
+        if !known.iter().any(|known| known.samples.iter().any(seen)) {
+            // Nobody gets what the first were refused; an empty answer proves no interval.
             let named = known.iter().map(|known| known.finest).filter(|&named| Some(named) > first);
             if let Some(nearest) = named.min() {
                 for known in &mut known {
