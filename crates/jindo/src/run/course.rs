@@ -98,8 +98,12 @@ impl Course<'_> {
         }
         let mut evidence = Some(evidence);
         let mut before = None;
-        while sum.end == End::Done && planned.plan.calls() > 0 && before != Some(self.doubts()?) {
-            before = Some(self.doubts()?);
+        while sum.end == End::Done && planned.plan.calls() > 0 {
+            let doubts = Some(self.doubts()?);
+            if before == doubts {
+                break;
+            }
+            before = doubts;
             let evidence = match evidence.take() {
                 Some(known) => known,
                 None => Evidence::of(self.archive, &planned)?,
@@ -118,12 +122,17 @@ impl Course<'_> {
     pub fn planned(&self, now: Timestamp) -> Result<Planned, Error> {
         let mut registered = self.archive.queries()?;
         registered.retain(|query| query.position.is_some());
-        let coverage = self.archive.coverage_all()?;
-        let held = |id: &QueryId| closed(coverage.get(id).map_or(&[], Vec::as_slice));
-        let covered: Vec<_> = registered.iter().map(|query| held(&query.id)).collect();
+        let covered = self.covered(&registered)?;
         let queries = registered.iter().map(as_registered).collect();
         let plan = Plan::new(self.range, queries, &covered, self.limits()?, now);
         Ok(Planned { plan, registered })
+    }
+
+    /// What need not be asked again of each query.
+    fn covered(&self, registered: &[Registered]) -> Result<Vec<Vec<Window>>, Error> {
+        let coverage = self.archive.coverage_all()?;
+        let held = |id: &QueryId| closed(coverage.get(id).map_or(&[], Vec::as_slice));
+        Ok(registered.iter().map(|query| held(&query.id)).collect())
     }
 
     fn limits(&self) -> Result<Limits, Error> {
@@ -192,11 +201,10 @@ impl Course<'_> {
             return Ok(());
         };
         let oldest_s = self.limits()?.oldest_s;
-        let coverage = self.archive.coverage_all()?;
-        for (known, asked) in planned.registered.iter().zip(&planned.plan.asked) {
-            let Some(asked) = *asked else { continue };
-            let held = closed(coverage.get(&known.id).map_or(&[], Vec::as_slice));
-            let gaps = subtract(asked, &held);
+        let covered = self.covered(&planned.registered)?;
+        let asked = planned.plan.asked.iter().zip(&covered);
+        for (known, (asked, covered)) in planned.registered.iter().zip(asked) {
+            let gaps = asked.map_or_else(Vec::new, |asked| subtract(asked, covered));
             let old = gaps
                 .iter()
                 .filter_map(|gap| Window::from_secs(gap.start_s(), gap.end_s().min(oldest_s)));
