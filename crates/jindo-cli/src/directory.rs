@@ -1,7 +1,7 @@
 //! The directory of an export: opened for reading or for writing, and what it was last asked for.
 
 use crate::args::Wanted;
-use crate::asked::Words;
+use crate::request::Words;
 use anyhow::Context as _;
 use jindo::archive::{Archive, Holder};
 use jindo::clock::Clock;
@@ -35,5 +35,5 @@ pub(crate) fn open(dir: &Path, clock: &dyn Clock) -> anyhow::Result<Archive> {
 
 /// This process, for whoever finds the directory in use.
 pub(crate) fn holder(clock: &dyn Clock) -> Holder {
-    Holder { pid: std::process::id(), host: crate::settings::machine(), since: clock.now() }
+    Holder { pid: std::process::id(), host: crate::environment::machine(), since: clock.now() }
 }

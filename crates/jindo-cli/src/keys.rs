@@ -4,8 +4,8 @@
 //! stands there, and never the command, in which keys may be written out.
 
 use crate::args::Where;
-use crate::settings::{Environment, Given, Origin};
-use crate::words::Usage;
+use crate::environment::{Environment, Given, Origin};
+use crate::render::words::Usage;
 use jindo::secret::Secret;
 use std::fs::File;
 use std::io::{self, Read};
@@ -133,7 +133,7 @@ fn refusal(status: ExitStatus) -> Usage {
 
 #[cfg(unix)]
 fn shell() -> Command {
-    let mut shell = Command::new(crate::settings::shell());
+    let mut shell = Command::new(crate::environment::shell());
     shell.arg("-c");
     shell
 }

@@ -1,35 +1,24 @@
 //! The command line of jindo: arguments → settings → run; words, progress, exit codes.
 
 mod args;
-mod asked;
-mod contact;
-mod demo;
+mod auth;
+mod commands;
 mod directory;
-mod export;
-mod extracting;
-mod fetching;
+mod disk_space;
+mod environment;
 mod keys;
-mod moment;
-mod planning;
-mod progress;
-mod rechecking;
-mod room;
-mod sampling;
-mod screen;
-mod settings;
-mod simulating;
+mod render;
+mod request;
 mod site;
-mod spacing;
-mod status;
-mod summary;
-mod verifying;
-mod words;
+mod terminal;
+mod time;
 
 pub use args::Arguments;
 
 use args::Command;
 use clap::Parser as _;
 use jindo::clock::System;
+use render::words;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -42,7 +31,7 @@ pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             // --help and --version end here as well.
-            return match screen::parsed(&error) {
+            return match terminal::parsed(&error) {
                 Ok(()) => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)),
                 // What is wrong with the arguments stays wrong where nobody hears it.
                 Err(_) if error.use_stderr() => ExitCode::from(2),
@@ -58,20 +47,26 @@ pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    screen::remark(&words::render(error));
+    terminal::remark(&words::render(error));
     ExitCode::from(words::exit_code(error))
 }
 
 fn run(command: &Command) -> anyhow::Result<u8> {
     let clock = System::new();
     match command {
-        Command::Demo(command) => demo::run(command, &clock, interruption()?.as_ref()),
-        Command::Plan(command) => planning::run(command, &clock),
-        Command::Export(command) => export::run(command, &clock, interruption()?.as_ref()),
-        Command::Status(command) => status::run(command),
-        Command::Verify(command) => verifying::run(command, &clock, &interruption_of_refetch),
-        Command::Extract(command) => extracting::run(command, &clock, interruption()?.as_ref()),
-        Command::Simulate(command) => simulating::run(command),
+        Command::Demo(command) => commands::demo::run(command, &clock, interruption()?.as_ref()),
+        Command::Plan(command) => commands::plan::run(command, &clock),
+        Command::Export(command) => {
+            commands::export::run(command, &clock, interruption()?.as_ref())
+        }
+        Command::Status(command) => commands::status::run(command),
+        Command::Verify(command) => {
+            commands::verify::run(command, &clock, &interruption_of_refetch)
+        }
+        Command::Extract(command) => {
+            commands::extract::run(command, &clock, interruption()?.as_ref())
+        }
+        Command::Simulate(command) => commands::simulate::run(command),
     }
 }
 
@@ -109,7 +104,7 @@ fn end_in_time(interrupted: &AtomicBool, words: &str) {
         std::thread::sleep(LOOK_UP_EVERY);
     }
     std::thread::sleep(ENDS_WITHIN);
-    screen::remark(words);
+    terminal::remark(words);
     std::process::exit(130);
 }
 

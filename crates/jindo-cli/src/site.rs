@@ -1,7 +1,7 @@
 //! Datadog's sites: what may be called one. Keys go where the site says, so a name that is not Datadog's own is refused, and
 //! a key that was pasted in its place is not repeated. Pure.
 
-use crate::words::Usage;
+use crate::render::words::Usage;
 
 /// The site of Datadog's first region.
 pub(crate) const SITE_DEFAULT: &str = "datadoghq.com";
@@ -120,7 +120,7 @@ mod tests {
 
     fn check(given: &str, expected: &Expect) {
         let error = anyhow::Error::from(site(given, "DD_SITE in keys.env").unwrap_err());
-        expected.assert_eq(&crate::words::render(&error));
+        expected.assert_eq(&crate::render::words::render(&error));
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use super::{Where, pace, reserve, span};
 use clap::Args;
 use jiff::SignedDuration;
+use jindo::job::SampleSize;
 use jindo::plan::Pace;
 use jindo::request::Reserve;
-use jindo::run::Portion;
 
 const REFETCH_HELP: &str = "\
 Ask a random sample of what is held again and compare point by point: so many percent of the windows (1%), or so many \
@@ -35,7 +35,7 @@ Exit codes:
 #[command(mut_group("Where", |place| place.requires("refetch")))]
 pub struct Refetch {
     #[arg(id = "refetch", long, value_name = "PERCENT|N", value_parser = portion, help = REFETCH_HELP)]
-    pub portion: Option<Portion>,
+    pub portion: Option<SampleSize>,
     /// Draw the sample of this number again [default: another every time]
     #[arg(long, value_name = "N", requires = "refetch")]
     pub seed: Option<u64>,
@@ -56,14 +56,14 @@ pub struct Refetch {
 }
 
 /// `1%`, `0.5%` of the windows; `20` calls.
-fn portion(text: &str) -> Result<Portion, String> {
+fn portion(text: &str) -> Result<SampleSize, String> {
     const HELP: &str = "a share of the windows such as 1%, or a number of calls such as 20";
     match text.trim().strip_suffix('%') {
         Some(percent) => {
             let percent = percent.trim().parse().ok();
-            percent.filter(|&share: &f64| share > 0.0 && share <= 100.0).map(Portion::Percent)
+            percent.filter(|&share: &f64| share > 0.0 && share <= 100.0).map(SampleSize::Percent)
         }
-        None => text.trim().parse().ok().filter(|&calls| calls > 0).map(Portion::Calls),
+        None => text.trim().parse().ok().filter(|&calls| calls > 0).map(SampleSize::Calls),
     }
     .ok_or_else(|| HELP.to_owned())
 }
@@ -75,10 +75,10 @@ mod tests {
     #[test]
     fn a_portion_is_a_share_or_a_number() {
         let fine = [
-            ("1%", Portion::Percent(1.0)),
-            (" 0.5 % ", Portion::Percent(0.5)),
-            ("100%", Portion::Percent(100.0)),
-            ("20", Portion::Calls(20)),
+            ("1%", SampleSize::Percent(1.0)),
+            (" 0.5 % ", SampleSize::Percent(0.5)),
+            ("100%", SampleSize::Percent(100.0)),
+            ("20", SampleSize::Calls(20)),
         ];
         for (text, expected) in fine {
             assert_eq!(portion(text), Ok(expected));

@@ -12,7 +12,7 @@ mod window;
 pub use batch::{SEPARATOR, escape, escaped_len, pack};
 pub use estimate::{Estimate, Pace};
 pub use limits::Limits;
-pub use presence::{Presence, Sweep};
+pub use presence::{PresenceMap, ProbeGrid};
 pub use spacing::{Basis, Counts, Look, Sampled, Search, Side, Spacing, Tally, Untold};
 pub use tile::tile;
 pub use weight::{BODY_BYTES_TARGET, WEIGHT_ASSUMED, buckets};

@@ -12,13 +12,13 @@ const WINDOWS_PER_CALL: usize = 32;
 
 /// What a presence probe asks of every query: everything that is to be fetched, as coarsely as few calls can carry it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sweep {
+pub struct ProbeGrid {
     pub interval: Interval,
     /// Aligned to the interval: the buckets that lie within what is to be fetched.
     pub window: Window,
 }
 
-impl Sweep {
+impl ProbeGrid {
     /// The finest sweep over the plan's windows that one call carries; with a finer one that takes a few calls more, where only its
     /// buckets begin where the windows do. No part of it: what is younger than `settled`, since points may still come; what is older
     /// than anything that is kept, for which all of it would be refused; and buckets that reach out of the windows, since a probe's
@@ -49,7 +49,7 @@ impl Sweep {
     }
 }
 
-impl Sweep {
+impl ProbeGrid {
     /// About how many calls a sweep before the plan takes: of the queries of which it would tell anything.
     pub fn calls(plan: &Plan, limits: Limits, settled: Timestamp) -> usize {
         let Some(sweep) = Self::before(plan, limits, settled) else { return 0 };
@@ -61,7 +61,7 @@ impl Sweep {
 
 /// In which buckets of its answers a query has points: a bit a bucket, however many its series.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Presence {
+pub struct PresenceMap {
     interval: Interval,
     /// What was asked, aligned to the interval: disjoint, oldest first.
     asked: Vec<Window>,
@@ -69,7 +69,7 @@ pub struct Presence {
     reported: Vec<u64>,
 }
 
-impl Presence {
+impl PresenceMap {
     /// Of a query that was asked in these windows, aligned to the interval; nothing is reported yet.
     pub fn new(interval: Interval, asked: &[Window]) -> Self {
         let asked = union(asked);
@@ -108,7 +108,7 @@ impl Presence {
 
     /// Those of `planned` (disjoint) that need not be fetched. Every bucket that overlaps such a window is empty. So is the
     /// one before and the one after it, or that one lies in a stretch whose own points bear it out: one that is `planned`
-    /// and not empty, so that [`Presence::contradiction`] will judge it, or one that was `judged` before. What lies before the first
+    /// and not empty, so that [`PresenceMap::contradiction`] will judge it, or one that was `judged` before. What lies before the first
     /// planned window and after the last is nobody's neighbour.
     pub fn empty(&self, planned: &[Window], judged: &[Window]) -> Vec<Window> {
         let (silent, loud): (Vec<Window>, Vec<Window>) =
@@ -217,8 +217,8 @@ mod tests {
     fn a_sweep_is_as_fine_as_one_call_carries_and_meets_the_windows_where_that_is_cheap() {
         let settled = Timestamp::from_second(START_S + 430 * DAY_S).unwrap();
         let sweep = |days, offset_s| {
-            let sweep = Sweep::before(&plan(days, offset_s), Limits::ASSUMED, settled).unwrap();
-            let Sweep { interval, window } = sweep;
+            let sweep = ProbeGrid::before(&plan(days, offset_s), Limits::ASSUMED, settled).unwrap();
+            let ProbeGrid { interval, window } = sweep;
             let calls = tile(window, interval, Limits::ASSUMED).len();
             (interval.secs(), calls)
         };
@@ -230,13 +230,13 @@ mod tests {
         assert_eq!(sweep(96, -5 * HOUR_S - 1_800), (1_800, 4), "days of Kolkata at half hours");
         assert_eq!(sweep(96, 61 * 60), (7_200, 1), "no bucket meets these");
         let young = Timestamp::from_second(START_S + 95 * DAY_S + 3_000).unwrap();
-        let young = Sweep::before(&plan(96, 0), Limits::ASSUMED, young).unwrap();
+        let young = ProbeGrid::before(&plan(96, 0), Limits::ASSUMED, young).unwrap();
         assert_eq!(young.window, hours(0, 95 * 24), "what is not settled is not swept");
     }
 
     fn check(reported: &[i64], planned: &[(i64, i64)], judged: &[(i64, i64)], expected: &Expect) {
         let points = reported.iter().map(|hour| (START_S + hour * HOUR_S) * 1_000);
-        let mut presence = Presence::new(secs(3_600), &[hours(0, 24)]);
+        let mut presence = PresenceMap::new(secs(3_600), &[hours(0, 24)]);
         presence.report(points);
         let windows =
             |all: &[(i64, i64)]| -> Vec<_> { all.iter().map(|&(a, b)| hours(a, b)).collect() };
@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn answers_that_disagree_are_found_whichever_is_wrong() {
         let at = |hour: i64, minute: i64| (START_S + hour * HOUR_S + minute * 60) * 1_000;
-        let mut presence = Presence::new(secs(3_600), &[hours(0, 24)]);
+        let mut presence = PresenceMap::new(secs(3_600), &[hours(0, 24)]);
         presence.report([at(6, 0), at(9, 0), at(30, 0), at(-1, 0)]);
         let contradiction = |from_s, to_s, points: &[i64]| {
             let found = presence.contradiction(span(from_s, to_s), points.iter().copied());
@@ -288,7 +288,7 @@ mod tests {
             cuts in proptest::collection::btree_set(0..96 * DAY_S, 2..9),
         ) {
             let asked = [span(0, 96 * DAY_S)];
-            let mut presence = Presence::new(secs(7_200), &asked);
+            let mut presence = PresenceMap::new(secs(7_200), &asked);
             presence.report(points.iter().map(|at| (START_S + at) * 1_000));
             let cuts: Vec<_> = cuts.into_iter().collect();
             let windows: Vec<_> = cuts.windows(2).map(|pair| span(pair[0], pair[1])).collect();

@@ -11,8 +11,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rusqlite", &["archive/sqlite/"]),
     ("object_store", &["archive/objects.rs"]),
     ("parquet::", &["archive/codec.rs", "archive/pages.rs", "archive/error.rs"]),
-    ("fs::", &["archive/disk.rs", "extract/publish.rs", "query/load.rs", "run/log.rs"]),
-    ("now()", &["clock.rs", "run/driver.rs"]),
+    ("fs::", &["archive/disk.rs", "extract/publish.rs", "query/load.rs", "fetch/log.rs"]),
+    ("now()", &["clock.rs", "fetch/driver.rs"]),
     ("RandomState", &["clock.rs"]),
     ("env::", &[]),
     ("println!", &[]),
@@ -20,11 +20,11 @@ const DOORS: &[(&str, &[&str])] = &[
 
 /// The same of the command line.
 const DOORS_CLI: &[(&str, &[&str])] = &[
-    ("fs::", &["keys.rs", "settings.rs", "demo.rs", "room.rs"]),
-    ("env::", &["settings.rs", "main.rs"]),
+    ("fs::", &["keys.rs", "environment.rs", "commands/demo.rs", "disk_space.rs"]),
+    ("env::", &["environment.rs", "main.rs"]),
     ("Command::new", &["keys.rs"]),
-    ("stdout()", &["screen.rs", "progress.rs"]),
-    ("stderr()", &["screen.rs", "progress.rs"]),
+    ("stdout()", &["terminal.rs", "render/progress.rs"]),
+    ("stderr()", &["terminal.rs", "render/progress.rs"]),
     ("println!", &[]),
 ];
 
@@ -36,7 +36,8 @@ const KNOWS: &[(&str, &[&str])] = &[
     ("request", &["query", "plan", "parse", "clock", "secret"]),
     ("archive", &["query", "plan", "parse"]),
     ("extract", &["query", "plan", "archive"]),
-    ("run", &["query", "plan", "request", "parse", "archive", "clock", "secret"]),
+    ("fetch", &["query", "plan", "request", "parse", "archive", "job", "clock", "secret"]),
+    ("job", &["query", "plan", "request", "parse", "archive", "fetch", "clock", "secret"]),
 ];
 
 /// Lines of a file, its tests included.

@@ -9,8 +9,8 @@ use super::world::World;
 use crate::frail::fuse::{Doom, Fuse};
 use jiff::SignedDuration;
 use jindo::clock::Random;
+use jindo::fetch::End;
 use jindo::plan::{Limits, Window, subtract};
-use jindo::run::End;
 use jindo_sim::Options;
 use std::collections::BTreeMap;
 

@@ -4,7 +4,7 @@ use super::job::Job;
 use super::session::{Cut, Ended, Manner, session};
 use super::temper::calm;
 use super::world::World;
-use jindo::run::End;
+use jindo::fetch::End;
 use std::collections::BTreeMap;
 
 /// Files by path.

@@ -11,8 +11,9 @@ use crate::frail::fuse::Doom;
 use jiff::SignedDuration;
 use jindo::archive::Origin;
 use jindo::clock::Random;
+use jindo::fetch::End;
+use jindo::job::{DISBELIEVED, Probing};
 use jindo::plan::{Limits, Pace, Window};
-use jindo::run::{DISBELIEVED, End, Probing};
 use jindo_sim::Options;
 
 /// Windows of half a day, so that few days are worth a probe.

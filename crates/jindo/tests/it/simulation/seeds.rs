@@ -7,7 +7,7 @@ use super::temper::Temper;
 use super::world::World;
 use super::{Reproduction, seeds};
 use jindo::clock::Random;
-use jindo::run::End;
+use jindo::fetch::End;
 
 /// Seeds of one ordinary test run.
 const SEEDS: u64 = 200;

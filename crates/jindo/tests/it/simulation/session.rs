@@ -8,13 +8,13 @@ use crate::frail::fuse::Fuse;
 use jiff::{SignedDuration, Timestamp};
 use jindo::archive::{Archive, QueryId, Role};
 use jindo::extract::{self, Which};
+use jindo::fetch::{
+    Action, Ask, Breakage, Call, End, Event, FetchJob, FetchOutcome, Keeping, Machine, Memory,
+    Progress, Settings, Shelf, list, note,
+};
+use jindo::job::{Caller, Export, ProbeResults, Probed, Probing, closed, learnt_limits, recollect};
 use jindo::plan::{Limits, Pace};
 use jindo::request::{Reply, Reserve};
-use jindo::run::{
-    Action, Ask, Breakage, Call, Course, Crew, End, Event, Evidence, Keeping, Machine, Memory,
-    Mission, Outcome, Probed, Probing, Progress, Settings, Shelf, closed, learnt_limits, list,
-    note, recollect,
-};
 use std::collections::BTreeMap;
 
 /// Actions of one run, at most: far more than any job here needs, so that a run that does not end is a failed test.
@@ -131,7 +131,7 @@ fn export(world: &mut World, manner: &Manner, cut: &Cut, told: &mut Told) -> Res
     let archive = world.open(&fuse)?;
     let disk = world.disk(&fuse);
     archive.register(&world.job.request())?;
-    let course = Course {
+    let course = Export {
         archive: &archive,
         range: world.job.range.into(),
         probing: manner.probing,
@@ -140,7 +140,7 @@ fn export(world: &mut World, manner: &Manner, cut: &Cut, told: &mut Told) -> Res
     };
     told.planned = course.planned(world.now)?.plan.calls();
     let mut process = Process { world, manner, cut, archive: &archive, disk: &disk, told };
-    let (_, Outcome { end, .. }) = course.run(&mut process)?;
+    let (_, FetchOutcome { end, .. }) = course.run(&mut process)?;
     if end != End::Interrupted {
         extract_all(&archive, &disk)?;
     }
@@ -157,7 +157,7 @@ struct Process<'a> {
     told: &'a mut Told,
 }
 
-impl Crew for Process<'_> {
+impl Caller for Process<'_> {
     type Error = Halt;
 
     fn present(&self) -> Timestamp {
@@ -166,10 +166,10 @@ impl Crew for Process<'_> {
 
     fn make(
         &mut self,
-        mission: Mission<'_>,
-        evidence: &Evidence,
+        mission: FetchJob<'_>,
+        evidence: &ProbeResults,
         calls_max: Option<u64>,
-    ) -> Result<Outcome, Halt> {
+    ) -> Result<FetchOutcome, Halt> {
         let manner = self.manner;
         let users = manner.calls_max.map(|most| most - self.told.calls);
         let settings = Settings {
@@ -204,7 +204,7 @@ impl Crew for Process<'_> {
         let Progress { calls_made: calls, points, .. } = run.machine.progress();
         self.told.calls += calls;
         self.told.actions = run.actions;
-        Ok(Outcome { end: end.ok_or(Halt::Killed)?, calls, points })
+        Ok(FetchOutcome { end: end.ok_or(Halt::Killed)?, calls, points })
     }
 
     fn probed(&mut self, _: &Probed) {}
@@ -216,7 +216,7 @@ struct Run<'a> {
     cut: &'a Cut,
     archive: &'a Archive,
     disk: &'a disk::Frail,
-    mission: Mission<'a>,
+    mission: FetchJob<'a>,
     machine: Machine,
     shelf: Shelf<'a>,
     /// By time, then in the order in which they came to be.

@@ -3,9 +3,9 @@
 use super::job::{below, pick};
 use super::session::Manner;
 use jindo::clock::Random;
+use jindo::job::Probing;
 use jindo::plan::{Limits, Pace};
 use jindo::request::Reserve;
-use jindo::run::Probing;
 use jindo_sim::{
     BucketAtTo, Compression, Fault, Faults, HeaderStyle, Options, Organisation, OverPoints, Refusal,
 };

@@ -5,10 +5,10 @@
 use super::temper::{EASY, Temper};
 use jiff::{SignedDuration, Timestamp};
 use jindo::clock::Random;
+use jindo::fetch::{Action, Ask, Call, End, Event, Forecast, Machine, Settings};
 use jindo::plan::{Limits, Plan, Window, union};
 use jindo::query::{Interval, Query};
 use jindo::request::{Failure, Rate, Reserve};
-use jindo::run::{Action, Ask, Call, End, Event, Machine, Promise, Settings};
 use std::collections::BTreeMap;
 
 /// 2021-12-12T00:00:00Z: the article's range begins here.
@@ -83,7 +83,7 @@ pub(crate) struct Outcome {
     pub(crate) complete: usize,
     pub(crate) given_up: usize,
     /// What was promised once an answer of the planned size had come through, and the seconds it then took.
-    pub(crate) promise: Option<(Promise, f64)>,
+    pub(crate) promise: Option<(Forecast, f64)>,
     /// What was learnt last, by its name.
     pub(crate) learnt: BTreeMap<&'static str, u64>,
 }
@@ -199,7 +199,7 @@ struct Clockwork<'a> {
     learnt: BTreeMap<&'static str, u64>,
     refused: u64,
     first_answer: Option<Timestamp>,
-    promise: Option<(Promise, Timestamp)>,
+    promise: Option<(Forecast, Timestamp)>,
 }
 
 impl Clockwork<'_> {
@@ -223,7 +223,7 @@ impl Clockwork<'_> {
                 if self.promise.is_none() {
                     let since = (self.now.duration_since(start), self.now);
                     let progress = self.machine.progress();
-                    let promise = Promise::new(&progress, since, self.setting.concurrency);
+                    let promise = Forecast::new(&progress, since, self.setting.concurrency);
                     self.promise = promise.map(|promise| (promise, self.now));
                 }
             }

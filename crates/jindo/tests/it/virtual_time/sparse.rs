@@ -2,7 +2,7 @@
 
 use super::clockwork::{Outcome, Setting, plan, run_plan};
 use jiff::SignedDuration;
-use jindo::plan::{Limits, Plan, Presence, Sweep};
+use jindo::plan::{Limits, Plan, PresenceMap, ProbeGrid};
 use jindo::query::coarse;
 
 const DAY_S: i64 = 86_400;
@@ -14,7 +14,7 @@ pub(crate) fn run_sparse(setting: &Setting, active_percent: u64) -> Outcome {
     let now = whole.range.end() + SignedDuration::from_hours(48);
     let is_active =
         |query: usize, day: i64| draw(query as u64, day.unsigned_abs()) % 100 < active_percent;
-    let sweep = Sweep::before(&whole, Limits::ASSUMED, now).expect("a range to sweep");
+    let sweep = ProbeGrid::before(&whole, Limits::ASSUMED, now).expect("a range to sweep");
     let probes: Vec<_> =
         whole.queries.iter().filter_map(|query| coarse(query, sweep.interval)).collect();
     let nothing = vec![Vec::new(); probes.len()];
@@ -41,15 +41,15 @@ pub(crate) fn run_sparse(setting: &Setting, active_percent: u64) -> Outcome {
     }
 }
 
-fn presence(sweep: &Sweep, is_active: impl Fn(i64) -> bool) -> Presence {
+fn presence(sweep: &ProbeGrid, is_active: impl Fn(i64) -> bool) -> PresenceMap {
     let buckets = (sweep.window.start_s()..sweep.window.end_s()).step_by(step(sweep));
     let reported = buckets.filter(|at| is_active(at.div_euclid(DAY_S))).map(|at| at * 1_000);
-    let mut presence = Presence::new(sweep.interval, &[sweep.window]);
+    let mut presence = PresenceMap::new(sweep.interval, &[sweep.window]);
     presence.report(reported);
     presence
 }
 
-fn step(sweep: &Sweep) -> usize {
+fn step(sweep: &ProbeGrid) -> usize {
     usize::try_from(sweep.interval.secs()).expect("a few hours")
 }
 

@@ -1,11 +1,11 @@
 //! What a server takes and how it declines, as a pure model: a call in, what the client and the parser would make of the
 //! answer out. No HTTP, no data; shares no arithmetic with the plan that it judges.
 
+use jindo::fetch::{Ask, Facts};
 use jindo::parse::Other;
 use jindo::plan::{Limits, Plan};
 use jindo::query::Interval;
 use jindo::request::{BODY_BYTES_MAX, Failure};
-use jindo::run::{Ask, Facts};
 
 /// Bytes of a point in a body: `[1639267200000.0,0.8429215618211823],`, a little more.
 const BYTES_PER_POINT: u64 = 40;
@@ -112,7 +112,7 @@ impl Temper {
 
     /// The fate of a call.
     pub(crate) fn answer(&self, ask: &Ask, plan: &Plan) -> Result<Facts, Failure> {
-        let text = jindo::run::list(plan, ask);
+        let text = jindo::fetch::list(plan, ask);
         if text.bytes().map(|byte| if is_unreserved(byte) { 1 } else { 3 }).sum::<usize>()
             > self.url_max
         {

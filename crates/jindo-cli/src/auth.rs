@@ -1,0 +1,96 @@
+//! First contact: whose organisation the keys open, and which key is wrong when none opens.
+
+use crate::environment::Access;
+use crate::render::words::{Failed, Usage};
+use jindo::archive::{Archive, Organisation};
+use jindo::clock::entropy;
+use jindo::request::{Client, Identity, KeyCheck};
+
+/// Tries to reach the API this often before giving up: a typo in `--site` should not take ten minutes to show.
+const TRIES: u32 = 3;
+
+/// What the first contact told of the keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Acquaintance {
+    /// Asked for only where whose keys they are was not told.
+    api_key: Option<KeyCheck>,
+}
+
+/// The organisation behind the keys. Where the server does not say, the API key's salted hash stands for it.
+pub(crate) fn organisation(
+    client: &Client,
+    access: &Access,
+    archive: &Archive,
+) -> anyhow::Result<(Organisation, Acquaintance)> {
+    let (org_id, api_key) = identify(client, access)?;
+    let salt = archive.salt(&format!("{:016x}{:016x}", entropy(), entropy()))?;
+    let key_hash = Some(access.keys.api.salted_hash(&salt));
+    Ok((Organisation { site: access.site.clone(), org_id, key_hash }, Acquaintance { api_key }))
+}
+
+fn identify(
+    client: &Client,
+    access: &Access,
+) -> anyhow::Result<(Option<String>, Option<KeyCheck>)> {
+    let mut unreachable = String::new();
+    for _ in 0..TRIES {
+        match client.identity() {
+            Identity::Organisation(id) => return Ok((Some(id), None)),
+            Identity::Unknown => return Ok((None, None)),
+            // An application key without the right to read users is refused here and may read metrics all the same.
+            Identity::Forbidden => match client.check_api_key() {
+                KeyCheck::Invalid => return Err(wrong_api_key(access).into()),
+                check @ (KeyCheck::Valid | KeyCheck::Unknown) => return Ok((None, Some(check))),
+            },
+            Identity::Unreachable(why) => unreachable = why,
+        }
+    }
+    let hint = unreachable_hint(&unreachable);
+    Err(Failed::new(format!("{} cannot be reached: {unreachable}", access.endpoint.address), hint)
+        .into())
+}
+
+/// A certificate that is refused has other causes than a network that does not answer.
+fn unreachable_hint(why: &str) -> &'static str {
+    if why.contains("expired") || why.contains("not valid yet") {
+        "check this machine's clock; if it is right, whoever runs the server or the proxy in between has to renew it"
+    } else if why.contains("certificate") {
+        "the server, or a company's proxy in between, shows a certificate that this machine does not trust: --ca-file FILE \
+         adds one to trust (PEM)"
+    } else {
+        "check --site or DD_SITE, the network, and HTTPS_PROXY where a proxy is needed"
+    }
+}
+
+/// The first query was refused: says which key, or the site.
+pub(crate) fn which_key(
+    client: &Client,
+    access: &Access,
+    known: Acquaintance,
+    words: &str,
+) -> anyhow::Error {
+    match known.api_key.unwrap_or_else(|| client.check_api_key()) {
+        KeyCheck::Invalid => wrong_api_key(access).into(),
+        KeyCheck::Valid => Usage::new(format!("the application key (DD_APP_KEY {}) is refused by {}: {words}", access.origin, access.site))
+            .hint("the API key is fine; give an application key of the same organisation with the scope timeseries_query")
+            .into(),
+        KeyCheck::Unknown => Usage::new(format!("the keys {} are refused by {}: {words}", access.origin, access.site))
+            .hint("check both keys and the site (--site, DD_SITE): keys of one site are unknown to another")
+            .into(),
+    }
+}
+
+/// Something answers, again and again, but no metrics API.
+pub(crate) fn no_api(access: &Access, words: &str) -> anyhow::Error {
+    Usage::new(format!("there is no metrics API at {}: {words}", access.endpoint.address))
+        .hint("check --site, DD_SITE or --api-url: the API of a site is at https://api.SITE, such as https://api.datadoghq.eu")
+        .into()
+}
+
+fn wrong_api_key(access: &Access) -> Usage {
+    Usage::new(format!(
+        "the API key (DD_API_KEY {}) is not known to {}",
+        access.origin, access.site
+    ))
+    .hint("check the key and the site (--site, DD_SITE): keys of one site are unknown to another")
+}

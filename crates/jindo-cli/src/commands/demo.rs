@@ -1,0 +1,97 @@
+//! `jindo demo`: the whole job on a simulated organisation inside this process.
+
+use crate::args::{self, Arguments, Command};
+use crate::commands::export::{exit_code, export};
+use crate::environment::{Access, Origin};
+use crate::render::summary;
+use crate::terminal;
+use anyhow::Context as _;
+use clap::Parser as _;
+use jindo::clock::Clock;
+use jindo::request::{Address, Endpoint, Keys};
+use jindo::secret::Secret;
+use jindo_sim::{API_KEY, APP_KEY, Options, Simulator, built_in_list};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+/// A few days, as long ago as the simulated organisation remembers them.
+const DAYS: u32 = 3;
+
+/// Queries of the list: those of the article, and enough around them to fill several calls.
+const QUERIES: usize = 120;
+
+pub(crate) fn run(
+    command: &args::Demo,
+    clock: &dyn Clock,
+    interrupted: &AtomicBool,
+) -> anyhow::Result<u8> {
+    let mut options = Options::new(1);
+    options = options.with_query_limit(100_000, 3_600);
+    let simulator =
+        Simulator::start(options).context("while starting the simulated organisation")?;
+    let list = list(&command.out)?;
+    terminal::remark(&format!(
+        "A simulated organisation answers on {}: no keys, no network.\n\
+         $ jindo export {} --from -{DAYS}d --to -0d --out {}\n\n",
+        simulator.url(),
+        list.display(),
+        command.out.display(),
+    ));
+    let patience = std::time::Duration::from_mins(1);
+    let access = || {
+        let address = Address::parse(&simulator.url())?;
+        Ok(Access {
+            site: "the simulated organisation".into(),
+            endpoint: Endpoint { address, extra_roots: Vec::new(), patience },
+            keys: Keys { api: Secret::new(API_KEY), application: Secret::new(APP_KEY) },
+            origin: Origin::BuiltIn,
+        })
+    };
+    let arguments = export_arguments(&list, &command.out)?;
+    let told = export(&arguments, &access, clock, interrupted)?;
+    terminal::answer(&summary::of_export(&told))?;
+    if told.files.is_some() {
+        terminal::answer(&closing(&command.out))?;
+    }
+    Ok(exit_code(&told, &arguments))
+}
+
+/// Not those of an export: its organisation is gone when the process ends.
+fn closing(out: &Path) -> String {
+    format!(
+        "Look at:  ls {out}/csv | head; head -3 {out}/csv/aws.cloudfront.requests/*.csv\n\
+         Check:    jindo verify {out}\n\
+         Try:      the same again asks nothing; interrupted half-way, the same again continues\n\
+         For real: export DD_API_KEY=… DD_APP_KEY=…; jindo plan queries.txt --from -90d\n",
+        out = out.display(),
+    )
+}
+
+/// The list lies in the demo's directory, for the user to look at.
+fn list(out: &Path) -> anyhow::Result<std::path::PathBuf> {
+    let path = out.join("queries.txt");
+    let text: String =
+        built_in_list().lines().take(QUERIES).flat_map(|line| [line, "\n"]).collect();
+    std::fs::create_dir_all(out)
+        .and_then(|()| write(&path, &text))
+        .with_context(|| format!("while writing {}", path.display()))?;
+    Ok(path)
+}
+
+/// As if typed: the demo is an export like any other.
+fn export_arguments(list: &Path, out: &Path) -> anyhow::Result<args::Export> {
+    let from = format!("-{DAYS}d");
+    let typed = ["jindo", "export", "--from", &from, "--to", "-0d"].map(std::ffi::OsString::from);
+    let named = ["--out".into(), out.into(), list.into()];
+    let Command::Export(export) =
+        Arguments::try_parse_from(typed.into_iter().chain(named))?.command
+    else {
+        anyhow::bail!("the demo's own command line is an export");
+    };
+    Ok(*export)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a list to look at, made anew by every demo")]
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    std::fs::write(path, text)
+}

@@ -1,0 +1,118 @@
+//! `jindo extract`: the files once more from the archive. Makes no call and needs no keys.
+
+use crate::args;
+use crate::directory::holder;
+use crate::render::words::{Usage, count, counted};
+use crate::request;
+use crate::terminal;
+use crate::time;
+use jindo::archive::{Archive, Error, QueryId, Request};
+use jindo::clock::Clock;
+use jindo::extract::{self, Directory, Shown, Which};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Queries whose files are made between two looks for an interruption: a second's work, and one sync.
+const QUERIES_AT_A_TIME: usize = 16;
+
+pub(crate) fn run(
+    command: &args::Extract,
+    clock: &dyn Clock,
+    interrupted: &AtomicBool,
+) -> anyhow::Result<u8> {
+    let args::Format::Csv = command.to;
+    let summary = if let Some(out) = &command.out {
+        let archive = Archive::read(&command.dir)?;
+        let shown = shown(&archive, command.timezone.as_deref())?;
+        extract::elsewhere(&archive, &Directory::of_copy(out), &shown)?
+    } else {
+        // A mistyped name must not become a directory.
+        drop(Archive::read(&command.dir)?);
+        let archive = match Archive::open(&command.dir, &holder(clock)) {
+            // An export is fetching: what it has fetched so far can be shown all the same, but in the zone that it writes.
+            Err(Error::Busy { .. }) if command.timezone.is_none() => Archive::beside(&command.dir)?,
+            opened => {
+                let archive = opened?;
+                rezone(&archive, command.timezone.as_deref())?;
+                archive
+            }
+        };
+        let shown = shown(&archive, None)?;
+        let Some(summary) = extract_all(&archive, &command.dir, &shown, interrupted)? else {
+            return Ok(130);
+        };
+        summary
+    };
+    let place = command.out.as_ref().unwrap_or(&command.dir).display();
+    terminal::answer(&format!(
+        "{} of {}, {} points, in {place}/csv/; {place}/series.csv says what each file is\n",
+        counted(summary.series, "series", "series"),
+        counted(summary.queries, "query", "queries"),
+        count(summary.points),
+    ))?;
+    terminal::answer(&missing(&summary, &place.to_string()))?;
+    Ok(0)
+}
+
+/// What whoever gets the files should know of them, a line each.
+fn missing(summary: &extract::Summary, place: &str) -> String {
+    let gaps = counted(summary.partial + summary.given_up, "query", "queries");
+    let lines = counted(summary.refused, "line was", "lines were");
+    let earlier = counted(summary.earlier, "query", "queries");
+    let all = [
+        (summary.partial + summary.given_up, format!("{gaps} with gaps, see {place}/gaps.csv\n")),
+        (summary.refused, format!("{lines} left out of the list, see {place}/queries.csv\n")),
+        (summary.earlier, format!("files of {earlier} of earlier lists are there as well\n")),
+    ];
+    all.into_iter().filter(|(number, _)| *number > 0).map(|(_, line)| line).collect()
+}
+
+/// Brings all files and tables up to date. `None`: interrupted before it was done; the next run does what is left.
+pub(crate) fn extract_all(
+    archive: &Archive,
+    dir: &Path,
+    shown: &extract::Shown,
+    interrupted: &AtomicBool,
+) -> anyhow::Result<Option<extract::Summary>> {
+    let disk = Directory::of_archive(dir);
+    let all: Vec<_> = archive.queries()?.iter().map(|query| query.id).collect();
+    extract_queries(archive, &disk, &all, shown, interrupted)?;
+    if interrupted.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    Ok(Some(extract::tables(archive, &disk, shown)?))
+}
+
+/// Some queries at a time, so that an interruption is heeded within its 5 s.
+pub(crate) fn extract_queries(
+    archive: &Archive,
+    disk: &Directory,
+    queries: &[QueryId],
+    shown: &extract::Shown,
+    interrupted: &AtomicBool,
+) -> Result<(), extract::Error> {
+    for some in queries.chunks(QUERIES_AT_A_TIME) {
+        if interrupted.load(Ordering::Relaxed) {
+            break;
+        }
+        extract::update(archive, disk, some, shown, Which::Outdated)?;
+    }
+    Ok(())
+}
+
+/// Makes the zone the directory's own: the next export and `verify` go by it.
+fn rezone(archive: &Archive, timezone: Option<&str>) -> anyhow::Result<()> {
+    let (Some(name), Some(request)) = (timezone, archive.request()?) else { return Ok(()) };
+    let timezone = shown(archive, Some(name))?.timezone;
+    let arguments = request::in_zone(&request.arguments, name)?;
+    Ok(archive.register(&Request { timezone, arguments, ..request })?)
+}
+
+/// The zone asked for, else that of the directory's last request.
+pub(crate) fn shown(archive: &Archive, timezone: Option<&str>) -> anyhow::Result<Shown> {
+    let last = archive.request()?.map_or_else(|| "UTC".to_owned(), |request| request.timezone);
+    let name = timezone.unwrap_or(&last);
+    let zone = time::zone(name).ok_or_else(|| Usage::new(format!("`{name}` is no time zone")))?;
+    let timezone = zone.iana_name().unwrap_or(name).to_owned();
+    Ok(Shown { zone, timezone, names: extract::Names::LAYOUT })
+}

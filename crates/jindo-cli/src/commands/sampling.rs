@@ -1,0 +1,83 @@
+//! `--resolution auto`: samples the queries whose spacing is not known yet.
+
+use crate::commands::fetching::Run;
+use crate::commands::plan::limits;
+use crate::render::words::counted;
+use crate::request::Asked;
+use crate::terminal;
+use jiff::{SignedDuration, Timestamp};
+use jindo::archive::{Archive, Spaced};
+use jindo::fetch::End;
+use jindo::job::{Caller as _, ProbeResults, Sampling, Told, ahead};
+use jindo::plan::Search;
+
+/// Looks from the newest points outward, at most: five for a query that was active long ago, as many again where the server does not
+/// offer what was asked first, four to count its samples and look where they are many, and some for calls that were lost.
+const TURNS_MAX: usize = 16;
+
+/// Trials, of looks and of counting, that may be lost to a server that fails.
+const TRIALS_MAX: usize = 5;
+
+/// What sampling came to.
+#[derive(Debug, Default)]
+pub(crate) struct Sampled {
+    pub(crate) spaced: Vec<Spaced>,
+    /// Why the run is over, when it is.
+    pub(crate) end: Option<End>,
+}
+
+/// What the archive's samples show without a call: of a run that was killed, or whose ledger was lost.
+pub(crate) fn by_samples(
+    asked: &Asked,
+    archive: Option<&Archive>,
+    look_back: SignedDuration,
+    now: Timestamp,
+) -> anyhow::Result<Vec<Spaced>> {
+    let Some(archive) = archive.filter(|_| !asked.list.unspaced.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let search = Search::through(asked.range, now - look_back, now);
+    let sampling = Sampling::read(archive, &asked.list.unspaced, search)?;
+    Ok(sampling.spaced(Told::Settled, asked.words.resolution()?, now))
+}
+
+impl Run<'_> {
+    /// Samples the queries whose spacing is not known, and keeps what is found. Nothing where all are known.
+    pub(crate) fn sample(&mut self) -> anyhow::Result<Sampled> {
+        let mut sampled = Sampled::default();
+        let queries = &self.asked.list.unspaced;
+        if queries.is_empty() {
+            return Ok(sampled);
+        }
+        if self.command.progress.is_talkative() {
+            let queries = counted(queries.len() as u64, "query", "queries");
+            terminal::remark(&format!("sampling {queries}: how far apart do their points lie?\n"));
+        }
+        let now = self.clock.now();
+        let look_back = self.command.pace.look_back;
+        let search = Search::through(self.asked.range, now - look_back, now);
+        let mut trials = 0;
+        for _ in 0..TURNS_MAX {
+            let known = Sampling::read(self.archive, queries, search)?;
+            let limits = limits(self.archive)?;
+            let rounds = known.rounds(self.archive, limits, (look_back, now))?;
+            if rounds.is_empty() {
+                break;
+            }
+            for round in &rounds {
+                let trial = round.calls_max.filter(|_| trials < TRIALS_MAX);
+                trials += usize::from(trial.is_some());
+                let made = self.make(round.mission(), &ProbeResults::default(), trial)?;
+                let end = ahead(made.end, made.calls, trial.unwrap_or(u64::MAX));
+                if end != End::Done {
+                    return Ok(Sampled { end: Some(end), ..sampled });
+                }
+            }
+        }
+        let known = Sampling::read(self.archive, queries, search)?;
+        let default = self.asked.words.resolution()?;
+        sampled.spaced = known.spaced(Told::All, default, self.clock.now());
+        self.archive.space(&sampled.spaced)?;
+        Ok(sampled)
+    }
+}

@@ -1,0 +1,82 @@
+//! `jindo simulate`: the simulated organisation on a port of this machine.
+
+use crate::args;
+use crate::render::words::Usage;
+use crate::terminal;
+use anyhow::Context as _;
+use jindo_sim::{
+    API_KEY, APP_KEY, BucketAtTo, Faults, Options, Organisation, OverPoints, built_in_list,
+};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) fn run(command: &args::Simulate) -> anyhow::Result<u8> {
+    if command.list {
+        terminal::answer(&built_in_list())?;
+        return Ok(0);
+    }
+    let options = options(command)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, command.port))
+            .await
+            .with_context(|| format!("while listening on port {} of 127.0.0.1", command.port))?;
+        let url = format!("http://{}", listener.local_addr()?);
+        terminal::answer(&format!("{url}\n"))?;
+        terminal::remark(&format!(
+            "a simulated Datadog answers there until ^C; try in another terminal:\n  \
+             jindo simulate --list > queries.txt\n  \
+             DD_API_KEY={API_KEY} DD_APP_KEY={APP_KEY} jindo export queries.txt --from -2d --api-url {url}\n  \
+             counters: {url}/sim/stats\n"
+        ));
+        jindo_sim::serve(listener, options, std::future::pending::<()>()).await;
+        Ok(0)
+    })
+}
+
+fn options(command: &args::Simulate) -> anyhow::Result<Options> {
+    let mut options = Options::new(command.seed);
+    if let Some(series) = command.wide {
+        options.organisation = Arc::new(Organisation::wide(command.seed, series));
+    }
+    if let Some(limit) = command.limit {
+        options = options.with_query_limit(limit.calls, limit.period_s);
+    }
+    (options.latency, options.jitter) = latency(&command.latency)?;
+    options.points_max = usize::try_from(command.cap)?;
+    if command.refuse_over_cap {
+        options.over_points = OverPoints::Refused;
+    }
+    if command.include_end {
+        options.bucket_at_to = BucketAtTo::Included;
+    }
+    options.queries_max = command.max_queries;
+    if let Some(faults) = &command.faults {
+        options.faults =
+            faults.parse::<Faults>().map_err(|error| Usage::new(format!("--faults: {error}")))?;
+    }
+    Ok(options)
+}
+
+/// `50ms` is a least time; `0.5s-5s` a least time and what may come on top.
+fn latency(text: &str) -> Result<(Duration, Duration), Usage> {
+    let span = |text: &str| {
+        crate::args::span(text.trim())
+            .ok()
+            .and_then(|span| Duration::try_from(span).ok())
+            .ok_or_else(|| {
+                Usage::new(format!("--latency: `{text}` is no span; write 50ms or 0.5s-5s"))
+            })
+    };
+    match text.split_once('-') {
+        Some((least, most)) => {
+            let (least, most) = (span(least)?, span(most)?);
+            let more = most.checked_sub(least);
+            let more =
+                more.ok_or_else(|| Usage::new(format!("--latency: {text} ends before it begins")))?;
+            Ok((least, more))
+        }
+        None => Ok((span(text)?, Duration::ZERO)),
+    }
+}

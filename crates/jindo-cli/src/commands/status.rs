@@ -1,0 +1,195 @@
+//! `jindo status`: what a directory holds, from the ledger alone. Works while an export runs.
+
+use crate::args;
+use crate::render::resolution::{self, counted_resolutions, resolutions};
+use crate::render::words::{count, counted, size};
+use crate::terminal;
+use crate::time;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use jindo::archive::{Archive, Registered, Weight};
+use jindo::job::DISBELIEVED;
+use std::cmp::Reverse;
+use std::fmt::Write as _;
+
+/// How the listed queries stand.
+#[derive(Debug, Default, serde::Serialize)]
+struct Standing {
+    complete: u64,
+    partial: u64,
+    given_up: u64,
+    /// Lines of the list that were left out.
+    refused: u64,
+}
+
+pub(crate) fn run(command: &args::Status) -> anyhow::Result<u8> {
+    let archive = Archive::read(&command.dir)?;
+    let standing = standing(&archive)?;
+    let text = if command.json { json(&archive, &standing)? } else { words(&archive, &standing)? };
+    terminal::answer(&text)?;
+    Ok(0)
+}
+
+fn standing(archive: &Archive) -> anyhow::Result<Standing> {
+    let coverage = archive.coverage_all()?;
+    let refused = archive.refused_lines()?.len() as u64;
+    let mut standing = Standing { refused, ..Standing::default() };
+    for query in &listed(archive)? {
+        let covered: Vec<_> =
+            coverage.get(&query.id).into_iter().flatten().map(|held| held.window).collect();
+        match (query.gaps(&covered).is_empty(), &query.given_up) {
+            (_, Some(_)) => standing.given_up += 1,
+            (true, None) => standing.complete += 1,
+            (false, None) => standing.partial += 1,
+        }
+    }
+    Ok(standing)
+}
+
+/// The queries of the last request's list.
+fn listed(archive: &Archive) -> anyhow::Result<Vec<Registered>> {
+    let mut listed = archive.queries()?;
+    listed.retain(|query| query.position.is_some());
+    Ok(listed)
+}
+
+/// What a learnt limit is about, in words.
+pub(crate) fn learnt_of(name: &str) -> &str {
+    match name {
+        "points" => "points per series and call",
+        "queries" => "queries per call",
+        "url" => "escaped characters per call",
+        other => other,
+    }
+}
+
+/// Queries whose answers are so heavy that they shape calls, the heaviest first.
+fn heavy(archive: &Archive) -> anyhow::Result<Vec<(Registered, Weight)>> {
+    let weighed = |query: Registered| query.weight.map(|weight| (query, weight));
+    let mut heavy: Vec<_> = archive.queries()?.into_iter().filter_map(weighed).collect();
+    heavy.sort_by_key(|(_, weight)| Reverse(weight.bytes_per_bucket));
+    Ok(heavy)
+}
+
+fn json(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
+    let heavy = heavy(archive)?;
+    let request = archive.request()?;
+    let object = serde_json::json!({
+        "asked": request.as_ref().map(|request| serde_json::json!({
+            "from": request.asked.window.start(),
+            "to": request.asked.window.end(),
+            "timezone": request.timezone,
+        })),
+        "queries": standing,
+        "resolutions": resolutions(listed(archive)?.iter().map(|query| query.interval)),
+        "spacings": archive.spaced()?.iter().map(resolution::json).collect::<Vec<_>>(),
+        "totals": archive.totals()?,
+        "learnt": archive.learnt()?,
+        "heavy": heavy.iter().map(|(query, weight)| serde_json::json!({
+            "query": query.written,
+            "bytes_per_bucket": weight.bytes_per_bucket,
+            "weighed_at": weight.weighed_at,
+        })).collect::<Vec<_>>(),
+    });
+    Ok(format!("{}\n", serde_json::to_string_pretty(&object)?))
+}
+
+fn words(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
+    let totals = archive.totals()?;
+    let mut text = String::new();
+    if let Some(request) = archive.request()? {
+        let zone = time::zone(&request.timezone).unwrap_or(TimeZone::UTC);
+        let (start, end) = (request.asked.window.start(), request.asked.window.end());
+        let (start, end) = (time::in_words(start, &zone), time::in_words(end, &zone));
+        writeln!(text, "asked      {start} … {end} (excluded), {}", request.timezone)?;
+    }
+    writeln!(
+        text,
+        "queries    {} listed: {} complete, {} with gaps, {} given up{}",
+        count(totals.listed),
+        count(standing.complete),
+        count(standing.partial),
+        count(standing.given_up),
+        match standing.refused {
+            0 => String::new(),
+            lines => format!("; {} left out", counted(lines, "line", "lines")),
+        }
+    )?;
+    let listed = listed(archive)?;
+    if listed.iter().any(|query| query.interval != listed[0].interval) {
+        let intervals = listed.iter().map(|query| query.interval);
+        writeln!(text, "resolution {}", counted_resolutions(&resolutions(intervals)))?;
+    }
+    let stretches = counted(totals.open, "stretch is", "stretches are");
+    writeln!(
+        text,
+        "archive    {}, {}, {} rows",
+        counted(totals.objects, "object", "objects"),
+        size(totals.bytes),
+        count(totals.rows)
+    )?;
+    if totals.open > 0 {
+        writeln!(text, "           {stretches} young or marked: the next export asks them again")?;
+    }
+    if totals.probed_s > 0 {
+        let percent = totals.probed_s * 100 / totals.covered_s.max(1);
+        writeln!(
+            text,
+            "           {percent} % of what is covered was found empty by probes, not fetched; jindo export --recheck-probed fetches it"
+        )?;
+    }
+    writeln!(
+        text,
+        "csv        {}, {}, {} points, as written (jindo verify looks whether they are there)",
+        counted(totals.files, "file", "files"),
+        size(totals.file_bytes),
+        count(totals.file_points)
+    )?;
+    text += &learnt(archive)?;
+    Ok(text)
+}
+
+/// What was learnt of the server and of heavy queries, a line each.
+fn learnt(archive: &Archive) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for learnt in archive.learnt()? {
+        if learnt.name == DISBELIEVED {
+            let (why, on) = (learnt.why, learnt.learnt_at.strftime("%Y-%m-%d"));
+            writeln!(
+                text,
+                "learnt     probes are not believed here ({why}, on {on}); jindo export --forget drops it"
+            )?;
+            continue;
+        }
+        if learnt.name == "oldest" {
+            let until = Timestamp::from_second(i64::try_from(learnt.value)?)?;
+            writeln!(
+                text,
+                "learnt     what ends by {until} is not asked: {}; jindo export --forget drops it",
+                learnt.why
+            )?;
+            continue;
+        }
+        writeln!(
+            text,
+            "learnt     {}: at most {} ({}, on {}); jindo export --forget drops it",
+            learnt_of(&learnt.name),
+            count(learnt.value),
+            learnt.why,
+            learnt.learnt_at.strftime("%Y-%m-%d")
+        )?;
+    }
+    let heavy = heavy(archive)?;
+    if let Some((query, Weight { bytes_per_bucket, weighed_at })) = heavy.first() {
+        writeln!(
+            text,
+            "learnt     {} in smaller calls, since answers would be too large: the heaviest, {}, brings {} a point in time \
+             (on {}); jindo export --forget drops it",
+            counted(heavy.len() as u64, "query", "queries"),
+            query.written,
+            size(*bytes_per_bucket),
+            weighed_at.strftime("%Y-%m-%d")
+        )?;
+    }
+    Ok(text)
+}

@@ -1,0 +1,285 @@
+//! `jindo verify`: objects against ledger, coverage against what was asked, files against both. `--repair` mends what can
+//! be mended without a call. With `--refetch` a sample is compared with the server; that is `rechecking`'s.
+
+use crate::args;
+use crate::commands::extract::shown;
+use crate::commands::refetch::{self, Again, INTERRUPTED};
+use crate::directory::{holder, open};
+use crate::render::words::{count, counted};
+use crate::terminal;
+use jindo::archive::{self, Archive};
+use jindo::clock::Clock;
+use jindo::extract::{self, Directory, Which};
+use jindo::plan::Window;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Everything that verify has to say.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    objects: u64,
+    rows: u64,
+    /// What is or was wrong, with what was done about it.
+    findings: Vec<Line>,
+    /// Listed queries with stretches that are not covered.
+    queries_with_gaps: u64,
+    missing_seconds: u64,
+    /// Lines of the list that were left out: nothing is asked for them.
+    lines_left_out: u64,
+    /// Queries whose files do not show yet all that is held of them: a run is not finished. Nothing is wrong with them.
+    queries_behind: u64,
+    /// Tables that are not written yet, likewise.
+    tables_behind: u64,
+    /// A first run that ended before it had asked anything left no request, and owes its tables.
+    #[serde(skip)]
+    is_begun: bool,
+    /// Nothing of the archive itself is wrong, or not any more: only then is it compared with the server.
+    #[serde(skip)]
+    sound: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refetch: Option<refetch::Report>,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    what: String,
+    mended: bool,
+}
+
+/// `interruption` is called only when there are calls to make: what only looks ends at once.
+pub(crate) fn run(
+    command: &args::Verify,
+    clock: &dyn Clock,
+    interruption: &dyn Fn() -> anyhow::Result<Arc<AtomicBool>>,
+) -> anyhow::Result<u8> {
+    // Missing keys are told before minutes of reading.
+    let again = Again::of(command)?;
+    let mut report = if command.repair { repair(command, clock)? } else { look(command)? };
+    let mut failure = None;
+    if let Some(again) = again.filter(|_| report.sound) {
+        let told = again.ask(clock, interruption()?.as_ref())?;
+        (report.refetch, failure) = (Some(told.report), told.failure);
+    }
+    let text = if command.json {
+        format!("{}\n", serde_json::to_string_pretty(&report)?)
+    } else {
+        words(&report, command)?
+    };
+    terminal::answer(&text)?;
+    failure.map_or_else(|| Ok(report.exit_code()), Err)
+}
+
+fn look(command: &args::Verify) -> anyhow::Result<Report> {
+    let verified = Archive::verify(&command.dir)?;
+    let mut report = Report::of(&verified);
+    if report.findings.is_empty() {
+        let archive = Archive::read(&command.dir)?;
+        report.gaps(&archive)?;
+        report.is_begun = archive.request()?.is_some();
+        let disk = Directory::of_archive(&command.dir);
+        for finding in extract::verify(&archive, &disk, &shown(&archive, None)?)? {
+            report.file(finding);
+        }
+    }
+    Ok(report)
+}
+
+/// The archive first, since the files are made from it.
+fn repair(command: &args::Verify, clock: &dyn Clock) -> anyhow::Result<Report> {
+    let verified = Archive::repair(&command.dir, &holder(clock))?;
+    let mut report = Report::of(&verified);
+    let archive = open(&command.dir, clock)?;
+    let (shown, disk) = (shown(&archive, None)?, Directory::of_archive(&command.dir));
+    let findings = extract::verify(&archive, &disk, &shown)?;
+    let (changed, outdated) = to_make(&findings);
+    extract::update(&archive, &disk, &changed, &shown, Which::All)?;
+    extract::update(&archive, &disk, &outdated, &shown, Which::Outdated)?;
+    extract::tables(&archive, &disk, &shown)?;
+    for finding in findings {
+        report.mended(finding, &archive)?;
+    }
+    report.gaps(&archive)?;
+    Ok(report)
+}
+
+/// The queries of which a file was changed, and those that are merely behind.
+fn to_make(findings: &[extract::Finding]) -> (Vec<archive::QueryId>, Vec<archive::QueryId>) {
+    let (mut changed, mut outdated) = (Vec::new(), Vec::new());
+    for finding in findings {
+        match finding {
+            extract::Finding::Missing { query, .. } | extract::Finding::Changed { query, .. } => {
+                changed.push(*query);
+            }
+            extract::Finding::Outdated { query, .. } => outdated.push(*query),
+            extract::Finding::Stranger { .. } | extract::Finding::Table { .. } => {}
+        }
+    }
+    (changed, outdated)
+}
+
+impl Report {
+    fn of(verified: &archive::Verified) -> Self {
+        let findings = verified
+            .findings
+            .iter()
+            .map(|finding| {
+                let done =
+                    finding.mended.as_ref().map_or_else(String::new, |how| format!(" — {how}"));
+                let what = format!("archive/{}: {}{done}", finding.name, finding.why);
+                Line { what, mended: finding.mended.is_some() }
+            })
+            .collect();
+        let sound = verified.findings.iter().all(|finding| finding.mended.is_some());
+        let (objects, rows) = (verified.objects, verified.rows);
+        Self { objects, rows, findings, sound, ..Self::default() }
+    }
+
+    fn exit_code(&self) -> u8 {
+        let unfinished = self.queries_with_gaps + self.queries_behind + self.tables_behind > 0;
+        let own = if self.findings.iter().any(|finding| !finding.mended) {
+            1
+        } else if unfinished {
+            3
+        } else {
+            0
+        };
+        match self.refetch.as_ref().map_or(0, refetch::Report::exit_code) {
+            INTERRUPTED => INTERRUPTED,
+            asked if own == 1 || asked == 1 => 1,
+            asked => own.max(asked),
+        }
+    }
+
+    /// A file as it was found; [`Report::gaps`] came before.
+    fn file(&mut self, finding: extract::Finding) {
+        let (what, mended) = match finding {
+            extract::Finding::Outdated { .. } => {
+                self.queries_behind += 1;
+                return;
+            }
+            // The tables come last in a run, so that what lacks a stretch may lack them too.
+            extract::Finding::Table { .. } if self.queries_with_gaps > 0 || !self.is_begun => {
+                self.tables_behind += 1;
+                return;
+            }
+            extract::Finding::Stranger { path } => {
+                (format!("{path}: not jindo's, left alone"), true)
+            }
+            extract::Finding::Missing { path, .. } => (format!("{path}: gone"), false),
+            extract::Finding::Changed { path, .. } => {
+                (format!("{path}: changed since it was written"), false)
+            }
+            extract::Finding::Table { path } => {
+                (format!("{path}: not what the ledger says"), false)
+            }
+        };
+        self.findings.push(Line { what, mended });
+    }
+
+    /// A file as it was found before all were written again.
+    fn mended(&mut self, finding: extract::Finding, archive: &Archive) -> anyhow::Result<()> {
+        let what = match finding {
+            // Without the ledger that was lost nobody knew whose it was. Now it is known again.
+            extract::Finding::Stranger { path } if archive.owner(&path)?.is_some() => return Ok(()),
+            extract::Finding::Stranger { path } => format!("{path}: not jindo's, left alone"),
+            extract::Finding::Missing { path, .. } => format!("{path}: gone — written again"),
+            extract::Finding::Changed { path, .. } => {
+                format!("{path}: changed since it was written — written again")
+            }
+            extract::Finding::Outdated { written, .. } => {
+                format!("files of {written}: not up to date — written again")
+            }
+            extract::Finding::Table { path } => {
+                format!("{path}: not what the ledger says — written again")
+            }
+        };
+        self.findings.push(Line { what, mended: true });
+        Ok(())
+    }
+
+    /// What was asked against what is covered.
+    fn gaps(&mut self, archive: &Archive) -> anyhow::Result<()> {
+        let coverage = archive.coverage_all()?;
+        for query in archive.queries()?.iter().filter(|query| query.position.is_some()) {
+            let covered: Vec<Window> = coverage
+                .get(&query.id)
+                .into_iter()
+                .flatten()
+                .map(|covered| covered.window)
+                .collect();
+            let gaps = query.gaps(&covered);
+            self.queries_with_gaps += u64::from(!gaps.is_empty());
+            self.missing_seconds += gaps.iter().map(|gap| gap.secs().unsigned_abs()).sum::<u64>();
+        }
+        self.lines_left_out = archive.refused_lines()?.len() as u64;
+        Ok(())
+    }
+}
+
+fn words(report: &Report, command: &args::Verify) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for finding in &report.findings {
+        writeln!(text, "{}", finding.what)?;
+    }
+    let wrong = report.findings.iter().filter(|finding| !finding.mended).count() as u64;
+    writeln!(
+        text,
+        "{}, {} rows: {}",
+        counted(report.objects, "object", "objects"),
+        count(report.rows),
+        if wrong == 0 {
+            "all as written".to_owned()
+        } else {
+            counted(wrong, "thing is wrong", "things are wrong")
+        },
+    )?;
+    let unfinished = unfinished(report);
+    text.push_str(&unfinished);
+    if wrong == 0 && unfinished.is_empty() {
+        let left_out = match report.lines_left_out {
+            0 => String::new(),
+            lines => format!(
+                "; {} left out of the list, see queries.csv",
+                counted(lines, "line was", "lines were")
+            ),
+        };
+        writeln!(text, "everything that was asked is there{left_out}")?;
+    }
+    match &report.refetch {
+        Some(refetch) => text.push_str(&refetch.words()),
+        None if command.again.portion.is_some() => {
+            writeln!(text, "nothing was asked again: what is wrong here comes first")?;
+        }
+        None => {}
+    }
+    if wrong > 0 && !command.repair {
+        writeln!(
+            text,
+            "jindo verify {} --repair mends what needs no call; the next export fetches the rest again",
+            command.dir.display()
+        )?;
+    }
+    Ok(text)
+}
+
+/// What is still to come, in a line; empty when nothing is.
+fn unfinished(report: &Report) -> String {
+    let gaps = counted(report.queries_with_gaps, "query", "queries");
+    let behind = counted(report.queries_behind, "query", "queries");
+    match (report.queries_with_gaps, report.queries_behind, report.tables_behind) {
+        (0, 0, 0) => String::new(),
+        (0, 0, _) => "the tables are still to be written; the next export writes them\n".into(),
+        (0, _, _) => {
+            format!("files of {behind} are still to be written; the next export writes them\n")
+        }
+        (_, 0, 0) => format!("{gaps} with gaps, see gaps.csv; the next export asks for them\n"),
+        (_, 0, _) => {
+            format!("the export is not finished: {gaps} with gaps; the next export asks for them\n")
+        }
+        (_, _, _) => format!(
+            "the export is not finished: {gaps} with gaps, files of {behind} still to be written; the next export goes on\n"
+        ),
+    }
+}

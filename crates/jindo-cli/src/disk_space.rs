@@ -1,0 +1,124 @@
+//! The door to the disk's free space, and what it means for a plan. Never looks into a file.
+
+use crate::args;
+use crate::render::words::{Failed, size};
+use jindo::plan::Plan;
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+/// How a plan's bytes go with what is free.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Room {
+    Enough,
+    /// The least fits, the most does not.
+    Perhaps,
+    /// Not even the least.
+    TooLittle,
+}
+
+impl Room {
+    fn of(bytes: &RangeInclusive<u64>, free: u64) -> Self {
+        if free < *bytes.start() {
+            Self::TooLittle
+        } else if free < *bytes.end() {
+            Self::Perhaps
+        } else {
+            Self::Enough
+        }
+    }
+}
+
+/// The line of a plan that may not fit where `dir` lies; empty when it fits, and where the system does not tell.
+pub(crate) fn in_words(plan: &Plan, dir: &Path) -> String {
+    let Some(free) = free_bytes(dir) else { return String::new() };
+    words(&plan.estimate().bytes, free)
+}
+
+fn words(bytes: &RangeInclusive<u64>, free: u64) -> String {
+    match Room::of(bytes, free) {
+        Room::Enough => String::new(),
+        Room::Perhaps => format!("  {} are free there: that may not be enough\n", size(free)),
+        Room::TooLittle => format!("  {} are free there: that is too little\n", size(free)),
+    }
+}
+
+/// Refuses an export of which not even the least that was estimated fits: a full disk harms more than this export. Who knows
+/// better, because the queries are sparse, goes on in parts by `--max-calls`, of which only those calls count.
+pub(crate) fn check(plan: &Plan, command: &args::Export) -> Result<(), Failed> {
+    let Some(free) = free_bytes(&command.out) else { return Ok(()) };
+    let all = plan.estimate().bytes;
+    let bytes = part(*all.start(), command.pace.max_calls, plan.calls() as u64);
+    if free >= bytes {
+        return Ok(());
+    }
+    let text = format!(
+        "{} are free where {} lies, and about {} are needed at the least; nothing was asked",
+        size(free),
+        command.out.display(),
+        size(bytes)
+    );
+    Err(Failed::new(
+        text,
+        "make room, choose another disk by --out, or go on in parts: --max-calls N stops after so many calls, \
+         and the same command continues",
+    ))
+}
+
+/// Of `bytes` those of the calls that are made at most.
+fn part(bytes: u64, calls_max: Option<u64>, calls: u64) -> u64 {
+    match calls_max {
+        Some(most) if most < calls => {
+            let part = u128::from(bytes) * u128::from(most) / u128::from(calls);
+            u64::try_from(part).expect("a part is less than the whole")
+        }
+        _ => bytes,
+    }
+}
+
+/// Bytes that this user may still write where `dir` lies or will lie.
+#[cfg(unix)]
+fn free_bytes(dir: &Path) -> Option<u64> {
+    let dir = if dir.is_absolute() { dir.to_owned() } else { Path::new(".").join(dir) };
+    let there = dir.ancestors().find(|place| place.exists())?;
+    let told = rustix::fs::statvfs(there).ok()?;
+    // Network file systems that do not know say zero of zero.
+    (told.f_blocks > 0).then(|| told.f_bavail.saturating_mul(told.f_frsize))
+}
+
+/// Other systems are not asked.
+#[cfg(not(unix))]
+fn free_bytes(_: &Path) -> Option<u64> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_held_against_what_is_free() {
+        let bytes = 23_000_000..=39_000_000;
+        assert_eq!(words(&bytes, 39_000_000), "");
+        assert_eq!(words(&bytes, 38_999_999), "  39.0 MB are free there: that may not be enough\n");
+        assert_eq!(words(&bytes, 23_000_000), "  23.0 MB are free there: that may not be enough\n");
+        assert_eq!(words(&bytes, 1_200), "  1.2 kB are free there: that is too little\n");
+        assert_eq!(words(&(0..=0), 0), "", "nothing to do fits everywhere");
+    }
+
+    #[test]
+    fn only_the_calls_that_are_made_need_room() {
+        assert_eq!(part(1_000, None, 10), 1_000);
+        assert_eq!(part(1_000, Some(3), 10), 300);
+        assert_eq!(part(1_000, Some(11), 10), 1_000);
+        assert_eq!(part(1_000, Some(0), 0), 1_000);
+        assert_eq!(part(u64::MAX, Some(u64::MAX - 1), u64::MAX), u64::MAX - 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_that_is_not_there_yet_lies_where_it_will() {
+        let dir = tempfile::tempdir().unwrap();
+        let known = |path: &Path| free_bytes(path).is_some();
+        assert!(known(dir.path()) && known(&dir.path().join("a/b/c")) && known(Path::new("new")));
+    }
+}

@@ -1,0 +1,236 @@
+//! The door to the environment: keys, site and shell, read once. Other sources of keys are behind the door `keys`; whatever
+//! their source, they go to the client alone.
+
+use crate::args::Where;
+use crate::render::words::Usage;
+use crate::site::{SITE_DEFAULT, site};
+use crate::terminal;
+use anyhow::Context as _;
+use jiff::SignedDuration;
+use jindo::request::{Address, Endpoint, Keys, Transport};
+use jindo::secret::Secret;
+use std::fmt;
+use std::path::PathBuf;
+
+/// The job's parts that do not come from the command line: `jindo demo` brings its own.
+#[derive(Debug)]
+pub(crate) struct Access {
+    /// How the site is called in words and in the ledger.
+    pub(crate) site: String,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) keys: Keys,
+    /// For words about the keys.
+    pub(crate) origin: Origin,
+}
+
+/// Where the keys came from. Shown behind their names where something is wrong with them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Environment,
+    File(PathBuf),
+    Command,
+    /// The demo's own, which nobody gave.
+    BuiltIn,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment => f.write_str("in the environment"),
+            Self::File(path) => write!(f, "in {}", path.display()),
+            Self::Command => f.write_str("from --key-command"),
+            Self::BuiltIn => f.write_str("of the simulated organisation"),
+        }
+    }
+}
+
+/// What the environment says.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    pub(crate) given: Given,
+}
+
+impl Environment {
+    pub(crate) fn read() -> Self {
+        let given = Given {
+            api_key: variable("DD_API_KEY").map(Secret::new),
+            app_key: variable("DD_APP_KEY").map(Secret::new),
+            site: variable("DD_SITE").map(|site| (site, Origin::Environment)),
+            origin: Origin::Environment,
+        };
+        Self { given }
+    }
+}
+
+/// What one source of keys gives.
+#[derive(Debug)]
+pub(crate) struct Given {
+    pub(crate) api_key: Option<Secret>,
+    pub(crate) app_key: Option<Secret>,
+    /// With its own source, which may be another than the keys'.
+    pub(crate) site: Option<(String, Origin)>,
+    pub(crate) origin: Origin,
+}
+
+impl Given {
+    /// Keys and the place they are for.
+    pub(crate) fn access(self, place: &Where, patience: SignedDuration) -> anyhow::Result<Access> {
+        let (site, endpoint) = self.endpoint(place, patience)?;
+        let keys = self.keys()?;
+        if endpoint.address.transport() == Transport::Open {
+            terminal::remark(&format!(
+                "warning: keys and answers travel unencrypted to {} (--insecure-http)\n",
+                endpoint.address.host()
+            ));
+        }
+        Ok(Access { site, endpoint, keys, origin: self.origin })
+    }
+
+    /// Both keys, or a sentence that says which is missing.
+    fn keys(&self) -> Result<Keys, Usage> {
+        match (&self.api_key, &self.app_key) {
+            (Some(api), Some(app)) => Ok(Keys { api: api.clone(), application: app.clone() }),
+            (api, app) => {
+                let missing: Vec<_> = [("DD_API_KEY", api), ("DD_APP_KEY", app)]
+                    .into_iter()
+                    .filter(|(_, key)| key.is_none())
+                    .collect();
+                let names: Vec<_> = missing.iter().map(|(name, _)| *name).collect();
+                let verb = if names.len() == 1 { "is" } else { "are" };
+                Err(Usage::new(format!("{} {verb} not set {}", names.join(" and "), self.origin)).hint(
+                    "reading metrics needs an API key and an application key (with the scope timeseries_query); \
+                     `jindo demo` needs none",
+                ))
+            }
+        }
+    }
+
+    /// Where the API is: `--api-url`, `--site`, `DD_SITE`, or Datadog's first site.
+    fn endpoint(
+        &self,
+        place: &Where,
+        patience: SignedDuration,
+    ) -> anyhow::Result<(String, Endpoint)> {
+        let patience = std::time::Duration::try_from(patience).unwrap_or_default();
+        let (site, address) = if let Some(url) = &place.api_url {
+            let address = checked(url, place)?;
+            (address.host().to_owned(), address)
+        } else {
+            let site = self.site(place)?;
+            let address = Address::parse(&format!("https://api.{site}"))?;
+            (site, address)
+        };
+        let extra_roots = match &place.ca_file {
+            Some(path) => {
+                std::fs::read(path).with_context(|| format!("while reading {}", path.display()))?
+            }
+            None => Vec::new(),
+        };
+        Ok((site, Endpoint { address, extra_roots, patience }))
+    }
+
+    fn site(&self, place: &Where) -> Result<String, Usage> {
+        match (&place.site, &self.site) {
+            (Some(given), _) => site(given, "--site"),
+            (None, Some((given, origin))) => site(given, &format!("DD_SITE {origin}")),
+            (None, None) => Ok(SITE_DEFAULT.to_owned()),
+        }
+    }
+}
+
+/// An address that keys may be sent to: https, or http on this machine alone unless `--insecure-http` is given.
+fn checked(url: &str, place: &Where) -> Result<Address, Usage> {
+    let address = Address::parse(url.trim()).map_err(|error| {
+        Usage::new(format!("--api-url is no address of an API: {error}"))
+            .hint("write https://HOST or http://127.0.0.1:PORT")
+    })?;
+    if address.transport() != Transport::Open || place.insecure_http {
+        return Ok(address);
+    }
+    Err(Usage::new(format!("`{address}` would send the keys unencrypted over the network")).hint(
+        "use https://; http:// is for this machine's own addresses, \
+         or for a network that you trust with the keys: --insecure-http",
+    ))
+}
+
+/// The shell that the user works with, which runs what the user wrote for it.
+#[cfg(unix)]
+pub(crate) fn shell() -> String {
+    variable("SHELL").unwrap_or_else(|| "/bin/sh".to_owned())
+}
+
+/// The name of this machine, for whoever finds a directory in use.
+#[cfg(unix)]
+pub(crate) fn machine() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// The name of this machine, for whoever finds a directory in use.
+#[cfg(not(unix))]
+pub(crate) fn machine() -> String {
+    variable("COMPUTERNAME").unwrap_or_else(|| "this machine".to_owned())
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    fn place(more: &[&str]) -> Where {
+        let typed = ["jindo", "export"].into_iter().chain(more.iter().copied());
+        let arguments = crate::Arguments::try_parse_from(typed).unwrap();
+        let crate::args::Command::Export(export) = arguments.command else { unreachable!() };
+        export.place
+    }
+
+    #[test]
+    fn keys_go_in_the_clear_to_this_machine_alone_unless_the_user_insists() {
+        for url in [
+            "https://api.datadoghq.com",
+            "http://localhost:80",
+            "http://[::1]:1/",
+            "http://127.0.0.1",
+            "http://127.0.0.2:18400",
+            "http://LOCALHOST/",
+            " https://api.datadoghq.com/ ",
+        ] {
+            assert!(checked(url, &place(&[])).is_ok(), "{url}");
+        }
+        for url in [
+            "http://10.0.0.1",
+            "http://localhost.example.com",
+            "http://127.0.0.1.nip.io:80",
+            "http://[::2]:1",
+            "HTTP://0.0.0.0",
+        ] {
+            assert!(checked(url, &place(&[])).is_err(), "{url}");
+            assert!(checked(url, &place(&["--insecure-http"])).is_ok(), "{url}");
+        }
+        let disguised = [
+            "http://127.0.0.1:80@example.com",
+            "http://localhost?@example.com",
+            "https://a@example.com",
+            "http://localhost\\@example.com",
+            "http://localhost#@example.com",
+            "https://",
+            "https:///x",
+            "http://:80",
+            "ftp://x",
+            "x",
+            "http://127.0.0.2:18400/http://127.0.0.1",
+            "http://evil.example/://127.0.0.1",
+            "evil://127.0.0.1",
+            "http://evil://127.0.0.1",
+            "https://api.datadoghq.com/api/v1",
+            "https://api.datadoghq.com?x",
+        ];
+        for url in disguised {
+            assert!(checked(url, &place(&["--insecure-http"])).is_err(), "{url}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! How far apart the points of queries lie, in words.
+
+use crate::render::words::{count, counted};
+use crate::request::Asked;
+use jindo::archive::Spaced;
+use jindo::plan::Basis;
+use jindo::query::{Interval, Spacings};
+use std::collections::{BTreeMap, HashMap};
+
+/// How many queries have which interval, in seconds.
+pub(crate) fn resolutions(intervals: impl Iterator<Item = Interval>) -> BTreeMap<i64, u64> {
+    let mut counts = BTreeMap::new();
+    for interval in intervals {
+        *counts.entry(interval.secs()).or_default() += 1;
+    }
+    counts
+}
+
+/// `12 queries at 10 s, 500 at 60 s`.
+pub(crate) fn counted_resolutions(resolutions: &BTreeMap<i64, u64>) -> String {
+    let mut words: Vec<_> = Vec::new();
+    for (secs, &queries) in resolutions {
+        let queries = match words.len() {
+            0 => counted(queries, "query", "queries"),
+            _ => count(queries),
+        };
+        words.push(format!("{queries} at {secs} s"));
+    }
+    words.join(", ")
+}
+
+/// The line about resolutions, where each query has its own: `resolution: 12 queries at 10 s, 500 at 60 s (1 had no points: 60 s)`.
+pub(crate) fn in_words(asked: &Asked) -> String {
+    if !asked.words.is_auto() {
+        return String::new();
+    }
+    let mut doubts: BTreeMap<(Basis, Interval), u64> = BTreeMap::new();
+    let bases: HashMap<_, _> =
+        asked.spaced.iter().map(|spaced| (spaced.query.as_str(), spaced)).collect();
+    for query in &asked.list.queries {
+        let known = Spacings::name(query).and_then(|name| bases.get(name.as_str()).copied());
+        if let Some(Spaced { basis, interval, .. }) = known
+            && *interval == query.interval
+            && *basis != Basis::Sampled
+        {
+            *doubts.entry((*basis, *interval)).or_default() += 1;
+        }
+    }
+    let mut remarks: Vec<_> = doubts
+        .into_iter()
+        .map(|((basis, interval), queries)| {
+            format!("{} {}: {interval}", count(queries), doubt(basis))
+        })
+        .collect();
+    if !asked.list.unspaced.is_empty() {
+        let unsampled = count(asked.list.unspaced.len() as u64);
+        remarks.push(format!("{unsampled} not sampled yet: reckoned at 60 s"));
+    }
+    let remarks =
+        if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join("; ")) };
+    let resolutions = resolutions(asked.list.queries.iter().map(|query| query.interval));
+    format!("  resolution: {}{remarks}\n", counted_resolutions(&resolutions))
+}
+
+fn doubt(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Sampled => "sampled",
+        Basis::Empty => "had no points",
+        Basis::Sparse => "had too few points to tell",
+        Basis::Irregular => "had points far apart, but not surely all through the range",
+        Basis::Refused => "could not be sampled",
+    }
+}
+
+/// What the ledger keeps of a spacing, for programs.
+pub(crate) fn json(spaced: &Spaced) -> serde_json::Value {
+    let Spaced { query, interval, basis, why, found_at } = spaced;
+    serde_json::json!({
+        "query": query,
+        "interval_seconds": interval.secs(),
+        "basis": basis,
+        "why": why,
+        "found_at": found_at,
+    })
+}

@@ -1,0 +1,36 @@
+//! One set of calls: a pure machine decides, a driver performs.
+//!
+//! [`Machine`] maps (state, event, now) to actions and touches nothing; the driver, or a simulation on a virtual clock,
+//! performs the actions and reports the events.
+
+mod answers;
+mod bisect;
+mod driver;
+mod forecast;
+mod log;
+mod machine;
+mod memory;
+mod outage;
+mod protocol;
+mod query_cap;
+mod query_state;
+mod report;
+mod retention;
+mod sink;
+mod url_length;
+mod weight;
+
+pub(crate) use bisect::ListLength;
+pub use driver::{Doors, FetchJob, FetchOutcome, drive, note};
+pub use forecast::Forecast;
+pub use log::RunLog;
+pub use machine::Machine;
+pub use memory::{Fate, Memory};
+pub use protocol::{
+    Action, Ask, Breakage, Call, End, Event, Facts, Form, Progress, Settings, with_causes,
+};
+pub use report::Report;
+pub use sink::{Keeping, Shelf, list};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+//! The jobs that users ask for: which sets of calls are made, and in which order.
+
+mod audit;
+mod export;
+mod known;
+mod probe;
+mod resolution;
+
+pub use audit::{Audit, AuditReport, Counts, Difference, Kind, Point, Refused, SampleSize};
+pub use export::{Caller, Export, Planned, Probed, Probing, ahead};
+pub(crate) use known::remember;
+pub use known::{as_registered, closed, closed_without_probes, learnt_limits, recollect};
+pub use probe::{DISBELIEVED, ProbeResults, ProbeYield};
+pub(crate) use probe::{NO_PROBES, discard_probes};
+pub(crate) use resolution::not_offered;
+pub use resolution::{Round, Sampling, Told};

@@ -1,0 +1,401 @@
+//! The presence probe: which queries are asked coarsely before they are fetched, and what the answers prove.
+//!
+//! A probe is a query like any other, at a longer interval: its calls are the machine's, its answers lie in the archive, a crash
+//! costs it nothing. What it proves empty is covered by its own object, as [`Origin::Probed`]. Every answer that is fetched
+//! later is compared with it; one that disagrees, and no probe is believed any more.
+
+use super::export::Planned;
+use super::known::closed;
+use crate::archive::{
+    Archive, Aside, Coverage, Error, Granted, Learnt, ObjectId, Origin, QueryId, Registered, Role,
+    Scope,
+};
+use crate::fetch::FetchJob;
+use crate::plan::{Limits, Plan, PresenceMap, ProbeGrid, Window};
+use crate::query::{Interval, coarse};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// The name under which the ledger keeps that probes are not believed here.
+pub const DISBELIEVED: &str = "probe";
+
+/// A query that is to be fetched in fewer windows is not probed: a call for it could save few.
+const WINDOWS_MIN: usize = 10;
+
+/// So many batches are probed before it is decided whether the others are.
+const TRIAL_BATCHES: usize = 2;
+
+/// Where fewer of the trial's windows were empty, the rest is not probed: 35 queries share a call, and it is made as soon as one
+/// of them is active.
+const EMPTY_PERCENT_MIN: usize = 10;
+
+/// Decoded bytes of a point in an answer, about.
+const POINT_BYTES: u64 = 32;
+
+/// A query of so many bytes a bucket takes more than its share of a call of 35 queries over a day of minutes.
+const HEAVY_BYTES_PER_BUCKET: u64 = 1_000;
+
+/// The probes that are worth their calls, in two parts.
+#[derive(Debug)]
+pub(super) struct ProbePlan {
+    /// The first batches, whose emptiness decides about the others.
+    trial: Plan,
+    rest: Plan,
+    /// As the ledger numbers the probes, in the order of either plan's queries.
+    ids: Vec<QueryId>,
+    /// Of each probe, the queries that it tells about.
+    of: Vec<Vec<QueryId>>,
+}
+
+impl ProbePlan {
+    /// Probes of those queries that are worth a call, of which absence tells something, and of which the evidence does not tell
+    /// yet. What is younger than `settled` is not probed.
+    pub(super) fn new(
+        archive: &Archive,
+        Planned { plan, registered }: &Planned,
+        evidence: &ProbeResults,
+        (limits, settled): (Limits, Timestamp),
+    ) -> Result<Option<Self>, Error> {
+        let disbelieved = is_disbelieved(archive)?;
+        let Some(sweep) = ProbeGrid::before(plan, limits, settled).filter(|_| !disbelieved) else {
+            return Ok(None);
+        };
+        let mut probes = Vec::new();
+        let mut of: Vec<Vec<QueryId>> = Vec::new();
+        let mut known = HashMap::new();
+        for (index, windows) in plan.stretches().into_iter().enumerate() {
+            let sound = registered[index].given_up.is_none();
+            if windows.len() < WINDOWS_MIN
+                || !sound
+                || evidence.covers(registered[index].id, &windows)
+            {
+                continue;
+            }
+            let Some(probe) = coarse(&plan.queries[index], sweep.interval) else { continue };
+            // Two queries may differ in their interval alone, and share their probe.
+            let at = *known.entry(probe.sent.clone()).or_insert(probes.len());
+            if at == probes.len() {
+                probes.push(probe);
+                of.push(Vec::new());
+            }
+            of[at].push(registered[index].id);
+        }
+        let ids = archive.remember_aside(&probes, Role::Probe)?;
+        let refused: HashSet<_> = archive
+            .given_up()?
+            .into_iter()
+            .filter(|g| g.scope == Scope::Query)
+            .map(|g| g.query)
+            .collect();
+        let mut covered = Vec::new();
+        for id in &ids {
+            let held = if refused.contains(id) {
+                vec![sweep.window]
+            } else {
+                closed(&archive.coverage(*id)?)
+            };
+            covered.push(held);
+        }
+        let all = Plan::new(sweep.window, probes, &covered, limits, settled);
+        Ok((all.calls() > 0).then(|| Self::split(&all, ids, of)))
+    }
+
+    fn split(all: &Plan, ids: Vec<QueryId>, of: Vec<Vec<QueryId>>) -> Self {
+        let mut batches: Vec<&[usize]> = Vec::new();
+        for task in &all.tasks {
+            if !batches.contains(&&task.queries[..]) {
+                batches.push(&task.queries);
+            }
+        }
+        batches.truncate(TRIAL_BATCHES);
+        let (trial, rest) =
+            all.tasks.iter().cloned().partition(|task| batches.contains(&&task.queries[..]));
+        let part = |tasks| Plan { tasks, ..all.clone() };
+        Self { trial: part(trial), rest: part(rest), ids, of }
+    }
+
+    /// The calls of the first batches.
+    pub(super) fn trial(&self) -> FetchJob<'_> {
+        self.mission(&self.trial)
+    }
+
+    /// The calls of the others, when there are any.
+    pub(super) fn rest(&self) -> Option<FetchJob<'_>> {
+        (self.rest.calls() > 0).then(|| self.mission(&self.rest))
+    }
+
+    /// What came of the trial: what was planned before it, and what is planned after.
+    pub(super) fn found_by_trial(&self, before: &Planned, after: &Planned) -> ProbeYield {
+        self.found_by(&[&self.trial], before, after)
+    }
+
+    /// The same of both parts.
+    pub(super) fn found(&self, before: &Planned, after: &Planned) -> ProbeYield {
+        self.found_by(&[&self.trial, &self.rest], before, after)
+    }
+
+    fn found_by(&self, parts: &[&Plan], before: &Planned, after: &Planned) -> ProbeYield {
+        let probes = parts.iter().flat_map(|plan| &plan.tasks).flat_map(|task| &task.queries);
+        let asked: HashSet<&QueryId> = probes.flat_map(|&probe| &self.of[probe]).collect();
+        let count = |planned: &Planned| -> usize {
+            let all = planned.registered.iter().zip(planned.plan.stretches());
+            all.filter(|(query, _)| asked.contains(&query.id)).map(|(_, own)| own.len()).sum()
+        };
+        let windows = count(before);
+        ProbeYield { windows, empty: windows.saturating_sub(count(after)) }
+    }
+
+    fn mission<'a>(&'a self, plan: &'a Plan) -> FetchJob<'a> {
+        FetchJob {
+            plan,
+            ids: self.ids.clone(),
+            given_up: Vec::new(),
+            look_back: SignedDuration::ZERO,
+            role: Role::Probe,
+        }
+    }
+}
+
+/// What probes found, counted in windows of single queries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ProbeYield {
+    /// That were to be fetched, of the queries that were probed.
+    pub windows: usize,
+    /// Of these, that need not be.
+    pub empty: usize,
+}
+
+impl ProbeYield {
+    /// Whether others are worth probing too.
+    pub(super) fn encourages(self) -> bool {
+        self.windows > 0 && self.empty * 100 >= self.windows * EMPTY_PERCENT_MIN
+    }
+}
+
+/// What the archive's probes saw of some queries.
+#[derive(Debug, Default)]
+pub struct ProbeResults(BTreeMap<QueryId, Vec<ProbeResult>>);
+
+/// What is known without a probe.
+pub(crate) static NO_PROBES: ProbeResults = ProbeResults(BTreeMap::new());
+
+/// What one probe saw of a query.
+#[derive(Debug)]
+struct ProbeResult {
+    presence: PresenceMap,
+    series: usize,
+    /// What is granted of the probe itself, but for open stretches: in these, points may still come.
+    held: Vec<Granted>,
+}
+
+impl ProbeResults {
+    /// Reads what probes saw of the planned queries, in this run or an earlier one.
+    pub(super) fn of(
+        archive: &Archive,
+        Planned { plan, registered }: &Planned,
+    ) -> Result<Self, Error> {
+        let probes = archive.probes()?;
+        let intervals: BTreeSet<_> = probes.keys().map(|(_, interval)| *interval).collect();
+        let mut evidence = BTreeMap::new();
+        for (query, Registered { id, .. }) in plan.queries.iter().zip(registered) {
+            let mut all = Vec::new();
+            for probe in intervals.iter().filter_map(|&interval| coarse(query, interval)) {
+                let Some(id) = probes.get(&(probe.sent.clone(), probe.interval)) else { continue };
+                all.extend(ProbeResult::by(archive, *id, probe.interval)?);
+            }
+            if !all.is_empty() {
+                evidence.insert(*id, all);
+            }
+        }
+        Ok(Self(evidence))
+    }
+
+    /// Covers what of the plan it proves empty, and keeps how heavy queries of many series are that nobody has weighed.
+    pub(super) fn conclude(
+        &self,
+        archive: &Archive,
+        Planned { plan, registered }: &Planned,
+    ) -> Result<(), Error> {
+        let (mut proven, mut weights) = (Vec::new(), BTreeMap::new());
+        for (planned, Registered { id, weight, .. }) in plan.stretches().iter().zip(registered) {
+            let Some(all) = self.0.get(id) else { continue };
+            if weight.is_none()
+                && let Some((bytes, at)) = all.iter().filter_map(ProbeResult::weight).max()
+            {
+                weights.entry(at).or_insert_with(Vec::new).push((*id, Some(bytes)));
+            }
+            let own = archive.grants(*id)?;
+            let mut empty = BTreeMap::new();
+            for seen in all {
+                for window in seen.presence.empty(planned, &seen.judged(&own)) {
+                    empty.extend(seen.object_of(window).map(|object| (window, object)));
+                }
+            }
+            proven.extend(empty.into_iter().map(|(window, object)| (*id, object, window)));
+        }
+        for (at, weights) in weights {
+            archive.weigh(&weights, at)?;
+        }
+        if !proven.is_empty() {
+            archive.cover_empty(&proven)?;
+        }
+        Ok(())
+    }
+
+    /// Whether no probe told anything.
+    pub(super) fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a probe was made over all of the windows.
+    fn covers(&self, query: QueryId, windows: &[Window]) -> bool {
+        let covers =
+            |seen: &ProbeResult| windows.iter().all(|&window| seen.presence.covers(window));
+        self.0.get(&query).is_some_and(|all| all.iter().any(covers))
+    }
+
+    /// Whether a probe said something else than the points (Unix milliseconds) that the query was answered in `window`: the start
+    /// (Unix seconds) of a bucket where one of both has points.
+    pub(crate) fn contradiction(
+        &self,
+        query: QueryId,
+        window: Window,
+        points_ms: &dyn Fn() -> Vec<i64>,
+    ) -> Option<i64> {
+        let all = self.0.get(&query)?;
+        let points_ms = points_ms();
+        all.iter().find_map(|seen| seen.presence.contradiction(window, points_ms.iter().copied()))
+    }
+}
+
+impl ProbeResult {
+    /// `None` when the archive holds nothing of the probe.
+    fn by(archive: &Archive, probe: QueryId, interval: Interval) -> Result<Option<Self>, Error> {
+        let mut held = archive.grants(probe)?;
+        held.retain(|granted| !granted.held.open);
+        if held.is_empty() {
+            return Ok(None);
+        }
+        let asked: Vec<_> = held.iter().map(|granted| granted.held.window).collect();
+        let mut presence = PresenceMap::new(interval, &asked);
+        let mut series = HashSet::new();
+        for Granted { held: Coverage { window, object, .. }, .. } in &held {
+            let (from, to) = (window.start().as_millisecond(), window.end().as_millisecond());
+            archive.rows(*object, probe, &mut |chunk| {
+                series.insert(chunk.tags.to_vec());
+                presence.report(chunk.ts_ms.iter().copied().filter(|&at| from <= at && at < to));
+                Ok::<_, Error>(())
+            })?;
+        }
+        Ok(Some(Self { presence, series: series.len(), held }))
+    }
+
+    /// How heavy a query of so many series is, where that shapes its calls, and since when that is known.
+    fn weight(&self) -> Option<(u64, Timestamp)> {
+        let bytes_per_bucket = self.series as u64 * POINT_BYTES;
+        (bytes_per_bucket >= HEAVY_BYTES_PER_BUCKET).then_some((bytes_per_bucket, self.probed_at()))
+    }
+
+    fn probed_at(&self) -> Timestamp {
+        self.held.iter().map(|granted| granted.fetched_at).max().unwrap_or(Timestamp::MIN)
+    }
+
+    /// What was fetched after the probe, and so was compared with it and agreed.
+    fn judged(&self, own: &[Granted]) -> Vec<Window> {
+        let probed_at = self.probed_at();
+        let since = |granted: &&Granted| {
+            granted.held.origin == Origin::Fetched && granted.fetched_at >= probed_at
+        };
+        own.iter().filter(since).map(|granted| granted.held.window).collect()
+    }
+
+    /// The object whose answer speaks of the window's beginning.
+    fn object_of(&self, window: Window) -> Option<ObjectId> {
+        let holds = |granted: &&Granted| granted.held.window.contains(window.start());
+        self.held.iter().find(holds).map(|granted| granted.held.object)
+    }
+}
+
+/// Whether an answer contradicted a probe here.
+pub(super) fn is_disbelieved(archive: &Archive) -> Result<bool, Error> {
+    Ok(archive.learnt()?.iter().any(|learnt| learnt.name == DISBELIEVED))
+}
+
+/// An answer contradicts a probe: points came late, or the server's coarse answers cannot be believed. What probes found empty is
+/// a gap again, and this directory is not probed any more.
+pub(crate) fn discard_probes(
+    archive: &Archive,
+    query: QueryId,
+    at_s: i64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let query = archive.query(query)?.ok_or(Error::UnknownQuery { query })?;
+    let at = Timestamp::from_second(at_s).unwrap_or(now);
+    let why = format!("from {at} a probe of {} said something else than its points", query.written);
+    archive.learn(&Learnt { name: DISBELIEVED.into(), value: 0, learnt_at: now, why })?;
+    archive.forget_answers(Aside::Probes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::export::{Export, Probing};
+    use super::*;
+    use crate::archive::{Fetched, Line, Objects, Request, Sqlite};
+    use crate::parse::Answer;
+    use crate::query::Query;
+    use object_store::memory::InMemory;
+    use std::sync::Arc;
+
+    const HOUR_S: i64 = 3_600;
+    const START_S: i64 = 1_780_272_000; // 2026-06-01T00:00:00Z
+
+    fn window(hours: i64) -> Window {
+        Window::from_secs(START_S, START_S + hours * HOUR_S).unwrap()
+    }
+
+    /// Calls that are left to a query that is wanted for two days, after a probe without any point.
+    fn left(open: bool) -> usize {
+        let ledger = Box::new(Sqlite::memory().unwrap());
+        let objects = Objects::over(Arc::new(InMemory::new()));
+        let archive = Archive::assemble(ledger, objects).unwrap();
+        let query = Query {
+            written: "avg:m{*}".into(),
+            sent: "avg:m{*}.rollup(avg, 60).fill(null)".into(),
+            unfilled: None,
+            interval: Interval::from_secs(60).unwrap(),
+            alone: false,
+            weight: None,
+        };
+        let interval = Interval::from_secs(3_600).unwrap();
+        let probe = coarse(&query, interval).unwrap();
+        let (range, now) = (window(48), window(1_000).end());
+        let (timezone, arguments) = ("UTC".into(), "{}".into());
+        let lines = vec![Line::Query(query)];
+        archive.register(&Request { lines, asked: range.into(), timezone, arguments }).unwrap();
+        let queries = archive.remember_aside(&[probe], Role::Probe).unwrap();
+        let (fetched_at, answer) = (now, &Answer { series: Vec::new() });
+        let queries = &queries[..];
+        let fetched = Fetched { queries, interval, window: range, fetched_at, open, answer };
+        archive.store(&fetched).unwrap();
+        let (look_back, assumed) = (SignedDuration::ZERO, Limits::ASSUMED);
+        let archive = &archive;
+        let course =
+            Export { archive, range: range.into(), probing: Probing::Never, look_back, assumed };
+        let planned = course.planned(now).unwrap();
+        ProbeResults::of(archive, &planned).unwrap().conclude(archive, &planned).unwrap();
+        course.planned(now).unwrap().plan.calls()
+    }
+
+    /// What a young probe had not seen yet was covered for good.
+    #[test]
+    fn a_probe_that_is_still_open_proves_nothing() {
+        assert_eq!([left(false), left(true)], [0, 2]);
+    }
+
+    /// Where every probe of the trial was refused, all the others were asked.
+    #[test]
+    fn a_trial_that_proves_nothing_encourages_nobody() {
+        let found = |windows, empty| ProbeYield { windows, empty }.encourages();
+        assert_eq!([found(0, 0), found(100, 9), found(100, 10)], [false, false, true]);
+    }
+}
