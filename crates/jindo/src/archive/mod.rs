@@ -31,6 +31,7 @@ mod recover;
 mod request_file;
 mod rows;
 mod sqlite;
+mod standing;
 mod store;
 mod takeover;
 mod thrift;
@@ -49,6 +50,7 @@ pub use open::{Archive, Identities};
 pub use recover::Recovery;
 pub use rows::Chunk;
 pub use sqlite::{IfBlank, Sqlite};
+pub use standing::{Gap, GapReason, QueryStanding, QueryStatus, StandingFacts};
 pub use verify::{Fault, Finding, Verified, inspect};
 
 use crate::parse::Answer;
