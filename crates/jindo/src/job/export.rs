@@ -3,6 +3,7 @@
 
 use super::known::{as_registered, closed, learnt_limits};
 use super::probe::{NO_PROBES, ProbePlan, ProbeResults, ProbeYield, is_disbelieved};
+use super::request::Probing;
 use crate::archive::{Archive, Error, QueryId, Registered, Role, Scope};
 use crate::fetch::End;
 use crate::fetch::{FetchJob, FetchOutcome};
@@ -74,13 +75,6 @@ pub struct Export<'a> {
     pub assumed: Limits,
 }
 
-/// Whether it is asked coarsely first. What earlier probes said is heeded in any case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Probing {
-    First,
-    Never,
-}
-
 impl Export<'_> {
     /// Runs it to its end. The plan is that of the first call, the calls and points those of all missions.
     pub fn run<C: Caller>(&self, crew: &mut C) -> Result<(Plan, FetchOutcome), C::Error> {
@@ -149,7 +143,7 @@ impl Export<'_> {
     ) -> Result<(Planned, ProbeResults), C::Error> {
         evidence.conclude(self.archive, &planned)?;
         let before = self.planned(crew.present())?;
-        if self.probing == Probing::Never {
+        if self.probing != Probing::First {
             return Ok((before, evidence));
         }
         let settled = crew.present() - self.look_back;

@@ -4,13 +4,18 @@ mod audit;
 mod export;
 mod known;
 mod probe;
+mod request;
 mod resolution;
 
 pub use audit::{Audit, AuditReport, Counts, Difference, Kind, Point, Refused, SampleSize};
-pub use export::{Caller, Export, Planned, Probed, Probing, ahead};
+pub use export::{Caller, Export, Planned, Probed, ahead};
 pub(crate) use known::remember;
 pub use known::{as_registered, closed, closed_without_probes, learnt_limits, recollect};
 pub use probe::{DISBELIEVED, ProbeResults, ProbeYield};
 pub(crate) use probe::{NO_PROBES, discard_probes};
+pub use request::{
+    ExportRequest, LearntFacts, ListText, OtherOrganisation, Pacing, Probing, RefusedLines,
+    Resolution,
+};
 pub(crate) use resolution::not_offered;
 pub use resolution::{Round, Sampling, Told};

@@ -338,7 +338,8 @@ pub(crate) fn discard_probes(
 
 #[cfg(test)]
 mod tests {
-    use super::super::export::{Export, Probing};
+    use super::super::export::Export;
+    use super::super::request::Probing;
     use super::*;
     use crate::archive::{Fetched, Line, Objects, Request, Sqlite};
     use crate::parse::Answer;
