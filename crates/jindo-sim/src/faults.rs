@@ -1,12 +1,12 @@
-//! What goes wrong, and when: kinds of faults, their spelling on a command line, and the schedule that hands them out.
-//! A pure function of the seed and the number of the call. Never breaks the same request twice in a row.
+//! Fault injection: kinds of faults, their spelling on a command line, and the schedule by which calls fail. A pure
+//! function of the seed and the number of the call. No request fails by the schedule twice in a row.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::str::FromStr;
 
 use crate::noise;
 
-/// One way in which a query call fails. More will come.
+/// One way in which a query call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
@@ -40,13 +40,13 @@ pub enum Fault {
     TimedOut,
     /// The right answer, very slowly.
     Drip,
-    /// No answer; the connection stays open.
+    /// No answer; the connection stays open until the client closes it.
     Hang,
     /// A body that never ends.
     Endless,
     /// Series without `query_index`. (USER: treated as a mismatch)
     NoIndex,
-    /// A `query_index` that nobody asked for.
+    /// A `query_index` beyond the queries of the call.
     UnknownIndex,
 }
 
@@ -73,7 +73,7 @@ const NAMES: [(Fault, &str); 19] = [
     (Fault::UnknownIndex, "unknown-index"),
 ];
 
-/// The rotation of a bare number or a share: plainly transient, each of another nature.
+/// The rotation for a bare number or a share: transient failures, each of a different nature.
 const TRANSIENT: [Fault; 8] = [
     Fault::Internal,
     Fault::Reset,
@@ -85,44 +85,44 @@ const TRANSIENT: [Fault; 8] = [
     Fault::Empty,
 ];
 
-/// More faults than this in one specification are a slip of the keyboard.
+/// Most faults of one kind in a specification; more is a typing error.
 const FAULTS_MAX: u32 = 1_000_000;
 
-/// Requests remembered as owed a clean answer; beyond it the memory is emptied rather than grown.
-const OWED_MAX: usize = 100_000;
+/// Most requests remembered for a clean next answer; beyond it the memory is emptied.
+const SPARED_MAX: usize = 100_000;
 
 impl Fault {
-    /// As `--faults` and the statistics spell it.
+    /// Returns its name in `--faults` and in the statistics.
     pub fn name(self) -> &'static str {
         NAMES.iter().find(|(fault, _)| *fault == self).map_or("?", |(_, name)| name)
     }
 
-    /// Every kind there is.
+    /// Yields every kind.
     pub fn all() -> impl Iterator<Item = Self> {
         NAMES.iter().map(|(fault, _)| *fault)
     }
 }
 
-/// Which faults a run gets.
+/// The faults of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Faults {
     None,
-    /// This share of the query calls, in hundredths of a percent; eight transient kinds in rotation.
+    /// A share of the query calls, in hundredths of a percent; eight transient kinds in rotation.
     Share {
         per_myriad: u32,
     },
-    /// Exactly this many of each kind, spread over the first calls of the run.
+    /// Exact numbers of each kind, spread over the first calls of the run.
     Exactly(Vec<(Fault, u32)>),
 }
 
-/// Why a text says no faults.
+/// A text that specifies no faults.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultsError {
     #[error("`{0}` is neither a share (`5%`), a number (`24`) nor a list (`503:2,reset:1`)")]
     NotASpec(String),
-    #[error("no fault is called `{0}`; there are: {known}", known = known())]
+    #[error("`{0}` is not a kind of fault; use one of {known}", known = known())]
     UnknownKind(String),
-    #[error("{0} faults are more than the {FAULTS_MAX} that make sense")]
+    #[error("{0} faults exceed the maximum of {FAULTS_MAX}")]
     TooMany(u32),
 }
 
@@ -133,7 +133,10 @@ fn known() -> String {
 impl FromStr for Faults {
     type Err = FaultsError;
 
-    /// `5%`: that share of the query calls. `24`: exactly so many, in rotation. `503:2,reset:1`: so many of each.
+    /// Parses `5%` (a share of the query calls), `24` (a number, in rotation) or `503:2,reset:1` (a number of each).
+    ///
+    /// # Errors
+    /// Shares outside 0 to 100 %, unknown kinds, more than a million faults.
     fn from_str(text: &str) -> Result<Self, FaultsError> {
         let text = text.trim();
         let not_a_spec = || FaultsError::NotASpec(text.to_owned());
@@ -167,7 +170,7 @@ fn checked(count: u32) -> Result<u32, FaultsError> {
     if count > FAULTS_MAX { Err(FaultsError::TooMany(count)) } else { Ok(count) }
 }
 
-/// `total` faults over the transient kinds, the first kinds getting what does not divide.
+/// Spreads `total` faults over the transient kinds; the first kinds get the remainder.
 fn evenly(total: u32) -> Vec<(Fault, u32)> {
     (0_u32..)
         .zip(TRANSIENT)
@@ -175,37 +178,38 @@ fn evenly(total: u32) -> Vec<(Fault, u32)> {
         .collect()
 }
 
-/// Hands out the faults of one run.
+/// The schedule of faults in one run.
 #[derive(Debug)]
 pub(crate) struct Schedule {
     seed: u64,
     faults: Faults,
+    /// Faults by the number of the call, from 1.
     script: BTreeMap<u64, Fault>,
     /// (first call it may hit, kind), in order.
     waiting: VecDeque<(u64, Fault)>,
     calls: u64,
     injected: u64,
-    /// Requests whose last answer was broken: the next one is not.
-    owed: HashSet<u64>,
+    /// Hashes of requests whose last answer was broken: the next one is clean.
+    spared: HashSet<u64>,
 }
 
 impl Schedule {
-    /// `script` names calls by number, from 1, whatever else is asked for.
+    /// `script` names calls by number, from 1, and takes precedence over `faults`.
     pub(crate) fn new(seed: u64, faults: Faults, script: BTreeMap<u64, Fault>) -> Self {
         let waiting = match &faults {
             Faults::None | Faults::Share { .. } => VecDeque::new(),
             Faults::Exactly(kinds) => spread(seed, kinds),
         };
-        Self { seed, faults, script, waiting, calls: 0, injected: 0, owed: HashSet::new() }
+        Self { seed, faults, script, waiting, calls: 0, injected: 0, spared: HashSet::new() }
     }
 
-    /// What becomes of the next query call, whose request hashes to `request`.
+    /// Returns the fault of the next query call, whose request hashes to `request`.
     pub(crate) fn next(&mut self, request: u64) -> Option<Fault> {
         self.calls += 1;
         if let Some(fault) = self.script.remove(&self.calls) {
             return Some(fault);
         }
-        if self.owed.remove(&request) {
+        if self.spared.remove(&request) {
             return None;
         }
         let fault = match self.faults {
@@ -219,10 +223,10 @@ impl Schedule {
             },
         }?;
         self.injected += 1;
-        if self.owed.len() >= OWED_MAX {
-            self.owed.clear();
+        if self.spared.len() >= SPARED_MAX {
+            self.spared.clear();
         }
-        self.owed.insert(request);
+        self.spared.insert(request);
         Some(fault)
     }
 
@@ -232,7 +236,7 @@ impl Schedule {
     }
 }
 
-/// Interleaves the kinds and gives each fault the first call that it may hit: every second or third one.
+/// Interleaves the kinds and gives each fault the first call that it may hit, one or two calls apart.
 fn spread(seed: u64, kinds: &[(Fault, u32)]) -> VecDeque<(u64, Fault)> {
     let mut left = kinds.to_vec();
     let mut waiting = VecDeque::new();

@@ -1,15 +1,16 @@
-//! A simulated Datadog metrics API: the stand-in for a service that no test can reach, as strict and as nasty as the
-//! real one. It shares no code with what it tests, so that one misreading cannot pass on both sides.
+//! A simulated Datadog metrics API for tests: as strict as the real one, with its limits and faults. It shares no code
+//! with the client under test, so that one misreading of the API cannot pass on both sides.
 //!
-//! Three layers, each of use alone: the data ([`Organisation`], whose [`Organisation::expected`] is the oracle of every
-//! test), the API as a pure function ([`Api::answer`], driven by any clock), and a server ([`Simulator`], [`serve`]).
-//! Marks in the docs say how a behaviour is known: `(DOC)` documented, `(REC)` recorded, `(USER)` reported by users,
+//! Three layers, each usable alone: the data ([`Organisation`], whose [`Organisation::expected`] is the oracle of the
+//! tests), the API as a pure function ([`Api::answer`], driven by any clock), and a server ([`Simulator`], [`serve`]).
+//! Marks in the docs give the source of a behaviour: `(DOC)` documented, `(REC)` recorded, `(USER)` reported by users,
 //! `(INF)` inferred, `(UNK)` unknown, so a choice.
 
 mod api;
 mod evaluate;
 mod faults;
 mod grammar;
+mod grid;
 mod json;
 mod noise;
 mod options;
@@ -20,7 +21,7 @@ mod server;
 mod stats;
 mod wire;
 
-pub use api::{Admitted, Api, Job};
+pub use api::{Admission, Api, QueryCall};
 pub use faults::{Fault, Faults, FaultsError};
 pub use grammar::ParseError;
 pub use options::{API_KEY, APP_KEY, BucketAtTo, Compression, Options, OverPoints, Refusal};

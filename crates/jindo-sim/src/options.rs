@@ -1,5 +1,5 @@
-//! What a simulated server is like: whom it lets in, what it allows, how it misbehaves. Plain values; reads no
-//! environment. [`Options::new`] is a calm server with the documented limits, to be changed field by field.
+//! The settings of a simulated server: keys, limits, faults. Plain values; reads no environment. [`Options::new`] is a
+//! healthy server with the documented limits, to be changed field by field.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,83 +10,83 @@ use crate::organisation::Organisation;
 use crate::rate::{HeaderStyle, Limit};
 use crate::resolution::INTERVALS_S;
 
-/// The API key that a calm server accepts.
+/// The API key of the default options.
 pub const API_KEY: &str = "sim-api-key";
 
-/// The application key that a calm server accepts.
+/// The application key of the default options.
 pub const APP_KEY: &str = "sim-app-key";
 
-/// Everything about a simulated server.
+/// All settings of a simulated server.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Decides data, order of series, spelling of numbers, and which calls fail.
+    /// Seed of the data, the order of series, the spelling of numbers, and the calls that fail.
     pub seed: u64,
     pub organisation: Arc<Organisation>,
     pub api_keys: Vec<String>,
     pub app_keys: Vec<String>,
-    /// After so many query calls every key is refused; `None` is never.
+    /// Number of query calls after which every key is refused; `None` is never.
     pub revoked_after: Option<u64>,
-    /// A UUID, as `GET /api/v2/current_user` tells it.
+    /// A UUID, for `GET /api/v2/current_user`.
     pub org_id: String,
     /// Points per series; 1500. (DOC)
     pub points_max: usize,
     pub over_points: OverPoints,
-    /// Sizes of buckets in seconds, ascending.
+    /// Bucket sizes on offer in seconds, ascending, not empty.
     pub intervals_s: Vec<i64>,
     pub bucket_at_to: BucketAtTo,
-    /// More queries in a call: 400. Not known of the real one.
+    /// Most queries in a call; more: 400. (UNK)
     pub queries_max: Option<usize>,
-    /// More queries in a call: `Query timed out`. (USER)
+    /// Most queries in a call that are answered in time; more: `Query timed out`. (USER)
     pub queries_before_timeout: Option<usize>,
-    /// More characters of `query`, escaped: 414. (USER: 7607)
+    /// Most characters of `query`, escaped; more: 414. (USER: 7607)
     pub query_chars_max: usize,
-    /// More bytes in a request's body: 413.
+    /// Most bytes in a request's body; more: 413.
     pub request_bytes_max: usize,
-    /// More bytes in an answer, before compression: 400.
+    /// Most bytes in an answer before compression; more: 400.
     pub answer_bytes_max: Option<usize>,
-    /// Data is kept so long, in seconds; `None` is for ever. 15 months. (DOC)
+    /// Retention of data in seconds; `None` is for ever. 15 months. (DOC)
     pub retention_s: Option<i64>,
-    /// Points become visible so many seconds after their time; 0 is at once.
+    /// Seconds from a point's time until it is visible.
     pub late_s: i64,
-    /// The limits of v1 query calls. Which one a call falls under follows from its query text.
+    /// The rate limits of v1 query calls; the query text decides under which one a call falls.
     pub query_limits: Vec<Limit>,
-    /// The limit of `POST /api/v2/query/timeseries`.
+    /// The rate limit of `POST /api/v2/query/timeseries`.
     pub timeseries_limit: Limit,
-    /// The limit of the metric lists.
+    /// The rate limit of the metric lists.
     pub list_limit: Limit,
     pub rate_headers: HeaderStyle,
     pub refusal: Refusal,
-    /// A query that contains one of these texts is refused as invalid, and its whole batch with it.
+    /// Texts that make a query invalid. A refused query fails its whole call.
     pub refused: Vec<String>,
-    /// Every answer takes at least this long.
+    /// Time until the first byte of every answer.
     pub latency: Duration,
-    /// Every answer takes up to this much longer, by the seed.
+    /// Most time added to `latency`, by the seed and the request.
     pub jitter: Duration,
     pub compression: Compression,
     pub faults: Faults,
-    /// Faults by the number of the query call, from 1.
+    /// Faults by the number of the query call, from 1; takes precedence over `faults`.
     pub script: BTreeMap<u64, Fault>,
-    /// What the served simulator takes for the time when it starts, since the epoch; `None` is the system's.
+    /// Simulated time at the server's start, since the epoch; `None` is the system's.
     pub now_at_start: Option<Duration>,
 }
 
-/// What happens to a query that would have more points per series than allowed.
+/// The answer to a query with more points per series than allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OverPoints {
-    /// A larger interval, without a word. (DOC)
+    /// A larger interval, silently. (DOC)
     Coarser,
     /// 400. (USER)
     Refused,
 }
 
-/// Whether the bucket that starts exactly at `to` is part of an answer. (UNK for v1; excluded in v2, DOC)
+/// The treatment of the bucket that starts exactly at `to`. (UNK for v1; excluded in v2, DOC)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BucketAtTo {
     Excluded,
     Included,
 }
 
-/// How a query that cannot be parsed or is not allowed is answered. (UNK: both were reported)
+/// The answer to a query that cannot be parsed or is not allowed. (UNK: both were reported)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// 400 with `{"errors": […]}`. (DOC)
@@ -95,16 +95,16 @@ pub enum Refusal {
     Status200,
 }
 
-/// Whether answers are compressed.
+/// The compression of answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// Where the client accepts gzip. (REC)
+    /// Gzip for clients that accept it. (REC)
     WhenAccepted,
     Never,
 }
 
 impl Options {
-    /// A calm server: the built-in organisation, documented limits, no faults, 3600 queries an hour.
+    /// Returns a healthy server: the built-in organisation, documented limits, no faults, 3600 queries an hour.
     pub fn new(seed: u64) -> Self {
         let limit = |name: &str, calls, period_s| Limit {
             name: name.to_owned(),
@@ -145,7 +145,7 @@ impl Options {
         }
     }
 
-    /// Sets the v1 query limit, keeping its name.
+    /// Sets the v1 query limits, keeping their names.
     #[must_use]
     pub fn with_query_limit(mut self, calls: u32, period_s: u32) -> Self {
         for limit in &mut self.query_limits {

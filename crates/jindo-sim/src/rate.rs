@@ -1,5 +1,5 @@
-//! Rate limits as fixed calendar windows: so many calls between two multiples of the period, whenever they come.
-//! (REC: all recorded resets end at the hour.) Time is handed in; nothing here waits.
+//! Rate limits as fixed calendar windows: a number of calls between two multiples of the period. (REC: all recorded
+//! resets end at the hour.) Time is an argument; nothing here waits.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -10,32 +10,33 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Windows remembered for the statistics, over all names; the oldest are forgotten first.
+/// Most windows kept for the statistics, over all names; the oldest are dropped first.
 const WINDOWS_MAX: usize = 10_000;
 
 /// One rate limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
-    /// As `X-RateLimit-Name` says it.
+    /// The value of `X-RateLimit-Name`.
     pub name: String,
     /// Calls per period.
     pub calls: u32,
-    /// Seconds; windows start at its multiples.
+    /// Seconds; windows start at its multiples. 0 counts as 1.
     pub period_s: u32,
-    /// What other consumers of the organisation use of it, in percent, evenly over each window.
+    /// Share of it that other consumers use, in percent, evenly over each window.
     pub others_percent: u32,
 }
 
-/// What the headers of one answer say.
+/// The state of a limit after one call, as the answer's headers show it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Budget {
+pub(crate) struct RateStatus {
     pub(crate) limit: Limit,
+    /// Calls left in the window; negative when other consumers used more than the limit.
     pub(crate) remaining: i64,
     /// Seconds until the window ends, not yet rounded.
     pub(crate) reset_s: f64,
 }
 
-/// How many calls one window saw.
+/// The calls of one window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateWindow {
     pub name: String,
@@ -57,14 +58,17 @@ pub(crate) struct Windows {
 }
 
 impl Windows {
-    /// Takes one call out of the window that holds `now`; `Err` when nothing is left.
-    pub(crate) fn take(&mut self, limit: &Limit, now: Duration) -> Result<Budget, Budget> {
+    /// Takes one call out of the window that holds `now`, the time since the epoch.
+    ///
+    /// # Errors
+    /// The status of a limit with no call left.
+    pub(crate) fn take(&mut self, limit: &Limit, now: Duration) -> Result<RateStatus, RateStatus> {
         let period_s = u64::from(limit.period_s.max(1));
         let start_s = now.as_secs() / period_s * period_s;
         let passed_s = now.saturating_sub(Duration::from_secs(start_s)).as_secs_f64();
         let others = f64::from(limit.calls) * f64::from(limit.others_percent) / 100.0
             * (passed_s / period_s as f64);
-        let budget = |used: u32| Budget {
+        let status = |used: u32| RateStatus {
             limit: limit.clone(),
             remaining: i64::from(limit.calls) - i64::from(used) - others as i64,
             reset_s: period_s as f64 - passed_s,
@@ -78,12 +82,12 @@ impl Windows {
                 used: 0,
                 refused: 0,
             });
-        let answer = if budget(count.used).remaining > 0 {
+        let answer = if status(count.used).remaining > 0 {
             count.used += 1;
-            Ok(budget(count.used))
+            Ok(status(count.used))
         } else {
             count.refused += 1;
-            Err(budget(count.used))
+            Err(status(count.used))
         };
         while self.counts.len() > WINDOWS_MAX {
             self.counts.pop_first();
@@ -91,12 +95,13 @@ impl Windows {
         answer
     }
 
+    /// Returns all windows, oldest first.
     pub(crate) fn all(&self) -> Vec<RateWindow> {
         self.counts.values().cloned().collect()
     }
 }
 
-/// How rate headers are written. All of these were seen. (REC)/(USER)
+/// The spelling of rate headers; all of these were seen. (REC)/(USER)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeaderStyle {
     /// Whole numbers.
@@ -107,27 +112,27 @@ pub enum HeaderStyle {
     Absent,
 }
 
-/// The header lines of `budget`; `hash` picks their case.
-pub(crate) fn headers(budget: &Budget, style: HeaderStyle, hash: u64) -> Vec<(String, String)> {
+/// Returns the header lines of `status`; `hash` picks their case.
+pub(crate) fn headers(status: &RateStatus, style: HeaderStyle, hash: u64) -> Vec<(String, String)> {
     if style == HeaderStyle::Absent {
         return Vec::new();
     }
     let odd = style == HeaderStyle::Odd;
     let reset = if odd {
-        format!("{:.1}", budget.reset_s)
+        format!("{:.1}", status.reset_s)
     } else {
-        format!("{:.0}", budget.reset_s.round())
+        format!("{:.0}", status.reset_s.round())
     };
-    let remaining = match budget.remaining {
+    let remaining = match status.remaining {
         none if none <= 0 && odd => none - 5,
         some => some.max(0),
     };
     let values = [
-        ("X-RateLimit-Limit", budget.limit.calls.to_string()),
-        ("X-RateLimit-Period", budget.limit.period_s.to_string()),
+        ("X-RateLimit-Limit", status.limit.calls.to_string()),
+        ("X-RateLimit-Period", status.limit.period_s.to_string()),
         ("X-RateLimit-Remaining", remaining.to_string()),
         ("X-RateLimit-Reset", reset),
-        ("X-RateLimit-Name", budget.limit.name.clone()),
+        ("X-RateLimit-Name", status.limit.name.clone()),
     ];
     let spell = |name: &str| match hash % 3 {
         0 => name.to_owned(),

@@ -1,4 +1,4 @@
-//! What the simulator counted: the numbers on which tests of a client rest. `GET /sim/stats` shows them as JSON.
+//! The simulator's counters, for tests of a client. `GET /sim/stats` shows them as JSON.
 
 use std::collections::BTreeMap;
 
@@ -10,16 +10,17 @@ use crate::rate::RateWindow;
 pub struct Stats {
     /// Calls of the two query endpoints that reached the rate limit: let through, refused or broken.
     pub query_calls: u64,
-    /// Queries in them.
+    /// Queries in the calls that the rate limit let through.
     pub queries: u64,
     /// The most queries in one call.
     pub queries_per_call_max: u64,
-    /// All calls, by route; unknown paths count as `other`.
+    /// All calls by route; unknown paths count as `other`.
     pub calls_by_path: BTreeMap<String, u64>,
-    /// Answers whose status was sent.
+    /// Answers whose status line was sent.
     pub answers_by_status: BTreeMap<u16, u64>,
-    /// Faults injected, by [`crate::Fault::name`].
+    /// Injected faults by [`crate::Fault::name`].
     pub faults_by_kind: BTreeMap<String, u64>,
+    /// One entry per limit and window, oldest first.
     pub rate_windows: Vec<RateWindow>,
     /// Points in whole 200 answers; nulls do not count.
     pub points: u64,
@@ -28,12 +29,12 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Faults of all kinds.
+    /// Returns the number of injected faults.
     pub fn faults(&self) -> u64 {
         self.faults_by_kind.values().sum()
     }
 
-    /// As `GET /sim/stats` shows it.
+    /// Returns the body of `GET /sim/stats`.
     pub fn to_json(&self) -> String {
         let number = |n: u64| n.to_string().into_bytes();
         let out = json::text(|out| {

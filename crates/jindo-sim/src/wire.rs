@@ -1,9 +1,12 @@
-//! Requests and answers as values: what a socket carries, without the socket. Knows no route and no metric.
+//! HTTP requests and answers as values, without a socket. Knows no route and no metric.
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io::Write as _;
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use percent_encoding::percent_decode_str;
 
 /// One HTTP request.
@@ -19,7 +22,7 @@ pub struct Request {
 }
 
 impl fmt::Debug for Request {
-    /// Headers are left out: they hold keys.
+    /// Leaves the headers out: they hold keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { method, target, headers, body } = self;
         write!(f, "{method} {target} ({} headers, {} bytes)", headers.len(), body.len())
@@ -27,7 +30,7 @@ impl fmt::Debug for Request {
 }
 
 impl Request {
-    /// A GET with both of a calm server's keys.
+    /// Returns a GET with the default API and application keys.
     pub fn get(target: &str) -> Self {
         let headers = vec![
             ("DD-API-KEY".to_owned(), crate::options::API_KEY.to_owned()),
@@ -36,21 +39,22 @@ impl Request {
         Self { method: "GET".to_owned(), target: target.to_owned(), headers, body: Vec::new() }
     }
 
-    /// A POST with both of a calm server's keys.
+    /// Returns a POST with the default API and application keys.
     pub fn post(target: &str, body: &str) -> Self {
         Self { method: "POST".to_owned(), body: body.as_bytes().to_vec(), ..Self::get(target) }
     }
 
+    /// Returns the first header of this name, in any case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str())
+        header(&self.headers, name)
     }
 
+    /// Returns the target without its parameters, still escaped.
     pub(crate) fn path(&self) -> &str {
         self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path)
     }
 
-    /// A parameter as it stands in the target, still escaped.
+    /// Returns the first parameter of this name as it stands in the target, still escaped.
     pub(crate) fn raw_parameter(&self, name: &str) -> Option<&str> {
         let (_, query) = self.target.split_once('?')?;
         query.split('&').find_map(|pair| {
@@ -59,46 +63,51 @@ impl Request {
         })
     }
 
-    /// A parameter, decoded; `+` is a space.
+    /// Returns the first parameter of this name, decoded; `+` is a space.
     pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         self.raw_parameter(name).map(|raw| decode(raw).into_owned())
     }
 }
 
-/// Escapes and `+` undone; bytes that are no UTF-8 become replacement characters.
+fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let found = headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| value.as_str())
+}
+
+/// Decodes escapes and `+`; invalid UTF-8 becomes replacement characters.
 pub(crate) fn decode(raw: &str) -> Cow<'_, str> {
     let spaced: Cow<'_, str> =
         if raw.contains('+') { raw.replace('+', " ").into() } else { raw.into() };
     percent_decode_str(&spaced).decode_utf8_lossy().into_owned().into()
 }
 
-/// One HTTP answer and how it travels.
+/// One HTTP answer and its delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     pub status: u16,
-    /// Without `Content-Length`, which follows from the delivery.
+    /// Without `Content-Length` and `Connection`, which follow from the delivery.
     pub headers: Vec<(String, String)>,
     /// As sent: compressed where the headers say so.
     pub body: Vec<u8>,
-    /// How long the server takes before it sends the first byte.
+    /// Time until the first byte is sent.
     pub latency: Duration,
     pub delivery: Delivery,
     /// Points in the body, for the statistics.
     pub points: u64,
 }
 
-/// What a connection does with an answer.
+/// The fate of an answer on its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// Sends it.
+    /// Sends the answer whole.
     Whole,
-    /// Resets the connection instead.
+    /// Resets the connection before the first byte.
     Reset,
-    /// Promises the whole body, sends so many of its bytes, resets the connection.
+    /// Promises the whole body, sends its first bytes, resets the connection.
     ResetAfter { bytes: usize },
-    /// Promises the whole body, sends so many of its bytes, closes the connection in good order.
+    /// Promises the whole body, sends its first bytes, closes the connection in good order.
     CloseAfter { bytes: usize },
-    /// Sends the body in pieces of so many bytes, each after a pause.
+    /// Sends the body in pieces of `bytes`, each after a pause.
     Drip { bytes: usize, pause: Duration },
     /// Sends nothing and keeps the connection open.
     Hang,
@@ -107,7 +116,7 @@ pub enum Delivery {
 }
 
 impl Response {
-    /// A whole answer with this content type.
+    /// Returns a whole answer with this content type.
     pub(crate) fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status,
@@ -119,13 +128,22 @@ impl Response {
         }
     }
 
+    /// Returns a whole answer of JSON.
     pub(crate) fn json(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self::new(status, "application/json", body)
     }
 
-    /// The value of a header, whatever its case.
+    /// Compresses the body at level 1, so that clients do not wait for the simulator.
+    pub(crate) fn compress(&mut self) {
+        let space = Vec::with_capacity(self.body.len() / 3);
+        let mut encoder = GzEncoder::new(space, Compression::fast());
+        encoder.write_all(&self.body).expect("a Vec grows");
+        self.body = encoder.finish().expect("a Vec grows");
+        self.headers.push(("Content-Encoding".to_owned(), "gzip".to_owned()));
+    }
+
+    /// Returns the first header of this name, in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str())
+        header(&self.headers, name)
     }
 }

@@ -1,28 +1,31 @@
-//! Everything that is not a query: keys, the user's organisation, lists of metrics, metadata. (DOC)/(REC)
+//! The endpoints without queries: keys, the user's organisation, lists of metrics, metadata. (DOC)/(REC)
 
 use super::errors;
-use crate::json;
+use super::route::{METADATA_PREFIX, Route};
+use crate::json::{self, quoted};
 use crate::options::Options;
 use crate::wire::{Request, Response, decode};
 
-/// Metrics on one page when the client does not say, and at most. (DOC)
+/// Most metrics on one page. (DOC)
 const PAGE_MAX: usize = 10_000;
 
-/// The answer of `route`, named as in the statistics.
-pub(super) fn answer(options: &Options, route: &str, request: &Request) -> Response {
+/// Answers a request that is no query.
+pub(super) fn answer(options: &Options, route: Route, request: &Request) -> Response {
     match route {
-        "/api/v1/validate" => Response::json(200, "{\"valid\":true}"),
-        "/api/v2/validate_keys" => Response::json(200, "{\"status\":\"ok\"}"),
-        "/api/v2/current_user" => current_user(options),
-        "/api/v1/metrics" => active_metrics(options, request),
-        "/api/v2/metrics" => metrics(options, request),
-        "/api/v1/metrics/{name}" => metadata(options, request),
-        "/api/v1/search" => search(options, request),
-        _ => errors::errors(404, "Not found"),
+        Route::Validate => Response::json(200, "{\"valid\":true}"),
+        Route::ValidateKeys => Response::json(200, "{\"status\":\"ok\"}"),
+        Route::CurrentUser => current_user(options),
+        Route::ActiveMetrics => active_metrics(options, request),
+        Route::Metrics => metrics(options, request),
+        Route::Metadata => metadata(options, request),
+        Route::Search => search(options, request),
+        Route::Query | Route::Timeseries | Route::Stats | Route::Other => {
+            errors::errors(404, "Not found")
+        }
     }
 }
 
-/// The user with the organisation as a relationship. (DOC)
+/// Returns the user with the organisation as a relationship. (DOC)
 fn current_user(options: &Options) -> Response {
     let org_id = &options.org_id;
     let body = format!(
@@ -36,7 +39,7 @@ fn current_user(options: &Options) -> Response {
     Response::json(200, body)
 }
 
-/// `from` comes back as a string. (REC)
+/// Returns the names of all metrics; `from` comes back as a string. (REC)
 fn active_metrics(options: &Options, request: &Request) -> Response {
     let from = request.parameter("from").unwrap_or_default();
     if from.parse::<i64>().is_err() {
@@ -57,7 +60,7 @@ fn names(options: &Options) -> Vec<&str> {
     names
 }
 
-/// One page; the last one has no `meta`. (REC) The cursor is the position, in hexadecimal, as opaque as the real one.
+/// Returns one page; the last one has no `meta`. (REC) The cursor is the position in hexadecimal.
 fn metrics(options: &Options, request: &Request) -> Response {
     let names = names(options);
     let asked = request.parameter("page[size]");
@@ -90,34 +93,27 @@ fn metrics(options: &Options, request: &Request) -> Response {
     Response::json(200, body)
 }
 
+/// Returns the metadata of one metric. (DOC)
 fn metadata(options: &Options, request: &Request) -> Response {
-    let name = decode(request.path().trim_start_matches("/api/v1/metrics/")).into_owned();
+    let name = decode(request.path().trim_start_matches(METADATA_PREFIX)).into_owned();
     let Some(metric) = options.organisation.metric(&name) else {
         return errors::errors(404, "metric_name not found");
     };
-    let or_null = |text: Option<&str>| match text {
-        Some(text) => json::text(|out| json::string(out, text)),
-        None => b"null".to_vec(),
-    };
+    let or_null = |text: Option<&str>| text.map_or(b"null".to_vec(), quoted);
     let integration = name.split('.').next().filter(|first| *first == "aws");
-    let body = json::text(|out| {
-        json::members(
-            out,
-            &[
-                ("description", or_null(None)),
-                ("short_name", or_null(None)),
-                ("integration", or_null(integration)),
-                ("statsd_interval", or_null(None)),
-                ("per_unit", or_null(None)),
-                ("type", or_null(Some(metric.kind.name()))),
-                ("unit", or_null(metric.unit.map(|unit| unit.name))),
-            ],
-        );
-    });
-    Response::json(200, body)
+    let members = [
+        ("description", or_null(None)),
+        ("short_name", or_null(None)),
+        ("integration", or_null(integration)),
+        ("statsd_interval", or_null(None)),
+        ("per_unit", or_null(None)),
+        ("type", quoted(metric.kind.name())),
+        ("unit", or_null(metric.unit.map(|unit| unit.name))),
+    ];
+    Response::json(200, json::text(|out| json::members(out, &members)))
 }
 
-/// `q=metrics:part`: names that contain the part. (DOC)
+/// Returns the names that contain the part of `q=metrics:part`. (DOC)
 fn search(options: &Options, request: &Request) -> Response {
     let Some(wanted) = request.parameter("q") else {
         return errors::errors(400, "The parameter 'q' is required");

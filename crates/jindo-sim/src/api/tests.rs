@@ -473,3 +473,26 @@ fn the_statistics_add_up() {
     assert_eq!(found("faults_by_kind"), "{\"reset\":1}");
     assert_eq!(found("points"), "30");
 }
+
+#[test]
+fn a_v2_body_is_strict_json_with_every_escape() {
+    let post =
+        |body: &str| api(|_| {}).answer(NOW, &Request::post("/api/v2/query/timeseries", body));
+    let whole = format!(
+        r#" {{"data":{{"attributes":{{"to":{}000,"from":{DAY}e3,"queries":[{{"query":"\u0061vg:odd.values{{host:\u00e9\ud83d\ude00\n}}",
+        "data_source":"metrics"}}],"more":[1,-2.5e3,null,true,{{}}]}},"type":"timeseries_request"}}}} "#,
+        DAY + 60
+    );
+    check(
+        &post(&whole),
+        &expect![[
+            r#"200 {"data":{"id":"0","type":"timeseries_response","attributes":{"series":[],"times":[],"values":[]}}}"#
+        ]],
+    );
+    let deep = "[".repeat(1_000);
+    for bad in ["", "{", "[1,]", "{\"a\" 1}", "1 2", "\"\\ud83d\"", "nul", &deep] {
+        let refused = post(bad);
+        assert_eq!(refused.status, 400, "{bad}");
+        assert!(String::from_utf8_lossy(&refused.body).contains("Invalid JSON"), "{bad}");
+    }
+}

@@ -2,101 +2,102 @@
 
 use std::collections::BTreeSet;
 
-use super::query::{self, INVALID, Range, Refused};
-use super::{errors, v1};
+use serde_json::Value;
+
+use super::call::QueryCall;
+use super::errors;
+use super::query::{self, INVALID, QueryError};
+use crate::evaluate::QueryResult;
 use crate::faults::Fault;
 use crate::grammar::{self, Query};
-use crate::json::{self, Number, Spelling, Time, Value};
-use crate::options::Options;
-use crate::wire::{Request, Response};
+use crate::grid::TimeRange;
+use crate::json::{self, Number, Spelling, Time};
+use crate::wire::Response;
 
-/// As recorded; the integer spelling of times is the only one seen.
+/// The spelling of all answers: for times the only one recorded.
 const SPELLING: Spelling = Spelling { time: Time::Integer, value: Number::Bare };
 
-/// What a body asks for.
-struct Asked {
-    from_s: i64,
-    to_s: i64,
+/// The question in a body.
+struct TimeseriesRequest {
+    range: TimeRange,
+    /// Interval in seconds for queries without one of their own.
     interval_s: Option<i64>,
-    /// One text per series list of the answer: the formulas, or the queries where there are none.
+    /// One query text per series list of the answer: the formulas, or the queries where there are none.
     texts: Vec<String>,
 }
 
-pub(super) fn answer(
-    options: &Options,
-    now_s: i64,
-    request: &Request,
-    fault: Option<Fault>,
-) -> Response {
-    if fault == Some(Fault::TimedOut) {
+/// Answers a v2 query call; its fault may be in the text.
+pub(super) fn answer(call: &QueryCall) -> Response {
+    if call.fault == Some(Fault::TimedOut) {
         return timed_out();
     }
-    let asked = match asked(&request.body) {
-        Ok(asked) => asked,
-        Err(words) => return errors::errors(400, &words),
+    let request = match parse(&call.request.body) {
+        Ok(request) => request,
+        Err(message) => return errors::errors(400, &message),
     };
     let mut queries: Vec<Query> = Vec::new();
-    for text in &asked.texts {
+    for text in &request.texts {
         match grammar::parse_list(text) {
             Ok(mut parsed) if parsed.len() == 1 => queries.append(&mut parsed),
             Ok(_) => return errors::errors(400, INVALID),
             Err(e) => return errors::errors(400, &e.to_string()),
         }
     }
-    let range =
-        Range { from_s: asked.from_s, to_s: asked.to_s, now_s, interval_s: asked.interval_s };
-    match query::answers(options, &queries, range) {
-        Ok(answers) => document(&answers, fault),
-        Err(Refused::TimedOut) => timed_out(),
-        Err(Refused::Query(words)) => errors::errors(400, &words),
+    match query::results(call, &queries, request.range, request.interval_s) {
+        Ok(results) => document(&results, call.fault),
+        Err(QueryError::TimedOut) => timed_out(),
+        Err(QueryError::Refused(message)) => errors::errors(400, &message),
     }
 }
 
-fn asked(body: &[u8]) -> Result<Asked, String> {
+/// Parses a body; fails with the message of the 400 to answer.
+fn parse(body: &[u8]) -> Result<TimeseriesRequest, String> {
     let invalid = |what: &str| format!("API input validation failed: {what}.");
-    let body = json::read(body).ok_or_else(|| invalid("Invalid JSON"))?;
+    let body: Value = serde_json::from_slice(body).map_err(|_| invalid("Invalid JSON"))?;
     let data = body.get("data").ok_or_else(|| invalid("Missing data"))?;
-    if data.get("type").and_then(Value::text) != Some("timeseries_request") {
+    if data.get("type").and_then(Value::as_str) != Some("timeseries_request") {
         return Err(invalid("Invalid type. Expected \"timeseries_request\""));
     }
     let attributes = data.get("attributes").ok_or_else(|| invalid("Missing attributes"))?;
-    // Beyond these bounds arithmetic on times would overflow.
-    let milliseconds = |key: &str| {
-        let found = attributes
-            .get(key)
-            .and_then(Value::integer)
-            .filter(|n| (0..=1_000_000_000_000_000).contains(n));
-        found.ok_or_else(|| invalid(&format!("Missing {key}")))
+    let seconds = |key: &str| {
+        let milliseconds = attributes.get(key).and_then(integer);
+        // Beyond these bounds arithmetic on times would overflow.
+        let found = milliseconds.filter(|ms| (0..=1_000_000_000_000_000).contains(ms));
+        found.map(|ms| ms / 1_000).ok_or_else(|| invalid(&format!("Missing {key}")))
     };
-    let (from_s, to_s) = (milliseconds("from")? / 1_000, milliseconds("to")? / 1_000);
-    if from_s >= to_s {
+    let range = TimeRange { from_s: seconds("from")?, to_s: seconds("to")? };
+    if range.from_s >= range.to_s {
         return Err(invalid("from must be before to"));
     }
-    let interval_s =
-        attributes.get("interval").and_then(Value::integer).map(|ms| (ms / 1_000).max(1));
-    let queries = attributes.get("queries").and_then(Value::items).unwrap_or_default();
+    let interval_s = attributes.get("interval").and_then(integer).map(|ms| (ms / 1_000).max(1));
     let mut named = Vec::new();
-    for query in queries {
-        if query.get("data_source").and_then(Value::text) != Some("metrics") {
+    for query in attributes["queries"].as_array().into_iter().flatten() {
+        if query.get("data_source").and_then(Value::as_str) != Some("metrics") {
             return Err(invalid("Only the metrics data source is simulated"));
         }
         let text =
-            query.get("query").and_then(Value::text).ok_or_else(|| invalid("Missing query"))?;
-        named.push((query.get("name").and_then(Value::text).unwrap_or_default(), text));
+            query.get("query").and_then(Value::as_str).ok_or_else(|| invalid("Missing query"))?;
+        named.push((query.get("name").and_then(Value::as_str).unwrap_or_default(), text));
     }
     if named.is_empty() {
         return Err(invalid("Missing queries"));
     }
-    let formulas = attributes.get("formulas").and_then(Value::items).unwrap_or_default();
-    let formulas = formulas.iter().filter_map(|formula| formula.get("formula")?.text());
+    let formulas = attributes["formulas"].as_array().into_iter().flatten();
+    let formulas = formulas.filter_map(|formula| formula.get("formula")?.as_str());
     let mut texts: Vec<String> = formulas.map(|formula| substitute(formula, &named)).collect();
     if texts.is_empty() {
         texts = named.iter().map(|(_, text)| (*text).to_owned()).collect();
     }
-    Ok(Asked { from_s, to_s, interval_s, texts })
+    Ok(TimeseriesRequest { range, interval_s, texts })
 }
 
-/// A formula with the names of queries replaced by their texts, each in parentheses.
+/// Returns a number that is whole and within the integers that a double counts exactly; `1.7e12` is one.
+#[expect(clippy::cast_possible_truncation, reason = "checked here")]
+fn integer(value: &Value) -> Option<i64> {
+    value.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9e15).map(|n| n as i64)
+}
+
+/// Replaces the names of queries in a formula by their texts, each in parentheses.
 fn substitute(formula: &str, named: &[(&str, &str)]) -> String {
     let mut out = String::new();
     let mut rest = formula;
@@ -117,45 +118,46 @@ fn substitute(formula: &str, named: &[(&str, &str)]) -> String {
     out
 }
 
-/// `errors` as a string in a 200. (DOC)
+/// Returns a 200 with `errors` as a string. (DOC)
 fn timed_out() -> Response {
     Response::json(200, "{\"errors\":\"Query timed out\"}")
 }
 
-fn document(answers: &[crate::evaluate::Answer], fault: Option<Fault>) -> Response {
+/// Returns the answer with all series that have a value.
+fn document(results: &[QueryResult], fault: Option<Fault>) -> Response {
     let mut rows = Vec::new();
-    let mut times = BTreeSet::new();
-    for (index, answer) in answers.iter().enumerate() {
-        for line in &answer.lines {
-            let before = times.len();
-            times.extend(answer.points(line).map(|(time_s, _)| time_s));
-            if times.len() > before || answer.points(line).next().is_some() {
-                rows.push((index, answer, line));
+    let mut times_s = BTreeSet::new();
+    for (index, result) in results.iter().enumerate() {
+        for series in &result.series {
+            let mut own = result.points(series).map(|(time_s, _)| time_s).peekable();
+            if own.peek().is_some() {
+                rows.push((index, result, series));
             }
+            times_s.extend(own);
         }
     }
     let mut points = 0;
     let mut out =
         b"{\"data\":{\"id\":\"0\",\"type\":\"timeseries_response\",\"attributes\":{\"series\":"
             .to_vec();
-    json::list(&mut out, &rows, |out, (index, answer, line)| {
+    json::list(&mut out, &rows, |out, (index, result, series)| {
         out.extend_from_slice(b"{\"group_tags\":");
-        json::strings(out, &line.tags);
+        json::strings(out, &series.tags);
         match fault {
             Some(Fault::NoIndex) => {}
             Some(Fault::UnknownIndex) => out.extend_from_slice(b",\"query_index\":9999"),
             _ => out.extend_from_slice(format!(",\"query_index\":{index}").as_bytes()),
         }
         out.extend_from_slice(b",\"unit\":");
-        v1::unit(out, answer.unit);
+        query::unit(out, result.unit);
         out.push(b'}');
     });
     out.extend_from_slice(b",\"times\":");
-    json::list(&mut out, &times, |out, time_s| json::time(out, *time_s, SPELLING));
+    json::list(&mut out, &times_s, |out, time_s| json::time(out, *time_s, SPELLING));
     out.extend_from_slice(b",\"values\":");
-    json::list(&mut out, &rows, |out, (_, answer, line)| {
-        json::list(out, &times, |out, time_s| {
-            let value = answer.grid.bucket(*time_s).map_or(f64::NAN, |i| line.values[i]);
+    json::list(&mut out, &rows, |out, (_, result, series)| {
+        json::list(out, &times_s, |out, time_s| {
+            let value = result.value_at(series, *time_s);
             points += u64::from(value.is_finite());
             json::value(out, value, SPELLING);
         });

@@ -1,74 +1,81 @@
 //! `GET /api/v1/query`: the answer's JSON, with everything that varies between recordings.
 
+use std::collections::{BTreeSet, HashSet};
+
+use super::call::QueryCall;
 use super::errors;
-use super::query::{self, Range, Refused};
-use crate::evaluate::{Answer, Line, selectors};
+use super::query::{self, QueryError};
+use crate::evaluate::{QueryResult, Series};
 use crate::faults::Fault;
-use crate::grammar::{self, Arg, Expr, Query};
-use crate::json::{self, Spelling};
+use crate::grammar::{self, Arg, Expr, Query, Selector};
+use crate::grid::{Grid, TimeRange};
+use crate::json::{self, Spelling, quoted, whole};
 use crate::noise;
-use crate::options::Options;
-use crate::organisation::Unit;
 use crate::wire::{Request, Response};
 
-/// One series with what it takes to write it.
-struct Item<'a> {
-    index: usize,
-    query: &'a Query,
-    answer: &'a Answer,
-    line: &'a Line,
+/// Answers a v1 query call; its fault may be in the text.
+pub(super) fn answer(call: &QueryCall) -> Response {
+    match Parameters::parse(&call.request) {
+        Ok(parameters) => parameters.answer(call),
+        Err(refused) => refused,
+    }
 }
 
-pub(super) fn answer(
-    options: &Options,
-    now_s: i64,
-    request: &Request,
-    (hash, fault): (u64, Option<Fault>),
-) -> Response {
-    let (from_s, to_s) = match (seconds(request, "from"), seconds(request, "to")) {
-        (Ok(from_s), Ok(to_s)) => (from_s, to_s),
-        (Err(refused), _) | (_, Err(refused)) => return refused,
-    };
-    let Some(text) = request.parameter("query") else {
-        return errors::errors(400, "The parameter 'query' is required");
-    };
-    if from_s >= to_s {
-        return errors::errors(400, "The parameter 'from' must be before 'to'");
-    }
-    if fault == Some(Fault::TimedOut) {
-        return errors::timed_out((from_s, to_s), &text);
-    }
-    let range = Range { from_s, to_s, now_s, interval_s: None };
-    let queries = match grammar::parse_list(&text) {
-        Ok(queries) => queries,
-        Err(e) => return errors::refused(options, (from_s, to_s), &text, &e.to_string()),
-    };
-    let answers = match query::answers(options, &queries, range) {
-        Ok(answers) => answers,
-        Err(Refused::TimedOut) => return errors::timed_out((from_s, to_s), &text),
-        Err(Refused::Query(words)) => {
-            return errors::refused(options, (from_s, to_s), &text, &words);
+/// The parameters of a call.
+struct Parameters {
+    range: TimeRange,
+    text: String,
+}
+
+impl Parameters {
+    /// Parses the parameters; fails with the 400 to answer.
+    fn parse(request: &Request) -> Result<Self, Response> {
+        let range = TimeRange { from_s: seconds(request, "from")?, to_s: seconds(request, "to")? };
+        let text = request
+            .parameter("query")
+            .ok_or_else(|| errors::errors(400, "The parameter 'query' is required"))?;
+        if range.from_s >= range.to_s {
+            return Err(errors::errors(400, "The parameter 'from' must be before 'to'"));
         }
-    };
-    let mut items: Vec<Item<'_>> = Vec::new();
-    for (index, (query, answer)) in queries.iter().zip(&answers).enumerate() {
-        let alive = answer.lines.iter().filter(|line| answer.points(line).next().is_some());
-        items.extend(alive.map(|line| Item { index, query, answer, line }));
+        Ok(Self { range, text })
     }
-    noise::shuffle(&mut items, hash);
-    let writer = Writer {
-        hash,
-        spelling: Spelling::by(hash),
-        fault,
-        shared: shared_times(&queries, &items),
-    };
-    let (body, points) = writer.document(&text, (from_s, to_s), &queries, &items);
-    if options.answer_bytes_max.is_some_and(|max| body.len() > max) {
-        return errors::refused(options, (from_s, to_s), &text, "The response is too large");
+
+    fn answer(&self, call: &QueryCall) -> Response {
+        let Self { range, text } = self;
+        let refused = |message: &str| errors::refused(&call.options, *range, text, message);
+        if call.fault == Some(Fault::TimedOut) {
+            return errors::timed_out(*range, text);
+        }
+        let queries = match grammar::parse_list(text) {
+            Ok(queries) => queries,
+            Err(e) => return refused(&e.to_string()),
+        };
+        let results = match query::results(call, &queries, *range, None) {
+            Ok(results) => results,
+            Err(QueryError::TimedOut) => return errors::timed_out(*range, text),
+            Err(QueryError::Refused(message)) => return refused(&message),
+        };
+        let mut rows: Vec<Row<'_>> = Vec::new();
+        for (index, (query, result)) in queries.iter().zip(&results).enumerate() {
+            let alive = result.series.iter().filter(|s| result.points(s).next().is_some());
+            rows.extend(alive.map(|series| Row { index, query, result, series }));
+        }
+        noise::shuffle(&mut rows, call.hash);
+        let writer = Writer {
+            hash: call.hash,
+            spelling: Spelling::by(call.hash),
+            fault: call.fault,
+            shared_times_s: (queries.len() > 1).then(|| shared_times_s(&rows)),
+        };
+        let (body, points) = writer.document(self, &queries, &rows);
+        if call.options.answer_bytes_max.is_some_and(|max| body.len() > max) {
+            return refused("The response is too large");
+        }
+        Response { points, ..Response::json(200, body) }
     }
-    Response { points, ..Response::json(200, body) }
 }
 
+/// Parses a parameter in epoch seconds; fails with the 400 to answer.
 fn seconds(request: &Request, name: &str) -> Result<i64, Response> {
     let text = request
         .parameter(name)
@@ -79,70 +86,73 @@ fn seconds(request: &Request, name: &str) -> Result<i64, Response> {
         .ok_or_else(|| errors::errors(400, &format!("The parameter '{name}' must be an integer")))
 }
 
-/// In comma lists all series share one grid: every time at which any has a value. (USER) `None` for a lone query,
-/// whose empty buckets are left out. (REC)
-fn shared_times(queries: &[Query], items: &[Item<'_>]) -> Option<Vec<i64>> {
-    if queries.len() < 2 {
-        return None;
-    }
-    let mut grids: Vec<(crate::evaluate::Grid, Vec<bool>)> = Vec::new();
-    for item in items {
-        let grid = item.answer.grid;
+/// One series of an answer, and the query that it belongs to.
+struct Row<'a> {
+    /// Position of the query in the list.
+    index: usize,
+    query: &'a Query,
+    result: &'a QueryResult,
+    series: &'a Series,
+}
+
+/// Returns every time, in epoch seconds, at which any series has a value: the one grid of all series in a comma list.
+/// (USER)
+fn shared_times_s(rows: &[Row<'_>]) -> Vec<i64> {
+    let mut grids: Vec<(Grid, Vec<bool>)> = Vec::new();
+    for row in rows {
+        let grid = row.result.grid;
         let at = grids.iter().position(|(known, _)| *known == grid).unwrap_or_else(|| {
             grids.push((grid, vec![false; grid.len]));
             grids.len() - 1
         });
-        for (any, value) in grids[at].1.iter_mut().zip(&item.line.values) {
+        for (any, value) in grids[at].1.iter_mut().zip(&row.series.values) {
             *any |= value.is_finite();
         }
     }
-    let mut times: Vec<i64> = Vec::new();
+    let mut times_s = BTreeSet::new();
     for (grid, present) in &grids {
-        times.extend(
-            present.iter().enumerate().filter(|(_, any)| **any).map(|(i, _)| grid.time_s(i)),
-        );
+        let present = present.iter().enumerate().filter(|(_, any)| **any);
+        times_s.extend(present.map(|(i, _)| grid.time_s(i)));
     }
-    times.sort_unstable();
-    times.dedup();
-    Some(times)
+    times_s.into_iter().collect()
 }
 
+/// The spelling of one answer.
 struct Writer {
     hash: u64,
     spelling: Spelling,
     fault: Option<Fault>,
-    shared: Option<Vec<i64>>,
+    /// `None` for a lone query, whose empty buckets are left out. (REC)
+    shared_times_s: Option<Vec<i64>>,
 }
 
 impl Writer {
+    /// Returns the body and the number of values in it.
     fn document(
         &self,
-        text: &str,
-        (from_s, to_s): (i64, i64),
+        parameters: &Parameters,
         queries: &[Query],
-        items: &[Item<'_>],
+        rows: &[Row<'_>],
     ) -> (Vec<u8>, u64) {
-        let mut keys: Vec<&String> = Vec::new();
-        for selector in queries.iter().flat_map(|query| selectors(&query.expr)) {
-            keys.extend(selector.by.iter());
-        }
-        let mut seen = std::collections::HashSet::new();
-        keys.retain(|key| seen.insert(*key));
+        let selectors = queries.iter().flat_map(|query| query.expr.selectors());
+        let mut seen = HashSet::new();
+        let keys: Vec<&String> =
+            selectors.flat_map(|selector| &selector.by).filter(|key| seen.insert(*key)).collect();
         let mut points = 0;
         let mut series =
-            Vec::with_capacity(items.iter().map(|item| 40 * item.line.values.len()).sum());
-        json::list(&mut series, items, |out, item| points += self.series(out, item));
+            Vec::with_capacity(rows.iter().map(|row| 40 * row.series.values.len()).sum());
+        json::list(&mut series, rows, |out, row| points += self.series(out, row));
         let mut members = vec![
-            ("status", json::text(|out| json::string(out, "ok"))),
-            ("res_type", json::text(|out| json::string(out, "time_series"))),
-            ("resp_version", b"1".to_vec()),
-            ("query", json::text(|out| json::string(out, text))),
-            ("from_date", json::text(|out| json::integer(out, from_s * 1_000))),
-            ("to_date", json::text(|out| json::integer(out, to_s * 1_000))),
+            ("status", quoted("ok")),
+            ("res_type", quoted("time_series")),
+            ("resp_version", whole(1)),
+            ("query", quoted(&parameters.text)),
+            ("from_date", whole(parameters.range.from_s * 1_000)),
+            ("to_date", whole(parameters.range.to_s * 1_000)),
             ("series", series),
             ("values", b"[]".to_vec()),
             ("times", b"[]".to_vec()),
-            ("message", json::text(|out| json::string(out, ""))),
+            ("message", quoted("")),
             ("group_by", json::text(|out| json::strings(out, &keys))),
         ];
         // The order of keys varies between recordings. (REC)
@@ -150,77 +160,78 @@ impl Writer {
         (json::text(|out| json::members(out, &members)), points)
     }
 
-    /// One series; returns how many values it has.
-    fn series(&self, out: &mut Vec<u8>, item: &Item<'_>) -> u64 {
-        let Item { index, query, answer, line } = item;
-        let interval_s = answer.grid.interval_s;
-        let own: Vec<i64>;
-        let times = if let Some(shared) = &self.shared {
+    /// Appends one series; returns the number of its values.
+    fn series(&self, out: &mut Vec<u8>, row: &Row<'_>) -> u64 {
+        let Row { index, query, result, series } = row;
+        let own_times_s: Vec<i64>;
+        let times_s = if let Some(shared) = &self.shared_times_s {
             shared
         } else {
-            own = answer.points(line).map(|(time_s, _)| time_s).collect();
-            &own
+            own_times_s = result.points(series).map(|(time_s, _)| time_s).collect();
+            &own_times_s
         };
-        let first_s = times.first().copied().unwrap_or(0);
-        let last_s = times.last().copied().unwrap_or(0);
-        let selectors = selectors(&query.expr);
-        let aggregator = match &query.expr {
-            Expr::Series(selector) if selector.aggregator.is_some() => {
-                Some(selector.aggregator_text.as_str())
-            }
-            Expr::Series(_)
-            | Expr::Number(_)
-            | Expr::Negate(_)
-            | Expr::Binary { .. }
-            | Expr::Call { .. } => None,
-        };
-        let name = render(&query.expr, &[], Detail::Metrics);
-        let mut points = 0;
-        let mut pointlist = Vec::with_capacity(40 * times.len());
-        json::list(&mut pointlist, times.iter(), |out, &time_s| {
-            let value = answer.grid.bucket(time_s).map_or(f64::NAN, |i| line.values[i]);
-            points += u64::from(value.is_finite());
-            self.point(out, time_s, value);
-        });
-        let number = |n: i64| json::text(|out| json::integer(out, n));
-        let string = |text: &str| json::text(|out| json::string(out, text));
+        let (pointlist, points) = self.pointlist(row, times_s);
+        let first_s = times_s.first().copied().unwrap_or(0);
+        let last_s = times_s.last().copied().unwrap_or(0);
+        let interval_s = result.grid.interval_s;
+        let name = quoted(&render(&query.expr, &[], Detail::Metrics));
         let mut members = vec![
-            ("metric", string(&name)),
-            ("display_name", string(&name)),
-            ("aggr", aggregator.map_or(b"null".to_vec(), string)),
-            ("scope", string(&scope(&selectors, &line.tags))),
-            ("expression", string(&render(&query.expr, &line.tags, Detail::Full))),
-            ("interval", number(interval_s)),
-            ("length", number(i64::try_from(times.len()).unwrap_or(i64::MAX))),
-            ("start", number(first_s * 1_000)),
-            // Recorded: the last point's time plus the interval minus a second. (REC)
-            ("end", number((last_s + interval_s - 1) * 1_000)),
+            ("metric", name.clone()),
+            ("display_name", name),
+            ("aggr", aggregator(&query.expr).map_or(b"null".to_vec(), quoted)),
+            ("scope", quoted(&scope(&query.expr.selectors(), &series.tags))),
+            ("expression", quoted(&render(&query.expr, &series.tags, Detail::Full))),
+            ("interval", whole(interval_s)),
+            ("length", whole(i64::try_from(times_s.len()).unwrap_or(i64::MAX))),
+            ("start", whole(first_s * 1_000)),
+            // The last point's time plus the interval minus a second. (REC)
+            ("end", whole((last_s + interval_s - 1) * 1_000)),
             ("pointlist", pointlist),
-            ("tag_set", json::text(|out| json::strings(out, &line.tags))),
+            ("tag_set", json::text(|out| json::strings(out, &series.tags))),
             ("attributes", b"{}".to_vec()),
-            ("unit", json::text(|out| unit(out, answer.unit))),
+            ("unit", json::text(|out| query::unit(out, result.unit))),
         ];
         match self.fault {
             Some(Fault::NoIndex) => {}
-            Some(Fault::UnknownIndex) => members.push(("query_index", number(9_999))),
-            _ => members.push(("query_index", number(i64::try_from(*index).unwrap_or(i64::MAX)))),
+            Some(Fault::UnknownIndex) => members.push(("query_index", whole(9_999))),
+            _ => members.push(("query_index", whole(i64::try_from(*index).unwrap_or(i64::MAX)))),
         }
         noise::shuffle(&mut members, noise::at(self.hash, 7));
         json::members(out, &members);
         points
     }
 
-    fn point(&self, out: &mut Vec<u8>, time_s: i64, value: f64) {
-        out.push(b'[');
-        json::time(out, time_s, self.spelling);
-        out.push(b',');
-        json::value(out, value, self.spelling);
-        out.push(b']');
+    /// Returns the points at `times_s`, `null` where there is no value, and the number of values.
+    fn pointlist(&self, row: &Row<'_>, times_s: &[i64]) -> (Vec<u8>, u64) {
+        let mut points = 0;
+        let mut list = Vec::with_capacity(40 * times_s.len());
+        json::list(&mut list, times_s, |out, &time_s| {
+            let value = row.result.value_at(row.series, time_s);
+            points += u64::from(value.is_finite());
+            out.push(b'[');
+            json::time(out, time_s, self.spelling);
+            out.push(b',');
+            json::value(out, value, self.spelling);
+            out.push(b']');
+        });
+        (list, points)
     }
 }
 
-/// Filter tags, then group tags, joined by commas; `*` when there are neither. (REC)
-fn scope(selectors: &[&grammar::Selector], tags: &[String]) -> String {
+/// Returns the aggregator as written, of a plain series with one.
+fn aggregator(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Series(selector) if selector.aggregator.is_some() => Some(&selector.aggregator_text),
+        Expr::Series(_)
+        | Expr::Number(_)
+        | Expr::Negate(_)
+        | Expr::Binary { .. }
+        | Expr::Call { .. } => None,
+    }
+}
+
+/// Returns filter tags, then group tags, joined by commas; `*` when there are neither. (REC)
+fn scope(selectors: &[&Selector], tags: &[String]) -> String {
     let filter = selectors.first().map_or("*", |s| s.filter_text.as_str());
     scoped(filter, tags)
 }
@@ -237,6 +248,7 @@ fn scoped(filter: &str, tags: &[String]) -> String {
     }
 }
 
+/// The detail of a rendered expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Detail {
     /// The names of the metrics only.
@@ -245,7 +257,7 @@ enum Detail {
     Full,
 }
 
-/// The expression as text, for one group. (REC: `avg:M{bar:baz,host:h}` for `avg:M{bar:baz}by{host}`)
+/// Returns the expression as text, for one group. (REC: `avg:M{bar:baz,host:h}` for `avg:M{bar:baz}by{host}`)
 fn render(expr: &Expr, tags: &[String], detail: Detail) -> String {
     match expr {
         Expr::Number(n) => format!("{n}"),
@@ -274,26 +286,4 @@ fn render(expr: &Expr, tags: &[String], detail: Detail) -> String {
             format!("{function}({})", args.join(","))
         }
     }
-}
-
-/// `null`, or a list of two: the unit and what it is per. (REC)
-pub(super) fn unit(out: &mut Vec<u8>, unit: Option<Unit>) {
-    let Some(unit) = unit else {
-        out.extend_from_slice(b"null");
-        return;
-    };
-    out.push(b'[');
-    let string = |text: &str| json::text(|out| json::string(out, text));
-    json::members(
-        out,
-        &[
-            ("family", string(unit.family)),
-            ("scale_factor", format!("{:?}", unit.scale_factor).into_bytes()),
-            ("name", string(unit.name)),
-            ("short_name", unit.short_name.map_or(b"null".to_vec(), string)),
-            ("plural", string(unit.plural)),
-            ("id", unit.id.to_string().into_bytes()),
-        ],
-    );
-    out.extend_from_slice(b",null]");
 }

@@ -1,21 +1,21 @@
-//! `+ - * /` between answers: series are matched by their set of group tags; a constant or a single ungrouped series
-//! meets every series of the other side. Where either side has no value the result has none. (DOC)/(INF)
+//! `+ - * /` between results: series are matched by their set of group tags; a constant or a single ungrouped series
+//! is combined with every series of the other side. A value missing on either side is missing in the result.
+//! (DOC)/(INF)
 
 use std::collections::HashMap;
 
-use super::{Answer, Constant, Grid, Line};
+use super::{QueryResult, Series};
 use crate::grammar::Operator;
 
-pub(super) fn combine(operator: Operator, left: &Answer, right: &Answer) -> Answer {
-    let (data, other) = if left.constant == Constant::Yes { (right, left) } else { (left, right) };
-    let constant = if other.constant == Constant::Yes { data.constant } else { Constant::No };
-    let grid = match (data.constant, other.constant) {
-        (Constant::No, Constant::No) => coarser(left.grid, right.grid),
-        _ => data.grid,
+/// Combines two results on the coarser of their grids; a constant takes the grid of the other side.
+pub(super) fn combine(operator: Operator, left: &QueryResult, right: &QueryResult) -> QueryResult {
+    let grid = match (left.is_constant, right.is_constant) {
+        (true, _) => right.grid,
+        (false, false) if right.grid.interval_s > left.grid.interval_s => right.grid,
+        (false, _) => left.grid,
     };
-    let unit =
-        if left.unit == right.unit || right.constant == Constant::Yes { left.unit } else { None };
-    let mut lines = Vec::new();
+    let unit = if left.unit == right.unit || right.is_constant { left.unit } else { None };
+    let mut series = Vec::new();
     for (a, b) in pairs(left, right) {
         let tags = if a.tags.len() >= b.tags.len() { &a.tags } else { &b.tags };
         let values = (0..grid.len)
@@ -24,23 +24,20 @@ pub(super) fn combine(operator: Operator, left: &Answer, right: &Answer) -> Answ
                 apply(operator, value(left, a, time_s), value(right, b, time_s))
             })
             .collect();
-        lines.push(Line { tags: tags.clone(), values });
+        series.push(Series { tags: tags.clone(), values });
     }
-    Answer { grid, lines, unit, constant }
+    QueryResult { grid, series, unit, is_constant: left.is_constant && right.is_constant }
 }
 
-fn coarser(a: Grid, b: Grid) -> Grid {
-    if a.interval_s >= b.interval_s { a } else { b }
-}
-
-fn value(answer: &Answer, line: &Line, time_s: i64) -> f64 {
-    match answer.constant {
-        Constant::Yes => line.values.first().copied().unwrap_or(f64::NAN),
-        Constant::No => answer.grid.bucket(time_s).map_or(f64::NAN, |i| line.values[i]),
+fn value(result: &QueryResult, series: &Series, time_s: i64) -> f64 {
+    if result.is_constant {
+        series.values.first().copied().unwrap_or(f64::NAN)
+    } else {
+        result.value_at(series, time_s)
     }
 }
 
-/// NaN in, NaN out; a division by zero gives no value either.
+/// Returns NaN for NaN on either side and for a division by zero.
 fn apply(operator: Operator, a: f64, b: f64) -> f64 {
     let result = match operator {
         Operator::Add => a + b,
@@ -51,14 +48,15 @@ fn apply(operator: Operator, a: f64, b: f64) -> f64 {
     if result.is_finite() { result } else { f64::NAN }
 }
 
-fn pairs<'a>(left: &'a Answer, right: &'a Answer) -> Vec<(&'a Line, &'a Line)> {
-    match (left.lines.as_slice(), right.lines.as_slice()) {
-        (all, [one]) if one.tags.is_empty() => all.iter().map(|line| (line, one)).collect(),
-        ([one], all) if one.tags.is_empty() => all.iter().map(|line| (one, line)).collect(),
+fn pairs<'a>(left: &'a QueryResult, right: &'a QueryResult) -> Vec<(&'a Series, &'a Series)> {
+    match (left.series.as_slice(), right.series.as_slice()) {
+        (all, [one]) if one.tags.is_empty() => all.iter().map(|series| (series, one)).collect(),
+        ([one], all) if one.tags.is_empty() => all.iter().map(|series| (one, series)).collect(),
         (all, others) => {
-            let by_tags: HashMap<Vec<&str>, &Line> =
-                others.iter().map(|line| (sorted(&line.tags), line)).collect();
-            all.iter().filter_map(|line| Some((line, *by_tags.get(&sorted(&line.tags))?))).collect()
+            let by_tags: HashMap<Vec<&str>, &Series> =
+                others.iter().map(|series| (sorted(&series.tags), series)).collect();
+            let partner = |series: &Series| by_tags.get(&sorted(&series.tags)).copied();
+            all.iter().filter_map(|series| Some((series, partner(series)?))).collect()
         }
     }
 }

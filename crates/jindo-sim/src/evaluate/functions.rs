@@ -1,16 +1,16 @@
-//! The functions of the query language that the simulator knows. Those that remember (`diff`, `cumsum`, `ewma_*`, …)
-//! see only the asked range, as the real ones do: their values depend on where a range is cut.
+//! The functions of the query language that the simulator supports. Those with memory (`diff`, `cumsum`, `ewma_*`, …)
+//! see only the requested range, as the real ones do: their values depend on the start of the range.
 
 #![expect(
     clippy::cast_precision_loss,
     reason = "intervals in seconds and ranks are far below 2^53"
 )]
 
-use super::{Answer, Request, evaluate};
+use super::{Context, QueryResult, Series, evaluate};
 use crate::grammar::{Arg, Expr};
 use crate::organisation::Organisation;
 
-/// A function, or its arguments, that the simulator does not know; answered as the server answers unknown ones.
+/// A function, or arguments of it, that the simulator does not support; answered as the server answers unknown ones.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("Error parsing query: \nunknown function or arguments: {function}")]
 pub(crate) struct Unsupported {
@@ -19,12 +19,13 @@ pub(crate) struct Unsupported {
 
 const DAY_S: i64 = 86_400;
 
+/// Evaluates a call. The first argument is always a query.
 pub(super) fn call(
     organisation: &Organisation,
     function: &str,
     args: &[Arg],
-    request: &Request,
-) -> Result<Answer, Unsupported> {
+    context: &Context,
+) -> Result<QueryResult, Unsupported> {
     let unsupported = || Unsupported { function: function.to_owned() };
     let [Arg::Expr(inner), args @ ..] = args else { return Err(unsupported()) };
     let shift_s = match (function, args) {
@@ -36,19 +37,19 @@ pub(super) fn call(
         _ => None,
     };
     if let Some(shift_s) = shift_s {
-        return shifted(organisation, inner, request, shift_s);
+        return shifted(organisation, inner, context, shift_s);
     }
-    let answer = evaluate(organisation, inner, request)?;
+    let result = evaluate(organisation, inner, context)?;
     if let Some(rank) = Rank::read(function, args) {
-        return Ok(rank.keep(answer));
+        return Ok(rank.keep(result));
     }
     match (function, args) {
-        ("exclude_null", []) => Ok(exclude_na(answer)),
-        ("count_nonzero", []) => Ok(count(answer, |v| v != 0.0)),
-        ("count_not_null", []) => Ok(count(answer, |_| true)),
+        ("exclude_null", []) => Ok(exclude_na(result)),
+        ("count_nonzero", []) => Ok(count(result, |v| v != 0.0)),
+        ("count_not_null", []) => Ok(count(result, |_| true)),
         _ => {
-            let change = per_line(function, args).ok_or_else(unsupported)?;
-            Ok(answer.map(change))
+            let change = per_series(function, args).ok_or_else(unsupported)?;
+            Ok(result.map(change))
         }
     }
 }
@@ -64,7 +65,7 @@ fn number(arg: &Arg) -> Option<f64> {
     }
 }
 
-/// A whole number of at most ten digits: seconds within centuries.
+/// Returns a whole number of at most ten digits, enough for seconds within centuries.
 #[expect(clippy::cast_possible_truncation, reason = "bounded and whole, checked here")]
 fn whole(arg: &Arg) -> Option<i64> {
     number(arg).filter(|n| n.fract() == 0.0 && n.abs() < 1e10).map(|n| n as i64)
@@ -73,18 +74,19 @@ fn whole(arg: &Arg) -> Option<i64> {
 fn shifted(
     organisation: &Organisation,
     inner: &Expr,
-    request: &Request,
+    context: &Context,
     shift_s: i64,
-) -> Result<Answer, Unsupported> {
-    let mut answer = evaluate(organisation, inner, &request.earlier(shift_s))?;
-    answer.grid.start_s += shift_s;
-    Ok(answer)
+) -> Result<QueryResult, Unsupported> {
+    let mut result = evaluate(organisation, inner, &context.earlier(shift_s))?;
+    result.grid.start_s += shift_s;
+    Ok(result)
 }
 
+/// A change of one series: its values, and the interval in seconds.
 type Change = Box<dyn Fn(&mut [f64], i64)>;
 
-/// Functions that turn each series into one, alone.
-fn per_line(function: &str, args: &[Arg]) -> Option<Change> {
+/// Returns the change of a function that maps each series to one.
+fn per_series(function: &str, args: &[Arg]) -> Option<Change> {
     let limit = args.first().and_then(number);
     Some(match (function, args.len()) {
         ("abs", 0) => each(f64::abs),
@@ -117,14 +119,14 @@ fn per_line(function: &str, args: &[Arg]) -> Option<Change> {
     })
 }
 
-/// Applies `change` to every value there is (NaN stays NaN in all of these).
+/// Applies `change` to every value; NaN stays NaN.
 fn each(change: impl Fn(f64) -> f64 + 'static) -> Change {
     Box::new(move |values, _| {
         values.iter_mut().filter(|v| !v.is_nan()).for_each(|v| *v = change(*v));
     })
 }
 
-/// `step(value before, value, seconds between them)` for every value but the first.
+/// Replaces every value but the first by `step(previous value, value, seconds between them)`; the first becomes NaN.
 fn steps(step: impl Fn(f64, f64, f64) -> f64 + 'static) -> Change {
     Box::new(move |values, interval_s| {
         let mut before: Option<(usize, f64)> = None;
@@ -138,6 +140,7 @@ fn steps(step: impl Fn(f64, f64, f64) -> f64 + 'static) -> Change {
     })
 }
 
+/// Replaces every value by the sum so far of `value * weight(interval in seconds)`.
 fn running(weight: impl Fn(i64) -> f64 + 'static) -> Change {
     Box::new(move |values, interval_s| {
         let mut total = 0.0;
@@ -148,7 +151,7 @@ fn running(weight: impl Fn(i64) -> f64 + 'static) -> Change {
     })
 }
 
-/// `ewma_N` and `median_N`, N as documented. (DOC)
+/// Returns `ewma_N` (N of 3, 5, 10, 20) or `median_N` (N of 3, 5, 7, 9). (DOC)
 fn smoothing(function: &str, args: &[Arg]) -> Option<Change> {
     if !args.is_empty() {
         return None;
@@ -180,35 +183,40 @@ fn smoothing(function: &str, args: &[Arg]) -> Option<Change> {
     })
 }
 
-/// Drops the groups whose name says that a tag is missing. (DOC)
-fn exclude_na(mut answer: Answer) -> Answer {
-    answer.lines.retain(|line| !line.tags.iter().any(|tag| tag.ends_with(":N/A")));
-    answer
+/// Drops the groups that lack a tag. (DOC)
+fn exclude_na(mut result: QueryResult) -> QueryResult {
+    result.series.retain(|series| !series.tags.iter().any(|tag| tag.ends_with(":N/A")));
+    result
 }
 
-/// One series: how many of the groups have a value that `counts`, wherever any group has one.
-fn count(mut answer: Answer, counts: impl Fn(f64) -> bool) -> Answer {
-    let values = (0..answer.grid.len)
+/// Returns one series with the number of groups whose value `counts`, in the buckets where any group has a value.
+fn count(mut result: QueryResult, counts: impl Fn(f64) -> bool) -> QueryResult {
+    let values = (0..result.grid.len)
         .map(|i| {
-            let mut present =
-                answer.lines.iter().map(|line| line.values[i]).filter(|v| !v.is_nan()).peekable();
+            let mut present = result
+                .series
+                .iter()
+                .map(|series| series.values[i])
+                .filter(|v| !v.is_nan())
+                .peekable();
             if present.peek().is_none() {
                 return f64::NAN;
             }
             present.filter(|v| counts(*v)).count() as f64
         })
         .collect();
-    if !answer.lines.is_empty() {
-        answer.lines = vec![super::Line { tags: Vec::new(), values }];
+    if !result.series.is_empty() {
+        result.series = vec![Series { tags: Vec::new(), values }];
     }
-    answer
+    result
 }
 
-/// `top(q, N, 'mean', 'desc')`, `top5_max(q)`, `bottom10(q)`: the first N series by one number each. (DOC)
+/// A choice of the first N series by one number each: `top(q, N, 'mean', 'desc')`, `top5_max(q)`, `bottom10(q)`. (DOC)
 struct Rank {
     keep: usize,
+    /// Statistic over the values of a series: `mean`, `max`, ….
     by: String,
-    largest_first: Order,
+    order: Order,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -218,41 +226,44 @@ enum Order {
 }
 
 impl Rank {
+    /// Reads a ranking function and its arguments after the query.
     fn read(function: &str, args: &[Arg]) -> Option<Self> {
         if let ("top", [keep, Arg::Text(by), Arg::Text(order)]) = (function, args) {
-            let largest_first = match order.as_str() {
+            let order = match order.as_str() {
                 "desc" => Order::Descending,
                 "asc" => Order::Ascending,
                 _ => return None,
             };
             let keep = usize::try_from(whole(keep)?).ok()?;
-            return known(by).then(|| Self { keep, by: by.clone(), largest_first });
+            return is_statistic(by).then(|| Self { keep, by: by.clone(), order });
         }
-        let (rest, largest_first) = match function.strip_prefix("top") {
+        let (rest, order) = match function.strip_prefix("top") {
             Some(rest) => (rest, Order::Descending),
             None => (function.strip_prefix("bottom")?, Order::Ascending),
         };
         let (keep, by) = rest.split_once('_').unwrap_or((rest, "mean"));
         let keep = keep.parse().ok().filter(|keep| [5, 10, 15, 20].contains(keep))?;
-        (args.is_empty() && known(by)).then(|| Self { keep, by: by.to_owned(), largest_first })
+        (args.is_empty() && is_statistic(by)).then(|| Self { keep, by: by.to_owned(), order })
     }
 
-    fn keep(&self, mut answer: Answer) -> Answer {
-        let interval_s = answer.grid.interval_s as f64;
-        let mut ranked: Vec<(f64, super::Line)> = answer
-            .lines
+    /// Keeps the first series in order; series without values are dropped.
+    fn keep(&self, mut result: QueryResult) -> QueryResult {
+        let interval_s = result.grid.interval_s as f64;
+        let mut ranked: Vec<(f64, Series)> = result
+            .series
             .into_iter()
-            .filter_map(|line| Some((self.number(&line.values, interval_s)?, line)))
+            .filter_map(|series| Some((self.number(&series.values, interval_s)?, series)))
             .collect();
-        ranked.sort_by(|(a, _), (b, _)| match self.largest_first {
+        ranked.sort_by(|(a, _), (b, _)| match self.order {
             Order::Descending => b.total_cmp(a),
             Order::Ascending => a.total_cmp(b),
         });
         ranked.truncate(self.keep);
-        answer.lines = ranked.into_iter().map(|(_, line)| line).collect();
-        answer
+        result.series = ranked.into_iter().map(|(_, series)| series).collect();
+        result
     }
 
+    /// Returns the number by which a series is ranked; `None` without values.
     fn number(&self, values: &[f64], interval_s: f64) -> Option<f64> {
         let present = || values.iter().copied().filter(|v| !v.is_nan());
         let count = present().count();
@@ -271,6 +282,6 @@ impl Rank {
     }
 }
 
-fn known(by: &str) -> bool {
+fn is_statistic(by: &str) -> bool {
     ["mean", "max", "min", "last", "sum", "area", "l2norm"].contains(&by)
 }

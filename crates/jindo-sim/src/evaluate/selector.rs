@@ -4,55 +4,44 @@
 
 use std::collections::BTreeMap;
 
-use super::{Answer, Constant, Grid, Interpolation, Line, Request, raw, space};
-use crate::grammar::{Aggregator, Counting, Fill, Method, Selector};
+use super::time_aggregation::TimeAggregation;
+use super::{Context, Interpolation, QueryResult, Series, space_aggregation};
+use crate::grammar::{Aggregator, Counting, FILL_LIMIT_S, Fill, Method, Selector};
+use crate::grid::Grid;
 use crate::organisation::{Kind, Metric, Organisation, Source};
 
-/// Linear interpolation reaches this far past a real value unless the query says otherwise. (DOC)
-const INTERPOLATION_S: i64 = 300;
-
+/// Evaluates one selector. An unknown metric has no series.
 pub(super) fn evaluate(
     organisation: &Organisation,
     selector: &Selector,
-    request: &Request,
-) -> Answer {
-    let interval_s = request.interval_s(selector.rollup);
-    let grid = Grid::covering(request.from_s, request.to_s, interval_s);
+    context: &Context,
+) -> QueryResult {
+    let grid = context.grid(selector.rollup);
     let Some(metric) = organisation.metric(&selector.metric) else {
-        return Answer { grid, lines: Vec::new(), unit: None, constant: Constant::No };
+        return QueryResult { grid, series: Vec::new(), unit: None, is_constant: false };
     };
-    let lines = groups(metric, selector)
+    let aggregation = Aggregation { metric, selector, grid, context };
+    let series = groups(metric, selector)
         .into_iter()
-        .map(|(tags, sources)| {
-            let values = if metric.kind == Kind::Distribution {
-                at_once(selector, &sources, &grid, request)
-            } else {
-                time_then_space((metric, selector), &sources, &grid, request)
-            };
-            Line { tags, values }
-        })
+        .map(|(tags, sources)| Series { tags, values: aggregation.values(&sources) })
         .collect();
-    Answer { grid, lines, unit: metric.unit, constant: Constant::No }
+    QueryResult { grid, series, unit: metric.unit, is_constant: false }
 }
 
-/// Sources by their group's tags, `key:N/A` where a source lacks the key. (USER) A source with several values of one
-/// key is in several groups. (DOC)
+/// Returns the sources by their group's tags, `key:N/A` where a source lacks the key. (USER) A source with several
+/// values of one key is in several groups. (DOC)
 fn groups<'a>(metric: &'a Metric, selector: &Selector) -> BTreeMap<Vec<String>, Vec<&'a Source>> {
     let mut groups: BTreeMap<Vec<String>, Vec<&Source>> = BTreeMap::new();
-    for source in metric.sources.iter().filter(|s| selector.filter.admits(&s.tags)) {
+    for source in metric.sources.iter().filter(|s| selector.filter.matches(&s.tags)) {
         let mut names = vec![Vec::new()];
         for key in &selector.by {
-            let values: Vec<&String> = source
-                .tags
-                .iter()
-                .filter(|tag| tag.split_once(':').is_some_and(|(k, _)| k == key))
-                .collect();
-            let missing = format!("{key}:N/A");
-            let values = if values.is_empty() { vec![&missing] } else { values };
+            let values = values_of(source, key);
             names = names
                 .iter()
-                .flat_map(|name| {
-                    values.iter().map(|value| [name.as_slice(), &[(*value).clone()]].concat())
+                .flat_map(|name: &Vec<String>| {
+                    values
+                        .iter()
+                        .map(|value| [name.as_slice(), std::slice::from_ref(value)].concat())
                 })
                 .collect();
         }
@@ -63,89 +52,114 @@ fn groups<'a>(metric: &'a Metric, selector: &Selector) -> BTreeMap<Vec<String>, 
     groups
 }
 
-fn time_then_space(
-    (metric, selector): (&Metric, &Selector),
-    sources: &[&Source],
-    grid: &Grid,
-    request: &Request,
-) -> Vec<f64> {
-    // Percentiles and conditions are for distributions; of other metrics the server has none.
-    if matches!(selector.aggregator, Some(Aggregator::Percentile(_) | Aggregator::CountIf(..))) {
-        return vec![f64::NAN; grid.len];
-    }
-    let method = method(metric, selector);
-    let mut buckets = vec![vec![f64::NAN; grid.len]; sources.len()];
-    for (source, out) in sources.iter().zip(&mut buckets) {
-        let scale = scale(metric, selector, source);
-        raw::buckets(&source.signal, grid, request, (method, scale), out);
-    }
-    fill_gaps(selector, request, grid, &mut buckets);
-    let mut values = match buckets.len() {
-        1 if selector.aggregator != Some(Aggregator::Count) => buckets.remove(0),
-        _ => space::combine(selector.aggregator.unwrap_or(Aggregator::Avg), &buckets, grid.len),
-    };
-    let per_second = selector.counting == Some(Counting::AsRate) && metric.kind != Kind::Gauge;
-    if per_second && method == Method::Sum {
-        for value in &mut values {
-            *value /= grid.interval_s as f64;
-        }
-    }
-    values
+/// Returns the source's tags with this key, or `key:N/A`.
+fn values_of(source: &Source, key: &str) -> Vec<String> {
+    let has_key = |tag: &&String| tag.split_once(':').is_some_and(|(k, _)| k == key);
+    let tags: Vec<String> = source.tags.iter().filter(has_key).cloned().collect();
+    if tags.is_empty() { vec![format!("{key}:N/A")] } else { tags }
 }
 
-/// The stated method; else SUM for counts and rates under `.as_count()`/`.as_rate()`, AVG for everything. (DOC)
-fn method(metric: &Metric, selector: &Selector) -> Method {
-    let stated = selector.rollup.and_then(|r| r.method);
-    let counted = selector.counting.is_some() && metric.kind != Kind::Gauge;
-    stated.unwrap_or(if counted { Method::Sum } else { Method::Avg })
+/// The aggregation of a group of sources to one value per bucket.
+struct Aggregation<'a> {
+    metric: &'a Metric,
+    selector: &'a Selector,
+    grid: Grid,
+    context: &'a Context,
 }
 
-/// A rate's sample stands for `spacing` seconds of events when it is counted. (DOC)
-fn scale(metric: &Metric, selector: &Selector, source: &Source) -> f64 {
-    match (metric.kind, selector.counting) {
-        (Kind::Rate, Some(_)) => source.signal.spacing_s as f64,
-        _ => 1.0,
+impl Aggregation<'_> {
+    fn values(&self, sources: &[&Source]) -> Vec<f64> {
+        if self.metric.kind == Kind::Distribution {
+            self.at_once(sources)
+        } else {
+            self.time_then_space(sources)
+        }
     }
-}
 
-/// Interpolates only where some source of the group has a real value, and by default only when several are combined in
-/// a lone query that neither counts nor fills. (DOC)
-fn fill_gaps(selector: &Selector, request: &Request, grid: &Grid, buckets: &mut [Vec<f64>]) {
-    let fill = match (selector.fill, selector.counting, request.interpolation) {
-        (Some(fill), _, _) => fill,
-        (None, None, Interpolation::ByDefault) if buckets.len() > 1 => {
-            Fill::Linear { limit_s: INTERPOLATION_S }
+    fn time_then_space(&self, sources: &[&Source]) -> Vec<f64> {
+        let len = self.grid.len;
+        let aggregator = self.selector.aggregator;
+        // Percentiles and conditions apply to distributions; of other metrics the server has none.
+        if matches!(aggregator, Some(Aggregator::Percentile(_) | Aggregator::CountIf(..))) {
+            return vec![f64::NAN; len];
         }
-        _ => return,
-    };
-    let lone = buckets.len() == 1 && matches!(fill, Fill::Last { .. } | Fill::Linear { .. });
-    let wanted: Vec<bool> =
-        (0..grid.len).map(|i| lone || buckets.iter().any(|source| !source[i].is_nan())).collect();
-    for values in buckets {
-        space::fill(fill, grid, values, &wanted);
+        let method = self.method();
+        let mut buckets = vec![vec![f64::NAN; len]; sources.len()];
+        for (source, out) in sources.iter().zip(&mut buckets) {
+            let time_aggregation = TimeAggregation { method, scale: self.scale(source) };
+            time_aggregation.fill(&source.signal, &self.grid, self.context.visible, out);
+        }
+        self.fill_gaps(&mut buckets);
+        let mut values = match buckets.len() {
+            1 if aggregator != Some(Aggregator::Count) => buckets.remove(0),
+            _ => space_aggregation::combine(aggregator.unwrap_or(Aggregator::Avg), &buckets, len),
+        };
+        if method == Method::Sum && self.metric.kind != Kind::Gauge {
+            self.per_second(&mut values);
+        }
+        values
     }
-}
 
-/// Distributions: all samples of the group and bucket are aggregated together. (DOC)
-fn at_once(selector: &Selector, sources: &[&Source], grid: &Grid, request: &Request) -> Vec<f64> {
-    let aggregator = selector.aggregator.unwrap_or(Aggregator::Avg);
-    let mut seen = Vec::new();
-    let mut values = Vec::with_capacity(grid.len);
-    for bucket in 0..grid.len {
-        seen.clear();
-        let from_s = grid.time_s(bucket).max(request.visible_from_s);
-        let to_s = grid.time_s(bucket + 1).min(request.visible_to_s);
-        for source in sources {
-            let signal = &source.signal;
-            let numbers = signal.first_from(from_s)..signal.first_from(to_s);
-            seen.extend(numbers.map(|n| signal.sample(n)).filter(|v| !v.is_nan()));
+    /// Aggregates all samples of the group and bucket together, as for distributions. (DOC)
+    fn at_once(&self, sources: &[&Source]) -> Vec<f64> {
+        let Self { selector, grid, context, .. } = self;
+        let aggregator = selector.aggregator.unwrap_or(Aggregator::Avg);
+        let mut seen = Vec::new();
+        let mut values = Vec::with_capacity(grid.len);
+        for bucket in 0..grid.len {
+            seen.clear();
+            let from_s = grid.time_s(bucket).max(context.visible.from_s);
+            let to_s = grid.time_s(bucket + 1).min(context.visible.to_s);
+            for source in sources {
+                let signal = &source.signal;
+                let numbers = signal.first_from(from_s)..signal.first_from(to_s);
+                seen.extend(numbers.map(|n| signal.sample(n)).filter(|v| !v.is_nan()));
+            }
+            values.push(space_aggregation::aggregate(aggregator, &mut seen));
         }
-        values.push(space::aggregate(aggregator, &mut seen));
+        self.per_second(&mut values);
+        values
     }
-    if selector.counting == Some(Counting::AsRate) {
-        for value in &mut values {
-            *value /= grid.interval_s as f64;
+
+    /// Divides by the interval under `.as_rate()`.
+    fn per_second(&self, values: &mut [f64]) {
+        if self.selector.counting == Some(Counting::AsRate) {
+            for value in values {
+                *value /= self.grid.interval_s as f64;
+            }
         }
     }
-    values
+
+    /// Returns the stated method; else SUM for counts and rates under `.as_count()`/`.as_rate()`, AVG otherwise. (DOC)
+    fn method(&self) -> Method {
+        let stated = self.selector.rollup.and_then(|r| r.method);
+        let counted = self.selector.counting.is_some() && self.metric.kind != Kind::Gauge;
+        stated.unwrap_or(if counted { Method::Sum } else { Method::Avg })
+    }
+
+    /// Returns the factor of a source's samples: a counted rate stands for its spacing's seconds of events. (DOC)
+    fn scale(&self, source: &Source) -> f64 {
+        match (self.metric.kind, self.selector.counting) {
+            (Kind::Rate, Some(_)) => source.signal.spacing_s as f64,
+            _ => 1.0,
+        }
+    }
+
+    /// Fills gaps where some source of the group has a real value: as `.fill` says, else linearly when several sources
+    /// are combined in a lone query that does not count. (DOC)
+    fn fill_gaps(&self, buckets: &mut [Vec<f64>]) {
+        let fill = match (self.selector.fill, self.selector.counting, self.context.interpolation) {
+            (Some(fill), _, _) => fill,
+            (None, None, Interpolation::ByDefault) if buckets.len() > 1 => {
+                Fill::Linear { limit_s: FILL_LIMIT_S }
+            }
+            _ => return,
+        };
+        let lone = buckets.len() == 1 && matches!(fill, Fill::Last { .. } | Fill::Linear { .. });
+        let has_value = |i: usize| buckets.iter().any(|source| !source[i].is_nan());
+        let wanted: Vec<bool> = (0..self.grid.len).map(|i| lone || has_value(i)).collect();
+        for values in buckets {
+            space_aggregation::fill(fill, &self.grid, values, &wanted);
+        }
+    }
 }

@@ -10,6 +10,8 @@
 //! ```
 //! (USER)/(DOC): reconstructed from public queries and error texts; the server's own grammar is not public.
 
+mod cursor;
+mod modifiers;
 mod parser;
 mod scope;
 #[cfg(test)]
@@ -18,13 +20,16 @@ mod tests;
 pub(crate) use parser::parse_list;
 pub(crate) use scope::Filter;
 
-/// Nested parentheses, calls and negations beyond this are refused, so that no query can exhaust the stack.
+/// Deepest nesting of parentheses, calls and negations; a bound on the stack that a query can use.
 pub(crate) const DEPTH_MAX: usize = 64;
 
-/// A metric's name is at most this many characters long. (DOC)
+/// Longest name of a metric in characters. (DOC)
 pub(crate) const METRIC_CHARS_MAX: usize = 200;
 
-/// Why a text is no query, in the words of the server's PEG library. (USER)
+/// Default reach of interpolation and fills past a real value, in seconds. (DOC)
+pub(crate) const FILL_LIMIT_S: i64 = 300;
+
+/// A query that does not parse, in the words of the server's PEG library. (USER)
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "Error parsing query: \nunable to parse {text}: Rule '{rule}' didn't match at '{rest}' (line 1, column {column})."
@@ -34,7 +39,7 @@ pub struct ParseError {
     pub text: String,
     /// The grammar rule that failed.
     pub rule: &'static str,
-    /// Up to 20 characters from where it failed.
+    /// Up to 20 characters from the failure on.
     pub rest: String,
     /// Character position of the failure, from 1.
     pub column: usize,
@@ -48,6 +53,7 @@ pub(crate) struct Query {
     pub(crate) expr: Expr,
 }
 
+/// An expression of the query language.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Expr {
     Number(f64),
@@ -57,6 +63,20 @@ pub(crate) enum Expr {
     Call { function: String, args: Vec<Arg> },
 }
 
+impl Expr {
+    /// Returns every series expression in it, left to right.
+    pub(crate) fn selectors(&self) -> Vec<&Selector> {
+        match self {
+            Expr::Number(_) => Vec::new(),
+            Expr::Series(selector) => vec![selector],
+            Expr::Negate(inner) => inner.selectors(),
+            Expr::Binary { left, right, .. } => [left.selectors(), right.selectors()].concat(),
+            Expr::Call { args, .. } => args.iter().flat_map(Arg::selectors).collect(),
+        }
+    }
+}
+
+/// An operator between two expressions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operator {
     Add,
@@ -76,14 +96,24 @@ impl Operator {
     }
 }
 
+/// An argument of a function.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Arg {
     Expr(Expr),
-    /// What stood in quotes.
+    /// A quoted text, without the quotes.
     Text(String),
 }
 
-/// What chooses and combines the sources of one metric.
+impl Arg {
+    fn selectors(&self) -> Vec<&Selector> {
+        match self {
+            Arg::Expr(inner) => inner.selectors(),
+            Arg::Text(_) => Vec::new(),
+        }
+    }
+}
+
+/// A series expression: the choice and combination of one metric's sources.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Selector {
     /// `None` when the query names none: the answer's `aggr` is null then, the values are averages. (REC)
@@ -94,6 +124,7 @@ pub(crate) struct Selector {
     pub(crate) filter: Filter,
     /// The scope as written, without the braces.
     pub(crate) filter_text: String,
+    /// Keys to group by, lower case, each once, in the order of the query.
     pub(crate) by: Vec<String>,
     pub(crate) rollup: Option<Rollup>,
     pub(crate) counting: Option<Counting>,
@@ -102,7 +133,7 @@ pub(crate) struct Selector {
     pub(crate) modifiers_text: String,
 }
 
-/// How the sources of one group become one series.
+/// The space aggregation: the sources of one group to one series.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Aggregator {
     Avg,
@@ -113,10 +144,11 @@ pub(crate) enum Aggregator {
     Stddev,
     /// In percent: 99.9 of `p99.9`.
     Percentile(f64),
-    /// `count(v: v>=0)`: how many raw values compare so.
+    /// The number of raw values that compare so: `count(v: v>=0)`.
     CountIf(Comparison, f64),
 }
 
+/// A comparison with a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Comparison {
     Less,
@@ -127,13 +159,15 @@ pub(crate) enum Comparison {
     NotEqual,
 }
 
+/// A `.rollup(method, interval)`, either of which may be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rollup {
     pub(crate) method: Option<Method>,
+    /// In seconds, at least 1.
     pub(crate) interval_s: Option<i64>,
 }
 
-/// How the samples of one source within one bucket become one value.
+/// The time aggregation: the samples of one source in one bucket to one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Method {
     Avg,
@@ -143,12 +177,14 @@ pub(crate) enum Method {
     Count,
 }
 
+/// A `.as_count()` or `.as_rate()`; of several the last counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Counting {
     AsCount,
     AsRate,
 }
 
+/// A `.fill(…)`; limits are seconds past a real value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Fill {
     Null,

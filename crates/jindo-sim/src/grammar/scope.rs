@@ -1,10 +1,12 @@
-//! The scope between the braces: which sources a query means. Comma form with `!`, words AND, OR, NOT, IN in any case,
-//! parentheses, wildcards anywhere. Tags are compared in lower case, as they are stored. (DOC)
+//! The scope between the braces: a filter on the tags of sources. Comma form with `!`, words AND, OR, NOT, IN in any
+//! case, parentheses, wildcards anywhere. Tags are compared in lower case, as they are stored. (DOC)
 
 use super::DEPTH_MAX;
-use super::parser::{Cursor, Failure};
+use super::cursor::{Cursor, Failure};
 
-/// Which sources are meant, by their tags (`key:value`).
+const RULE: &str = "scope_expr";
+
+/// A condition on the tags (`key:value`) of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Filter {
     All,
@@ -16,34 +18,35 @@ pub(crate) enum Filter {
 }
 
 impl Filter {
-    pub(crate) fn admits(&self, tags: &[String]) -> bool {
+    /// Returns true for a source with these tags that the scope includes.
+    pub(crate) fn matches(&self, tags: &[String]) -> bool {
         match self {
             Filter::All => true,
             Filter::Tag(pattern) => {
-                tags.iter().any(|tag| matches(pattern.as_bytes(), tag.as_bytes()))
+                tags.iter().any(|tag| matches_wildcard(pattern.as_bytes(), tag.as_bytes()))
             }
-            Filter::Not(inner) => !inner.admits(tags),
-            Filter::And(parts) => parts.iter().all(|part| part.admits(tags)),
-            Filter::Or(parts) => parts.iter().any(|part| part.admits(tags)),
+            Filter::Not(inner) => !inner.matches(tags),
+            Filter::And(parts) => parts.iter().all(|part| part.matches(tags)),
+            Filter::Or(parts) => parts.iter().any(|part| part.matches(tags)),
         }
     }
 }
 
-/// Matching with `*`, in linear time for one star and without recursion for any number of them.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
+/// Matches with `*`: linear time for one star, no recursion for any number of them.
+fn matches_wildcard(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
-    let mut back: Option<(usize, usize)> = None;
+    let mut retry: Option<(usize, usize)> = None;
     while t < text.len() {
         if pattern.get(p) == Some(&b'*') {
-            back = Some((p + 1, t));
+            retry = Some((p + 1, t));
             p += 1;
         } else if pattern.get(p) == Some(&text[t]) {
             p += 1;
             t += 1;
-        } else if let Some((after_star, from)) = back {
+        } else if let Some((after_star, from)) = retry {
             p = after_star;
             t = from + 1;
-            back = Some((after_star, t));
+            retry = Some((after_star, t));
         } else {
             return false;
         }
@@ -51,15 +54,8 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
     pattern[p..].iter().all(|&b| b == b'*')
 }
 
-/// Reads the scope up to, not including, the closing brace.
+/// Parses alternatives joined by OR, up to the closing brace or parenthesis, which is left in place.
 pub(super) fn parse(cursor: &mut Cursor<'_>, depth: usize) -> Result<Filter, Failure> {
-    any_of(cursor, depth)
-}
-
-fn any_of(cursor: &mut Cursor<'_>, depth: usize) -> Result<Filter, Failure> {
-    if depth > DEPTH_MAX {
-        return Err(cursor.failure("scope_expr"));
-    }
     let mut parts = vec![all_of(cursor, depth)?];
     while cursor.take_word("or") {
         parts.push(all_of(cursor, depth)?);
@@ -67,6 +63,7 @@ fn any_of(cursor: &mut Cursor<'_>, depth: usize) -> Result<Filter, Failure> {
     Ok(if parts.len() == 1 { parts.remove(0) } else { Filter::Or(parts) })
 }
 
+/// Parses conditions joined by commas or AND.
 fn all_of(cursor: &mut Cursor<'_>, depth: usize) -> Result<Filter, Failure> {
     let mut parts = vec![one(cursor, depth)?];
     loop {
@@ -86,56 +83,46 @@ fn all_of(cursor: &mut Cursor<'_>, depth: usize) -> Result<Filter, Failure> {
 
 fn one(cursor: &mut Cursor<'_>, depth: usize) -> Result<Filter, Failure> {
     if depth > DEPTH_MAX {
-        return Err(cursor.failure("scope_expr"));
+        return Err(cursor.failure(RULE));
     }
     cursor.skip_space();
     if cursor.take('!') || cursor.take_word("not") {
         return Ok(Filter::Not(Box::new(one(cursor, depth + 1)?)));
     }
     if cursor.take('(') {
-        let inner = any_of(cursor, depth + 1)?;
+        let inner = parse(cursor, depth + 1)?;
         cursor.skip_space();
-        return if cursor.take(')') { Ok(inner) } else { Err(cursor.failure("scope_expr")) };
+        cursor.expect(')', RULE)?;
+        return Ok(inner);
     }
     let tag = item(cursor)?;
     if tag == "*" {
         return Ok(Filter::All);
     }
-    if cursor.take_words("not", "in") {
-        return Ok(Filter::Not(Box::new(Filter::Or(values(cursor, &tag)?))));
+    let start = cursor.position();
+    if cursor.take_word("not") && cursor.take_word("in") {
+        return Ok(Filter::Not(Box::new(values(cursor, &tag)?)));
     }
+    cursor.back_to(start);
     if cursor.take_word("in") {
-        return Ok(Filter::Or(values(cursor, &tag)?));
+        return values(cursor, &tag);
     }
     Ok(Filter::Tag(tag))
 }
 
-fn values(cursor: &mut Cursor<'_>, key: &str) -> Result<Vec<Filter>, Failure> {
+/// Parses the list after IN.
+fn values(cursor: &mut Cursor<'_>, key: &str) -> Result<Filter, Failure> {
     cursor.skip_space();
-    if !cursor.take('(') {
-        return Err(cursor.failure("scope_expr"));
-    }
-    let mut tags = Vec::new();
-    loop {
-        cursor.skip_space();
-        tags.push(Filter::Tag(format!("{key}:{}", item(cursor)?)));
-        cursor.skip_space();
-        if cursor.take(')') {
-            return Ok(tags);
-        }
-        if !cursor.take(',') {
-            return Err(cursor.failure("scope_expr"));
-        }
-    }
+    cursor.expect('(', RULE)?;
+    let tag = |cursor: &mut Cursor<'_>| Ok(Filter::Tag(format!("{key}:{}", item(cursor)?)));
+    cursor.take_list(')', RULE, tag).map(Filter::Or)
 }
 
-/// A tag, a bare value or a wildcard; `$variables` are the client's to expand, so they fail here.
+/// Parses a tag, a bare value or a wildcard. `$variables` are the client's to expand, so they fail here.
 fn item(cursor: &mut Cursor<'_>) -> Result<String, Failure> {
-    let start = cursor.position();
     let text = cursor.take_while(|c| !c.is_whitespace() && !"(){},!$\"'|^".contains(c));
     if text.is_empty() {
-        cursor.back_to(start);
-        return Err(cursor.failure("scope_expr"));
+        return Err(cursor.failure(RULE));
     }
     Ok(text.to_lowercase())
 }

@@ -1,40 +1,44 @@
 //! The built-in customer: 579 AWS-like metrics, one query each, as a backup job would list them. The table is
-//! `aws.txt`; what each metric looks like follows from a hash of its name.
+//! `aws.txt`; a hash of its name decides kind of values, spacing and sources of each metric.
 
 use super::{Kind, Life, Metric, Presence, Shape, Signal, Source, Unit};
 use crate::noise;
 
-/// How many queries the built-in list has.
+/// Number of queries in the built-in list.
 const QUERIES: usize = 579;
 
+/// One line per service: service, key to group by or `-`, names; a name that ends in `+` is a count.
 const TABLE: &str = include_str!("aws.txt");
 
-const BYTE: Unit = unit(2, "bytes", ("byte", "bytes", Some("B")));
-const REQUEST: Unit = unit(19, "network", ("request", "requests", Some("req")));
-const PERCENT: Unit = unit(17, "percentage", ("percent", "percent", Some("%")));
-const SECOND: Unit = unit(11, "time", ("second", "seconds", Some("s")));
+const BYTE: Unit = unit(2, "bytes", "byte", "bytes", "B");
+const REQUEST: Unit = unit(19, "network", "request", "requests", "req");
+const PERCENT: Unit = unit(17, "percentage", "percent", "percent", "%");
+const SECOND: Unit = unit(11, "time", "second", "seconds", "s");
 
 const fn unit(
     id: u32,
     family: &'static str,
-    (name, plural, short_name): (&'static str, &'static str, Option<&'static str>),
+    name: &'static str,
+    plural: &'static str,
+    short_name: &'static str,
 ) -> Unit {
-    Unit { id, family, name, plural, short_name, scale_factor: 1.0 }
+    Unit { id, family, name, plural, short_name: Some(short_name), scale_factor: 1.0 }
 }
 
-/// What one entry of the table says.
+/// One metric of the table.
 struct Entry {
     metric: String,
+    /// Tag key that its query groups by.
     key: Option<&'static str>,
     kind: Kind,
 }
 
-/// The 579 queries of the built-in list, one a line.
+/// Returns the 579 queries of the built-in list, one per line.
 pub fn built_in_list() -> String {
     built_in_queries().into_iter().fold(String::new(), |list, query| list + &query + "\n")
 }
 
-/// The queries of [`built_in_list`].
+/// Returns the queries of [`built_in_list`].
 pub fn built_in_queries() -> Vec<String> {
     entries()
         .map(|Entry { metric, key, kind }| {
@@ -68,17 +72,17 @@ fn entries() -> impl Iterator<Item = Entry> {
     all.take(QUERIES)
 }
 
-/// The metrics behind the list.
+/// Returns the metrics of the list.
 pub(super) fn metrics(seed: u64) -> Vec<Metric> {
     entries().map(|entry| metric(seed, entry)).collect()
 }
 
-/// How far a source's samples lie behind the minute, where two make up one group.
+/// Possible phases, in seconds, of two sources in one group.
 const OFFSETS_S: [i64; 4] = [0, 15, 30, 45];
 
 fn metric(seed: u64, Entry { metric: name, key, kind }: Entry) -> Metric {
     let own = noise::of_text(seed, &name);
-    // Of nine metrics one never reports, one only now and then, one with hours missing.
+    // Of nine metrics one never reports, one rarely, one with hours missing.
     let character = noise::below(noise::at(own, 1), 9);
     let presence = match character {
         0 => Presence::Never,
@@ -91,12 +95,12 @@ fn metric(seed: u64, Entry { metric: name, key, kind }: Entry) -> Metric {
     let groups = key.map_or(1, |_| group_count(own));
     let mut sources = Vec::new();
     for group in 0..groups {
-        // Some groups are made of two sources that report out of step.
+        // Some groups have two sources that report at different times.
         let twins = 1 + u64::from(noise::below(noise::at(own, 100 + group), 6) == 0);
         for twin in 0..twins {
             let source_seed = noise::at(own, 1_000 + group * 10 + twin);
             let mut tags = vec!["region:ap-northeast-2".to_owned(), zone(group + twin)];
-            // Of a few metrics one source lacks the tag that the query groups by.
+            // In a few metrics one source lacks the tag that the query groups by.
             let lacks_key = group + 1 == groups && groups > 2 && noise::below(own, 11) == 0;
             if let (Some(key), false) = (key, lacks_key) {
                 tags.push(format!("{key}:{}", tag_value(key, group)));
@@ -111,7 +115,7 @@ fn metric(seed: u64, Entry { metric: name, key, kind }: Entry) -> Metric {
     Metric { unit: unit_of(&name), name, kind, sources }
 }
 
-/// One to twenty groups, four on average: mostly few.
+/// Returns 1 to 20 groups, 4 on average.
 fn group_count(own: u64) -> u64 {
     const SIZES: [u64; 12] = [1, 1, 2, 2, 3, 3, 3, 4, 4, 5, 7, 20];
     SIZES[noise::below(noise::at(own, 3), SIZES.len())]
@@ -132,7 +136,7 @@ fn shape(own: u64, kind: Kind) -> Shape {
     }
 }
 
-/// Most sources are always there; some come and go within days, some within the months of a backup.
+/// Returns the lifetime of a source: most always exist, some come and go within days, some start within a backup.
 fn life(own: u64) -> Life {
     const HOUR_S: i64 = 3_600;
     match noise::below(own, 16) {
@@ -148,7 +152,7 @@ fn life(own: u64) -> Life {
     }
 }
 
-/// The tags' values: as AWS writes them, and a few that file names trip over.
+/// Returns a tag's value: as AWS writes it, or one that is difficult in a file name.
 fn tag_value(key: &str, group: u64) -> String {
     const NAMES: [&str; 10] = [
         "web",
@@ -253,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn series_number_about_four_a_query() {
+    fn queries_have_about_four_series_each() {
         let groups: usize = metrics(1).iter().map(|m| m.sources.len()).sum();
         assert!((3 * 579..6 * 579).contains(&groups), "{groups}");
     }

@@ -1,13 +1,14 @@
-//! The oracle: what a query's values must be, computed without batches, caps, faults, rate limits or a clock.
+//! The oracle: the true values of a query, computed without batches, limits, faults or a clock.
 
 use super::Organisation;
-use crate::evaluate::{self, Request, Unsupported};
+use crate::evaluate::{self, Context, Unsupported};
 use crate::grammar::{self, ParseError};
+use crate::grid::TimeRange;
 
-/// One series as it must arrive.
+/// One series as a client must receive it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expected {
-    /// Which query of a comma list; 0 for a lone query.
+    /// Position of the query in a comma list; 0 for a lone query.
     pub query_index: usize,
     /// The group's tags, `key:value`, in the order of `by {…}`.
     pub tags: Vec<String>,
@@ -15,13 +16,13 @@ pub struct Expected {
     pub points: Vec<(i64, f64)>,
 }
 
-/// Why there is no expectation. The API refuses such a query too.
+/// A query without true values; the API refuses it too.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExpectedError {
     #[error(transparent)]
     Parse(#[from] ParseError),
-    /// A function that the simulator does not know, with these arguments.
-    #[error("the simulator does not know the function {0}")]
+    /// An unknown function, or a known one with arguments of another kind or number.
+    #[error("the simulator does not support the function {0} with these arguments")]
     UnknownFunction(String),
 }
 
@@ -32,9 +33,13 @@ impl From<Unsupported> for ExpectedError {
 }
 
 impl Organisation {
-    /// The series of `query` whose buckets start in `[from_s, to_s)`; the last one is whole even where `to_s` cuts it.
-    /// `interval_s` holds where the query states no interval of its own. Nothing is interpolated unless the query has a
-    /// `.fill` that says so: these are the values of `.rollup(…, interval).fill(null)`. Series without points are absent.
+    /// Returns the series of `query` with the buckets that start in `[from_s, to_s)`, epoch seconds; the last bucket is
+    /// whole even where `to_s` cuts it. `interval_s` applies to queries without an interval of their own. Only an
+    /// explicit `.fill` interpolates: the values are those of `.rollup(…, interval).fill(null)`. Series without points
+    /// are absent.
+    ///
+    /// # Errors
+    /// The query does not parse, or calls an unsupported function.
     pub fn expected(
         &self,
         query: &str,
@@ -42,14 +47,14 @@ impl Organisation {
         to_s: i64,
         interval_s: i64,
     ) -> Result<Vec<Expected>, ExpectedError> {
+        let context = Context::oracle(TimeRange { from_s, to_s }, interval_s);
         let mut all = Vec::new();
         for (query_index, query) in grammar::parse_list(query)?.iter().enumerate() {
-            let request = Request::plain(from_s, to_s, interval_s);
-            let answer = evaluate::evaluate(self, &query.expr, &request)?;
-            for line in &answer.lines {
-                let points = answer.points(line).collect::<Vec<_>>();
+            let result = evaluate::evaluate(self, &query.expr, &context)?;
+            for series in &result.series {
+                let points = result.points(series).collect::<Vec<_>>();
                 if !points.is_empty() {
-                    all.push(Expected { query_index, tags: line.tags.clone(), points });
+                    all.push(Expected { query_index, tags: series.tags.clone(), points });
                 }
             }
         }

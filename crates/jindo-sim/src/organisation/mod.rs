@@ -1,6 +1,6 @@
-//! What the simulated organisation has: metrics, their sources and their signals. Everything in it is a pure function
-//! of (metric, tags, time), so the answer to any question can be computed twice: by the API, batched, capped and
-//! broken, and by [`Organisation::expected`], plainly. Knows nothing of requests, limits or faults.
+//! The simulated organisation: metrics, their sources and their signals. Every value is a pure function of (metric,
+//! tags, time), so any answer can be computed twice: by the API, with batches, limits and faults, and by
+//! [`Organisation::expected`], without them. Knows nothing of requests, limits or faults.
 
 mod aws;
 mod expected;
@@ -14,9 +14,10 @@ pub use expected::{Expected, ExpectedError};
 pub use signal::{Life, Presence, Shape, Signal};
 pub use variety::{WIDE_QUERY, variety_queries};
 
-/// How Datadog stores a metric. (DOC)
+/// The type of a metric in Datadog's storage. (DOC)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// Samples of a level: they are averaged.
     Gauge,
     /// Events per flush: samples add up.
     Count,
@@ -27,7 +28,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As the API spells it.
+    /// Returns its name in the API.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Gauge => "gauge",
@@ -49,7 +50,7 @@ pub struct Unit {
     pub scale_factor: f64,
 }
 
-/// One metric and all that reports it.
+/// One metric and all its sources.
 #[derive(Debug, Clone)]
 pub struct Metric {
     pub name: String,
@@ -74,27 +75,27 @@ pub struct Organisation {
 }
 
 impl Organisation {
-    /// An organisation of exactly these metrics; of two with one name the later counts.
+    /// Returns an organisation of exactly these metrics; of two with the same name the later counts.
     pub fn new(metrics: Vec<Metric>) -> Self {
         let by_name = metrics.iter().enumerate().map(|(i, m)| (m.name.clone(), i)).collect();
         Self { metrics, by_name }
     }
 
-    /// The built-in customer: the 579 AWS-like metrics of [`built_in_list`], and those of [`variety_queries`].
+    /// Returns the built-in customer: the 579 AWS-like metrics of [`built_in_list`], and those of [`variety_queries`].
     pub fn built_in(seed: u64) -> Self {
         let mut metrics = aws::metrics(seed);
         metrics.extend(variety::metrics(seed));
         Self::new(metrics)
     }
 
-    /// As [`Organisation::built_in`], and a metric of so many series, which [`WIDE_QUERY`] asks for.
+    /// Returns [`Organisation::built_in`] with one more metric of `series` series, which [`WIDE_QUERY`] selects.
     pub fn wide(seed: u64, series: usize) -> Self {
         let mut metrics = Self::built_in(seed).metrics;
         metrics.push(variety::wide(seed, series));
         Self::new(metrics)
     }
 
-    /// As [`Organisation::built_in`], but of every listed metric 70 % of the days (UTC) hold nothing.
+    /// Returns [`Organisation::built_in`] without data on 70 % of the days (UTC) of every listed metric.
     pub fn sparse(seed: u64) -> Self {
         let mut metrics = aws::metrics(seed);
         for metric in &mut metrics {
@@ -108,11 +109,12 @@ impl Organisation {
         Self::new(metrics)
     }
 
-    /// Names are case-sensitive. (DOC)
+    /// Finds a metric by its name, which is case-sensitive. (DOC)
     pub fn metric(&self, name: &str) -> Option<&Metric> {
         self.by_name.get(name).map(|&i| &self.metrics[i])
     }
 
+    /// Returns all metrics, in the order in which they were given.
     pub fn metrics(&self) -> &[Metric] {
         &self.metrics
     }

@@ -1,4 +1,4 @@
-//! One source's samples: a value or nothing at each multiple of its spacing, found in constant time from a hash.
+//! The samples of one source: a value or nothing at each multiple of its spacing, computed in constant time from a hash.
 //! No tables, no state, and only +, -, *, / and rounding, so that every machine computes the same bits.
 
 #![expect(
@@ -27,25 +27,26 @@ const ODD: [f64; 12] = [
     9_007_199_254_740_993.0,
 ];
 
-/// What one source reports, and when.
+/// The samples of one source as a formula.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Signal {
+    /// Seed of the noise and of the missing samples.
     pub seed: u64,
     pub shape: Shape,
-    /// Seconds between two samples.
+    /// Seconds between two samples, at least 1.
     pub spacing_s: i64,
-    /// Seconds, in `[0, spacing_s)`, by which its samples follow the multiples of the spacing.
+    /// Seconds, in `[0, spacing_s)`, from the multiples of the spacing to the samples.
     pub phase_s: i64,
     pub life: Life,
     pub presence: Presence,
 }
 
-/// What the values look like.
+/// The distribution of the values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Shape {
     /// A daily swing with noise; 16 to 17 significant digits.
     Fine { base: f64, span: f64 },
-    /// The same, rounded to hundredths.
+    /// `Fine`, rounded to hundredths.
     Rounded { base: f64, span: f64 },
     /// Whole numbers in `[0, span)`, small ones often.
     Whole { span: f64 },
@@ -55,7 +56,7 @@ pub enum Shape {
     Odd,
 }
 
-/// When a source exists at all.
+/// The lifetime of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
     Always,
@@ -64,7 +65,7 @@ pub enum Life {
         born_s: i64,
         died_s: i64,
     },
-    /// Exists in `[from_s, to_s)` of every period: a series that is born and dies again and again.
+    /// Exists in `[from_s, to_s)` of every period, in seconds.
     Cycle {
         period_s: i64,
         from_s: i64,
@@ -72,7 +73,7 @@ pub enum Life {
     },
 }
 
-/// Which samples of an existing source were reported.
+/// The share of an existing source's samples that is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
     All,
@@ -93,19 +94,19 @@ pub enum Presence {
 }
 
 impl Signal {
-    /// The number of the first sample at or after `time_s`.
+    /// Returns the number of the first sample at or after `time_s`.
     pub(crate) fn first_from(&self, time_s: i64) -> i64 {
         -(self.phase_s - time_s).div_euclid(self.spacing_s)
     }
 
-    /// When sample `number` was taken, epoch seconds.
-    pub(crate) fn time_of(&self, number: i64) -> i64 {
+    /// Returns the time of sample `number` in epoch seconds.
+    pub(crate) fn time_s(&self, number: i64) -> i64 {
         number * self.spacing_s + self.phase_s
     }
 
-    /// The value of sample `number`; NaN where there is none.
+    /// Returns the value of sample `number`; NaN where there is none.
     pub(crate) fn sample(&self, number: i64) -> f64 {
-        let time_s = self.time_of(number);
+        let time_s = self.time_s(number);
         if self.lives(time_s) && self.reports(number, time_s) {
             self.value(number, time_s)
         } else {
@@ -157,11 +158,12 @@ impl Signal {
     }
 }
 
+/// Returns a hash in `[0, of)`.
 fn chance(seed: u64, position: i64, of: u64) -> u64 {
     noise::at(seed, position.cast_unsigned()) % of
 }
 
-/// 0 at midnight UTC, 1 at noon, straight lines between.
+/// Returns 0 at midnight UTC, 1 at noon, straight lines between.
 fn swing(time_s: i64) -> f64 {
     let of_day = time_s.rem_euclid(DAY_S) as f64 / DAY_S as f64;
     1.0 - (2.0 * of_day - 1.0).abs()
@@ -184,10 +186,7 @@ mod tests {
     fn samples_are_found_by_time_in_both_directions() {
         for time_s in [-61, -60, -1, 0, 11, 12, 13, 71, 72, 1_700_000_000] {
             let number = CALM.first_from(time_s);
-            assert!(
-                CALM.time_of(number) >= time_s && CALM.time_of(number - 1) < time_s,
-                "{time_s}"
-            );
+            assert!(CALM.time_s(number) >= time_s && CALM.time_s(number - 1) < time_s, "{time_s}");
         }
     }
 

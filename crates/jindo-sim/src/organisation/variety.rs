@@ -1,10 +1,10 @@
-//! Metrics beyond the built-in list, one family per difficulty: dense agents, odd floats, rates, distributions,
-//! births and deaths, several values of one key, sources that report out of step.
+//! Metrics beyond the built-in list, one family per difficulty: dense agents, odd floats, rates, distributions, sources
+//! that come and go, several values of one key, sources that report at different times.
 
 use super::{Kind, Life, Metric, Presence, Shape, Signal, Source};
 use crate::noise;
 
-/// A query for each family, ready to be asked.
+/// Returns one query per family.
 pub fn variety_queries() -> Vec<&'static str> {
     vec![
         "avg:system.cpu.user{*} by {host}",
@@ -20,6 +20,7 @@ pub fn variety_queries() -> Vec<&'static str> {
     ]
 }
 
+/// A source that always reports, every ten seconds.
 const CALM: Signal = Signal {
     seed: 0,
     shape: Shape::Fine { base: 2.0, span: 90.0 },
@@ -29,29 +30,28 @@ const CALM: Signal = Signal {
     presence: Presence::All,
 };
 
-/// Name, kind, and each source's tags with its signal.
-type Family<'a> = (&'a str, Kind, &'a [(&'a str, Signal)]);
-
+/// Returns the metrics of all families.
 pub(super) fn metrics(seed: u64) -> Vec<Metric> {
-    let fine = Shape::Fine { base: 3.0, span: 250.0 };
+    [agents(seed), odd(seed)].concat()
+}
+
+/// Returns metrics as agents report them, every ten seconds.
+fn agents(seed: u64) -> Vec<Metric> {
+    let gaps = Signal { presence: Presence::Gaps { per_mille: 90 }, ..CALM };
     let counts = Signal { shape: Shape::Whole { span: 60.0 }, ..CALM };
-    let minutes = Signal { spacing_s: 60, ..CALM };
-    let whole = Life::Between { born_s: i64::MIN, died_s: i64::MAX };
-    let cycle = |from_s, to_s| Life::Cycle { period_s: 172_800, from_s, to_s };
-    let families: [Family<'_>; 9] = [
-        (
+    let fine = Signal { shape: Shape::Fine { base: 3.0, span: 250.0 }, ..CALM };
+    let metric = |name, kind, sources: &[_]| metric(seed, name, kind, sources);
+    vec![
+        metric(
             "system.cpu.user",
             Kind::Gauge,
             &[
                 ("host:web-1 env:prod az:ap-northeast-2a", CALM),
                 ("host:web-2 env:prod az:ap-northeast-2b", Signal { phase_s: 3, ..CALM }),
-                (
-                    "host:db-1 env:stage az:ap-northeast-2a",
-                    Signal { presence: Presence::Gaps { per_mille: 90 }, ..CALM },
-                ),
+                ("host:db-1 env:stage az:ap-northeast-2a", gaps),
             ],
         ),
-        (
+        metric(
             "app.requests",
             Kind::Count,
             &[
@@ -60,55 +60,55 @@ pub(super) fn metrics(seed: u64) -> Vec<Metric> {
                 ("env:prod", counts),
             ],
         ),
-        (
+        metric(
             "app.hits",
             Kind::Rate,
             &[("service:web env:prod", counts), ("service:api env:prod", counts)],
         ),
-        (
+        metric(
             "app.latency",
             Kind::Distribution,
-            &[
-                ("service:web env:prod", Signal { shape: fine, ..CALM }),
-                ("service:api env:prod", Signal { shape: fine, ..CALM }),
-            ],
+            &[("service:web env:prod", fine), ("service:api env:prod", fine)],
         ),
-        ("odd.values", Kind::Gauge, &[("host:odd", Signal { shape: Shape::Odd, ..minutes })]),
-        (
+    ]
+}
+
+/// Returns gauges with one difficulty each, every minute.
+fn odd(seed: u64) -> Vec<Metric> {
+    let minutes = Signal { spacing_s: 60, ..CALM };
+    let living = |life| Signal { life, ..minutes };
+    let half = |from_s, to_s| living(Life::Cycle { period_s: 172_800, from_s, to_s });
+    let always = living(Life::Between { born_s: i64::MIN, died_s: i64::MAX });
+    let metric = |name, sources: &[_]| metric(seed, name, Kind::Gauge, sources);
+    vec![
+        metric("odd.values", &[("host:odd", Signal { shape: Shape::Odd, ..minutes })]),
+        metric(
             "odd.unstepped",
-            Kind::Gauge,
             &[("host:one", minutes), ("host:two", Signal { spacing_s: 300, phase_s: 130, ..CALM })],
         ),
-        (
+        metric(
             "odd.lives",
-            Kind::Gauge,
             &[
-                ("name:always", Signal { life: whole, ..minutes }),
-                ("name:first_half", Signal { life: cycle(0, 86_400), ..minutes }),
-                ("name:second_half", Signal { life: cycle(86_400, 172_800), ..minutes }),
+                ("name:always", always),
+                ("name:first_half", half(0, 86_400)),
+                ("name:second_half", half(86_400, 172_800)),
             ],
         ),
-        (
+        metric(
             "odd.partitions",
-            Kind::Gauge,
             &[
                 ("topic:orders partition:0 partition:1", minutes),
                 ("topic:orders partition:2", minutes),
             ],
         ),
-        (
-            "odd.empty",
-            Kind::Gauge,
-            &[("host:odd", Signal { presence: Presence::Never, ..minutes })],
-        ),
-    ];
-    families.into_iter().map(|(name, kind, sources)| metric(seed, name, kind, sources)).collect()
+        metric("odd.empty", &[("host:odd", Signal { presence: Presence::Never, ..minutes })]),
+    ]
 }
 
-/// A query for the organisation of one wide metric.
+/// The query for the metric of [`super::Organisation::wide`].
 pub const WIDE_QUERY: &str = "avg:wide.gauge{*} by {id}";
 
-/// One metric of so many series, a point a minute each: for what a very wide query costs.
+/// Returns a metric of `series` series with a point a minute each, to measure the cost of a very wide query.
 pub(super) fn wide(seed: u64, series: usize) -> Metric {
     let minutes = Signal { spacing_s: 60, ..CALM };
     let tags: Vec<_> = (0..series).map(|number| format!("id:{number:06}")).collect();
@@ -116,6 +116,7 @@ pub(super) fn wide(seed: u64, series: usize) -> Metric {
     metric(seed, "wide.gauge", Kind::Gauge, &sources)
 }
 
+/// Returns a metric whose sources are given as tags, separated by spaces, and signal; the signal's seed is replaced.
 fn metric(seed: u64, name: &str, kind: Kind, sources: &[(&str, Signal)]) -> Metric {
     let own = noise::of_text(seed, name);
     let sources = sources

@@ -1,5 +1,5 @@
-//! One connection: requests in, answers out, broken where the answer says so. Works on the raw stream, since resets,
-//! short bodies and bodies without end are what a web framework exists to prevent.
+//! One connection: requests in, answers out, broken as their delivery says. Works on the raw stream, since a web
+//! framework prevents resets, short bodies and endless bodies.
 
 use std::io;
 use std::sync::Arc;
@@ -8,83 +8,83 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use super::Shared;
-use super::http1::{self, After, Head, Length, Parsed};
+use super::http1::{self, Framing, Head, Persistence, Refused};
 use crate::wire::{Delivery, Request, Response};
 
-/// Bytes read at once.
+/// Most bytes of one read.
 const READ_BYTES: usize = 16 * 1024;
 
-/// White space in each piece of an endless body.
+/// Bytes of white space in each chunk of an endless body.
 const ENDLESS_BYTES: usize = 64 * 1024;
 
-/// Serves until either side ends the connection. A client that goes away is not an error of ours.
+/// Serves until either side closes the connection. A client that disconnects is not an error.
 pub(super) async fn run(stream: TcpStream, shared: Arc<Shared>) {
-    let mut connection = Connection { stream, buffer: Vec::new(), piece: vec![0; READ_BYTES] };
+    let mut connection = Connection { stream, unread: Vec::new(), landing: vec![0; READ_BYTES] };
     // Answers are written whole; waiting for acknowledgements would cost 40 ms each.
     if connection.stream.set_nodelay(true).is_err() {
         return;
     }
-    while let Ok(Some((request, after))) = connection.next_request().await {
+    while let Ok(Some((request, persistence))) = connection.next_request().await {
         let response = shared.answer(request).await;
         if !response.latency.is_zero() {
             pause(response.latency).await;
         }
-        match connection.send(&response, after).await {
-            Ok(After::KeepAlive) => {}
-            Ok(After::Close) | Err(_) => return,
+        match connection.send(&response, persistence).await {
+            Ok(Persistence::KeepAlive) => {}
+            Ok(Persistence::Close) | Err(_) => return,
         }
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "slowness is what is simulated")]
+#[expect(clippy::disallowed_methods, reason = "the simulator is slow on purpose")]
 async fn pause(length: Duration) {
     tokio::time::sleep(length).await;
 }
 
 struct Connection {
     stream: TcpStream,
-    /// Read, not yet used: part of a request, or the next ones.
-    buffer: Vec<u8>,
-    /// Where reads land first.
-    piece: Vec<u8>,
+    /// Bytes received and not yet used: part of a request, or several requests.
+    unread: Vec<u8>,
+    /// Space for one read.
+    landing: Vec<u8>,
 }
 
 impl Connection {
-    /// The next request, or `None` when the client has closed.
-    async fn next_request(&mut self) -> io::Result<Option<(Request, After)>> {
-        loop {
-            match http1::parse(&self.buffer) {
-                Parsed::Incomplete => {}
-                Parsed::Refused(status) => {
+    /// Returns the next request, or `None` when the client has closed or sent no HTTP, which is answered here.
+    async fn next_request(&mut self) -> io::Result<Option<(Request, Persistence)>> {
+        let head = loop {
+            match http1::parse(&self.unread) {
+                Ok(Some(head)) => break head,
+                Ok(None) => {}
+                Err(Refused(status)) => {
                     let response = Response::new(status, "text/plain", Vec::new());
-                    self.send(&response, After::Close).await?;
+                    self.send(&response, Persistence::Close).await?;
                     return Ok(None);
-                }
-                Parsed::Head(head) => {
-                    let Head { mut request, used_bytes, body_bytes, after } = *head;
-                    let end = used_bytes + body_bytes;
-                    while self.buffer.len() < end {
-                        if self.read().await? == 0 {
-                            return Ok(None);
-                        }
-                    }
-                    request.body = self.buffer[used_bytes..end].to_vec();
-                    self.buffer.drain(..end);
-                    return Ok(Some((request, after)));
                 }
             }
             if self.read().await? == 0 {
                 return Ok(None);
             }
+        };
+        let Head { mut request, length_bytes, body_bytes, persistence } = head;
+        let end = length_bytes + body_bytes;
+        while self.unread.len() < end {
+            if self.read().await? == 0 {
+                return Ok(None);
+            }
         }
+        request.body = self.unread[length_bytes..end].to_vec();
+        self.unread.drain(..end);
+        Ok(Some((request, persistence)))
     }
 
+    /// Receives some bytes; 0 at the end of the stream.
     async fn read(&mut self) -> io::Result<usize> {
         loop {
             self.stream.readable().await?;
-            match self.stream.try_read(&mut self.piece) {
+            match self.stream.try_read(&mut self.landing) {
                 Ok(bytes) => {
-                    self.buffer.extend_from_slice(&self.piece[..bytes]);
+                    self.unread.extend_from_slice(&self.landing[..bytes]);
                     return Ok(bytes);
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
@@ -105,14 +105,19 @@ impl Connection {
         Ok(())
     }
 
-    async fn send(&mut self, response: &Response, after: After) -> io::Result<After> {
+    /// Sends the answer as its delivery says; returns the state of the connection afterwards.
+    async fn send(
+        &mut self,
+        response: &Response,
+        persistence: Persistence,
+    ) -> io::Result<Persistence> {
         let body = &response.body;
-        let head = http1::head(response, Length::Known(body.len()), after);
+        let head = http1::head(response, Framing::Length(body.len()), persistence);
         match response.delivery {
             Delivery::Whole => {
                 self.write(head.as_bytes()).await?;
                 self.write(body).await?;
-                Ok(after)
+                Ok(persistence)
             }
             Delivery::Reset => self.reset(),
             Delivery::ResetAfter { bytes } => {
@@ -123,7 +128,7 @@ impl Connection {
             Delivery::CloseAfter { bytes } => {
                 self.write(head.as_bytes()).await?;
                 self.write(&body[..bytes]).await?;
-                Ok(After::Close)
+                Ok(Persistence::Close)
             }
             Delivery::Drip { bytes, pause: length } => {
                 self.write(head.as_bytes()).await?;
@@ -131,27 +136,27 @@ impl Connection {
                     pause(length).await;
                     self.write(piece).await?;
                 }
-                Ok(after)
+                Ok(persistence)
             }
             Delivery::Hang => {
                 while self.read().await? > 0 {
-                    self.buffer.clear();
+                    self.unread.clear();
                 }
-                Ok(After::Close)
+                Ok(Persistence::Close)
             }
             Delivery::Endless => self.endless(response).await,
         }
     }
 
-    /// Closes with a reset instead of an end, so that the client sees an error even after a whole head.
-    fn reset(&self) -> io::Result<After> {
+    /// Closes with a reset, so that the client sees an error even after a whole head.
+    fn reset(&self) -> io::Result<Persistence> {
         self.stream.set_zero_linger()?;
-        Ok(After::Close)
+        Ok(Persistence::Close)
     }
 
-    /// Ends only when the client gives up.
-    async fn endless(&mut self, response: &Response) -> io::Result<After> {
-        let head = http1::head(response, Length::Chunked, After::Close);
+    /// Sends white space after the body until the client disconnects.
+    async fn endless(&mut self, response: &Response) -> io::Result<Persistence> {
+        let head = http1::head(response, Framing::Chunked, Persistence::Close);
         self.write(head.as_bytes()).await?;
         self.chunk(&response.body).await?;
         let space = vec![b' '; ENDLESS_BYTES];
@@ -162,7 +167,7 @@ impl Connection {
 
     async fn chunk(&mut self, bytes: &[u8]) -> io::Result<()> {
         if bytes.is_empty() {
-            return Ok(()); // an empty chunk would be the end
+            return Ok(()); // an empty chunk would end the body
         }
         self.write(format!("{:x}\r\n", bytes.len()).as_bytes()).await?;
         self.write(bytes).await?;

@@ -1,113 +1,118 @@
-//! HTTP/1.1 as text: the head of a request read, the head of an answer written. Pure; touches no socket.
+//! HTTP/1.1 as text: request heads read, response heads written. Pure; touches no socket.
 
 use std::fmt::Write as _;
 
 use crate::wire::{Request, Response};
 
-/// A request's head beyond this is refused: well above the longest query allowed, well below trouble.
-pub(super) const HEAD_BYTES_MAX: usize = 256 * 1024;
+/// Longest request head in bytes: well above the longest query allowed, well below a strain on memory.
+const HEAD_BYTES_MAX: usize = 256 * 1024;
 
-/// A body beyond this is not read; the API's own limit is far below.
-pub(super) const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Most header lines in a request.
+const HEADERS_MAX: usize = 128;
 
-/// The head of a request and how much of the buffer belongs to it and its body.
+/// Longest request body in bytes; the API's own limit is far below.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// A request's head.
 #[derive(Debug)]
 pub(super) struct Head {
-    pub(super) request: Request,
-    pub(super) used_bytes: usize,
-    pub(super) body_bytes: usize,
-    pub(super) after: After,
+    /// The request, with an empty body.
+    pub(crate) request: Request,
+    /// Bytes of the buffer that the head takes.
+    pub(crate) length_bytes: usize,
+    /// Bytes of the body that follows.
+    pub(crate) body_bytes: usize,
+    pub(crate) persistence: Persistence,
 }
 
-/// What becomes of the connection after the answer.
+/// The state of the connection after the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum After {
+pub(super) enum Persistence {
     KeepAlive,
     Close,
 }
 
-/// What the bytes so far hold.
-#[derive(Debug)]
-pub(super) enum Parsed {
-    /// More bytes are needed.
-    Incomplete,
-    Head(Box<Head>),
-    /// No HTTP, or more than is read; the status to answer with before closing.
-    Refused(u16),
-}
+/// A refused request: the status to answer with before the connection is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Refused(pub(super) u16);
 
-/// Looks for a request's head at the start of `buffer`.
-pub(super) fn parse(buffer: &[u8]) -> Parsed {
-    let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n") else {
-        return if buffer.len() > HEAD_BYTES_MAX {
-            Parsed::Refused(431)
-        } else {
-            Parsed::Incomplete
-        };
+/// Parses the head at the start of `buffer`; `None` when more bytes are needed.
+///
+/// # Errors
+/// 400 for text that is not HTTP/1, 411 for a chunked body, 413 and 431 for bodies and heads that are too large.
+pub(super) fn parse(buffer: &[u8]) -> Result<Option<Head>, Refused> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut parsed = httparse::Request::new(&mut headers);
+    let length_bytes = match parsed.parse(buffer) {
+        Ok(httparse::Status::Complete(bytes)) if bytes <= HEAD_BYTES_MAX => bytes,
+        Ok(httparse::Status::Partial) if buffer.len() <= HEAD_BYTES_MAX => return Ok(None),
+        Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(Refused(431)),
+        Err(_) => return Err(Refused(400)),
     };
-    if end > HEAD_BYTES_MAX {
-        return Parsed::Refused(431);
-    }
-    let Ok(text) = std::str::from_utf8(&buffer[..end]) else { return Parsed::Refused(400) };
-    let mut lines = text.split("\r\n");
-    let first: Vec<&str> = lines.next().unwrap_or_default().split(' ').collect();
-    let [method, target, version @ ("HTTP/1.1" | "HTTP/1.0")] = first.as_slice() else {
-        return Parsed::Refused(400);
-    };
-    let mut headers = Vec::new();
-    for line in lines {
-        let Some((name, value)) = line.split_once(':') else { return Parsed::Refused(400) };
-        headers.push((name.to_owned(), value.trim().to_owned()));
-    }
-    let request = Request {
-        method: (*method).to_owned(),
-        target: origin_form(target).to_owned(),
-        headers,
-        body: Vec::new(),
-    };
+    let request = request(&parsed).ok_or(Refused(400))?;
     if request.header("transfer-encoding").is_some() {
-        return Parsed::Refused(411);
+        return Err(Refused(411));
     }
     let body_bytes = match request.header("content-length").map(str::parse::<usize>) {
         None => 0,
         Some(Ok(bytes)) if bytes <= BODY_BYTES_MAX => bytes,
-        Some(Ok(_)) => return Parsed::Refused(413),
-        Some(Err(_)) => return Parsed::Refused(400),
+        Some(Ok(_)) => return Err(Refused(413)),
+        Some(Err(_)) => return Err(Refused(400)),
     };
     let wish = request.header("connection").unwrap_or_default().to_ascii_lowercase();
-    let after = match *version {
-        "HTTP/1.1" if !wish.contains("close") => After::KeepAlive,
-        _ if wish.contains("keep-alive") => After::KeepAlive,
-        _ => After::Close,
+    let persistent = parsed.version == Some(1) && !wish.contains("close");
+    let persistence = if persistent || wish.contains("keep-alive") {
+        Persistence::KeepAlive
+    } else {
+        Persistence::Close
     };
-    Parsed::Head(Box::new(Head { request, used_bytes: end + 4, body_bytes, after }))
+    Ok(Some(Head { request, length_bytes, body_bytes, persistence }))
 }
 
-/// Through a proxy the target is a whole URL; the simulator answers for any host.
+/// Returns the request without its body; `None` when a header is not UTF-8.
+fn request(parsed: &httparse::Request<'_, '_>) -> Option<Request> {
+    let headers = parsed.headers.iter().map(|header| {
+        let value = std::str::from_utf8(header.value).ok()?;
+        Some((header.name.to_owned(), value.trim().to_owned()))
+    });
+    Some(Request {
+        method: parsed.method?.to_owned(),
+        target: origin_form(parsed.path?).to_owned(),
+        headers: headers.collect::<Option<_>>()?,
+        body: Vec::new(),
+    })
+}
+
+/// Returns the path and query of a whole URL, which proxies are sent; the simulator answers for any host.
 fn origin_form(target: &str) -> &str {
     let Some(rest) = target.strip_prefix("http://") else { return target };
     rest.find('/').map_or("/", |slash| &rest[slash..])
 }
 
-/// How an answer's body ends.
+/// The framing of a response body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Length {
-    Known(usize),
-    /// Chunked, for a body that does not end.
+pub(super) enum Framing {
+    /// `Content-Length` in bytes.
+    Length(usize),
+    /// `Transfer-Encoding: chunked`, for a body that does not end.
     Chunked,
 }
 
-/// The head of an answer.
-pub(super) fn head(response: &Response, length: Length, after: After) -> String {
+/// Returns the head of an answer.
+pub(super) fn head(response: &Response, framing: Framing, persistence: Persistence) -> String {
     let mut head = format!("HTTP/1.1 {} {}\r\n", response.status, reason(response.status));
     for (name, value) in &response.headers {
         line(&mut head, name, value);
     }
-    match length {
-        Length::Known(bytes) => line(&mut head, "Content-Length", &bytes.to_string()),
-        Length::Chunked => line(&mut head, "Transfer-Encoding", "chunked"),
+    match framing {
+        Framing::Length(bytes) => line(&mut head, "Content-Length", &bytes.to_string()),
+        Framing::Chunked => line(&mut head, "Transfer-Encoding", "chunked"),
     }
-    line(&mut head, "Connection", if after == After::KeepAlive { "keep-alive" } else { "close" });
+    let connection = match persistence {
+        Persistence::KeepAlive => "keep-alive",
+        Persistence::Close => "close",
+    };
+    line(&mut head, "Connection", connection);
     head.push_str("\r\n");
     head
 }
@@ -142,11 +147,11 @@ mod tests {
     #[test]
     fn a_request_is_read_once_it_is_whole() {
         let whole = b"POST /a?b=c HTTP/1.1\r\nContent-Length: 2\r\nDD-API-KEY:  k \r\n\r\n{}GET";
-        assert!(matches!(parse(&whole[..40]), Parsed::Incomplete));
-        let Parsed::Head(head) = parse(whole) else { panic!("whole") };
+        assert!(parse(&whole[..40]).unwrap().is_none());
+        let head = parse(whole).unwrap().expect("whole");
         assert_eq!(
-            (head.used_bytes, head.body_bytes, head.after),
-            (whole.len() - 5, 2, After::KeepAlive)
+            (head.length_bytes, head.body_bytes, head.persistence),
+            (whole.len() - 5, 2, Persistence::KeepAlive)
         );
         assert_eq!(head.request.header("dd-api-key"), Some("k"));
         assert_eq!(head.request.target, "/a?b=c");
@@ -154,28 +159,27 @@ mod tests {
 
     #[test]
     fn what_is_no_request_is_refused() {
-        let status = |text: &str| match parse(text.as_bytes()) {
-            Parsed::Refused(status) => status,
-            Parsed::Incomplete | Parsed::Head(_) => 0,
-        };
-        assert_eq!(status("hello\r\n\r\n"), 400);
-        assert_eq!(status("GET / HTTP/2\r\n\r\n"), 400);
-        assert_eq!(status("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), 411);
-        assert_eq!(status("POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n"), 413);
-        assert_eq!(status(&"x".repeat(HEAD_BYTES_MAX + 1)), 431);
+        let status = |text: &str| parse(text.as_bytes()).map_err(|Refused(status)| status).err();
+        assert_eq!(status("hello\r\n\r\n"), Some(400));
+        assert_eq!(status("GET / HTTP/2\r\n\r\n"), Some(400));
+        assert_eq!(status("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), Some(411));
+        assert_eq!(status("POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n"), Some(413));
+        assert_eq!(status(&"x".repeat(HEAD_BYTES_MAX + 1)), Some(431));
+        let many = "a: b\r\n".repeat(HEADERS_MAX + 1);
+        assert_eq!(status(&format!("GET / HTTP/1.1\r\n{many}\r\n")), Some(431));
     }
 
     #[test]
     fn connections_stay_or_close_as_asked() {
-        let after = |text: &str| match parse(text.as_bytes()) {
-            Parsed::Head(head) => Some(head.after),
-            Parsed::Incomplete | Parsed::Refused(_) => None,
-        };
-        assert_eq!(after("GET / HTTP/1.1\r\nConnection: Close\r\n\r\n"), Some(After::Close));
-        assert_eq!(after("GET / HTTP/1.0\r\n\r\n"), Some(After::Close));
+        let persistence = |text: &str| parse(text.as_bytes()).unwrap().map(|head| head.persistence);
         assert_eq!(
-            after("GET http://h/x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
-            Some(After::KeepAlive)
+            persistence("GET / HTTP/1.1\r\nConnection: Close\r\n\r\n"),
+            Some(Persistence::Close)
+        );
+        assert_eq!(persistence("GET / HTTP/1.0\r\n\r\n"), Some(Persistence::Close));
+        assert_eq!(
+            persistence("GET http://h/x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
+            Some(Persistence::KeepAlive)
         );
     }
 }

@@ -1,5 +1,4 @@
-//! The simulator on a socket: the doors to network and clock, and nothing else. Never decides what an answer is; that
-//! is [`Api`]'s.
+//! The simulator on a socket: the doors to network and clock, and nothing else. The answers are those of [`Api`].
 
 mod connection;
 mod http1;
@@ -15,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use crate::api::{Admitted, Api};
+use crate::api::{Admission, Api};
 use crate::options::Options;
 use crate::stats::Stats;
 use crate::wire::{Request, Response};
@@ -23,7 +22,7 @@ use crate::wire::{Request, Response};
 /// Connections served at once; more wait in the listener's queue until one ends.
 const CONNECTIONS_MAX: usize = 512;
 
-/// A simulator that runs on its own thread until it is dropped.
+/// A simulator on its own thread. Dropping it closes all connections and waits for the thread.
 #[derive(Debug)]
 pub struct Simulator {
     addr: SocketAddr,
@@ -32,28 +31,28 @@ pub struct Simulator {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 struct Shared {
     api: Mutex<Api>,
     clock: Clock,
 }
 
-/// The system's clock, moved to where the options want it to start.
+/// The system's clock, shifted to the simulated start. Times are since the epoch.
 #[derive(Debug)]
 struct Clock {
-    started: Duration,
-    starts_at: Duration,
+    system_start: Duration,
+    simulated_start: Duration,
 }
 
 impl Clock {
     fn start(at: Option<Duration>) -> Self {
-        let started = system_time();
-        Self { started, starts_at: at.unwrap_or(started) }
+        let system_start = system_time();
+        Self { system_start, simulated_start: at.unwrap_or(system_start) }
     }
 
     fn now(&self) -> Duration {
-        self.starts_at + system_time().saturating_sub(self.started)
+        self.simulated_start + system_time().saturating_sub(self.system_start)
     }
 }
 
@@ -76,26 +75,32 @@ impl Shared {
     async fn answer(self: &Arc<Self>, request: Request) -> Response {
         let now = self.clock.now();
         let response = match self.with_api(|api| api.admit(now, &request)) {
-            Admitted::Answer(response) => response,
-            Admitted::Work(job) => match tokio::task::spawn_blocking(move || job.run()).await {
+            Admission::Answer(response) => response,
+            Admission::Compute(job) => match tokio::task::spawn_blocking(move || job.run()).await {
                 Ok(response) => response,
                 Err(panic) => {
                     Response::new(500, "text/plain", format!("the simulator failed: {panic}"))
                 }
             },
         };
-        self.with_api(|api| api.note(&response));
+        self.with_api(|api| api.record(&response));
         response
     }
 }
 
 impl Simulator {
     /// Starts on a free port of the loopback interface.
+    ///
+    /// # Errors
+    /// A failure to listen, or to start a thread.
     pub fn start(options: Options) -> io::Result<Self> {
         Self::start_on(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), options)
     }
 
     /// Starts on this address; port 0 is any free one.
+    ///
+    /// # Errors
+    /// A failure to listen, or to start a thread.
     pub fn start_on(addr: SocketAddr, options: Options) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind(addr)?;
         listener.set_nonblocking(true)?;
@@ -111,7 +116,7 @@ impl Simulator {
         let inside = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("jindo-sim".to_owned()).spawn(move || {
             runtime.block_on(accept(listener, inside, stopped));
-            // A computation may still run; nobody waits for its answer.
+            // A computation may still run; its answer is not needed.
             runtime.shutdown_background();
         })?;
         Ok(Self { addr, shared, shutdown: Some(shutdown), thread: Some(thread) })
@@ -121,11 +126,12 @@ impl Simulator {
         self.addr
     }
 
-    /// `http://127.0.0.1:PORT`, for `--api-url` and its like.
+    /// Returns `http://127.0.0.1:PORT`, the base URL for a client.
     pub fn url(&self) -> String {
         format!("http://{}", self.addr)
     }
 
+    /// Returns the counts so far.
     pub fn stats(&self) -> Stats {
         self.shared.with_api(|api| api.stats())
     }
@@ -142,7 +148,7 @@ impl Drop for Simulator {
     }
 }
 
-/// Serves on `listener` until `shutdown` is done; returns what was counted. Connections that are open then are cut.
+/// Serves on `listener` until `shutdown` completes, then closes all connections and returns the counts.
 pub async fn serve(listener: TcpListener, options: Options, shutdown: impl Future) -> Stats {
     let shared = Shared::new(options);
     accept(listener, Arc::clone(&shared), shutdown).await;
@@ -158,7 +164,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, shutdown: impl Futur
             _ = &mut shutdown => return,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept(), if free => {
-                // A failed accept is the client's loss (it went away) or passes (descriptors): the next one is tried.
+                // A failed accept means a client that disconnected, or a passing lack of descriptors: go on.
                 if let Ok((stream, _)) = accepted {
                     connections.spawn(connection::run(stream, Arc::clone(&shared)));
                 }

@@ -1,17 +1,14 @@
-//! JSON, written and read by hand, so that no library's habits hide a difference between what the simulator says and
-//! what the real server says. [`Spelling`] varies what the real one varies. Never buffers more than one answer.
+//! JSON written by hand, so that answers can be spelled as the real server spells them, not as a library would.
+//! [`Spelling`] varies the same things as the real one.
 
-mod read;
-
-pub(crate) use read::{Value, read};
-
-/// How one answer spells its numbers; each is seen in recordings or in other servers, and all read back bit-exactly.
+/// The spelling of numbers in one answer. Each was seen in recordings or in other servers; all read back bit-exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Spelling {
     pub(crate) time: Time,
     pub(crate) value: Number,
 }
 
+/// The spelling of times in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Time {
     /// `1641344100000` (REC 2022)
@@ -20,6 +17,7 @@ pub(crate) enum Time {
     Float,
 }
 
+/// The spelling of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Number {
     /// `3.0`, `5e-05`, `1e+300`: as Python writes floats.
@@ -31,7 +29,7 @@ pub(crate) enum Number {
 }
 
 impl Spelling {
-    /// One of the spellings, by a hash.
+    /// Picks one of the spellings by a hash.
     pub(crate) fn by(hash: u64) -> Self {
         let time = if hash & 1 == 0 { Time::Integer } else { Time::Float };
         let value =
@@ -62,7 +60,7 @@ pub(crate) fn strings<T: AsRef<str>>(out: &mut Vec<u8>, texts: &[T]) {
     list(out, texts, |out, text| string(out, text.as_ref()));
 }
 
-/// Appends a list, each item as `write` says.
+/// Appends a list; `write` appends each item.
 pub(crate) fn list<T>(
     out: &mut Vec<u8>,
     items: impl IntoIterator<Item = T>,
@@ -105,7 +103,7 @@ pub(crate) fn time(out: &mut Vec<u8>, time_s: i64, spelling: Spelling) {
     }
 }
 
-/// Appends a value; what is no finite number is `null`.
+/// Appends a value; NaN and infinities as `null`.
 pub(crate) fn value(out: &mut Vec<u8>, value: f64, spelling: Spelling) {
     use std::io::Write as _;
     if !value.is_finite() {
@@ -127,7 +125,7 @@ pub(crate) fn value(out: &mut Vec<u8>, value: f64, spelling: Spelling) {
     }
 }
 
-/// The value as an integer, where it is one that every reader of JSON gets back bit-exactly (so never -0.0).
+/// Returns the value as an integer if every JSON reader gets it back bit-exactly: whole, below 10^15, not -0.0.
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "checked here")]
 fn small_whole(value: f64) -> Option<i64> {
     let whole = value as i64;
@@ -135,6 +133,7 @@ fn small_whole(value: f64) -> Option<i64> {
     (same && whole.unsigned_abs() < 1_000_000_000_000_000).then_some(whole)
 }
 
+/// Rewrites the exponent of the number that starts at `start`, if it has one.
 fn respell_exponent(out: &mut Vec<u8>, start: usize, spelling: Number) {
     let Some(at) = out[start..].iter().position(|&b| b == b'e').map(|n| start + n) else { return };
     let exponent = out.split_off(at + 1);
@@ -145,22 +144,28 @@ fn respell_exponent(out: &mut Vec<u8>, start: usize, spelling: Number) {
     if spelling == Number::Upper {
         out[at] = b'E';
     }
-    if spelling == Number::Python || sign == b'+' {
-        out.push(sign);
-    } else {
-        out.push(b'-');
-    }
+    out.push(sign);
     if spelling == Number::Python && digits.len() == 1 {
         out.push(b'0');
     }
     out.extend_from_slice(digits);
 }
 
-/// What `write` appends, alone.
+/// Returns the text that `write` appends.
 pub(crate) fn text(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut out = Vec::new();
     write(&mut out);
     out
+}
+
+/// Returns `text` as a JSON string.
+pub(crate) fn quoted(content: &str) -> Vec<u8> {
+    text(|out| string(out, content))
+}
+
+/// Returns a whole number.
+pub(crate) fn whole(n: i64) -> Vec<u8> {
+    text(|out| integer(out, n))
 }
 
 /// Appends an object with these members, in this order; the values are JSON already.

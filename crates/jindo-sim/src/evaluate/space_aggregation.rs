@@ -1,11 +1,11 @@
-//! Space aggregation: the sources of one group into one series, with the interpolation and fills that come before it.
+//! Space aggregation: the sources of one group into one series, and the interpolation and fills that precede it.
 
 #![expect(clippy::cast_precision_loss, reason = "counts of sources and buckets are far below 2^53")]
 
-use super::Grid;
 use crate::grammar::{Aggregator, Comparison, Fill};
+use crate::grid::Grid;
 
-/// Combines the sources' buckets, one vector each. `percentile` and `stddev` here are over sources.
+/// Combines the sources' buckets, one vector of `len` values each. Percentiles and `stddev` are over sources here.
 pub(super) fn combine(aggregator: Aggregator, sources: &[Vec<f64>], len: usize) -> Vec<f64> {
     let mut seen = Vec::with_capacity(sources.len());
     (0..len)
@@ -17,7 +17,7 @@ pub(super) fn combine(aggregator: Aggregator, sources: &[Vec<f64>], len: usize) 
         .collect()
 }
 
-/// One value out of all values present; NaN when there are none. May reorder them.
+/// Returns one value for all `values`, NaN for none. May reorder them.
 pub(super) fn aggregate(aggregator: Aggregator, values: &mut [f64]) -> f64 {
     let Some((&first, others)) = values.split_first() else { return f64::NAN };
     let count = values.len() as f64;
@@ -38,7 +38,7 @@ pub(super) fn aggregate(aggregator: Aggregator, values: &mut [f64]) -> f64 {
     }
 }
 
-/// The smallest value that at least `percent` of the values do not exceed.
+/// Returns the smallest value that at least `percent` (0 to 100) of the values do not exceed.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -62,50 +62,61 @@ fn compares(comparison: Comparison, value: f64, bound: f64) -> bool {
     }
 }
 
-/// Fills the gaps of one source where `wanted` says that a value is needed. Reaches `limit_s` past a real value. (DOC)
+/// Fills the gaps of one source in the buckets marked in `wanted`, up to `limit_s` seconds past a real value. (DOC)
 pub(super) fn fill(fill: Fill, grid: &Grid, values: &mut [f64], wanted: &[bool]) {
     match fill {
         Fill::Null => {}
         Fill::Zero => {
-            for (value, _) in
-                values.iter_mut().zip(wanted).filter(|(v, wanted)| v.is_nan() && **wanted)
-            {
-                *value = 0.0;
+            for (value, wanted) in values.iter_mut().zip(wanted) {
+                if value.is_nan() && *wanted {
+                    *value = 0.0;
+                }
             }
         }
-        Fill::Last { limit_s } => between(grid, values, wanted, limit_s, |before, _, _| before),
-        Fill::Linear { limit_s } => {
-            between(grid, values, wanted, limit_s, |before, after, share| {
-                after.map_or(f64::NAN, |after| before + (after - before) * share)
-            });
+        Fill::Last { limit_s } => {
+            for_gaps(grid, values, wanted, limit_s, |gap| gap.before);
         }
+        Fill::Linear { limit_s } => for_gaps(grid, values, wanted, limit_s, |gap| {
+            gap.after.map_or(f64::NAN, |after| gap.before + (after - gap.before) * gap.share)
+        }),
     }
 }
 
-/// Calls `guess(value before, value after the gap, share of the gap passed)` for every wanted missing bucket.
-fn between(
+/// A missing bucket between real values.
+struct Gap {
+    /// Last real value before the gap.
+    before: f64,
+    /// First real value after it; `None` when the range ends first.
+    after: Option<f64>,
+    /// Position between the two, above 0 and below 1.
+    share: f64,
+}
+
+/// Sets every wanted missing bucket up to `limit_s` seconds past a real value to `guess`.
+fn for_gaps(
     grid: &Grid,
     values: &mut [f64],
     wanted: &[bool],
     limit_s: i64,
-    guess: impl Fn(f64, Option<f64>, f64) -> f64,
+    guess: impl Fn(Gap) -> f64,
 ) {
     let mut at = 0;
-    let mut before: Option<(usize, f64)> = None;
+    let mut last: Option<usize> = None;
     while at < values.len() {
         if !values[at].is_nan() {
-            before = Some((at, values[at]));
+            last = Some(at);
             at += 1;
             continue;
         }
         let end = values[at..].iter().position(|v| !v.is_nan()).map_or(values.len(), |n| at + n);
         let after = values.get(end).copied();
-        if let Some((start, value)) = before {
+        if let Some(start) = last {
+            let before = values[start];
             for missing in at..end {
                 let passed_s = grid.time_s(missing) - grid.time_s(start);
                 if passed_s <= limit_s && wanted[missing] {
                     let share = (missing - start) as f64 / (end - start) as f64;
-                    values[missing] = guess(value, after, share);
+                    values[missing] = guess(Gap { before, after, share });
                 }
             }
         }
