@@ -1,14 +1,14 @@
 //! `jindo status`: what a directory holds, from the ledger alone. Works while an export runs.
 
 use crate::args;
+use crate::render::limits;
 use crate::render::resolution::{self, counted_resolutions, resolutions};
 use crate::render::words::{count, counted, size};
 use crate::terminal;
 use crate::time;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jindo::archive::{Archive, Registered, Weight};
-use jindo::job::DISBELIEVED;
+use jindo::archive::{Archive, ProbesDiscarded, Registered, Weight};
 use std::cmp::Reverse;
 use std::fmt::Write as _;
 
@@ -53,16 +53,6 @@ fn listed(archive: &Archive) -> anyhow::Result<Vec<Registered>> {
     Ok(listed)
 }
 
-/// What a learnt limit is about, in words.
-pub(crate) fn learnt_of(name: &str) -> &str {
-    match name {
-        "points" => "points per series and call",
-        "queries" => "queries per call",
-        "url" => "escaped characters per call",
-        other => other,
-    }
-}
-
 /// Queries whose answers are so heavy that they shape calls, the heaviest first.
 fn heavy(archive: &Archive) -> anyhow::Result<Vec<(Registered, Weight)>> {
     let weighed = |query: Registered| query.weight.map(|weight| (query, weight));
@@ -84,7 +74,7 @@ fn json(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
         "resolutions": resolutions(listed(archive)?.iter().map(|query| query.interval)),
         "spacings": archive.spaced()?.iter().map(resolution::json).collect::<Vec<_>>(),
         "totals": archive.totals()?,
-        "learnt": archive.learnt()?,
+        "learnt": learnt_json(archive)?,
         "heavy": heavy.iter().map(|(query, weight)| serde_json::json!({
             "query": query.written,
             "bytes_per_bucket": weight.bytes_per_bucket,
@@ -92,6 +82,26 @@ fn json(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
         })).collect::<Vec<_>>(),
     });
     Ok(format!("{}\n", serde_json::to_string_pretty(&object)?))
+}
+
+/// By name; that probes are discarded stands among the limits, with the figure 0.
+fn learnt_json(archive: &Archive) -> anyhow::Result<Vec<serde_json::Value>> {
+    let limits = archive.learnt()?;
+    let limits = limits.iter().map(|learnt| {
+        let (name, value) = (limits::name(learnt.limit), limits::figure(learnt.limit));
+        (name, value, learnt.learnt_at, learnt.why.clone())
+    });
+    let discarded = archive.probes_discarded()?;
+    let discarded =
+        discarded.into_iter().map(|discarded| ("probe", 0, discarded.at, discarded.why));
+    let mut all: Vec<_> = limits.chain(discarded).collect();
+    all.sort_unstable_by_key(|(name, ..)| *name);
+    Ok(all
+        .into_iter()
+        .map(|(name, value, at, why)| {
+            serde_json::json!({ "name": name, "value": value, "learnt_at": at, "why": why })
+        })
+        .collect())
 }
 
 fn words(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
@@ -153,30 +163,20 @@ fn words(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
 fn learnt(archive: &Archive) -> anyhow::Result<String> {
     let mut text = String::new();
     for learnt in archive.learnt()? {
-        if learnt.name == DISBELIEVED {
-            let (why, on) = (learnt.why, learnt.learnt_at.strftime("%Y-%m-%d"));
-            writeln!(
-                text,
-                "learnt     probes are not believed here ({why}, on {on}); jindo export --forget drops it"
-            )?;
-            continue;
-        }
-        if learnt.name == "oldest" {
-            let until = Timestamp::from_second(i64::try_from(learnt.value)?)?;
-            writeln!(
-                text,
-                "learnt     what ends by {until} is not asked: {}; jindo export --forget drops it",
-                learnt.why
-            )?;
-            continue;
-        }
+        let (why, on) = (learnt.why, learnt.learnt_at.strftime("%Y-%m-%d"));
+        let said = if let Some((unit, most)) = limits::at_most(learnt.limit) {
+            format!("{unit}: at most {} ({why}, on {on})", count(most))
+        } else {
+            let until = Timestamp::from_second(limits::figure(learnt.limit))?;
+            format!("what ends by {until} is not asked: {why}")
+        };
+        writeln!(text, "learnt     {said}; jindo export --forget drops it")?;
+    }
+    if let Some(ProbesDiscarded { why, at }) = archive.probes_discarded()? {
+        let on = at.strftime("%Y-%m-%d");
         writeln!(
             text,
-            "learnt     {}: at most {} ({}, on {}); jindo export --forget drops it",
-            learnt_of(&learnt.name),
-            count(learnt.value),
-            learnt.why,
-            learnt.learnt_at.strftime("%Y-%m-%d")
+            "learnt     probes are not believed here ({why}, on {on}); jindo export --forget drops it"
         )?;
     }
     let heavy = heavy(archive)?;

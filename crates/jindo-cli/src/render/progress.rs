@@ -1,6 +1,7 @@
 //! How a run shows that it lives: a bar on a terminal, plain lines without one, JSON for programs. Always on stderr.
 
 use crate::args::ProgressStyle;
+use crate::render::limits;
 use crate::render::words::{count, counted, seconds};
 use crate::terminal;
 use crate::time;
@@ -142,11 +143,11 @@ impl Report for Shown {
     fn decided(&mut self, decision: &Action, plan: &Plan) {
         let written = |query: usize| &plan.queries[query].written;
         match decision {
-            // Said with the windows that it concerns.
-            Action::Learn { name: "oldest", .. } => {}
-            Action::Learn { name, value, why } => {
-                let what = crate::commands::status::learnt_of(name);
-                self.say(&format!("learnt: at most {} {what} ({why})", count(*value)));
+            // How far back the server goes is said with the windows that it refuses.
+            Action::Learn { limit, why } => {
+                if let Some((unit, most)) = limits::at_most(*limit) {
+                    self.say(&format!("learnt: at most {} {unit} ({why})", count(most)));
+                }
             }
             Action::GiveUp { query, reason } => {
                 self.say(&format!("given up: {}: {reason}", written(*query)));

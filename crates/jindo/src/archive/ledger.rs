@@ -4,8 +4,8 @@
 //! takes over what is [`super::takeover`]'s. A backend must pass the conformance suite in `tests/ledger.rs`.
 
 use super::{
-    Coverage, Error, Extracted, GivenUp, Granted, Learnt, ObjectId, QueryId, RefusedLine,
-    Registered, Request, Role, Spaced, Totals,
+    Coverage, Error, Extracted, GivenUp, Granted, Learnt, ObjectId, ProbesDiscarded, QueryId,
+    RefusedLine, Registered, Request, Role, Spaced, Totals,
 };
 use crate::plan::Window;
 use crate::query::Interval;
@@ -138,9 +138,11 @@ pub trait Ledger: Send + fmt::Debug {
     fn given_up(&mut self) -> Result<Vec<GivenUp>, Error>;
     fn learn(&mut self, learnt: &Learnt) -> Result<(), Error>;
     fn learnt(&mut self) -> Result<Vec<Learnt>, Error>;
+    fn discard_probes(&mut self, discarded: &ProbesDiscarded) -> Result<(), Error>;
+    fn probes_discarded(&mut self) -> Result<Option<ProbesDiscarded>, Error>;
     /// Keeps how many decoded bytes a bucket the answers to these queries have, as learnt at that time; `None` forgets it.
     fn weigh(&mut self, weights: &[(QueryId, Option<u64>)], at: Timestamp) -> Result<(), Error>;
-    /// Every limit that was learnt, what was refused for its place in time, all weights and every spacing.
+    /// Forgets every limit that was learnt, that probes are discarded, what was refused for its place in time, all weights and every spacing.
     fn forget(&mut self) -> Result<(), Error>;
     /// Remembers the intervals of these queries, in place of earlier ones.
     fn space(&mut self, spaced: &[Spaced]) -> Result<(), Error>;

@@ -54,7 +54,7 @@ pub use standing::{Gap, GapReason, QueryStanding, QueryStatus, StandingFacts};
 pub use verify::{Fault, Finding, Verified, inspect};
 
 use crate::parse::Answer;
-use crate::plan::{Basis, Range, Window, subtract};
+use crate::plan::{Basis, LearntLimit, Range, Window, subtract};
 use crate::query::{Interval, Query};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -247,14 +247,20 @@ pub struct GivenUp {
 }
 
 /// A limit of the server, learnt once and kept: it is not learnt again per window.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Learnt {
-    /// `points`, `queries`, `url`, …: see `plan::Limits`.
-    pub name: String,
-    pub value: u64,
+    pub limit: LearntLimit,
     pub learnt_at: Timestamp,
     /// What the server did that taught it.
     pub why: String,
+}
+
+/// Record that an answer contradicted a probe: in this directory no probe is made or used any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbesDiscarded {
+    /// Which probe of which query, and from when.
+    pub why: String,
+    pub at: Timestamp,
 }
 
 /// The interval at which a query without one of its own is asked, found once and kept: another would be other data.

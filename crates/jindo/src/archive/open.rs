@@ -9,7 +9,8 @@ use super::request_file::{self, REQUEST};
 use super::sqlite::{IfBlank, Sqlite};
 use super::{
     Coverage, Error, Extracted, GivenUp, Granted, Holder, Journal, Learnt, Object, ObjectId,
-    QueryId, RefusedLine, Registered, Remembered, Request, Role, Scope, Spaced, Totals,
+    ProbesDiscarded, QueryId, RefusedLine, Registered, Remembered, Request, Role, Scope, Spaced,
+    Totals,
 };
 use crate::plan::Window;
 use crate::query::{Interval, Query};
@@ -287,6 +288,17 @@ impl Archive {
         self.reading().learnt()
     }
 
+    /// Records that probes are not used here any more, and why. Call [`Self::forget_answers`] after it: a crash in between leaves
+    /// probes that are not used.
+    pub fn discard_probes(&self, discarded: &ProbesDiscarded) -> Result<(), Error> {
+        self.writing()?.discard_probes(discarded)
+    }
+
+    /// `None` as long as no answer contradicted a probe.
+    pub fn probes_discarded(&self) -> Result<Option<ProbesDiscarded>, Error> {
+        self.reading().probes_discarded()
+    }
+
     /// Remembers how many decoded bytes a bucket the answers to these queries have; `None` forgets it.
     pub fn weigh(&self, weights: &[(QueryId, Option<u64>)], at: Timestamp) -> Result<(), Error> {
         self.writing()?.weigh(weights, at)
@@ -311,7 +323,7 @@ impl Archive {
             .collect())
     }
 
-    /// Forgets every limit that was learnt, how heavy queries are, every spacing, and what was refused.
+    /// Forgets every limit that was learnt, that probes are discarded, how heavy queries are, every spacing, and what was refused.
     pub fn forget(&self) -> Result<(), Error> {
         self.writing()?.forget()?;
         self.keep_refusals("")

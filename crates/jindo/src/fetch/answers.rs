@@ -6,7 +6,7 @@ use super::protocol::{Action, Call, End, Facts};
 use super::query_state::{Job, Purpose, Served, Travels};
 use crate::job::not_offered;
 use crate::parse::Other;
-use crate::plan::{Limits, Task, arrange, union};
+use crate::plan::{LearntLimit, Limits, Task, arrange, union};
 use crate::query::Interval;
 use crate::request::{BODY_BYTES_MAX, Failure, Rate};
 use jiff::Timestamp;
@@ -285,7 +285,7 @@ impl Machine {
         if fewer < self.limits.points {
             self.limits.points = fewer;
             self.doubt_limits();
-            actions.push(Action::Learn { name: "points", value: u64::from(fewer), why });
+            actions.push(Action::Learn { limit: LearntLimit::Points(fewer), why });
         }
     }
 
@@ -370,7 +370,7 @@ impl Machine {
                     if most != self.limits.queries {
                         self.limits.queries = most;
                         self.doubt_limits();
-                        actions.push(Action::Learn { name: "queries", value: most as u64, why });
+                        actions.push(Action::Learn { limit: LearntLimit::Queries(most), why });
                     }
                 }
                 Conclusion::GiveUp { query, words } => {

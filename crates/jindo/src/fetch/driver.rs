@@ -12,7 +12,7 @@ use super::sink::{Keeping, Shelf, list};
 use crate::archive::{Archive, Learnt, QueryId, Role, Scope};
 use crate::clock::Clock;
 use crate::job::{recollect, remember};
-use crate::plan::Plan;
+use crate::plan::{LearntLimit, Plan};
 use crate::request::{Client, Failure, Rate, Reply};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -290,18 +290,17 @@ pub fn note(
     at: Timestamp,
 ) -> Result<(), crate::archive::Error> {
     match action {
-        Action::Learn { name: "points", .. } | Action::Remember { .. }
+        Action::Learn { limit: LearntLimit::Points(_), .. } | Action::Remember { .. }
             if mission.role != Role::Wanted =>
         {
             Ok(())
         }
-        Action::Learn { name, value, why } => {
+        Action::Learn { limit, why } => {
             // Before it is learnt: a crash in between learns and doubts again.
-            if let ("points", Ok(points)) = (*name, u32::try_from(*value)) {
-                archive.doubt_empty(points)?;
+            if let LearntLimit::Points(points) = limit {
+                archive.doubt_empty(*points)?;
             }
-            let (name, why) = ((*name).into(), why.clone());
-            archive.learn(&Learnt { name, value: *value, learnt_at: at, why })
+            archive.learn(&Learnt { limit: *limit, learnt_at: at, why: why.clone() })
         }
         Action::Weigh { weights } => {
             let id = |&(query, bytes): &(usize, Option<u64>)| (mission.ids[query], bytes);

@@ -1,7 +1,7 @@
 //! What the machine is told and what it answers: events, actions, and the ends of a run.
 
 use super::memory::Memory;
-use crate::plan::{Limits, Pace, Window};
+use crate::plan::{LearntLimit, Limits, Pace, Window};
 use crate::query::Interval;
 use crate::request::{Failure, Rate, Reserve};
 use jiff::{SignedDuration, Timestamp};
@@ -81,8 +81,7 @@ pub enum Action {
         call: Call,
     },
     Learn {
-        name: &'static str,
-        value: u64,
+        limit: LearntLimit,
         why: String,
     },
     /// Decoded bytes a bucket of queries that are so heavy that they shape calls; `None`: no longer.

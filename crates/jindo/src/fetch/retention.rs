@@ -7,7 +7,7 @@
 use super::machine::{Machine, Trust};
 use super::protocol::Action;
 use super::query_state::{Job, Purpose};
-use crate::plan::{Window, hull};
+use crate::plan::{LearntLimit, Window, hull};
 
 /// How far the edge is known.
 #[derive(Debug, Default)]
@@ -49,15 +49,17 @@ impl Machine {
     pub(super) fn too_old(&mut self, window: Window, words: &str, actions: &mut Vec<Action>) {
         let end_s = window.end_s();
         let contradicted = self.edge.kept_from_s.is_some_and(|kept_s| kept_s < end_s);
-        let (Ok(value), false) = (u64::try_from(end_s), contradicted || self.is_too_old(window))
-        else {
+        if end_s < 0 || contradicted || self.is_too_old(window) {
             return;
-        };
+        }
         self.limits.oldest_s = end_s;
         self.trust = Trust::Stale;
         self.edge.moved = true;
         self.edge.words = Some(words.to_owned());
-        actions.push(Action::Learn { name: "oldest", value, why: words.to_owned() });
+        actions.push(Action::Learn {
+            limit: LearntLimit::OldestKept(window.end()),
+            why: words.to_owned(),
+        });
     }
 
     /// What of the gaps is too old is refused at once, in the server's words: one stretch a query.

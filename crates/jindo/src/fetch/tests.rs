@@ -8,7 +8,7 @@ mod wide;
 
 use super::*;
 use crate::parse::Other;
-use crate::plan::{Limits, Plan, Window};
+use crate::plan::{LearntLimit, Limits, Plan, Window};
 use crate::query::{Interval, Query};
 use crate::request::{Failure, Rate, Reserve};
 use jiff::{SignedDuration, Timestamp};
@@ -60,7 +60,7 @@ struct Run {
     given_up: BTreeMap<usize, String>,
     unfilled: BTreeSet<usize>,
     refused_windows: usize,
-    learnt: Vec<(&'static str, u64)>,
+    learnt: Vec<LearntLimit>,
     /// Bytes a bucket, as last noted.
     weights: BTreeMap<usize, Option<u64>>,
     /// For the next run.
@@ -165,7 +165,7 @@ fn drive_machine(
                 Action::GiveUp { query, reason } => drop(run.given_up.insert(query, reason)),
                 Action::SendUnfilled { query } => drop(run.unfilled.insert(query)),
                 Action::RefuseWindow { .. } => run.refused_windows += 1,
-                Action::Learn { name, value, .. } => run.learnt.push((name, value)),
+                Action::Learn { limit, .. } => run.learnt.push(limit),
                 Action::Weigh { weights } => run.weights.extend(weights),
                 Action::Remember { memory } => run.memory = memory,
                 Action::Discard { .. } | Action::Complete { .. } => {}

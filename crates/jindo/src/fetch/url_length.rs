@@ -7,7 +7,7 @@ use super::bisect::Conclusion;
 use super::machine::Machine;
 use super::protocol::Action;
 use super::query_state::Job;
-use crate::plan::Task;
+use crate::plan::{LearntLimit, Task};
 
 /// The search ends when what is between both bounds is at most so small a part of the refused length: about a query.
 const PRECISION: usize = 40;
@@ -62,7 +62,7 @@ impl Machine {
             self.limits.url = most;
             self.doubt_limits();
             let why = format!("a list of {refused} escaped characters was too long for a URL");
-            actions.push(Action::Learn { name: "url", value: most as u64, why });
+            actions.push(Action::Learn { limit: LearntLimit::UrlChars(most), why });
         }
     }
 }

@@ -2,12 +2,12 @@
 //! learnt that opens gaps. Decides which missions are made and in which order; makes no call itself.
 
 use super::known::{as_registered, closed, learnt_limits};
-use super::probe::{NO_PROBES, ProbePlan, ProbeResults, ProbeYield, is_disbelieved};
+use super::probe::{NO_PROBES, ProbePlan, ProbeResults, ProbeYield};
 use super::request::Probing;
-use crate::archive::{Archive, Error, QueryId, Registered, Role, Scope};
+use crate::archive::{Archive, Error, Learnt, QueryId, Registered, Role, Scope};
 use crate::fetch::End;
 use crate::fetch::{FetchJob, FetchOutcome};
-use crate::plan::{Limits, Plan, Range, Window, hull, subtract};
+use crate::plan::{LearntLimit, Limits, Plan, Range, Window, hull, subtract};
 use jiff::{SignedDuration, Timestamp};
 
 /// A probe may take so many calls beyond twice those planned before it is left: retries, and learning a limit.
@@ -175,7 +175,7 @@ impl Export<'_> {
 
     /// What opens again what was held: the points per series that the server serves, and whether an answer contradicted a probe.
     fn doubts(&self) -> Result<(u32, bool), Error> {
-        Ok((self.limits()?.points, is_disbelieved(self.archive)?))
+        Ok((self.limits()?.points, self.archive.probes_discarded()?.is_some()))
     }
 
     /// What came back empty while a cap was learnt may have been kept after it.
@@ -191,9 +191,8 @@ impl Export<'_> {
     /// queries that are new to the list.
     fn refuse_too_old(&self, planned: &Planned, now: Timestamp) -> Result<(), Error> {
         let learnt = self.archive.learnt()?;
-        let Some(edge) = learnt.iter().find(|learnt| learnt.name == "oldest") else {
-            return Ok(());
-        };
+        let is_edge = |learnt: &&Learnt| matches!(learnt.limit, LearntLimit::OldestKept(_));
+        let Some(edge) = learnt.iter().find(is_edge) else { return Ok(()) };
         let oldest_s = self.limits()?.oldest_s;
         let covered = self.covered(&planned.registered)?;
         let asked = planned.plan.asked.iter().zip(&covered);

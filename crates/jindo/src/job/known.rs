@@ -55,17 +55,7 @@ pub fn closed(coverage: &[Coverage]) -> Vec<Window> {
 
 /// The limits as earlier runs learnt them, and where they did not, as `assumed`.
 pub fn learnt_limits(archive: &Archive, assumed: Limits) -> Result<Limits, Error> {
-    let mut limits = assumed;
-    for learnt in archive.learnt()? {
-        match learnt.name.as_str() {
-            "points" => limits.points = u32::try_from(learnt.value).unwrap_or(limits.points),
-            "queries" => limits.queries = usize::try_from(learnt.value).unwrap_or(limits.queries),
-            "oldest" => limits.oldest_s = i64::try_from(learnt.value).unwrap_or(limits.oldest_s),
-            "url" => limits.url = usize::try_from(learnt.value).unwrap_or(limits.url),
-            _ => {}
-        }
-    }
-    Ok(limits)
+    Ok(archive.learnt()?.into_iter().fold(assumed, |limits, learnt| limits.with(learnt.limit)))
 }
 
 /// Keeps what a run knew that ended within a diagnosis. `ids` are the plan's queries as the ledger numbers them.

@@ -11,8 +11,8 @@ pub use audit::{Audit, AuditReport, Counts, Difference, Kind, Point, Refused, Sa
 pub use export::{Caller, Export, Planned, Probed, ahead};
 pub(crate) use known::remember;
 pub use known::{as_registered, closed, closed_without_probes, learnt_limits, recollect};
-pub use probe::{DISBELIEVED, ProbeResults, ProbeYield};
 pub(crate) use probe::{NO_PROBES, discard_probes};
+pub use probe::{ProbeResults, ProbeYield};
 pub use request::{
     ExportRequest, LearntFacts, ListText, OtherOrganisation, Pacing, Probing, RefusedLines,
     Resolution,

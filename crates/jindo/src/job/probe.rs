@@ -7,17 +7,14 @@
 use super::export::Planned;
 use super::known::closed;
 use crate::archive::{
-    Archive, Aside, Coverage, Error, Granted, Learnt, ObjectId, Origin, QueryId, Registered, Role,
-    Scope,
+    Archive, Aside, Coverage, Error, Granted, ObjectId, Origin, ProbesDiscarded, QueryId,
+    Registered, Role, Scope,
 };
 use crate::fetch::FetchJob;
 use crate::plan::{Limits, Plan, PresenceMap, ProbeGrid, Window};
 use crate::query::{Interval, coarse};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-
-/// The name under which the ledger keeps that probes are not believed here.
-pub const DISBELIEVED: &str = "probe";
 
 /// A query that is to be fetched in fewer windows is not probed: a call for it could save few.
 const WINDOWS_MIN: usize = 10;
@@ -56,8 +53,8 @@ impl ProbePlan {
         evidence: &ProbeResults,
         (limits, settled): (Limits, Timestamp),
     ) -> Result<Option<Self>, Error> {
-        let disbelieved = is_disbelieved(archive)?;
-        let Some(sweep) = ProbeGrid::before(plan, limits, settled).filter(|_| !disbelieved) else {
+        let discarded = archive.probes_discarded()?.is_some();
+        let Some(sweep) = ProbeGrid::before(plan, limits, settled).filter(|_| !discarded) else {
             return Ok(None);
         };
         let mut probes = Vec::new();
@@ -316,11 +313,6 @@ impl ProbeResult {
     }
 }
 
-/// Whether an answer contradicted a probe here.
-pub(super) fn is_disbelieved(archive: &Archive) -> Result<bool, Error> {
-    Ok(archive.learnt()?.iter().any(|learnt| learnt.name == DISBELIEVED))
-}
-
 /// An answer contradicts a probe: points came late, or the server's coarse answers cannot be believed. What probes found empty is
 /// a gap again, and this directory is not probed any more.
 pub(crate) fn discard_probes(
@@ -332,7 +324,7 @@ pub(crate) fn discard_probes(
     let query = archive.query(query)?.ok_or(Error::UnknownQuery { query })?;
     let at = Timestamp::from_second(at_s).unwrap_or(now);
     let why = format!("from {at} a probe of {} said something else than its points", query.written);
-    archive.learn(&Learnt { name: DISBELIEVED.into(), value: 0, learnt_at: now, why })?;
+    archive.discard_probes(&ProbesDiscarded { why, at: now })?;
     archive.forget_answers(Aside::Probes)
 }
 

@@ -1,6 +1,7 @@
 //! What one call may ask for: the figures assumed at first, and how they shrink when the server teaches otherwise.
 
 use crate::query::Interval;
+use jiff::Timestamp;
 
 /// What one call may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,17 @@ impl Limits {
     /// A server that coarsens even this many points does not offer the interval at all; below, learning stops.
     pub const POINTS_MIN: u32 = 100;
 
+    /// The same, with this limit in place of the one of its kind.
+    #[must_use]
+    pub fn with(self, learnt: LearntLimit) -> Self {
+        match learnt {
+            LearntLimit::Points(points) => Self { points, ..self },
+            LearntLimit::Queries(queries) => Self { queries, ..self },
+            LearntLimit::UrlChars(url) => Self { url, ..self },
+            LearntLimit::OldestKept(oldest) => Self { oldest_s: oldest.as_second(), ..self },
+        }
+    }
+
     /// The longest window in seconds at which a series of `interval` is still served as asked.
     pub fn window_secs_max(self, interval: Interval) -> i64 {
         i64::from(self.points.saturating_sub(1).max(1)) * interval.secs()
@@ -36,6 +48,19 @@ impl Limits {
         let halved = (points / 2).max(served.saturating_add(1)).min(points.saturating_sub(1));
         documented.unwrap_or(halved).max(Self::POINTS_MIN)
     }
+}
+
+/// Limit of the server that its answers taught, with the figure that holds from then on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LearntLimit {
+    /// See [`Limits::points`].
+    Points(u32),
+    /// See [`Limits::queries`].
+    Queries(usize),
+    /// See [`Limits::url`].
+    UrlChars(usize),
+    /// See [`Limits::oldest_s`]; whole seconds.
+    OldestKept(Timestamp),
 }
 
 #[cfg(test)]

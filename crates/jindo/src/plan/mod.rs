@@ -11,7 +11,7 @@ mod window;
 
 pub use batch::{SEPARATOR, escape, escaped_len, pack};
 pub use estimate::{Estimate, Pace};
-pub use limits::Limits;
+pub use limits::{LearntLimit, Limits};
 pub use presence::{PresenceMap, ProbeGrid};
 pub use spacing::{Basis, Counts, Look, Sampled, Search, Side, Spacing, Tally, Untold};
 pub use tile::tile;

@@ -51,6 +51,12 @@ impl Count {
     }
 }
 
+impl From<u32> for Count {
+    fn from(count: u32) -> Self {
+        Self(count.into())
+    }
+}
+
 impl ToSql for Count {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>, SqlError> {
         let count = i64::try_from(self.0)
@@ -85,6 +91,11 @@ pub(super) fn stored_window(start_s: i64, end_s: i64) -> Result<Window, SqlError
 
 pub(super) fn stored_interval(secs: u32) -> Result<Interval, SqlError> {
     Interval::from_secs(secs).ok_or(SqlError::IntegralValueOutOfRange(0, 0))
+}
+
+pub(super) fn stored_second(Count(secs): Count) -> Result<Timestamp, SqlError> {
+    let second = i64::try_from(secs).unwrap_or(i64::MAX);
+    Timestamp::from_second(second).map_err(|_| SqlError::IntegralValueOutOfRange(0, second))
 }
 
 pub(super) fn stored_moment(ms: i64) -> Result<Timestamp, SqlError> {

@@ -43,7 +43,7 @@ type Read = fn(&Connection) -> Result<(), SqlError>;
 
 /// Everything that is ever read of a ledger, so that a cell that cannot be is found here, where repairing begins, and not by
 /// whoever opens the ledger next.
-const READS: [(&str, Read); 11] = [
+const READS: [(&str, Read); 12] = [
     ("its request", |c| requests::request(c).map(drop)),
     ("its refused lines", |c| requests::refused_lines(c).map(drop)),
     ("its queries", |c| requests::queries(c).map(drop)),
@@ -53,6 +53,7 @@ const READS: [(&str, Read); 11] = [
     ("its notes", |c| objects::noted(c).map(drop)),
     ("what was given up", |c| facts::given_up(c).map(drop)),
     ("its limits", |c| facts::learnt(c).map(drop)),
+    ("its limits", |c| facts::probes_discarded(c).map(drop)),
     ("its spacings", |c| facts::spaced(c).map(drop)),
     ("its totals", |c| facts::totals(c).map(drop)),
 ];

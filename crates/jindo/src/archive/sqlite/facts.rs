@@ -2,10 +2,22 @@
 
 use super::{
     Connection, Count, Extracted, GivenUp, Learnt, OptionalExtension, QueryId, Row, SqlError,
-    Totals, Transaction, params, stored_interval, stored_moment, stored_window,
+    Totals, Transaction, params, stored_interval, stored_moment, stored_second, stored_window,
 };
-use crate::archive::{Scope, SeriesFile, Spaced};
-use crate::plan::Basis;
+use crate::archive::{ProbesDiscarded, Scope, SeriesFile, Spaced};
+use crate::plan::{Basis, LearntLimit};
+
+/// Names in the table `learnt`.
+const POINTS: &str = "points";
+const QUERIES: &str = "queries";
+const URL_CHARS: &str = "url";
+/// Its figure is in Unix seconds.
+const OLDEST_KEPT: &str = "oldest";
+/// Not a limit; its figure is 0.
+const PROBES_DISCARDED: &str = "probe";
+
+const LEARN: &str =
+    "INSERT OR REPLACE INTO learnt (name, value, learnt_ms, why) VALUES (?1, ?2, ?3, ?4)";
 
 pub(super) fn give_up(t: &Transaction<'_>, given_up: &GivenUp) -> Result<(), SqlError> {
     let GivenUp { query, window, scope, reason, at } = given_up;
@@ -38,25 +50,59 @@ pub(super) fn given_up(c: &Connection) -> Result<Vec<GivenUp>, SqlError> {
 }
 
 pub(super) fn learn(t: &Transaction<'_>, learnt: &Learnt) -> Result<(), SqlError> {
-    let Learnt { name, value, learnt_at, why } = learnt;
-    t.execute(
-        "INSERT OR REPLACE INTO learnt (name, value, learnt_ms, why) VALUES (?1, ?2, ?3, ?4)",
-        params![name, Count(*value), learnt_at.as_millisecond(), why],
-    )?;
+    let Learnt { limit, learnt_at, why } = learnt;
+    let (name, value) = match *limit {
+        LearntLimit::Points(points) => (POINTS, points.into()),
+        LearntLimit::Queries(queries) => (QUERIES, Count::of(queries)),
+        LearntLimit::UrlChars(chars) => (URL_CHARS, Count::of(chars)),
+        LearntLimit::OldestKept(oldest) => {
+            (OLDEST_KEPT, Count(u64::try_from(oldest.as_second()).unwrap_or(0)))
+        }
+    };
+    t.execute(LEARN, params![name, value, learnt_at.as_millisecond(), why])?;
     Ok(())
 }
 
+/// The limit of that name and figure. Another name is an error: a limit that is skipped would be learnt again by failing calls.
+fn limit(name: &str, value: Count) -> Result<LearntLimit, SqlError> {
+    Ok(match name {
+        POINTS => LearntLimit::Points(value.index()?.try_into().unwrap_or(u32::MAX)),
+        QUERIES => LearntLimit::Queries(value.index()?),
+        URL_CHARS => LearntLimit::UrlChars(value.index()?),
+        OLDEST_KEPT => LearntLimit::OldestKept(stored_second(value)?),
+        _ => return Err(SqlError::InvalidColumnName(format!("learnt.name is {name:?}"))),
+    })
+}
+
+pub(super) fn discard_probes(
+    t: &Transaction<'_>,
+    discarded: &ProbesDiscarded,
+) -> Result<(), SqlError> {
+    let ProbesDiscarded { why, at } = discarded;
+    t.execute(LEARN, params![PROBES_DISCARDED, 0, at.as_millisecond(), why])?;
+    Ok(())
+}
+
+pub(super) fn probes_discarded(c: &Connection) -> Result<Option<ProbesDiscarded>, SqlError> {
+    c.prepare_cached("SELECT why, learnt_ms FROM learnt WHERE name = ?1")?
+        .query_row([PROBES_DISCARDED], |row| {
+            Ok(ProbesDiscarded { why: row.get(0)?, at: stored_moment(row.get(1)?)? })
+        })
+        .optional()
+}
+
 pub(super) fn learnt(c: &Connection) -> Result<Vec<Learnt>, SqlError> {
-    c.prepare_cached("SELECT name, value, learnt_ms, why FROM learnt ORDER BY name")?
-        .query_map([], |row| {
-            Ok(Learnt {
-                name: row.get(0)?,
-                value: row.get::<_, Count>(1)?.0,
-                learnt_at: stored_moment(row.get(2)?)?,
-                why: row.get(3)?,
-            })
-        })?
-        .collect()
+    c.prepare_cached(
+        "SELECT name, value, learnt_ms, why FROM learnt WHERE name <> ?1 ORDER BY name",
+    )?
+    .query_map([PROBES_DISCARDED], |row| {
+        Ok(Learnt {
+            limit: limit(&row.get::<_, String>(0)?, row.get(1)?)?,
+            learnt_at: stored_moment(row.get(2)?)?,
+            why: row.get(3)?,
+        })
+    })?
+    .collect()
 }
 
 pub(super) fn forget(t: &Transaction<'_>) -> Result<(), SqlError> {

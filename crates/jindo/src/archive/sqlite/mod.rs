@@ -13,12 +13,14 @@ mod shape;
 
 use super::ledger::{Aside, Committed, Ledger, Note, Object, Record, Remembered};
 use super::{
-    Coverage, Error, Extracted, GivenUp, Granted, Journal, Learnt, ObjectId, Origin, QueryId,
-    RefusedLine, Registered, Request, Role, Spaced, Totals,
+    Coverage, Error, Extracted, GivenUp, Granted, Journal, Learnt, ObjectId, Origin,
+    ProbesDiscarded, QueryId, RefusedLine, Registered, Request, Role, Spaced, Totals,
 };
 use crate::plan::Window;
 use crate::query::Interval;
-use cells::{Count, Name, is_of_a_cell, stored_interval, stored_moment, stored_window};
+use cells::{
+    Count, Name, is_of_a_cell, stored_interval, stored_moment, stored_second, stored_window,
+};
 use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
@@ -414,6 +416,12 @@ impl Ledger for Sqlite {
     }
     fn learnt(&mut self) -> Result<Vec<Learnt>, Error> {
         facts::learnt(&self.connection).map_err(failed("reading limits"))
+    }
+    fn discard_probes(&mut self, discarded: &ProbesDiscarded) -> Result<(), Error> {
+        self.write("discarding probes", |t| facts::discard_probes(t, discarded))
+    }
+    fn probes_discarded(&mut self) -> Result<Option<ProbesDiscarded>, Error> {
+        facts::probes_discarded(&self.connection).map_err(failed("reading facts"))
     }
     fn weigh(&mut self, weights: &[(QueryId, Option<u64>)], at: Timestamp) -> Result<(), Error> {
         self.write("keeping weights", |t| requests::weigh(t, weights, at))

@@ -255,6 +255,27 @@ fn notes(ledger: &mut dyn Ledger) {
     assert_eq!(ledger.noted().unwrap(), []);
 }
 
+/// Of each kind the last one counts; that probes are discarded is none of them.
+fn limits(ledger: &mut dyn Ledger) {
+    let learnt = |limit| Learnt {
+        limit,
+        learnt_at: Timestamp::UNIX_EPOCH,
+        why: "the server said so".into(),
+    };
+    let oldest = LearntLimit::OldestKept(Timestamp::from_second(START_S).unwrap());
+    let others = [LearntLimit::Queries(20), LearntLimit::UrlChars(5_000)];
+    let points = [LearntLimit::Points(1_500), LearntLimit::Points(350)];
+    for limit in points.into_iter().chain(others).chain([oldest]) {
+        ledger.learn(&learnt(limit)).unwrap();
+    }
+    assert_eq!(ledger.probes_discarded().unwrap(), None);
+    let discarded = ProbesDiscarded { why: "it lied".into(), at: Timestamp::UNIX_EPOCH };
+    ledger.discard_probes(&discarded).unwrap();
+    assert_eq!(ledger.probes_discarded().unwrap(), Some(discarded));
+    let all = [oldest, LearntLimit::Points(350), others[0], others[1]];
+    assert_eq!(ledger.learnt().unwrap(), all.map(learnt));
+}
+
 fn keeps_facts(ledger: &mut dyn Ledger) {
     ledger.register(&request(&["avg:a{*}"])).unwrap();
     let query = ledger.queries().unwrap()[0].id;
@@ -264,16 +285,7 @@ fn keeps_facts(ledger: &mut dyn Ledger) {
     ledger.forgive(query).unwrap();
     assert_eq!(ledger.queries().unwrap()[0].given_up, None);
 
-    let mut learnt = Learnt {
-        name: "points".into(),
-        value: 1500,
-        learnt_at: Timestamp::UNIX_EPOCH,
-        why: "coarser".into(),
-    };
-    ledger.learn(&learnt).unwrap();
-    learnt.value = 350;
-    ledger.learn(&learnt).unwrap();
-    assert_eq!(ledger.learnt().unwrap(), [learnt]);
+    limits(ledger);
     let weight = |ledger: &mut dyn Ledger| {
         ledger.queries().unwrap()[0]
             .weight
@@ -304,6 +316,7 @@ fn keeps_facts(ledger: &mut dyn Ledger) {
 
     ledger.forget().unwrap();
     assert_eq!((ledger.learnt().unwrap(), ledger.spaced().unwrap()), (vec![], vec![]));
+    assert_eq!(ledger.probes_discarded().unwrap(), None);
     assert_eq!(weight(ledger), None);
 
     assert_eq!(ledger.kept("salt").unwrap(), None);

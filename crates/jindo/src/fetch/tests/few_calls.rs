@@ -33,12 +33,7 @@ fn in_runs_of(
         for (query, window) in run.held {
             covered[query].push(window);
         }
-        for (name, value) in run.learnt {
-            match name {
-                "points" => limits.points = u32::try_from(value).unwrap(),
-                _ => limits.queries = usize::try_from(value).unwrap(),
-            }
-        }
+        limits = run.learnt.into_iter().fold(limits, Limits::with);
         given_up.extend(run.given_up.into_keys());
         memory = run.memory;
     }

@@ -4,8 +4,8 @@ use super::fuse::{Dead, Fuse};
 use jiff::Timestamp;
 use jindo::archive::{
     Aside, Committed, Coverage, Error, Extracted, GivenUp, Granted, Learnt, Ledger, Note, Object,
-    ObjectId, QueryId, Record, RefusedLine, Registered, Remembered, Request, Spaced, Sqlite,
-    Totals,
+    ObjectId, ProbesDiscarded, QueryId, Record, RefusedLine, Registered, Remembered, Request,
+    Spaced, Sqlite, Totals,
 };
 use jindo::plan::Window;
 use std::collections::BTreeMap;
@@ -60,6 +60,7 @@ impl Ledger for Frail {
         give_up(given_up: &GivenUp) -> ();
         forgive(query: QueryId) -> ();
         learn(learnt: &Learnt) -> ();
+        discard_probes(discarded: &ProbesDiscarded) -> ();
         weigh(weights: &[(QueryId, Option<u64>)], at: Timestamp) -> ();
         forget() -> ();
         space(spaced: &[Spaced]) -> ();
@@ -82,6 +83,7 @@ impl Ledger for Frail {
         objects() -> Vec<Object>;
         given_up() -> Vec<GivenUp>;
         learnt() -> Vec<Learnt>;
+        probes_discarded() -> Option<ProbesDiscarded>;
         spaced() -> Vec<Spaced>;
         kept(key: &str) -> Option<String>;
         extracted(query: QueryId) -> Option<Extracted>;

@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use jindo::archive::Origin;
 use jindo::clock::Random;
 use jindo::fetch::End;
-use jindo::job::{DISBELIEVED, Probing};
+use jindo::job::Probing;
 use jindo::plan::{Limits, Pace, Window};
 use jindo_sim::Options;
 
@@ -132,8 +132,8 @@ fn a_probe_that_was_wrong_is_found_out() {
     let mut world = World::new(&job, late, 1);
     let told = session(&mut world, &Manner { pace, ..PROBING }, &Cut::Nothing);
     assert_eq!(told.ended, Ended::Finished(End::Done));
-    let learnt = world.archive().learnt().unwrap();
-    assert!(learnt.iter().any(|learnt| learnt.name == DISBELIEVED), "{learnt:?}");
+    let discarded = world.archive().probes_discarded().unwrap();
+    assert!(discarded.is_some(), "{:?}", world.archive().learnt());
     assert_eq!(probed_s(&world), 0);
     same(&world.files(), &expected);
     world.now += SignedDuration::from_hours(24);

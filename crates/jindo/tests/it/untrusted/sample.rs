@@ -5,7 +5,7 @@ use jindo::archive::{
     Archive, Extracted, Fetched, Holder, Learnt, Line, QueryId, Request, Scope, SeriesFile, Spaced,
 };
 use jindo::parse::{Answer, Series};
-use jindo::plan::{Basis, Window};
+use jindo::plan::{Basis, LearntLimit, Window};
 use jindo::query::{Interval, Query};
 use std::path::Path;
 
@@ -43,8 +43,9 @@ fn learn(archive: &Archive, ids: &[QueryId], window: Window, at: Timestamp) {
     archive.give_up(ids[0], window, Scope::Window, reason).expect("a new directory");
     archive.give_up(ids[1], window, Scope::Query, ("no such metric", at)).expect("a new directory");
     let interval = Interval::from_secs(10).expect("ten seconds");
-    for (name, value) in [("points", 350), ("queries", 20), ("url", 5_000)] {
-        let learnt = Learnt { name: name.into(), value, learnt_at: at, why: "it said so".into() };
+    let limits = [LearntLimit::Points(350), LearntLimit::Queries(20), LearntLimit::UrlChars(5_000)];
+    for limit in limits {
+        let learnt = Learnt { limit, learnt_at: at, why: "it said so".into() };
         archive.learn(&learnt).expect("a new directory");
     }
     let spaced = Basis::ALL.map(|basis| Spaced {

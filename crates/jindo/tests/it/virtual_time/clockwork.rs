@@ -6,7 +6,7 @@ use super::temper::{EASY, Temper};
 use jiff::{SignedDuration, Timestamp};
 use jindo::clock::Random;
 use jindo::fetch::{Action, Ask, Call, End, Event, Forecast, Machine, Settings};
-use jindo::plan::{Limits, Plan, Window, union};
+use jindo::plan::{LearntLimit, Limits, Plan, Window, union};
 use jindo::query::{Interval, Query};
 use jindo::request::{Failure, Rate, Reserve};
 use std::collections::BTreeMap;
@@ -84,8 +84,8 @@ pub(crate) struct Outcome {
     pub(crate) given_up: usize,
     /// What was promised once an answer of the planned size had come through, and the seconds it then took.
     pub(crate) promise: Option<(Forecast, f64)>,
-    /// What was learnt last, by its name.
-    pub(crate) learnt: BTreeMap<&'static str, u64>,
+    /// In the order learnt.
+    pub(crate) learnt: Vec<LearntLimit>,
 }
 
 impl Outcome {
@@ -136,7 +136,7 @@ pub(crate) fn run_plan(setting: &Setting, plan: &Plan, needed: usize) -> Outcome
         asks: BTreeMap::new(),
         kept: vec![Vec::new(); plan.queries.len()],
         given_up: 0,
-        learnt: BTreeMap::new(),
+        learnt: Vec::new(),
         refused: 0,
         first_answer: None,
         promise: None,
@@ -196,7 +196,7 @@ struct Clockwork<'a> {
     /// Windows stored, per query.
     kept: Vec<Vec<Window>>,
     given_up: usize,
-    learnt: BTreeMap<&'static str, u64>,
+    learnt: Vec<LearntLimit>,
     refused: u64,
     first_answer: Option<Timestamp>,
     promise: Option<(Forecast, Timestamp)>,
@@ -277,7 +277,7 @@ impl Clockwork<'_> {
                 }
                 self.later(100, Coming::Stored(call));
             }
-            Action::Learn { name, value, .. } => drop(self.learnt.insert(name, value)),
+            Action::Learn { limit, .. } => self.learnt.push(limit),
             Action::GiveUp { .. } => self.given_up += 1,
             Action::Complete { .. }
             | Action::Discard { .. }
