@@ -174,7 +174,8 @@ impl Asked {
     /// What is asked of each query. The moment at which buckets must be over is told no later than it matters, so that a range of
     /// long ago is the same request every time.
     pub(crate) fn wanted(&self) -> Range {
-        let ends = self.list.queries.iter().filter_map(|query| self.range.aligned(query.interval));
+        let ends =
+            self.list.queries.iter().filter_map(|query| self.range.aligned(query.text.interval));
         let last = ends.map(Window::end).max().unwrap_or(self.range.end());
         Range { window: self.range, settled: self.settled.min(last) }
     }

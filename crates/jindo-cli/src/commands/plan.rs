@@ -13,7 +13,7 @@ use jindo::archive::{Archive, Coverage, Registered};
 use jindo::clock::Clock;
 use jindo::job::{as_registered, closed, learnt_limits};
 use jindo::plan::{Limits, Pace, Plan, ProbeGrid, RETENTION, Range, Window};
-use jindo::query::{Interval, Query};
+use jindo::query::{Interval, Query, SentText};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -78,13 +78,16 @@ pub(crate) fn plan(
     let mut covered = vec![Vec::new(); queries.len()];
     if let Some(archive) = archive {
         let known = archive.queries()?;
-        let asked_as =
-            |known: &Registered| known.instead_of.clone().unwrap_or_else(|| known.sent.clone());
+        let asked_as = |known: &Registered| {
+            known.instead_of.as_deref().map_or_else(|| known.text.sent.clone(), SentText::from)
+        };
         let index: HashMap<_, _> =
-            known.iter().map(|known| ((asked_as(known), known.interval), known)).collect();
+            known.iter().map(|known| ((asked_as(known), known.text.interval), known)).collect();
         let coverage = archive.coverage_all()?;
         for (query, covered) in queries.iter_mut().zip(&mut covered) {
-            let Some(known) = index.get(&(query.sent.clone(), query.interval)) else { continue };
+            let Some(known) = index.get(&(query.text.sent.clone(), query.text.interval)) else {
+                continue;
+            };
             *query = as_registered(known);
             *covered = held(coverage.get(&known.id).map_or(&[], Vec::as_slice));
         }
@@ -181,9 +184,9 @@ fn range_in_words(asked: &Asked, now: Timestamp) -> String {
         )
         .expect("a String takes everything");
     }
-    let unaligned = |query: &Query| range.aligned(query.interval) != Some(range);
+    let unaligned = |query: &Query| range.aligned(query.text.interval) != Some(range);
     if let Some(query) = asked.list.queries.iter().find(|query| unaligned(query)) {
-        let interval = query.interval;
+        let interval = query.text.interval;
         writeln!(
             text,
             "  not a multiple of {interval}: the buckets that begin within the range are exported"
@@ -191,8 +194,9 @@ fn range_in_words(asked: &Asked, now: Timestamp) -> String {
         .expect("a String takes everything");
     }
     let wanted = asked.wanted();
-    let is_cut = |query: &&Query| wanted.of(query.interval) != range.aligned(query.interval);
-    let cut = asked.list.queries.iter().filter(is_cut).map(|query| query.interval).max();
+    let is_cut =
+        |query: &&Query| wanted.of(query.text.interval) != range.aligned(query.text.interval);
+    let cut = asked.list.queries.iter().filter(is_cut).map(|query| query.text.interval).max();
     if let Some(interval) = cut {
         writeln!(text, "  the last {interval} are not over: left out until they are")
             .expect("a String takes everything");
@@ -275,7 +279,7 @@ fn json(asked: &Asked, plan: &Plan, pace: Pace) -> anyhow::Result<String> {
         "windows": plan.windows(),
         "batches": plan.batches(),
         "calls": plan.calls(),
-        "resolutions": resolutions(asked.list.queries.iter().map(|query| query.interval)),
+        "resolutions": resolutions(asked.list.queries.iter().map(|query| query.text.interval)),
         "unsampled": asked.list.unspaced.len(),
         "points": { "low": estimate.points.start(), "high": estimate.points.end() },
         "bytes": { "low": estimate.bytes.start(), "high": estimate.bytes.end() },

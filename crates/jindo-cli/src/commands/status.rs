@@ -71,12 +71,12 @@ fn json(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
             "timezone": request.timezone,
         })),
         "queries": standing,
-        "resolutions": resolutions(listed(archive)?.iter().map(|query| query.interval)),
+        "resolutions": resolutions(listed(archive)?.iter().map(|query| query.text.interval)),
         "spacings": archive.spaced()?.iter().map(resolution::json).collect::<Vec<_>>(),
         "totals": archive.totals()?,
         "learnt": learnt_json(archive)?,
         "heavy": heavy.iter().map(|(query, weight)| serde_json::json!({
-            "query": query.written,
+            "query": query.text.written,
             "bytes_per_bucket": weight.bytes_per_bucket,
             "weighed_at": weight.weighed_at,
         })).collect::<Vec<_>>(),
@@ -126,8 +126,8 @@ fn words(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
         }
     )?;
     let listed = listed(archive)?;
-    if listed.iter().any(|query| query.interval != listed[0].interval) {
-        let intervals = listed.iter().map(|query| query.interval);
+    if listed.iter().any(|query| query.text.interval != listed[0].text.interval) {
+        let intervals = listed.iter().map(|query| query.text.interval);
         writeln!(text, "resolution {}", counted_resolutions(&resolutions(intervals)))?;
     }
     let stretches = counted(totals.open, "stretch is", "stretches are");
@@ -186,7 +186,7 @@ fn learnt(archive: &Archive) -> anyhow::Result<String> {
             "learnt     {} in smaller calls, since answers would be too large: the heaviest, {}, brings {} a point in time \
              (on {}); jindo export --forget drops it",
             counted(heavy.len() as u64, "query", "queries"),
-            query.written,
+            query.text.written,
             size(*bytes_per_bucket),
             weighed_at.strftime("%Y-%m-%d")
         )?;

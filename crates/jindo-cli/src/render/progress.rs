@@ -141,7 +141,7 @@ impl Report for Shown {
     }
 
     fn decided(&mut self, decision: &Action, plan: &Plan) {
-        let written = |query: usize| &plan.queries[query].written;
+        let written = |query: usize| &plan.queries[query].text.written;
         match decision {
             // How far back the server goes is said with the windows that it refuses.
             Action::Learn { limit, why } => {

@@ -40,7 +40,7 @@ pub(crate) fn in_words(asked: &Asked) -> String {
     for query in &asked.list.queries {
         let known = Spacings::name(query).and_then(|name| bases.get(name.as_str()).copied());
         if let Some(Spaced { basis, interval, .. }) = known
-            && *interval == query.interval
+            && *interval == query.text.interval
             && *basis != Basis::Sampled
         {
             *doubts.entry((*basis, *interval)).or_default() += 1;
@@ -58,7 +58,7 @@ pub(crate) fn in_words(asked: &Asked) -> String {
     }
     let remarks =
         if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join("; ")) };
-    let resolutions = resolutions(asked.list.queries.iter().map(|query| query.interval));
+    let resolutions = resolutions(asked.list.queries.iter().map(|query| query.text.interval));
     format!("  resolution: {}{remarks}\n", counted_resolutions(&resolutions))
 }
 

@@ -8,7 +8,7 @@ use super::{
     RefusedLine, Registered, Request, Role, Spaced, Totals,
 };
 use crate::plan::Window;
-use crate::query::Interval;
+use crate::query::{Interval, QueryText};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -72,11 +72,7 @@ pub enum Aside {
 /// A query as footers and request.json remember it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remembered {
-    pub sent: String,
-    pub interval: Interval,
-    pub written: String,
-    pub unfilled: Option<String>,
-    pub alone: bool,
+    pub text: QueryText,
     pub asked: Option<Window>,
     /// The form that is sent in its place, because the server refused its fill.
     pub substitute: Option<String>,

@@ -55,7 +55,7 @@ pub use verify::{Fault, Finding, Verified, inspect};
 
 use crate::parse::Answer;
 use crate::plan::{Basis, LearntLimit, Range, Window, subtract};
-use crate::query::{Interval, Query};
+use crate::query::{Interval, Query, QueryText};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -113,13 +113,7 @@ pub struct RefusedLine {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Registered {
     pub id: QueryId,
-    pub written: String,
-    pub sent: String,
-    /// The same without the fill that jindo added; `None` where there is nothing to fall back to.
-    pub unfilled: Option<String>,
-    pub interval: Interval,
-    /// Travels alone in its calls.
-    pub alone: bool,
+    pub text: QueryText,
     /// What was last asked of it, aligned to its interval; `None` when it was never in a request (a rebuilt ledger without
     /// request.json).
     pub asked: Option<Window>,

@@ -13,7 +13,7 @@ use super::{
     Totals,
 };
 use crate::plan::Window;
-use crate::query::{Interval, Query};
+use crate::query::{Interval, Query, SentText};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,7 +37,7 @@ pub struct Archive {
 }
 
 /// Queries by what makes them the same: as sent, and their interval.
-pub type Identities = BTreeMap<(String, Interval), (QueryId, Role)>;
+pub type Identities = BTreeMap<(SentText, Interval), (QueryId, Role)>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Access {
@@ -210,11 +210,7 @@ impl Archive {
         let queries: Vec<_> = queries
             .iter()
             .map(|query| Remembered {
-                sent: query.sent.clone(),
-                interval: query.interval,
-                written: query.written.clone(),
-                unfilled: query.unfilled.clone(),
-                alone: query.alone,
+                text: query.text.clone(),
                 asked: None,
                 substitute: None,
                 role,
@@ -224,10 +220,10 @@ impl Archive {
     }
 
     /// Every probe that was ever asked, by its identity.
-    pub fn probes(&self) -> Result<BTreeMap<(String, Interval), QueryId>, Error> {
+    pub fn probes(&self) -> Result<BTreeMap<(SentText, Interval), QueryId>, Error> {
         let known = self.reading().remembered()?;
         let probes = known.into_iter().filter(|(_, query)| query.role == Role::Probe);
-        Ok(probes.map(|(id, query)| ((query.sent, query.interval), id)).collect())
+        Ok(probes.map(|(id, query)| ((query.text.sent, query.text.interval), id)).collect())
     }
 
     /// Grants each query a stretch that the object, a probe's, proves empty: covered from now on, by [`super::Origin::Probed`].
@@ -319,7 +315,7 @@ impl Archive {
         let known = self.reading().remembered()?;
         Ok(known
             .into_iter()
-            .map(|(id, query)| ((query.sent, query.interval), (id, query.role)))
+            .map(|(id, query)| ((query.text.sent, query.text.interval), (id, query.role)))
             .collect())
     }
 

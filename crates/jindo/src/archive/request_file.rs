@@ -2,7 +2,7 @@
 
 use super::{Line, Remembered, Request, Role};
 use crate::plan::{Range, Window};
-use crate::query::{Interval, Query};
+use crate::query::{Interval, Query, QueryText};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -70,15 +70,18 @@ pub(super) fn written(request: &Request, known: &[Remembered]) -> Vec<u8> {
 fn file_line(line: Line) -> FileLine {
     match line {
         Line::Refused { written, reason } => FileLine::Refused { written, reason },
-        Line::Query(Query { written, sent, unfilled, interval, alone, weight: _ }) => {
-            FileLine::Query { written, sent, unfilled, interval_s: secs(interval), alone }
+        Line::Query(query) => {
+            let QueryText { written, sent, unfilled, interval, alone } = query.text;
+            let (sent, interval_s) = (sent.to_string(), secs(interval));
+            FileLine::Query { written, sent, unfilled, interval_s, alone }
         }
     }
 }
 
 fn file_query(query: Remembered) -> FileQuery {
-    let Remembered { sent, interval, written, unfilled, alone, asked, substitute, role } = query;
-    let (interval_s, asked) = (secs(interval), asked.map(Span::from));
+    let Remembered { text, asked, substitute, role } = query;
+    let QueryText { written, sent, unfilled, interval, alone } = text;
+    let (sent, interval_s, asked) = (sent.to_string(), secs(interval), asked.map(Span::from));
     FileQuery { sent, interval_s, written, unfilled, alone, asked, substitute, role }
 }
 
@@ -102,17 +105,18 @@ pub(super) fn parsed(bytes: &[u8]) -> Result<(Request, Vec<Remembered>), String>
 
 fn remembered(query: FileQuery) -> Result<Remembered, String> {
     let FileQuery { sent, interval_s, written, unfilled, alone, asked, substitute, role } = query;
-    let interval = interval(interval_s)?;
+    let (sent, interval) = (sent.into(), interval(interval_s)?);
+    let text = QueryText { written, sent, unfilled, interval, alone };
     let asked = asked.as_ref().map(window).transpose()?;
-    Ok(Remembered { sent, interval, written, unfilled, alone, asked, substitute, role })
+    Ok(Remembered { text, asked, substitute, role })
 }
 
 fn line(line: FileLine) -> Result<Line, String> {
     Ok(match line {
         FileLine::Refused { written, reason } => Line::Refused { written, reason },
         FileLine::Query { written, sent, unfilled, interval_s, alone } => {
-            let interval = interval(interval_s)?;
-            Line::Query(Query { written, sent, unfilled, interval, alone, weight: None })
+            let (sent, interval) = (sent.into(), interval(interval_s)?);
+            Line::Query(Query::new(QueryText { written, sent, unfilled, interval, alone }))
         }
     })
 }

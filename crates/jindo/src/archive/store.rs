@@ -6,6 +6,7 @@ use super::ledger::{Ledger, Note, Noted, Record, Remembered};
 use super::objects::Published;
 use super::request_file::secs;
 use super::{Archive, Committed, Error, Fetched, QueryId, Stored};
+use crate::query::QueryText;
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::sync::PoisonError;
@@ -58,12 +59,12 @@ impl Archive {
         let mut queries = Vec::with_capacity(fetched.queries.len());
         for query in fetched.queries {
             let known = ledger.recall(*query)?.ok_or(Error::UnknownQuery { query: *query })?;
-            let (Remembered { sent, interval, written, unfilled, alone, role, .. }, instead_of) =
-                known;
+            let (Remembered { text, role, .. }, instead_of) = known;
+            let QueryText { written, sent, unfilled, interval, alone } = text;
             assert!(interval == fetched.interval, "queries of a call share their interval");
             let (row_groups, rows) = (0, 0);
             queries.push(FooterQuery {
-                sent,
+                sent: sent.to_string(),
                 written,
                 unfilled,
                 alone,
@@ -153,12 +154,12 @@ impl Whole {
         let mut own = Vec::new();
         for query in &self.footer.queries {
             if let Some(instead_of) = &query.instead_of {
+                let (sent, unfilled) = (instead_of.as_str().into(), Some(query.sent.clone()));
+                let own = remembered(query, &self.footer);
                 known.push(Remembered {
-                    sent: instead_of.clone(),
-                    unfilled: Some(query.sent.clone()),
-                    alone: false,
+                    text: QueryText { sent, unfilled, alone: false, ..own.text },
                     substitute: Some(query.sent.clone()),
-                    ..remembered(query, &self.footer)
+                    ..own
                 });
             }
             own.push(known.len());
@@ -170,12 +171,10 @@ impl Whole {
 }
 
 fn remembered(query: &FooterQuery, footer: &Footer) -> Remembered {
+    let (sent, interval) = (query.sent.as_str().into(), footer.interval());
+    let (written, unfilled, alone) = (query.written.clone(), query.unfilled.clone(), query.alone);
     Remembered {
-        sent: query.sent.clone(),
-        interval: footer.interval(),
-        written: query.written.clone(),
-        unfilled: query.unfilled.clone(),
-        alone: query.alone,
+        text: QueryText { written, sent, unfilled, interval, alone },
         asked: None,
         substitute: None,
         role: query.role,

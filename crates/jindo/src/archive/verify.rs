@@ -325,7 +325,7 @@ fn look(ledger: &mut dyn Ledger, objects: &Objects, object: &Object) -> Result<L
     let mut same = read_back == *record && whole.footer.queries.len() == record.queries.len();
     for (query, told) in record.queries.iter().zip(&whole.footer.queries) {
         same &= ledger.recall(*query)?.is_some_and(|(known, _)| {
-            known.sent == told.sent && known.interval == whole.footer.interval()
+            known.text.sent == told.sent && known.text.interval == whole.footer.interval()
         });
     }
     if !same {

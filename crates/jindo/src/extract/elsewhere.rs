@@ -65,18 +65,21 @@ fn publish(
     let grants = source.grants(query.id).map_err(Error::Archive)?;
     let calendar = calendar(query, &grants, shown);
     let ready = series::stage(source, disk, query, (&grants, &calendar, shown), numbers)?;
-    let directory = (shown.names.directory)(&query.sent, query.interval);
+    let directory = (shown.names.directory)(&query.text.sent, query.text.interval);
     for Ready { staged, file } in &ready {
         if may_have_twins(&directory) {
-            let own = (file.path.clone(), query.written.clone());
+            let own = (file.path.clone(), query.text.written.clone());
             if let Some((twin, other)) = seen.insert(folded(&file.path).into_owned(), own) {
-                return Err(Error::one_file((&file.path, query.written.clone()), (&twin, other)));
+                return Err(Error::one_file(
+                    (&file.path, query.text.written.clone()),
+                    (&twin, other),
+                ));
             }
         }
         // The place was empty: a file that is there was made for a query before.
         let taken = disk.size(&file.path).map_err(Error::disk("look at", &file.path))?;
         if taken.is_some() {
-            let (query, other) = (query.written.clone(), "one before it".to_owned());
+            let (query, other) = (query.text.written.clone(), "one before it".to_owned());
             return Err(Error::Collision { path: file.path.clone(), query, other });
         }
         disk.publish(*staged, &file.path).map_err(Error::disk("publish", &file.path))?;

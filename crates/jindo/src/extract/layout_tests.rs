@@ -19,7 +19,7 @@ fn directory(written: &str, interval_s: u32, fill: Fill) -> String {
     };
     let found = list("q", written.as_bytes(), &settings);
     assert!(found.refused.is_empty(), "{}", found.refused[0]);
-    query_directory(&found.queries[0].sent, found.queries[0].interval)
+    query_directory(&found.queries[0].text.sent, found.queries[0].text.interval)
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub(super) fn stage(
     numbers: &mut Numbers,
 ) -> Result<Vec<Ready>, Error> {
     let (grants, calendar, shown) = made_from;
-    let directory = (shown.names.directory)(&query.sent, query.interval);
+    let directory = (shown.names.directory)(&query.text.sent, query.text.interval);
     let mut stage = Stage {
         disk,
         query,
@@ -98,7 +98,7 @@ impl Stage<'_> {
     fn take(&mut self, grant: &Grant, chunk: Chunk<'_>) -> Result<(), Error> {
         let damaged = |what: &str| Error::Damaged {
             object: grant.object,
-            query: self.query.written.clone(),
+            query: self.query.text.written.clone(),
             what: format!("{what} of {:?}", chunk.tags),
         };
         if chunk.ts_ms.len() != chunk.values.len() || !chunk.ts_ms.is_sorted_by(|a, b| a < b) {
@@ -107,7 +107,7 @@ impl Stage<'_> {
         let from = chunk.ts_ms.partition_point(|ts| *ts < grant.window.start().as_millisecond());
         let to = chunk.ts_ms.partition_point(|ts| *ts < grant.window.end().as_millisecond());
         let (ts_ms, values) = (&chunk.ts_ms[from..to], &chunk.values[from..to]);
-        let step_ms = self.query.interval.secs() * 1_000;
+        let step_ms = self.query.text.interval.secs() * 1_000;
         if ts_ms.iter().any(|ts| ts % step_ms != 0) {
             return Err(damaged("a time off the grid"));
         }
@@ -139,7 +139,7 @@ impl Stage<'_> {
         let path = self.shown.names.path(&self.directory, chunk.tags);
         if let Some(at) = self.by_path.insert(folded(&path).into_owned(), self.growing.len()) {
             let twin = &self.growing[at].ready.file;
-            let named = |tags: &[String]| format!("{} {tags:?}", self.query.written);
+            let named = |tags: &[String]| format!("{} {tags:?}", self.query.text.written);
             return Err(Error::one_file(
                 (&path, named(chunk.tags)),
                 (&twin.path, named(&twin.tags)),

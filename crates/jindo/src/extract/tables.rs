@@ -152,7 +152,7 @@ fn render(source: &impl Source, shown: &Shown, sink: &mut Sink<'_>) -> Result<Su
         let files = match source.extracted(query.id).map_err(Error::Archive)? {
             None => Vec::new(),
             Some(Extracted { digest, .. }) if digest == UNFINISHED => {
-                return Err(Error::Unfinished { query: query.written });
+                return Err(Error::Unfinished { query: query.text.written });
             }
             Some(Extracted { files, .. }) => files,
         };
@@ -210,7 +210,7 @@ impl<'a, 'b> Rendering<'a, 'b> {
         query: &Registered,
         files: &[SeriesFile],
     ) -> Result<(), Error> {
-        let interval = query.interval.secs().to_string();
+        let interval = query.text.interval.secs().to_string();
         (self.sink)(Table::Series, &series_rows(query, &interval, files, self.shown))?;
 
         let grants = source.grants(query.id).map_err(Error::Archive)?;
@@ -219,11 +219,11 @@ impl<'a, 'b> Rendering<'a, 'b> {
         let standing = Standing::of(query, &gaps, files, age(&grants, files));
         let (series, points) = (files.len().to_string(), standing.points.to_string());
         let status = standing.status.word();
-        let row = [&query.written, &interval, status, &series, &points, standing.reason];
+        let row = [&query.text.written, &interval, status, &series, &points, standing.reason];
         (self.sink)(Table::Queries, &record(row))?;
         for (gap, reason) in reasons(query, &gaps, standing.reason) {
             let (start, end) = (gap.start().to_string(), gap.end().to_string());
-            let row = record([&query.written, &interval, &start, &end, reason]);
+            let row = record([&query.text.written, &interval, &start, &end, reason]);
             (self.sink)(Table::Gaps, &row)?;
         }
         self.summary.add(query, &standing, files);
@@ -252,7 +252,7 @@ fn series_rows(query: &Registered, interval: &str, files: &[SeriesFile], shown: 
         let tags = json(&file.tags);
         rows.extend_from_slice(&record([
             &file.path,
-            &query.written,
+            &query.text.written,
             &file.metric,
             &tags,
             file.unit.as_deref().unwrap_or_default(),

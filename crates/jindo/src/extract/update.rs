@@ -123,9 +123,9 @@ pub(super) fn digest(
     };
     part(FORMAT);
     part(&format!("{calendar:?}"));
-    part(&shown.names.path(&(shown.names.directory)(&query.sent, query.interval), &[]));
-    part(&query.sent);
-    part(&query.interval.secs().to_string());
+    part(&shown.names.path(&(shown.names.directory)(&query.text.sent, query.text.interval), &[]));
+    part(&query.text.sent);
+    part(&query.text.interval.secs().to_string());
     for grant in grants {
         part(&format!("{}/{}", grant.window.start_s(), grant.window.end_s()));
         part(&grant.identity);
@@ -220,15 +220,18 @@ impl Lot {
         let mut taken = Taken::new();
         for entry in &self.entries {
             for path in entry.ready.iter().map(|ready| ready.file.path.as_str()) {
-                let own = entry.query.written.clone();
+                let own = entry.query.text.written.clone();
                 if let Some((twin, other)) = taken.insert(folded(path), (path, entry)) {
                     // Those of one query are told apart when they are staged.
-                    return Err(Error::one_file((path, own), (twin, other.query.written.clone())));
+                    return Err(Error::one_file(
+                        (path, own),
+                        (twin, other.query.text.written.clone()),
+                    ));
                 }
                 let other = source.owner(path).map_err(Error::Archive)?;
                 let Some(other) = other.filter(|other| *other != entry.query.id) else { continue };
                 let other = source.query(other).map_err(Error::Archive)?;
-                let other = other.map_or_else(|| "another".to_owned(), |other| other.written);
+                let other = other.map_or_else(|| "another".to_owned(), |other| other.text.written);
                 return Err(Error::one_file((path, own), (path, other)));
             }
         }
@@ -243,7 +246,8 @@ impl Lot {
         shown: &Shown,
         taken: &Taken<'_>,
     ) -> Result<(), Error> {
-        let directory = |query: &Registered| (shown.names.directory)(&query.sent, query.interval);
+        let directory =
+            |query: &Registered| (shown.names.directory)(&query.text.sent, query.text.interval);
         let own = self.entries.iter().filter(|entry| !entry.ready.is_empty());
         let own = own.map(|entry| directory(&entry.query)).filter(|name| may_have_twins(name));
         let own: HashSet<String> = own.map(|name| folded(&name).into_owned()).collect();
@@ -258,8 +262,8 @@ impl Lot {
             let files = source.extracted(other.id).map_err(Error::Archive)?;
             for file in files.into_iter().flat_map(|extracted| extracted.files) {
                 if let Some((path, entry)) = taken.get(&folded(&file.path)) {
-                    let own = entry.query.written.clone();
-                    return Err(Error::one_file((path, own), (&file.path, other.written)));
+                    let own = entry.query.text.written.clone();
+                    return Err(Error::one_file((path, own), (&file.path, other.text.written)));
                 }
             }
         }

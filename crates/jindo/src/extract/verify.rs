@@ -32,7 +32,7 @@ pub fn verify(source: &impl Source, disk: &dyn Disk, shown: &Shown) -> Result<Ve
         let made = source.extracted(query.id).map_err(Error::Archive)?;
         let digest = digest(&query, &grants, &calendar(&query, &grants, shown), shown);
         if made.as_ref().map_or(!grants.is_empty(), |made| made.digest != digest) {
-            let written = query.written.clone();
+            let written = query.text.written.clone();
             findings.push(Finding::Outdated { query: query.id, written });
             tables_comparable = Comparable::No;
             continue;
@@ -44,7 +44,7 @@ pub fn verify(source: &impl Source, disk: &dyn Disk, shown: &Shown) -> Result<Ve
         {
             findings.extend(differing);
         } else {
-            findings.push(Finding::Outdated { query: query.id, written: query.written });
+            findings.push(Finding::Outdated { query: query.id, written: query.text.written });
             tables_comparable = Comparable::No;
         }
     }

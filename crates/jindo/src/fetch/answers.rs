@@ -387,7 +387,7 @@ impl Machine {
                 }
                 Conclusion::SendUnfilled { query } => {
                     self.subjects.get_mut(query).travels = Travels::Unfilled;
-                    self.queries[query].alone = true;
+                    self.queries[query].text.alone = true;
                     actions.push(Action::SendUnfilled { query });
                 }
             }

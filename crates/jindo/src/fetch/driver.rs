@@ -308,7 +308,7 @@ pub fn note(
         }
         Action::Remember { memory } => remember(archive, &mission.ids, memory, at),
         Action::SendUnfilled { query } => {
-            let unfilled = mission.plan.queries[*query].unfilled.as_deref();
+            let unfilled = mission.plan.queries[*query].text.unfilled.as_deref();
             let unfilled = unfilled.expect("only a query whose fill was added can go without it");
             mission.ids[*query] = archive.substitute(mission.ids[*query], unfilled)?;
             Ok(())

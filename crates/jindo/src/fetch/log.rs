@@ -81,7 +81,7 @@ impl RunLog {
             queries: ask
                 .queries
                 .iter()
-                .map(|&query| plan.queries[query].written.as_str())
+                .map(|&query| plan.queries[query].text.written.as_str())
                 .collect(),
             outcome: outcome.err().map_or("ok", Failure::name),
             reason: outcome.err().and_then(Failure::words),

@@ -101,11 +101,11 @@ impl Subjects {
             .map(|(query, &asked)| Subject {
                 asked,
                 left_s: 0,
-                travels: if query.alone { Travels::Alone } else { Travels::Together },
-                has_unfilled: query.unfilled.is_some(),
+                travels: if query.text.alone { Travels::Alone } else { Travels::Together },
+                has_unfilled: query.text.unfilled.is_some(),
                 given_up: false,
                 served: Served::AsOthers,
-                escaped: escaped_len(&query.sent),
+                escaped: escaped_len(&query.text.sent),
                 weight: query.weight.map(as_float),
             })
             .collect();

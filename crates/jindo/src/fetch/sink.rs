@@ -115,8 +115,8 @@ pub fn list(plan: &Plan, ask: &Ask) -> String {
     let text = |&query: &usize| {
         let query = &plan.queries[query];
         match ask.form {
-            Form::Sent => query.sent.as_str(),
-            Form::Unfilled => query.unfilled.as_deref().unwrap_or(&query.sent),
+            Form::Sent => query.text.sent.as_str(),
+            Form::Unfilled => query.text.unfilled.as_deref().unwrap_or(&query.text.sent),
         }
     };
     ask.queries.iter().map(text).collect::<Vec<_>>().join(SEPARATOR)

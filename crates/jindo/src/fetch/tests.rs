@@ -9,7 +9,7 @@ mod wide;
 use super::*;
 use crate::parse::Other;
 use crate::plan::{LearntLimit, Limits, Plan, Window};
-use crate::query::{Interval, Query};
+use crate::query::{Interval, Query, QueryText};
 use crate::request::{Failure, Rate, Reserve};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,13 +19,12 @@ const START: i64 = 1_639_267_200; // 2021-12-12T00:00:00Z
 
 fn queries(count: usize) -> Vec<Query> {
     (0..count)
-        .map(|n| Query {
-            written: format!("avg:m{n}{{*}}"),
-            sent: format!("avg:m{n}{{*}}.rollup(avg,60).fill(null)"),
-            unfilled: Some(format!("avg:m{n}{{*}}.rollup(avg,60)")),
-            interval: Interval::from_secs(60).unwrap(),
-            alone: false,
-            weight: None,
+        .map(|n| {
+            let unfilled = format!("avg:m{n}{{*}}.rollup(avg,60)");
+            let sent = format!("{unfilled}.fill(null)");
+            let minute = Interval::from_secs(60).unwrap();
+            let text = QueryText::new(format!("avg:m{n}{{*}}"), sent, minute);
+            Query::new(text.with_unfilled(unfilled))
         })
         .collect()
 }

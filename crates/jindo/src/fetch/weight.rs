@@ -106,7 +106,7 @@ impl Machine {
     /// Bytes a bucket up to which queries fit into full calls, whatever their company.
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     fn fair_share(&self, query: usize) -> f64 {
-        let interval = self.queries[query].interval;
+        let interval = self.queries[query].text.interval;
         let longest = self.limits.window_secs_max(interval) / interval.secs();
         BODY_BYTES_TARGET as f64 / self.limits.queries.max(1) as f64 / longest.max(1) as f64
     }

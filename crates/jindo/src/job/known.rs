@@ -5,7 +5,7 @@ use crate::fetch::Form;
 use crate::fetch::ListLength;
 use crate::fetch::{Fate, Memory};
 use crate::plan::{Limits, Window};
-use crate::query::Query;
+use crate::query::{Query, QueryText};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -32,12 +32,9 @@ struct KeptFate {
 
 /// The query as the ledger knows it: perhaps with a substitute, perhaps heavy, perhaps given up and so alone until it proves itself.
 pub fn as_registered(known: &Registered) -> Query {
+    let alone = known.text.alone || known.given_up.is_some();
     Query {
-        written: known.written.clone(),
-        sent: known.sent.clone(),
-        unfilled: known.unfilled.clone(),
-        interval: known.interval,
-        alone: known.alone || known.given_up.is_some(),
+        text: QueryText { alone, ..known.text.clone() },
         weight: known.weight.map(|weight| weight.bytes_per_bucket),
     }
 }

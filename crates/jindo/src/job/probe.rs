@@ -70,7 +70,7 @@ impl ProbePlan {
             }
             let Some(probe) = coarse(&plan.queries[index], sweep.interval) else { continue };
             // Two queries may differ in their interval alone, and share their probe.
-            let at = *known.entry(probe.sent.clone()).or_insert(probes.len());
+            let at = *known.entry(probe.text.sent.clone()).or_insert(probes.len());
             if at == probes.len() {
                 probes.push(probe);
                 of.push(Vec::new());
@@ -197,8 +197,10 @@ impl ProbeResults {
         for (query, Registered { id, .. }) in plan.queries.iter().zip(registered) {
             let mut all = Vec::new();
             for probe in intervals.iter().filter_map(|&interval| coarse(query, interval)) {
-                let Some(id) = probes.get(&(probe.sent.clone(), probe.interval)) else { continue };
-                all.extend(ProbeResult::by(archive, *id, probe.interval)?);
+                let Some(id) = probes.get(&(probe.text.sent.clone(), probe.text.interval)) else {
+                    continue;
+                };
+                all.extend(ProbeResult::by(archive, *id, probe.text.interval)?);
             }
             if !all.is_empty() {
                 evidence.insert(*id, all);
@@ -323,7 +325,8 @@ pub(crate) fn discard_probes(
 ) -> Result<(), Error> {
     let query = archive.query(query)?.ok_or(Error::UnknownQuery { query })?;
     let at = Timestamp::from_second(at_s).unwrap_or(now);
-    let why = format!("from {at} a probe of {} said something else than its points", query.written);
+    let why =
+        format!("from {at} a probe of {} said something else than its points", query.text.written);
     archive.discard_probes(&ProbesDiscarded { why, at: now })?;
     archive.forget_answers(Aside::Probes)
 }
@@ -335,7 +338,7 @@ mod tests {
     use super::*;
     use crate::archive::{Fetched, Line, Objects, Request, Sqlite};
     use crate::parse::Answer;
-    use crate::query::Query;
+    use crate::query::{Query, QueryText};
     use object_store::memory::InMemory;
     use std::sync::Arc;
 
@@ -351,14 +354,11 @@ mod tests {
         let ledger = Box::new(Sqlite::memory().unwrap());
         let objects = Objects::over(Arc::new(InMemory::new()));
         let archive = Archive::assemble(ledger, objects).unwrap();
-        let query = Query {
-            written: "avg:m{*}".into(),
-            sent: "avg:m{*}.rollup(avg, 60).fill(null)".into(),
-            unfilled: None,
-            interval: Interval::from_secs(60).unwrap(),
-            alone: false,
-            weight: None,
-        };
+        let query = Query::new(QueryText::new(
+            "avg:m{*}",
+            "avg:m{*}.rollup(avg, 60).fill(null)",
+            Interval::from_secs(60).unwrap(),
+        ));
         let interval = Interval::from_secs(3_600).unwrap();
         let probe = coarse(&query, interval).unwrap();
         let (range, now) = (window(48), window(1_000).end());

@@ -293,12 +293,14 @@ struct Books<'a> {
 
 impl Books<'_> {
     fn known(&self, query: &Query) -> Result<Known, Error> {
-        let mut finest = Interval::all_offered().next().unwrap_or(query.interval);
+        let mut finest = Interval::all_offered().next().unwrap_or(query.text.interval);
         let counts = self.counts(query)?;
         let mut known = Known { samples: Vec::new(), counts, finest, refused: None };
         for &interval in &self.intervals {
             let Some(sample) = sample(query, interval) else { continue };
-            let Some(&(id, role)) = self.identities.get(&(sample.sent, interval)) else { continue };
+            let Some(&(id, role)) = self.identities.get(&(sample.text.sent, interval)) else {
+                continue;
+            };
             if let Some(words) = self.given_up.get(&id) {
                 match nearest_offered(words).and_then(known_offered) {
                     Some(nearest) if nearest > interval => finest = finest.max(nearest),
@@ -312,11 +314,12 @@ impl Books<'_> {
     }
 
     fn counts(&self, query: &Query) -> Result<Counts, Error> {
-        let is_counted = tally(query, query.interval).is_some();
+        let is_counted = tally(query, query.text.interval).is_some();
         let mut told = Vec::new();
         for &interval in self.intervals.iter().filter(|_| is_counted) {
             let Some(questions) = tally(query, interval) else { continue };
-            let known = questions.map(|question| self.identities.get(&(question.sent, interval)));
+            let known =
+                questions.map(|question| self.identities.get(&(question.text.sent, interval)));
             let [Some(&(total, _)), Some(&(least, _))] = known else { continue };
             if let Some(words) = [total, least].iter().find_map(|id| self.given_up.get(id)) {
                 return Ok(Counts::Untold(Untold::Refused(words.clone())));

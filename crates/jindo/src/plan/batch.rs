@@ -30,12 +30,12 @@ pub fn pack(members: &[usize], queries: &[Query], limits: Limits, buckets: u64) 
     let (mut length, mut bytes) = (0, 0_u64);
     for &member in members {
         let query = &queries[member];
-        let more = escaped_len(&query.sent) + separator;
+        let more = escaped_len(&query.text.sent) + separator;
         let heavier = weight(query).saturating_mul(buckets);
         match batches.last_mut() {
             Some(batch)
-                if !query.alone
-                    && !queries[batch[0]].alone
+                if !query.text.alone
+                    && !queries[batch[0]].text.alone
                     && batch.len() < limits.queries
                     && length + more <= limits.url
                     && bytes.saturating_add(heavier) <= BODY_BYTES_TARGET =>

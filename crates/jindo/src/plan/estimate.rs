@@ -1,7 +1,6 @@
 //! What a plan will cost, before the first call: time, points and bytes, as far as they can be known.
 
 use super::Plan;
-use crate::query::Query;
 use std::ops::RangeInclusive;
 
 /// So many calls per period.
@@ -32,9 +31,11 @@ impl Plan {
         let mut high = 0_u64;
         for task in &self.tasks {
             let points = task.window.points(task.interval);
-            let grouped =
-                task.queries.iter().filter(|&&index| is_grouped(&self.queries[index])).count()
-                    as u64;
+            let grouped = task
+                .queries
+                .iter()
+                .filter(|&&index| self.queries[index].text.sent.is_grouped())
+                .count() as u64;
             let all = task.queries.len() as u64;
             low = low.saturating_add(points * all);
             high = high.saturating_add(points * (all - grouped + grouped * SERIES_PER_GROUP_MAX));
@@ -51,9 +52,4 @@ impl Plan {
         let calls = u64::try_from(self.calls()).unwrap_or(u64::MAX);
         calls.saturating_mul(u64::from(pace.period_s)).div_ceil(u64::from(pace.calls.max(1)))
     }
-}
-
-/// Whether the query's answer may hold more than one series.
-fn is_grouped(query: &Query) -> bool {
-    query.sent.contains(" by {")
 }

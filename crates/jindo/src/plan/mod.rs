@@ -59,7 +59,7 @@ impl Plan {
     ) -> Self {
         assert_eq!(queries.len(), covered.len(), "coverage of every query, in its order");
         let range = range.into();
-        let asked: Vec<_> = queries.iter().map(|query| range.of(query.interval)).collect();
+        let asked: Vec<_> = queries.iter().map(|query| range.of(query.text.interval)).collect();
         let gaps: Vec<_> = asked
             .iter()
             .zip(covered)
@@ -147,15 +147,15 @@ fn wanted(
     let mut wanted: BTreeMap<(Interval, Window), Vec<usize>> = BTreeMap::new();
     let mut tiles: BTreeMap<(Interval, u32), Vec<Window>> = BTreeMap::new();
     for (index, query) in queries.iter().enumerate() {
-        let Some(window) = range.aligned(query.interval) else { continue };
+        let Some(window) = range.aligned(query.text.interval) else { continue };
         let limits = query.weight.map_or(limits, |weight| limits.carrying(weight));
         let tiles = tiles
-            .entry((query.interval, limits.points))
-            .or_insert_with(|| tile(window, query.interval, limits));
-        let longest = limits.window_secs_max(query.interval);
+            .entry((query.text.interval, limits.points))
+            .or_insert_with(|| tile(window, query.text.interval, limits));
+        let longest = limits.window_secs_max(query.text.interval);
         let kept = |piece: &Window| piece.end_s() > limits.oldest_s;
         for piece in pieces(tiles, &gaps[index], longest).into_iter().filter(kept) {
-            wanted.entry((query.interval, piece)).or_default().push(index);
+            wanted.entry((query.text.interval, piece)).or_default().push(index);
         }
     }
     wanted

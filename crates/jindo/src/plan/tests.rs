@@ -1,6 +1,7 @@
 //! Plans by example: the article's job, resumed jobs, grown jobs.
 
 use super::*;
+use crate::query::QueryText;
 use expect_test::{Expect, expect};
 use std::fmt::Write as _;
 
@@ -8,14 +9,11 @@ const DAY_S: i64 = 86_400;
 const START: i64 = 1_639_267_200; // 2021-12-12T00:00:00Z
 
 fn query(name: &str, interval_s: u32) -> Query {
-    Query {
-        written: format!("avg:{name}{{*}}"),
-        sent: format!("avg:{name}{{*}}.rollup(avg,{interval_s}).fill(null)"),
-        unfilled: None,
-        interval: Interval::from_secs(interval_s).unwrap(),
-        alone: false,
-        weight: None,
-    }
+    Query::new(QueryText::new(
+        format!("avg:{name}{{*}}"),
+        format!("avg:{name}{{*}}.rollup(avg,{interval_s}).fill(null)"),
+        Interval::from_secs(interval_s).unwrap(),
+    ))
 }
 
 fn queries(count: usize, interval_s: u32) -> Vec<Query> {

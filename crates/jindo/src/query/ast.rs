@@ -137,6 +137,26 @@ pub enum Value {
 }
 
 impl Expr {
+    /// Returns every series, left to right.
+    pub fn series(&self) -> impl Iterator<Item = &Series> {
+        let mut left = vec![self];
+        std::iter::from_fn(move || {
+            while let Some(expr) = left.pop() {
+                match &expr.node {
+                    Node::Number(_) => {}
+                    Node::Series(series) => return Some(series),
+                    Node::Call { args, .. } => left.extend(args.iter().rev().filter_map(Arg::expr)),
+                    Node::Group { inner, .. } | Node::Negate(inner) => left.push(inner),
+                    Node::Chain { first, rest } => {
+                        left.extend(rest.iter().rev().map(|(_, expr)| expr));
+                        left.push(first);
+                    }
+                }
+            }
+            None
+        })
+    }
+
     /// Visits every series, left to right.
     pub fn for_each_series(&mut self, visit: &mut dyn FnMut(&mut Series)) {
         match &mut self.node {
@@ -156,6 +176,15 @@ impl Expr {
                     expr.for_each_series(visit);
                 }
             }
+        }
+    }
+}
+
+impl Arg {
+    fn expr(&self) -> Option<&Expr> {
+        match self {
+            Self::Expr(expr) => Some(expr),
+            Self::Value(_) | Self::Named(..) => None,
         }
     }
 }

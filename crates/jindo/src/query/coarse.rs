@@ -2,7 +2,7 @@
 //! not certain.
 
 use super::ast::{Aggregator, Arg, Modifier, Node, Series, Value};
-use super::{Interval, Query, grammar};
+use super::{Interval, Query, QueryText};
 
 /// `query` with points every `interval`, so that a bucket of it has a point if and only if a bucket of `query` within it has
 /// one. `None` where that may not hold:
@@ -12,24 +12,19 @@ use super::{Interval, Query, grammar};
 /// - aggregations that leave points out (`count(v: v>=1)`, `stddev`);
 /// - `interval` is no longer than the query's own, or no multiple of it.
 pub fn coarse(query: &Query, interval: Interval) -> Option<Query> {
-    let (fine_s, coarse_s) = (query.interval.secs(), interval.secs());
+    let (fine_s, coarse_s) = (query.text.interval.secs(), interval.secs());
     if coarse_s <= fine_s || coarse_s % fine_s != 0 {
         return None;
     }
-    let mut expr = grammar::parse(&query.sent).ok()?;
+    let mut expr = query.text.sent.expr()?.clone();
     let Node::Series(series) = &mut expr.node else { return None };
     if !is_plain(series) {
         return None;
     }
     restate(series, interval)?;
-    Some(Query {
-        written: query.written.clone(),
-        sent: expr.to_string(),
-        unfilled: None,
-        interval,
-        alone: query.alone,
-        weight: query.weight,
-    })
+    let alone = query.text.alone;
+    let text = QueryText { alone, ..QueryText::new(query.text.written.as_str(), expr, interval) };
+    Some(Query { text, weight: query.weight })
 }
 
 fn is_plain(series: &Series) -> bool {
@@ -92,7 +87,9 @@ mod tests {
         let shown: Vec<_> = list
             .queries
             .iter()
-            .map(|query| coarse(query, hours).map_or("-".into(), |coarse| coarse.sent))
+            .map(|query| {
+                coarse(query, hours).map_or("-".into(), |coarse| coarse.text.sent.to_string())
+            })
             .collect();
         expected.assert_eq(&shown.join("\n"));
     }

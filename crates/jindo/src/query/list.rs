@@ -3,8 +3,8 @@
 use super::ast::Expr;
 use super::complaint::{Complaint, Place, column};
 use super::{
-    Interval, IntervalOrigin, Query, Reason, Refused, Settings, Settled, Spacings, Span, grammar,
-    settle, variables,
+    Interval, IntervalOrigin, Query, QueryText, Reason, Refused, SentText, Settings, Settled,
+    Spacings, Span, grammar, settle, variables,
 };
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -80,7 +80,7 @@ struct Reading<'a> {
     spacings: Option<&'a Spacings>,
     list: List,
     /// The line in which each identity stands first.
-    seen: HashMap<(String, Interval), usize>,
+    seen: HashMap<(SentText, Interval), usize>,
     /// What is in the list's `unspaced`.
     unspaced: HashSet<String>,
 }
@@ -103,15 +103,15 @@ impl Reading<'_> {
                     let place = expr.span;
                     let written = line.text[place.start..place.end].to_owned();
                     let settled = variables::fill_in(&mut expr, &self.settings.variables)
-                        .and_then(|()| settle(&expr, self.settings))
-                        .and_then(|settled| self.space(&expr, &written, settled));
+                        .and_then(|()| settle(&expr, &written, self.settings))
+                        .and_then(|settled| self.space(&expr, settled));
                     match settled {
                         Err(Refused { span, reason }) => {
                             self.refuse(number, &line, span, (&written, reason));
                         }
                         Ok(settled) => {
                             let column = column(source, line.place(place).start);
-                            self.keep((number, column), written, settled);
+                            self.keep((number, column), settled.text);
                         }
                     }
                 }
@@ -121,31 +121,33 @@ impl Reading<'_> {
     }
 
     /// The query at its own spacing, where that is known; else it is noted.
-    fn space(&mut self, expr: &Expr, written: &str, settled: Settled) -> Result<Settled, Refused> {
+    fn space(&mut self, expr: &Expr, settled: Settled) -> Result<Settled, Refused> {
         let Some(spacings) = self.spacings.filter(|_| settled.origin == IntervalOrigin::Resolution)
         else {
             return Ok(settled);
         };
-        let query = query(written.to_owned(), settled.clone());
+        let query = Query::new(settled.text.clone());
         if let Some(resolution) = spacings.get(&query) {
-            return settle(expr, &Settings { resolution, ..self.settings.clone() });
+            let settings = Settings { resolution, ..self.settings.clone() };
+            return settle(expr, &settled.text.written, &settings);
         }
-        let name = Spacings::name(&query).unwrap_or_else(|| query.sent.clone());
+        let name = Spacings::name(&query).unwrap_or_else(|| query.text.sent.to_string());
         if self.unspaced.insert(name) {
             self.list.unspaced.push(query);
         }
         Ok(settled)
     }
 
-    fn keep(&mut self, (line, column): (usize, usize), written: String, settled: Settled) {
-        match self.seen.entry((settled.sent.clone(), settled.interval)) {
+    fn keep(&mut self, (line, column): (usize, usize), text: QueryText) {
+        match self.seen.entry((text.sent.clone(), text.interval)) {
             Entry::Occupied(first) => {
                 let (file, first_line) = (self.name.to_owned(), *first.get());
+                let written = text.written;
                 self.list.notes.push(Note { file, line, column, written, first_line });
             }
             Entry::Vacant(free) => {
                 free.insert(line);
-                self.list.queries.push(query(written, settled));
+                self.list.queries.push(Query::new(text));
             }
         }
     }
@@ -155,11 +157,6 @@ impl Reading<'_> {
         let place = Place { file: self.name, line: number, source: line.source, span };
         self.list.refused.push(Complaint::new(place, what.0, what.1));
     }
-}
-
-fn query(written: String, settled: Settled) -> Query {
-    let Settled { sent, unfilled, interval, alone, origin: _ } = settled;
-    Query { written, sent, unfilled, interval, alone, weight: None }
 }
 
 /// A line that holds queries, without indentation and CSV quotes.

@@ -13,6 +13,7 @@ pub mod grammar;
 mod interval;
 mod list;
 pub mod load;
+mod query_text;
 mod rewrite;
 mod sample;
 mod token;
@@ -26,41 +27,25 @@ pub use complaint::Complaint;
 pub use error::{Reason, Refused, Span};
 pub use interval::{Interval, NotOffered};
 pub use list::{List, Note, QUERIES_MAX, decode, list, list_spaced};
+pub use query_text::{QueryText, SentText};
 pub use rewrite::{IntervalOrigin, Settled, added_fill, default_method, settle};
 pub use sample::{Spacings, sample, tally};
 
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-/// One metric query, ready to travel.
+/// One metric query, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Query {
-    /// As it stands in the list: one query, trimmed, variables not yet filled in.
-    pub written: String,
-    /// As it travels: normalised, with its rollup and its fill. With `interval` the identity of its data.
-    pub sent: String,
-    /// The same without the fill that jindo added; sent, alone, when the server refuses that fill. `None`: none was added.
-    pub unfilled: Option<String>,
-    pub interval: Interval,
-    /// Travels alone in its calls (`--fill keep`), because its values would differ among others.
-    pub alone: bool,
+    pub text: QueryText,
     /// Decoded bytes a bucket of its answers, where they turned out so heavy that they shape calls. `None`: nothing known.
     pub weight: Option<u64>,
 }
 
 impl Query {
-    /// Equal for queries that ask for the same data, however they are spaced.
-    pub fn fingerprint(&self) -> [u8; 32] {
-        fingerprint(&self.sent, self.interval)
+    /// A query of unknown weight.
+    pub fn new(text: QueryText) -> Self {
+        Self { text, weight: None }
     }
-}
-
-/// SHA-256 of (query as sent, interval): the identity of data as 32 bytes.
-pub fn fingerprint(sent: &str, interval: Interval) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(interval.secs().to_be_bytes());
-    hash.update(sent.as_bytes());
-    hash.finalize().into()
 }
 
 /// What turning text into queries needs to know. No defaults here: the command line has them.

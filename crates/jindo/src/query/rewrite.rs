@@ -3,21 +3,16 @@
 
 use super::ast::{Aggregator, Arg, Expr, Modifier, Node, Series, Value};
 use super::functions::{self, Nature};
-use super::{Fill, Interval, RangeFunctions, Reason, Refused, Settings, Span};
+use super::{Fill, Interval, QueryText, RangeFunctions, Reason, Refused, Settings, Span};
 
-/// A query in the form in which it travels.
+/// A query in the form in which it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
-    pub sent: String,
-    /// Without the fill that was added, if one was.
-    pub unfilled: Option<String>,
-    pub interval: Interval,
-    pub alone: bool,
-    /// Who says so about the interval.
+    pub text: QueryText,
     pub origin: IntervalOrigin,
 }
 
-/// Where the interval of a query comes from.
+/// Source of a query's interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IntervalOrigin {
     /// A rollup of its own.
@@ -26,8 +21,8 @@ pub enum IntervalOrigin {
     Resolution,
 }
 
-/// Settles the rollup, the interval and the fill of a query whose variables are filled in.
-pub fn settle(expr: &Expr, settings: &Settings) -> Result<Settled, Refused> {
+/// Settles the rollup, the interval and the fill of the query that was `written`, whose variables are filled in.
+pub fn settle(expr: &Expr, written: &str, settings: &Settings) -> Result<Settled, Refused> {
     let mut survey = Survey { settings, series: 0, interval: None };
     survey.expr(expr)?;
     if survey.series == 0 {
@@ -48,17 +43,18 @@ pub fn settle(expr: &Expr, settings: &Settings) -> Result<Settled, Refused> {
         state_rollup(series, interval);
         wants_fill |= added_fill(series);
     });
-    let unfilled = whole.to_string();
     if settings.fill == Fill::Keep || !wants_fill {
-        return Ok(Settled { sent: unfilled, unfilled: None, interval, alone: wants_fill, origin });
+        let text = QueryText { alone: wants_fill, ..QueryText::new(written, whole, interval) };
+        return Ok(Settled { text, origin });
     }
+    let unfilled = Some(whole.to_string());
     whole.for_each_series(&mut |series| {
         if added_fill(series) {
             series.modifiers.push(null_fill());
         }
     });
-    let sent = whole.to_string();
-    Ok(Settled { sent, unfilled: Some(unfilled), interval, alone: false, origin })
+    let text = QueryText { unfilled, ..QueryText::new(written, whole, interval) };
+    Ok(Settled { text, origin })
 }
 
 /// The method of a rollup that nobody wrote; `None` where the aggregation needs the form without one: distributions are

@@ -4,7 +4,7 @@
 use super::ast::{Aggregator, Arg, Expr, Modifier, Node, Series, Value};
 use super::coarse::restate;
 use super::rewrite::{added_fill, null_fill};
-use super::{Interval, Query, grammar};
+use super::{Interval, Query, QueryText};
 use std::collections::BTreeMap;
 
 /// The whole of `query` with points every `interval`, without anything that makes points out of nothing: fills become
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 ///
 /// `None`: the text is none that jindo sends.
 pub fn sample(query: &Query, interval: Interval) -> Option<Query> {
-    let mut expr = grammar::parse(&query.sent).ok()?;
+    let mut expr = query.text.sent.expr()?.clone();
     uninvent(&mut expr);
     let mut restated = Some(());
     expr.for_each_series(&mut |series| {
@@ -23,8 +23,8 @@ pub fn sample(query: &Query, interval: Interval) -> Option<Query> {
         }
     });
     restated?;
-    let (written, sent) = (query.written.clone(), expr.to_string());
-    Some(Query { written, sent, unfilled: None, interval, alone: false, weight: query.weight })
+    let text = QueryText::new(query.text.written.as_str(), expr, interval);
+    Some(Query { text, weight: query.weight })
 }
 
 /// Two questions about the sources of `query`: how many samples all of those of a series have every `interval`, and the one with the
@@ -35,10 +35,10 @@ pub fn sample(query: &Query, interval: Interval) -> Option<Query> {
 pub fn tally(query: &Query, interval: Interval) -> Option<[Query; 2]> {
     let sampled = sample(query, interval)?;
     let counted = |space: Aggregator| {
-        let mut expr = grammar::parse(&sampled.sent).ok()?;
+        let mut expr = sampled.text.sent.expr()?.clone();
         let Node::Series(series) = &mut expr.node else { return None };
         counting(series, space)?;
-        Some(Query { sent: expr.to_string(), weight: None, ..sampled.clone() })
+        Some(Query::new(QueryText::new(sampled.text.written.as_str(), expr, interval)))
     };
     Some([counted(Aggregator::Sum)?, counted(Aggregator::Min)?])
 }
@@ -115,7 +115,7 @@ impl Spacings {
 
     /// The name under which the spacing of `query` is kept, the same at every interval and with every fill.
     pub fn name(query: &Query) -> Option<String> {
-        Some(sample(query, Interval::from_secs(Self::NAMED_AT_S)?)?.sent)
+        Some(sample(query, Interval::from_secs(Self::NAMED_AT_S)?)?.text.sent.to_string())
     }
 
     /// `None`: not known.
@@ -154,7 +154,8 @@ mod tests {
         let text = lines.join("\n");
         let list = list("list", text.as_bytes(), &settings(fill, RangeFunctions::Allow));
         assert!(list.refused.is_empty(), "{:?}", list.refused);
-        let samples = list.queries.iter().map(|query| sample(query, secs(1)).unwrap().sent);
+        let samples =
+            list.queries.iter().map(|query| sample(query, secs(1)).unwrap().text.sent.to_string());
         expected.assert_eq(&samples.collect::<Vec<_>>().join("\n"));
     }
 
@@ -203,7 +204,7 @@ mod tests {
         let text = lines.join("\n");
         let list = list("list", text.as_bytes(), &settings(Fill::Null, RangeFunctions::Allow));
         let told = list.queries.iter().map(|query| match tally(query, secs(600)) {
-            Some([total, least]) => format!("{} and {}", total.sent, least.sent),
+            Some([total, least]) => format!("{} and {}", total.text.sent, least.text.sent),
             None => "-".to_owned(),
         });
         expect![[r#"
@@ -226,13 +227,14 @@ mod tests {
             ["avg:a{*}", "avg:a{*}.rollup(avg, 60)", "avg:b{*}.rollup(avg, 300)", "avg:c{*}"];
         let before = understood(Fill::Null, &lines, &Spacings::default());
         assert_eq!(before.queries.len(), 3, "at 60 s the first two are one");
-        let names: Vec<_> = before.unspaced.iter().map(|query| query.written.as_str()).collect();
+        let names: Vec<_> =
+            before.unspaced.iter().map(|query| query.text.written.as_str()).collect();
         assert_eq!(names, ["avg:a{*}", "avg:c{*}"]);
         let mut spacings = Spacings::default();
         spacings.insert(Spacings::name(&before.unspaced[0]).unwrap(), secs(10));
         for fill in [Fill::Null, Fill::Keep] {
             let after = understood(fill, &lines, &spacings);
-            let intervals: Vec<_> = after.queries.iter().map(|q| q.interval.secs()).collect();
+            let intervals: Vec<_> = after.queries.iter().map(|q| q.text.interval.secs()).collect();
             assert_eq!(intervals, [10, 60, 300, 60], "{fill:?}");
             assert_eq!(after.unspaced.len(), 1);
             assert_eq!(spacings.get(&after.queries[0]), Some(secs(10)), "named alike at any");
@@ -247,7 +249,8 @@ mod tests {
         let mut spacings = Spacings::default();
         spacings.insert(Spacings::name(&before.unspaced[0]).unwrap(), secs(15));
         let after = understood(Fill::Null, &lines, &spacings);
-        let intervals: Vec<_> = after.queries.iter().map(|query| query.interval.secs()).collect();
+        let intervals: Vec<_> =
+            after.queries.iter().map(|query| query.text.interval.secs()).collect();
         assert_eq!(intervals, [60, 15]);
     }
 }

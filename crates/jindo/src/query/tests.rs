@@ -1,6 +1,6 @@
 //! Grammar, list files, variables and rewriting as data: a line in, words out.
 
-use super::{Fill, Interval, List, RangeFunctions, Settings, fingerprint, grammar, list};
+use super::{Fill, Interval, List, QueryText, RangeFunctions, Settings, grammar, list};
 use expect_test::{Expect, expect};
 use std::fmt::Write as _;
 
@@ -23,8 +23,8 @@ fn settings() -> Settings {
 fn words(found: &List) -> String {
     let mut text = String::new();
     for query in &found.queries {
-        let alone = if query.alone { " alone" } else { "" };
-        writeln!(text, "{} @{}{alone}", query.sent, query.interval.secs()).unwrap();
+        let alone = if query.text.alone { " alone" } else { "" };
+        writeln!(text, "{} @{}{alone}", query.text.sent, query.text.interval.secs()).unwrap();
     }
     for complaint in &found.refused {
         writeln!(text, "{complaint}").unwrap();
@@ -101,15 +101,18 @@ fn the_added_fill_can_be_taken_off_again() {
     };
     let filled = sent(Fill::Null);
     assert_eq!(
-        filled.queries[0].unfilled.as_deref(),
+        filled.queries[0].text.unfilled.as_deref(),
         Some("avg:a{*}.rollup(avg, 60) - b{*}.rollup(avg, 60).fill(zero)")
     );
-    assert_eq!((filled.queries[1].unfilled.as_ref(), filled.queries[1].alone), (None, false));
+    assert_eq!(
+        (filled.queries[1].text.unfilled.as_ref(), filled.queries[1].text.alone),
+        (None, false)
+    );
 
     let kept = sent(Fill::Keep);
-    assert_eq!(Some(&kept.queries[0].sent), filled.queries[0].unfilled.as_ref());
-    assert!(kept.queries[0].alone && kept.queries[0].unfilled.is_none());
-    assert!(!kept.queries[1].alone, "counts are not interpolated, alone or not");
+    assert_eq!(Some(&*kept.queries[0].text.sent), filled.queries[0].text.unfilled.as_deref());
+    assert!(kept.queries[0].text.alone && kept.queries[0].text.unfilled.is_none());
+    assert!(!kept.queries[1].text.alone, "counts are not interpolated, alone or not");
 }
 
 #[test]
@@ -170,7 +173,7 @@ fn range_functions_travel_when_allowed() {
     let allowed = Settings { range_functions: RangeFunctions::Allow, ..settings() };
     let found = list("q", b"top(m{*}, 10, 'mean', 'desc') + m{*}.fill(last)", &allowed);
     assert_eq!(
-        found.queries[0].sent,
+        found.queries[0].text.sent,
         "top(m{*}.rollup(avg, 60).fill(null), 10, 'mean', 'desc') + m{*}.rollup(avg, 60).fill(last)"
     );
 }
@@ -230,8 +233,10 @@ fn equal_queries_have_one_fingerprint() {
     let found =
         list("q", b"avg:m{*}by{b,a}\nsum:m{*}\navg:m{*} by {a, b}.rollup(avg)", &settings());
     assert_eq!((found.queries.len(), found.notes.len()), (2, 1));
-    let [first, second] = [0, 1].map(|index| found.queries[index].fingerprint());
+    let [first, second] = [0, 1].map(|index| found.queries[index].text.fingerprint());
     assert_ne!(first, second);
-    assert_eq!(first, fingerprint(&found.queries[0].sent, found.queries[0].interval));
-    assert_ne!(first, fingerprint(&found.queries[0].sent, Interval::from_secs(10).unwrap()));
+    let QueryText { written, sent, interval, .. } = found.queries[0].text.clone();
+    let at = |interval| QueryText::new(written.as_str(), sent.as_str(), interval).fingerprint();
+    assert_eq!(first, at(interval));
+    assert_ne!(first, at(Interval::from_secs(10).unwrap()));
 }

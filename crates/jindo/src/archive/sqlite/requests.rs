@@ -6,7 +6,7 @@ use super::{
 };
 use crate::archive::{Line, Weight};
 use crate::plan::{Range, Window};
-use crate::query::Query;
+use crate::query::{Query, QueryText};
 
 pub(super) fn register(t: &Transaction<'_>, request: &Request) -> Result<(), SqlError> {
     t.execute("DELETE FROM lines", [])?;
@@ -30,7 +30,11 @@ pub(super) fn register(t: &Transaction<'_>, request: &Request) -> Result<(), Sql
                 t.prepare_cached(
                     "INSERT INTO lines (position, written, query) VALUES (?1, ?2, ?3)",
                 )?
-                .execute(params![Count::of(position), query.written, id.0])?;
+                .execute(params![
+                    Count::of(position),
+                    query.text.written,
+                    id.0
+                ])?;
                 place(t, id, position, query, request.asked)?;
             }
             Line::Refused { written, reason } => {
@@ -44,7 +48,7 @@ pub(super) fn register(t: &Transaction<'_>, request: &Request) -> Result<(), Sql
     Ok(())
 }
 
-fn upsert(t: &Transaction<'_>, query: &Query) -> Result<QueryId, SqlError> {
+fn upsert(t: &Transaction<'_>, Query { text, .. }: &Query) -> Result<QueryId, SqlError> {
     t.prepare_cached(
         "INSERT INTO queries (sent, interval_s, written, unfilled, alone) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (sent, interval_s) DO UPDATE
@@ -52,7 +56,7 @@ fn upsert(t: &Transaction<'_>, query: &Query) -> Result<QueryId, SqlError> {
          RETURNING id",
     )?
     .query_row(
-        params![query.sent, query.interval.secs(), query.written, query.unfilled, query.alone],
+        params![text.sent.as_str(), text.interval.secs(), text.written, text.unfilled, text.alone],
         |row| row.get(0).map(QueryId),
     )
 }
@@ -65,7 +69,7 @@ fn place(
     query: &Query,
     asked: Range,
 ) -> Result<(), SqlError> {
-    let asked = asked.of(query.interval);
+    let asked = asked.of(query.text.interval);
     let (start_s, end_s) = (asked.map(Window::start_s), asked.map(Window::end_s));
     t.prepare_cached("UPDATE queries SET asked_start_s = ?2, asked_end_s = ?3 WHERE id = ?1")?
         .execute(params![id.0, start_s, end_s])?;
@@ -85,7 +89,7 @@ fn place(
     .execute(params![
         travels,
         Count::of(position),
-        query.written,
+        query.text.written,
         start_s,
         end_s,
         instead_of
@@ -120,14 +124,13 @@ fn line(row: &Row<'_>) -> Result<Line, SqlError> {
     let written = row.get(0)?;
     Ok(match row.get(1)? {
         Some(reason) => Line::Refused { written, reason },
-        None => Line::Query(Query {
+        None => Line::Query(Query::new(QueryText {
             written,
-            sent: row.get(2)?,
+            sent: row.get::<_, String>(2)?.into(),
             unfilled: row.get(3)?,
             interval: stored_interval(row.get(4)?)?,
             alone: row.get(5)?,
-            weight: None,
-        }),
+        })),
     })
 }
 
@@ -168,11 +171,13 @@ pub(super) fn query(c: &Connection, query: QueryId) -> Result<Option<Registered>
 fn registered(row: &Row<'_>) -> Result<Registered, SqlError> {
     Ok(Registered {
         id: QueryId(row.get(0)?),
-        written: row.get(1)?,
-        sent: row.get(2)?,
-        unfilled: row.get(3)?,
-        interval: stored_interval(row.get(4)?)?,
-        alone: row.get(5)?,
+        text: QueryText {
+            written: row.get(1)?,
+            sent: row.get::<_, String>(2)?.into(),
+            unfilled: row.get(3)?,
+            interval: stored_interval(row.get(4)?)?,
+            alone: row.get(5)?,
+        },
         asked: optional_window(row.get(6)?, row.get(7)?)?,
         position: row.get::<_, Option<Count>>(8)?.map(Count::index).transpose()?,
         given_up: row.get(9)?,
@@ -237,15 +242,15 @@ pub(super) fn remember(
     let ids = queries
         .iter()
         .map(|query| {
-            let interval_s = query.interval.secs();
+            let text = &query.text;
             let asked = (query.asked.map(Window::start_s), query.asked.map(Window::end_s));
             insert.query_row(
                 params![
-                    query.sent,
-                    interval_s,
-                    query.written,
-                    query.unfilled,
-                    query.alone,
+                    text.sent.as_str(),
+                    text.interval.secs(),
+                    text.written,
+                    text.unfilled,
+                    text.alone,
                     asked.0,
                     asked.1,
                     query.role
@@ -260,7 +265,7 @@ pub(super) fn remember(
     )?;
     for (query, id) in queries.iter().zip(&ids) {
         if let Some(substitute) = &query.substitute {
-            link.execute(params![id.0, substitute, query.interval.secs()])?;
+            link.execute(params![id.0, substitute, query.text.interval.secs()])?;
         }
     }
     Ok(ids)
@@ -287,11 +292,13 @@ pub(super) fn recall(
 
 fn remembered_query(row: &Row<'_>) -> Result<Remembered, SqlError> {
     Ok(Remembered {
-        sent: row.get(1)?,
-        interval: stored_interval(row.get(2)?)?,
-        written: row.get(3)?,
-        unfilled: row.get(4)?,
-        alone: row.get(5)?,
+        text: QueryText {
+            written: row.get(3)?,
+            sent: row.get::<_, String>(1)?.into(),
+            unfilled: row.get(4)?,
+            interval: stored_interval(row.get(2)?)?,
+            alone: row.get(5)?,
+        },
         asked: optional_window(row.get(6)?, row.get(7)?)?,
         substitute: row.get(8)?,
         role: row.get(10)?,

@@ -32,7 +32,12 @@ fn sqlite_conforms_with_either_journal() {
 }
 
 fn positions(ledger: &mut dyn Ledger) -> Vec<(String, Option<usize>)> {
-    ledger.queries().unwrap().into_iter().map(|query| (query.written, query.position)).collect()
+    ledger
+        .queries()
+        .unwrap()
+        .into_iter()
+        .map(|query| (query.text.written, query.position))
+        .collect()
 }
 
 fn lists(ledger: &mut dyn Ledger) {
@@ -61,8 +66,11 @@ fn lists(ledger: &mut dyn Ledger) {
 fn remembers(ledger: &mut dyn Ledger) {
     ledger.register(&request(&["avg:a{*}"])).unwrap();
     let before = ledger.remembered().unwrap();
-    let foreign = Remembered { written: "other".into(), asked: None, ..before[0].1.clone() };
-    let new = Remembered { sent: "avg:z{*}".into(), ..foreign.clone() };
+    let known = before[0].1.clone();
+    let text = QueryText { written: "other".into(), ..known.text.clone() };
+    let foreign = Remembered { text: text.clone(), asked: None, ..known };
+    let text = QueryText { sent: "avg:z{*}".into(), ..text };
+    let new = Remembered { text, ..foreign.clone() };
     let numbers = ledger.remember(&[new.clone(), foreign]).unwrap();
     assert_eq!(numbers[1], before[0].0);
     assert_eq!(ledger.remembered().unwrap(), [before[0].clone(), (numbers[0], new)]);
@@ -72,16 +80,16 @@ fn substitutes(ledger: &mut dyn Ledger) {
     let list = request(&["avg:a{*}", "avg:b{*}"]);
     ledger.register(&list).unwrap();
     let filled = ledger.queries().unwrap().remove(0);
-    let unfilled = filled.unfilled.clone().unwrap();
+    let unfilled = filled.text.unfilled.clone().unwrap();
     let substitute = ledger.substitute(filled.id, &unfilled).unwrap();
     assert_eq!(ledger.substitute(filled.id, &unfilled).unwrap(), substitute, "repeatable");
     for _ in 0..2 {
         let queries = ledger.queries().unwrap();
-        let told = (queries.len(), queries[0].id, queries[0].position, queries[0].alone);
+        let told = (queries.len(), queries[0].id, queries[0].position, queries[0].text.alone);
         assert_eq!(told, (2, substitute, Some(0), true));
-        assert_eq!(queries[0].written, "avg:a{*}");
+        assert_eq!(queries[0].text.written, "avg:a{*}");
         assert_eq!(queries[0].asked, filled.asked);
-        assert_eq!(queries[0].instead_of.as_ref(), Some(&filled.sent));
+        assert_eq!(queries[0].instead_of.as_deref(), Some(&*filled.text.sent));
         // The next run asks the same list: it is led to the form that the server takes.
         ledger.register(&list).unwrap();
         assert_eq!(ledger.request().unwrap().as_ref(), Some(&list));
@@ -172,7 +180,7 @@ fn probes(ledger: &mut dyn Ledger) {
     ledger.register(&request(&["avg:a{*}", "avg:b{*}"])).unwrap();
     let queries: Vec<QueryId> = ledger.queries().unwrap().iter().map(|query| query.id).collect();
     let mut probe = ledger.remembered().unwrap()[0].1.clone();
-    (probe.sent, probe.role) = (query("avg:coarse{*}").sent, Role::Probe);
+    (probe.text.sent, probe.role) = (query("avg:coarse{*}").text.sent, Role::Probe);
     let ids = ledger.remember(&[probe.clone()]).unwrap();
     assert_eq!(ledger.queries().unwrap().len(), 2, "nobody wants its points");
     assert_eq!(ledger.query(ids[0]).unwrap(), None);

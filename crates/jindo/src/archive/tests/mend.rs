@@ -16,8 +16,9 @@ fn furnished(dir: &Path) -> Archive {
     list.lines.push(Line::Refused { written: "avg:(".into(), reason: "no name".into() });
     archive.register(&list).unwrap();
     let queries = archive.queries().unwrap();
-    let refused = queries.iter().find(|query| query.written == "avg:c{*}").unwrap();
-    let substitute = archive.substitute(refused.id, refused.unfilled.as_deref().unwrap()).unwrap();
+    let refused = queries.iter().find(|query| query.text.written == "avg:c{*}").unwrap();
+    let substitute =
+        archive.substitute(refused.id, refused.text.unfilled.as_deref().unwrap()).unwrap();
     store(&archive, &[substitute], window(0, DAY_S), 4).unwrap();
     archive.register(&list).unwrap();
     let listed = &ids(&archive)[..2];
@@ -106,7 +107,7 @@ fn footers_alone_give_queries_and_coverage() {
     let archive = opened(dir.path());
     assert_eq!(archive.request().unwrap(), None);
     let mut texts: Vec<String> =
-        archive.queries().unwrap().into_iter().map(|query| query.written).collect();
+        archive.queries().unwrap().into_iter().map(|query| query.text.written).collect();
     texts.sort();
     assert_eq!(texts, ["avg:a{*}", "avg:b{*}", "avg:c{*}", "avg:old{*}"]);
     assert_eq!(archive.coverage_all().unwrap().values().map(Vec::len).sum::<usize>(), held);

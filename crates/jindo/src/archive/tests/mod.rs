@@ -35,14 +35,9 @@ pub(super) fn minute() -> Interval {
 }
 
 pub(super) fn query(text: &str) -> Query {
-    Query {
-        written: text.into(),
-        sent: format!("{text}.rollup(avg, 60).fill(null)"),
-        unfilled: Some(format!("{text}.rollup(avg, 60)")),
-        interval: minute(),
-        alone: false,
-        weight: None,
-    }
+    let unfilled = format!("{text}.rollup(avg, 60)");
+    let text = QueryText::new(text, format!("{unfilled}.fill(null)"), minute());
+    Query::new(text.with_unfilled(unfilled))
 }
 
 pub(super) fn request(texts: &[&str]) -> Request {
@@ -94,7 +89,7 @@ pub(super) fn shown(archive: &Archive) -> String {
     let mut shown = String::new();
     let coverage = archive.coverage_all().unwrap();
     for query in archive.queries().unwrap() {
-        writeln!(shown, "{} {:?} {:?}", query.written, query.position, query.asked).unwrap();
+        writeln!(shown, "{} {:?} {:?}", query.text.written, query.position, query.asked).unwrap();
         for held in coverage.get(&query.id).unwrap_or(&Vec::new()) {
             let mut rows = Vec::new();
             archive

@@ -8,6 +8,7 @@ mod twins;
 use super::*;
 use crate::archive::{Origin, Registered};
 use crate::plan::Window;
+use crate::query::QueryText;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
@@ -73,13 +74,9 @@ impl Shelf {
         self.queries.push(Registered {
             too_old: None,
             id,
-            written: written.to_owned(),
-            sent: written.to_owned(),
-            interval: Interval::from_secs(60).unwrap(),
+            text: QueryText::new(written, written, Interval::from_secs(60).unwrap()),
             asked: Window::from_secs(DAY, DAY + 2 * DAY_S),
             position: Some(self.queries.len() + self.refused.len()),
-            unfilled: None,
-            alone: false,
             weight: None,
             instead_of: None,
             given_up: None,

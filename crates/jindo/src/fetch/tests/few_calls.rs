@@ -15,7 +15,7 @@ fn in_runs_of(
     for _ in 0..2_000 {
         let mut queries = queries(35);
         for &query in &given_up {
-            queries[query].alone = true;
+            queries[query].text.alone = true;
         }
         let plan = Plan::new(range, queries, &covered, limits, now);
         if plan.tasks.iter().all(|task| given_up.contains(&task.queries[0])) {

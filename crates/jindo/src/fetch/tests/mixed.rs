@@ -1,6 +1,7 @@
 //! Queries of which the server serves less than of others in the same list, and lists of which it serves nothing.
 
 use super::*;
+use crate::query::QueryText;
 
 /// Every other query as this says: seconds between its points where they are no closer, and how many of them are served at once.
 #[derive(Clone, Copy)]
@@ -80,7 +81,7 @@ fn what_was_served_before_is_no_cap() {
 #[test]
 fn bad_queries_of_a_small_window_are_given_up_one_after_the_other() {
     for count in [2, 5, 34] {
-        let bare = |query| Query { unfilled: None, ..query };
+        let bare = |query: Query| Query::new(QueryText { unfilled: None, ..query.text });
         let range = Window::from_secs(START, START + 3_600).unwrap();
         let now = Timestamp::from_second(START + 100 * DAY_S).unwrap();
         let queries = queries(count).into_iter().map(bare).collect();

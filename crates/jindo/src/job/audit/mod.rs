@@ -21,7 +21,7 @@ use crate::fetch::FetchJob;
 use crate::fetch::{Action, Ask};
 use crate::parse::{Answer, Series};
 use crate::plan::{Limits, Plan, Task, Window, hull};
-use crate::query::Query;
+use crate::query::{Query, QueryText};
 use compare::{Points, compare};
 use jiff::{SignedDuration, Timestamp};
 use sample::{Unit, Units, sample, units};
@@ -99,7 +99,8 @@ impl<'a> Audit<'a> {
 
     /// What came of it, once the run has ended.
     pub fn ended(self) -> AuditReport {
-        let written: Vec<_> = self.plan.queries.into_iter().map(|query| query.written).collect();
+        let written: Vec<_> =
+            self.plan.queries.into_iter().map(|query| query.text.written).collect();
         let tally = self.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
         tally.ended(&written, self.windows, self.too_old)
     }
@@ -189,11 +190,7 @@ impl<'a> Audit<'a> {
 /// As it was asked for what the archive holds: in the same form, and with the same company, whatever became of it since.
 fn as_fetched(known: &Registered) -> Query {
     Query {
-        written: known.written.clone(),
-        sent: known.sent.clone(),
-        unfilled: None,
-        interval: known.interval,
-        alone: known.alone,
+        text: QueryText { unfilled: None, ..known.text.clone() },
         weight: known.weight.map(|weight| weight.bytes_per_bucket),
     }
 }

@@ -70,12 +70,15 @@ pub(super) fn units(
 ) -> Units {
     let mut fetched: HashMap<(ObjectId, QueryId), Vec<Window>> = HashMap::new();
     let mut probed: BTreeMap<(Window, Interval, ObjectId), Vec<usize>> = BTreeMap::new();
-    for (index, Registered { id, interval, .. }) in registered.iter().enumerate() {
+    for (index, Registered { id, text, .. }) in registered.iter().enumerate() {
         for held in coverage.get(id).into_iter().flatten().filter(|held| !held.open) {
             match held.origin {
                 Origin::Fetched => fetched.entry((held.object, *id)).or_default().push(held.window),
                 Origin::Probed => {
-                    probed.entry((held.window, *interval, held.object)).or_default().push(index);
+                    probed
+                        .entry((held.window, text.interval, held.object))
+                        .or_default()
+                        .push(index);
                 }
             }
         }
@@ -156,6 +159,7 @@ fn below(random: &mut Random, bound: usize) -> usize {
 mod tests {
     use super::*;
     use crate::archive::Record;
+    use crate::query::QueryText;
     use proptest::prelude::*;
     use std::fmt::Write as _;
 
@@ -194,11 +198,11 @@ mod tests {
         Registered {
             too_old: None,
             id: QueryId(id),
-            written: format!("avg:m{id}{{*}}"),
-            sent: format!("avg:m{id}{{*}}.rollup(avg,60)"),
-            unfilled: None,
-            interval: minute(),
-            alone: false,
+            text: QueryText::new(
+                format!("avg:m{id}{{*}}"),
+                format!("avg:m{id}{{*}}.rollup(avg,60)"),
+                minute(),
+            ),
             asked: None,
             position: None,
             given_up: None,

@@ -20,14 +20,10 @@ fn at(secs: i64) -> Timestamp {
 }
 
 fn query(name: &str) -> Query {
-    Query {
-        written: format!("avg:{name}{{*}} by {{host}}"),
-        sent: format!("avg:{name}{{*}} by {{host}}.rollup(avg, 60).fill(null)"),
-        unfilled: Some(format!("avg:{name}{{*}} by {{host}}.rollup(avg, 60)")),
-        interval: Interval::from_secs(60).unwrap(),
-        alone: false,
-        weight: None,
-    }
+    let written = format!("avg:{name}{{*}} by {{host}}");
+    let unfilled = format!("{written}.rollup(avg, 60)");
+    let (sent, interval) = (format!("{unfilled}.fill(null)"), Interval::from_secs(60).unwrap());
+    Query::new(QueryText::new(written, sent, interval).with_unfilled(unfilled))
 }
 
 /// One series of the query: (second, value).

@@ -151,8 +151,8 @@ proptest! {
         prop_assert!(found.refused.iter().all(|complaint| !complaint.to_string().is_empty()));
         // What travels is in normal form, and reads back.
         for query in found.queries {
-            let again = grammar::parse(&query.sent).map(|expr| expr.to_string());
-            prop_assert_eq!(again.as_deref(), Ok(query.sent.as_str()));
+            let again = grammar::parse(&query.text.sent).map(|expr| expr.to_string());
+            prop_assert_eq!(again.as_deref(), Ok(query.text.sent.as_str()));
         }
     }
 }

@@ -40,8 +40,8 @@ pub(super) fn finish(world: &mut World) -> Told {
 fn missing_s(world: &World) -> i64 {
     let covered: BTreeMap<String, Vec<Window>> = world.covered();
     let gaps = |query: &jindo::query::Query| {
-        let asked = world.job.range.aligned(query.interval).unwrap();
-        let held = covered.get(&query.sent).map_or(&[][..], Vec::as_slice);
+        let asked = world.job.range.aligned(query.text.interval).unwrap();
+        let held = covered.get(query.text.sent.as_str()).map_or(&[][..], Vec::as_slice);
         subtract(asked, held).into_iter().map(Window::secs).sum::<i64>()
     };
     world.job.queries.iter().map(gaps).sum()

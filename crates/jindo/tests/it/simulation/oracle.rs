@@ -60,10 +60,11 @@ fn series(path: &str, text: &str) -> Points {
 fn expected(job: &Job) -> Vec<Points> {
     let mut all = Vec::new();
     for query in &job.queries {
-        let interval = query.interval;
+        let interval = query.text.interval;
         let asked = job.range.aligned(interval).unwrap();
         let (from, to) = (asked.start_s(), asked.end_s());
-        let answer = job.organisation.expected(&query.sent, from, to, interval.secs()).unwrap();
+        let answer =
+            job.organisation.expected(&query.text.sent, from, to, interval.secs()).unwrap();
         for series in answer {
             all.push(series.points.iter().map(|(at, value)| (*at, value.to_bits())).collect());
         }

@@ -102,7 +102,7 @@ impl World {
         let archive = self.archive();
         let coverage = archive.coverage_all().unwrap();
         let of = |id| coverage.get(id).into_iter().flatten().map(|c| c.window).collect();
-        archive.queries().unwrap().iter().map(|q| (q.sent.clone(), of(&q.id))).collect()
+        archive.queries().unwrap().iter().map(|q| (q.text.sent.to_string(), of(&q.id))).collect()
     }
 }
 

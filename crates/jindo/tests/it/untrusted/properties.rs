@@ -38,10 +38,18 @@ pub(crate) fn list_file(bytes: &[u8]) {
         assert!(list.queries.len() <= QUERIES_MAX);
         let text = query::decode(bytes);
         for query in &list.queries {
-            let again = grammar::parse(&query.sent).expect("what travels is a query");
-            assert_eq!(again.to_string(), query.sent, "and says the same when it is read again");
-            assert!(query.sent.len() <= text.len() * 4 * ADDED_BYTES_MAX, "{}", query.sent.len());
-            assert!(escaped_len(&query.sent) >= query.sent.len());
+            let again = grammar::parse(&query.text.sent).expect("what travels is a query");
+            assert_eq!(
+                query.text.sent,
+                again.to_string(),
+                "and says the same when it is read again"
+            );
+            assert!(
+                query.text.sent.len() <= text.len() * 4 * ADDED_BYTES_MAX,
+                "{}",
+                query.text.sent.len()
+            );
+            assert!(escaped_len(&query.text.sent) >= query.text.sent.len());
         }
         for complaint in &list.refused {
             assert!(!complaint.to_string().chars().any(|c| c.is_control() && c != '\n'));

@@ -6,7 +6,7 @@ use jindo::archive::{
 };
 use jindo::parse::{Answer, Series};
 use jindo::plan::{Basis, LearntLimit, Window};
-use jindo::query::{Interval, Query};
+use jindo::query::{Interval, Query, QueryText};
 use std::path::Path;
 
 use super::properties::{START_S, WINDOW_S};
@@ -66,13 +66,10 @@ pub(crate) fn archive(dir: &Path) {
         .expect("a new directory");
     let window = Window::from_secs(START_S, START_S + WINDOW_S).expect("a new directory");
     let interval = Interval::from_secs(60).expect("a new directory");
-    let query = |written: &str| Query {
-        written: written.into(),
-        sent: format!("{written}.rollup(avg, 60).fill(null)"),
-        unfilled: Some(format!("{written}.rollup(avg, 60)")),
-        interval,
-        alone: false,
-        weight: None,
+    let query = |written: &str| {
+        let unfilled = format!("{written}.rollup(avg, 60)");
+        let text = QueryText::new(written, format!("{unfilled}.fill(null)"), interval);
+        Query::new(text.with_unfilled(unfilled))
     };
     let lines = ["avg:m{*} by {a}", "avg:n{*}"].map(|text| Line::Query(query(text))).into();
     let (timezone, arguments) = ("UTC".into(), "{}".into());

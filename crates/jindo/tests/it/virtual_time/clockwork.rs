@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use jindo::clock::Random;
 use jindo::fetch::{Action, Ask, Call, End, Event, Forecast, Machine, Settings};
 use jindo::plan::{LearntLimit, Limits, Plan, Window, union};
-use jindo::query::{Interval, Query};
+use jindo::query::{Interval, Query, QueryText};
 use jindo::request::{Failure, Rate, Reserve};
 use std::collections::BTreeMap;
 
@@ -155,14 +155,9 @@ pub(crate) fn plan(
         let what = format!("aws.service{number:03}.some_metric_name_of_usual_length");
         let unfilled = format!("avg:{what}{{environment:production}} by {{region,name}}");
         let unfilled = format!("{unfilled}.rollup(avg, {})", setting.interval_s);
-        Query {
-            written: unfilled.clone(),
-            sent: format!("{unfilled}.fill(null)"),
-            unfilled: Some(unfilled),
-            interval,
-            alone: false,
-            weight: weight(number),
-        }
+        let sent = format!("{unfilled}.fill(null)");
+        let text = QueryText::new(unfilled.as_str(), sent, interval).with_unfilled(unfilled);
+        Query { text, weight: weight(number) }
     };
     let range = Window::from_secs(START_S, START_S + setting.days * DAY_S).expect("some days");
     let now = Timestamp::from_second(START_S + 100 * DAY_S).expect("2022");

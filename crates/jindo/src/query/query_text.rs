@@ -1,0 +1,199 @@
+//! The texts of one query and the form in which it is sent, in the one shape that all records of a query embed. Pure.
+
+use super::ast::{Expr, Node, Series};
+use super::{Interval, grammar};
+use sha2::{Digest, Sha256};
+use std::cmp::Ordering;
+use std::fmt::{self, Debug, Display, Formatter};
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
+/// The texts of one query and how it is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct QueryText {
+    /// One query of the list, trimmed, variables not yet filled in.
+    pub written: String,
+    /// Normalised, with its rollup and its fill. With `interval` the identity of its data.
+    pub sent: SentText,
+    /// `sent` without the fill that jindo added; sent, alone, when the server refuses that fill. `None`: none was added.
+    pub unfilled: Option<String>,
+    pub interval: Interval,
+    /// True for a query that shares its calls with no other (`--fill keep`), because its values would differ among others.
+    pub alone: bool,
+}
+
+impl QueryText {
+    /// A query that shares its calls and has no form without a fill.
+    pub fn new(written: impl Into<String>, sent: impl Into<SentText>, interval: Interval) -> Self {
+        let (written, sent) = (written.into(), sent.into());
+        Self { written, sent, unfilled: None, interval, alone: false }
+    }
+
+    /// The same with a form to fall back to.
+    #[must_use]
+    pub fn with_unfilled(self, unfilled: impl Into<String>) -> Self {
+        Self { unfilled: Some(unfilled.into()), ..self }
+    }
+
+    /// SHA-256 of `sent` and `interval`: equal for queries that ask for the same data, however they are spaced.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(self.interval.secs().to_be_bytes());
+        hash.update(self.sent.as_bytes());
+        hash.finalize().into()
+    }
+}
+
+/// The text of a query as it is sent, with its expression: kept where the text was printed from one, else parsed once, on first
+/// use. Cheap to clone; clones share the expression. Equal, ordered and hashed by its text.
+#[derive(Clone)]
+pub struct SentText(Arc<Sent>);
+
+struct Sent {
+    text: String,
+    /// `None`: the text is no query of this grammar, such as one that a later jindo wrote into a ledger.
+    expr: OnceLock<Option<Expr>>,
+}
+
+impl SentText {
+    pub fn as_str(&self) -> &str {
+        &self.0.text
+    }
+
+    /// Returns the expression; `None` for a text that this grammar does not read.
+    pub fn expr(&self) -> Option<&Expr> {
+        self.0.expr.get_or_init(|| grammar::parse(&self.0.text).ok()).as_ref()
+    }
+
+    /// Returns the series, for a query that is one series without functions and arithmetic.
+    pub fn as_series(&self) -> Option<&Series> {
+        match &self.expr()?.node {
+            Node::Series(series) => Some(series),
+            Node::Number(_)
+            | Node::Call { .. }
+            | Node::Group { .. }
+            | Node::Negate(_)
+            | Node::Chain { .. } => None,
+        }
+    }
+
+    /// True if the answer may hold more than one series: any part of the query is grouped.
+    pub fn is_grouped(&self) -> bool {
+        self.expr().is_some_and(|expr| expr.series().any(|series| !series.by.is_empty()))
+    }
+}
+
+impl From<Expr> for SentText {
+    fn from(expr: Expr) -> Self {
+        let text = expr.to_string();
+        Self(Arc::new(Sent { text, expr: Some(expr).into() }))
+    }
+}
+
+impl From<String> for SentText {
+    fn from(text: String) -> Self {
+        Self(Arc::new(Sent { text, expr: OnceLock::new() }))
+    }
+}
+
+impl From<&str> for SentText {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
+impl Deref for SentText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl Display for SentText {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
+
+impl Debug for SentText {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl PartialEq for SentText {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for SentText {}
+
+impl PartialEq<str> for SentText {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<&str> for SentText {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
+    }
+}
+
+impl PartialEq<String> for SentText {
+    fn eq(&self, other: &String) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialOrd for SentText {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for SentText {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl Hash for SentText {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_from_a_ledger_and_one_from_a_list_say_the_same() {
+        let text = "abs(avg:m{*} by {host}.rollup(avg, 60)) + 1";
+        let printed = SentText::from(grammar::parse(text).unwrap());
+        let read = SentText::from(text);
+        assert_eq!(printed, read);
+        assert_eq!(printed.expr(), read.expr());
+        assert!(std::ptr::eq(read.expr().unwrap(), read.clone().expr().unwrap()), "parsed once");
+        assert!(SentText::from("avg:m{").expr().is_none());
+    }
+
+    #[test]
+    fn any_grouped_part_groups_the_answer() {
+        let cases = [
+            ("avg:m{*} by {host}", true),
+            ("avg:m{*}", false),
+            ("avg:n{*} / abs(avg:m{*} by {host})", true),
+            ("avg:m{by:a} + 1", false),
+        ];
+        for (text, grouped) in cases {
+            assert_eq!(SentText::from(text).is_grouped(), grouped, "{text}");
+        }
+        assert!(SentText::from("avg:m{*}").as_series().is_some());
+        assert!(SentText::from("abs(avg:m{*})").as_series().is_none());
+    }
+}
