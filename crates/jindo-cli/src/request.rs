@@ -94,7 +94,7 @@ impl Words {
                 .into());
         };
         let bytes = query::load::load(path)
-            .map_err(|error| Usage::new(jindo::fetch::with_causes(&error)))?;
+            .map_err(|error| Usage::new(jindo::text::with_causes(&error)))?;
         let list = query::decode(&bytes);
         if list.contains('\0') {
             return Err(Usage::new(format!("{} is no text file", path.display()))

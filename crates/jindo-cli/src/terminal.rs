@@ -35,5 +35,5 @@ pub(crate) fn remark(text: &str) {
 
 /// The text without what would steer the terminal; it may have lines and columns.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
-    jindo::plain::plain(text, &['\n', '\t'])
+    jindo::text::plain(text, &['\n', '\t'])
 }

@@ -10,12 +10,13 @@ extern crate self as jindo;
 
 pub mod archive;
 pub mod clock;
+pub mod digest;
 pub mod extract;
 pub mod fetch;
 pub mod job;
 pub mod parse;
-pub mod plain;
 pub mod plan;
 pub mod query;
 pub mod request;
 pub mod secret;
+pub mod text;

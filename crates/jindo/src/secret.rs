@@ -1,6 +1,7 @@
 //! A value that must not be shown: an API key, an application key. And what keeps it from being shown where others repeat it.
 
-use crate::plain::steers;
+use crate::digest::hex;
+use crate::text::steers;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt;
@@ -37,7 +38,7 @@ impl Secret {
             .chain_update([0])
             .chain_update(self.0.trim())
             .finalize();
-        digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+        hex(&digest)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Errors, numbers and sizes in words. The only place that says `error:` and `hint:`.
 
 use jindo::fetch::Breakage;
+use jindo::text::messages;
 use std::fmt::Write as _;
 
 /// Where nothing is to be mended first.
@@ -42,15 +43,9 @@ impl Failed {
 /// `error:`, `caused by:`, a blank line, `hint:`.
 pub(crate) fn render(error: &anyhow::Error) -> String {
     let mut text = String::new();
-    let mut said = error.to_string();
-    writeln!(text, "error: {said}").expect("a String takes everything");
-    for cause in error.chain().skip(1) {
-        let words = cause.to_string();
-        // SQLite's second cause is its first with a number before it.
-        if !said.contains(&words) && !words.ends_with(&said) {
-            writeln!(text, "  caused by: {words}").expect("a String takes everything");
-        }
-        said = words;
+    let leads = std::iter::once("error").chain(std::iter::repeat("  caused by"));
+    for (message, lead) in messages(&**error).iter().zip(leads) {
+        writeln!(text, "{lead}: {message}").expect("a String takes everything");
     }
     if let Some(hint) = hint(error.chain()) {
         writeln!(text, "\nhint: {hint}").expect("a String takes everything");

@@ -4,12 +4,13 @@
 
 use super::Role;
 use super::bind::Kept;
+use crate::digest::hex;
+pub(super) use crate::digest::sha256;
 use crate::plan::Window;
 use crate::query::Interval;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use std::fmt::Write as _;
 
 /// The key of Parquet's key-value metadata under which the footer lies.
 pub(super) const KEY: &str = "jindo";
@@ -181,17 +182,5 @@ pub(super) fn is_object_name(name: &str) -> bool {
         let is_hash =
             digits.is_some_and(|hash| hash.len() == NAME_DIGITS && hash.bytes().all(is_digit));
         !date.is_empty() && is_date(date) && is_hash
-    })
-}
-
-/// The sha256 of `bytes`, in hexadecimal digits.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut digits, byte| {
-        write!(digits, "{byte:02x}").expect("writing to a String cannot fail");
-        digits
     })
 }

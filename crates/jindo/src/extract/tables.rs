@@ -8,8 +8,8 @@ use super::source::{Extracted, Grant, RefusedLine, SeriesFile, Source};
 use super::update::UNFINISHED;
 use super::{Error, Shown, hex};
 use crate::archive::Registered;
-use crate::plain::{plain, steers};
 use crate::plan::{RETENTION, Window};
+use crate::text::{plain, steers};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 

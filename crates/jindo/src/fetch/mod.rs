@@ -26,9 +26,7 @@ pub use forecast::Forecast;
 pub use log::RunLog;
 pub use machine::Machine;
 pub use memory::{Fate, Memory};
-pub use protocol::{
-    Action, Ask, Breakage, Call, End, Event, Facts, Form, Progress, Settings, with_causes,
-};
+pub use protocol::{Action, Ask, Breakage, Call, End, Event, Facts, Form, Progress, Settings};
 pub use report::Report;
 pub use sink::{Keeping, Shelf, list};
 

@@ -4,6 +4,7 @@ use super::memory::Memory;
 use crate::plan::{LearntLimit, Limits, Pace, Window};
 use crate::query::Interval;
 use crate::request::{Failure, Rate, Reserve};
+use crate::text::with_causes;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::error::Error;
@@ -194,24 +195,6 @@ impl PartialEq for Breakage {
 }
 
 impl Eq for Breakage {}
-
-/// The error with all its causes, one line.
-pub fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    let mut said = text.clone();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        // SQLite's second cause is its first with a number before it.
-        if !words.ends_with(&said) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        said = words;
-        cause = error.source();
-    }
-    text
-}
 
 /// Where the run stands.
 #[derive(Debug, Clone, PartialEq)]

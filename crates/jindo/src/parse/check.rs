@@ -5,10 +5,6 @@ use super::{Answer, Error, Expected, Other, Series};
 use crate::query::Interval;
 use std::collections::BTreeMap;
 
-/// Characters of the server's words that are kept: enough for its longest known message, little enough for a line of
-/// `queries.csv`.
-const MESSAGE_CHARS_MAX: usize = 1_000;
-
 /// What a series without `tag_set` is.
 #[derive(Clone, Copy, PartialEq)]
 enum Untagged {
@@ -39,49 +35,34 @@ pub(super) fn answer(body: Body, expected: &Expected) -> Result<Answer, Error> {
     Ok(Answer { series: distinct(series)? })
 }
 
-/// On one line without control characters, at most [`MESSAGE_CHARS_MAX`] characters: it goes into files and terminals.
-pub(super) fn one_line(text: &str) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
-    let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(MESSAGE_CHARS_MAX) {
-        Some((cut, _)) => format!("{}…", &line[..cut]),
-        None => line,
-    }
-}
-
-fn inconsistent(what: impl AsRef<str>) -> Error {
-    Error::Inconsistent { what: one_line(what.as_ref()) }
-}
-
 /// The series of a body that calls itself good.
 fn accepted(body: Body) -> Result<Vec<Raw>, Error> {
     if !body.complaints.is_empty() {
-        return Err(Error::Refused { message: one_line(&body.complaints) });
+        return Err(Error::refused(&body.complaints));
     }
     match body.status.as_deref() {
-        Some("ok") => body.series.ok_or_else(|| inconsistent("it has no `series`")),
-        Some(other) => {
-            let message = format!("status `{other}` without a reason");
-            Err(Error::Refused { message: one_line(&message) })
-        }
-        None => Err(inconsistent("it has no `status`")),
+        Some("ok") => body.series.ok_or_else(|| Error::inconsistent("it has no `series`")),
+        Some(other) => Err(Error::refused(&format!("status `{other}` without a reason"))),
+        None => Err(Error::inconsistent("it has no `status`")),
     }
 }
 
 fn query(series: &Raw, expected: &Expected) -> Result<usize, Error> {
     match series.query_index {
         None if expected.queries == 1 => Ok(0),
-        None => Err(inconsistent(format!("a series of {} has no `query_index`", series.metric))),
+        None => {
+            Err(Error::inconsistent(&format!("a series of {} has no `query_index`", series.metric)))
+        }
         Some(index) => whole(index)
             .filter(|query| *query < expected.queries)
-            .ok_or_else(|| inconsistent(format!("`query_index` {index} was not asked"))),
+            .ok_or_else(|| Error::inconsistent(&format!("`query_index` {index} was not asked"))),
     }
 }
 
 fn interval(series: &Raw) -> Result<Interval, Error> {
     whole(series.interval_s)
         .and_then(|secs| Interval::from_secs(u32::try_from(secs).ok()?))
-        .ok_or_else(|| inconsistent(format!("an interval of {} s", series.interval_s)))
+        .ok_or_else(|| Error::inconsistent(&format!("an interval of {} s", series.interval_s)))
 }
 
 #[expect(
@@ -117,7 +98,9 @@ fn checked(
     let tags = match raw.tags {
         Some(tags) => tags,
         None if untagged == Untagged::Ungrouped || raw.scope_is_everything => Vec::new(),
-        None => return Err(inconsistent(format!("no `tag_set` of a group of {}", raw.metric))),
+        None => {
+            return Err(Error::inconsistent(&format!("no `tag_set` of a group of {}", raw.metric)));
+        }
     };
     let points = raw.points;
     let contradiction = if let Some(ts_ms) = points.off_grid {
@@ -130,7 +113,7 @@ fn checked(
         None
     };
     match contradiction {
-        Some(what) => Err(inconsistent(format!("{what} in {} {tags:?}", raw.metric))),
+        Some(what) => Err(Error::inconsistent(&format!("{what} in {} {tags:?}", raw.metric))),
         None => Ok(Series {
             query,
             metric: raw.metric,
@@ -150,7 +133,7 @@ fn distinct(series: Vec<Series>) -> Result<Vec<Series>, Error> {
             Some(last) if (last.query, &last.tags) == (one.query, &one.tags) => {
                 if !same(last, &one) {
                     let (metric, tags) = (&one.metric, &one.tags);
-                    return Err(inconsistent(format!("two different {metric} {tags:?}")));
+                    return Err(Error::inconsistent(&format!("two different {metric} {tags:?}")));
                 }
             }
             _ => kept.push(one),

@@ -2,7 +2,6 @@
 //! by the standard library (exact to the bit), all other values by serde. Knows JSON, not Datadog.
 
 use super::Error;
-use super::check::one_line;
 use serde::Deserialize;
 
 /// Levels of lists and objects within a field that is read over, at most. `serde_json` keeps a byte of each, and a body has
@@ -152,7 +151,7 @@ impl<'a> Reader<'a> {
 
     /// Something is not as the API promises; JSON it is.
     pub(super) fn inconsistent(&self, what: &str) -> Error {
-        Error::Inconsistent { what: one_line(&format!("{what} (byte {})", self.at)) }
+        Error::inconsistent(&format!("{what} (byte {})", self.at))
     }
 
     /// What is wrong where `wanted` should stand.

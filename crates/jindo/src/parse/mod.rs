@@ -18,6 +18,7 @@ pub(crate) use field::Words;
 use crate::plan::Window;
 use crate::query::Interval;
 use crate::secret::Secrets;
+use crate::text::one_line;
 
 /// What a call asked for; everything in its answer is checked against it.
 #[derive(Debug, Clone, Copy)]
@@ -120,7 +121,19 @@ pub fn answer(body: &[u8], expected: &Expected, secrets: &Secrets) -> Result<Ans
         .map_err(|error| error.redacted(secrets))
 }
 
+/// Characters of the server's words that are kept: enough for its longest known message, little enough for a line of
+/// `queries.csv`.
+const MESSAGE_CHARS_MAX: usize = 1_000;
+
 impl Error {
+    fn refused(message: &str) -> Self {
+        Self::Refused { message: one_line(message, MESSAGE_CHARS_MAX) }
+    }
+
+    fn inconsistent(what: &str) -> Self {
+        Self::Inconsistent { what: one_line(what, MESSAGE_CHARS_MAX) }
+    }
+
     /// What could not be read may be quoted as well.
     fn redacted(self, secrets: &Secrets) -> Self {
         match self {

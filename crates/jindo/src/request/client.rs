@@ -1,9 +1,9 @@
 //! The door to the network: the only file that knows HTTP.
 
 use super::{Address, Failure, Rate, classify};
-use crate::plain::steers;
 use crate::plan::{Window, escape};
 use crate::secret::{Secret, Secrets};
+use crate::text::{steers, with_causes};
 use jiff::SignedDuration;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Response, StatusCode, redirect};
@@ -286,25 +286,19 @@ fn broken(error: &reqwest::Error) -> Failure {
 
 /// The error with its causes. Without the URL: it holds the whole list, and is of no help.
 fn reasons(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() {
-        "no answer in time".to_owned()
+    let kind = if error.is_timeout() {
+        "no answer in time"
     } else if error.is_connect() {
-        "no connection".to_owned()
+        "no connection"
     } else if error.is_body() || error.is_decode() {
-        "the answer broke off".to_owned()
+        "the answer broke off"
     } else {
-        "the call failed".to_owned()
+        "the call failed"
     };
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = error.source();
+    match error.source() {
+        Some(cause) => format!("{kind}: {}", with_causes(cause)),
+        None => kind.to_owned(),
     }
-    text
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use super::Rate;
 use crate::parse::{self, Words};
-use crate::plain::steers;
 use crate::query::Interval;
 use crate::secret::Secrets;
+use crate::text::one_line;
 use jiff::SignedDuration;
 use std::collections::BTreeSet;
 
@@ -196,12 +196,9 @@ fn unescaped(text: &str) -> String {
     plain
 }
 
-/// One line of bounded length without control characters: the words end up in a terminal and in CSV files. Secrets are looked
-/// for in what is left, before it is cut.
+/// One line of bounded length: the words end up in a terminal and in CSV files. Secrets are hidden before it is cut.
 fn shorten(text: &str, secrets: &Secrets) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line: String = line.chars().filter(|&c| !steers(c)).collect();
-    secrets.redact(&line).chars().take(WORDS_CHARS_MAX).collect()
+    one_line(&secrets.redact(text), WORDS_CHARS_MAX)
 }
 
 #[cfg(test)]
@@ -297,6 +294,6 @@ mod tests {
         let many = format!(r#"{{"errors":[{}"first"],"error":"last"}}"#, r#""","#.repeat(100_000));
         assert_eq!(said(400, &many), "first; last (status 400)");
         let long = said(400, &format!(r#"{{"errors":["{}"]}}"#, "wörd ".repeat(100_000)));
-        assert_eq!(long.chars().count(), WORDS_CHARS_MAX + " (status 400)".len());
+        assert_eq!(long.chars().count(), WORDS_CHARS_MAX + "… (status 400)".chars().count());
     }
 }
