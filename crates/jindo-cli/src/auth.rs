@@ -1,7 +1,7 @@
 //! First contact: whose organisation the keys open, and which key is wrong when none opens.
 
 use crate::environment::Access;
-use crate::render::words::{Failed, Usage};
+use crate::render::errors::{Failed, Usage};
 use jindo::archive::{Archive, Organisation};
 use jindo::clock::entropy;
 use jindo::request::{Client, Identity, KeyCheck};

@@ -1,6 +1,6 @@
 //! The directory of an export: opened for reading or for writing, and what it was last asked for.
 
-use crate::args::Wanted;
+use crate::args::RequestArgs;
 use crate::request::Words;
 use anyhow::Context as _;
 use jindo::archive::{Archive, Holder};
@@ -18,7 +18,7 @@ pub(crate) fn existing(dir: &Path) -> anyhow::Result<Option<Archive>> {
 
 /// The words of the directory's last request, where this command line has no list of its own.
 pub(crate) fn last_words(
-    wanted: &Wanted,
+    wanted: &RequestArgs,
     archive: Option<&Archive>,
 ) -> anyhow::Result<Option<Words>> {
     let Some(archive) = archive.filter(|_| wanted.queries.is_none()) else { return Ok(None) };

@@ -1,8 +1,8 @@
 //! The door to the environment: keys, site and shell, read once. Other sources of keys are behind the door `keys`; whatever
 //! their source, they go to the client alone.
 
-use crate::args::Where;
-use crate::render::words::Usage;
+use crate::args::ConnectionArgs;
+use crate::render::errors::Usage;
 use crate::site::{SITE_DEFAULT, site};
 use crate::terminal;
 use anyhow::Context as _;
@@ -74,7 +74,11 @@ pub(crate) struct Given {
 
 impl Given {
     /// Keys and the place they are for.
-    pub(crate) fn access(self, place: &Where, patience: SignedDuration) -> anyhow::Result<Access> {
+    pub(crate) fn access(
+        self,
+        place: &ConnectionArgs,
+        patience: SignedDuration,
+    ) -> anyhow::Result<Access> {
         let (site, endpoint) = self.endpoint(place, patience)?;
         let keys = self.keys()?;
         if endpoint.address.transport() == Transport::Open {
@@ -108,7 +112,7 @@ impl Given {
     /// Where the API is: `--api-url`, `--site`, `DD_SITE`, or Datadog's first site.
     fn endpoint(
         &self,
-        place: &Where,
+        place: &ConnectionArgs,
         patience: SignedDuration,
     ) -> anyhow::Result<(String, Endpoint)> {
         let patience = std::time::Duration::try_from(patience).unwrap_or_default();
@@ -129,7 +133,7 @@ impl Given {
         Ok((site, Endpoint { address, extra_roots, patience }))
     }
 
-    fn site(&self, place: &Where) -> Result<String, Usage> {
+    fn site(&self, place: &ConnectionArgs) -> Result<String, Usage> {
         match (&place.site, &self.site) {
             (Some(given), _) => site(given, "--site"),
             (None, Some((given, origin))) => site(given, &format!("DD_SITE {origin}")),
@@ -139,7 +143,7 @@ impl Given {
 }
 
 /// An address that keys may be sent to: https, or http on this machine alone unless `--insecure-http` is given.
-fn checked(url: &str, place: &Where) -> Result<Address, Usage> {
+fn checked(url: &str, place: &ConnectionArgs) -> Result<Address, Usage> {
     let address = Address::parse(url.trim()).map_err(|error| {
         Usage::new(format!("--api-url is no address of an API: {error}"))
             .hint("write https://HOST or http://127.0.0.1:PORT")
@@ -181,11 +185,11 @@ mod tests {
     use super::*;
     use clap::Parser as _;
 
-    fn place(more: &[&str]) -> Where {
+    fn place(more: &[&str]) -> ConnectionArgs {
         let typed = ["jindo", "export"].into_iter().chain(more.iter().copied());
         let arguments = crate::Arguments::try_parse_from(typed).unwrap();
         let crate::args::Command::Export(export) = arguments.command else { unreachable!() };
-        export.place
+        export.connection
     }
 
     #[test]

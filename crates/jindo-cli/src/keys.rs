@@ -3,9 +3,9 @@
 //! What is read here goes into [`Secret`]s and to the client alone. A complaint names the source and the line, never what
 //! stands there, and never the command, in which keys may be written out.
 
-use crate::args::Where;
+use crate::args::ConnectionArgs;
 use crate::environment::{Environment, Given, Origin};
-use crate::render::words::Usage;
+use crate::render::errors::Usage;
 use jindo::secret::Secret;
 use std::fs::File;
 use std::io::{self, Read};
@@ -25,7 +25,7 @@ const COMMAND_ENDS_WITHIN: Duration = Duration::from_mins(1);
 
 /// What the command line's source gives, else the environment. A source gives both keys or none: two halves from two
 /// places may belong to two organisations. Its `DD_SITE` counts before the environment's, since keys go with their site.
-pub(crate) fn given(place: &Where, environment: Environment) -> Result<Given, Usage> {
+pub(crate) fn given(place: &ConnectionArgs, environment: Environment) -> Result<Given, Usage> {
     let (text, origin) = match (&place.key_file, &place.key_command) {
         (Some(path), _) => (from_file(path)?, Origin::File(path.clone())),
         (None, Some(command)) => (from_command(command, COMMAND_ENDS_WITHIN)?, Origin::Command),

@@ -1,7 +1,8 @@
 //! What is asked, from the command line or from the directory's last request: the list understood, the range in seconds.
 
-use crate::args::{Fill, Resolution, Wanted};
-use crate::render::words::Usage;
+use crate::args::{FillArg, RequestArgs, ResolutionArg};
+use crate::defaults;
+use crate::render::errors::Usage;
 use crate::time;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -11,12 +12,6 @@ use jindo::query::{self, Interval, List, Spacings};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// Points of queries without a rollup of their own: what cloud crawlers deliver, and the finest that a day's call serves.
-const RESOLUTION_DEFAULT_S: u32 = 60;
-
-/// Zone of the files where none is asked for: it has no summer time, and is what the API speaks.
-const TIMEZONE_DEFAULT: &str = "UTC";
 
 /// The words of a request, as the directory keeps them for `jindo export` without a list. Times stay words: `now` and
 /// `-90d` mean another time the next time.
@@ -53,7 +48,7 @@ pub(crate) struct Asked {
 
 impl Words {
     /// The words of this command line; what it leaves out comes from `last` when there is no list on it.
-    pub(crate) fn new(wanted: &Wanted, last: Option<Self>) -> anyhow::Result<Self> {
+    pub(crate) fn new(wanted: &RequestArgs, last: Option<Self>) -> anyhow::Result<Self> {
         let mut words = match (&wanted.queries, last) {
             (Some(path), _) => Self::of_list(path, wanted)?,
             (None, Some(last)) => last,
@@ -74,12 +69,12 @@ impl Words {
         }
         if let Some(resolution) = wanted.resolution {
             words.resolution_s = match resolution {
-                Resolution::Auto => None,
-                Resolution::Every(interval) => Some(seconds(interval)),
+                ResolutionArg::Auto => None,
+                ResolutionArg::Every(interval) => Some(seconds(interval)),
             };
         }
         if let Some(fill) = wanted.fill {
-            words.keep_fill = fill == Fill::Keep;
+            words.keep_fill = fill == FillArg::Keep;
         }
         words.variables.extend(wanted.variables.iter().cloned());
         words.allow_range_functions |= wanted.allow_range_functions;
@@ -87,7 +82,7 @@ impl Words {
         Ok(words)
     }
 
-    fn of_list(path: &Path, wanted: &Wanted) -> anyhow::Result<Self> {
+    fn of_list(path: &Path, wanted: &RequestArgs) -> anyhow::Result<Self> {
         let Some(from) = wanted.from.clone() else {
             return Err(Usage::new("no begin of the range")
                 .hint("give one: --from 2021-12-12, or --from -90d for the last 90 days")
@@ -105,9 +100,9 @@ impl Words {
             list_name: path.display().to_string(),
             list,
             from,
-            to: "now".into(),
-            timezone: TIMEZONE_DEFAULT.into(),
-            resolution_s: Some(RESOLUTION_DEFAULT_S),
+            to: defaults::TO.into(),
+            timezone: defaults::TIMEZONE.into(),
+            resolution_s: Some(defaults::RESOLUTION_S),
             variables: BTreeMap::new(),
             keep_fill: false,
             allow_range_functions: false,
@@ -131,7 +126,7 @@ impl Words {
 
     /// The interval of queries of which nothing else is known.
     pub(crate) fn resolution(&self) -> anyhow::Result<Interval> {
-        let resolution = Interval::from_secs(self.resolution_s.unwrap_or(RESOLUTION_DEFAULT_S));
+        let resolution = Interval::from_secs(self.resolution_s.unwrap_or(defaults::RESOLUTION_S));
         resolution.ok_or_else(|| Usage::new("a resolution of 0 s").into())
     }
 
@@ -192,7 +187,7 @@ impl Asked {
 
     /// For times of day that concern the user and not the data: the zone asked for, or the machine's where that is UTC.
     pub(crate) fn zone_of_clocks(&self) -> TimeZone {
-        if self.words.timezone == TIMEZONE_DEFAULT {
+        if self.words.timezone == defaults::TIMEZONE {
             TimeZone::try_system().unwrap_or(TimeZone::UTC)
         } else {
             self.zone.clone()
@@ -242,7 +237,7 @@ fn complaints(list: &List) -> Usage {
         text.push_str(&complaint.to_string());
         text.push('\n');
     }
-    let wrong = crate::render::words::counted(list.refused.len() as u64, "line is", "lines are");
+    let wrong = crate::render::units::counted(list.refused.len() as u64, "line is", "lines are");
     text.push_str(&wrong);
     text.push_str(" not understood; nothing was asked and nothing was written");
     Usage::new(text).hint("mend the list, or leave these lines out with --keep-going")

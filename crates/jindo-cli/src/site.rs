@@ -1,7 +1,7 @@
 //! Datadog's sites: what may be called one. Keys go where the site says, so a name that is not Datadog's own is refused, and
 //! a key that was pasted in its place is not repeated. Pure.
 
-use crate::render::words::Usage;
+use crate::render::errors::Usage;
 
 /// The site of Datadog's first region.
 pub(crate) const SITE_DEFAULT: &str = "datadoghq.com";
@@ -26,6 +26,9 @@ const REGIONS: [(&str, &str); 11] = [
 
 /// Letters that may be wrong in a name for it to be taken for another.
 const TYPOS_MAX: usize = 2;
+
+/// Bytes of a name that is compared with the sites: what is far longer is no typo of one.
+const GIVEN_BYTES_MAX: usize = 64;
 
 /// Letters and digits in a row that a wrong site may have and still be shown: any key has more, any site fewer.
 const SHOWN_RUN_MAX: usize = 15;
@@ -73,29 +76,15 @@ fn looks_like_a_key(given: &str) -> bool {
 
 /// The site that was probably meant.
 fn nearest(bare: &str) -> Option<&'static str> {
-    let region = REGIONS.iter().find(|(region, _)| *region == bare);
-    let close = || {
-        let typos = REGIONS.iter().map(|(_, site)| (typos(bare, site), *site));
-        typos.filter(|(typos, _)| *typos <= TYPOS_MAX).min_by_key(|(typos, _)| *typos)
-    };
-    region.map(|(_, site)| *site).or_else(|| close().map(|(_, site)| site))
-}
-
-/// How many letters have to be put in, left out or changed to get from one to the other.
-fn typos(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    // What is far longer than a site is none, and need not be compared whole.
-    for (i, of_a) in a.chars().take(2 * b.len()).enumerate() {
-        let mut before = row[0];
-        row[0] = i + 1;
-        for (j, of_b) in b.iter().enumerate() {
-            let changed = before + usize::from(of_a != *of_b);
-            before = row[j + 1];
-            row[j + 1] = changed.min(before + 1).min(row[j] + 1);
-        }
+    if let Some((_, site)) = REGIONS.iter().find(|(region, _)| *region == bare) {
+        return Some(site);
     }
-    row[b.len()]
+    if bare.len() > GIVEN_BYTES_MAX {
+        return None;
+    }
+    let sites = REGIONS.iter().map(|(_, site)| (strsim::levenshtein(bare, site), *site));
+    let near = sites.filter(|(typos, _)| *typos <= TYPOS_MAX);
+    near.min_by_key(|(typos, _)| *typos).map(|(_, site)| site)
 }
 
 #[cfg(test)]
@@ -120,7 +109,7 @@ mod tests {
 
     fn check(given: &str, expected: &Expect) {
         let error = anyhow::Error::from(site(given, "DD_SITE in keys.env").unwrap_err());
-        expected.assert_eq(&crate::render::words::render(&error));
+        expected.assert_eq(&crate::render::errors::render(&error));
     }
 
     #[test]

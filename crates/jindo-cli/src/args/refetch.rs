@@ -1,6 +1,8 @@
-//! What `verify --refetch` takes: how much is asked again, whom, and how fast. Touches nothing.
+//! Flags of `jindo verify --refetch`: the sample, the pace, the connection.
 
-use super::{Where, pace, reserve, span};
+use super::ConnectionArgs;
+use super::values::{pace, reserve, span};
+use crate::defaults;
 use clap::Args;
 use jiff::SignedDuration;
 use jindo::job::SampleSize;
@@ -8,8 +10,8 @@ use jindo::plan::Pace;
 use jindo::request::Reserve;
 
 const REFETCH_HELP: &str = "\
-Ask a random sample of what is held again and compare point by point: so many percent of the windows (1%), or so many \
-calls (20), one a window";
+Fetch a random sample of the held windows again and compare it point by point: a share of the windows (1%), or a number of \
+calls (20), one per window";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,34 +31,48 @@ Exit codes:
        to be compared
   130  interrupted";
 
-/// A sample, and the calls for it.
+/// Sample to compare with the server, and the pace and connection of its calls.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Asking again", after_help = EXAMPLES)]
-#[command(mut_group("Where", |place| place.requires("refetch")))]
-pub struct Refetch {
-    #[arg(id = "refetch", long, value_name = "PERCENT|N", value_parser = portion, help = REFETCH_HELP)]
-    pub portion: Option<SampleSize>,
-    /// Draw the sample of this number again [default: another every time]
+#[command(next_help_heading = "Refetch", after_help = EXAMPLES)]
+#[command(mut_group("ConnectionArgs", |connection| connection.requires("refetch")))]
+pub struct RefetchArgs {
+    #[arg(id = "refetch", long, value_name = "PERCENT|N", value_parser = sample, help = REFETCH_HELP)]
+    pub sample: Option<SampleSize>,
+    /// Draw the sample of this number again [default: a new number each time]
     #[arg(long, value_name = "N", requires = "refetch")]
     pub seed: Option<u64>,
-    /// Calls in flight at once, at most
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64), requires = "refetch")]
-    pub concurrency: u16,
-    /// Share of the rate limit that is left to others
-    #[arg(long, value_name = "PERCENT", default_value = "0%", value_parser = reserve, requires = "refetch")]
-    pub reserve: Reserve,
-    /// Own bound on the pace, for servers that name no rate limit
+    /// Most calls in flight at once, 1 to 64 [default: 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), requires = "refetch")]
+    pub concurrency: Option<u16>,
+    /// Share of the rate limit to leave to others [default: 0%]
+    #[arg(long, value_name = "PERCENT", value_parser = reserve, requires = "refetch")]
+    pub reserve: Option<Reserve>,
+    /// Rate limit to keep to, for servers that state none
     #[arg(long, value_name = "N/PERIOD", value_parser = pace, requires = "refetch")]
     pub limit: Option<Pace>,
-    /// Stop after so long without one answer
-    #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = span, requires = "refetch")]
-    pub give_up_after: SignedDuration,
+    /// Stop after this long without an answer [default: 10m]
+    #[arg(long, value_name = "SPAN", value_parser = span, requires = "refetch")]
+    pub give_up_after: Option<SignedDuration>,
     #[command(flatten)]
-    pub place: Where,
+    pub connection: ConnectionArgs,
 }
 
-/// `1%`, `0.5%` of the windows; `20` calls.
-fn portion(text: &str) -> Result<SampleSize, String> {
+impl RefetchArgs {
+    pub(crate) fn concurrency(&self) -> u16 {
+        self.concurrency.unwrap_or(defaults::CONCURRENCY)
+    }
+
+    pub(crate) fn reserve(&self) -> Reserve {
+        self.reserve.unwrap_or(defaults::RESERVE)
+    }
+
+    pub(crate) fn give_up_after(&self) -> SignedDuration {
+        self.give_up_after.unwrap_or(defaults::GIVE_UP_AFTER)
+    }
+}
+
+/// Reads a sample size: `1%`, `0.5%` of the windows; `20` calls.
+fn sample(text: &str) -> Result<SampleSize, String> {
     const HELP: &str = "a share of the windows such as 1%, or a number of calls such as 20";
     match text.trim().strip_suffix('%') {
         Some(percent) => {
@@ -73,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_portion_is_a_share_or_a_number() {
+    fn a_sample_is_a_share_or_a_number() {
         let fine = [
             ("1%", SampleSize::Percent(1.0)),
             (" 0.5 % ", SampleSize::Percent(0.5)),
@@ -81,10 +97,10 @@ mod tests {
             ("20", SampleSize::Calls(20)),
         ];
         for (text, expected) in fine {
-            assert_eq!(portion(text), Ok(expected));
+            assert_eq!(sample(text), Ok(expected));
         }
         for text in ["0%", "101%", "-1%", "NaN%", "inf%", "0", "-3", "1.5", "", "%", "all"] {
-            assert!(portion(text).is_err(), "{text}");
+            assert!(sample(text).is_err(), "{text}");
         }
     }
 }

@@ -1,7 +1,9 @@
-//! Words for people: plans, progress, summaries, errors. Reads results, never computes them.
+//! Words for people: plans, progress, summaries, errors, units. Reads results, never computes them.
 
+pub(crate) mod errors;
 pub(crate) mod limits;
+pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod resolution;
 pub(crate) mod summary;
-pub(crate) mod words;
+pub(crate) mod units;

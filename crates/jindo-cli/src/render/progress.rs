@@ -2,7 +2,7 @@
 
 use crate::args::ProgressStyle;
 use crate::render::limits;
-use crate::render::words::{count, counted, seconds};
+use crate::render::units::{count, counted, seconds};
 use crate::terminal;
 use crate::time;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle as Template};

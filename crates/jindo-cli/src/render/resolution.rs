@@ -1,6 +1,6 @@
 //! How far apart the points of queries lie, in words.
 
-use crate::render::words::{count, counted};
+use crate::render::units::{count, counted};
 use crate::request::Asked;
 use jindo::archive::Spaced;
 use jindo::plan::Basis;

@@ -1,8 +1,8 @@
 //! The closing words of an export: what there is, what there is not, where it is, what to try next.
 
-use crate::commands::plan::script_calls;
+use crate::render::plan::script_calls;
 use crate::render::progress::Kept;
-use crate::render::words::{count, counted, seconds};
+use crate::render::units::{count, counted, seconds};
 use jiff::SignedDuration;
 use jindo::extract::Summary;
 use jindo::fetch::{End, FetchOutcome};

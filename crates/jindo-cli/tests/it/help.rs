@@ -34,47 +34,48 @@ fn the_root_shows_the_way() {
     check(
         "",
         &expect![[r#"
-        Every Datadog metric as files, with few API calls and a receipt for each
+            Every Datadog metric as files, with few API calls and a receipt for each
 
-        Usage: jindo [OPTIONS] <COMMAND>
+            Usage: jindo [OPTIONS] <COMMAND>
 
-        Commands:
-          demo      See it work on a simulated organisation, in seconds, without keys
-          plan      Print what an export would cost; touches nothing
-          export    Fetch what is not there yet and write it as files; again = continue
-          status    What a directory holds and what is missing
-          verify    Check that everything is there, whole and as asked
-          extract   Write the files again from the archive; no calls
-          simulate  A simulated Datadog API on a port, to try things on
-          help      Print this message or the help of the given subcommand(s)
+            Commands:
+              demo      Try it on a simulated organisation, in seconds, without keys
+              plan      Print what an export would cost; writes nothing, makes no call
+              export    Fetch what is not there yet and write it as files; run it again to
+                        continue
+              status    Show what a directory holds and what is missing
+              verify    Check that everything is there, intact and as requested
+              extract   Write the files again from the archive; makes no call
+              simulate  Run a simulated Datadog API on a local port, for tests and trials
+              help      Print this message or the help of the given subcommand(s)
 
-        Options:
-          -v, --verbose...  Say more on stderr, for reports of bugs. Never shows keys
-          -h, --help        Print help
-          -V, --version     Print version
+            Options:
+              -v, --verbose...  Say more on stderr, for bug reports. Never shows keys
+              -h, --help        Print help
+              -V, --version     Print version
 
-        Examples:
-          See it work, without keys or network:
-            jindo demo
-          What would it cost?
-            jindo plan queries.txt --from -90d
-          Fetch it; after that, the same again continues or brings up to date:
-            jindo export queries.txt --from 2021-12-12 --timezone Asia/Seoul
-            jindo export
-          Is everything still there and whole?
-            jindo verify jindo-export
+            Examples:
+              See it work, without keys or network:
+                jindo demo
+              What would it cost?
+                jindo plan queries.txt --from -90d
+              Fetch it; after that, the same again continues or brings up to date:
+                jindo export queries.txt --from 2021-12-12 --timezone Asia/Seoul
+                jindo export
+              Is everything still there and whole?
+                jindo verify jindo-export
 
-        Keys come from the environment, as for every Datadog tool: DD_API_KEY and
-        DD_APP_KEY, and DD_SITE for other sites than datadoghq.com. --key-file and
-        --key-command of export take them from elsewhere.
+            Keys come from the environment, as for every Datadog tool: DD_API_KEY and
+            DD_APP_KEY, and DD_SITE for other sites than datadoghq.com. --key-file and
+            --key-command of export take them from elsewhere.
 
-        Exit codes:
-          0    complete
-          1    failed: run it again, it continues
-          2    wrong usage, keys or query list: mend it first
-          3    finished, but gaps remain
-          130  interrupted; what came in is kept
-    "#]],
+            Exit codes:
+              0    complete
+              1    failed: run it again, it continues
+              2    wrong usage, keys or query list: mend it first
+              3    finished, but gaps remain
+              130  interrupted; what came in is kept
+        "#]],
     );
 }
 
@@ -84,7 +85,7 @@ fn export_shows_its_options_in_groups() {
     check(
         "export",
         &expect![[r#"
-            Fetch what is not there yet and write it as files; again = continue
+            Fetch what is not there yet and write it as files; run it again to continue
 
             Usage: jindo export [OPTIONS] [QUERIES]
 
@@ -93,82 +94,84 @@ fn export_shows_its_options_in_groups() {
                          writes it; without one, the directory's last request
 
             Options:
-                  --out <DIR>         Where everything goes [default: ./jindo-export]
-                  --progress <STYLE>  How progress is shown on stderr; auto: a bar on a
+                  --out <DIR>         Directory of the export; made if it is not there
+                                      [default: ./jindo-export]
+                  --progress <STYLE>  Style of the progress on stderr; auto: a bar on a
                                       terminal, else plain [default: auto] [possible values:
                                       auto, bar, plain, json, none]
                   --accept-partial    Exit with 0 instead of 3 when gaps remain
                   --forget            Drop what earlier runs learnt of the server's limits,
                                       and learn it anew
-                  --rebind            Go on in this directory although the keys open another
-                                      organisation than the one it belongs to
-              -v, --verbose...        Say more on stderr, for reports of bugs. Never shows
-                                      keys
+                  --rebind            Continue in this directory although the keys belong to
+                                      another organisation than its data
+              -v, --verbose...        Say more on stderr, for bug reports. Never shows keys
               -h, --help              Print help
 
-            What to ask:
-                  --from <T>               Begin of the range: 2021-12-12,
+            Request:
+                  --from <T>               Start of the range: 2021-12-12,
                                            2021-12-12T00:00:00+09:00, "13/12/2021 00:00:00"
                                            (day first), -90d, now
                   --to <T>                 End of the range, excluded [default: now]
-                  --timezone <ZONE>        Zone in which times are read and written: an IANA
+                  --timezone <ZONE>        Time zone for reading and writing times: an IANA
                                            name or `local` [default: UTC]
-                  --resolution <SPAN>      One point every so often, for queries without a
-                                           rollup of their own: 10s, 60s, 5m, 1h; auto: as
-                                           often as each has points, by a short sample
+                  --resolution <SPAN>      Distance between points, for queries without a
+                                           rollup of their own: 10s, 60s, 5m, 1h; auto:
+                                           detect it for each query from a short sample
                                            [default: 60s]
                   --var <NAME=VALUE>       Fill in a template variable of the list:
                                            host=web-1 for $host. Repeatable
-                  --fill <null|keep>       null: only what was reported is exported. keep:
-                                           queries go as written, each in calls of its own,
-                                           and bring the graph's numbers [default: null]
-                  --allow-range-functions  Take queries whose values depend on the range
-                                           asked (top, cumsum, …) too: each window is then
+                  --fill <null|keep>       null: export reported points only. keep: send
+                                           each query as written, in calls of its own;
+                                           values are then those of the graph, interpolated
+                                           ones included [default: null]
+                  --allow-range-functions  Also accept queries whose values depend on the
+                                           range (top, cumsum, …); each window is then
                                            computed on its own
                   --keep-going             Leave refused lines of the list out instead of
                                            stopping
 
-            Whom to ask:
+            Connection:
                   --site <SITE>        Datadog site, such as datadoghq.eu or
                                        us5.datadoghq.com [default: DD_SITE, or
                                        datadoghq.com]
                   --api-url <URL>      Full address of the API instead, such as
                                        http://127.0.0.1:8080
-                  --ca-file <FILE>     PEM file of certificates to trust besides the
-                                       system's, for a company's proxy
-                  --key-file <FILE>    Take the keys from lines `DD_API_KEY=…` and
+                  --ca-file <FILE>     PEM file of certificates to trust in addition to the
+                                       system's, such as a company proxy's
+                  --key-file <FILE>    Read the keys from lines `DD_API_KEY=…` and
                                        `DD_APP_KEY=…` of a file that only you may read, not
                                        from the environment
-                  --key-command <CMD>  Take the keys from what this command prints, such as
-                                       a password store's: the same lines
-                  --insecure-http      Let --api-url be http:// for other machines than this
-                                       one: keys and answers can be read on the way
+                  --key-command <CMD>  Read the keys from the output of a command, such as a
+                                       password store's: the same lines
+                  --insecure-http      Allow an --api-url with http:// to other machines:
+                                       keys and answers can be read on the way
 
-            How fast:
-                  --concurrency <N>       Calls in flight at once, at most [default: 8]
-                  --reserve <PERCENT>     Share of the rate limit that is left to others
+            Pace:
+                  --concurrency <N>       Most calls in flight at once, 1 to 64 [default: 8]
+                  --reserve <PERCENT>     Share of the rate limit to leave to others
                                           [default: 0%]
-                  --max-calls <N>         Stop after so many calls; the next run goes on
-                  --limit <N/PERIOD>      Own bound on the pace, for servers that name no
-                                          rate limit
-                  --settle <SPAN>         Ask nothing younger than this: cloud crawlers
+                  --max-calls <N>         Stop after this many calls; the next run continues
+                  --limit <N/PERIOD>      Rate limit to keep to, for servers that state none
+                  --settle <SPAN>         Leave out points younger than this: cloud crawlers
                                           report late [default: 20m]
-                  --look-back <SPAN>      Ask again, in the next run, what is fetched sooner
-                                          than this after its window's end [default: 1h]
-                  --give-up-after <SPAN>  End the run after so long without one answer
+                  --look-back <SPAN>      Fetch again, in the next run, windows that were
+                                          fetched sooner than this after their end [default:
+                                          1h]
+                  --give-up-after <SPAN>  End the run after this long without an answer
                                           [default: 10m]
 
-            Where there may be nothing:
-                  --probe           Ask coarsely first, in a call or two per 35 queries,
-                                    where there is data at all, and leave out the windows
-                                    that hold nothing
-                  --recheck-probed  Forget what probes found empty, and fetch it after all
+            Sparse data:
+                  --probe           First find out, at a coarse interval and in a call or
+                                    two per 35 queries, where there is data at all, and skip
+                                    the windows that hold none
+                  --recheck-probed  Drop the results of earlier probes, and fetch what they
+                                    skipped
 
             Examples:
-              The last 90 days, then whatever came since:
+              The last 90 days, then what has come since:
                 jindo export queries.txt --from -90d
                 jindo export
-              A range of days in a zone of your own:
+              A range of days in your own time zone:
                 jindo export queries.txt --from 2021-12-12 --to 2022-03-18 \
                   --timezone Asia/Seoul --out ./winter
         "#]],
@@ -180,7 +183,7 @@ fn verify_shows_what_asking_again_takes() {
     check(
         "verify",
         &expect![[r#"
-            Check that everything is there, whole and as asked
+            Check that everything is there, intact and as requested
 
             Usage: jindo verify [OPTIONS] <DIR>
 
@@ -188,42 +191,42 @@ fn verify_shows_what_asking_again_takes() {
               <DIR>  Directory of an export
 
             Options:
-                  --repair      Mend what can be mended without a call: rebuild, set aside,
-                                write again; with --refetch, mark what differs, so that the
-                                next export asks it again
-                  --json        One JSON object on stdout
-              -v, --verbose...  Say more on stderr, for reports of bugs. Never shows keys
+                  --repair      Repair what needs no call: rebuild the ledger, set damaged
+                                objects aside, write files again; with --refetch, mark what
+                                differs, so that the next export fetches it again
+                  --json        Print one JSON object on stdout
+              -v, --verbose...  Say more on stderr, for bug reports. Never shows keys
               -h, --help        Print help
 
-            Asking again:
-                  --refetch <PERCENT|N>   Ask a random sample of what is held again and
-                                          compare point by point: so many percent of the
-                                          windows (1%), or so many calls (20), one a window
-                  --seed <N>              Draw the sample of this number again [default:
-                                          another every time]
-                  --concurrency <N>       Calls in flight at once, at most [default: 8]
-                  --reserve <PERCENT>     Share of the rate limit that is left to others
+            Refetch:
+                  --refetch <PERCENT|N>   Fetch a random sample of the held windows again
+                                          and compare it point by point: a share of the
+                                          windows (1%), or a number of calls (20), one per
+                                          window
+                  --seed <N>              Draw the sample of this number again [default: a
+                                          new number each time]
+                  --concurrency <N>       Most calls in flight at once, 1 to 64 [default: 8]
+                  --reserve <PERCENT>     Share of the rate limit to leave to others
                                           [default: 0%]
-                  --limit <N/PERIOD>      Own bound on the pace, for servers that name no
-                                          rate limit
-                  --give-up-after <SPAN>  Stop after so long without one answer [default:
+                  --limit <N/PERIOD>      Rate limit to keep to, for servers that state none
+                  --give-up-after <SPAN>  Stop after this long without an answer [default:
                                           10m]
 
-            Whom to ask:
+            Connection:
                   --site <SITE>        Datadog site, such as datadoghq.eu or
                                        us5.datadoghq.com [default: DD_SITE, or
                                        datadoghq.com]
                   --api-url <URL>      Full address of the API instead, such as
                                        http://127.0.0.1:8080
-                  --ca-file <FILE>     PEM file of certificates to trust besides the
-                                       system's, for a company's proxy
-                  --key-file <FILE>    Take the keys from lines `DD_API_KEY=…` and
+                  --ca-file <FILE>     PEM file of certificates to trust in addition to the
+                                       system's, such as a company proxy's
+                  --key-file <FILE>    Read the keys from lines `DD_API_KEY=…` and
                                        `DD_APP_KEY=…` of a file that only you may read, not
                                        from the environment
-                  --key-command <CMD>  Take the keys from what this command prints, such as
-                                       a password store's: the same lines
-                  --insecure-http      Let --api-url be http:// for other machines than this
-                                       one: keys and answers can be read on the way
+                  --key-command <CMD>  Read the keys from the output of a command, such as a
+                                       password store's: the same lines
+                  --insecure-http      Allow an --api-url with http:// to other machines:
+                                       keys and answers can be read on the way
 
             Examples:
               Is everything whole and in its place? No call, no keys:

@@ -20,7 +20,7 @@ const DOORS: &[(&str, &[&str])] = &[
 
 /// The same of the command line.
 const DOORS_CLI: &[(&str, &[&str])] = &[
-    ("fs::", &["keys.rs", "environment.rs", "commands/demo.rs", "disk_space.rs"]),
+    ("fs::", &["keys.rs", "environment.rs", "commands/fetch/demo.rs", "disk_space.rs"]),
     ("env::", &["environment.rs", "main.rs"]),
     ("Command::new", &["keys.rs"]),
     ("stdout()", &["terminal.rs", "render/progress.rs"]),

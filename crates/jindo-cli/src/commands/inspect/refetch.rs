@@ -1,14 +1,17 @@
 //! `verify --refetch`: a random sample of what is held is asked again and compared point by point. With `--repair` what differs is
 //! marked, so that the next export asks it again; else nothing is written but the run's log.
 
-use crate::args::{ProgressStyle, Verify};
+use crate::args::VerifyArgs;
 use crate::auth::{self, Acquaintance};
-use crate::commands::plan::limits;
+use crate::commands::fetch::plan::limits;
+use crate::defaults;
 use crate::directory::open;
 use crate::environment::{Access, Environment};
+use crate::exit_code::Refetched;
 use crate::keys;
+use crate::render::errors::{Failed, Usage, broken_off};
 use crate::render::progress::Shown;
-use crate::render::words::{Failed, Usage, broken_off, count, counted, seconds};
+use crate::render::units::{count, counted, seconds};
 use crate::terminal;
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -22,9 +25,6 @@ use serde::Serialize;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-/// Exit code of what SIGINT or SIGTERM ended.
-pub(crate) const INTERRUPTED: u8 = 130;
-
 /// Differences that are listed as lines: a screenful. JSON has more.
 const LINES_MAX: usize = 20;
 
@@ -33,7 +33,7 @@ const SEED_BELOW: u64 = 1_000_000_000;
 
 /// What the command line asks for, with all that its calls need.
 pub(crate) struct Again<'a> {
-    command: &'a Verify,
+    command: &'a VerifyArgs,
     portion: SampleSize,
     access: Access,
 }
@@ -111,17 +111,17 @@ struct Line {
 
 impl<'a> Again<'a> {
     /// `None` without `--refetch`.
-    pub(crate) fn of(command: &'a Verify) -> anyhow::Result<Option<Self>> {
-        let Some(portion) = command.again.portion else { return Ok(None) };
-        let place = &command.again.place;
+    pub(crate) fn of(command: &'a VerifyArgs) -> anyhow::Result<Option<Self>> {
+        let Some(portion) = command.refetch.sample else { return Ok(None) };
+        let place = &command.refetch.connection;
         let given = keys::given(place, Environment::read())?;
-        let access = given.access(place, command.again.give_up_after)?;
+        let access = given.access(place, command.refetch.give_up_after())?;
         Ok(Some(Self { command, portion, access }))
     }
 
     /// Draws the sample, asks it, compares. The archive is locked only where `--repair` is to mark something.
     pub(crate) fn ask(&self, clock: &dyn Clock, interrupted: &AtomicBool) -> anyhow::Result<Told> {
-        let Verify { dir, repair, again, .. } = self.command;
+        let VerifyArgs { dir, repair, refetch: again, .. } = self.command;
         let archive = if *repair { open(dir, clock)? } else { Archive::read(dir)? };
         let seed = again.seed.unwrap_or_else(|| entropy() % SEED_BELOW);
         let drawn = Audit::draw(&archive, self.portion, seed, clock.now())?;
@@ -161,13 +161,13 @@ impl<'a> Again<'a> {
         let client = Client::new(&self.access.endpoint, &self.access.keys)
             .map_err(|error| Usage::new(error.to_string()))?;
         let known = self.recognise(&client, archive)?;
-        let again = &self.command.again;
+        let again = &self.command.refetch;
         let settings = Settings {
-            concurrency: usize::from(again.concurrency),
-            reserve: again.reserve,
+            concurrency: usize::from(again.concurrency()),
+            reserve: again.reserve(),
             pace: again.limit,
             calls_max: None,
-            give_up_after: again.give_up_after,
+            give_up_after: again.give_up_after(),
             limits: limits(archive)?,
             seed: entropy(),
         };
@@ -175,7 +175,7 @@ impl<'a> Again<'a> {
         let calls = counted(recheck.plan().calls() as u64, "window is", "windows are");
         terminal::remark(&format!("{calls} asked again, a call each\n"));
         let zone = TimeZone::try_system().unwrap_or(TimeZone::UTC);
-        let mut report = Shown::new(ProgressStyle::Auto, again.concurrency, started, zone);
+        let mut report = Shown::new(defaults::PROGRESS, again.concurrency(), started, zone);
         let doors = Doors {
             archive,
             client: &client,
@@ -339,16 +339,17 @@ impl Line {
 }
 
 impl Report {
-    pub(crate) fn exit_code(&self) -> u8 {
+    /// What decides the exit code.
+    pub(crate) fn result(&self) -> Refetched {
         let is_marked = self.marked > 0;
         if self.interrupted {
-            INTERRUPTED
+            Refetched::Interrupted
         } else if self.not_compared > 0 || self.gone > 0 || (self.changed > 0 && !is_marked) {
-            1
+            Refetched::Wrong
         } else if self.differing() > 0 || self.sampled == 0 {
-            3
+            Refetched::Unfinished
         } else {
-            0
+            Refetched::Same
         }
     }
 

@@ -2,7 +2,8 @@
 
 use crate::args;
 use crate::directory::holder;
-use crate::render::words::{Usage, count, counted};
+use crate::render::errors::Usage;
+use crate::render::units::{count, counted};
 use crate::request;
 use crate::terminal;
 use crate::time;
@@ -16,11 +17,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const QUERIES_AT_A_TIME: usize = 16;
 
 pub(crate) fn run(
-    command: &args::Extract,
+    command: &args::ExtractArgs,
     clock: &dyn Clock,
     interrupted: &AtomicBool,
 ) -> anyhow::Result<u8> {
-    let args::Format::Csv = command.to;
+    let args::OutputFormat::Csv = command.to();
     let summary = if let Some(out) = &command.out {
         let archive = Archive::read(&command.dir)?;
         let shown = shown(&archive, command.timezone.as_deref())?;

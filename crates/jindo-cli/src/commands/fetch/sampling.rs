@@ -1,8 +1,8 @@
 //! `--resolution auto`: samples the queries whose spacing is not known yet.
 
-use crate::commands::fetching::Run;
-use crate::commands::plan::limits;
-use crate::render::words::counted;
+use crate::commands::fetch::fetching::Run;
+use crate::commands::fetch::plan::limits;
+use crate::render::units::counted;
 use crate::request::Asked;
 use crate::terminal;
 use jiff::{SignedDuration, Timestamp};
@@ -49,12 +49,12 @@ impl Run<'_> {
         if queries.is_empty() {
             return Ok(sampled);
         }
-        if self.command.progress.is_talkative() {
+        if self.command.progress().is_talkative() {
             let queries = counted(queries.len() as u64, "query", "queries");
             terminal::remark(&format!("sampling {queries}: how far apart do their points lie?\n"));
         }
         let now = self.clock.now();
-        let look_back = self.command.pace.look_back;
+        let look_back = self.command.pacing.look_back();
         let search = Search::through(self.asked.range, now - look_back, now);
         let mut trials = 0;
         for _ in 0..TURNS_MAX {

@@ -1,8 +1,9 @@
 //! `jindo demo`: the whole job on a simulated organisation inside this process.
 
 use crate::args::{self, Arguments, Command};
-use crate::commands::export::{exit_code, export};
+use crate::commands::fetch::export::export;
 use crate::environment::{Access, Origin};
+use crate::exit_code;
 use crate::render::summary;
 use crate::terminal;
 use anyhow::Context as _;
@@ -21,7 +22,7 @@ const DAYS: u32 = 3;
 const QUERIES: usize = 120;
 
 pub(crate) fn run(
-    command: &args::Demo,
+    command: &args::DemoArgs,
     clock: &dyn Clock,
     interrupted: &AtomicBool,
 ) -> anyhow::Result<u8> {
@@ -29,13 +30,13 @@ pub(crate) fn run(
     options = options.with_query_limit(100_000, 3_600);
     let simulator =
         Simulator::start(options).context("while starting the simulated organisation")?;
-    let list = list(&command.out)?;
+    let list = list(command.out())?;
     terminal::remark(&format!(
         "A simulated organisation answers on {}: no keys, no network.\n\
          $ jindo export {} --from -{DAYS}d --to -0d --out {}\n\n",
         simulator.url(),
         list.display(),
-        command.out.display(),
+        command.out().display(),
     ));
     let patience = std::time::Duration::from_mins(1);
     let access = || {
@@ -47,13 +48,13 @@ pub(crate) fn run(
             origin: Origin::BuiltIn,
         })
     };
-    let arguments = export_arguments(&list, &command.out)?;
+    let arguments = export_arguments(&list, command.out())?;
     let told = export(&arguments, &access, clock, interrupted)?;
     terminal::answer(&summary::of_export(&told))?;
     if told.files.is_some() {
-        terminal::answer(&closing(&command.out))?;
+        terminal::answer(&closing(command.out()))?;
     }
-    Ok(exit_code(&told, &arguments))
+    Ok(exit_code::of_export(&told.outcome.end, told.files.as_ref(), arguments.accept_partial))
 }
 
 /// Not those of an export: its organisation is gone when the process ends.
@@ -79,7 +80,7 @@ fn list(out: &Path) -> anyhow::Result<std::path::PathBuf> {
 }
 
 /// As if typed: the demo is an export like any other.
-fn export_arguments(list: &Path, out: &Path) -> anyhow::Result<args::Export> {
+fn export_arguments(list: &Path, out: &Path) -> anyhow::Result<args::ExportArgs> {
     let from = format!("-{DAYS}d");
     let typed = ["jindo", "export", "--from", &from, "--to", "-0d"].map(std::ffi::OsString::from);
     let named = ["--out".into(), out.into(), list.into()];

@@ -2,10 +2,11 @@
 //! be mended without a call. With `--refetch` a sample is compared with the server; that is `rechecking`'s.
 
 use crate::args;
-use crate::commands::extract::shown;
-use crate::commands::refetch::{self, Again, INTERRUPTED};
+use crate::commands::inspect::refetch::{self, Again};
+use crate::commands::output::extract::shown;
 use crate::directory::{holder, open};
-use crate::render::words::{count, counted};
+use crate::exit_code::{self, Verified};
+use crate::render::units::{count, counted};
 use crate::terminal;
 use jindo::archive::{self, Archive};
 use jindo::clock::Clock;
@@ -50,7 +51,7 @@ struct Line {
 
 /// `interruption` is called only when there are calls to make: what only looks ends at once.
 pub(crate) fn run(
-    command: &args::Verify,
+    command: &args::VerifyArgs,
     clock: &dyn Clock,
     interruption: &dyn Fn() -> anyhow::Result<Arc<AtomicBool>>,
 ) -> anyhow::Result<u8> {
@@ -71,7 +72,7 @@ pub(crate) fn run(
     failure.map_or_else(|| Ok(report.exit_code()), Err)
 }
 
-fn look(command: &args::Verify) -> anyhow::Result<Report> {
+fn look(command: &args::VerifyArgs) -> anyhow::Result<Report> {
     let verified = Archive::verify(&command.dir)?;
     let mut report = Report::of(&verified);
     if report.findings.is_empty() {
@@ -87,7 +88,7 @@ fn look(command: &args::Verify) -> anyhow::Result<Report> {
 }
 
 /// The archive first, since the files are made from it.
-fn repair(command: &args::Verify, clock: &dyn Clock) -> anyhow::Result<Report> {
+fn repair(command: &args::VerifyArgs, clock: &dyn Clock) -> anyhow::Result<Report> {
     let verified = Archive::repair(&command.dir, &holder(clock))?;
     let mut report = Report::of(&verified);
     let archive = open(&command.dir, clock)?;
@@ -137,19 +138,11 @@ impl Report {
     }
 
     fn exit_code(&self) -> u8 {
-        let unfinished = self.queries_with_gaps + self.queries_behind + self.tables_behind > 0;
-        let own = if self.findings.iter().any(|finding| !finding.mended) {
-            1
-        } else if unfinished {
-            3
-        } else {
-            0
-        };
-        match self.refetch.as_ref().map_or(0, refetch::Report::exit_code) {
-            INTERRUPTED => INTERRUPTED,
-            asked if own == 1 || asked == 1 => 1,
-            asked => own.max(asked),
-        }
+        exit_code::of_verify(Verified {
+            is_wrong: self.findings.iter().any(|finding| !finding.mended),
+            is_unfinished: self.queries_with_gaps + self.queries_behind + self.tables_behind > 0,
+            refetch: self.refetch.as_ref().map(refetch::Report::result),
+        })
     }
 
     /// A file as it was found; [`Report::gaps`] came before.
@@ -218,7 +211,7 @@ impl Report {
     }
 }
 
-fn words(report: &Report, command: &args::Verify) -> anyhow::Result<String> {
+fn words(report: &Report, command: &args::VerifyArgs) -> anyhow::Result<String> {
     let mut text = String::new();
     for finding in &report.findings {
         writeln!(text, "{}", finding.what)?;
@@ -249,7 +242,7 @@ fn words(report: &Report, command: &args::Verify) -> anyhow::Result<String> {
     }
     match &report.refetch {
         Some(refetch) => text.push_str(&refetch.words()),
-        None if command.again.portion.is_some() => {
+        None if command.refetch.sample.is_some() => {
             writeln!(text, "nothing was asked again: what is wrong here comes first")?;
         }
         None => {}

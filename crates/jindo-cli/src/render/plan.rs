@@ -1,25 +1,17 @@
-//! The plan in words: before an export, and as `jindo plan`.
+//! Plans in words and as JSON: before an export, and for `jindo plan`.
 
-use crate::args;
-use crate::directory::{existing, last_words};
+use crate::args::PlanArgs;
 use crate::disk_space;
 use crate::render::resolution::{self, resolutions};
-use crate::render::words::{count, counted, seconds, size};
-use crate::request::{Asked, Words, understand};
-use crate::terminal;
+use crate::render::units::{count, counted, seconds, size};
+use crate::request::Asked;
 use crate::time::{self, length_in_words};
 use jiff::{SignedDuration, Timestamp};
-use jindo::archive::{Archive, Coverage, Registered};
-use jindo::clock::Clock;
-use jindo::job::{as_registered, closed, learnt_limits};
-use jindo::plan::{Limits, Pace, Plan, ProbeGrid, RETENTION, Range, Window};
-use jindo::query::{Interval, Query, SentText};
-use std::collections::{HashMap, HashSet};
+use jindo::plan::{Limits, Pace, Plan, ProbeGrid, RETENTION, Window};
+use jindo::query::{Interval, Query};
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::Path;
-
-/// The resolutions that `jindo plan` shows side by side, in seconds.
-const COMPARED_S: [u32; 3] = [10, 60, 300];
 
 const DAY_S: u64 = 86_400;
 
@@ -31,69 +23,6 @@ const DONE_TOLD_S: u64 = 120;
 
 /// The known script asks each query four hours at a time.
 const SCRIPT_WINDOW_S: i64 = 4 * 3_600;
-
-/// `jindo plan`: reads the list, and the archive when one is named; touches nothing.
-pub(crate) fn run(command: &args::Plan, clock: &dyn Clock) -> anyhow::Result<u8> {
-    let now = clock.now();
-    let archive = named(command)?;
-    let words = Words::new(&command.wanted, last_words(&command.wanted, archive.as_ref())?)?;
-    let spaced = archive.as_ref().map(Archive::spaced).transpose()?.unwrap_or_default();
-    let asked = understand(words, spaced, command.settle, now)?;
-    let limits = archive.as_ref().map(self::limits).transpose()?.unwrap_or(Limits::ASSUMED);
-    let plan = plan(&asked, archive.as_ref(), closed, limits, now)?;
-    let text = if command.json {
-        json(&asked, &plan, command.limit)?
-    } else {
-        in_words(&asked, &plan, command, now)?
-    };
-    terminal::answer(&text)?;
-    Ok(0)
-}
-
-/// The directory that the plan is about: the one that is named, or, without a list, where exports go.
-fn named(command: &args::Plan) -> anyhow::Result<Option<Archive>> {
-    let default = Path::new(args::OUT_DEFAULT);
-    match (&command.out, &command.wanted.queries) {
-        (Some(dir), None) => Ok(Some(Archive::read(dir)?)),
-        (Some(dir), Some(_)) => existing(dir),
-        (None, None) => existing(default),
-        (None, Some(_)) => Ok(None),
-    }
-}
-
-/// As the archive's runs learnt them.
-pub(crate) fn limits(archive: &Archive) -> Result<Limits, jindo::archive::Error> {
-    learnt_limits(archive, Limits::ASSUMED)
-}
-
-/// Wanted minus what the archive covers for good: what is `held` of a query's coverage.
-pub(crate) fn plan(
-    asked: &Asked,
-    archive: Option<&Archive>,
-    held: fn(&[Coverage]) -> Vec<Window>,
-    limits: Limits,
-    now: Timestamp,
-) -> anyhow::Result<Plan> {
-    let mut queries = asked.list.queries.clone();
-    let mut covered = vec![Vec::new(); queries.len()];
-    if let Some(archive) = archive {
-        let known = archive.queries()?;
-        let asked_as = |known: &Registered| {
-            known.instead_of.as_deref().map_or_else(|| known.text.sent.clone(), SentText::from)
-        };
-        let index: HashMap<_, _> =
-            known.iter().map(|known| ((asked_as(known), known.text.interval), known)).collect();
-        let coverage = archive.coverage_all()?;
-        for (query, covered) in queries.iter_mut().zip(&mut covered) {
-            let Some(known) = index.get(&(query.text.sent.clone(), query.text.interval)) else {
-                continue;
-            };
-            *query = as_registered(known);
-            *covered = held(coverage.get(&known.id).map_or(&[], Vec::as_slice));
-        }
-    }
-    Ok(Plan::new(asked.wanted(), queries, &covered, limits, now))
-}
 
 /// Calls that the known script makes for the same job.
 pub(crate) fn script_calls(queries: usize, range: Window) -> u64 {
@@ -219,58 +148,56 @@ fn in_pace(pace: Pace) -> String {
     format!("{} calls {period}", count(u64::from(pace.calls)))
 }
 
-fn in_words(
+/// The same request from nothing, at another resolution.
+pub(crate) struct Alternative {
+    pub(crate) resolution: Interval,
+    pub(crate) plan: Plan,
+}
+
+/// Returns the text of `jindo plan`: the plan, notes on the list, and a table of alternatives.
+pub(crate) fn in_words(
     asked: &Asked,
     plan: &Plan,
-    command: &args::Plan,
+    command: &PlanArgs,
+    alternatives: &[Alternative],
     now: Timestamp,
-) -> anyhow::Result<String> {
-    let pace = command.limit;
+) -> String {
+    let pace = command.limit();
     let mut text = brief(asked, plan, Some(pace), now);
     let here = Path::new(".");
     text.push_str(&disk_space::in_words(plan, command.out.as_deref().unwrap_or(here)));
-    for note in &asked.list.notes {
-        writeln!(text, "  {note}")?;
-    }
-    for complaint in &asked.list.refused {
-        writeln!(text, "  left out: {complaint}")?;
-    }
+    text.extend(asked.list.notes.iter().map(|note| format!("  {note}\n")));
+    text.extend(asked.list.refused.iter().map(|complaint| format!("  left out: {complaint}\n")));
     let probes = ProbeGrid::calls(plan, Limits::ASSUMED, now);
     if plan.seconds(pace) > PROBE_SUGGESTED_S && probes > 0 {
         writeln!(
             text,
             "  jindo export --probe asks first where there is data at all, in about {}, and leaves out the rest",
             counted(probes as u64, "call", "calls")
-        )?;
+        )
+        .expect("a String takes everything");
     }
-    writeln!(
+    write!(
         text,
-        "\nfrom nothing, at {}:\n  resolution        calls        time     known script",
+        "\nfrom nothing, at {}:\n  resolution        calls        time     known script\n",
         in_pace(pace)
-    )?;
-    for resolution_s in COMPARED_S {
-        let Some(resolution) = Interval::from_secs(resolution_s) else { continue };
-        let other = fresh(&asked.words.at(resolution), asked.wanted(), now)?;
-        writeln!(
-            text,
-            "  {:>10}  {:>11}  {:>10}  {:>15}",
+    )
+    .expect("a String takes everything");
+    text.extend(alternatives.iter().map(|alternative| {
+        let Alternative { resolution, plan } = alternative;
+        format!(
+            "  {:>10}  {:>11}  {:>10}  {:>15}\n",
             resolution.to_string(),
-            count(other.calls() as u64),
-            seconds(other.seconds(pace)),
-            count(script_calls(other.queries.len(), other.range)),
-        )?;
-    }
-    Ok(text)
+            count(plan.calls() as u64),
+            seconds(plan.seconds(pace)),
+            count(script_calls(plan.queries.len(), plan.range)),
+        )
+    }));
+    text
 }
 
-/// The plan for the same request when nothing is held yet.
-fn fresh(words: &Words, range: Range, now: Timestamp) -> anyhow::Result<Plan> {
-    let queries = words.list(&[])?.queries;
-    let covered = vec![Vec::new(); queries.len()];
-    Ok(Plan::new(range, queries, &covered, Limits::ASSUMED, now))
-}
-
-fn json(asked: &Asked, plan: &Plan, pace: Pace) -> anyhow::Result<String> {
+/// Returns the JSON object of `jindo plan --json`.
+pub(crate) fn json(asked: &Asked, plan: &Plan, pace: Pace) -> anyhow::Result<String> {
     let estimate = plan.estimate();
     let object = serde_json::json!({
         "from": plan.range.start(),

@@ -1,10 +1,10 @@
 //! Makes the calls of an export, and of what goes ahead of it: a mission in, what came of it out.
 
 use crate::args;
-use crate::commands::extract::extract_queries;
-use crate::commands::plan::limits;
+use crate::commands::fetch::plan::limits;
+use crate::commands::output::extract::extract_queries;
 use crate::render::progress::{Kept, Shown};
-use crate::render::words::{count, counted};
+use crate::render::units::{count, counted};
 use crate::request::Asked;
 use crate::terminal;
 use anyhow::Context as _;
@@ -22,7 +22,7 @@ use std::sync::atomic::AtomicBool;
 
 /// What the calls of an export need, those of its samples and probes too, and what they came to.
 pub(crate) struct Run<'a> {
-    pub(crate) command: &'a args::Export,
+    pub(crate) command: &'a args::ExportArgs,
     pub(crate) asked: &'a Asked,
     pub(crate) archive: &'a Archive,
     /// Without one there is nothing to ask.
@@ -42,14 +42,14 @@ pub(crate) struct Run<'a> {
 impl Run<'_> {
     /// `calls_max`: besides the user's own bound.
     fn settings(&self, calls_max: Option<u64>) -> Result<Settings, archive::Error> {
-        let pace = &self.command.pace;
+        let pace = &self.command.pacing;
         let users = pace.max_calls.map(|most| most.saturating_sub(self.calls));
         Ok(Settings {
-            concurrency: usize::from(pace.concurrency),
-            reserve: pace.reserve,
+            concurrency: usize::from(pace.concurrency()),
+            reserve: pace.reserve(),
             pace: pace.limit,
             calls_max: [users, calls_max].into_iter().flatten().min(),
-            give_up_after: pace.give_up_after,
+            give_up_after: pace.give_up_after(),
             limits: limits(self.archive)?,
             seed: entropy(),
         })
@@ -73,9 +73,13 @@ impl Caller for Run<'_> {
             return Ok(FetchOutcome { end: End::Done, calls: 0, points: 0 });
         };
         let settings = self.settings(calls_max)?;
-        let args::Export { progress, pace, .. } = self.command;
-        let mut report = Shown::new(*progress, pace.concurrency, self.present(), self.zone.clone());
-        let disk = Directory::of_archive(&self.command.out);
+        let mut report = Shown::new(
+            self.command.progress(),
+            self.command.pacing.concurrency(),
+            self.present(),
+            self.zone.clone(),
+        );
+        let disk = Directory::of_archive(self.command.out());
         let extract = |queries: &[QueryId]| {
             extract_queries(self.archive, &disk, queries, self.shown, self.interrupted)
                 .map_err(Breakage::new)
@@ -84,7 +88,7 @@ impl Caller for Run<'_> {
             archive: self.archive,
             client,
             clock: self.clock,
-            log: RunLog::create(&self.command.out, self.started, self.calls)
+            log: RunLog::create(self.command.out(), self.started, self.calls)
                 .context("while creating the run's log")?,
             report: &mut report,
             keeping: Keeping::Store(evidence),
@@ -100,7 +104,7 @@ impl Caller for Run<'_> {
     fn probed(&mut self, probed: &Probed) {
         let Probed { calls, found, planned, left } = *probed;
         let percent = (found.empty * 100).checked_div(found.windows).unwrap_or(0);
-        if self.command.progress.is_talkative() {
+        if self.command.progress().is_talkative() {
             terminal::remark(&format!(
                 "probed in {}: {percent} % of {} hold nothing, which leaves {} of {}\n",
                 counted(calls, "call", "calls"),

@@ -1,7 +1,7 @@
 //! `jindo simulate`: the simulated organisation on a port of this machine.
 
 use crate::args;
-use crate::render::words::Usage;
+use crate::render::errors::Usage;
 use crate::terminal;
 use anyhow::Context as _;
 use jindo_sim::{
@@ -11,7 +11,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) fn run(command: &args::Simulate) -> anyhow::Result<u8> {
+pub(crate) fn run(command: &args::SimulateArgs) -> anyhow::Result<u8> {
     if command.list {
         terminal::answer(&built_in_list())?;
         return Ok(0);
@@ -19,9 +19,9 @@ pub(crate) fn run(command: &args::Simulate) -> anyhow::Result<u8> {
     let options = options(command)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, command.port))
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, command.port()))
             .await
-            .with_context(|| format!("while listening on port {} of 127.0.0.1", command.port))?;
+            .with_context(|| format!("while listening on port {} of 127.0.0.1", command.port()))?;
         let url = format!("http://{}", listener.local_addr()?);
         terminal::answer(&format!("{url}\n"))?;
         terminal::remark(&format!(
@@ -35,16 +35,15 @@ pub(crate) fn run(command: &args::Simulate) -> anyhow::Result<u8> {
     })
 }
 
-fn options(command: &args::Simulate) -> anyhow::Result<Options> {
-    let mut options = Options::new(command.seed);
+fn options(command: &args::SimulateArgs) -> anyhow::Result<Options> {
+    let mut options = Options::new(command.seed());
     if let Some(series) = command.wide {
-        options.organisation = Arc::new(Organisation::wide(command.seed, series));
+        options.organisation = Arc::new(Organisation::wide(command.seed(), series));
     }
-    if let Some(limit) = command.limit {
-        options = options.with_query_limit(limit.calls, limit.period_s);
-    }
-    (options.latency, options.jitter) = latency(&command.latency)?;
-    options.points_max = usize::try_from(command.cap)?;
+    let limit = command.limit();
+    options = options.with_query_limit(limit.calls, limit.period_s);
+    (options.latency, options.jitter) = latency(command.latency())?;
+    options.points_max = usize::try_from(command.cap())?;
     if command.refuse_over_cap {
         options.over_points = OverPoints::Refused;
     }

@@ -2,16 +2,18 @@
 
 use crate::args;
 use crate::auth::{self, Acquaintance};
-use crate::commands::extract::extract_all;
-use crate::commands::fetching::Run;
-use crate::commands::plan::{self, brief};
-use crate::commands::sampling::{self, Sampled};
+use crate::commands::fetch::fetching::Run;
+use crate::commands::fetch::plan;
+use crate::commands::fetch::sampling::{self, Sampled};
+use crate::commands::output::extract::extract_all;
 use crate::directory::{existing, last_words, open};
 use crate::disk_space;
 use crate::environment::{Access, Environment};
+use crate::exit_code;
 use crate::keys;
+use crate::render::errors::{CONTINUES, Failed, Usage, broken_off};
+use crate::render::plan::brief;
 use crate::render::summary::{self, Told};
-use crate::render::words::{CONTINUES, Failed, Usage, broken_off};
 use crate::request::{Asked, Words, understand};
 use crate::terminal;
 use anyhow::Context as _;
@@ -27,23 +29,23 @@ use std::sync::atomic::AtomicBool;
 
 /// `jindo export`: again = continue.
 pub(crate) fn run(
-    command: &args::Export,
+    command: &args::ExportArgs,
     clock: &dyn Clock,
     interrupted: &AtomicBool,
 ) -> anyhow::Result<u8> {
     let access = || {
-        let given = keys::given(&command.place, Environment::read())?;
-        given.access(&command.place, command.pace.give_up_after)
+        let given = keys::given(&command.connection, Environment::read())?;
+        given.access(&command.connection, command.pacing.give_up_after())
     };
     let told = export(command, &access, clock, interrupted)?;
     terminal::answer(&summary::of_export(&told))?;
     terminal::answer(&summary::next(&told))?;
-    Ok(exit_code(&told, command))
+    Ok(exit_code::of_export(&told.outcome.end, told.files.as_ref(), command.accept_partial))
 }
 
 /// The whole job. `access` is called only when there is something to ask.
 pub(crate) fn export(
-    command: &args::Export,
+    command: &args::ExportArgs,
     access: &dyn Fn() -> anyhow::Result<Access>,
     clock: &dyn Clock,
     interrupted: &AtomicBool,
@@ -56,7 +58,7 @@ pub(crate) fn export(
         disk_space::check(&plan, command)?;
     }
     let client = (unsampled || plan.calls() > 0).then(|| connect(access)).transpose()?;
-    let archive = open(&command.out, clock)?;
+    let archive = open(command.out(), clock)?;
     say_journal(&archive, command);
     let known = match &client {
         Some((client, access)) => Some(bind(client, access, &archive, command)?),
@@ -101,7 +103,7 @@ pub(crate) fn export(
     // Before anything is registered there are no files to be brought up to date. Why the fetching ended comes first: what is
     // wrong with the files may follow from it.
     let files =
-        if is_asked { extract_all(archive, &command.out, shown, interrupted) } else { Ok(None) };
+        if is_asked { extract_all(archive, command.out(), shown, interrupted) } else { Ok(None) };
     check_end(&outcome)?;
     let files = files?;
     Ok(Told {
@@ -109,15 +111,15 @@ pub(crate) fn export(
         outcome,
         promise,
         files,
-        dir: command.out.clone(),
-        whom: command.place.in_words(),
+        dir: command.out().to_owned(),
+        whom: command.connection.as_typed(),
         took: clock.now().duration_since(started),
     })
 }
 
-fn course<'a>(archive: &'a Archive, asked: &Asked, command: &args::Export) -> Export<'a> {
-    let probing = if command.emptiness.probe { Probing::First } else { Probing::Never };
-    let (range, look_back) = (asked.wanted(), command.pace.look_back);
+fn course<'a>(archive: &'a Archive, asked: &Asked, command: &args::ExportArgs) -> Export<'a> {
+    let probing = if command.sparse.probe { Probing::First } else { Probing::Never };
+    let (range, look_back) = (asked.wanted(), command.pacing.look_back());
     Export { archive, range, probing, look_back, assumed: Limits::ASSUMED }
 }
 
@@ -129,28 +131,28 @@ struct Prepared {
     plan: Plan,
 }
 
-fn prepare(command: &args::Export, now: Timestamp) -> anyhow::Result<Prepared> {
-    let before = existing(&command.out)?;
-    let last = last_words(&command.wanted, before.as_ref())?;
+fn prepare(command: &args::ExportArgs, now: Timestamp) -> anyhow::Result<Prepared> {
+    let before = existing(command.out())?;
+    let last = last_words(&command.request, before.as_ref())?;
     let known = before.as_ref().filter(|_| !command.forget);
     let spaced = known.map(Archive::spaced).transpose()?.unwrap_or_default();
-    let words = Words::new(&command.wanted, last)?;
-    let asked = understand(words, spaced, command.pace.settle, now)?;
-    let spaced = sampling::by_samples(&asked, known, command.pace.look_back, now)?;
+    let words = Words::new(&command.request, last)?;
+    let asked = understand(words, spaced, command.pacing.settle(), now)?;
+    let spaced = sampling::by_samples(&asked, known, command.pacing.look_back(), now)?;
     let asked = asked.spaced(spaced.clone())?;
     let limits = known.map(plan::limits).transpose()?.unwrap_or(Limits::ASSUMED);
-    let held = if command.emptiness.recheck_probed { closed_without_probes } else { closed };
+    let held = if command.sparse.recheck_probed { closed_without_probes } else { closed };
     let plan = plan::plan(&asked, before.as_ref(), held, limits, now)?;
     Ok(Prepared { asked, spaced, plan })
 }
 
 /// Drops what was learnt, as far as that is wanted; of samples and probes the answers too, or they would teach the same again.
-fn forget(archive: &Archive, command: &args::Export, asked: &Asked) -> anyhow::Result<()> {
+fn forget(archive: &Archive, command: &args::ExportArgs, asked: &Asked) -> anyhow::Result<()> {
     if command.forget {
         archive.forget()?;
     }
     let samples_anew = command.forget && asked.words.is_auto();
-    if command.emptiness.recheck_probed || samples_anew {
+    if command.sparse.recheck_probed || samples_anew {
         archive.forget_answers(Aside::Probes)?;
     }
     if samples_anew {
@@ -159,8 +161,8 @@ fn forget(archive: &Archive, command: &args::Export, asked: &Asked) -> anyhow::R
     Ok(())
 }
 
-fn say_plan(asked: &Asked, plan: &Plan, command: &args::Export, now: Timestamp) {
-    if !command.progress.is_talkative() {
+fn say_plan(asked: &Asked, plan: &Plan, command: &args::ExportArgs, now: Timestamp) {
+    if !command.progress().is_talkative() {
         return;
     }
     for note in &asked.list.notes {
@@ -171,18 +173,18 @@ fn say_plan(asked: &Asked, plan: &Plan, command: &args::Export, now: Timestamp) 
             terminal::remark(&format!("left out: {complaint}\n"));
         }
     }
-    terminal::remark(&brief(asked, plan, command.pace.limit, now));
-    terminal::remark(&disk_space::in_words(plan, &command.out));
+    terminal::remark(&brief(asked, plan, command.pacing.limit, now));
+    terminal::remark(&disk_space::in_words(plan, command.out()));
 }
 
 /// Where the directory lies is said when it makes the ledger slower.
-fn say_journal(archive: &Archive, command: &args::Export) {
+fn say_journal(archive: &Archive, command: &args::ExportArgs) {
     if let Journal::Rollback(place) = archive.journal()
-        && command.progress.is_talkative()
+        && command.progress().is_talkative()
     {
         terminal::remark(&format!(
             "{} lies on {place}: its ledger is kept by a slower journal, safe there\n",
-            command.out.display()
+            command.out().display()
         ));
     }
 }
@@ -203,7 +205,7 @@ fn bind(
     client: &Client,
     access: &Access,
     archive: &Archive,
-    command: &args::Export,
+    command: &args::ExportArgs,
 ) -> anyhow::Result<Acquaintance> {
     let (organisation, known) = auth::organisation(client, access, archive)?;
     if command.rebind {
@@ -274,26 +276,4 @@ fn check_end(outcome: &FetchOutcome) -> anyhow::Result<()> {
         End::Done | End::OutOfCalls | End::Interrupted | End::Astray { .. } => return Ok(()),
     };
     Err(Failed::new(text, hint).into())
-}
-
-pub(crate) fn exit_code(told: &Told, command: &args::Export) -> u8 {
-    let gaps = told.files.as_ref().is_none_or(|files| files.partial + files.given_up > 0);
-    match told.outcome.end {
-        End::Interrupted => 130,
-        End::OutOfCalls if told.files.is_none() && !command.accept_partial => 3,
-        End::OutOfCalls if told.files.is_none() => 0,
-        _ if told.files.is_none() => 130,
-        End::Done
-        | End::OutOfCalls
-        | End::Forbidden { .. }
-        | End::Astray { .. }
-        | End::Failed { .. }
-        | End::Broke { .. } => {
-            if gaps && !command.accept_partial {
-                3
-            } else {
-                0
-            }
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use crate::args;
 use crate::render::limits;
 use crate::render::resolution::{self, counted_resolutions, resolutions};
-use crate::render::words::{count, counted, size};
+use crate::render::units::{count, counted, size};
 use crate::terminal;
 use crate::time;
 use jiff::Timestamp;
@@ -22,7 +22,7 @@ struct Standing {
     refused: u64,
 }
 
-pub(crate) fn run(command: &args::Status) -> anyhow::Result<u8> {
+pub(crate) fn run(command: &args::StatusArgs) -> anyhow::Result<u8> {
     let archive = Archive::read(&command.dir)?;
     let standing = standing(&archive)?;
     let text = if command.json { json(&archive, &standing)? } else { words(&archive, &standing)? };

@@ -1,0 +1,33 @@
+//! Flags of `jindo extract`.
+
+use crate::defaults;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// Flags of `jindo extract`.
+#[derive(Debug, Args)]
+pub struct ExtractArgs {
+    /// Directory of an export
+    pub dir: PathBuf,
+    /// Output format [default: csv]
+    #[arg(long, value_enum)]
+    pub to: Option<OutputFormat>,
+    /// Write a copy here instead of into the directory itself
+    #[arg(long, value_name = "PATH")]
+    pub out: Option<PathBuf>,
+    /// Time zone of the files, instead of the last export's
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
+}
+
+impl ExtractArgs {
+    pub(crate) fn to(&self) -> OutputFormat {
+        self.to.unwrap_or(defaults::FORMAT)
+    }
+}
+
+/// Format of the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    Csv,
+}

@@ -1,0 +1,145 @@
+//! The command line as clap reads it: one file per command or group of flags. A flag that was not given is `None`; its
+//! default stands in `defaults`. Opens no file and makes no call.
+
+mod connection;
+mod export;
+mod extract;
+mod inspect;
+mod pacing;
+mod plan;
+mod refetch;
+mod request;
+mod simulate;
+mod values;
+
+pub(crate) use connection::ConnectionArgs;
+pub(crate) use export::{ExportArgs, ProgressStyle};
+pub(crate) use extract::{ExtractArgs, OutputFormat};
+pub(crate) use inspect::{StatusArgs, VerifyArgs};
+pub(crate) use pacing::{PacingArgs, SparseDataArgs};
+pub(crate) use plan::PlanArgs;
+pub(crate) use refetch::RefetchArgs;
+pub(crate) use request::{FillArg, RequestArgs, ResolutionArg};
+pub(crate) use simulate::{DemoArgs, SimulateArgs};
+pub(crate) use values::span;
+
+use clap::{Parser, Subcommand};
+
+/// Lines of at most 78 columns: they are shown as they stand.
+const EXAMPLES: &str = "\
+Examples:
+  See it work, without keys or network:
+    jindo demo
+  What would it cost?
+    jindo plan queries.txt --from -90d
+  Fetch it; after that, the same again continues or brings up to date:
+    jindo export queries.txt --from 2021-12-12 --timezone Asia/Seoul
+    jindo export
+  Is everything still there and whole?
+    jindo verify jindo-export
+
+Keys come from the environment, as for every Datadog tool: DD_API_KEY and
+DD_APP_KEY, and DD_SITE for other sites than datadoghq.com. --key-file and
+--key-command of export take them from elsewhere.
+
+Exit codes:
+  0    complete
+  1    failed: run it again, it continues
+  2    wrong usage, keys or query list: mend it first
+  3    finished, but gaps remain
+  130  interrupted; what came in is kept";
+
+/// Every Datadog metric as files, with few API calls and a receipt for each
+#[derive(Debug, Parser)]
+#[command(name = "jindo", version, after_help = EXAMPLES, max_term_width = 110)]
+pub struct Arguments {
+    /// Say more on stderr, for bug reports. Never shows keys
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, display_order = 900)]
+    pub verbose: u8,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Command of the program, with its flags.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Try it on a simulated organisation, in seconds, without keys
+    Demo(DemoArgs),
+    /// Print what an export would cost; writes nothing, makes no call
+    Plan(Box<PlanArgs>),
+    /// Fetch what is not there yet and write it as files; run it again to continue
+    #[command(after_help = export::EXAMPLES)]
+    Export(Box<ExportArgs>),
+    /// Show what a directory holds and what is missing
+    Status(StatusArgs),
+    /// Check that everything is there, intact and as requested
+    Verify(VerifyArgs),
+    /// Write the files again from the archive; makes no call
+    Extract(ExtractArgs),
+    /// Run a simulated Datadog API on a local port, for tests and trials
+    Simulate(SimulateArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::defaults;
+    use clap::{CommandFactory as _, ValueEnum as _};
+
+    /// Defaults as `--help` has them, by command and flag; `None` where it has none.
+    fn told(command: &str, flag: &str) -> Option<String> {
+        let root = Arguments::command();
+        let command = root.find_subcommand(command).unwrap();
+        let argument = command.get_arguments().find(|argument| argument.get_long() == Some(flag));
+        let help = argument.unwrap().get_help().unwrap().to_string();
+        let (_, rest) = help.split_once("[default: ")?;
+        Some(rest.split_once(']').unwrap().0.to_owned())
+    }
+
+    #[test]
+    fn help_tells_the_defaults_that_hold() {
+        let span = |text: &str| super::span(text).unwrap();
+        let pace = |text: &str| super::values::pace(text).unwrap();
+        for (command, flag) in [("export", "out"), ("demo", "out")] {
+            let expected = if command == "demo" { defaults::DEMO_OUT } else { defaults::OUT };
+            assert_eq!(told(command, flag).as_deref(), Some(expected));
+        }
+        for command in ["export", "verify"] {
+            let concurrency = defaults::CONCURRENCY.to_string();
+            assert_eq!(told(command, "concurrency"), Some(concurrency));
+            let reserve = told(command, "reserve").unwrap();
+            assert_eq!(super::values::reserve(&reserve), Ok(defaults::RESERVE));
+            assert_eq!(span(&told(command, "give-up-after").unwrap()), defaults::GIVE_UP_AFTER);
+        }
+        for command in ["export", "plan"] {
+            assert_eq!(span(&told(command, "settle").unwrap()), defaults::SETTLE);
+            assert_eq!(told(command, "timezone").as_deref(), Some(defaults::TIMEZONE));
+            assert_eq!(told(command, "to").as_deref(), Some(defaults::TO));
+            let resolution = span(&told(command, "resolution").unwrap());
+            assert_eq!(resolution.as_secs(), i64::from(defaults::RESOLUTION_S));
+        }
+        assert_eq!(span(&told("export", "look-back").unwrap()), defaults::LOOK_BACK);
+        assert_eq!(pace(&told("plan", "limit").unwrap()), defaults::PLAN_LIMIT);
+        assert_eq!(pace(&told("simulate", "limit").unwrap()), defaults::SIMULATOR_LIMIT);
+        let progress = told("export", "progress").unwrap();
+        assert_eq!(ProgressStyle::from_str(&progress, false), Ok(defaults::PROGRESS));
+        let format = told("extract", "to").unwrap();
+        assert_eq!(OutputFormat::from_str(&format, false), Ok(defaults::FORMAT));
+        for (flag, expected) in [
+            ("port", defaults::SIMULATOR_PORT.to_string()),
+            ("latency", defaults::SIMULATOR_LATENCY.to_owned()),
+            ("cap", defaults::SIMULATOR_CAP.to_string()),
+            ("seed", defaults::SIMULATOR_SEED.to_string()),
+        ] {
+            assert_eq!(told("simulate", flag), Some(expected), "--{flag}");
+        }
+    }
+
+    #[test]
+    fn a_flag_that_was_not_given_is_none() {
+        let parsed = Arguments::try_parse_from(["jindo", "export", "--concurrency", "8"]).unwrap();
+        let Command::Export(export) = parsed.command else { unreachable!("it is an export") };
+        assert_eq!((export.pacing.concurrency, export.pacing.settle), (Some(8), None));
+        assert_eq!(export.pacing.settle(), defaults::SETTLE);
+    }
+}

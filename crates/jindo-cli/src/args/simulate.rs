@@ -1,0 +1,81 @@
+//! Flags of `jindo simulate` and of `jindo demo`, which runs on it.
+
+use super::values::pace;
+use crate::defaults;
+use clap::Args;
+use jindo::plan::Pace;
+use std::path::{Path, PathBuf};
+
+/// Flags of `jindo demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Directory of the export; an earlier demo there is continued [default: ./jindo-demo]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+impl DemoArgs {
+    pub(crate) fn out(&self) -> &Path {
+        self.out.as_deref().unwrap_or(Path::new(defaults::DEMO_OUT))
+    }
+}
+
+/// Flags of `jindo simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// Port on 127.0.0.1; 0 takes a free one and prints it [default: 0]
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// Rate limit of query calls [default: 3600/1h]
+    #[arg(long, value_name = "N/PERIOD", value_parser = pace)]
+    pub limit: Option<Pace>,
+    /// Time to answer: 50ms, or a range 0.5s-5s [default: 0s]
+    #[arg(long, value_name = "SPAN[-SPAN]")]
+    pub latency: Option<String>,
+    /// Points per series that are served without coarsening [default: 1500]
+    #[arg(long, value_name = "N")]
+    pub cap: Option<u32>,
+    /// Answer 400 above the cap instead of coarser data
+    #[arg(long)]
+    pub refuse_over_cap: bool,
+    /// Most queries in a call [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub max_queries: Option<usize>,
+    /// Also serve the bucket that starts at `to`
+    #[arg(long)]
+    pub include_end: bool,
+    /// Faults to inject: 5%, 24, or kind:N,kind:N
+    #[arg(long, value_name = "SPEC")]
+    pub faults: Option<String>,
+    /// Seed of everything random [default: 1]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Add a metric with this many series: avg:wide.gauge{*} by {id}
+    #[arg(long, value_name = "SERIES")]
+    pub wide: Option<usize>,
+    /// Print the built-in list of 579 queries and end
+    #[arg(long)]
+    pub list: bool,
+}
+
+impl SimulateArgs {
+    pub(crate) fn port(&self) -> u16 {
+        self.port.unwrap_or(defaults::SIMULATOR_PORT)
+    }
+
+    pub(crate) fn limit(&self) -> Pace {
+        self.limit.unwrap_or(defaults::SIMULATOR_LIMIT)
+    }
+
+    pub(crate) fn latency(&self) -> &str {
+        self.latency.as_deref().unwrap_or(defaults::SIMULATOR_LATENCY)
+    }
+
+    pub(crate) fn cap(&self) -> u32 {
+        self.cap.unwrap_or(defaults::SIMULATOR_CAP)
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed.unwrap_or(defaults::SIMULATOR_SEED)
+    }
+}

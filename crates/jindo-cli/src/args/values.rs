@@ -1,0 +1,64 @@
+//! Readers of single values: spans, paces, percentages, variables. Their errors say what to write instead.
+
+use super::ResolutionArg;
+use jiff::SignedDuration;
+use jindo::plan::Pace;
+use jindo::query::Interval;
+use jindo::request::Reserve;
+
+/// Reads `10s`, `5m` or `auto`; the interval must be one that Datadog offers.
+pub(super) fn resolution(text: &str) -> Result<ResolutionArg, String> {
+    if text == "auto" {
+        return Ok(ResolutionArg::Auto);
+    }
+    let span = span(text).map_err(|help| format!("{help}, or auto"))?;
+    let secs = u64::try_from(span.as_secs()).ok().filter(|_| span.subsec_nanos() == 0);
+    let interval = Interval::offered(secs.ok_or("whole seconds")?);
+    interval.map(ResolutionArg::Every).map_err(|error| error.to_string())
+}
+
+/// Reads a span that is not negative: `90d`, `20m`, `1h30m`, `60s`, `60` (seconds).
+pub(crate) fn span(text: &str) -> Result<SignedDuration, String> {
+    const HELP: &str = "a span such as 60s, 20m, 1h or 2d";
+    if let Ok(secs) = text.parse::<u32>() {
+        return Ok(SignedDuration::from_secs(i64::from(secs)));
+    }
+    let span: jiff::Span = text.parse().map_err(|_| HELP.to_owned())?;
+    let duration =
+        span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| HELP.to_owned())?;
+    if duration.is_negative() { Err(HELP.to_owned()) } else { Ok(duration) }
+}
+
+/// Reads a rate limit: `3600/1h`, `10/10s`, `100/m`.
+pub(super) fn pace(text: &str) -> Result<Pace, String> {
+    const HELP: &str = "calls per period, such as 3600/1h or 10/10s";
+    let (calls, period) = text.split_once('/').ok_or(HELP)?;
+    let calls = calls.trim().parse().ok().filter(|&calls| calls > 0).ok_or(HELP)?;
+    let unit = if period.starts_with(|c: char| c.is_ascii_digit()) {
+        period.to_owned()
+    } else {
+        format!("1{period}")
+    };
+    let period_s = u32::try_from(span(&unit).map_err(|_| HELP)?.as_secs())
+        .ok()
+        .filter(|&s| s > 0)
+        .ok_or(HELP)?;
+    Ok(Pace { calls, period_s })
+}
+
+/// Reads a percentage from 0 to 99.
+pub(super) fn reserve(text: &str) -> Result<Reserve, String> {
+    let number = text.trim().trim_end_matches('%').parse().ok();
+    number.and_then(Reserve::percent).ok_or_else(|| "a percentage from 0% to 99%".to_owned())
+}
+
+/// Reads `NAME=VALUE` or `$NAME=VALUE`.
+pub(super) fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("NAME=VALUE, such as host=web-1")?;
+    let name = name.trim_start_matches('$');
+    if name.is_empty() {
+        Err("a name before the `=`".into())
+    } else {
+        Ok((name.into(), value.into()))
+    }
+}

@@ -1,0 +1,5 @@
+//! Commands that look at a directory and change nothing unless told to.
+
+mod refetch;
+pub(crate) mod status;
+pub(crate) mod verify;

@@ -1,0 +1,3 @@
+//! Commands that write files from the archive.
+
+pub(crate) mod extract;

@@ -1,0 +1,3 @@
+//! Commands that answer on a port until they are interrupted.
+
+pub(crate) mod simulate;
