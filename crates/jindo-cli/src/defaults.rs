@@ -1,9 +1,8 @@
-//! Defaults of all flags. `--help` repeats them, and a test compares the two.
+//! Defaults that belong to the command line alone. Those of a request stand with its type, `jindo::job::ExportRequest`.
+//! `--help` repeats both, and a test compares them.
 
 use crate::args::{OutputFormat, ProgressStyle};
-use jiff::SignedDuration;
 use jindo::plan::Pace;
-use jindo::request::Reserve;
 
 /// Directory of an export, and of a plan without a list.
 pub(crate) const OUT: &str = "./jindo-export";
@@ -13,31 +12,6 @@ pub(crate) const DEMO_OUT: &str = "./jindo-demo";
 
 /// End of the range.
 pub(crate) const TO: &str = "now";
-
-/// Zone of the files: it has no summer time, and the API speaks it.
-pub(crate) const TIMEZONE: &str = "UTC";
-
-/// Seconds between the points of queries without a rollup of their own: cloud crawlers deliver so, and a call of a day serves
-/// nothing finer.
-pub(crate) const RESOLUTION_S: u32 = 60;
-
-/// Age of the youngest points that are fetched: cloud crawlers need so long to deliver everything.
-pub(crate) const SETTLE: SignedDuration = SignedDuration::from_mins(20);
-
-/// Windows fetched sooner than this after their end are fetched again.
-pub(crate) const LOOK_BACK: SignedDuration = SignedDuration::from_hours(1);
-
-/// A run without an answer ends after so long.
-pub(crate) const GIVE_UP_AFTER: SignedDuration = SignedDuration::from_mins(10);
-
-/// Calls in flight at once.
-pub(crate) const CONCURRENCY: u16 = 8;
-
-/// Share of the rate limit that is left to others.
-pub(crate) const RESERVE: Reserve = Reserve::NONE;
-
-/// Rate limit of `jindo plan`.
-pub(crate) const PLAN_LIMIT: Pace = Pace { calls: 1_600, period_s: 3_600 };
 
 /// Style of the progress on stderr.
 pub(crate) const PROGRESS: ProgressStyle = ProgressStyle::Auto;

@@ -7,6 +7,7 @@ use crate::time;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use jindo::archive::Spaced;
+use jindo::job::{ExportRequest, Resolution};
 use jindo::plan::{Range, Window};
 use jindo::query::{self, Interval, List, Spacings};
 use serde::{Deserialize, Serialize};
@@ -101,8 +102,8 @@ impl Words {
             list,
             from,
             to: defaults::TO.into(),
-            timezone: defaults::TIMEZONE.into(),
-            resolution_s: Some(defaults::RESOLUTION_S),
+            timezone: ExportRequest::TIMEZONE.into(),
+            resolution_s: Some(Resolution::SECONDS),
             variables: BTreeMap::new(),
             keep_fill: false,
             allow_range_functions: false,
@@ -126,7 +127,7 @@ impl Words {
 
     /// The interval of queries of which nothing else is known.
     pub(crate) fn resolution(&self) -> anyhow::Result<Interval> {
-        let resolution = Interval::from_secs(self.resolution_s.unwrap_or(defaults::RESOLUTION_S));
+        let resolution = Interval::from_secs(self.resolution_s.unwrap_or(Resolution::SECONDS));
         resolution.ok_or_else(|| Usage::new("a resolution of 0 s").into())
     }
 
@@ -187,7 +188,7 @@ impl Asked {
 
     /// For times of day that concern the user and not the data: the zone asked for, or the machine's where that is UTC.
     pub(crate) fn zone_of_clocks(&self) -> TimeZone {
-        if self.words.timezone == defaults::TIMEZONE {
+        if self.words.timezone == ExportRequest::TIMEZONE {
             TimeZone::try_system().unwrap_or(TimeZone::UTC)
         } else {
             self.zone.clone()

@@ -85,6 +85,7 @@ mod tests {
     use super::*;
     use crate::defaults;
     use clap::{CommandFactory as _, ValueEnum as _};
+    use jindo::job::{ExportRequest, Pacing, Resolution};
 
     /// Defaults as `--help` has them, by command and flag; `None` where it has none.
     fn told(command: &str, flag: &str) -> Option<String> {
@@ -105,21 +106,21 @@ mod tests {
             assert_eq!(told(command, flag).as_deref(), Some(expected));
         }
         for command in ["export", "verify"] {
-            let concurrency = defaults::CONCURRENCY.to_string();
+            let concurrency = Pacing::CONCURRENCY.to_string();
             assert_eq!(told(command, "concurrency"), Some(concurrency));
             let reserve = told(command, "reserve").unwrap();
-            assert_eq!(super::values::reserve(&reserve), Ok(defaults::RESERVE));
-            assert_eq!(span(&told(command, "give-up-after").unwrap()), defaults::GIVE_UP_AFTER);
+            assert_eq!(super::values::reserve(&reserve), Ok(Pacing::default().reserve));
+            assert_eq!(span(&told(command, "give-up-after").unwrap()), Pacing::GIVE_UP_AFTER);
         }
         for command in ["export", "plan"] {
-            assert_eq!(span(&told(command, "settle").unwrap()), defaults::SETTLE);
-            assert_eq!(told(command, "timezone").as_deref(), Some(defaults::TIMEZONE));
+            assert_eq!(span(&told(command, "settle").unwrap()), ExportRequest::SETTLE);
+            assert_eq!(told(command, "timezone").as_deref(), Some(ExportRequest::TIMEZONE));
             assert_eq!(told(command, "to").as_deref(), Some(defaults::TO));
             let resolution = span(&told(command, "resolution").unwrap());
-            assert_eq!(resolution.as_secs(), i64::from(defaults::RESOLUTION_S));
+            assert_eq!(resolution.as_secs(), i64::from(Resolution::SECONDS));
         }
-        assert_eq!(span(&told("export", "look-back").unwrap()), defaults::LOOK_BACK);
-        assert_eq!(pace(&told("plan", "limit").unwrap()), defaults::PLAN_LIMIT);
+        assert_eq!(span(&told("export", "look-back").unwrap()), ExportRequest::LOOK_BACK);
+        assert_eq!(pace(&told("plan", "limit").unwrap()), Pacing::LIMIT_RECKONED);
         assert_eq!(pace(&told("simulate", "limit").unwrap()), defaults::SIMULATOR_LIMIT);
         let progress = told("export", "progress").unwrap();
         assert_eq!(ProgressStyle::from_str(&progress, false), Ok(defaults::PROGRESS));
@@ -140,6 +141,6 @@ mod tests {
         let parsed = Arguments::try_parse_from(["jindo", "export", "--concurrency", "8"]).unwrap();
         let Command::Export(export) = parsed.command else { unreachable!("it is an export") };
         assert_eq!((export.pacing.concurrency, export.pacing.settle), (Some(8), None));
-        assert_eq!(export.pacing.settle(), defaults::SETTLE);
+        assert_eq!(export.pacing.settle(), ExportRequest::SETTLE);
     }
 }

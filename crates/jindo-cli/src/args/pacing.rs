@@ -1,9 +1,9 @@
 //! Flags of an export's pace, and of data that may not be there.
 
 use super::values::{pace, reserve, span};
-use crate::defaults;
 use clap::Args;
 use jiff::SignedDuration;
+use jindo::job::{ExportRequest, Pacing};
 use jindo::plan::Pace;
 use jindo::request::Reserve;
 
@@ -36,23 +36,23 @@ pub struct PacingArgs {
 
 impl PacingArgs {
     pub(crate) fn concurrency(&self) -> u16 {
-        self.concurrency.unwrap_or(defaults::CONCURRENCY)
+        self.concurrency.unwrap_or(Pacing::CONCURRENCY)
     }
 
     pub(crate) fn reserve(&self) -> Reserve {
-        self.reserve.unwrap_or(defaults::RESERVE)
+        self.reserve.unwrap_or(Pacing::default().reserve)
     }
 
     pub(crate) fn settle(&self) -> SignedDuration {
-        self.settle.unwrap_or(defaults::SETTLE)
+        self.settle.unwrap_or(ExportRequest::SETTLE)
     }
 
     pub(crate) fn look_back(&self) -> SignedDuration {
-        self.look_back.unwrap_or(defaults::LOOK_BACK)
+        self.look_back.unwrap_or(ExportRequest::LOOK_BACK)
     }
 
     pub(crate) fn give_up_after(&self) -> SignedDuration {
-        self.give_up_after.unwrap_or(defaults::GIVE_UP_AFTER)
+        self.give_up_after.unwrap_or(Pacing::GIVE_UP_AFTER)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::values::{pace, reserve, span};
 use super::{ProgressStyle, RequestArgs};
-use crate::defaults;
 use clap::Args;
 use jiff::SignedDuration;
+use jindo::job::{ExportRequest, Pacing};
 use jindo::plan::Pace;
 use jindo::request::Reserve;
 use std::path::PathBuf;
@@ -32,11 +32,11 @@ pub struct PlanArgs {
 
 impl PlanArgs {
     pub(crate) fn limit(&self) -> Pace {
-        self.limit.unwrap_or(defaults::PLAN_LIMIT)
+        self.limit.unwrap_or(Pacing::LIMIT_RECKONED)
     }
 
     pub(crate) fn settle(&self) -> SignedDuration {
-        self.settle.unwrap_or(defaults::SETTLE)
+        self.settle.unwrap_or(ExportRequest::SETTLE)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::ConnectionArgs;
 use super::values::{pace, reserve, span};
-use crate::defaults;
 use clap::Args;
 use jiff::SignedDuration;
+use jindo::job::Pacing;
 use jindo::job::SampleSize;
 use jindo::plan::Pace;
 use jindo::request::Reserve;
@@ -59,15 +59,15 @@ pub struct RefetchArgs {
 
 impl RefetchArgs {
     pub(crate) fn concurrency(&self) -> u16 {
-        self.concurrency.unwrap_or(defaults::CONCURRENCY)
+        self.concurrency.unwrap_or(Pacing::CONCURRENCY)
     }
 
     pub(crate) fn reserve(&self) -> Reserve {
-        self.reserve.unwrap_or(defaults::RESERVE)
+        self.reserve.unwrap_or(Pacing::default().reserve)
     }
 
     pub(crate) fn give_up_after(&self) -> SignedDuration {
-        self.give_up_after.unwrap_or(defaults::GIVE_UP_AFTER)
+        self.give_up_after.unwrap_or(Pacing::GIVE_UP_AFTER)
     }
 }
 
