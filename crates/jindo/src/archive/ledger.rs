@@ -111,7 +111,8 @@ pub trait Ledger: Send + fmt::Debug {
     fn unnote(&mut self, name: &str) -> Result<(), Error>;
     fn noted(&mut self) -> Result<Vec<Note>, Error>;
     /// Records the object, moves coverage by rank (origin, generation, then time of fetching), drops what nothing refers to any more,
-    /// forgives what the window holds, and strikes the object's note.
+    /// takes back what was given up of queries that it answers (the query as a whole; of refused stretches the window), and strikes
+    /// the object's note.
     fn commit(&mut self, record: &Record) -> Result<Committed, Error>;
     /// Grants each query the stretches that the given object of a probe proves empty, as far as nothing is held of them.
     fn cover_empty(&mut self, empty: &[(QueryId, ObjectId, Window)]) -> Result<(), Error>;
@@ -130,7 +131,6 @@ pub trait Ledger: Send + fmt::Debug {
     fn drop_object(&mut self, object: ObjectId) -> Result<(), Error>;
 
     fn give_up(&mut self, given_up: &GivenUp) -> Result<(), Error>;
-    fn forgive(&mut self, query: QueryId) -> Result<(), Error>;
     fn given_up(&mut self) -> Result<Vec<GivenUp>, Error>;
     fn learn(&mut self, learnt: &Learnt) -> Result<(), Error>;
     fn learnt(&mut self) -> Result<Vec<Learnt>, Error>;

@@ -21,6 +21,7 @@ mod disk;
 mod error;
 mod footer;
 mod foreign;
+mod given_up;
 mod held;
 mod ledger;
 mod medium;
@@ -43,6 +44,7 @@ mod tests;
 pub use bind::{Bound, Organisation};
 pub use error::{Cause, Error};
 pub(crate) use foreign::{Kind, Seen, as_io, look, look_at};
+pub use given_up::{GiveUpReason, GivenUp, Scope};
 pub use ledger::{Aside, Committed, Ledger, Note, Noted, Object, Record, Remembered};
 pub use medium::Journal;
 pub use objects::Objects;
@@ -119,8 +121,8 @@ pub struct Registered {
     pub asked: Option<Window>,
     /// Its place in the last request's list (refused lines counted); `None` when it is of an earlier list.
     pub position: Option<usize>,
-    /// Why the last run gave it up, in the server's words.
-    pub given_up: Option<String>,
+    /// Reason for which it was given up, unless it was answered since.
+    pub given_up: Option<GiveUpReason>,
     /// Until when the server refuses it, since it is older than what is kept, and in which words.
     pub too_old: Option<(Timestamp, String)>,
     /// The form with jindo's fill that the server refused, and instead of which this one is sent.
@@ -219,25 +221,6 @@ pub struct Stored {
     pub name: String,
     pub rows: u64,
     pub bytes: u64,
-}
-
-/// What was given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// The query itself: in the next run one call decides whether it is asked again.
-    Query,
-    /// Only this stretch, which the server refuses for its place in time; the query is fine.
-    Window,
-}
-
-/// A stretch of a query that was given up, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GivenUp {
-    pub query: QueryId,
-    pub window: Window,
-    pub scope: Scope,
-    pub reason: String,
-    pub at: Timestamp,
 }
 
 /// A limit of the server, learnt once and kept: it is not learnt again per window.

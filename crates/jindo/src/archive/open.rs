@@ -9,8 +9,7 @@ use super::request_file::{self, REQUEST};
 use super::sqlite::{IfBlank, Sqlite};
 use super::{
     Coverage, Error, Extracted, GivenUp, Granted, Holder, Journal, Learnt, Object, ObjectId,
-    ProbesDiscarded, QueryId, RefusedLine, Registered, Remembered, Request, Role, Scope, Spaced,
-    Totals,
+    ProbesDiscarded, QueryId, RefusedLine, Registered, Remembered, Request, Role, Spaced, Totals,
 };
 use crate::plan::Window;
 use crate::query::{Interval, Query, SentText};
@@ -255,21 +254,9 @@ impl Archive {
         self.writing()?.reopen(stretches)
     }
 
-    /// Remembers that nothing more is tried for this stretch, and the server's words.
-    pub fn give_up(
-        &self,
-        query: QueryId,
-        window: Window,
-        scope: Scope,
-        (reason, at): (&str, Timestamp),
-    ) -> Result<(), Error> {
-        let reason = reason.to_owned();
-        self.writing()?.give_up(&GivenUp { query, window, scope, reason, at })
-    }
-
-    /// Takes back everything that was given up of a query. A store does so by itself for what its window holds.
-    pub fn forgive(&self, query: QueryId) -> Result<(), Error> {
-        self.writing()?.forgive(query)
+    /// Records that nothing more is tried for this stretch. An answer that is stored later takes it back.
+    pub fn give_up(&self, given_up: &GivenUp) -> Result<(), Error> {
+        self.writing()?.give_up(given_up)
     }
 
     pub fn given_up(&self) -> Result<Vec<GivenUp>, Error> {

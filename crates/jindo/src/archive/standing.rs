@@ -1,7 +1,7 @@
 //! The standing of a query: how much of what was asked is there, and why the rest is missing. Decided in this one place for
 //! `status`, `verify` and the tables; each words it in its own way.
 
-use super::{Archive, Error, GivenUp, QueryId, Registered, Scope};
+use super::{Archive, Error, GiveUpReason, GivenUp, QueryId, Registered, Scope};
 use crate::plan::{Window, subtract};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -27,9 +27,9 @@ pub enum GapReason {
     /// Nothing is in its way: the next run asks for it.
     NotFetched,
     /// The query was given up.
-    GivenUp(String),
+    GivenUp(GiveUpReason),
     /// The server refuses what is so old.
-    TooOld(String),
+    TooOld(GiveUpReason),
 }
 
 /// A stretch that was asked and is not covered.
@@ -158,7 +158,8 @@ mod tests {
 
     fn given_up(of: Window, scope: Scope, reason: &str) -> GivenUp {
         let (query, at) = (QueryId(1), Timestamp::UNIX_EPOCH);
-        GivenUp { query, window: of, scope, reason: reason.to_owned(), at }
+        let reason = GiveUpReason::Refused(reason.to_owned());
+        GivenUp { query, window: of, scope, reason, at }
     }
 
     fn standing(covered: &[Window], given_up: &[GivenUp]) -> QueryStanding {
@@ -169,7 +170,7 @@ mod tests {
     #[test]
     fn a_reason_counts_only_where_it_concerns_what_is_missing() {
         let refused = [given_up(window(0, 600), Scope::Query, "timed out")];
-        let told = GapReason::GivenUp("timed out".to_owned());
+        let told = GapReason::GivenUp(GiveUpReason::Refused("timed out".to_owned()));
         let nothing = standing(&[], &refused);
         assert_eq!((nothing.status, nothing.reason.as_ref()), (QueryStatus::GivenUp, Some(&told)));
         assert_eq!(nothing.gaps, [Gap { window: window(0, 600), reason: told }]);
@@ -186,7 +187,7 @@ mod tests {
     #[test]
     fn gaps_are_cut_where_the_server_refuses_what_is_older() {
         let old = [given_up(window(0, 120), Scope::Window, "too old")];
-        let told = GapReason::TooOld("too old".to_owned());
+        let told = GapReason::TooOld(GiveUpReason::Refused("too old".to_owned()));
         let partial = standing(&[window(300, 600)], &old);
         let cut = [
             Gap { window: window(0, 120), reason: told.clone() },

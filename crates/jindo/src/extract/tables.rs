@@ -216,7 +216,9 @@ impl<'a, 'b> Rendering<'a, 'b> {
         let grants = source.grants(query.id).map_err(Error::Archive)?;
         let covered: Vec<Window> = grants.iter().map(|grant| grant.window).collect();
         let gaps = query.gaps(&covered);
-        let standing = Standing::of(query, &gaps, files, age(&grants, files));
+        let given_up = query.given_up.as_ref().map(ToString::to_string);
+        let standing =
+            Standing::of(query, &gaps, files, (age(&grants, files), given_up.as_deref()));
         let (series, points) = (files.len().to_string(), standing.points.to_string());
         let status = standing.status.word();
         let row = [&query.text.written, &interval, status, &series, &points, standing.reason];
@@ -295,7 +297,12 @@ struct Standing<'a> {
 
 impl<'a> Standing<'a> {
     /// A reason of earlier does not matter once nothing is missing.
-    fn of(query: &'a Registered, gaps: &[Window], files: &[SeriesFile], age: Age) -> Self {
+    fn of(
+        query: &'a Registered,
+        gaps: &[Window],
+        files: &[SeriesFile],
+        (age, given_up): (Age, Option<&'a str>),
+    ) -> Self {
         let points = files.iter().map(|file| file.points).fold(0, u64::saturating_add);
         let whole = match age {
             _ if query.position.is_none() => EARLIER,
@@ -304,7 +311,7 @@ impl<'a> Standing<'a> {
             Age::Kept => "",
             Age::Expired => EXPIRED,
         };
-        let (status, reason) = match (gaps.is_empty(), points, query.given_up.as_deref()) {
+        let (status, reason) = match (gaps.is_empty(), points, given_up) {
             (true, 0, _) => (Status::Empty, whole),
             (true, _, _) => (Status::Complete, whole),
             (false, _, Some(reason)) => (Status::GivenUp, reason),

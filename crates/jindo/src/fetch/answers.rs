@@ -4,7 +4,7 @@ use super::bisect::{Conclusion, Refusal, Verdict};
 use super::machine::{Flight, GRACE, Machine, Trust};
 use super::protocol::{Action, Call, End, Facts};
 use super::query_state::{Job, Purpose, Served, Travels};
-use crate::job::not_offered;
+use crate::archive::GiveUpReason;
 use crate::parse::Other;
 use crate::plan::{LearntLimit, Limits, Task, arrange, union};
 use crate::query::Interval;
@@ -210,7 +210,10 @@ impl Machine {
             Purpose::Half(id) | Purpose::Question(id) => {
                 self.diagnoses.verdict(id, task, Verdict::Refused(words), &self.subjects)
             }
-            Purpose::Trial => vec![Conclusion::GiveUp { query: task.queries[0], words }],
+            Purpose::Trial => vec![Conclusion::GiveUp {
+                query: task.queries[0],
+                reason: GiveUpReason::Refused(words),
+            }],
             Purpose::Sounding => unreachable!("it was made a fetch"),
             // A longer list may be refused for its length as well.
             Purpose::Fetch
@@ -245,8 +248,8 @@ impl Machine {
         if got < task.interval || at_points_min(task) {
             let asked = task.interval;
             let give_up = |&(query, got): &(usize, Interval)| {
-                let words = not_offered(asked, got);
-                Conclusion::GiveUp { query, words }
+                let reason = GiveUpReason::NotOffered { asked, nearest: got };
+                Conclusion::GiveUp { query, reason }
             };
             self.apply(named.iter().map(give_up).collect(), actions);
             return match job.purpose {
@@ -373,11 +376,11 @@ impl Machine {
                         actions.push(Action::Learn { limit: LearntLimit::Queries(most), why });
                     }
                 }
-                Conclusion::GiveUp { query, words } => {
+                Conclusion::GiveUp { query, reason } => {
                     self.subjects.get_mut(query).given_up = true;
                     self.weighing.remove(&query);
                     self.on_trial.remove(&query);
-                    actions.push(Action::GiveUp { query, reason: words });
+                    actions.push(Action::GiveUp { query, reason });
                 }
                 Conclusion::RefuseWindow { queries, window, words } => {
                     self.too_old(window, &words, actions);

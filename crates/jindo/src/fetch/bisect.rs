@@ -6,6 +6,7 @@
 //! was too long; that must happen twice before it is believed, since it would slow down everything that follows.
 
 use super::query_state::{Job, Purpose, Subjects, Travels};
+use crate::archive::GiveUpReason;
 use crate::plan::{Limits, Task, Window};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -42,7 +43,7 @@ pub(super) enum Conclusion {
     Ask(Job),
     FewerPoints { task: Task, words: String },
     FewerQueries { most: usize, why: String },
-    GiveUp { query: usize, words: String },
+    GiveUp { query: usize, reason: GiveUpReason },
     RefuseWindow { queries: Vec<usize>, window: Window, words: String },
     SendUnfilled { query: usize },
 }
@@ -325,7 +326,10 @@ impl Diagnoses {
     /// The lone query of `refusal` is bad. Its other half was refused too, and is a case of its own.
     fn give_up(&mut self, refusal: Refusal, other: Option<Refusal>) -> Vec<Conclusion> {
         self.parked.extend(other);
-        vec![Conclusion::GiveUp { query: refusal.task.queries[0], words: refusal.words }]
+        vec![Conclusion::GiveUp {
+            query: refusal.task.queries[0],
+            reason: GiveUpReason::Refused(refusal.words),
+        }]
     }
 
     /// Which form a question of diagnosis `id` is to be asked in.

@@ -9,7 +9,7 @@ use super::memory::Memory;
 use super::protocol::{Action, Ask, Breakage, Call, End, Event, Facts, Settings};
 use super::report::Report;
 use super::sink::{Keeping, Shelf, list};
-use crate::archive::{Archive, Learnt, QueryId, Role, Scope};
+use crate::archive::{Archive, GiveUpReason, GivenUp, Learnt, QueryId, Role, Scope};
 use crate::clock::Clock;
 use crate::job::{recollect, remember};
 use crate::plan::{LearntLimit, Plan};
@@ -314,14 +314,22 @@ pub fn note(
             Ok(())
         }
         Action::GiveUp { query, reason } => match mission.plan.asked[*query] {
-            Some(window) => {
-                archive.give_up(mission.ids[*query], window, Scope::Query, (reason, at))
-            }
+            Some(window) => archive.give_up(&GivenUp {
+                query: mission.ids[*query],
+                window,
+                scope: Scope::Query,
+                reason: reason.clone(),
+                at,
+            }),
             None => Ok(()),
         },
-        Action::RefuseWindow { query, window, reason } => {
-            archive.give_up(mission.ids[*query], *window, Scope::Window, (reason, at))
-        }
+        Action::RefuseWindow { query, window, reason } => archive.give_up(&GivenUp {
+            query: mission.ids[*query],
+            window: *window,
+            scope: Scope::Window,
+            reason: GiveUpReason::Refused(reason.clone()),
+            at,
+        }),
         Action::Ask { .. }
         | Action::Store { .. }
         | Action::Discard { .. }

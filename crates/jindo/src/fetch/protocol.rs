@@ -1,6 +1,7 @@
 //! What the machine is told and what it answers: events, actions, and the ends of a run.
 
 use super::memory::Memory;
+use crate::archive::GiveUpReason;
 use crate::plan::{LearntLimit, Limits, Pace, Window};
 use crate::query::Interval;
 use crate::request::{Failure, Rate, Reserve};
@@ -95,7 +96,7 @@ pub enum Action {
     },
     GiveUp {
         query: usize,
-        reason: String,
+        reason: GiveUpReason,
     },
     /// The server has nothing to say about this stretch, in these words; the query itself is fine.
     RefuseWindow {

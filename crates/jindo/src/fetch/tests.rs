@@ -161,7 +161,9 @@ fn drive_machine(
                     events.push((now, order, Event::Stored { call }));
                 }
                 Action::Wake { at } => wake = Some(wake.map_or(at, |other| other.min(at))),
-                Action::GiveUp { query, reason } => drop(run.given_up.insert(query, reason)),
+                Action::GiveUp { query, reason } => {
+                    drop(run.given_up.insert(query, reason.to_string()));
+                }
                 Action::SendUnfilled { query } => drop(run.unfilled.insert(query)),
                 Action::RefuseWindow { .. } => run.refused_windows += 1,
                 Action::Learn { limit, .. } => run.learnt.push(limit),

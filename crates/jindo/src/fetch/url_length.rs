@@ -7,6 +7,7 @@ use super::bisect::Conclusion;
 use super::machine::Machine;
 use super::protocol::Action;
 use super::query_state::Job;
+use crate::archive::GiveUpReason;
 use crate::plan::{LearntLimit, Task};
 
 /// The search ends when what is between both bounds is at most so small a part of the refused length: about a query.
@@ -32,8 +33,8 @@ impl UrlLength {
 impl Machine {
     pub(super) fn url_too_long(&mut self, job: Job, actions: &mut Vec<Action>) {
         if let [query] = job.task.queries[..] {
-            let words = "its URL is too long for the server".to_owned();
-            return self.apply(vec![Conclusion::GiveUp { query, words }], actions);
+            let reason = GiveUpReason::UrlTooLong;
+            return self.apply(vec![Conclusion::GiveUp { query, reason }], actions);
         }
         let length = self.subjects.url_len(&job.task);
         if length <= self.url.fine {

@@ -7,6 +7,7 @@ use super::bisect::Conclusion;
 use super::machine::Machine;
 use super::protocol::{Action, Facts};
 use super::query_state::{Job, as_whole};
+use crate::archive::GiveUpReason;
 use crate::plan::{BODY_BYTES_TARGET, Task, Window, buckets};
 use crate::request::BODY_BYTES_MAX;
 
@@ -42,12 +43,10 @@ impl Machine {
     pub(super) fn too_large(&mut self, job: &Job, actions: &mut Vec<Action>) {
         let task = job.task.clone();
         if task.queries.len() == 1 && task.window.points(task.interval) == 1 {
-            let words = format!(
-                "a single point of all its series is larger than {} MiB",
-                BODY_BYTES_MAX >> 20
-            );
+            let reason = GiveUpReason::PointTooLarge { mebibytes_max: BODY_BYTES_MAX as u64 >> 20 };
             self.weighing.remove(&task.queries[0]);
-            return self.apply(vec![Conclusion::GiveUp { query: task.queries[0], words }], actions);
+            return self
+                .apply(vec![Conclusion::GiveUp { query: task.queries[0], reason }], actions);
         }
         self.settle(job);
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]

@@ -4,7 +4,9 @@
 use super::known::{as_registered, closed, learnt_limits};
 use super::probe::{NO_PROBES, ProbePlan, ProbeResults, ProbeYield};
 use super::request::Probing;
-use crate::archive::{Archive, Error, Learnt, QueryId, Registered, Role, Scope};
+use crate::archive::{
+    Archive, Error, GiveUpReason, GivenUp, Learnt, QueryId, Registered, Role, Scope,
+};
 use crate::fetch::End;
 use crate::fetch::{FetchJob, FetchOutcome};
 use crate::plan::{LearntLimit, Limits, Plan, Range, Window, hull, subtract};
@@ -203,7 +205,13 @@ impl Export<'_> {
                 .filter_map(|gap| Window::from_secs(gap.start_s(), gap.end_s().min(oldest_s)));
             let Some(old) = hull(old) else { continue };
             if known.too_old.as_ref().is_none_or(|(until, _)| *until < old.end()) {
-                self.archive.give_up(known.id, old, Scope::Window, (&edge.why, now))?;
+                self.archive.give_up(&GivenUp {
+                    query: known.id,
+                    window: old,
+                    scope: Scope::Window,
+                    reason: GiveUpReason::Refused(edge.why.clone()),
+                    at: now,
+                })?;
             }
         }
         Ok(())

@@ -17,5 +17,4 @@ pub use request::{
     ExportRequest, LearntFacts, ListText, OtherOrganisation, Pacing, Probing, RefusedLines,
     Resolution,
 };
-pub(crate) use resolution::not_offered;
 pub use resolution::{Round, Sampling, Told};

@@ -5,7 +5,8 @@
 //! the same conclusions without a call. Asks nothing by itself, decides nothing about data.
 
 use crate::archive::{
-    Archive, Chunk, Coverage, Error, GivenUp, Identities, Origin, QueryId, Role, Spaced,
+    Archive, Chunk, Coverage, Error, GiveUpReason, GivenUp, Identities, Origin, QueryId, Role,
+    Spaced,
 };
 use crate::fetch::FetchJob;
 use crate::plan::{
@@ -285,7 +286,7 @@ impl Wishes {
 struct Books<'a> {
     archive: &'a Archive,
     identities: Identities,
-    given_up: HashMap<QueryId, String>,
+    given_up: HashMap<QueryId, GiveUpReason>,
     intervals: BTreeSet<Interval>,
     /// What may be sampled: what lies elsewhere leads to looks that cannot be made.
     range: Window,
@@ -301,10 +302,16 @@ impl Books<'_> {
             let Some(&(id, role)) = self.identities.get(&(sample.text.sent, interval)) else {
                 continue;
             };
-            if let Some(words) = self.given_up.get(&id) {
-                match nearest_offered(words).and_then(known_offered) {
+            if let Some(reason) = self.given_up.get(&id) {
+                let nearest = match reason {
+                    GiveUpReason::NotOffered { nearest, .. } => known_offered(*nearest),
+                    GiveUpReason::Refused(_)
+                    | GiveUpReason::UrlTooLong
+                    | GiveUpReason::PointTooLarge { .. } => None,
+                };
+                match nearest {
                     Some(nearest) if nearest > interval => finest = finest.max(nearest),
-                    _ => known.refused = Some(words.clone()),
+                    _ => known.refused = Some(reason.to_string()),
                 }
             }
             known.samples.extend(self.sampled(id, role, interval)?);
@@ -322,7 +329,7 @@ impl Books<'_> {
                 questions.map(|question| self.identities.get(&(question.text.sent, interval)));
             let [Some(&(total, _)), Some(&(least, _))] = known else { continue };
             if let Some(words) = [total, least].iter().find_map(|id| self.given_up.get(id)) {
-                return Ok(Counts::Untold(Untold::Refused(words.clone())));
+                return Ok(Counts::Untold(Untold::Refused(words.to_string())));
             }
             told.extend(self.tallied(interval, (total, least))?);
         }
@@ -410,33 +417,7 @@ fn windows(held: &[Coverage]) -> Vec<Window> {
     held.iter().map(|held| held.window).collect()
 }
 
-const NEAREST: &str = "the nearest it offers is ";
-
-/// Why a query is given up that came back at another interval even where its points were few.
-pub(crate) fn not_offered(asked: Interval, got: Interval) -> String {
-    format!("the server does not offer points every {asked} for it; {NEAREST}{got}")
-}
-
-/// What such words name.
-fn nearest_offered(words: &str) -> Option<Interval> {
-    let (_, named) = words.split_once(NEAREST)?;
-    let (secs, _) = named.split_once(' ')?;
-    Interval::from_secs(secs.parse().ok()?)
-}
-
 /// The same, or the next longer one that jindo may ask for.
 fn known_offered(named: Interval) -> Option<Interval> {
     Interval::all_offered().find(|&offered| offered >= named)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_interval_that_a_refusal_names_is_read_back() {
-        let secs = |secs| Interval::from_secs(secs).unwrap();
-        assert_eq!(nearest_offered(&not_offered(secs(1), secs(10))), Some(secs(10)));
-        assert_eq!(nearest_offered("Query timed out"), None);
-    }
 }

@@ -1,6 +1,6 @@
 //! What is wrong inside a ledger, which nothing else may find first: its pages, its references, its coverage, every cell.
 
-use super::{Connection, SqlError, facts, is_of_a_cell, objects, requests};
+use super::{Connection, SqlError, facts, given_up, is_of_a_cell, objects, requests};
 
 /// One line for everything that is wrong; nothing when the ledger is sound.
 pub(super) fn check(c: &Connection) -> Result<Vec<String>, SqlError> {
@@ -51,9 +51,9 @@ const READS: [(&str, Read); 12] = [
     ("its coverage", |c| objects::coverage_all(c).map(drop)),
     ("its objects", |c| objects::objects(c).map(drop)),
     ("its notes", |c| objects::noted(c).map(drop)),
-    ("what was given up", |c| facts::given_up(c).map(drop)),
+    ("what was given up", |c| given_up::given_up(c).map(drop)),
     ("its limits", |c| facts::learnt(c).map(drop)),
-    ("its limits", |c| facts::probes_discarded(c).map(drop)),
+    ("that probes are discarded", |c| facts::probes_discarded(c).map(drop)),
     ("its spacings", |c| facts::spaced(c).map(drop)),
     ("its totals", |c| facts::totals(c).map(drop)),
 ];

@@ -1,10 +1,10 @@
-//! The statements about the small facts: given up, learnt, kept, extracted, totals.
+//! The statements about the small facts: learnt, kept, extracted, totals.
 
 use super::{
-    Connection, Count, Extracted, GivenUp, Learnt, OptionalExtension, QueryId, Row, SqlError,
-    Totals, Transaction, params, stored_interval, stored_moment, stored_second, stored_window,
+    Connection, Count, Extracted, Learnt, OptionalExtension, QueryId, Row, SqlError, Totals,
+    Transaction, params, stored_interval, stored_moment, stored_second,
 };
-use crate::archive::{ProbesDiscarded, Scope, SeriesFile, Spaced};
+use crate::archive::{ProbesDiscarded, SeriesFile, Spaced};
 use crate::plan::{Basis, LearntLimit};
 
 /// Names in the table `learnt`.
@@ -13,41 +13,6 @@ const QUERIES: &str = "queries";
 const URL_CHARS: &str = "url";
 /// Its figure is in Unix seconds.
 const OLDEST_KEPT: &str = "oldest";
-/// Not a limit; its figure is 0.
-const PROBES_DISCARDED: &str = "probe";
-
-const LEARN: &str =
-    "INSERT OR REPLACE INTO learnt (name, value, learnt_ms, why) VALUES (?1, ?2, ?3, ?4)";
-
-pub(super) fn give_up(t: &Transaction<'_>, given_up: &GivenUp) -> Result<(), SqlError> {
-    let GivenUp { query, window, scope, reason, at } = given_up;
-    let whole = *scope == Scope::Query;
-    t.prepare_cached("INSERT OR REPLACE INTO given_up VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(
-        params![query.0, window.start_s(), window.end_s(), whole, reason, at.as_millisecond()],
-    )?;
-    Ok(())
-}
-
-pub(super) fn forgive(t: &Transaction<'_>, query: QueryId) -> Result<(), SqlError> {
-    t.execute("DELETE FROM given_up WHERE query = ?1", [query.0])?;
-    Ok(())
-}
-
-pub(super) fn given_up(c: &Connection) -> Result<Vec<GivenUp>, SqlError> {
-    c.prepare_cached(
-        "SELECT query, start_s, end_s, whole, reason, at_ms FROM given_up ORDER BY query, start_s, end_s",
-    )?
-    .query_map([], |row| {
-        Ok(GivenUp {
-            query: QueryId(row.get(0)?),
-            window: stored_window(row.get(1)?, row.get(2)?)?,
-            scope: if row.get(3)? { Scope::Query } else { Scope::Window },
-            reason: row.get(4)?,
-            at: stored_moment(row.get(5)?)?,
-        })
-    })?
-    .collect()
-}
 
 pub(super) fn learn(t: &Transaction<'_>, learnt: &Learnt) -> Result<(), SqlError> {
     let Learnt { limit, learnt_at, why } = learnt;
@@ -59,14 +24,19 @@ pub(super) fn learn(t: &Transaction<'_>, learnt: &Learnt) -> Result<(), SqlError
             (OLDEST_KEPT, Count(u64::try_from(oldest.as_second()).unwrap_or(0)))
         }
     };
-    t.execute(LEARN, params![name, value, learnt_at.as_millisecond(), why])?;
+    t.execute(
+        "INSERT OR REPLACE INTO learnt (name, value, learnt_ms, why) VALUES (?1, ?2, ?3, ?4)",
+        params![name, value, learnt_at.as_millisecond(), why],
+    )?;
     Ok(())
 }
 
 /// The limit of that name and figure. Another name is an error: a limit that is skipped would be learnt again by failing calls.
 fn limit(name: &str, value: Count) -> Result<LearntLimit, SqlError> {
     Ok(match name {
-        POINTS => LearntLimit::Points(value.index()?.try_into().unwrap_or(u32::MAX)),
+        POINTS => LearntLimit::Points(u32::try_from(value.index()?).map_err(|_| {
+            SqlError::InvalidColumnName("learnt.value is no number of points".into())
+        })?),
         QUERIES => LearntLimit::Queries(value.index()?),
         URL_CHARS => LearntLimit::UrlChars(value.index()?),
         OLDEST_KEPT => LearntLimit::OldestKept(stored_second(value)?),
@@ -79,34 +49,36 @@ pub(super) fn discard_probes(
     discarded: &ProbesDiscarded,
 ) -> Result<(), SqlError> {
     let ProbesDiscarded { why, at } = discarded;
-    t.execute(LEARN, params![PROBES_DISCARDED, 0, at.as_millisecond(), why])?;
+    t.execute(
+        "INSERT OR REPLACE INTO probes_discarded (id, why, at_ms) VALUES (1, ?1, ?2)",
+        params![why, at.as_millisecond()],
+    )?;
     Ok(())
 }
 
 pub(super) fn probes_discarded(c: &Connection) -> Result<Option<ProbesDiscarded>, SqlError> {
-    c.prepare_cached("SELECT why, learnt_ms FROM learnt WHERE name = ?1")?
-        .query_row([PROBES_DISCARDED], |row| {
+    c.prepare_cached("SELECT why, at_ms FROM probes_discarded")?
+        .query_row([], |row| {
             Ok(ProbesDiscarded { why: row.get(0)?, at: stored_moment(row.get(1)?)? })
         })
         .optional()
 }
 
 pub(super) fn learnt(c: &Connection) -> Result<Vec<Learnt>, SqlError> {
-    c.prepare_cached(
-        "SELECT name, value, learnt_ms, why FROM learnt WHERE name <> ?1 ORDER BY name",
-    )?
-    .query_map([PROBES_DISCARDED], |row| {
-        Ok(Learnt {
-            limit: limit(&row.get::<_, String>(0)?, row.get(1)?)?,
-            learnt_at: stored_moment(row.get(2)?)?,
-            why: row.get(3)?,
-        })
-    })?
-    .collect()
+    c.prepare_cached("SELECT name, value, learnt_ms, why FROM learnt ORDER BY name")?
+        .query_map([], |row| {
+            Ok(Learnt {
+                limit: limit(&row.get::<_, String>(0)?, row.get(1)?)?,
+                learnt_at: stored_moment(row.get(2)?)?,
+                why: row.get(3)?,
+            })
+        })?
+        .collect()
 }
 
 pub(super) fn forget(t: &Transaction<'_>) -> Result<(), SqlError> {
     t.execute("DELETE FROM learnt", [])?;
+    t.execute("DELETE FROM probes_discarded", [])?;
     t.execute("UPDATE queries SET bytes_per_bucket = NULL, weighed_ms = NULL", [])?;
     t.execute("DELETE FROM spacings", [])?;
     t.execute("DELETE FROM given_up WHERE NOT whole", [])?;

@@ -7,6 +7,8 @@
 mod cells;
 mod check;
 mod facts;
+mod given_up;
+mod migrate;
 mod objects;
 mod requests;
 mod shape;
@@ -37,7 +39,7 @@ use std::time::Duration;
 const APPLICATION_ID: i64 = 0x6a6e_646f;
 /// `PRAGMA user_version`: raised when a released jindo's tables change. One that differs in more than comments and spaces is
 /// refused ([`shape`]), so that no change goes without it.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 /// How long a reader or writer waits for SQLite's own short locks (a checkpoint, another reader's start).
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 /// Statements kept compiled per connection: a few more than this door has.
@@ -107,9 +109,14 @@ impl Sqlite {
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(failed(doing))?;
         guard(&connection).map_err(failed(doing))?;
-        let ledger = Self { connection, journal: Journal::WriteAhead };
+        let mut ledger = Self { connection, journal: Journal::WriteAhead };
         match ledger.identify().map_err(failed(doing))? {
             Identity::Ours => Ok(ledger),
+            Identity::Earlier => {
+                ledger.connection = migrate::copied(&ledger.connection).map_err(failed(doing))?;
+                guard(&ledger.connection).map_err(failed(doing))?;
+                Ok(ledger)
+            }
             Identity::Blank => Err(lost(path)),
             Identity::Newer(found) => Err(newer(found)),
             Identity::Foreign(why) => Err(Error::LedgerDamaged { why }),
@@ -131,6 +138,9 @@ impl Sqlite {
         }
         match (ledger.identify().map_err(failed(doing))?, if_blank) {
             (Identity::Ours, _) => {}
+            (Identity::Earlier, _) => {
+                migrate::migrate(&mut ledger.connection).map_err(failed("migrating the ledger"))?;
+            }
             (Identity::Blank, IfBlank::Create) => {
                 ledger.create().map_err(failed("creating the ledger"))?;
             }
@@ -158,14 +168,19 @@ impl Sqlite {
         let tables: i64 =
             self.connection
                 .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        let others = || Identity::Foreign("it is another program's database".to_owned());
         Ok(match (number("application_id")?, number("user_version")?) {
             (0, 0) if tables == 0 => Identity::Blank,
-            (APPLICATION_ID, SCHEMA_VERSION) => match shape::foreign(&self.connection)? {
-                None => Identity::Ours,
-                Some(why) => Identity::Foreign(why),
-            },
+            (APPLICATION_ID, SCHEMA_VERSION) => {
+                shape::foreign(&self.connection, SCHEMA)?.map_or(Identity::Ours, Identity::Foreign)
+            }
             (APPLICATION_ID, version) if version > SCHEMA_VERSION => Identity::Newer(version),
-            _ => Identity::Foreign("it is another program's database".to_owned()),
+            (APPLICATION_ID, version) => match migrate::schema_of(version) {
+                Some(schema) => shape::foreign(&self.connection, schema)?
+                    .map_or(Identity::Earlier, Identity::Foreign),
+                None => others(),
+            },
+            _ => others(),
         })
     }
 
@@ -245,6 +260,8 @@ impl Sqlite {
 
 enum Identity {
     Ours,
+    /// Of an earlier format that can be migrated.
+    Earlier,
     Blank,
     Newer(i64),
     /// And what is not ours.
@@ -403,13 +420,10 @@ impl Ledger for Sqlite {
         self.write("dropping an object", |t| objects::drop_object(t, object))
     }
     fn give_up(&mut self, given_up: &GivenUp) -> Result<(), Error> {
-        self.write("giving a query up", |t| facts::give_up(t, given_up))
-    }
-    fn forgive(&mut self, query: QueryId) -> Result<(), Error> {
-        self.write("forgiving a query", |t| facts::forgive(t, query))
+        self.write("giving a query up", |t| given_up::give_up(t, given_up))
     }
     fn given_up(&mut self) -> Result<Vec<GivenUp>, Error> {
-        facts::given_up(&self.connection).map_err(failed("reading what was given up"))
+        given_up::given_up(&self.connection).map_err(failed("reading what was given up"))
     }
     fn learn(&mut self, learnt: &Learnt) -> Result<(), Error> {
         self.write("keeping a limit", |t| facts::learn(t, learnt))

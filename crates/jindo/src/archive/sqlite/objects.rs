@@ -2,7 +2,7 @@
 
 use super::{
     Committed, Connection, Count, Coverage, Granted, Name, Note, Object, ObjectId,
-    OptionalExtension, Origin, QueryId, Record, Role, Row, SqlError, Transaction, params,
+    OptionalExtension, Origin, QueryId, Record, Role, Row, SqlError, Transaction, given_up, params,
     stored_interval, stored_moment, stored_window,
 };
 use crate::archive::ledger::{Aside, Noted};
@@ -152,10 +152,9 @@ pub(super) fn commit(t: &Transaction<'_>, record: &Record) -> Result<Committed, 
         }
         let grant = Grant { object, open: record.open, origin: Origin::Fetched };
         cover(t, *query, &takeover.granted, &grant)?;
-        t.prepare_cached(
-            "DELETE FROM given_up WHERE query = ?1 AND start_s >= ?2 AND end_s <= ?3",
-        )?
-        .execute(params![query.0, record.window.start_s(), record.window.end_s()])?;
+        if !takeover.granted.is_empty() {
+            given_up::take_back(t, *query, record.window)?;
+        }
     }
     unnote(t, &record.name)?;
     let unreferenced = sweep(t, &touched)?;

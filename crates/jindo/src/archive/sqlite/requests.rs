@@ -2,7 +2,8 @@
 
 use super::{
     Connection, Count, OptionalExtension, QueryId, RefusedLine, Registered, Remembered, Request,
-    Row, SqlError, Timestamp, Transaction, params, stored_interval, stored_moment, stored_window,
+    Row, SqlError, Timestamp, Transaction, given_up, params, stored_interval, stored_moment,
+    stored_window,
 };
 use crate::archive::{Line, Weight};
 use crate::plan::{Range, Window};
@@ -151,12 +152,15 @@ pub(super) fn refused_lines(c: &Connection) -> Result<Vec<RefusedLine>, SqlError
 /// Of a query and what stands around it; a clause follows.
 const REGISTERED: &str = "
     SELECT q.id, q.written, q.sent, q.unfilled, q.interval_s, q.alone, q.asked_start_s, q.asked_end_s, q.position,
-           (SELECT g.reason FROM given_up g WHERE g.query = q.id AND g.whole ORDER BY g.at_ms DESC, g.start_s LIMIT 1),
            (SELECT o.sent FROM queries o WHERE o.id = q.instead_of), q.bytes_per_bucket, q.weighed_ms,
-           t.until_s, t.reason
+           t.until_s, t.words,
+           w.reason, w.words, w.asked_s, w.nearest_s, w.mebibytes_max, w.query
     FROM queries q LEFT JOIN (
-        SELECT query, max(end_s) AS until_s, reason FROM given_up WHERE NOT whole GROUP BY query
-    ) t ON t.query = q.id";
+        SELECT query, max(end_s) AS until_s, words FROM given_up WHERE NOT whole GROUP BY query
+    ) t ON t.query = q.id LEFT JOIN (
+        SELECT query, max(at_ms), reason, words, asked_s, nearest_s, mebibytes_max FROM given_up WHERE whole
+        GROUP BY query
+    ) w ON w.query = q.id";
 
 pub(super) fn queries(c: &Connection) -> Result<Vec<Registered>, SqlError> {
     let listed = "WHERE q.substitute IS NULL AND q.role = 'wanted' ORDER BY q.position IS NULL, q.position, q.id";
@@ -180,10 +184,13 @@ fn registered(row: &Row<'_>) -> Result<Registered, SqlError> {
         },
         asked: optional_window(row.get(6)?, row.get(7)?)?,
         position: row.get::<_, Option<Count>>(8)?.map(Count::index).transpose()?,
-        given_up: row.get(9)?,
-        instead_of: row.get(10)?,
-        weight: weight(row.get(11)?, row.get(12)?)?,
-        too_old: too_old(row.get(13)?, row.get(14)?)?,
+        instead_of: row.get(9)?,
+        weight: weight(row.get(10)?, row.get(11)?)?,
+        too_old: too_old(row.get(12)?, row.get(13)?)?,
+        given_up: match row.get::<_, Option<i64>>(19)? {
+            Some(_) => Some(given_up::reason(row, 14)?),
+            None => None,
+        },
     })
 }
 

@@ -79,9 +79,13 @@ CREATE TABLE given_up (
   start_s INTEGER NOT NULL,
   end_s INTEGER NOT NULL,
   whole INTEGER NOT NULL CHECK (whole IN (0, 1)),  -- the query itself; 0: only this stretch, for its place in time
-  reason TEXT NOT NULL,                  -- the server's words
+  reason TEXT NOT NULL,                  -- refused, not-offered, url-too-long, point-too-large
+  words TEXT,                            -- refused: the server's
+  asked_s INTEGER,                       -- not-offered: this interval
+  nearest_s INTEGER,                     -- not-offered: the interval that is
+  mebibytes_max INTEGER,                 -- point-too-large: so much is read of an answer
   at_ms INTEGER NOT NULL,
-  PRIMARY KEY (query, start_s, end_s)
+  PRIMARY KEY (query, start_s, end_s, whole)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE learnt (
   -- Limits of the server.
@@ -90,6 +94,12 @@ CREATE TABLE learnt (
   learnt_ms INTEGER NOT NULL,
   why TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE probes_discarded (
+  -- An answer contradicted a probe: none is made or used here any more. At most one row.
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  why TEXT NOT NULL,
+  at_ms INTEGER NOT NULL
+) STRICT;
 CREATE TABLE spacings (
   -- At which interval queries without one of their own are asked.
   query TEXT PRIMARY KEY,                -- as it would be asked every 60 s, without invented points

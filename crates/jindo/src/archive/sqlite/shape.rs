@@ -1,7 +1,7 @@
 //! Whether a database is shaped as a ledger is: the same tables and indexes, and nothing else. What defines itself (views,
 //! triggers, generated columns, defaults) runs when it is read or written, and one from elsewhere may run for ever.
 
-use super::{Connection, OpenFlags, SCHEMA, SqlError};
+use super::{Connection, OpenFlags, SqlError};
 use std::collections::BTreeSet;
 
 /// What `ANALYZE` leaves in a ledger that somebody looked at: of SQLite's own making, and read by itself alone.
@@ -10,10 +10,10 @@ const STATISTICS: [&str; 2] = ["sqlite_stat1", "sqlite_stat4"];
 /// Type, name, table and text of what a schema defines.
 type Defined = (String, String, String, String);
 
-/// The first thing that a ledger does not have, or lacks.
-pub(super) fn foreign(connection: &Connection) -> Result<Option<String>, SqlError> {
+/// The first thing that a ledger of this schema does not have, or lacks.
+pub(super) fn foreign(connection: &Connection, schema: &str) -> Result<Option<String>, SqlError> {
     let ours = Connection::open_in_memory_with_flags(OpenFlags::default())?;
-    ours.execute_batch(SCHEMA)?;
+    ours.execute_batch(schema)?;
     let (ours, found) = (defined(&ours)?, defined(connection)?);
     if let Some((kind, name, ..)) = found.difference(&ours).next() {
         return Ok(Some(format!("its {kind} {name:?} is none that jindo makes")));

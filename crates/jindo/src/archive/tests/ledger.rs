@@ -4,8 +4,18 @@ use super::*;
 use crate::plan::Basis;
 
 fn conforms(make: &dyn Fn() -> Box<dyn Ledger>) {
-    let laws =
-        [lists, remembers, substitutes, commits, probes, reopens, notes, keeps_facts, extracts];
+    let laws = [
+        lists,
+        remembers,
+        substitutes,
+        commits,
+        taken_back,
+        probes,
+        reopens,
+        notes,
+        keeps_facts,
+        extracts,
+    ];
     for law in laws {
         law(&mut *make());
     }
@@ -171,8 +181,52 @@ fn given_up(query: QueryId, window: Window) -> GivenUp {
         query,
         window,
         scope: Scope::Query,
-        reason: "too many points".into(),
+        reason: GiveUpReason::Refused("too many points".into()),
         at: Timestamp::UNIX_EPOCH,
+    }
+}
+
+/// A query that was given up over its whole range is answered in one window: it is not given up any more, and what was refused
+/// for its place in time is refused but for that window.
+fn taken_back(ledger: &mut dyn Ledger) {
+    ledger.register(&request(&["avg:a{*}", "avg:b{*}"])).unwrap();
+    let queries: Vec<QueryId> = ledger.queries().unwrap().iter().map(|query| query.id).collect();
+    let range = window(0, 96 * DAY_S);
+    let old = |query, from_s, to_s| GivenUp {
+        scope: Scope::Window,
+        ..given_up(query, window(from_s, to_s))
+    };
+    for &query in &queries {
+        ledger.give_up(&given_up(query, range)).unwrap();
+        ledger.give_up(&old(query, 0, 96 * DAY_S)).unwrap();
+    }
+    assert_eq!(ledger.totals().unwrap().given_up, 2);
+    ledger.commit(&record("day", &queries[..1], window(9 * DAY_S, 10 * DAY_S), 0)).unwrap();
+    let cut = [old(queries[0], 0, 9 * DAY_S), old(queries[0], 10 * DAY_S, 96 * DAY_S)];
+    let other = [old(queries[1], 0, 96 * DAY_S), given_up(queries[1], range)];
+    assert_eq!(ledger.given_up().unwrap(), [&cut[..], &other[..]].concat());
+    let known = ledger.queries().unwrap();
+    assert_eq!((&known[0].given_up, known[1].given_up.is_some()), (&None, true));
+    assert_eq!(ledger.totals().unwrap().given_up, 1);
+    ledger.commit(&record("days", &queries[..1], window(0, 9 * DAY_S), 0)).unwrap();
+    assert_eq!(ledger.given_up().unwrap(), [&cut[1..], &other[..]].concat());
+}
+
+/// Every reason is kept as it was given, and the last one of a query as a whole is shown.
+fn reasons(ledger: &mut dyn Ledger, query: QueryId) {
+    let interval = |secs| Interval::from_secs(secs).unwrap();
+    let reasons = [
+        GiveUpReason::Refused("too many points".into()),
+        GiveUpReason::NotOffered { asked: interval(1), nearest: interval(10) },
+        GiveUpReason::PointTooLarge { mebibytes_max: 64 },
+        GiveUpReason::UrlTooLong,
+    ];
+    for (reason, second) in reasons.into_iter().zip(1..) {
+        let at = Timestamp::from_second(second).unwrap();
+        let given_up = GivenUp { reason, at, ..given_up(query, window(0, 60)) };
+        ledger.give_up(&given_up).unwrap();
+        assert_eq!(ledger.given_up().unwrap(), std::slice::from_ref(&given_up));
+        assert_eq!(ledger.queries().unwrap()[0].given_up, Some(given_up.reason));
     }
 }
 
@@ -287,11 +341,7 @@ fn limits(ledger: &mut dyn Ledger) {
 fn keeps_facts(ledger: &mut dyn Ledger) {
     ledger.register(&request(&["avg:a{*}"])).unwrap();
     let query = ledger.queries().unwrap()[0].id;
-    ledger.give_up(&given_up(query, window(0, 60))).unwrap();
-    assert_eq!(ledger.given_up().unwrap(), [given_up(query, window(0, 60))]);
-    assert_eq!(ledger.queries().unwrap()[0].given_up.as_deref(), Some("too many points"));
-    ledger.forgive(query).unwrap();
-    assert_eq!(ledger.queries().unwrap()[0].given_up, None);
+    reasons(ledger, query);
 
     limits(ledger);
     let weight = |ledger: &mut dyn Ledger| {

@@ -2,6 +2,7 @@
 
 mod bombs;
 mod crash;
+mod first_format;
 #[path = "../../../tests/it/frail/mod.rs"]
 mod frail;
 mod hostile;

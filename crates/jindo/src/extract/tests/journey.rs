@@ -1,6 +1,7 @@
 //! What the files look like, and that they stay right as the archive grows.
 
 use super::*;
+use crate::archive::GiveUpReason;
 use expect_test::expect;
 use proptest::prelude::*;
 
@@ -23,7 +24,7 @@ fn every_fate() -> Shelf {
     let partial = shelf.ask("avg:half{*}");
     shelf.cover(partial, [DAY_S, DAY_S + 3_600], &[("", &[(DAY_S, 2.0)])]);
     let given_up = shelf.ask("avg:bad{*}");
-    shelf.change(given_up).given_up = Some("Query timed out".to_owned());
+    shelf.change(given_up).given_up = Some(GiveUpReason::Refused("Query timed out".to_owned()));
     let earlier = shelf.ask("avg:old{*}");
     shelf.cover(earlier, [0, 2 * DAY_S], &[("", &[(0, 3.0)])]);
     shelf.change(earlier).position = None;

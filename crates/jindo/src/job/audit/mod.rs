@@ -169,7 +169,7 @@ impl<'a> Audit<'a> {
     pub(crate) fn note(&self, action: &Action) {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         match action {
-            Action::GiveUp { query, reason } => tally.refused(*query, None, reason),
+            Action::GiveUp { query, reason } => tally.refused(*query, None, &reason.to_string()),
             Action::RefuseWindow { query, window, reason } => {
                 tally.refused(*query, Some(*window), reason);
             }

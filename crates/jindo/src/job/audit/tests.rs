@@ -1,6 +1,7 @@
 //! A sample against answers made by hand: what is told of them, and that the archive stays as it is.
 
 use super::*;
+use crate::archive::GiveUpReason;
 use crate::archive::{Fetched, Holder, Line, Request};
 use crate::fetch::{Form, Shelf};
 use crate::plan::RETENTION;
@@ -156,7 +157,8 @@ fn a_window_that_was_cut_is_compared_when_all_its_parts_were() {
     let recheck = world.draw();
     recheck.compare(&ask(&[0, 1], early), &Answer { series: points.to_vec() }).unwrap();
     recheck.compare(&ask(&[1], late), &Answer { series: Vec::new() }).unwrap();
-    recheck.note(&Action::GiveUp { query: 0, reason: "invalid query".into() });
+    recheck
+        .note(&Action::GiveUp { query: 0, reason: GiveUpReason::Refused("invalid query".into()) });
     check(
         recheck,
         &expect![[r#"

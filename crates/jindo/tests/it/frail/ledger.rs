@@ -58,7 +58,6 @@ impl Ledger for Frail {
         reopen(stretches: &[(QueryId, ObjectId, Window)]) -> u64;
         drop_object(object: ObjectId) -> ();
         give_up(given_up: &GivenUp) -> ();
-        forgive(query: QueryId) -> ();
         learn(learnt: &Learnt) -> ();
         discard_probes(discarded: &ProbesDiscarded) -> ();
         weigh(weights: &[(QueryId, Option<u64>)], at: Timestamp) -> ();

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use jindo::archive::{
-    Archive, Extracted, Fetched, Holder, Learnt, Line, QueryId, Request, Scope, SeriesFile, Spaced,
+    Archive, Extracted, Fetched, GiveUpReason, GivenUp, Holder, Learnt, Line, QueryId, Request,
+    Scope, SeriesFile, Spaced,
 };
 use jindo::parse::{Answer, Series};
 use jindo::plan::{Basis, LearntLimit, Window};
@@ -39,10 +40,21 @@ fn extracted(at: Timestamp) -> Extracted {
 
 /// What was found out of the server and of its queries.
 fn learn(archive: &Archive, ids: &[QueryId], window: Window, at: Timestamp) {
-    let reason = ("older than what is kept", at);
-    archive.give_up(ids[0], window, Scope::Window, reason).expect("a new directory");
-    archive.give_up(ids[1], window, Scope::Query, ("no such metric", at)).expect("a new directory");
     let interval = Interval::from_secs(10).expect("ten seconds");
+    let reasons = [
+        (Scope::Window, GiveUpReason::Refused("older than what is kept".into())),
+        (Scope::Query, GiveUpReason::Refused("no such metric".into())),
+        (Scope::Query, GiveUpReason::NotOffered { asked: interval, nearest: interval }),
+        (Scope::Query, GiveUpReason::PointTooLarge { mebibytes_max: 64 }),
+        (Scope::Query, GiveUpReason::UrlTooLong),
+    ];
+    for (index, (scope, reason)) in reasons.into_iter().enumerate() {
+        let query = ids[index % ids.len()];
+        let start_s = window.start_s() + i64::try_from(index).expect("a few");
+        let window = Window::from_secs(start_s, window.end_s()).expect("shorter by seconds");
+        let given_up = GivenUp { query, window, scope, reason, at };
+        archive.give_up(&given_up).expect("a new directory");
+    }
     let limits = [LearntLimit::Points(350), LearntLimit::Queries(20), LearntLimit::UrlChars(5_000)];
     for limit in limits {
         let learnt = Learnt { limit, learnt_at: at, why: "it said so".into() };

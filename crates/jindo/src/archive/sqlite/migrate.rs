@@ -1,0 +1,107 @@
+//! Ledgers of earlier formats, brought to the present one: in one transaction when opened for writing, in a copy in memory
+//! when opened for reading.
+
+use super::{
+    Connection, GivenUp, OpenFlags, QueryId, SCHEMA, SCHEMA_VERSION, SqlError, Transaction,
+    TransactionBehavior, given_up, stored_moment, stored_window,
+};
+use crate::archive::{GiveUpReason, Scope};
+use crate::query::Interval;
+use rusqlite::backup::Backup;
+use std::time::Duration;
+
+/// Formats that can be brought to the present one, each with its tables.
+const EARLIER: [(i64, &str); 1] = [(1, include_str!("schema-1.sql"))];
+
+/// Pages copied at once; so many fit into a moment.
+const PAGES_AT_ONCE: i32 = 4_096;
+
+/// Returns the tables of an earlier format that can be migrated.
+pub(super) fn schema_of(version: i64) -> Option<&'static str> {
+    EARLIER.iter().find(|(known, _)| *known == version).map(|(_, schema)| *schema)
+}
+
+/// Copies a ledger of an earlier format into memory and migrates the copy.
+pub(super) fn copied(from: &Connection) -> Result<Connection, SqlError> {
+    let mut copy = Connection::open_in_memory_with_flags(OpenFlags::default())?;
+    Backup::new(from, &mut copy)?.run_to_completion(PAGES_AT_ONCE, Duration::ZERO, None)?;
+    migrate(&mut copy)?;
+    Ok(copy)
+}
+
+/// Brings a ledger of an earlier format to the present one. A crash leaves the earlier or the present one.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), SqlError> {
+    let t = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version: i64 = t.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version == 1 {
+        reasons_as_data(&t)?;
+        discarded_probes(&t)?;
+    }
+    t.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    t.commit()
+}
+
+/// Format 1 kept reasons as sentences, and never took back that a query was given up: rows of queries that were answered since
+/// are left out.
+fn reasons_as_data(t: &Transaction<'_>) -> Result<(), SqlError> {
+    recreate(t, "given_up")?;
+    let mut rows = t.prepare(
+        "SELECT query, start_s, end_s, whole, reason, at_ms FROM given_up_1 g
+         WHERE NOT (whole AND EXISTS (
+             SELECT 1 FROM coverage c JOIN objects o ON o.id = c.object
+             WHERE c.query = g.query AND NOT c.probed AND o.fetched_ms > g.at_ms))",
+    )?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let row = GivenUp {
+            query: QueryId(row.get(0)?),
+            window: stored_window(row.get(1)?, row.get(2)?)?,
+            scope: if row.get(3)? { Scope::Query } else { Scope::Window },
+            reason: reason(row.get(4)?),
+            at: stored_moment(row.get(5)?)?,
+        };
+        given_up::give_up(t, &row)?;
+    }
+    drop(rows);
+    t.execute_batch("DROP TABLE given_up_1")
+}
+
+/// Reads a reason from the sentence of format 1.
+fn reason(sentence: String) -> GiveUpReason {
+    let interval = |text: &str| Interval::from_secs(text.strip_suffix(" s")?.parse().ok()?);
+    let not_offered = || {
+        let named = sentence.strip_prefix("the server does not offer points every ")?;
+        let (asked, nearest) = named.split_once(" for it; the nearest it offers is ")?;
+        Some((interval(asked)?, interval(nearest)?))
+    };
+    match not_offered() {
+        Some((asked, nearest)) => GiveUpReason::NotOffered { asked, nearest },
+        None if sentence == GiveUpReason::UrlTooLong.to_string() => GiveUpReason::UrlTooLong,
+        None => GiveUpReason::Refused(sentence),
+    }
+}
+
+/// Format 1 kept it as a limit named `probe`.
+fn discarded_probes(t: &Transaction<'_>) -> Result<(), SqlError> {
+    recreate(t, "probes_discarded")?;
+    t.execute_batch(
+        "INSERT INTO probes_discarded SELECT 1, why, learnt_ms FROM learnt WHERE name = 'probe';
+         DELETE FROM learnt WHERE name = 'probe'",
+    )
+}
+
+/// Makes the present form of a table, with its indexes, beside the earlier one, if any, which gets a `_1` behind its name.
+fn recreate(t: &Transaction<'_>, table: &str) -> Result<(), SqlError> {
+    let present = Connection::open_in_memory_with_flags(OpenFlags::default())?;
+    present.execute_batch(SCHEMA)?;
+    if t.table_exists(None, table)? {
+        t.execute_batch(&format!("ALTER TABLE {table} RENAME TO {table}_1"))?;
+    }
+    let mut texts =
+        present.prepare("SELECT sql FROM sqlite_schema WHERE tbl_name = ?1 AND sql IS NOT NULL")?;
+    let mut rows = texts.query([table])?;
+    while let Some(row) = rows.next()? {
+        t.execute_batch(&row.get::<_, String>(0)?)?;
+    }
+    Ok(())
+}
