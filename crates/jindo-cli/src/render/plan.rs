@@ -68,7 +68,7 @@ fn done_by(asked: &Asked, now: Timestamp, secs: u64) -> String {
 /// window (several intervals, or parts that are held), only how many calls it takes, and for how many of the queries.
 fn job(plan: &Plan) -> String {
     let (batches, windows, calls) = (plan.batches(), plan.windows(), plan.calls());
-    let wanting: HashSet<usize> =
+    let wanting: HashSet<_> =
         plan.tasks.iter().flat_map(|task| task.queries.iter().copied()).collect();
     let all = counted(plan.queries.len() as u64, "query", "queries");
     let asked = match wanting.len() {

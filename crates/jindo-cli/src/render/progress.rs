@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle as Template};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use jindo::fetch::{Action, End, FetchOutcome, Forecast, Progress, Report};
-use jindo::plan::Plan;
+use jindo::plan::{Plan, PlanIndex};
 use std::collections::HashSet;
 use std::io::IsTerminal;
 
@@ -141,7 +141,7 @@ impl Report for Shown {
     }
 
     fn decided(&mut self, decision: &Action, plan: &Plan) {
-        let written = |query: usize| &plan.queries[query].text.written;
+        let written = |query: PlanIndex| &plan.queries[query].text.written;
         match decision {
             // How far back the server goes is said with the windows that it refuses.
             Action::Learn { limit, why } => {

@@ -71,7 +71,8 @@ pub(super) fn encode(mut draft: Footer, answer: &Answer) -> Result<(Footer, Byte
         .map_err(|_| ParquetError::General("an interval of 68 years".into()))?;
     let mut rest = series.as_slice();
     for (index, query) in draft.queries.iter_mut().enumerate() {
-        let (own, others) = rest.split_at(rest.partition_point(|series| series.query <= index));
+        let (own, others) =
+            rest.split_at(rest.partition_point(|series| series.query.number() <= index));
         rest = others;
         let groups = row_groups(own);
         query.row_groups = groups.len();
@@ -186,7 +187,7 @@ fn footer_series(series: &Series) -> FooterSeries {
         ms.map(|ms| Timestamp::from_millisecond(*ms).expect("points lie within a window"))
     };
     FooterSeries {
-        query: series.query,
+        query: series.query.number(),
         metric: series.metric.clone(),
         tags: series.tags.clone(),
         unit: series.unit.clone(),

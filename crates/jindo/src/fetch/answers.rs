@@ -6,7 +6,7 @@ use super::protocol::{Action, Call, End, Facts};
 use super::query_state::{Job, Purpose, Served, Travels};
 use crate::archive::GiveUpReason;
 use crate::parse::Other;
-use crate::plan::{LearntLimit, Limits, Task, arrange, union};
+use crate::plan::{LearntLimit, Limits, PerQuery, PlanIndex, Task, arrange, union};
 use crate::query::Interval;
 use crate::request::{BODY_BYTES_MAX, Failure, Rate};
 use jiff::Timestamp;
@@ -243,11 +243,11 @@ impl Machine {
         let named: Vec<_> = others
             .iter()
             .filter(alike)
-            .map(|other| (task.queries[other.query], other.got))
+            .map(|other| (*other.query.of(&task.queries), other.got))
             .collect();
         if got < task.interval || at_points_min(task) {
             let asked = task.interval;
-            let give_up = |&(query, got): &(usize, Interval)| {
+            let give_up = |&(query, got): &(PlanIndex, Interval)| {
                 let reason = GiveUpReason::NotOffered { asked, nearest: got };
                 Conclusion::GiveUp { query, reason }
             };
@@ -263,8 +263,9 @@ impl Machine {
         if rest == Others::Fine {
             self.length_proven = self.length_proven.max(points);
         }
-        let is_own =
-            |(query, _): &(usize, Interval)| self.subjects.get(*query).served != Served::AsOthers;
+        let is_own = |(query, _): &(PlanIndex, Interval)| {
+            self.subjects.get(*query).served != Served::AsOthers
+        };
         if points <= self.length_proven || named.iter().all(is_own) {
             return self.apart(&job, &named);
         }
@@ -298,7 +299,7 @@ impl Machine {
 
     /// Plans all that is queued anew, as limits and weights are now: cutting each old task would cost a call for every remnant.
     pub(super) fn replan(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        let mut gaps = vec![Vec::new(); self.queries.len()];
+        let mut gaps = PerQuery::filled(Vec::new(), self.queries.len());
         let mut kept = VecDeque::new();
         for job in self.queue.drain(..) {
             match job.purpose {
@@ -310,18 +311,19 @@ impl Machine {
                 }
             }
         }
-        for (query, gaps) in gaps.iter_mut().enumerate() {
-            *gaps = if self.subjects.get(query).given_up { Vec::new() } else { union(gaps) };
+        for query in gaps.indexes() {
+            let given_up = self.subjects.get(query).given_up;
+            gaps[query] = if given_up { Vec::new() } else { union(&gaps[query]) };
         }
         self.refuse_too_old(&gaps, actions);
         // Windows of their own for those of which fewer points are served at once.
-        let points = |query: usize| self.subjects.points(query, self.limits);
-        let caps: BTreeSet<_> = (0..gaps.len()).map(points).collect();
+        let points = |query: PlanIndex| self.subjects.points(query, self.limits);
+        let caps: BTreeSet<_> = gaps.indexes().map(points).collect();
         for cap in caps.into_iter().rev() {
-            let own = |(query, gaps): (usize, &Vec<_>)| {
+            let own = |(query, gaps): (PlanIndex, &Vec<_>)| {
                 if points(query) == cap { gaps.clone() } else { Vec::new() }
             };
-            let own: Vec<_> = gaps.iter().enumerate().map(own).collect();
+            let own: PerQuery<_> = gaps.indexed().map(own).collect();
             let limits = Limits { points: cap, ..self.limits };
             let tasks = arrange(self.range, &self.queries, &own, limits, now);
             kept.extend(tasks.into_iter().map(Job::fetch));

@@ -7,7 +7,7 @@
 
 use super::query_state::{Job, Purpose, Subjects, Travels};
 use crate::archive::GiveUpReason;
-use crate::plan::{Limits, Task, Window};
+use crate::plan::{Limits, PlanIndex, Task, Window};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
@@ -43,9 +43,9 @@ pub(super) enum Conclusion {
     Ask(Job),
     FewerPoints { task: Task, words: String },
     FewerQueries { most: usize, why: String },
-    GiveUp { query: usize, reason: GiveUpReason },
-    RefuseWindow { queries: Vec<usize>, window: Window, words: String },
-    SendUnfilled { query: usize },
+    GiveUp { query: PlanIndex, reason: GiveUpReason },
+    RefuseWindow { queries: Vec<PlanIndex>, window: Window, words: String },
+    SendUnfilled { query: PlanIndex },
 }
 
 #[derive(Debug)]
@@ -210,7 +210,8 @@ impl Diagnoses {
             return self.interrogate(refusal, None, subjects);
         }
         let (first, second) = refusal.task.queries.split_at(refusal.task.queries.len().div_ceil(2));
-        let half = |queries: &[usize]| Task { queries: queries.to_vec(), ..refusal.task.clone() };
+        let half =
+            |queries: &[PlanIndex]| Task { queries: queries.to_vec(), ..refusal.task.clone() };
         let halves = [half(first), half(second)];
         let id = self.number();
         let jobs =

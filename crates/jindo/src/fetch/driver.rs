@@ -12,7 +12,7 @@ use super::sink::{Keeping, Shelf, list};
 use crate::archive::{Archive, GiveUpReason, GivenUp, Learnt, QueryId, Role, Scope};
 use crate::clock::Clock;
 use crate::job::{recollect, remember};
-use crate::plan::{LearntLimit, Plan};
+use crate::plan::{LearntLimit, PerQuery, Plan, PlanIndex};
 use crate::request::{Client, Failure, Rate, Reply};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -44,9 +44,9 @@ pub struct Doors<'a> {
 pub struct FetchJob<'a> {
     pub plan: &'a Plan,
     /// The plan's queries as the ledger numbers them.
-    pub ids: Vec<QueryId>,
-    /// Indexes of queries that an earlier run gave up.
-    pub given_up: Vec<usize>,
+    pub ids: PerQuery<QueryId>,
+    /// Queries that an earlier run gave up.
+    pub given_up: Vec<PlanIndex>,
     /// Answers fetched sooner than this after their window's end stay open.
     pub look_back: SignedDuration,
     /// Of its queries. What is asked aside makes no files, gives nothing up that is wanted, and teaches no cap on points: coarse answers may as
@@ -303,7 +303,7 @@ pub fn note(
             archive.learn(&Learnt { limit: *limit, learnt_at: at, why: why.clone() })
         }
         Action::Weigh { weights } => {
-            let id = |&(query, bytes): &(usize, Option<u64>)| (mission.ids[query], bytes);
+            let id = |&(query, bytes): &(PlanIndex, Option<u64>)| (mission.ids[query], bytes);
             archive.weigh(&weights.iter().map(id).collect::<Vec<_>>(), at)
         }
         Action::Remember { memory } => remember(archive, &mission.ids, memory, at),

@@ -8,7 +8,7 @@ use super::query_state::{Job, Purpose, Subjects};
 use super::retention::Edge;
 use super::url_length::UrlLength;
 use crate::clock::Random;
-use crate::plan::{Limits, Plan, Task, Window};
+use crate::plan::{Limits, PerQuery, Plan, PlanIndex, Task, Window};
 use crate::query::Query;
 use crate::request::{Allowance, Budget};
 use jiff::{SignedDuration, Timestamp};
@@ -52,7 +52,7 @@ pub struct Machine {
     pub(super) settings: Settings,
     pub(super) range: Window,
     /// As planned, but for those that turned out to travel alone.
-    pub(super) queries: Vec<Query>,
+    pub(super) queries: PerQuery<Query>,
     pub(super) limits: Limits,
     pub(super) budget: Budget,
     pub(super) random: Random,
@@ -61,7 +61,7 @@ pub struct Machine {
     /// Jobs to be tried again, not before their time.
     pub(super) delayed: Vec<(Timestamp, Job)>,
     /// What a trial decides about: the rest of the tasks of a query that an earlier run gave up.
-    pub(super) on_trial: BTreeMap<usize, Vec<Task>>,
+    pub(super) on_trial: BTreeMap<PlanIndex, Vec<Task>>,
     pub(super) turn: Turn,
     pub(super) flying: BTreeMap<Call, Flight>,
     pub(super) storing: BTreeMap<Call, Flight>,
@@ -69,7 +69,7 @@ pub struct Machine {
     /// A points cap that no answer has proven yet: how many queries were in the call whose refusal led to it.
     pub(super) unproven_points: Option<usize>,
     /// Queries of answers that were too large, until an answer has weighed them.
-    pub(super) weighing: BTreeSet<usize>,
+    pub(super) weighing: BTreeSet<PlanIndex>,
     /// Weights changed, and what is queued was planned for others.
     pub(super) outweighed: bool,
     /// Some queries are heavy: of those that nobody has seen yet there is one call at a time.
@@ -98,12 +98,12 @@ pub struct Machine {
 
 impl Machine {
     /// `given_up`: queries that an earlier run gave up; each gets one call to prove itself.
-    pub fn new(plan: &Plan, given_up: &[usize], settings: Settings) -> Self {
-        let mut on_trial: BTreeMap<usize, Vec<Task>> =
+    pub fn new(plan: &Plan, given_up: &[PlanIndex], settings: Settings) -> Self {
+        let mut on_trial: BTreeMap<PlanIndex, Vec<Task>> =
             given_up.iter().map(|&query| (query, Vec::new())).collect();
         let mut queue = VecDeque::new();
         for task in &plan.tasks {
-            let (tried, sound): (Vec<usize>, Vec<usize>) =
+            let (tried, sound): (Vec<PlanIndex>, Vec<PlanIndex>) =
                 task.queries.iter().partition(|query| on_trial.contains_key(query));
             for query in tried {
                 on_trial

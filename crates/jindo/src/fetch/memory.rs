@@ -7,7 +7,7 @@ use super::bisect::{ListLength, Verdict};
 use super::machine::Machine;
 use super::protocol::{Action, Form};
 use super::query_state::{Job, Purpose, Travels};
-use crate::plan::Window;
+use crate::plan::{PlanIndex, Window};
 
 /// What was found out in vain so far.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,7 +20,7 @@ pub struct Memory {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fate {
     /// Indexes into the plan's queries, as in the call.
-    pub queries: Vec<usize>,
+    pub queries: Vec<PlanIndex>,
     pub form: Form,
     pub window: Window,
     /// The server's words; `None`: it took the question.

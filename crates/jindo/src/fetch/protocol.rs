@@ -2,7 +2,7 @@
 
 use super::memory::Memory;
 use crate::archive::GiveUpReason;
-use crate::plan::{LearntLimit, Limits, Pace, Window};
+use crate::plan::{LearntLimit, Limits, Pace, PlanIndex, Window};
 use crate::query::Interval;
 use crate::request::{Failure, Rate, Reserve};
 use crate::text::with_causes;
@@ -61,7 +61,7 @@ pub enum Event {
 pub struct Facts {
     /// Decoded bytes of the body.
     pub bytes: u64,
-    /// Points per query of the call, all its series together.
+    /// Points per query of the call, by its position, all its series together.
     pub points: Vec<u64>,
     /// Points of the longest series: proof that so many are served.
     pub points_max: u32,
@@ -88,25 +88,25 @@ pub enum Action {
     },
     /// Decoded bytes a bucket of queries that are so heavy that they shape calls; `None`: no longer.
     Weigh {
-        weights: Vec<(usize, Option<u64>)>,
+        weights: Vec<(PlanIndex, Option<u64>)>,
     },
     /// From now on the query goes without the fill that jindo added.
     SendUnfilled {
-        query: usize,
+        query: PlanIndex,
     },
     GiveUp {
-        query: usize,
+        query: PlanIndex,
         reason: GiveUpReason,
     },
     /// The server has nothing to say about this stretch, in these words; the query itself is fine.
     RefuseWindow {
-        query: usize,
+        query: PlanIndex,
         window: Window,
         reason: String,
     },
     /// The query has no gap left: its files can be brought up to date.
     Complete {
-        query: usize,
+        query: PlanIndex,
     },
     /// Tell me when this time has come, unless something happens before.
     Wake {
@@ -125,7 +125,7 @@ pub enum Action {
 /// One call to be made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ask {
-    pub queries: Vec<usize>,
+    pub queries: Vec<PlanIndex>,
     pub form: Form,
     pub interval: Interval,
     pub window: Window,

@@ -5,16 +5,16 @@
 use super::answers::points;
 use super::machine::Machine;
 use super::query_state::{Job, Purpose, Served};
-use crate::plan::{Limits, Task, Window};
+use crate::plan::{Limits, PlanIndex, Task, Window};
 use crate::query::Interval;
 
 impl Machine {
     /// These came back coarse, and the number of points is not to blame, or the others would be coarse too. The others are asked again
     /// without them.
-    pub(super) fn apart(&mut self, job: &Job, coarse: &[(usize, Interval)]) {
+    pub(super) fn apart(&mut self, job: &Job, coarse: &[(PlanIndex, Interval)]) {
         self.settle(job);
         let task = &job.task;
-        let part = |queries: Vec<usize>| Task { queries, ..task.clone() };
+        let part = |queries: Vec<PlanIndex>| Task { queries, ..task.clone() };
         let (mut asked, mut waiting, mut again) = (Vec::new(), Vec::new(), Vec::new());
         for &(query, got) in coarse {
             let served = u32::try_from(task.window.secs() / got.secs()).unwrap_or(u32::MAX);
@@ -33,7 +33,7 @@ impl Machine {
                 }
             }
         }
-        let is_coarse = |query: &usize| coarse.iter().any(|(other, _)| other == query);
+        let is_coarse = |query: &PlanIndex| coarse.iter().any(|(other, _)| other == query);
         let rest = task.queries.iter().copied().filter(|query| !is_coarse(query)).collect();
         for queries in [again, rest] {
             if !queries.is_empty() {
@@ -102,7 +102,7 @@ impl Machine {
     fn release(&mut self) {
         for mut task in std::mem::take(&mut self.waiting) {
             let is_unsure =
-                |query: &usize| matches!(self.subjects.get(*query).served, Served::Unsure(_));
+                |query: &PlanIndex| matches!(self.subjects.get(*query).served, Served::Unsure(_));
             let (unsure, known): (Vec<_>, Vec<_>) = task.queries.iter().partition(|q| is_unsure(q));
             if !known.is_empty() {
                 self.queue.push_back(Job::fetch(Task { queries: known, ..task.clone() }));

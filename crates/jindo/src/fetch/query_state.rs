@@ -1,8 +1,8 @@
 //! What the machine knows of each query, and the jobs it still has to do.
 
 use crate::plan::{
-    BODY_BYTES_TARGET, Limits, Plan, RETENTION, Task, WEIGHT_ASSUMED, Window, buckets, escaped_len,
-    tile,
+    BODY_BYTES_TARGET, Limits, PerQuery, Plan, PlanIndex, RETENTION, Task, WEIGHT_ASSUMED, Window,
+    buckets, escaped_len, tile,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -87,14 +87,14 @@ impl Job {
 /// All queries of the run.
 #[derive(Debug, Clone)]
 pub(super) struct Subjects {
-    all: Vec<Subject>,
+    all: PerQuery<Subject>,
     /// When the machine was last told the time.
     now: Timestamp,
 }
 
 impl Subjects {
     pub(super) fn new(plan: &Plan) -> Self {
-        let mut subjects: Vec<_> = plan
+        let mut subjects: PerQuery<_> = plan
             .queries
             .iter()
             .zip(&plan.asked)
@@ -123,7 +123,7 @@ impl Subjects {
 
     /// The newest moment at which the query may be asked a small question: the end of what is asked of it, or, where that may be
     /// older than what the server keeps, of these days.
-    pub(super) fn newest_s(&self, query: usize) -> Option<i64> {
+    pub(super) fn newest_s(&self, query: PlanIndex) -> Option<i64> {
         let asked_s = self.all[query].asked?.end_s();
         let kept = |now: Timestamp| asked_s > (now - RETENTION).as_second();
         let told = Some(self.now).filter(|&now| now != Timestamp::MIN);
@@ -131,18 +131,18 @@ impl Subjects {
         Some(told.filter(|&now| !kept(now)).map_or(asked_s, lately))
     }
 
-    pub(super) fn get(&self, query: usize) -> &Subject {
+    pub(super) fn get(&self, query: PlanIndex) -> &Subject {
         &self.all[query]
     }
 
-    pub(super) fn get_mut(&mut self, query: usize) -> &mut Subject {
+    pub(super) fn get_mut(&mut self, query: PlanIndex) -> &mut Subject {
         &mut self.all[query]
     }
 
     /// Decoded bytes that the answer to `task` is expected to have.
     pub(super) fn expected_bytes(&self, task: &Task) -> f64 {
         let assumed = as_float(WEIGHT_ASSUMED);
-        let weight = |&query: &usize| self.all[query].weight.unwrap_or(assumed);
+        let weight = |&query: &PlanIndex| self.all[query].weight.unwrap_or(assumed);
         let per_bucket: f64 = task.queries.iter().map(weight).sum();
         per_bucket * as_float(buckets(task.window, task.interval))
     }
@@ -173,7 +173,7 @@ impl Subjects {
             let windows = tile(task.window, task.interval, limits);
             return windows.into_iter().map(|window| Task { window, ..task.clone() }).collect();
         }
-        let apart = |&query: &usize| self.all[query].travels != Travels::Together;
+        let apart = |&query: &PlanIndex| self.all[query].travels != Travels::Together;
         let crowded = task.queries.len() > limits.queries || self.url_len(&task) > limits.url;
         let heavy = self.expected_bytes(&task) > BODY_BYTES_MOST;
         if task.queries.len() > 1 && (crowded || heavy || task.queries.iter().any(apart)) {
@@ -188,7 +188,7 @@ impl Subjects {
     }
 
     /// Points of it that are served at once.
-    pub(super) fn points(&self, query: usize, limits: Limits) -> u32 {
+    pub(super) fn points(&self, query: PlanIndex, limits: Limits) -> u32 {
         match self.all[query].served {
             Served::AsOthers | Served::Unsure(_) => limits.points,
             Served::AtMost(most) => most.min(limits.points),
@@ -197,8 +197,8 @@ impl Subjects {
 
     /// Those of which the fewest points are served in windows of their own, the others as before.
     fn part(&self, task: &Task, fewest: Limits, limits: Limits) -> Vec<Task> {
-        let is_few = |query: &&usize| self.points(**query, limits) == fewest.points;
-        let (few, others): (Vec<usize>, Vec<usize>) = task.queries.iter().partition(is_few);
+        let is_few = |query: &&PlanIndex| self.points(**query, limits) == fewest.points;
+        let (few, others): (Vec<PlanIndex>, Vec<PlanIndex>) = task.queries.iter().partition(is_few);
         let windows = tile(task.window, task.interval, fewest).into_iter();
         let few = windows.map(|window| Task { queries: few.clone(), window, ..*task });
         let others = Task { queries: others, ..task.clone() };
@@ -207,9 +207,9 @@ impl Subjects {
 
     /// The task's queries in several tasks: those apart alone, the others filled up in order to count, length and weight.
     fn divide(&self, task: &Task, limits: Limits) -> Vec<Task> {
-        let part = |queries: &[usize]| Task { queries: queries.to_vec(), ..task.clone() };
+        let part = |queries: &[PlanIndex]| Task { queries: queries.to_vec(), ..task.clone() };
         let mut parts: Vec<Task> = Vec::new();
-        let mut open: Vec<usize> = Vec::new();
+        let mut open: Vec<PlanIndex> = Vec::new();
         for &query in &task.queries {
             if self.all[query].travels != Travels::Together {
                 parts.push(part(&[query]));

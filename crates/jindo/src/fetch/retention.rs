@@ -7,7 +7,7 @@
 use super::machine::{Machine, Trust};
 use super::protocol::Action;
 use super::query_state::{Job, Purpose};
-use crate::plan::{LearntLimit, Window, hull};
+use crate::plan::{LearntLimit, PerQuery, Window, hull};
 
 /// How far the edge is known.
 #[derive(Debug, Default)]
@@ -63,9 +63,9 @@ impl Machine {
     }
 
     /// What of the gaps is too old is refused at once, in the server's words: one stretch a query.
-    pub(super) fn refuse_too_old(&self, gaps: &[Vec<Window>], actions: &mut Vec<Action>) {
+    pub(super) fn refuse_too_old(&self, gaps: &PerQuery<Vec<Window>>, actions: &mut Vec<Action>) {
         let Some(words) = &self.edge.words else { return };
-        for (query, gaps) in gaps.iter().enumerate() {
+        for (query, gaps) in gaps.indexed() {
             let old = gaps.iter().filter_map(|gap| {
                 let end_s = gap.end_s().min(self.limits.oldest_s);
                 Window::from_secs(gap.start_s(), end_s)

@@ -4,8 +4,8 @@ use super::protocol::{Ask, Call, Facts, Form};
 use crate::archive::{Archive, Error, Fetched, QueryId};
 use crate::job::Audit;
 use crate::job::{NO_PROBES, ProbeResults, discard_probes};
-use crate::parse::{self, Answer, Expected};
-use crate::plan::{Plan, SEPARATOR};
+use crate::parse::{self, Answer, CallPosition, Expected};
+use crate::plan::{Plan, PlanIndex, SEPARATOR};
 use crate::request::Failure;
 use crate::secret::Secrets;
 use jiff::{SignedDuration, Timestamp};
@@ -91,7 +91,7 @@ impl<'a> Shelf<'a> {
 
     fn doubt(&mut self, evidence: &ProbeResults, read: &Read, now: Timestamp) -> Result<(), Error> {
         let Read { ask, ids, answer } = read;
-        for (position, &id) in ids.iter().enumerate() {
+        for (position, &id) in CallPosition::all(ids.len()).zip(ids) {
             let points_ms = || {
                 let own = answer.series.iter().filter(|series| series.query == position);
                 own.flat_map(|series| series.ts_ms.iter().copied()).collect()
@@ -112,7 +112,7 @@ impl<'a> Shelf<'a> {
 
 /// The comma list of a call.
 pub fn list(plan: &Plan, ask: &Ask) -> String {
-    let text = |&query: &usize| {
+    let text = |&query: &PlanIndex| {
         let query = &plan.queries[query];
         match ask.form {
             Form::Sent => query.text.sent.as_str(),
@@ -126,7 +126,7 @@ fn facts(answer: &Answer, queries: usize, bytes: usize) -> Facts {
     let mut points = vec![0; queries];
     let mut points_max = 0;
     for series in &answer.series {
-        points[series.query] += series.ts_ms.len() as u64;
+        points[series.query.number()] += series.ts_ms.len() as u64;
         points_max = points_max.max(series.ts_ms.len());
     }
     Facts { bytes: bytes as u64, points, points_max: u32::try_from(points_max).unwrap_or(u32::MAX) }

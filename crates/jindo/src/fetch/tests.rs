@@ -7,8 +7,8 @@ mod mixed;
 mod wide;
 
 use super::*;
-use crate::parse::Other;
-use crate::plan::{LearntLimit, Limits, Plan, Window};
+use crate::parse::{CallPosition, Other};
+use crate::plan::{LearntLimit, Limits, Plan, PlanIndex, Window};
 use crate::query::{Interval, Query, QueryText};
 use crate::request::{Failure, Rate, Reserve};
 use jiff::{SignedDuration, Timestamp};
@@ -56,23 +56,23 @@ fn settings() -> Settings {
 struct Run {
     calls: u64,
     end: End,
-    given_up: BTreeMap<usize, String>,
-    unfilled: BTreeSet<usize>,
+    given_up: BTreeMap<PlanIndex, String>,
+    unfilled: BTreeSet<PlanIndex>,
     refused_windows: usize,
     learnt: Vec<LearntLimit>,
     /// Bytes a bucket, as last noted.
-    weights: BTreeMap<usize, Option<u64>>,
+    weights: BTreeMap<PlanIndex, Option<u64>>,
     /// For the next run.
     memory: Memory,
     /// Seconds stored per query.
-    stored: BTreeMap<usize, i64>,
-    held: Vec<(usize, Window)>,
+    stored: BTreeMap<PlanIndex, i64>,
+    held: Vec<(PlanIndex, Window)>,
 }
 
 impl Run {
     fn is_complete(&self, plan: &Plan) -> bool {
-        let wanted = plan.asked[0].unwrap().secs();
-        (0..plan.queries.len()).all(|query| self.stored.get(&query) == Some(&wanted))
+        let wanted = plan.asked[nth(0)].unwrap().secs();
+        plan.queries.indexes().all(|query| self.stored.get(&query) == Some(&wanted))
     }
 }
 
@@ -185,6 +185,10 @@ fn refuse(words: &str) -> (Result<(), Failure>, Option<Rate>) {
 
 const FINE: (Result<(), Failure>, Option<Rate>) = (Ok(()), None);
 
+fn nth(query: usize) -> PlanIndex {
+    PlanIndex::new(query)
+}
+
 fn points(ask: &Ask) -> u64 {
     ask.window.points(ask.interval)
 }
@@ -199,14 +203,14 @@ fn a_faultless_run_makes_the_planned_calls() {
 
 #[test]
 fn one_bad_query_costs_at_most_fourteen_calls_and_is_given_up_with_the_servers_words() {
-    for bad in 0..35 {
-        let plan = plan(35, 2);
+    let plan = plan(35, 2);
+    for bad in plan.queries.indexes() {
         let run = drive(&plan, settings(), |_, ask| {
             if ask.queries.contains(&bad) { refuse("no such scope") } else { FINE }
         });
         assert_eq!(run.given_up, BTreeMap::from([(bad, "no such scope".to_owned())]));
         // The first batch's 14 replace one planned call; the second window's batch may be on its way already.
-        assert!(run.calls <= 14 + 2, "query {bad} took {} calls", run.calls);
+        assert!(run.calls <= 14 + 2, "query {bad:?} took {} calls", run.calls);
         let held = run.stored.values().filter(|&&secs| secs == 2 * DAY_S).count();
         assert_eq!(held, 34, "the others are complete");
     }
@@ -233,7 +237,7 @@ fn a_cap_on_points_is_learnt_once_whether_the_server_refuses_or_coarsens() {
             let run = drive(&plan, settings(), |_, ask| match points(ask) > cap {
                 true if coarsens => {
                     let got = Interval::from_secs(300).unwrap();
-                    let others = vec![Other { query: 0, got }];
+                    let others = vec![Other { query: CallPosition::new(0), got }];
                     (Err(Failure::OtherInterval { others, others_fine: false }), None)
                 }
                 true => refuse("too many points"),
@@ -274,14 +278,14 @@ fn time_outs_above_eight_queries_lead_to_shorter_lists() {
 fn a_query_whose_added_fill_is_refused_goes_as_written() {
     let plan = plan(35, 3);
     let run = drive(&plan, settings(), |_, ask| {
-        if ask.queries.contains(&7) && ask.form == Form::Sent {
+        if ask.queries.contains(&nth(7)) && ask.form == Form::Sent {
             refuse("fill is not allowed here")
         } else {
             FINE
         }
     });
     assert!(run.is_complete(&plan), "{run:?}");
-    assert_eq!(run.unfilled, BTreeSet::from([7]));
+    assert_eq!(run.unfilled, BTreeSet::from([nth(7)]));
     assert!(run.given_up.is_empty());
 }
 
@@ -334,18 +338,19 @@ fn max_calls_is_honoured_exactly() {
 #[test]
 fn a_query_that_the_server_never_serves_as_asked_is_given_up_naming_what_it_offers() {
     let plan = plan(3, 2);
-    let run =
-        drive(&plan, settings(), |_, ask| match ask.queries.iter().position(|&query| query == 1) {
-            Some(query) => {
+    let run = drive(&plan, settings(), |_, ask| {
+        match ask.queries.iter().position(|&query| query == nth(1)) {
+            Some(position) => {
                 let got = Interval::from_secs(300).unwrap();
                 let others_fine = ask.queries.len() > 1;
-                let others = vec![Other { query, got }];
+                let others = vec![Other { query: CallPosition::new(position), got }];
                 (Err(Failure::OtherInterval { others, others_fine }), None)
             }
             None => FINE,
-        });
+        }
+    });
     assert_eq!(run.given_up.len(), 1);
-    assert!(run.given_up[&1].contains("300 s"), "{:?}", run.given_up);
+    assert!(run.given_up[&nth(1)].contains("300 s"), "{:?}", run.given_up);
     assert!(run.learnt.is_empty(), "one query teaches nothing about the others: {:?}", run.learnt);
 }
 
@@ -353,14 +358,14 @@ fn a_query_that_the_server_never_serves_as_asked_is_given_up_naming_what_it_offe
 fn a_query_whose_answers_are_always_garbled_is_given_up_while_the_others_come_through() {
     let plan = plan(70, 4);
     let run = drive(&plan, settings(), |_, ask| {
-        if ask.queries.contains(&3) {
+        if ask.queries.contains(&nth(3)) {
             (Err(Failure::Transient { what: "the answer is not whole".into() }), None)
         } else {
             FINE
         }
     });
     assert_eq!(run.end, End::Done);
-    assert_eq!(run.given_up, BTreeMap::from([(3, "the answer is not whole".to_owned())]));
+    assert_eq!(run.given_up, BTreeMap::from([(nth(3), "the answer is not whole".to_owned())]));
     assert_eq!(run.stored.values().filter(|&&secs| secs == 4 * DAY_S).count(), 69);
     assert!(run.calls < 90, "{} calls", run.calls);
 }
@@ -371,8 +376,8 @@ fn a_refused_half_is_asked_again_when_the_other_half_turns_out_too_large() {
     let plan = plan(2, 1);
     let run = drive(&plan, settings(), |call, ask| match (call, &ask.queries[..]) {
         (1, _) => refuse("not both"),
-        (2, [0]) => refuse("not now"),
-        (3, [1]) => (Err(Failure::TooLarge), None),
+        (2, [query]) if *query == nth(0) => refuse("not now"),
+        (3, [query]) if *query == nth(1) => (Err(Failure::TooLarge), None),
         _ => FINE,
     });
     assert!(run.is_complete(&plan), "{run:?}");
@@ -429,7 +434,7 @@ fn a_query_that_spoils_every_call_is_found_and_the_others_are_complete() {
         for days in [1, 3, 8] {
             let plan = plan(count, days);
             let run = drive(&plan, settings(), |_, ask| {
-                if ask.queries.contains(&1) {
+                if ask.queries.contains(&nth(1)) {
                     (Err(Failure::Unusable { what: "NaN".into() }), None)
                 } else {
                     FINE
@@ -437,7 +442,7 @@ fn a_query_that_spoils_every_call_is_found_and_the_others_are_complete() {
             });
             assert_eq!(
                 (run.end, run.given_up),
-                (End::Done, BTreeMap::from([(1, "NaN".to_owned())]))
+                (End::Done, BTreeMap::from([(nth(1), "NaN".to_owned())]))
             );
             let complete = run.stored.values().filter(|&&secs| secs == days * DAY_S).count();
             assert_eq!(complete, count - 1, "{count} queries, {days} days");

@@ -8,7 +8,7 @@ use super::machine::Machine;
 use super::protocol::{Action, Facts};
 use super::query_state::{Job, as_whole};
 use crate::archive::GiveUpReason;
-use crate::plan::{BODY_BYTES_TARGET, Task, Window, buckets};
+use crate::plan::{BODY_BYTES_TARGET, PlanIndex, Task, Window, buckets};
 use crate::request::BODY_BYTES_MAX;
 
 /// A lone query that is too heavy for its window is weighed by a piece of so many parts of it: small enough to come through
@@ -73,7 +73,7 @@ impl Machine {
 
     /// Whether the first answer about some of its queries is still to come, where heavy ones were found among others.
     pub(super) fn is_blind(&self, job: &Job) -> bool {
-        let unseen = |query: &usize| self.subjects.get(*query).weight.is_none();
+        let unseen = |query: &PlanIndex| self.subjects.get(*query).weight.is_none();
         self.wary
             && job.task.queries.iter().any(unseen)
             && self.flying.values().any(|flight| flight.job.is_akin(&job.task))
@@ -81,7 +81,7 @@ impl Machine {
 
     /// Keeps the weights of those queries that shape calls, for this run's plan and for the next run; drops those that no
     /// longer do.
-    fn note_weights(&mut self, queries: &[usize], actions: &mut Vec<Action>) {
+    fn note_weights(&mut self, queries: &[PlanIndex], actions: &mut Vec<Action>) {
         let mut weights = Vec::new();
         for &query in queries {
             let Some(weight) = self.subjects.get(query).weight else { continue };
@@ -104,7 +104,7 @@ impl Machine {
 
     /// Bytes a bucket up to which queries fit into full calls, whatever their company.
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-    fn fair_share(&self, query: usize) -> f64 {
+    fn fair_share(&self, query: PlanIndex) -> f64 {
         let interval = self.queries[query].text.interval;
         let longest = self.limits.window_secs_max(interval) / interval.secs();
         BODY_BYTES_TARGET as f64 / self.limits.queries.max(1) as f64 / longest.max(1) as f64

@@ -9,7 +9,7 @@ use crate::archive::{
 };
 use crate::fetch::End;
 use crate::fetch::{FetchJob, FetchOutcome};
-use crate::plan::{LearntLimit, Limits, Plan, Range, Window, hull, subtract};
+use crate::plan::{LearntLimit, Limits, PerQuery, Plan, PlanIndex, Range, Window, hull, subtract};
 use jiff::{SignedDuration, Timestamp};
 
 /// A probe may take so many calls beyond twice those planned before it is left: retries, and learning a limit.
@@ -20,16 +20,16 @@ const CALLS_SPARE: u64 = 8;
 pub struct Planned {
     pub plan: Plan,
     /// The plan's queries, as the ledger knows them.
-    pub registered: Vec<Registered>,
+    pub registered: PerQuery<Registered>,
 }
 
 impl Planned {
     fn mission(&self, look_back: SignedDuration) -> FetchJob<'_> {
-        let given_up = |&index: &usize| self.registered[index].given_up.is_some();
+        let given_up = |&index: &PlanIndex| self.registered[index].given_up.is_some();
         FetchJob {
             plan: &self.plan,
             ids: self.registered.iter().map(|query| query.id).collect(),
-            given_up: (0..self.registered.len()).filter(given_up).collect(),
+            given_up: self.registered.indexes().filter(given_up).collect(),
             look_back,
             role: Role::Wanted,
         }
@@ -121,7 +121,7 @@ impl Export<'_> {
         let covered = self.covered(&registered)?;
         let queries = registered.iter().map(as_registered).collect();
         let plan = Plan::new(self.range, queries, &covered, self.limits()?, now);
-        Ok(Planned { plan, registered })
+        Ok(Planned { plan, registered: registered.into() })
     }
 
     /// What need not be asked again of each query.

@@ -4,7 +4,7 @@ use crate::archive::{Archive, Coverage, Error, Origin, QueryId, Registered};
 use crate::fetch::Form;
 use crate::fetch::ListLength;
 use crate::fetch::{Fate, Memory};
-use crate::plan::{Limits, Window};
+use crate::plan::{Limits, PerQuery, PlanIndex, Window};
 use crate::query::{Query, QueryText};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,7 @@ pub fn learnt_limits(archive: &Archive, assumed: Limits) -> Result<Limits, Error
 /// Keeps what a run knew that ended within a diagnosis. `ids` are the plan's queries as the ledger numbers them.
 pub(crate) fn remember(
     archive: &Archive,
-    ids: &[QueryId],
+    ids: &PerQuery<QueryId>,
     memory: &Memory,
     at: Timestamp,
 ) -> Result<(), Error> {
@@ -76,7 +76,11 @@ pub(crate) fn remember(
 }
 
 /// What the last run left unfinished, taken out of the ledger: whatever this run makes of it, it is used once.
-pub fn recollect(archive: &Archive, ids: &[QueryId], now: Timestamp) -> Result<Memory, Error> {
+pub fn recollect(
+    archive: &Archive,
+    ids: &PerQuery<QueryId>,
+    now: Timestamp,
+) -> Result<Memory, Error> {
     let text = archive.refusals()?;
     if text.is_empty() {
         return Ok(Memory::default());
@@ -88,8 +92,7 @@ pub fn recollect(archive: &Archive, ids: &[QueryId], now: Timestamp) -> Result<M
     if now.duration_since(kept.at) > MEMORY_MAX {
         return Ok(Memory::default());
     }
-    let indexes: HashMap<i64, usize> =
-        ids.iter().zip(0..).map(|(id, index)| (id.0, index)).collect();
+    let indexes: HashMap<i64, PlanIndex> = ids.indexed().map(|(index, id)| (id.0, index)).collect();
     let index = |id: &i64| indexes.get(id).copied();
     let fate = |kept: KeptFate| {
         Some(Fate {

@@ -11,7 +11,7 @@ use crate::archive::{
     Registered, Role, Scope,
 };
 use crate::fetch::FetchJob;
-use crate::plan::{Limits, Plan, PresenceMap, ProbeGrid, Window};
+use crate::plan::{Limits, PerQuery, Plan, PlanIndex, PresenceMap, ProbeGrid, Window};
 use crate::query::{Interval, coarse};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -39,9 +39,9 @@ pub(super) struct ProbePlan {
     trial: Plan,
     rest: Plan,
     /// As the ledger numbers the probes, in the order of either plan's queries.
-    ids: Vec<QueryId>,
+    ids: PerQuery<QueryId>,
     /// Of each probe, the queries that it tells about.
-    of: Vec<Vec<QueryId>>,
+    of: PerQuery<Vec<QueryId>>,
 }
 
 impl ProbePlan {
@@ -60,11 +60,11 @@ impl ProbePlan {
         let mut probes = Vec::new();
         let mut of: Vec<Vec<QueryId>> = Vec::new();
         let mut known = HashMap::new();
-        for (index, windows) in plan.stretches().into_iter().enumerate() {
+        for (index, windows) in plan.stretches().indexed() {
             let sound = registered[index].given_up.is_none();
             if windows.len() < WINDOWS_MIN
                 || !sound
-                || evidence.covers(registered[index].id, &windows)
+                || evidence.covers(registered[index].id, windows)
             {
                 continue;
             }
@@ -94,11 +94,11 @@ impl ProbePlan {
             covered.push(held);
         }
         let all = Plan::new(sweep.window, probes, &covered, limits, settled);
-        Ok((all.calls() > 0).then(|| Self::split(&all, ids, of)))
+        Ok((all.calls() > 0).then(|| Self::split(&all, ids.into(), of.into())))
     }
 
-    fn split(all: &Plan, ids: Vec<QueryId>, of: Vec<Vec<QueryId>>) -> Self {
-        let mut batches: Vec<&[usize]> = Vec::new();
+    fn split(all: &Plan, ids: PerQuery<QueryId>, of: PerQuery<Vec<QueryId>>) -> Self {
+        let mut batches: Vec<&[PlanIndex]> = Vec::new();
         for task in &all.tasks {
             if !batches.contains(&&task.queries[..]) {
                 batches.push(&task.queries);
@@ -216,7 +216,8 @@ impl ProbeResults {
         Planned { plan, registered }: &Planned,
     ) -> Result<(), Error> {
         let (mut proven, mut weights) = (Vec::new(), BTreeMap::new());
-        for (planned, Registered { id, weight, .. }) in plan.stretches().iter().zip(registered) {
+        for (planned, known) in plan.stretches().iter().zip(registered) {
+            let Registered { id, weight, .. } = known;
             let Some(all) = self.0.get(id) else { continue };
             if weight.is_none()
                 && let Some((bytes, at)) = all.iter().filter_map(ProbeResult::weight).max()

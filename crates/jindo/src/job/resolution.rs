@@ -72,7 +72,7 @@ impl Round {
     pub fn mission(&self) -> FetchJob<'_> {
         FetchJob {
             plan: &self.plan,
-            ids: self.ids.clone(),
+            ids: self.ids.clone().into(),
             given_up: Vec::new(),
             look_back: self.look_back,
             role: Role::Sample,

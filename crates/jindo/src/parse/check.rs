@@ -1,7 +1,7 @@
 //! [`Body`] → [`Answer`]: is it what was asked? Says no, names why, and changes nothing on the way.
 
 use super::body::{Body, Raw};
-use super::{Answer, Error, Expected, Other, Series};
+use super::{Answer, CallPosition, Error, Expected, Other, Series};
 use crate::query::Interval;
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub(super) fn answer(body: Body, expected: &Expected) -> Result<Answer, Error> {
         Untagged::Unknown
     };
     let raw = accepted(body)?;
-    let asked: Vec<(usize, Interval)> = raw
+    let asked: Vec<(CallPosition, Interval)> = raw
         .iter()
         .map(|series| Ok((query(series, expected)?, interval(series)?)))
         .collect::<Result<_, Error>>()?;
@@ -47,14 +47,15 @@ fn accepted(body: Body) -> Result<Vec<Raw>, Error> {
     }
 }
 
-fn query(series: &Raw, expected: &Expected) -> Result<usize, Error> {
+fn query(series: &Raw, expected: &Expected) -> Result<CallPosition, Error> {
     match series.query_index {
-        None if expected.queries == 1 => Ok(0),
+        None if expected.queries == 1 => Ok(CallPosition::new(0)),
         None => {
             Err(Error::inconsistent(&format!("a series of {} has no `query_index`", series.metric)))
         }
         Some(index) => whole(index)
             .filter(|query| *query < expected.queries)
+            .map(CallPosition::new)
             .ok_or_else(|| Error::inconsistent(&format!("`query_index` {index} was not asked"))),
     }
 }
@@ -76,8 +77,8 @@ fn whole(number: f64) -> Option<usize> {
 }
 
 /// `Ok` when every series came back at the interval asked.
-fn coarsest(asked: &[(usize, Interval)], expected: &Expected) -> Result<(), Error> {
-    let mut coarsest: BTreeMap<usize, Interval> = BTreeMap::new();
+fn coarsest(asked: &[(CallPosition, Interval)], expected: &Expected) -> Result<(), Error> {
+    let mut coarsest: BTreeMap<CallPosition, Interval> = BTreeMap::new();
     for &(query, got) in asked.iter().filter(|(_, got)| *got != expected.interval) {
         coarsest.entry(query).and_modify(|most| *most = got.max(*most)).or_insert(got);
     }
@@ -91,7 +92,7 @@ fn coarsest(asked: &[(usize, Interval)], expected: &Expected) -> Result<(), Erro
 
 fn checked(
     raw: Raw,
-    query: usize,
+    query: CallPosition,
     untagged: Untagged,
     expected: &Expected,
 ) -> Result<Series, Error> {

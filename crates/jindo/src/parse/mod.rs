@@ -8,12 +8,14 @@ mod body;
 mod check;
 mod field;
 mod json;
+mod position;
 #[cfg(test)]
 mod secret_tests;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use field::Words;
+pub use position::CallPosition;
 
 use crate::plan::Window;
 use crate::query::Interval;
@@ -39,7 +41,7 @@ pub struct Answer {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
     /// Position of its query in the call.
-    pub query: usize,
+    pub query: CallPosition,
     /// As the server names it; for arithmetic an expression.
     pub metric: String,
     /// `key:value` of its group, sorted; empty for an ungrouped query.
@@ -87,7 +89,7 @@ pub enum Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Other {
     /// Its position in the call.
-    pub query: usize,
+    pub query: CallPosition,
     /// The coarsest of its series.
     pub got: Interval,
 }

@@ -1,6 +1,7 @@
 //! Queries that travel in one call: packed by count, by escaped length and by expected weight.
 
-use super::Limits;
+use super::index::{PerQuery, PlanIndex};
+use super::limits::Limits;
 use super::weight::{BODY_BYTES_TARGET, weight};
 use crate::query::Query;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -21,12 +22,17 @@ pub fn escaped_len(text: &str) -> usize {
     utf8_percent_encode(text, RESERVED).map(str::len).sum()
 }
 
-/// Cuts `members` (indexes into `queries`, in list order) into batches within the limits. A query that is too long for
+/// Cuts `members`, which are in list order, into batches within the limits. A query that is too long for
 /// any batch travels alone: whether the server takes it is the server's word. `buckets` is what a query's weight is
 /// multiplied with: see [`super::buckets`].
-pub fn pack(members: &[usize], queries: &[Query], limits: Limits, buckets: u64) -> Vec<Vec<usize>> {
+pub fn pack(
+    members: &[PlanIndex],
+    queries: &PerQuery<Query>,
+    limits: Limits,
+    buckets: u64,
+) -> Vec<Vec<PlanIndex>> {
     let separator = escaped_len(SEPARATOR);
-    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut batches: Vec<Vec<PlanIndex>> = Vec::new();
     let (mut length, mut bytes) = (0, 0_u64);
     for &member in members {
         let query = &queries[member];

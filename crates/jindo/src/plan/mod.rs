@@ -2,6 +2,7 @@
 
 mod batch;
 mod estimate;
+mod index;
 mod limits;
 mod presence;
 mod spacing;
@@ -11,6 +12,7 @@ mod window;
 
 pub use batch::{SEPARATOR, escape, escaped_len, pack};
 pub use estimate::{Estimate, Pace};
+pub use index::{PerQuery, PlanIndex};
 pub use limits::{LearntLimit, Limits};
 pub use presence::{PresenceMap, ProbeGrid};
 pub use spacing::{Basis, Counts, Look, Sampled, Search, Side, Spacing, Tally, Untold};
@@ -33,17 +35,17 @@ pub const EXPIRING: SignedDuration = SignedDuration::from_hours(48);
 pub struct Plan {
     /// The range asked, not aligned to any interval.
     pub range: Window,
-    pub queries: Vec<Query>,
-    /// Per query, what it is asked for: the range aligned to its interval. `None`: no bucket of it starts in the range and is over.
-    pub asked: Vec<Option<Window>>,
+    pub queries: PerQuery<Query>,
+    /// What each query is asked for: the range aligned to its interval. `None`: no bucket of it starts in the range and is over.
+    pub asked: PerQuery<Option<Window>>,
     pub tasks: Vec<Task>,
 }
 
 /// One API call's worth of work.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Task {
-    /// Indexes into the plan's queries, in list order; all of one interval.
-    pub queries: Vec<usize>,
+    /// In list order; all of one interval.
+    pub queries: Vec<PlanIndex>,
     pub interval: Interval,
     pub window: Window,
 }
@@ -57,10 +59,12 @@ impl Plan {
         limits: Limits,
         now: Timestamp,
     ) -> Self {
-        assert_eq!(queries.len(), covered.len(), "coverage of every query, in its order");
         let range = range.into();
-        let asked: Vec<_> = queries.iter().map(|query| range.of(query.text.interval)).collect();
-        let gaps: Vec<_> = asked
+        let queries = PerQuery::from(queries);
+        assert_eq!(queries.len(), covered.len(), "coverage of every query, in its order");
+        let asked: PerQuery<_> =
+            queries.iter().map(|query| range.of(query.text.interval)).collect();
+        let gaps: PerQuery<_> = asked
             .iter()
             .zip(covered)
             .map(|(asked, covered)| asked.map_or_else(Vec::new, |window| subtract(window, covered)))
@@ -116,8 +120,8 @@ fn pieces(tiles: &[Window], gaps: &[Window], longest_s: i64) -> Vec<Window> {
 /// and their files appear early; within a group the oldest window first; what soon leaves the retention before everything.
 pub fn arrange(
     range: Window,
-    queries: &[Query],
-    gaps: &[Vec<Window>],
+    queries: &PerQuery<Query>,
+    gaps: &PerQuery<Vec<Window>>,
     limits: Limits,
     now: Timestamp,
 ) -> Vec<Task> {
@@ -126,7 +130,7 @@ pub fn arrange(
     for ((interval, window), members) in wanted(range, queries, gaps, limits) {
         for batch in pack(&members, queries, limits, buckets(window, interval)) {
             let expiring = window.start() < edge;
-            let group = if expiring { 0 } else { batch[0] / limits.queries.max(1) };
+            let group = if expiring { 0 } else { batch[0].number() / limits.queries.max(1) };
             ranked.push((
                 (!expiring, group, window, batch[0]),
                 Task { queries: batch, interval, window },
@@ -140,13 +144,13 @@ pub fn arrange(
 /// Which queries want which stretch, each short enough for one call.
 fn wanted(
     range: Window,
-    queries: &[Query],
-    gaps: &[Vec<Window>],
+    queries: &PerQuery<Query>,
+    gaps: &PerQuery<Vec<Window>>,
     limits: Limits,
-) -> BTreeMap<(Interval, Window), Vec<usize>> {
-    let mut wanted: BTreeMap<(Interval, Window), Vec<usize>> = BTreeMap::new();
+) -> BTreeMap<(Interval, Window), Vec<PlanIndex>> {
+    let mut wanted: BTreeMap<(Interval, Window), Vec<PlanIndex>> = BTreeMap::new();
     let mut tiles: BTreeMap<(Interval, u32), Vec<Window>> = BTreeMap::new();
-    for (index, query) in queries.iter().enumerate() {
+    for (index, query) in queries.indexed() {
         let Some(window) = range.aligned(query.text.interval) else { continue };
         let limits = query.weight.map_or(limits, |weight| limits.carrying(weight));
         let tiles = tiles

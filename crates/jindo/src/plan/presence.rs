@@ -1,7 +1,7 @@
 //! Where there is data at all: how coarsely the whole range is asked, and what such answers prove empty. Pure.
 
 use super::window::{ceil, floor};
-use super::{Limits, Plan, RETENTION, Window, hull, tile, union};
+use super::{Limits, PerQuery, Plan, RETENTION, Window, hull, tile, union};
 use crate::query::{Interval, coarse};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -168,13 +168,13 @@ enum Reported {
 }
 
 impl Plan {
-    /// Per query, the windows in which it is to be fetched, oldest first.
-    pub fn stretches(&self) -> Vec<Vec<Window>> {
-        let mut stretches = vec![Vec::new(); self.queries.len()];
+    /// Returns the windows in which each query is to be fetched, oldest first.
+    pub fn stretches(&self) -> PerQuery<Vec<Window>> {
+        let mut stretches = PerQuery::filled(Vec::new(), self.queries.len());
         for task in &self.tasks {
             task.queries.iter().for_each(|&query| stretches[query].push(task.window));
         }
-        for own in &mut stretches {
+        for own in stretches.iter_mut() {
             own.sort_unstable();
         }
         stretches
@@ -183,7 +183,7 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Task;
+    use super::super::{PlanIndex, Task};
     use super::*;
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
@@ -208,9 +208,9 @@ mod tests {
     fn plan(days: i64, offset_s: i64) -> Plan {
         let range = span(offset_s, offset_s + days * DAY_S);
         let windows = tile(range, secs(60), Limits::ASSUMED);
-        let task = |window| Task { queries: vec![0], interval: secs(60), window };
+        let task = |window| Task { queries: vec![PlanIndex::new(0)], interval: secs(60), window };
         let tasks = windows.into_iter().map(task).collect();
-        Plan { range, queries: Vec::new(), asked: Vec::new(), tasks }
+        Plan { range, queries: PerQuery::default(), asked: PerQuery::default(), tasks }
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod share;
 mod trap;
 
 use super::*;
-use crate::parse::Series;
+use crate::parse::{CallPosition, Series};
 use std::path::Path;
 
 pub(super) const DAY_S: i64 = 86_400;
@@ -55,7 +55,7 @@ pub(super) fn series(query: usize, tags: &[&str], window: Window, salt: f64) -> 
     let ts_ms: Vec<i64> =
         (window.start_s()..window.end_s()).step_by(60).map(|ts_s| ts_s * 1000).collect();
     Series {
-        query,
+        query: CallPosition::new(query),
         metric: "aws.cloudfront.requests".into(),
         tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
         unit: Some("request".into()),

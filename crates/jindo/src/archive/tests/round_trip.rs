@@ -14,7 +14,7 @@ fn read_back(archive: &Archive, stored: &Stored, query: QueryId) -> Vec<Series> 
                     series.values.extend(chunk.values);
                 }
                 None => back.push(Series {
-                    query: 0,
+                    query: CallPosition::new(0),
                     metric: chunk.metric.into(),
                     tags: chunk.tags.to_vec(),
                     unit: chunk.unit.map(str::to_owned),
@@ -112,7 +112,7 @@ proptest! {
         let archive = in_memory();
         archive.register(&request(&["avg:a{*}", "avg:b{*}"])).unwrap();
         let mut all = Vec::new();
-        for (query, mut listed) in per_query.into_iter().enumerate() {
+        for (query, mut listed) in CallPosition::all(2).zip(per_query) {
             listed.sort_by(|a, b| a.0.cmp(&b.0));
             listed.dedup_by(|a, b| a.0 == b.0);
             for (tags, unit, points) in listed {
@@ -124,11 +124,11 @@ proptest! {
         }
         let answer = Answer { series: all };
         let stored = keep(&archive, &answer, window(0, DAY_S));
-        for (index, query) in ids(&archive).into_iter().enumerate() {
+        for (position, query) in CallPosition::all(2).zip(ids(&archive)) {
             let own: Vec<Series> = answer
                 .series
                 .iter()
-                .filter(|series| series.query == index && !series.ts_ms.is_empty())
+                .filter(|series| series.query == position && !series.ts_ms.is_empty())
                 .cloned()
                 .collect();
             let back = read_back(&archive, &stored, query);

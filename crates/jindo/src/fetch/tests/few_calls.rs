@@ -11,17 +11,17 @@ fn in_runs_of(
     let now = Timestamp::from_second(START + 100 * DAY_S).unwrap();
     let mut covered = vec![Vec::new(); 35];
     let (mut memory, mut limits, mut calls) = (Memory::default(), Limits::ASSUMED, 0);
-    let mut given_up: BTreeSet<usize> = BTreeSet::new();
+    let mut given_up: BTreeSet<PlanIndex> = BTreeSet::new();
     for _ in 0..2_000 {
         let mut queries = queries(35);
         for &query in &given_up {
-            queries[query].text.alone = true;
+            queries[query.number()].text.alone = true;
         }
         let plan = Plan::new(range, queries, &covered, limits, now);
         if plan.tasks.iter().all(|task| given_up.contains(&task.queries[0])) {
             return (calls, given_up.len());
         }
-        let tried: Vec<usize> = given_up.iter().copied().collect();
+        let tried: Vec<PlanIndex> = given_up.iter().copied().collect();
         let settings = Settings { calls_max: Some(calls_max), limits, ..settings() };
         let machine = Machine::new(&plan, &tried, settings).recalling(std::mem::take(&mut memory));
         let run = drive_machine(machine, |_, ask, _| {
@@ -31,7 +31,7 @@ fn in_runs_of(
         });
         calls += run.calls;
         for (query, window) in run.held {
-            covered[query].push(window);
+            covered[query.number()].push(window);
         }
         limits = run.learnt.into_iter().fold(limits, Limits::with);
         given_up.extend(run.given_up.into_keys());
@@ -83,7 +83,7 @@ fn runs_of_one_call_come_home() {
 #[test]
 fn a_bad_query_is_found_by_runs_of_fewer_calls_than_that_takes() {
     for calls_max in 1..8 {
-        let bad = |ask: &Ask| if ask.queries.contains(&23) { refuse("no such") } else { FINE };
+        let bad = |ask: &Ask| if ask.queries.contains(&nth(23)) { refuse("no such") } else { FINE };
         assert_eq!(check(calls_max, bad), 1);
     }
 }

@@ -13,13 +13,14 @@ struct Odd {
 
 impl Odd {
     fn answer(self, ask: &Ask) -> (Result<(), Failure>, Option<Rate>) {
-        let coarse = |query: &usize| {
-            let is_odd = query % self.every == 1;
+        let coarse = |query: &PlanIndex| {
+            let is_odd = query.number() % self.every == 1;
             let fewer = points(ask) > self.points_max || self.interval_s > ask.interval.secs();
             is_odd && fewer
         };
         let got = Interval::from_secs(300).unwrap();
-        let places = ask.queries.iter().enumerate().filter(|(_, query)| coarse(query));
+        let places = CallPosition::all(ask.queries.len()).zip(&ask.queries);
+        let places = places.filter(|(_, query)| coarse(query));
         let others: Vec<_> = places.map(|(query, _)| Other { query, got }).collect();
         let others_fine = others.len() < ask.queries.len();
         match others.len() {
@@ -62,7 +63,8 @@ fn what_was_served_before_is_no_cap() {
     let plan = plan(70, 4);
     let run = drive(&plan, settings(), |_, ask| {
         let got = Interval::from_secs(300).unwrap();
-        let places = ask.queries.iter().enumerate().filter(|(_, query)| **query >= 35);
+        let places = CallPosition::all(ask.queries.len()).zip(&ask.queries);
+        let places = places.filter(|(_, query)| **query >= nth(35));
         let others: Vec<_> = places.map(|(query, _)| Other { query, got }).collect();
         let others_fine = others.len() < ask.queries.len();
         if others.is_empty() {

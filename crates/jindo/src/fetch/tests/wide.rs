@@ -3,13 +3,16 @@
 use super::*;
 use crate::request::BODY_BYTES_MAX;
 
-const HEAVY: usize = 17;
+const HEAVY: PlanIndex = PlanIndex::new(17);
 
 /// The job of 35 queries over 20 days, the heavy one with 10,000 series. What was asked, and how many answers were too large.
-fn wide(weights: &BTreeMap<usize, Option<u64>>, settings: Settings) -> (Plan, Run, Vec<Ask>, u64) {
+fn wide(
+    weights: &BTreeMap<PlanIndex, Option<u64>>,
+    settings: Settings,
+) -> (Plan, Run, Vec<Ask>, u64) {
     let mut queries = queries(35);
     for (&query, &weight) in weights {
-        queries[query].weight = weight;
+        queries[query.number()].weight = weight;
     }
     let range = Window::from_secs(START, START + 20 * DAY_S).unwrap();
     let now = Timestamp::from_second(START + 100 * DAY_S).unwrap();
@@ -17,7 +20,7 @@ fn wide(weights: &BTreeMap<usize, Option<u64>>, settings: Settings) -> (Plan, Ru
     let (mut asks, mut too_large) = (Vec::new(), 0);
     let run = drive_weighed(&plan, settings, |_, ask| {
         asks.push(ask.clone());
-        let series = |&query: &usize| if query == HEAVY { 10_000 } else { 3 };
+        let series = |&query: &PlanIndex| if query == HEAVY { 10_000 } else { 3 };
         let weights: Vec<u64> =
             ask.queries.iter().map(|query| series(query) * points(ask)).collect();
         let bytes = 40 * weights.iter().sum::<u64>();

@@ -19,8 +19,8 @@ use super::known::learnt_limits;
 use crate::archive::{Archive, Coverage, Error, ObjectId, Origin, QueryId, Registered, Role};
 use crate::fetch::FetchJob;
 use crate::fetch::{Action, Ask};
-use crate::parse::{Answer, Series};
-use crate::plan::{Limits, Plan, Task, Window, hull};
+use crate::parse::{Answer, CallPosition, Series};
+use crate::plan::{Limits, PerQuery, Plan, PlanIndex, Task, Window, hull};
 use crate::query::{Query, QueryText};
 use compare::{Points, compare};
 use jiff::{SignedDuration, Timestamp};
@@ -35,7 +35,7 @@ pub struct Audit<'a> {
     archive: &'a Archive,
     plan: Plan,
     /// The plan's queries as the ledger numbers them.
-    ids: Vec<QueryId>,
+    ids: PerQuery<QueryId>,
     /// Disjoint per query, oldest first.
     sampled: HashMap<QueryId, Vec<Stretch>>,
     too_old: usize,
@@ -67,14 +67,14 @@ impl<'a> Audit<'a> {
     ) -> Result<Option<Self>, Error> {
         // Coverage before objects: what it names and they do not have was replaced in between.
         let coverage = archive.coverage_all()?;
-        let registered = archive.queries()?;
-        let queries: Vec<_> = registered.iter().map(as_fetched).collect();
+        let registered = PerQuery::from(archive.queries()?);
+        let queries: PerQuery<_> = registered.iter().map(as_fetched).collect();
         let limits = learnt_limits(archive, Limits::ASSUMED)?;
         let Units { askable, too_old } =
             units(&coverage, archive.objects_all()?, (&registered, &queries), limits, now);
         let windows = askable.len();
         let units = sample(askable, portion, seed);
-        let ids: Vec<_> = registered.iter().map(|query| query.id).collect();
+        let ids: PerQuery<_> = registered.iter().map(|query| query.id).collect();
         let Some(plan) = plan(&units, &ids, queries) else { return Ok(None) };
         let (sampled, left) = stretches(&units);
         let tally = Mutex::new(Tally::new(units.len(), left));
@@ -99,7 +99,7 @@ impl<'a> Audit<'a> {
 
     /// What came of it, once the run has ended.
     pub fn ended(self) -> AuditReport {
-        let written: Vec<_> =
+        let written: PerQuery<_> =
             self.plan.queries.into_iter().map(|query| query.text.written).collect();
         let tally = self.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
         tally.ended(&written, self.windows, self.too_old)
@@ -107,7 +107,7 @@ impl<'a> Audit<'a> {
 
     /// Compares an answer with what the archive holds, as far as it still does.
     pub(crate) fn compare(&self, ask: &Ask, answer: &Answer) -> Result<(), Error> {
-        for (position, &query) in ask.queries.iter().enumerate() {
+        for (position, &query) in CallPosition::all(ask.queries.len()).zip(&ask.queries) {
             let Some(all) = self.sampled.get(&self.ids[query]) else { continue };
             let from = all.partition_point(|stretch| stretch.window.end() <= ask.window.start());
             let until = all.partition_point(|stretch| stretch.window.start() < ask.window.end());
@@ -124,7 +124,7 @@ impl<'a> Audit<'a> {
     /// Of one query, the stretches that one object held.
     fn compare_object(
         &self,
-        query: usize,
+        query: PlanIndex,
         stretches: &[Stretch],
         (served, asked): (&[Series], Window),
     ) -> Result<(), Error> {
@@ -196,9 +196,10 @@ fn as_fetched(known: &Registered) -> Query {
 }
 
 /// One task a unit; `None` without any.
-fn plan(units: &[Unit], ids: &[QueryId], queries: Vec<Query>) -> Option<Plan> {
-    let index: HashMap<QueryId, usize> = ids.iter().copied().zip(0..).collect();
-    let mut asked = vec![None; queries.len()];
+fn plan(units: &[Unit], ids: &PerQuery<QueryId>, queries: PerQuery<Query>) -> Option<Plan> {
+    let index: HashMap<QueryId, PlanIndex> =
+        ids.indexed().map(|(index, id)| (*id, index)).collect();
+    let mut asked = PerQuery::filled(None, queries.len());
     let mut tasks = Vec::with_capacity(units.len());
     for Unit { window, interval, queries, .. } in units {
         let queries: Vec<_> = queries.iter().map(|query| index[query]).collect();
@@ -243,7 +244,7 @@ fn is_granted(coverage: &[Coverage], stretch: &Stretch) -> bool {
 
 fn compare_stretch(
     tally: &mut Tally,
-    (query, id): (usize, QueryId),
+    (query, id): (PlanIndex, QueryId),
     stretch: &Stretch,
     (window, held, served): (Window, &Held, &[Series]),
 ) {

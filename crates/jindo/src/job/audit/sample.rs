@@ -4,7 +4,7 @@
 
 use crate::archive::{Coverage, Object, ObjectId, Origin, QueryId, Registered};
 use crate::clock::Random;
-use crate::plan::{Limits, RETENTION, Window, buckets, pack};
+use crate::plan::{Limits, PerQuery, PlanIndex, RETENTION, Window, buckets, pack};
 use crate::query::{Interval, Query};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
@@ -64,13 +64,13 @@ pub(super) struct Units {
 pub(super) fn units(
     coverage: &BTreeMap<QueryId, Vec<Coverage>>,
     objects: Vec<Object>,
-    (registered, queries): (&[Registered], &[Query]),
+    (registered, queries): (&PerQuery<Registered>, &PerQuery<Query>),
     limits: Limits,
     now: Timestamp,
 ) -> Units {
     let mut fetched: HashMap<(ObjectId, QueryId), Vec<Window>> = HashMap::new();
-    let mut probed: BTreeMap<(Window, Interval, ObjectId), Vec<usize>> = BTreeMap::new();
-    for (index, Registered { id, text, .. }) in registered.iter().enumerate() {
+    let mut probed: BTreeMap<(Window, Interval, ObjectId), Vec<PlanIndex>> = BTreeMap::new();
+    for (index, Registered { id, text, .. }) in registered.indexed() {
         for held in coverage.get(id).into_iter().flatten().filter(|held| !held.open) {
             match held.origin {
                 Origin::Fetched => fetched.entry((held.object, *id)).or_default().push(held.window),
@@ -213,8 +213,8 @@ mod tests {
 
     /// `object of kind: query granted, …` of every unit.
     fn told(coverage: &BTreeMap<QueryId, Vec<Coverage>>, objects: Vec<Object>) -> String {
-        let registered: Vec<_> = (1..=3).map(registered).collect();
-        let queries: Vec<_> = registered.iter().map(crate::job::as_registered).collect();
+        let registered: PerQuery<_> = (1..=3).map(registered).collect();
+        let queries: PerQuery<_> = registered.iter().map(crate::job::as_registered).collect();
         let now = Timestamp::from_second(NOW_S).unwrap();
         let limits = Limits { queries: 2, ..Limits::ASSUMED };
         let Units { askable, too_old } =

@@ -3,7 +3,7 @@
 use super::Stretch;
 use super::compare::{Kind, Point};
 use crate::archive::{ObjectId, Origin, QueryId};
-use crate::plan::{Window, subtract};
+use crate::plan::{PerQuery, PlanIndex, Window, subtract};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -95,14 +95,14 @@ pub struct AuditReport {
 /// Whose points are compared.
 pub(super) struct Place<'a> {
     /// Counts the plan's queries.
-    pub(super) query: usize,
+    pub(super) query: PlanIndex,
     pub(super) id: QueryId,
     pub(super) stretch: &'a Stretch,
     pub(super) tags: &'a [String],
 }
 
 /// Query, tags and time of a point: by these the first are told from the others.
-type Whose = (usize, Vec<String>, i64);
+type Whose = (PlanIndex, Vec<String>, i64);
 
 /// A point that differs, and what the archive knows of its stretch.
 type Met = (Point, Timestamp, Origin);
@@ -125,8 +125,8 @@ pub(super) struct Tally {
     /// Stretches.
     replaced: BTreeSet<usize>,
     /// Query and window.
-    refused: BTreeMap<(usize, Option<Window>), String>,
-    queries: BTreeMap<usize, Counts>,
+    refused: BTreeMap<(PlanIndex, Option<Window>), String>,
+    queries: BTreeMap<PlanIndex, Counts>,
     /// The same whatever the order of the answers.
     first: BTreeMap<Whose, Met>,
     late_by_max: Option<SignedDuration>,
@@ -170,7 +170,7 @@ impl Tally {
         self.replaced.insert(stretch);
     }
 
-    pub(super) fn refused(&mut self, query: usize, window: Option<Window>, reason: &str) {
+    pub(super) fn refused(&mut self, query: PlanIndex, window: Option<Window>, reason: &str) {
         self.refused.entry((query, window)).or_insert_with(|| reason.to_owned());
     }
 
@@ -202,8 +202,13 @@ impl Tally {
     }
 
     /// `written`: the plan's queries.
-    pub(super) fn ended(self, written: &[String], windows: usize, too_old: usize) -> AuditReport {
-        let of = |query: usize| written[query].clone();
+    pub(super) fn ended(
+        self,
+        written: &PerQuery<String>,
+        windows: usize,
+        too_old: usize,
+    ) -> AuditReport {
+        let of = |query: PlanIndex| written[query].clone();
         let mut counts = Counts::default();
         for of_query in self.queries.values() {
             counts.late += of_query.late;

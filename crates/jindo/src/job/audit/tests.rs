@@ -30,7 +30,7 @@ fn query(name: &str) -> Query {
 /// One series of the query: (second, value).
 fn series(query: usize, host: &str, points: &[(i64, f64)]) -> Series {
     Series {
-        query,
+        query: CallPosition::new(query),
         metric: "m".into(),
         tags: vec![format!("host:{host}")],
         unit: None,
@@ -81,7 +81,8 @@ impl World {
 
 fn ask(queries: &[usize], window: Window) -> Ask {
     let interval = Interval::from_secs(60).unwrap();
-    Ask { queries: queries.to_vec(), form: Form::Sent, interval, window, attempt: 1 }
+    let queries = queries.iter().map(|&query| PlanIndex::new(query)).collect();
+    Ask { queries, form: Form::Sent, interval, window, attempt: 1 }
 }
 
 /// Everything that is told, a line each.
@@ -157,8 +158,8 @@ fn a_window_that_was_cut_is_compared_when_all_its_parts_were() {
     let recheck = world.draw();
     recheck.compare(&ask(&[0, 1], early), &Answer { series: points.to_vec() }).unwrap();
     recheck.compare(&ask(&[1], late), &Answer { series: Vec::new() }).unwrap();
-    recheck
-        .note(&Action::GiveUp { query: 0, reason: GiveUpReason::Refused("invalid query".into()) });
+    let reason = GiveUpReason::Refused("invalid query".into());
+    recheck.note(&Action::GiveUp { query: PlanIndex::new(0), reason });
     check(
         recheck,
         &expect![[r#"

@@ -79,7 +79,7 @@ pub(crate) fn response_body(body: &[u8]) {
         assert!(answer.series.is_sorted_by(|a, b| (a.query, &a.tags) < (b.query, &b.tags)));
         let mut points = 0;
         for series in &answer.series {
-            assert!(series.query < queries && series.tags.is_sorted());
+            assert!(series.query.number() < queries && series.tags.is_sorted());
             assert_eq!(series.ts_ms.len(), series.values.len());
             assert!(series.ts_ms.is_sorted_by(|a, b| a < b));
             let fits = |ts: &i64| {

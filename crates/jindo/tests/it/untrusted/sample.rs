@@ -5,7 +5,7 @@ use jindo::archive::{
     Archive, Extracted, Fetched, GiveUpReason, GivenUp, Holder, Learnt, Line, QueryId, Request,
     Scope, SeriesFile, Spaced,
 };
-use jindo::parse::{Answer, Series};
+use jindo::parse::{Answer, CallPosition, Series};
 use jindo::plan::{Basis, LearntLimit, Window};
 use jindo::query::{Interval, Query, QueryText};
 use std::path::Path;
@@ -19,7 +19,9 @@ fn answer() -> Answer {
     let ts_ms: Vec<i64> = (0..WINDOW_S / 60).map(|at| (START_S + at * 60) * 1_000).collect();
     let values = ts_ms.iter().map(|at| f64::from_bits(at.unsigned_abs())).collect();
     let (metric, tags, unit) = ("m".into(), vec!["a:1".into()], Some("byte".into()));
-    Answer { series: vec![Series { query: 0, metric, tags, unit, ts_ms, values }] }
+    Answer {
+        series: vec![Series { query: CallPosition::new(0), metric, tags, unit, ts_ms, values }],
+    }
 }
 
 /// Marks of files that are there no more.

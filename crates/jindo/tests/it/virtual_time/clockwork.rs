@@ -6,7 +6,7 @@ use super::temper::{EASY, Temper};
 use jiff::{SignedDuration, Timestamp};
 use jindo::clock::Random;
 use jindo::fetch::{Action, Ask, Call, End, Event, Forecast, Machine, Settings};
-use jindo::plan::{LearntLimit, Limits, Plan, Window, union};
+use jindo::plan::{LearntLimit, Limits, PerQuery, Plan, PlanIndex, Window, union};
 use jindo::query::{Interval, Query, QueryText};
 use jindo::request::{Failure, Rate, Reserve};
 use std::collections::BTreeMap;
@@ -134,7 +134,7 @@ pub(crate) fn run_plan(setting: &Setting, plan: &Plan, needed: usize) -> Outcome
         random: Random::seeded(setting.starts_ms ^ u64::from(setting.limit)),
         windows: BTreeMap::new(),
         asks: BTreeMap::new(),
-        kept: vec![Vec::new(); plan.queries.len()],
+        kept: PerQuery::filled(Vec::new(), plan.queries.len()),
         given_up: 0,
         learnt: Vec::new(),
         refused: 0,
@@ -189,7 +189,7 @@ struct Clockwork<'a> {
     windows: BTreeMap<i64, u32>,
     asks: BTreeMap<Call, Ask>,
     /// Windows stored, per query.
-    kept: Vec<Vec<Window>>,
+    kept: PerQuery<Vec<Window>>,
     given_up: usize,
     learnt: Vec<LearntLimit>,
     refused: u64,
@@ -330,12 +330,12 @@ impl Clockwork<'_> {
     }
 
     fn outcome(self, start: Timestamp, needed: usize) -> Outcome {
-        let whole = |(query, kept): (usize, &Vec<Window>)| {
+        let whole = |(query, kept): (PlanIndex, &Vec<Window>)| {
             let secs: i64 = kept.iter().map(|window| window.secs()).sum();
             let asked = self.plan.asked[query].expect("the range is aligned");
             union(kept) == [asked] && secs == asked.secs()
         };
-        let complete = self.kept.iter().enumerate().filter(|&kept| whole(kept)).count();
+        let complete = self.kept.indexed().filter(|&kept| whole(kept)).count();
         let calls = self.machine.progress().calls_made;
         let first = self.first_answer.unwrap_or(start);
         let elapsed = self.now.duration_since(first).as_secs_f64();

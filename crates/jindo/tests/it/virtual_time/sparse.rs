@@ -2,7 +2,7 @@
 
 use super::clockwork::{Outcome, Setting, plan, run_plan};
 use jiff::SignedDuration;
-use jindo::plan::{Limits, Plan, PresenceMap, ProbeGrid};
+use jindo::plan::{Limits, Plan, PlanIndex, PresenceMap, ProbeGrid};
 use jindo::query::coarse;
 
 const DAY_S: i64 = 86_400;
@@ -20,10 +20,13 @@ pub(crate) fn run_sparse(setting: &Setting, active_percent: u64) -> Outcome {
     let nothing = vec![Vec::new(); probes.len()];
     let probe = Plan::new(sweep.window, probes, &nothing, Limits::ASSUMED, now);
     let asked = whole.stretches();
-    let empty: Vec<_> = (0..whole.queries.len())
-        .map(|query| presence(&sweep, |day| is_active(query, day)).empty(&asked[query], &[]))
+    let empty: Vec<_> = asked
+        .indexed()
+        .map(|(query, windows)| {
+            presence(&sweep, |day| is_active(query.number(), day)).empty(windows, &[])
+        })
         .collect();
-    let needed = asked[0]
+    let needed = asked[PlanIndex::new(0)]
         .iter()
         .map(|window| {
             let day = window.start_s() / DAY_S;
@@ -31,7 +34,8 @@ pub(crate) fn run_sparse(setting: &Setting, active_percent: u64) -> Outcome {
             active.div_ceil(Limits::ASSUMED.queries)
         })
         .sum();
-    let rest = Plan::new(whole.range, whole.queries, &empty, Limits::ASSUMED, now);
+    let queries = whole.queries.into_iter().collect();
+    let rest = Plan::new(whole.range, queries, &empty, Limits::ASSUMED, now);
     let (first, second) = (run_plan(setting, &probe, 0), run_plan(setting, &rest, needed));
     Outcome {
         calls: first.calls + second.calls,

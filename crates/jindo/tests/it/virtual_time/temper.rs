@@ -2,8 +2,8 @@
 //! answer out. No HTTP, no data; shares no arithmetic with the plan that it judges.
 
 use jindo::fetch::{Ask, Facts};
-use jindo::parse::Other;
-use jindo::plan::{Limits, Plan};
+use jindo::parse::{CallPosition, Other};
+use jindo::plan::{Limits, Plan, PlanIndex};
 use jindo::query::Interval;
 use jindo::request::{BODY_BYTES_MAX, Failure};
 
@@ -122,7 +122,7 @@ impl Temper {
             Words::Telling => Err(Failure::Refused { words }),
             Words::Mute => Err(Failure::Refused { words: "Bad request (status 400)".into() }),
         };
-        if self.bad.is_some_and(|bad| ask.queries.contains(&bad)) {
+        if self.bad.is_some_and(|bad| ask.queries.contains(&PlanIndex::new(bad))) {
             return refuse("No such metric (status 400)".into());
         }
         if ask.queries.len() > self.queries_max {
@@ -139,18 +139,17 @@ impl Temper {
             }
             let got = OFFERED_S.into_iter().find(|&interval_s| served(interval_s));
             let got = Interval::from_secs(got.expect("some interval fits")).expect("not zero");
-            let others = (0..ask.queries.len()).map(|query| Other { query, got }).collect();
+            let others =
+                CallPosition::all(ask.queries.len()).map(|query| Other { query, got }).collect();
             return Err(Failure::OtherInterval { others, others_fine: false });
         }
-        let coarse: Vec<_> = ask
-            .queries
-            .iter()
-            .enumerate()
-            .filter(|&(_, &query)| {
+        let coarse: Vec<_> = CallPosition::all(ask.queries.len())
+            .zip(&ask.queries)
+            .filter(|(_, query)| {
                 let cap = self.few.map_or(self.points_max, |(_, cap)| cap);
-                self.is_few(query) && secs / ask.interval.secs() >= i64::from(cap)
+                self.is_few(query.number()) && secs / ask.interval.secs() >= i64::from(cap)
             })
-            .map(|(place, _)| Other { query: place, got: Interval::from_secs(300).expect("300") })
+            .map(|(query, _)| Other { query, got: Interval::from_secs(300).expect("300") })
             .collect();
         if !coarse.is_empty() {
             let others_fine = coarse.len() < ask.queries.len();
@@ -158,8 +157,8 @@ impl Temper {
         }
         let buckets = u64::try_from(secs / ask.interval.secs()).expect("time goes on");
         let points: Vec<u64> =
-            ask.queries.iter().map(|&query| self.series(query) * buckets).collect();
-        let series: u64 = ask.queries.iter().map(|&query| self.series(query)).sum();
+            ask.queries.iter().map(|query| self.series(query.number()) * buckets).collect();
+        let series: u64 = ask.queries.iter().map(|query| self.series(query.number())).sum();
         let bytes = points.iter().sum::<u64>() * BYTES_PER_POINT + series * BYTES_PER_SERIES;
         if bytes > BODY_BYTES_MAX as u64 {
             return Err(Failure::TooLarge);
