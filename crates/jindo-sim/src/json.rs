@@ -1,6 +1,8 @@
 //! JSON written by hand, so that answers can be spelled as the real server spells them, not as a library would.
 //! [`Spelling`] varies the same things as the real one.
 
+use std::io::Write as _;
+
 /// The spelling of numbers in one answer. Each was seen in recordings or in other servers; all read back bit-exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Spelling {
@@ -78,21 +80,7 @@ pub(crate) fn list<T>(
 
 /// Appends a whole number.
 pub(crate) fn integer(out: &mut Vec<u8>, n: i64) {
-    let mut digits = [0_u8; 20];
-    let mut at = digits.len();
-    let mut rest = n.unsigned_abs();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    if n < 0 {
-        out.push(b'-');
-    }
-    out.extend_from_slice(&digits[at..]);
+    write!(out, "{n}").expect("a Vec grows");
 }
 
 /// Appends epoch seconds as milliseconds.
@@ -105,7 +93,6 @@ pub(crate) fn time(out: &mut Vec<u8>, time_s: i64, spelling: Spelling) {
 
 /// Appends a value; NaN and infinities as `null`.
 pub(crate) fn value(out: &mut Vec<u8>, value: f64, spelling: Spelling) {
-    use std::io::Write as _;
     if !value.is_finite() {
         out.extend_from_slice(b"null");
         return;

@@ -107,29 +107,23 @@ impl Api {
         if let Some(refused) = errors::unauthorised(&self.options, request, route) {
             return Admission::Answer(refused);
         }
-        match route {
-            Route::Query | Route::Timeseries => self.admit_query(now, request, route),
-            Route::ActiveMetrics | Route::Metrics => {
-                let limit = self.options.list_limit.clone();
-                Admission::Answer(match self.rate(&limit, now, request) {
-                    Ok(headers) => {
-                        let mut response = discovery::answer(&self.options, route, request);
-                        response.headers.extend(headers);
-                        response
-                    }
-                    Err(refused) => refused,
-                })
-            }
-            Route::Validate
-            | Route::ValidateKeys
-            | Route::CurrentUser
-            | Route::Metadata
-            | Route::Search
-            | Route::Stats
-            | Route::Other => Admission::Answer(discovery::answer(&self.options, route, request)),
+        if matches!(route, Route::Query | Route::Timeseries) {
+            return self.admit_query(now, request, route);
         }
+        let mut rate_headers = Vec::new();
+        if matches!(route, Route::ActiveMetrics | Route::Metrics) {
+            let limit = self.options.list_limit.clone();
+            match self.rate(&limit, now, request) {
+                Ok(headers) => rate_headers = headers,
+                Err(refused) => return Admission::Answer(refused),
+            }
+        }
+        let mut response = discovery::answer(&self.options, route, request);
+        response.headers.append(&mut rate_headers);
+        Admission::Answer(response)
     }
 
+    /// Admits a query call: checks its size, takes it out of a rate limit, counts it, picks its fault.
     fn admit_query(&mut self, now: Duration, request: &Request, route: Route) -> Admission {
         if let Some(too_long) = errors::too_long(&self.options, request) {
             return Admission::Answer(too_long);
@@ -222,6 +216,7 @@ impl QueryCall {
         response
     }
 
+    /// Computes the answer as if there were no fault, but for faults in its text.
     fn true_answer(&self) -> Response {
         if Route::of(&self.request) == Route::Timeseries {
             timeseries::answer(self)

@@ -1,7 +1,7 @@
 //! The part that v1 and v2 share: from query texts to results on their grids, with all refusals of the server.
 
 use super::call::QueryCall;
-use crate::evaluate::{self, Context, Interpolation, Intervals, QueryResult};
+use crate::evaluate::{self, Context, Interpolation, QueryResult};
 use crate::grammar::{self, Expr, Query};
 use crate::grid::{Grid, TimeRange};
 use crate::json::{self, quoted, whole};
@@ -79,6 +79,8 @@ pub(super) fn results(
     evaluated.collect()
 }
 
+/// Returns the settings of an evaluation by the options and the time of the call.
+/// Returns the settings of an evaluation by the options and the time of the call.
 fn context(
     call: &QueryCall,
     range: TimeRange,
@@ -95,14 +97,14 @@ fn context(
         // The last bucket is cut by `to` and holds only its part; later than now there is nothing. (INF)
         to_s: to_s.min(call.now_s - options.late_s + 1),
     };
-    let default_s = interval_s.unwrap_or_else(|| resolution::default_s(range));
     let resolution =
         Resolution { offered_s: options.intervals_s.clone(), points_max: options.points_max };
     Context {
         range: TimeRange { to_s, ..range },
         visible,
         interpolation,
-        intervals: Intervals::Offered { default_s, resolution },
+        default_s: interval_s.unwrap_or_else(|| resolution::default_s(range)),
+        resolution: Some(resolution),
     }
 }
 
@@ -115,6 +117,8 @@ fn check_stated_intervals(options: &Options, expr: &Expr, range: TimeRange) -> R
     stated.into_iter().try_for_each(|interval_s| check_points(options, range, interval_s))
 }
 
+/// Refuses intervals with more points per series than allowed.
+/// Refuses intervals with more points per series than allowed.
 fn check_points(options: &Options, range: TimeRange, interval_s: i64) -> Result<(), String> {
     let points = Grid::covering(range, interval_s).len;
     let max = options.points_max;

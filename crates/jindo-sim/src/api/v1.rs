@@ -40,6 +40,8 @@ impl Parameters {
         Ok(Self { range, text })
     }
 
+    /// Evaluates the queries and writes all series with a value, in an order by the hash. (REC)
+    /// Evaluates the queries and writes all series with a value, in an order by the hash. (REC)
     fn answer(&self, call: &QueryCall) -> Response {
         let Self { range, text } = self;
         let refused = |message: &str| errors::refused(&call.options, *range, text, message);
@@ -220,14 +222,8 @@ impl Writer {
 
 /// Returns the aggregator as written, of a plain series with one.
 fn aggregator(expr: &Expr) -> Option<&str> {
-    match expr {
-        Expr::Series(selector) if selector.aggregator.is_some() => Some(&selector.aggregator_text),
-        Expr::Series(_)
-        | Expr::Number(_)
-        | Expr::Negate(_)
-        | Expr::Binary { .. }
-        | Expr::Call { .. } => None,
-    }
+    let Expr::Series(selector) = expr else { return None };
+    selector.aggregator.map(|_| selector.aggregator_text.as_str())
 }
 
 /// Returns filter tags, then group tags, joined by commas; `*` when there are neither. (REC)
@@ -236,6 +232,8 @@ fn scope(selectors: &[&Selector], tags: &[String]) -> String {
     scoped(filter, tags)
 }
 
+/// Returns the filter as written with those tags that it does not contain already.
+/// Returns the filter as written with those tags that it does not contain already.
 fn scoped(filter: &str, tags: &[String]) -> String {
     match (filter, tags) {
         ("*" | "", []) => "*".to_owned(),

@@ -6,6 +6,7 @@
     reason = "intervals in seconds and ranks are far below 2^53"
 )]
 
+use super::ranking::Ranking;
 use super::{Context, QueryResult, Series, evaluate};
 use crate::grammar::{Arg, Expr};
 use crate::organisation::Organisation;
@@ -33,15 +34,15 @@ pub(super) fn call(
         ("day_before", []) => Some(DAY_S),
         ("week_before", []) => Some(7 * DAY_S),
         ("month_before", []) => Some(28 * DAY_S),
-        ("timeshift", [shift]) => Some(-whole(shift).ok_or_else(unsupported)?),
+        ("timeshift", [shift]) => Some(-shift.whole().ok_or_else(unsupported)?),
         _ => None,
     };
     if let Some(shift_s) = shift_s {
         return shifted(organisation, inner, context, shift_s);
     }
     let result = evaluate(organisation, inner, context)?;
-    if let Some(rank) = Rank::read(function, args) {
-        return Ok(rank.keep(result));
+    if let Some(ranking) = Ranking::of(function, args) {
+        return Ok(ranking.apply(result));
     }
     match (function, args) {
         ("exclude_null", []) => Ok(exclude_na(result)),
@@ -54,23 +55,8 @@ pub(super) fn call(
     }
 }
 
-fn number(arg: &Arg) -> Option<f64> {
-    match arg {
-        Arg::Expr(Expr::Number(n)) => Some(*n),
-        Arg::Expr(Expr::Negate(inner)) => match **inner {
-            Expr::Number(n) => Some(-n),
-            Expr::Series(_) | Expr::Negate(_) | Expr::Binary { .. } | Expr::Call { .. } => None,
-        },
-        Arg::Expr(Expr::Series(_) | Expr::Binary { .. } | Expr::Call { .. }) | Arg::Text(_) => None,
-    }
-}
-
-/// Returns a whole number of at most ten digits, enough for seconds within centuries.
-#[expect(clippy::cast_possible_truncation, reason = "bounded and whole, checked here")]
-fn whole(arg: &Arg) -> Option<i64> {
-    number(arg).filter(|n| n.fract() == 0.0 && n.abs() < 1e10).map(|n| n as i64)
-}
-
+/// Evaluates `inner` over the range `shift_s` seconds earlier and moves the result into the range.
+/// Evaluates `inner` over the range `shift_s` seconds earlier and moves the result into the range.
 fn shifted(
     organisation: &Organisation,
     inner: &Expr,
@@ -87,7 +73,7 @@ type Change = Box<dyn Fn(&mut [f64], i64)>;
 
 /// Returns the change of a function that maps each series to one.
 fn per_series(function: &str, args: &[Arg]) -> Option<Change> {
-    let limit = args.first().and_then(number);
+    let limit = args.first().and_then(Arg::number);
     Some(match (function, args.len()) {
         ("abs", 0) => each(f64::abs),
         ("log2", 0) => each(f64::log2),
@@ -209,79 +195,4 @@ fn count(mut result: QueryResult, counts: impl Fn(f64) -> bool) -> QueryResult {
         result.series = vec![Series { tags: Vec::new(), values }];
     }
     result
-}
-
-/// A choice of the first N series by one number each: `top(q, N, 'mean', 'desc')`, `top5_max(q)`, `bottom10(q)`. (DOC)
-struct Rank {
-    keep: usize,
-    /// Statistic over the values of a series: `mean`, `max`, ….
-    by: String,
-    order: Order,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Order {
-    Descending,
-    Ascending,
-}
-
-impl Rank {
-    /// Reads a ranking function and its arguments after the query.
-    fn read(function: &str, args: &[Arg]) -> Option<Self> {
-        if let ("top", [keep, Arg::Text(by), Arg::Text(order)]) = (function, args) {
-            let order = match order.as_str() {
-                "desc" => Order::Descending,
-                "asc" => Order::Ascending,
-                _ => return None,
-            };
-            let keep = usize::try_from(whole(keep)?).ok()?;
-            return is_statistic(by).then(|| Self { keep, by: by.clone(), order });
-        }
-        let (rest, order) = match function.strip_prefix("top") {
-            Some(rest) => (rest, Order::Descending),
-            None => (function.strip_prefix("bottom")?, Order::Ascending),
-        };
-        let (keep, by) = rest.split_once('_').unwrap_or((rest, "mean"));
-        let keep = keep.parse().ok().filter(|keep| [5, 10, 15, 20].contains(keep))?;
-        (args.is_empty() && is_statistic(by)).then(|| Self { keep, by: by.to_owned(), order })
-    }
-
-    /// Keeps the first series in order; series without values are dropped.
-    fn keep(&self, mut result: QueryResult) -> QueryResult {
-        let interval_s = result.grid.interval_s as f64;
-        let mut ranked: Vec<(f64, Series)> = result
-            .series
-            .into_iter()
-            .filter_map(|series| Some((self.number(&series.values, interval_s)?, series)))
-            .collect();
-        ranked.sort_by(|(a, _), (b, _)| match self.order {
-            Order::Descending => b.total_cmp(a),
-            Order::Ascending => a.total_cmp(b),
-        });
-        ranked.truncate(self.keep);
-        result.series = ranked.into_iter().map(|(_, series)| series).collect();
-        result
-    }
-
-    /// Returns the number by which a series is ranked; `None` without values.
-    fn number(&self, values: &[f64], interval_s: f64) -> Option<f64> {
-        let present = || values.iter().copied().filter(|v| !v.is_nan());
-        let count = present().count();
-        if count == 0 {
-            return None;
-        }
-        Some(match self.by.as_str() {
-            "max" => present().fold(f64::NEG_INFINITY, f64::max),
-            "min" => present().fold(f64::INFINITY, f64::min),
-            "last" => present().next_back()?,
-            "sum" => present().sum(),
-            "area" => present().sum::<f64>() * interval_s,
-            "l2norm" => present().map(|v| v * v).sum::<f64>().sqrt(),
-            _ => present().sum::<f64>() / count as f64,
-        })
-    }
-}
-
-fn is_statistic(by: &str) -> bool {
-    ["mean", "max", "min", "last", "sum", "area", "l2norm"].contains(&by)
 }

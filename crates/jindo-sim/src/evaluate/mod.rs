@@ -3,6 +3,7 @@
 
 mod arithmetic;
 mod functions;
+mod ranking;
 mod selector;
 mod space_aggregation;
 #[cfg(test)]
@@ -24,7 +25,10 @@ pub(crate) struct Context {
     /// Samples outside this range do not exist for the query: past retention, cut off by `to`, late, or in the future.
     pub(crate) visible: TimeRange,
     pub(crate) interpolation: Interpolation,
-    pub(crate) intervals: Intervals,
+    /// Interval in seconds of series whose query states none.
+    pub(crate) default_s: i64,
+    /// Intervals on offer, to which every interval is snapped; `None` keeps them as they are.
+    pub(crate) resolution: Option<Resolution>,
 }
 
 /// The default of interpolation between combined sources.
@@ -36,15 +40,6 @@ pub(crate) enum Interpolation {
     WhenAsked,
 }
 
-/// The rule that gives a series its interval.
-#[derive(Debug, Clone)]
-pub(crate) enum Intervals {
-    /// The stated interval, else `default_s`, without limit or snapping.
-    Exact { default_s: i64 },
-    /// The stated interval, else `default_s`, snapped and coarsened to the sizes on offer.
-    Offered { default_s: i64, resolution: Resolution },
-}
-
 impl Context {
     /// Returns the oracle's settings: everything visible, nothing interpolated, every bucket whole.
     pub(crate) fn oracle(range: TimeRange, interval_s: i64) -> Self {
@@ -52,20 +47,16 @@ impl Context {
             range,
             visible: TimeRange { from_s: i64::MIN, to_s: i64::MAX },
             interpolation: Interpolation::WhenAsked,
-            intervals: Intervals::Exact { default_s: interval_s },
+            default_s: interval_s,
+            resolution: None,
         }
     }
 
     /// Returns the grid of a series with this `.rollup`.
     fn grid(&self, rollup: Option<Rollup>) -> Grid {
-        let stated = rollup.and_then(|r| r.interval_s);
-        let interval_s = match &self.intervals {
-            Intervals::Exact { default_s } => stated.unwrap_or(*default_s),
-            Intervals::Offered { default_s, resolution } => {
-                resolution.resolve(stated.unwrap_or(*default_s), self.range)
-            }
-        };
-        Grid::covering(self.range, interval_s)
+        let wanted_s = rollup.and_then(|r| r.interval_s).unwrap_or(self.default_s);
+        let resolved_s = self.resolution.as_ref().map(|r| r.resolve(wanted_s, self.range));
+        Grid::covering(self.range, resolved_s.unwrap_or(wanted_s))
     }
 
     /// Returns the same settings for a range `shift_s` seconds earlier. Retention and lateness do not move.
@@ -141,6 +132,8 @@ pub(crate) fn evaluate(
     }
 }
 
+/// Returns `value` at every time of the default interval's grid.
+/// Returns `value` at every time of the default interval's grid.
 fn constant(value: f64, context: &Context) -> QueryResult {
     let grid = context.grid(None);
     let series = vec![Series { tags: Vec::new(), values: vec![value; grid.len] }];

@@ -56,11 +56,20 @@ pub(crate) struct Query {
 /// An expression of the query language.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Expr {
+    /// A constant, without sign.
+    /// A constant, without sign.
     Number(f64),
     Series(Box<Selector>),
     Negate(Box<Expr>),
-    Binary { operator: Operator, left: Box<Expr>, right: Box<Expr> },
-    Call { function: String, args: Vec<Arg> },
+    Binary {
+        operator: Operator,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
+    Call {
+        function: String,
+        args: Vec<Arg>,
+    },
 }
 
 impl Expr {
@@ -86,6 +95,8 @@ pub(crate) enum Operator {
 }
 
 impl Operator {
+    /// Returns its spelling in a query.
+    /// Returns its spelling in a query.
     pub(crate) fn symbol(self) -> char {
         match self {
             Operator::Add => '+',
@@ -110,6 +121,29 @@ impl Arg {
             Arg::Expr(inner) => inner.selectors(),
             Arg::Text(_) => Vec::new(),
         }
+    }
+
+    /// Returns a constant argument, with at most one sign.
+    pub(crate) fn number(&self) -> Option<f64> {
+        match self {
+            Arg::Expr(Expr::Number(n)) => Some(*n),
+            Arg::Expr(Expr::Negate(inner)) => {
+                if let Expr::Number(n) = **inner {
+                    Some(-n)
+                } else {
+                    None
+                }
+            }
+            Arg::Expr(Expr::Series(_) | Expr::Binary { .. } | Expr::Call { .. }) | Arg::Text(_) => {
+                None
+            }
+        }
+    }
+
+    /// Returns a whole constant of at most ten digits, enough for seconds within centuries.
+    #[expect(clippy::cast_possible_truncation, reason = "bounded and whole, checked here")]
+    pub(crate) fn whole(&self) -> Option<i64> {
+        self.number().filter(|n| n.fract() == 0.0 && n.abs() < 1e10).map(|n| n as i64)
     }
 }
 

@@ -47,6 +47,8 @@ fn arguments<'a>(cursor: &mut Cursor<'a>) -> Result<Vec<&'a str>, Failure> {
     })
 }
 
+/// Returns `.rollup(method)`, `.rollup(seconds)` or `.rollup(method, seconds)`, seconds at least 1.
+/// Returns `.rollup(method)`, `.rollup(seconds)` or `.rollup(method, seconds)`, seconds at least 1.
 fn rollup(args: &[&str]) -> Option<Rollup> {
     let seconds = |text: &str| text.parse::<i64>().ok().filter(|&s| s > 0);
     Some(match args {
@@ -72,6 +74,8 @@ fn method(name: &str) -> Option<Method> {
     })
 }
 
+/// Returns `.fill(name)` or `.fill(name, limit in seconds)`.
+/// Returns `.fill(name)` or `.fill(name, limit in seconds)`.
 fn fill(args: &[&str]) -> Option<Fill> {
     let (name, limit_s) = match args {
         [name] => (*name, FILL_LIMIT_S),

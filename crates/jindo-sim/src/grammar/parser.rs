@@ -19,6 +19,8 @@ pub(crate) fn parse_list(text: &str) -> Result<Vec<Query>, ParseError> {
     })
 }
 
+/// Parses the whole text: at least one query.
+/// Parses the whole text: at least one query.
 fn list(cursor: &mut Cursor<'_>) -> Result<Vec<Query>, Failure> {
     let mut queries = Vec::new();
     loop {
@@ -34,36 +36,33 @@ fn list(cursor: &mut Cursor<'_>) -> Result<Vec<Query>, Failure> {
     }
 }
 
+/// Parses terms joined by `+` and `-`.
+/// Parses terms joined by `+` and `-`.
 fn sum(cursor: &mut Cursor<'_>, depth: usize) -> Result<Expr, Failure> {
-    let mut left = product(cursor, depth)?;
+    left_associative(cursor, &[('+', Operator::Add), ('-', Operator::Subtract)], |cursor| {
+        left_associative(cursor, &[('*', Operator::Multiply), ('/', Operator::Divide)], |cursor| {
+            term(cursor, depth)
+        })
+    })
+}
+
+/// Parses operands joined by operators of one precedence.
+fn left_associative<'a>(
+    cursor: &mut Cursor<'a>,
+    operators: &[(char, Operator)],
+    operand: impl Fn(&mut Cursor<'a>) -> Result<Expr, Failure>,
+) -> Result<Expr, Failure> {
+    let mut left = operand(cursor)?;
     loop {
         cursor.skip_space();
-        let operator = match cursor.peek() {
-            Some('+') => Operator::Add,
-            Some('-') => Operator::Subtract,
-            _ => return Ok(left),
-        };
-        cursor.advance();
-        let right = Box::new(product(cursor, depth)?);
-        left = Expr::Binary { operator, left: Box::new(left), right };
+        let found = operators.iter().find(|(symbol, _)| cursor.take(*symbol));
+        let Some((_, operator)) = found else { return Ok(left) };
+        let right = Box::new(operand(cursor)?);
+        left = Expr::Binary { operator: *operator, left: Box::new(left), right };
     }
 }
 
-fn product(cursor: &mut Cursor<'_>, depth: usize) -> Result<Expr, Failure> {
-    let mut left = term(cursor, depth)?;
-    loop {
-        cursor.skip_space();
-        let operator = match cursor.peek() {
-            Some('*') => Operator::Multiply,
-            Some('/') => Operator::Divide,
-            _ => return Ok(left),
-        };
-        cursor.advance();
-        let right = Box::new(term(cursor, depth)?);
-        left = Expr::Binary { operator, left: Box::new(left), right };
-    }
-}
-
+/// Parses a number, a parenthesis, a negation, a call or a series, `depth` levels below the list.
 fn term(cursor: &mut Cursor<'_>, depth: usize) -> Result<Expr, Failure> {
     cursor.skip_space();
     if depth > DEPTH_MAX {
@@ -117,6 +116,8 @@ fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == '.'
 }
 
+/// Returns the aggregator of this name; percentiles are 0 to 100 with at most two decimals. (DOC)
+/// Returns the aggregator of this name; percentiles are 0 to 100 with at most two decimals. (DOC)
 fn aggregator(name: &str) -> Option<Aggregator> {
     Some(match name {
         "avg" => Aggregator::Avg,
@@ -167,6 +168,8 @@ fn count_if(cursor: &mut Cursor<'_>) -> Result<Option<Aggregator>, Failure> {
     Ok(Some(Aggregator::CountIf(comparison, bound)))
 }
 
+/// Parses the arguments of a call, from its opening parenthesis.
+/// Parses the arguments of a call, from its opening parenthesis.
 fn call(cursor: &mut Cursor<'_>, function: &str, depth: usize) -> Result<Expr, Failure> {
     cursor.advance(); // the parenthesis
     let args = cursor.take_list(')', "func", |cursor| {
@@ -178,6 +181,8 @@ fn call(cursor: &mut Cursor<'_>, function: &str, depth: usize) -> Result<Expr, F
     Ok(Expr::Call { function: function.to_owned(), args })
 }
 
+/// Parses a text up to the same quote; there are no escapes.
+/// Parses a text up to the same quote; there are no escapes.
 fn quoted(cursor: &mut Cursor<'_>, quote: char) -> Result<String, Failure> {
     cursor.advance();
     let text = cursor.take_while(|c| c != quote).to_owned();
@@ -202,6 +207,8 @@ fn number(cursor: &mut Cursor<'_>) -> Result<f64, Failure> {
     cursor.since(start).parse().map_err(|_| failure)
 }
 
+/// Parses a series from its metric on.
+/// Parses a series from its metric on.
 fn series(
     cursor: &mut Cursor<'_>,
     aggregator: Option<Aggregator>,
