@@ -85,7 +85,7 @@ const TRANSIENT: [Fault; 8] = [
     Fault::Empty,
 ];
 
-/// Most faults of one kind in a specification; more is a typing error.
+/// Most faults in a number of a specification; more is taken for a typing error.
 const FAULTS_MAX: u32 = 1_000_000;
 
 /// Most requests remembered for a clean next answer; beyond it the memory is emptied.
@@ -118,6 +118,7 @@ pub enum Faults {
 /// A text that specifies no faults.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultsError {
+    /// Neither a share, a number nor a list.
     #[error("`{0}` is neither a share (`5%`), a number (`24`) nor a list (`503:2,reset:1`)")]
     NotASpec(String),
     #[error("`{0}` is not a kind of fault; use one of {known}", known = known())]
@@ -126,6 +127,7 @@ pub enum FaultsError {
     TooMany(u32),
 }
 
+/// Returns the names of all kinds, for a message.
 fn known() -> String {
     NAMES.map(|(_, name)| name).join(", ")
 }
@@ -187,14 +189,16 @@ pub(crate) struct Schedule {
     script: BTreeMap<u64, Fault>,
     /// (first call it may hit, kind), in order.
     waiting: VecDeque<(u64, Fault)>,
+    /// Query calls so far.
     calls: u64,
+    /// Faults so far, those of the script apart.
     injected: u64,
     /// Hashes of requests whose last answer was broken: the next one is clean.
     spared: HashSet<u64>,
 }
 
 impl Schedule {
-    /// `script` names calls by number, from 1, and takes precedence over `faults`.
+    /// Returns a schedule without any call so far. `script` names calls by number, from 1, and takes precedence over `faults`.
     pub(crate) fn new(seed: u64, faults: Faults, script: BTreeMap<u64, Fault>) -> Self {
         let waiting = match &faults {
             Faults::None | Faults::Share { .. } => VecDeque::new(),
@@ -230,6 +234,7 @@ impl Schedule {
         Some(fault)
     }
 
+    /// Returns a fault for this share of the calls, by the seed.
     fn by_chance(&self, per_myriad: u32) -> Option<Fault> {
         let hit = noise::at(self.seed, self.calls) % 10_000 < u64::from(per_myriad);
         hit.then(|| TRANSIENT[noise::below(self.injected, TRANSIENT.len())])

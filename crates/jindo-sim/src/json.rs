@@ -57,7 +57,7 @@ pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Appends a list of strings.
+/// Appends a list of JSON strings.
 pub(crate) fn strings<T: AsRef<str>>(out: &mut Vec<u8>, texts: &[T]) {
     list(out, texts, |out, text| string(out, text.as_ref()));
 }

@@ -21,8 +21,11 @@ pub const APP_KEY: &str = "sim-app-key";
 pub struct Options {
     /// Seed of the data, the order of series, the spelling of numbers, and the calls that fail.
     pub seed: u64,
+    /// The data that is served.
     pub organisation: Arc<Organisation>,
+    /// API keys that are accepted.
     pub api_keys: Vec<String>,
+    /// Application keys that are accepted.
     pub app_keys: Vec<String>,
     /// Number of query calls after which every key is refused; `None` is never.
     pub revoked_after: Option<u64>,
@@ -42,7 +45,7 @@ pub struct Options {
     pub query_chars_max: usize,
     /// Most bytes in a request's body; more: 413.
     pub request_bytes_max: usize,
-    /// Most bytes in an answer before compression; more: 400.
+    /// Most bytes in a v1 answer before compression; more: refused as invalid queries are.
     pub answer_bytes_max: Option<usize>,
     /// Retention of data in seconds; `None` is for ever. 15 months. (DOC)
     pub retention_s: Option<i64>,
@@ -63,6 +66,7 @@ pub struct Options {
     /// Most time added to `latency`, by the seed and the request.
     pub jitter: Duration,
     pub compression: Compression,
+    /// Faults of query calls, by share or number.
     pub faults: Faults,
     /// Faults by the number of the query call, from 1; takes precedence over `faults`.
     pub script: BTreeMap<u64, Fault>,

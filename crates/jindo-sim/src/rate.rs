@@ -39,10 +39,12 @@ pub(crate) struct RateStatus {
 /// The calls of one window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateWindow {
+    /// Name of the limit.
     pub name: String,
-    /// Epoch seconds.
+    /// Start in epoch seconds.
     pub start_s: u64,
     pub period_s: u32,
+    /// Calls allowed.
     pub limit: u32,
     /// Calls let through.
     pub used: u32,

@@ -58,6 +58,7 @@ impl Stats {
     }
 }
 
+/// Returns an object of counts by key.
 fn counts<K: ToString>(counts: &BTreeMap<K, u64>) -> Vec<u8> {
     let named: Vec<(String, u64)> = counts.iter().map(|(key, n)| (key.to_string(), *n)).collect();
     let members: Vec<(&str, Vec<u8>)> =
@@ -65,6 +66,7 @@ fn counts<K: ToString>(counts: &BTreeMap<K, u64>) -> Vec<u8> {
     json::text(|out| json::members(out, &members))
 }
 
+/// Appends one rate window.
 fn window(out: &mut Vec<u8>, window: &RateWindow) {
     json::members(
         out,

@@ -84,10 +84,11 @@ pub(crate) fn decode(raw: &str) -> Cow<'_, str> {
 /// One HTTP answer and its delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
+    /// HTTP status code.
     pub status: u16,
     /// Without `Content-Length` and `Connection`, which follow from the delivery.
     pub headers: Vec<(String, String)>,
-    /// As sent: compressed where the headers say so.
+    /// As sent: compressed if `Content-Encoding` is among the headers.
     pub body: Vec<u8>,
     /// Time until the first byte is sent.
     pub latency: Duration,

@@ -53,6 +53,7 @@ fn active_metrics(options: &Options, request: &Request) -> Response {
     Response::json(200, body)
 }
 
+/// Returns the names of all metrics, sorted.
 fn names(options: &Options) -> Vec<&str> {
     let mut names: Vec<&str> =
         options.organisation.metrics().iter().map(|m| m.name.as_str()).collect();

@@ -45,8 +45,10 @@ const UNCOMPRESSED_BYTES_MAX: usize = 512;
 #[derive(Debug)]
 pub struct Api {
     options: Arc<Options>,
+    /// Rate windows of all limits.
     windows: Windows,
     schedule: Schedule,
+    /// Counts without the rate windows.
     stats: Stats,
 }
 
@@ -178,7 +180,7 @@ impl Api {
         }
     }
 
-    /// Counts an answer that is about to be sent.
+    /// Counts an answer that is about to be sent; resets and hangs send none.
     pub fn record(&mut self, response: &Response) {
         let sent = match response.delivery {
             Delivery::Reset | Delivery::Hang => return,

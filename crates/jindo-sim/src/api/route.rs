@@ -35,6 +35,7 @@ const FIXED: [(&str, &str, Route); 9] = [
 pub(super) const METADATA_PREFIX: &str = "/api/v1/metrics/";
 
 impl Route {
+    /// Returns the endpoint of a request.
     pub(super) fn of(request: &Request) -> Self {
         let (method, path) = (request.method.as_str(), request.path());
         let fixed = FIXED.iter().find(|(m, p, _)| (*m, *p) == (method, path));

@@ -29,6 +29,7 @@ pub(super) fn combine(operator: Operator, left: &QueryResult, right: &QueryResul
     QueryResult { grid, series, unit, is_constant: left.is_constant && right.is_constant }
 }
 
+/// Returns the value at `time_s`; a constant has one at any time.
 fn value(result: &QueryResult, series: &Series, time_s: i64) -> f64 {
     if result.is_constant {
         series.values.first().copied().unwrap_or(f64::NAN)
@@ -48,6 +49,7 @@ fn apply(operator: Operator, a: f64, b: f64) -> f64 {
     if result.is_finite() { result } else { f64::NAN }
 }
 
+/// Pairs the series of two results; unpaired series are dropped.
 fn pairs<'a>(left: &'a QueryResult, right: &'a QueryResult) -> Vec<(&'a Series, &'a Series)> {
     match (left.series.as_slice(), right.series.as_slice()) {
         (all, [one]) if one.tags.is_empty() => all.iter().map(|series| (series, one)).collect(),

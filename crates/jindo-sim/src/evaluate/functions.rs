@@ -68,7 +68,7 @@ fn shifted(
     Ok(result)
 }
 
-/// A change of one series: its values, and the interval in seconds.
+/// A change of one series, given its values and the interval in seconds.
 type Change = Box<dyn Fn(&mut [f64], i64)>;
 
 /// Returns the change of a function that maps each series to one.

@@ -16,6 +16,7 @@ pub(super) struct Ranking {
     order: Order,
 }
 
+/// The order of a ranking.
 #[derive(Clone, Copy, PartialEq)]
 enum Order {
     Descending,
@@ -63,6 +64,7 @@ impl Ranking {
     }
 }
 
+/// Returns the statistic of this name.
 fn statistic(name: &str) -> Option<Statistic> {
     Some(match name {
         "mean" => |values, _| values.iter().sum::<f64>() / values.len() as f64,

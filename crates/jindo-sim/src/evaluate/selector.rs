@@ -68,6 +68,7 @@ struct Aggregation<'a> {
 }
 
 impl Aggregation<'_> {
+    /// Returns the values of one group.
     fn values(&self, sources: &[&Source]) -> Vec<f64> {
         if self.metric.kind == Kind::Distribution {
             self.at_once(sources)
@@ -76,6 +77,7 @@ impl Aggregation<'_> {
         }
     }
 
+    /// Aggregates each source over time, then all sources over space, as for gauges, counts and rates. (DOC)
     fn time_then_space(&self, sources: &[&Source]) -> Vec<f64> {
         let len = self.grid.len;
         let aggregator = self.selector.aggregator;

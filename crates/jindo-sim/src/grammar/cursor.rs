@@ -17,6 +17,7 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    /// Returns the start of `text`.
     pub(super) fn new(text: &'a str) -> Self {
         Self { text, position: 0 }
     }
@@ -25,6 +26,7 @@ impl<'a> Cursor<'a> {
         self.position
     }
 
+    /// Moves back to a position that was read from here.
     pub(super) fn back_to(&mut self, position: usize) {
         self.position = position;
     }
@@ -42,10 +44,12 @@ impl<'a> Cursor<'a> {
         self.rest().is_empty()
     }
 
+    /// Returns the next character without taking it.
     pub(super) fn peek(&self) -> Option<char> {
         self.rest().chars().next()
     }
 
+    /// Takes the next character, if there is one.
     pub(super) fn advance(&mut self) {
         self.position += self.peek().map_or(0, char::len_utf8);
     }

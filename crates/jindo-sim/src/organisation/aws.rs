@@ -51,6 +51,7 @@ pub fn built_in_queries() -> Vec<String> {
         .collect()
 }
 
+/// Yields the first 579 metrics of the table.
 fn entries() -> impl Iterator<Item = Entry> {
     let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
     let columns = lines.filter_map(|line| {
@@ -80,10 +81,11 @@ pub(super) fn metrics(seed: u64) -> Vec<Metric> {
 /// Possible phases, in seconds, of two sources in one group.
 const OFFSETS_S: [i64; 4] = [0, 15, 30, 45];
 
+/// Returns the metric of an entry; every choice is by a hash of its name.
 fn metric(seed: u64, Entry { metric: name, key, kind }: Entry) -> Metric {
-    let own = noise::of_text(seed, &name);
+    let hash = noise::of_text(seed, &name);
     // Of nine metrics one never reports, one rarely, one with hours missing.
-    let character = noise::below(noise::at(own, 1), 9);
+    let character = noise::below(noise::at(hash, 1), 9);
     let presence = match character {
         0 => Presence::Never,
         1 => Presence::Rare { per_mille: 15 },
@@ -91,23 +93,23 @@ fn metric(seed: u64, Entry { metric: name, key, kind }: Entry) -> Metric {
         _ => Presence::All,
     };
     let presence = if name == "aws.cloudfront.requests" { Presence::All } else { presence };
-    let spacing_s = if noise::below(noise::at(own, 2), 3) == 0 { 300 } else { 60 };
-    let groups = key.map_or(1, |_| group_count(own));
+    let spacing_s = if noise::below(noise::at(hash, 2), 3) == 0 { 300 } else { 60 };
+    let groups = key.map_or(1, |_| group_count(hash));
     let mut sources = Vec::new();
     for group in 0..groups {
         // Some groups have two sources that report at different times.
-        let twins = 1 + u64::from(noise::below(noise::at(own, 100 + group), 6) == 0);
+        let twins = 1 + u64::from(noise::below(noise::at(hash, 100 + group), 6) == 0);
         for twin in 0..twins {
-            let source_seed = noise::at(own, 1_000 + group * 10 + twin);
+            let source_seed = noise::at(hash, 1_000 + group * 10 + twin);
             let mut tags = vec!["region:ap-northeast-2".to_owned(), zone(group + twin)];
             // In a few metrics one source lacks the tag that the query groups by.
-            let lacks_key = group + 1 == groups && groups > 2 && noise::below(own, 11) == 0;
+            let lacks_key = group + 1 == groups && groups > 2 && noise::below(hash, 11) == 0;
             if let (Some(key), false) = (key, lacks_key) {
                 tags.push(format!("{key}:{}", tag_value(key, group)));
             }
             let phase_s = if twins == 2 { OFFSETS_S[noise::below(source_seed, 4)] } else { 0 };
-            let shape = shape(own, kind);
-            let life = life(noise::at(own, 500 + group));
+            let shape = shape(hash, kind);
+            let life = life(noise::at(hash, 500 + group));
             let signal = Signal { seed: source_seed, shape, spacing_s, phase_s, life, presence };
             sources.push(Source { tags, signal });
         }
@@ -116,19 +118,20 @@ fn metric(seed: u64, Entry { metric: name, key, kind }: Entry) -> Metric {
 }
 
 /// Returns 1 to 20 groups, 4 on average.
-fn group_count(own: u64) -> u64 {
+fn group_count(hash: u64) -> u64 {
     const SIZES: [u64; 12] = [1, 1, 2, 2, 3, 3, 3, 4, 4, 5, 7, 20];
-    SIZES[noise::below(noise::at(own, 3), SIZES.len())]
+    SIZES[noise::below(noise::at(hash, 3), SIZES.len())]
 }
 
 fn zone(n: u64) -> String {
     format!("availability-zone:ap-northeast-2{}", ["a", "b", "c"][noise::below(n, 3)])
 }
 
-fn shape(own: u64, kind: Kind) -> Shape {
+/// Returns the values of a metric: counts are whole, others of four kinds.
+fn shape(hash: u64, kind: Kind) -> Shape {
     const SPANS: [f64; 4] = [3.0, 40.0, 1_000.0, 250_000.0];
-    let span = SPANS[noise::below(noise::at(own, 4), SPANS.len())];
-    match (kind, noise::below(noise::at(own, 5), 5)) {
+    let span = SPANS[noise::below(noise::at(hash, 4), SPANS.len())];
+    match (kind, noise::below(noise::at(hash, 5), 5)) {
         (Kind::Count, _) | (_, 0) => Shape::Whole { span },
         (_, 1) => Shape::Level { span, hold_s: 7_200 },
         (_, 2) => Shape::Rounded { base: span / 10.0, span },
@@ -137,9 +140,9 @@ fn shape(own: u64, kind: Kind) -> Shape {
 }
 
 /// Returns the lifetime of a source: most always exist, some come and go within days, some start within a backup.
-fn life(own: u64) -> Life {
+fn life(hash: u64) -> Life {
     const HOUR_S: i64 = 3_600;
-    match noise::below(own, 16) {
+    match noise::below(hash, 16) {
         0 => Life::Cycle {
             period_s: 240 * HOUR_S,
             from_s: 31 * HOUR_S + 420,
@@ -192,6 +195,7 @@ fn tag_value(key: &str, group: u64) -> String {
     }
 }
 
+/// Returns the unit by a part of the metric's name.
 fn unit_of(metric: &str) -> Option<Unit> {
     let parts = [
         ("bytes", BYTE),

@@ -42,17 +42,21 @@ impl Kind {
 /// A metric's unit, as answers describe it. (REC)
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Unit {
+    /// Number of the unit in Datadog's list.
     pub id: u32,
     pub family: &'static str,
+    /// Singular, lower case.
     pub name: &'static str,
     pub plural: &'static str,
     pub short_name: Option<&'static str>,
+    /// Factor to the base unit of its family.
     pub scale_factor: f64,
 }
 
 /// One metric and all its sources.
 #[derive(Debug, Clone)]
 pub struct Metric {
+    /// Letters, digits, `_` and `.`; at most 200 characters. (DOC)
     pub name: String,
     pub kind: Kind,
     pub unit: Option<Unit>,
@@ -71,6 +75,7 @@ pub struct Source {
 #[derive(Debug, Clone)]
 pub struct Organisation {
     metrics: Vec<Metric>,
+    /// Positions in `metrics`.
     by_name: HashMap<String, usize>,
 }
 

@@ -5,13 +5,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::Shared;
 use super::http1::{self, Framing, Head, Persistence, Refused};
 use crate::wire::{Delivery, Request, Response};
 
-/// Most bytes of one read.
+/// Space for one read in bytes.
 const READ_BYTES: usize = 16 * 1024;
 
 /// Bytes of white space in each chunk of an endless body.
@@ -19,7 +20,7 @@ const ENDLESS_BYTES: usize = 64 * 1024;
 
 /// Serves until either side closes the connection. A client that disconnects is not an error.
 pub(super) async fn run(stream: TcpStream, shared: Arc<Shared>) {
-    let mut connection = Connection { stream, unread: Vec::new(), landing: vec![0; READ_BYTES] };
+    let mut connection = Connection { stream, unread: Vec::new() };
     // Answers are written whole; waiting for acknowledgements would cost 40 ms each.
     if connection.stream.set_nodelay(true).is_err() {
         return;
@@ -41,12 +42,11 @@ async fn pause(length: Duration) {
     tokio::time::sleep(length).await;
 }
 
+/// A client's connection.
 struct Connection {
     stream: TcpStream,
     /// Bytes received and not yet used: part of a request, or several requests.
     unread: Vec<u8>,
-    /// Space for one read.
-    landing: Vec<u8>,
 }
 
 impl Connection {
@@ -80,29 +80,8 @@ impl Connection {
 
     /// Receives some bytes; 0 at the end of the stream.
     async fn read(&mut self) -> io::Result<usize> {
-        loop {
-            self.stream.readable().await?;
-            match self.stream.try_read(&mut self.landing) {
-                Ok(bytes) => {
-                    self.unread.extend_from_slice(&self.landing[..bytes]);
-                    return Ok(bytes);
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                Err(e) => return Err(e),
-            }
-        }
-    }
-
-    async fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            self.stream.writable().await?;
-            match self.stream.try_write(bytes) {
-                Ok(written) => bytes = &bytes[written..],
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(())
+        self.unread.reserve(READ_BYTES);
+        self.stream.read_buf(&mut self.unread).await
     }
 
     /// Sends the answer as its delivery says; returns the state of the connection afterwards.
@@ -115,26 +94,26 @@ impl Connection {
         let head = http1::head(response, Framing::Length(body.len()), persistence);
         match response.delivery {
             Delivery::Whole => {
-                self.write(head.as_bytes()).await?;
-                self.write(body).await?;
+                self.stream.write_all(head.as_bytes()).await?;
+                self.stream.write_all(body).await?;
                 Ok(persistence)
             }
             Delivery::Reset => self.reset(),
             Delivery::ResetAfter { bytes } => {
-                self.write(head.as_bytes()).await?;
-                self.write(&body[..bytes]).await?;
+                self.stream.write_all(head.as_bytes()).await?;
+                self.stream.write_all(&body[..bytes]).await?;
                 self.reset()
             }
             Delivery::CloseAfter { bytes } => {
-                self.write(head.as_bytes()).await?;
-                self.write(&body[..bytes]).await?;
+                self.stream.write_all(head.as_bytes()).await?;
+                self.stream.write_all(&body[..bytes]).await?;
                 Ok(Persistence::Close)
             }
             Delivery::Drip { bytes, pause: length } => {
-                self.write(head.as_bytes()).await?;
+                self.stream.write_all(head.as_bytes()).await?;
                 for piece in body.chunks(bytes.max(1)) {
                     pause(length).await;
-                    self.write(piece).await?;
+                    self.stream.write_all(piece).await?;
                 }
                 Ok(persistence)
             }
@@ -157,7 +136,7 @@ impl Connection {
     /// Sends white space after the body until the client disconnects.
     async fn endless(&mut self, response: &Response) -> io::Result<Persistence> {
         let head = http1::head(response, Framing::Chunked, Persistence::Close);
-        self.write(head.as_bytes()).await?;
+        self.stream.write_all(head.as_bytes()).await?;
         self.chunk(&response.body).await?;
         let space = vec![b' '; ENDLESS_BYTES];
         loop {
@@ -165,12 +144,13 @@ impl Connection {
         }
     }
 
+    /// Sends one chunk of a chunked body.
     async fn chunk(&mut self, bytes: &[u8]) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(()); // an empty chunk would end the body
         }
-        self.write(format!("{:x}\r\n", bytes.len()).as_bytes()).await?;
-        self.write(bytes).await?;
-        self.write(b"\r\n").await
+        self.stream.write_all(format!("{:x}\r\n", bytes.len()).as_bytes()).await?;
+        self.stream.write_all(bytes).await?;
+        self.stream.write_all(b"\r\n").await
     }
 }

@@ -117,6 +117,7 @@ pub(super) fn head(response: &Response, framing: Framing, persistence: Persisten
     head
 }
 
+/// Appends one header line.
 fn line(head: &mut String, name: &str, value: &str) {
     write!(head, "{name}: {value}\r\n").expect("a String grows");
 }

@@ -51,6 +51,7 @@ impl Clock {
         Self { system_start, simulated_start: at.unwrap_or(system_start) }
     }
 
+    /// Returns the simulated time.
     fn now(&self) -> Duration {
         self.simulated_start + system_time().saturating_sub(self.system_start)
     }
@@ -67,6 +68,7 @@ impl Shared {
         Arc::new(Self { api: Mutex::new(Api::new(options)), clock })
     }
 
+    /// Runs `act` under the lock; a panic elsewhere does not block later calls.
     fn with_api<T>(&self, act: impl FnOnce(&mut Api) -> T) -> T {
         act(&mut self.api.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -76,7 +78,7 @@ impl Shared {
         let now = self.clock.now();
         let response = match self.with_api(|api| api.admit(now, &request)) {
             Admission::Answer(response) => response,
-            Admission::Compute(job) => match tokio::task::spawn_blocking(move || job.run()).await {
+            Admission::Compute(call) => match tokio::task::spawn_blocking(|| call.run()).await {
                 Ok(response) => response,
                 Err(panic) => {
                     Response::new(500, "text/plain", format!("the simulator failed: {panic}"))
@@ -122,6 +124,7 @@ impl Simulator {
         Ok(Self { addr, shared, shutdown: Some(shutdown), thread: Some(thread) })
     }
 
+    /// Returns the address on which it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
@@ -155,6 +158,7 @@ pub async fn serve(listener: TcpListener, options: Options, shutdown: impl Futur
     shared.with_api(|api| api.stats())
 }
 
+/// Accepts connections until `shutdown` completes; dropping the set closes them.
 async fn accept(listener: TcpListener, shared: Arc<Shared>, shutdown: impl Future) {
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
