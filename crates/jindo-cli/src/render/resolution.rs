@@ -3,7 +3,7 @@
 use crate::render::units::{count, counted};
 use crate::request::Asked;
 use jindo::archive::Spaced;
-use jindo::plan::Basis;
+use jindo::plan::Confidence;
 use jindo::query::{Interval, Spacings};
 use std::collections::{BTreeMap, HashMap};
 
@@ -34,14 +34,14 @@ pub(crate) fn in_words(asked: &Asked) -> String {
     if !asked.words.is_auto() {
         return String::new();
     }
-    let mut doubts: BTreeMap<(Basis, Interval), u64> = BTreeMap::new();
+    let mut doubts: BTreeMap<(Confidence, Interval), u64> = BTreeMap::new();
     let bases: HashMap<_, _> =
         asked.spaced.iter().map(|spaced| (spaced.query.as_str(), spaced)).collect();
     for query in &asked.list.queries {
         let known = Spacings::name(query).and_then(|name| bases.get(name.as_str()).copied());
         if let Some(Spaced { basis, interval, .. }) = known
             && *interval == query.text.interval
-            && *basis != Basis::Sampled
+            && *basis != Confidence::Sampled
         {
             *doubts.entry((*basis, *interval)).or_default() += 1;
         }
@@ -62,13 +62,13 @@ pub(crate) fn in_words(asked: &Asked) -> String {
     format!("  resolution: {}{remarks}\n", counted_resolutions(&resolutions))
 }
 
-fn doubt(basis: Basis) -> &'static str {
+fn doubt(basis: Confidence) -> &'static str {
     match basis {
-        Basis::Sampled => "sampled",
-        Basis::Empty => "had no points",
-        Basis::Sparse => "had too few points to tell",
-        Basis::Irregular => "had points far apart, but not surely all through the range",
-        Basis::Refused => "could not be sampled",
+        Confidence::Sampled => "sampled",
+        Confidence::Empty => "had no points",
+        Confidence::Sparse => "had too few points to tell",
+        Confidence::Irregular => "had points far apart, but not surely all through the range",
+        Confidence::Refused => "could not be sampled",
     }
 }
 

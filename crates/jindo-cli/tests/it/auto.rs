@@ -400,13 +400,13 @@ fn changing() -> Organisation {
     Organisation::new(all.chain(values).collect())
 }
 
-/// The newest points were believed for all of the range: thousands that lay closer together before were averaged, without a word.
+/// The newest points were taken to stand for the whole range: thousands that lay closer together before were averaged over an hour.
 #[test]
-fn what_was_denser_earlier_in_the_range_is_exported_as_it_was() {
+fn what_was_denser_earlier_in_the_range_comes_every_minute() {
     let list = [
         ("avg:new.hourly{*}", 60),
-        ("avg:old.10{*}", 10),
-        ("max:old.300{*}", 300),
+        ("avg:old.10{*}", 60),
+        ("max:old.300{*}", 60),
         ("avg:two.hosts{*}", 60),
         ("avg:two.hosts{*} by {host}", 60),
         ("avg:parallel{*}", 60),

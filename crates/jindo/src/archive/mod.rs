@@ -56,7 +56,7 @@ pub use standing::{Gap, GapReason, QueryStanding, QueryStatus, StandingFacts};
 pub use verify::{Fault, Finding, Verified, inspect};
 
 use crate::parse::Answer;
-use crate::plan::{Basis, LearntLimit, Range, Window, subtract};
+use crate::plan::{Confidence, LearntLimit, Range, Window, subtract};
 use crate::query::{Interval, Query, QueryText};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -246,7 +246,7 @@ pub struct Spaced {
     /// `query::Spacings::name` of the query.
     pub query: String,
     pub interval: Interval,
-    pub basis: Basis,
+    pub basis: Confidence,
     /// What the samples showed, or the server's words.
     pub why: String,
     pub found_at: Timestamp,

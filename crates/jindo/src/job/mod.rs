@@ -17,4 +17,4 @@ pub use request::{
     ExportRequest, LearntFacts, ListText, OtherOrganisation, Pacing, Probing, RefusedLines,
     Resolution,
 };
-pub use resolution::{Round, Sampling, Told};
+pub use resolution::{SampleJob, SampleTerms, Sampling};

@@ -4,8 +4,8 @@ mod batch;
 mod estimate;
 mod index;
 mod limits;
+mod native_interval;
 mod presence;
-mod spacing;
 mod tile;
 mod weight;
 mod window;
@@ -14,8 +14,11 @@ pub use batch::{SEPARATOR, escape, escaped_len, pack};
 pub use estimate::{Estimate, Pace};
 pub use index::{PerQuery, PlanIndex};
 pub use limits::{LearntLimit, Limits};
+pub use native_interval::{
+    Confidence, CountPart, Counting, IntervalSample, NativeInterval, NextSample, Observed,
+    PointCount, SampleRange,
+};
 pub use presence::{PresenceMap, ProbeGrid};
-pub use spacing::{Basis, Counts, Look, Sampled, Search, Side, Spacing, Tally, Untold};
 pub use tile::tile;
 pub use weight::{BODY_BYTES_TARGET, WEIGHT_ASSUMED, buckets};
 pub use window::{Range, Window, hull, subtract, union};

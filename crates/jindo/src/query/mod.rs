@@ -29,7 +29,7 @@ pub use interval::{Interval, NotOffered};
 pub use list::{List, Note, QUERIES_MAX, decode, list, list_spaced};
 pub use query_text::{QueryText, SentText};
 pub use rewrite::{IntervalOrigin, Settled, added_fill, default_method, settle};
-pub use sample::{Spacings, sample, tally};
+pub use sample::{Spacings, count_samples, sample};
 
 use std::collections::BTreeMap;
 

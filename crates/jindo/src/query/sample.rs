@@ -1,5 +1,5 @@
-//! The same query at another interval, with the points that were reported and no others: what is asked to learn how far apart
-//! they lie. Pure; asks nothing.
+//! Variants of a query that show how far apart its points lie: the query at another interval without filled points, and a count of
+//! its samples. Pure.
 
 use super::ast::{Aggregator, Arg, Expr, Modifier, Node, Series, Value};
 use super::coarse::restate;
@@ -7,13 +7,13 @@ use super::rewrite::{added_fill, null_fill};
 use super::{Interval, Query, QueryText};
 use std::collections::BTreeMap;
 
-/// The whole of `query` with points every `interval`, without anything that makes points out of nothing: fills become
-/// `.fill(null)`, `default_zero()` goes. Its values are of no use, its times are. It travels with others, whatever `query` does.
+/// Returns the whole of `query` with points every `interval`, and only those that were reported: fills become `.fill(null)`,
+/// `default_zero()` goes. Only its times are used, so it may share calls even where `query` may not.
 ///
-/// `None`: the text is none that jindo sends.
+/// `None` where the text is none that jindo sends.
 pub fn sample(query: &Query, interval: Interval) -> Option<Query> {
     let mut expr = query.text.sent.expr()?.clone();
-    uninvent(&mut expr);
+    remove_fills(&mut expr);
     let mut restated = Some(());
     expr.for_each_series(&mut |series| {
         restated = restated.and(restate(series, interval));
@@ -27,23 +27,24 @@ pub fn sample(query: &Query, interval: Interval) -> Option<Query> {
     Some(Query { text, weight: query.weight })
 }
 
-/// Two questions about the sources of `query`: how many samples all of those of a series have every `interval`, and the one with the
-/// fewest. The first bounds the points that its series can have; the second shows whether the server counts at all, or tells values.
+/// Returns two questions about the sources of `query`: how many samples all of those of a series have every `interval`, and the one
+/// with the fewest. The first bounds the points that its series can have; the second shows whether the server counts, or returns values.
 ///
-/// `None` where that is not known to hold: of anything but one plain series, whose points may be others than its samples; of
-/// percentiles and other questions about distributions; of `.as_count()` and `.as_rate()`, which have a say in how time is aggregated.
-pub fn tally(query: &Query, interval: Interval) -> Option<[Query; 2]> {
+/// `None` where that is not known to hold: for anything but one plain series, whose points may be others than its samples; for
+/// percentiles and other questions about distributions; for `.as_count()` and `.as_rate()`, which change how time is aggregated.
+pub fn count_samples(query: &Query, interval: Interval) -> Option<[Query; 2]> {
     let sampled = sample(query, interval)?;
     let counted = |space: Aggregator| {
         let mut expr = sampled.text.sent.expr()?.clone();
         let Node::Series(series) = &mut expr.node else { return None };
-        counting(series, space)?;
+        count(series, space)?;
         Some(Query::new(QueryText::new(sampled.text.written.as_str(), expr, interval)))
     };
     Some([counted(Aggregator::Sum)?, counted(Aggregator::Min)?])
 }
 
-fn counting(series: &mut Series, space: Aggregator) -> Option<()> {
+/// Makes a plain series count its samples, combined over sources by `space`; `None` for other series.
+fn count(series: &mut Series, space: Aggregator) -> Option<()> {
     match series.aggregator {
         None | Some(Aggregator::Avg | Aggregator::Sum | Aggregator::Min | Aggregator::Max) => {}
         Some(
@@ -69,7 +70,8 @@ fn counting(series: &mut Series, space: Aggregator) -> Option<()> {
     Some(())
 }
 
-fn uninvent(expr: &mut Expr) {
+/// Removes `default_zero()` and every fill.
+fn remove_fills(expr: &mut Expr) {
     if let Node::Call { name, args, modifiers } = &mut expr.node
         && name == "default_zero"
         && let [Arg::Expr(inner)] = &mut args[..]
@@ -83,19 +85,19 @@ fn uninvent(expr: &mut Expr) {
             without_fill(modifiers);
             for arg in args {
                 if let Arg::Expr(inner) = arg {
-                    uninvent(inner);
+                    remove_fills(inner);
                 }
             }
         }
         Node::Group { inner, modifiers } => {
             without_fill(modifiers);
-            uninvent(inner);
+            remove_fills(inner);
         }
-        Node::Negate(inner) => uninvent(inner),
+        Node::Negate(inner) => remove_fills(inner),
         Node::Chain { first, rest } => {
-            uninvent(first);
+            remove_fills(first);
             for (_, part) in rest {
-                uninvent(part);
+                remove_fills(part);
             }
         }
     }
@@ -105,20 +107,21 @@ fn without_fill(modifiers: &mut Vec<Modifier>) {
     modifiers.retain(|modifier| modifier.name != "fill");
 }
 
-/// The interval that was found for each query, whatever its fill.
+/// The intervals detected, by the name of the query; the same with every fill.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Spacings(BTreeMap<String, Interval>);
 
 impl Spacings {
-    /// Under which interval a query is sampled to be named; the one at which jindo asks when it is told nothing.
+    /// Interval of the sample whose text names a query, in seconds: the default interval.
     const NAMED_AT_S: u32 = 60;
 
-    /// The name under which the spacing of `query` is kept, the same at every interval and with every fill.
+    /// Returns the name under which the interval of `query` is kept, the same at every interval and with every fill; `None` where
+    /// [`sample`] has none.
     pub fn name(query: &Query) -> Option<String> {
         Some(sample(query, Interval::from_secs(Self::NAMED_AT_S)?)?.text.sent.to_string())
     }
 
-    /// `None`: not known.
+    /// Returns the interval detected for `query`; `None` where there is none yet.
     pub fn get(&self, query: &Query) -> Option<Interval> {
         self.0.get(&Self::name(query)?).copied()
     }
@@ -187,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tally_counts_the_samples_of_plain_series_and_of_nothing_else() {
+    fn a_count_asks_for_the_samples_of_plain_series_and_of_nothing_else() {
         let lines = [
             "avg:m{*} by {host}",
             "m{env:prod}",
@@ -203,7 +206,7 @@ mod tests {
         ];
         let text = lines.join("\n");
         let list = list("list", text.as_bytes(), &settings(Fill::Null, RangeFunctions::Allow));
-        let told = list.queries.iter().map(|query| match tally(query, secs(600)) {
+        let told = list.queries.iter().map(|query| match count_samples(query, secs(600)) {
             Some([total, least]) => format!("{} and {}", total.text.sent, least.text.sent),
             None => "-".to_owned(),
         });

@@ -8,14 +8,14 @@ use crate::terminal;
 use jiff::{SignedDuration, Timestamp};
 use jindo::archive::{Archive, Spaced};
 use jindo::fetch::End;
-use jindo::job::{Caller as _, ProbeResults, Sampling, Told, ahead};
-use jindo::plan::Search;
+use jindo::job::{Caller as _, ProbeResults, SampleTerms, Sampling, ahead};
+use jindo::plan::SampleRange;
 
-/// Looks from the newest points outward, at most: five for a query that was active long ago, as many again where the server does not
-/// offer what was asked first, four to count its samples and look where they are many, and some for calls that were lost.
-const TURNS_MAX: usize = 16;
+/// Rounds of samples at most: six for a query that was active long ago, as many again where the server does not offer what was asked
+/// first, and some for calls that failed.
+const ROUNDS_MAX: usize = 16;
 
-/// Trials, of looks and of counting, that may be lost to a server that fails.
+/// Trials, of samples and of counts, that may be lost to a server that fails.
 const TRIALS_MAX: usize = 5;
 
 /// What sampling came to.
@@ -36,9 +36,9 @@ pub(crate) fn by_samples(
     let Some(archive) = archive.filter(|_| !asked.list.unspaced.is_empty()) else {
         return Ok(Vec::new());
     };
-    let search = Search::through(asked.range, now - look_back, now);
-    let sampling = Sampling::read(archive, &asked.list.unspaced, search)?;
-    Ok(sampling.spaced(Told::Settled, asked.words.resolution()?, now))
+    let range = SampleRange::new(asked.range, now - look_back, now);
+    let sampling = Sampling::read(archive, &asked.list.unspaced, range)?;
+    Ok(sampling.settled(asked.words.resolution()?, now))
 }
 
 impl Run<'_> {
@@ -55,28 +55,28 @@ impl Run<'_> {
         }
         let now = self.clock.now();
         let look_back = self.command.pacing.look_back();
-        let search = Search::through(self.asked.range, now - look_back, now);
+        let range = SampleRange::new(self.asked.range, now - look_back, now);
         let mut trials = 0;
-        for _ in 0..TURNS_MAX {
-            let known = Sampling::read(self.archive, queries, search)?;
+        for _ in 0..ROUNDS_MAX {
+            let known = Sampling::read(self.archive, queries, range)?;
             let limits = limits(self.archive)?;
-            let rounds = known.rounds(self.archive, limits, (look_back, now))?;
-            if rounds.is_empty() {
+            let jobs = known.jobs(SampleTerms { limits, look_back, now })?;
+            if jobs.is_empty() {
                 break;
             }
-            for round in &rounds {
-                let trial = round.calls_max.filter(|_| trials < TRIALS_MAX);
+            for job in &jobs {
+                let trial = job.calls_max.filter(|_| trials < TRIALS_MAX);
                 trials += usize::from(trial.is_some());
-                let made = self.make(round.mission(), &ProbeResults::default(), trial)?;
+                let made = self.make(job.fetch_job(), &ProbeResults::default(), trial)?;
                 let end = ahead(made.end, made.calls, trial.unwrap_or(u64::MAX));
                 if end != End::Done {
                     return Ok(Sampled { end: Some(end), ..sampled });
                 }
             }
         }
-        let known = Sampling::read(self.archive, queries, search)?;
+        let known = Sampling::read(self.archive, queries, range)?;
         let default = self.asked.words.resolution()?;
-        sampled.spaced = known.spaced(Told::All, default, self.clock.now());
+        sampled.spaced = known.all(default, self.clock.now());
         self.archive.space(&sampled.spaced)?;
         Ok(sampled)
     }

@@ -5,7 +5,7 @@ use super::{
     Transaction, params, stored_interval, stored_moment, stored_second,
 };
 use crate::archive::{ProbesDiscarded, SeriesFile, Spaced};
-use crate::plan::{Basis, LearntLimit};
+use crate::plan::{Confidence, LearntLimit};
 
 /// Names in the table `learnt`.
 const POINTS: &str = "points";
@@ -99,7 +99,7 @@ pub(super) fn spaced(c: &Connection) -> Result<Vec<Spaced>, SqlError> {
     c.prepare_cached("SELECT query, interval_s, basis, why, found_ms FROM spacings ORDER BY query")?
         .query_map([], |row| {
             let basis: String = row.get(2)?;
-            let basis = Basis::ALL.into_iter().find(|known| known.name() == basis);
+            let basis = Confidence::ALL.into_iter().find(|known| known.name() == basis);
             Ok(Spaced {
                 query: row.get(0)?,
                 interval: stored_interval(row.get(1)?)?,

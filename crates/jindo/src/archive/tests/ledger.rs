@@ -1,7 +1,7 @@
 //! The conformance suite of ledgers: what any backend must do.
 
 use super::*;
-use crate::plan::Basis;
+use crate::plan::Confidence;
 
 fn conforms(make: &dyn Fn() -> Box<dyn Ledger>) {
     let laws = [
@@ -365,10 +365,10 @@ fn keeps_facts(ledger: &mut dyn Ledger) {
         why: "its points".into(),
         found_at: Timestamp::UNIX_EPOCH,
     };
-    let all = Basis::ALL.map(|basis| spaced(basis.name(), 60, basis));
+    let all = Confidence::ALL.map(|basis| spaced(basis.name(), 60, basis));
     ledger.space(&all).unwrap();
     assert_eq!(ledger.spaced().unwrap().len(), all.len(), "every basis can be kept");
-    let finer = spaced("empty", 10, Basis::Sampled);
+    let finer = spaced("empty", 10, Confidence::Sampled);
     ledger.space(std::slice::from_ref(&finer)).unwrap();
     assert_eq!(ledger.spaced().unwrap()[0], finer, "the last one counts");
 

@@ -6,7 +6,7 @@ use jindo::archive::{
     Scope, SeriesFile, Spaced,
 };
 use jindo::parse::{Answer, CallPosition, Series};
-use jindo::plan::{Basis, LearntLimit, Window};
+use jindo::plan::{Confidence, LearntLimit, Window};
 use jindo::query::{Interval, Query, QueryText};
 use std::path::Path;
 
@@ -62,7 +62,7 @@ fn learn(archive: &Archive, ids: &[QueryId], window: Window, at: Timestamp) {
         let learnt = Learnt { limit, learnt_at: at, why: "it said so".into() };
         archive.learn(&learnt).expect("a new directory");
     }
-    let spaced = Basis::ALL.map(|basis| Spaced {
+    let spaced = Confidence::ALL.map(|basis| Spaced {
         query: format!("avg:{basis:?}{{*}}"),
         interval,
         basis,
