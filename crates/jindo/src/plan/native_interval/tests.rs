@@ -273,24 +273,17 @@ fn what_was_denser_earlier_keeps_the_default_wherever_it_lies() {
     );
     single(
         &[(300, 0, DAY_S), (hour_s, DAY_S, to_s)],
-        &expect![
-            "1 s x 1499 60 s x 1440 1 s x 1499 count 3600 s x 240 60 s x 1499 count 600 s x 1440 -> 300 s"
-        ],
+        &expect!["1 s x 1499 60 s x 1440 count 3600 s x 240 -> irregular"],
     );
     single(
         &[(6 * hour_s, 0, to_s), (60, DAY_S, DAY_S + 5 * hour_s)],
-        &expect![
-            "1 s x 1499 60 s x 1440 1 s x 1499 count 21600 s x 40 60 s x 1499 1 s x 1499 -> 60 s"
-        ],
+        &expect!["1 s x 1499 60 s x 1440 count 21600 s x 40 -> irregular"],
     );
     single(
         &[(DAY_S, 0, to_s), (20, 5 * hour_s, 5 * hour_s + 2_000)],
-        &expect!["1 s x 1499 60 s x 1440 600 s x 1440 60 s x 1499 1 s x 1499 -> 20 s"],
+        &expect!["1 s x 1499 60 s x 1440 600 s x 1440 -> sparse"],
     );
-    single(
-        &[(hour_s, 0, to_s)],
-        &expect!["1 s x 1499 60 s x 1440 1 s x 1499 count 3600 s x 240 -> 3600 s"],
-    );
+    single(&[(hour_s, 0, to_s)], &expect!["1 s x 1499 60 s x 1440 count 3600 s x 240 -> 3600 s"]);
 }
 
 #[test]
@@ -311,12 +304,12 @@ fn sources_of_a_series_are_counted_together() {
     check(
         10,
         &[changing(&[hourly, hourly])],
-        &expect!["1 s x 1499 60 s x 1440 1 s x 1499 count 3600 s x 240 -> irregular"],
+        &expect!["1 s x 1499 60 s x 1440 count 3600 s x 240 -> irregular"],
     );
     check(
         10,
         &[changing(&[hourly]), changing(&[hourly])],
-        &expect!["1 s x 1499 60 s x 1440 1 s x 1499 count 3600 s x 240 -> 3600 s"],
+        &expect!["1 s x 1499 60 s x 1440 count 3600 s x 240 -> 3600 s"],
     );
 }
 
