@@ -13,6 +13,7 @@ pub mod clock;
 pub mod digest;
 pub mod extract;
 pub mod fetch;
+mod fold;
 pub mod job;
 pub mod parse;
 pub mod plan;

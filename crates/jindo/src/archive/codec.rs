@@ -3,10 +3,11 @@
 //! Values are kept to the bit: the dictionary compares bytes, so that 0.0 and -0.0 stay two. What comes back is untrusted until
 //! [`Encoded::parse`] has compared it with its footer and looked at the size of every page.
 
-use super::footer::{Footer, FooterSeries, KEY, sha256};
+use super::footer::{Footer, FooterSeries, KEY};
 use super::pages::{Kind, TEXT_BYTES_MAX, check_pages};
 use super::rows::Chunk;
 use super::thrift::check_file;
+use crate::digest::sha256;
 use crate::parse::{Answer, Series};
 use bytes::Bytes;
 use jiff::Timestamp;

@@ -61,6 +61,11 @@ pub enum Error {
     #[error("the ledger knows no query {}", .query.0)]
     UnknownQuery { query: QueryId },
 
+    /// A bug of the naming: two files of outputs would be one where names differ by neither case nor Unicode form. Nothing was
+    /// marked.
+    #[error("{path} of query {} and {twin} of query {} would be one file", .query.0, .other.0)]
+    PathTaken { path: String, query: QueryId, twin: String, other: QueryId },
+
     /// Opened by [`super::Archive::read`]; only [`super::Archive::open`] may write.
     #[error("the archive was opened for reading only")]
     ReadOnly,

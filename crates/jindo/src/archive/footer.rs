@@ -5,7 +5,6 @@
 use super::Role;
 use super::bind::Kept;
 use crate::digest::hex;
-pub(super) use crate::digest::sha256;
 use crate::plan::Window;
 use crate::query::Interval;
 use jiff::Timestamp;

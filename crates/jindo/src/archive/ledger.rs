@@ -4,8 +4,8 @@
 //! takes over what is [`super::takeover`]'s. A backend must pass the conformance suite in `tests/ledger.rs`.
 
 use super::{
-    Coverage, Error, Extracted, GivenUp, Granted, Learnt, ObjectId, ProbesDiscarded, QueryId,
-    RefusedLine, Registered, Request, Role, Spaced, Totals,
+    Coverage, Error, Extracted, GivenUp, Granted, Learnt, ObjectId, OutputName, ProbesDiscarded,
+    QueryId, RefusedLine, Registered, Request, Role, Spaced, Totals,
 };
 use crate::plan::Window;
 use crate::query::{Interval, QueryText};
@@ -148,10 +148,17 @@ pub trait Ledger: Send + fmt::Debug {
     fn keep(&mut self, key: &str, text: &str) -> Result<(), Error>;
     fn kept(&mut self, key: &str) -> Result<Option<String>, Error>;
 
-    fn extracted(&mut self, query: QueryId) -> Result<Option<Extracted>, Error>;
-    /// Whose file lies at that path, by the marks.
+    fn extracted(&mut self, output: OutputName, query: QueryId)
+    -> Result<Option<Extracted>, Error>;
+    /// The query whose mark names this file, in any output.
     fn owner(&mut self, path: &str) -> Result<Option<QueryId>, Error>;
-    fn mark_extracted(&mut self, extracted: &[(QueryId, Extracted)]) -> Result<(), Error>;
+    /// Replaces the marks of these queries in an output. [`Error::PathTaken`] when two files of the directory, of any output,
+    /// would be one where names differ by neither case nor Unicode form.
+    fn mark_extracted(
+        &mut self,
+        output: OutputName,
+        extracted: &[(QueryId, Extracted)],
+    ) -> Result<(), Error>;
     fn totals(&mut self) -> Result<Totals, Error>;
     /// What is wrong inside the ledger itself; nothing when it is sound.
     fn check(&mut self) -> Result<Vec<String>, Error>;

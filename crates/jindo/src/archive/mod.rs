@@ -39,7 +39,7 @@ mod thrift;
 mod verify;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use bind::{Bound, Organisation};
 pub use error::{Cause, Error};
@@ -252,15 +252,19 @@ pub struct Spaced {
     pub found_at: Timestamp,
 }
 
-/// What a query's files were made from, and the files.
+/// Name of an output, under which the ledger keeps its marks: `csv`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OutputName(pub &'static str);
+
+/// Mark of a query's files in one output: inputs and files.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Extracted {
-    /// Whatever names the inputs (coverage, zone, format): equal digests mean that nothing is to be done. Opaque here.
+    /// Names the inputs (coverage, zone, format): equal digests mean that nothing is to be done. Opaque here.
     pub digest: String,
     pub files: Vec<SeriesFile>,
 }
 
-/// One extracted file: one series.
+/// An extracted file and facts about the series in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeriesFile {
     /// Relative to the directory.

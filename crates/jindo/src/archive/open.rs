@@ -9,7 +9,8 @@ use super::request_file::{self, REQUEST};
 use super::sqlite::{IfBlank, Sqlite};
 use super::{
     Coverage, Error, Extracted, GivenUp, Granted, Holder, Journal, Learnt, Object, ObjectId,
-    ProbesDiscarded, QueryId, RefusedLine, Registered, Remembered, Request, Role, Spaced, Totals,
+    OutputName, ProbesDiscarded, QueryId, RefusedLine, Registered, Remembered, Request, Role,
+    Spaced, Totals,
 };
 use crate::plan::Window;
 use crate::query::{Interval, Query, SentText};
@@ -174,7 +175,7 @@ impl Archive {
         self.reading().objects()
     }
 
-    /// Whose file lies at that path, relative to the directory.
+    /// Returns the query whose mark names this file, in any output. Relative to the directory.
     pub fn owner(&self, path: &str) -> Result<Option<QueryId>, Error> {
         self.reading().owner(path)
     }
@@ -321,14 +322,26 @@ impl Archive {
         Ok(self.reading().kept(REFUSALS)?.unwrap_or_default())
     }
 
-    /// `None`: never, or not since the ledger was rebuilt.
-    pub fn extracted(&self, query: QueryId) -> Result<Option<Extracted>, Error> {
-        self.reading().extracted(query)
+    /// Returns a query's mark in an output; `None`: never made, or not since the ledger was rebuilt. The paths are as the ledger
+    /// has them, which may come from elsewhere: check that they are the output's before doing anything to them.
+    pub fn extracted(
+        &self,
+        output: OutputName,
+        query: QueryId,
+    ) -> Result<Option<Extracted>, Error> {
+        self.reading().extracted(output, query)
     }
 
-    /// In one transaction; call it when the files are on the disk.
-    pub fn mark_extracted(&self, extracted: &[(QueryId, Extracted)]) -> Result<(), Error> {
-        self.writing()?.mark_extracted(extracted)
+    /// Replaces the marks of these queries in an output, all or none, durable on return. Call it when the files are on the disk.
+    ///
+    /// # Errors
+    /// [`Error::PathTaken`] when two files would be one where names differ by neither case nor Unicode form.
+    pub fn mark_extracted(
+        &self,
+        output: OutputName,
+        extracted: &[(QueryId, Extracted)],
+    ) -> Result<(), Error> {
+        self.writing()?.mark_extracted(output, extracted)
     }
 
     pub fn totals(&self) -> Result<Totals, Error> {

@@ -1,8 +1,8 @@
 //! Out of the archive: the rows that an object holds of a query, in (series, time) order.
 
 use super::codec::Encoded;
-use super::footer::sha256;
 use super::{Archive, Error, Object, ObjectId, QueryId};
+use crate::digest::sha256;
 use std::sync::{Arc, PoisonError};
 
 /// Points of one series that follow each other; a long series comes in several.

@@ -1,11 +1,12 @@
 //! Into the archive: an answer becomes an object and coverage, in the order of effects that survives a crash anywhere.
 
 use super::codec::{Encoded, encode};
-use super::footer::{Footer, FooterQuery, sha256};
+use super::footer::{Footer, FooterQuery};
 use super::ledger::{Ledger, Note, Noted, Record, Remembered};
 use super::objects::Published;
 use super::request_file::secs;
 use super::{Archive, Committed, Error, Fetched, QueryId, Stored};
+use crate::digest::sha256;
 use crate::query::QueryText;
 use bytes::Bytes;
 use jiff::Timestamp;

@@ -1,17 +1,20 @@
-//! series.csv, queries.csv and gaps.csv: what the files are, how each query stands, and what is missing.
+//! The tables: series.csv describes the files, queries.csv the standing of each query, gaps.csv what is missing.
 //!
 //! For machines: no spreadsheet guards, times in RFC 3339 UTC, rows in the list's order, then by file or time. Rendered
 //! query by query; the whole table is never in memory.
 
-use super::publish::{Disk, Staged};
-use super::source::{Extracted, Grant, RefusedLine, SeriesFile, Source};
-use super::update::UNFINISHED;
-use super::{Error, Shown, hex};
-use crate::archive::Registered;
+use super::marks::{Mark, UNFINISHED};
+use super::{CsvTree, Disk, Error, Staged};
+use crate::archive::{
+    Archive, Gap, GapReason, GivenUp, Granted, QueryId, QueryStanding, QueryStatus, RefusedLine,
+    Registered, SeriesFile, StandingFacts,
+};
+use crate::digest::hex;
 use crate::plan::{RETENTION, Window};
 use crate::text::{plain, steers};
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 
 /// Of a query whose added fill the server refused.
 const AS_WRITTEN: &str = "sent as written: the server refuses .fill(null) here";
@@ -28,7 +31,7 @@ const NO_INTERVAL: &str = "no interval of it begins within the range and is over
 const EXPIRED: &str =
     "part of the range was older than the 15 months that Datadog keeps; nothing came from there";
 
-/// What the tables say, added up over the queries of the last request's list.
+/// Sums of the tables over the queries of the last request's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Summary {
     pub queries: u64,
@@ -51,7 +54,7 @@ pub struct Summary {
     pub earlier: u64,
 }
 
-/// Which table.
+/// A table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Table {
     Series,
@@ -85,23 +88,39 @@ impl Table {
 /// Takes a piece of a table; pieces follow one another.
 pub(super) type Sink<'a> = dyn FnMut(Table, &[u8]) -> Result<(), Error> + 'a;
 
+/// Bytes of a table up to which it is kept in memory once rendered. A larger one that changed is rendered again. Next to
+/// nothing under test, so that tests cross it.
+const KEPT_BYTES_MAX: usize = if cfg!(test) { 512 } else { 8 * 1024 * 1024 };
+
 /// Brings the three tables up to date with the ledger; writes those whose content changes. [`super::update`] all queries
 /// first.
-pub fn tables(source: &impl Source, disk: &dyn Disk, shown: &Shown) -> Result<Summary, Error> {
-    let _turn = disk.turn().map_err(Error::disk("lock", "the directory"))?;
+///
+/// # Errors
+/// [`Error::Unfinished`] when files of a query are out of date; others as they come.
+pub fn tables(archive: &Archive, disk: &dyn Disk, output: &CsvTree) -> Result<Summary, Error> {
+    let _lock = disk.lock().map_err(Error::disk("lock", "the directory"))?;
     disk.begin().map_err(Error::disk("empty", "the staging folder"))?;
-    let (summary, changed) = differing(source, disk, shown)?;
+    let mut rendered = Rendered::of(archive, output)?;
+    let changed = rendered.differing(disk)?;
     if changed.is_empty() {
-        return Ok(summary);
+        return Ok(rendered.summary);
     }
-    let mut sink = |table: Table, rows: &[u8]| {
-        if changed.contains(&table) { stage(disk, table, rows) } else { Ok(()) }
-    };
-    let made = render(source, shown, &mut sink).and_then(|_| publish(disk, &changed));
+    let made = rendered
+        .stage(disk, &changed, |sink| render(archive, output, sink))
+        .and_then(|()| publish(disk, &changed));
     if made.is_err() {
         disk.clear();
     }
-    made.map(|()| summary)
+    made.map(|()| rendered.summary)
+}
+
+/// Returns the tables that say something else on the disk than the ledger, or are not there.
+pub(super) fn differing(
+    archive: &Archive,
+    disk: &dyn Disk,
+    output: &CsvTree,
+) -> Result<Vec<Table>, Error> {
+    Rendered::of(archive, output)?.differing(disk)
 }
 
 pub(super) fn stage(disk: &dyn Disk, table: Table, rows: &[u8]) -> Result<(), Error> {
@@ -118,137 +137,206 @@ pub(super) fn publish(disk: &dyn Disk, tables: &[Table]) -> Result<(), Error> {
     disk.end().map_err(Error::disk("remove", "the staging folder"))
 }
 
-/// What the tables say, and those that say something else on the disk, or are not there.
-pub(super) fn differing(
-    source: &impl Source,
-    disk: &dyn Disk,
-    shown: &Shown,
-) -> Result<(Summary, Vec<Table>), Error> {
-    let mut hashes = Table::ALL.map(|_| Sha256::new());
-    let summary = render(source, shown, &mut |table, rows| {
-        hashes[table as usize].update(rows);
-        Ok(())
-    })?;
-    let mut changed = Vec::new();
-    for (table, hash) in Table::ALL.into_iter().zip(hashes) {
-        let found = disk.sha256(table.path()).map_err(Error::disk("read", table.path()))?;
-        if found != Some(hex(&hash.finalize())) {
-            changed.push(table);
-        }
-    }
-    Ok((summary, changed))
+/// The tables as the ledger has them, hashed and, where they are small, kept.
+struct Rendered {
+    hashes: [Sha256; Table::ALL.len()],
+    /// `None` for a table that is too large.
+    kept: [Option<Vec<u8>>; Table::ALL.len()],
+    summary: Summary,
 }
 
-fn render(source: &impl Source, shown: &Shown, sink: &mut Sink<'_>) -> Result<Summary, Error> {
-    let mut rendering = Rendering::begin(shown, sink)?;
-    for line in lines(source)? {
+impl Rendered {
+    fn of(archive: &Archive, output: &CsvTree) -> Result<Self, Error> {
+        let mut hashes = Table::ALL.map(|_| Sha256::new());
+        let mut kept = Table::ALL.map(|_| Some(Vec::new()));
+        let summary = render(archive, output, &mut |table, rows| {
+            hashes[table as usize].update(rows);
+            let keeps = |all: &Vec<u8>| all.len() + rows.len() <= KEPT_BYTES_MAX;
+            let all = &mut kept[table as usize];
+            *all = all.take().filter(keeps);
+            if let Some(all) = all {
+                all.extend_from_slice(rows);
+            }
+            Ok(())
+        })?;
+        Ok(Self { hashes, kept, summary })
+    }
+
+    fn differing(&self, disk: &dyn Disk) -> Result<Vec<Table>, Error> {
+        let mut changed = Vec::new();
+        for table in Table::ALL {
+            let found = disk.sha256(table.path()).map_err(Error::disk("read", table.path()))?;
+            if found != Some(hex(&self.hashes[table as usize].clone().finalize())) {
+                changed.push(table);
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Stages these tables; `again` renders those that were not kept.
+    fn stage(
+        &mut self,
+        disk: &dyn Disk,
+        tables: &[Table],
+        again: impl FnOnce(&mut Sink<'_>) -> Result<Summary, Error>,
+    ) -> Result<(), Error> {
+        let mut large = Vec::new();
+        for table in tables {
+            match self.kept[*table as usize].take() {
+                Some(rows) => stage(disk, *table, &rows)?,
+                None => large.push(*table),
+            }
+        }
+        if large.is_empty() {
+            return Ok(());
+        }
+        let mut sink = |table: Table, rows: &[u8]| {
+            if large.contains(&table) { stage(disk, table, rows) } else { Ok(()) }
+        };
+        again(&mut sink).map(drop)
+    }
+}
+
+fn render(archive: &Archive, output: &CsvTree, sink: &mut Sink<'_>) -> Result<Summary, Error> {
+    let mut rendering = Rendering::begin(archive, &output.display.timezone, sink)?;
+    for line in lines(archive)? {
         let query = match line {
-            Line::Query(query) => query,
-            Line::Refused(line) => {
+            TableLine::Query(query) => query,
+            TableLine::Refused(line) => {
                 rendering.refused(&line)?;
                 continue;
             }
         };
-        let files = match source.extracted(query.id).map_err(Error::Archive)? {
-            None => Vec::new(),
-            Some(Extracted { digest, .. }) if digest == UNFINISHED => {
+        let files = match Mark::read(archive, output, query.id)? {
+            Mark::Absent => Vec::new(),
+            Mark::Made(made) if made.digest != UNFINISHED => made.files,
+            Mark::Made(_) | Mark::Stray(_) => {
                 return Err(Error::Unfinished { query: query.text.written });
             }
-            Some(Extracted { files, .. }) => files,
         };
-        rendering.query(source, &query, &files)?;
+        rendering.query(&query, &files)?;
     }
     Ok(rendering.summary)
 }
 
 /// A line of the tables.
-pub(super) enum Line {
+pub(super) enum TableLine {
     Query(Box<Registered>),
     Refused(RefusedLine),
 }
 
-/// The last request's lines in its order, then the queries of earlier ones.
-pub(super) fn lines(source: &impl Source) -> Result<Vec<Line>, Error> {
-    let queries = source
-        .queries()
-        .map_err(Error::Archive)?
-        .into_iter()
-        .map(|query| Line::Query(Box::new(query)));
-    let refused = source.refused().map_err(Error::Archive)?.into_iter().map(Line::Refused);
-    let mut lines: Vec<Line> = queries.chain(refused).collect();
+/// Returns the last request's lines in its order, then the queries of earlier ones.
+pub(super) fn lines(archive: &Archive) -> Result<Vec<TableLine>, Error> {
+    let queries = archive.queries()?.into_iter().map(|query| TableLine::Query(Box::new(query)));
+    let refused = archive.refused_lines()?.into_iter().map(TableLine::Refused);
+    let mut lines: Vec<TableLine> = queries.chain(refused).collect();
     lines.sort_by_key(|line| match line {
-        Line::Query(query) => query.position.unwrap_or(usize::MAX),
-        Line::Refused(line) => line.position,
+        TableLine::Query(query) => query.position.unwrap_or(usize::MAX),
+        TableLine::Refused(line) => line.position,
     });
     Ok(lines)
 }
 
 /// The three tables on their way into a sink, line by line.
 pub(super) struct Rendering<'a, 'b> {
-    shown: &'a Shown,
+    archive: &'a Archive,
+    /// IANA name of the zone in which the files' times are.
+    timezone: &'a str,
+    given_up: BTreeMap<QueryId, Vec<GivenUp>>,
     sink: &'a mut Sink<'b>,
     pub(super) summary: Summary,
 }
 
 impl<'a, 'b> Rendering<'a, 'b> {
-    pub(super) fn begin(shown: &'a Shown, sink: &'a mut Sink<'b>) -> Result<Self, Error> {
+    pub(super) fn begin(
+        archive: &'a Archive,
+        timezone: &'a str,
+        sink: &'a mut Sink<'b>,
+    ) -> Result<Self, Error> {
+        let given_up = archive.given_up_by_query()?;
         Table::ALL.into_iter().try_for_each(|table| sink(table, table.header()))?;
-        Ok(Self { shown, sink, summary: Summary::default() })
+        Ok(Self { archive, timezone, given_up, sink, summary: Summary::default() })
     }
 
     pub(super) fn refused(&mut self, line: &RefusedLine) -> Result<(), Error> {
         self.summary.queries += 1;
         self.summary.refused += 1;
-        let row = record([&*line.written, "", "refused", "0", "0", &*line.reason]);
+        let status = word(QueryStatus::Refused);
+        let row = record([&*line.written, "", status, "0", "0", &*line.reason]);
         (self.sink)(Table::Queries, &row)
     }
 
-    /// The rows of one query in all three tables.
-    pub(super) fn query(
-        &mut self,
-        source: &impl Source,
-        query: &Registered,
-        files: &[SeriesFile],
-    ) -> Result<(), Error> {
+    /// Writes the rows of one query in all three tables.
+    pub(super) fn query(&mut self, query: &Registered, files: &[SeriesFile]) -> Result<(), Error> {
         let interval = query.text.interval.secs().to_string();
-        (self.sink)(Table::Series, &series_rows(query, &interval, files, self.shown))?;
+        (self.sink)(Table::Series, &series_rows(query, &interval, files, self.timezone))?;
 
-        let grants = source.grants(query.id).map_err(Error::Archive)?;
-        let covered: Vec<Window> = grants.iter().map(|grant| grant.window).collect();
-        let gaps = query.gaps(&covered);
-        let given_up = query.given_up.as_ref().map(ToString::to_string);
-        let standing =
-            Standing::of(query, &gaps, files, (age(&grants, files), given_up.as_deref()));
-        let (series, points) = (files.len().to_string(), standing.points.to_string());
-        let status = standing.status.word();
-        let row = [&query.text.written, &interval, status, &series, &points, standing.reason];
+        let grants = self.archive.grants(query.id)?;
+        let covered: Vec<Window> = grants.iter().map(|grant| grant.held.window).collect();
+        let points = files.iter().map(|file| file.points).fold(0, u64::saturating_add);
+        let standing = QueryStanding::of(&StandingFacts {
+            asked: query.asked,
+            covered: &covered,
+            given_up: self.given_up.get(&query.id).map_or(&[], Vec::as_slice),
+            points: Some(points),
+        });
+        let age = age(&grants, files);
+        let reason = match &standing.reason {
+            Some(GapReason::TooOld(_)) if query.position.is_none() => EARLIER.to_owned(),
+            Some(reason) => missing(query, reason),
+            None => remark(query, age).to_owned(),
+        };
+        let (series, points) = (files.len().to_string(), points.to_string());
+        let status = word(standing.status);
+        let row = [&query.text.written, &interval, status, &series, &points, &reason];
         (self.sink)(Table::Queries, &record(row))?;
-        for (gap, reason) in reasons(query, &gaps, standing.reason) {
-            let (start, end) = (gap.start().to_string(), gap.end().to_string());
-            let row = record([&query.text.written, &interval, &start, &end, reason]);
+        for Gap { window, reason } in &standing.gaps {
+            let (start, end) = (window.start().to_string(), window.end().to_string());
+            let row =
+                record([&query.text.written, &interval, &start, &end, &missing(query, reason)]);
             (self.sink)(Table::Gaps, &row)?;
         }
-        self.summary.add(query, &standing, files);
+        self.summary.add(query, files, standing.status, age);
         Ok(())
     }
 }
 
-/// The gaps, cut where the server refuses what is older, each with its reason.
-fn reasons<'a>(query: &'a Registered, gaps: &[Window], reason: &'a str) -> Vec<(Window, &'a str)> {
-    let Some((until, words)) = &query.too_old else {
-        return gaps.iter().map(|&gap| (gap, reason)).collect();
-    };
-    let younger = if query.given_up.is_some() { reason } else { NOT_FETCHED };
-    let mut cut = Vec::new();
-    for gap in gaps {
-        let (start, end) = (gap.start(), gap.end());
-        cut.extend(Window::new(start, end.min(*until)).map(|old| (old, words.as_str())));
-        cut.extend(Window::new(start.max(*until), end).map(|young| (young, younger)));
+fn word(status: QueryStatus) -> &'static str {
+    match status {
+        QueryStatus::Complete => "complete",
+        QueryStatus::Empty => "empty",
+        QueryStatus::Partial => "partial",
+        QueryStatus::GivenUp => "given-up",
+        QueryStatus::Refused => "refused",
     }
-    cut
 }
 
-fn series_rows(query: &Registered, interval: &str, files: &[SeriesFile], shown: &Shown) -> Vec<u8> {
+/// Words why something is missing.
+fn missing(query: &Registered, reason: &GapReason) -> String {
+    match reason {
+        GapReason::GivenUp(reason) | GapReason::TooOld(reason) => reason.to_string(),
+        GapReason::NotFetched if query.position.is_none() => EARLIER.to_owned(),
+        GapReason::NotFetched => NOT_FETCHED.to_owned(),
+    }
+}
+
+/// Words what is to be known of a query of which nothing is missing; mostly nothing.
+fn remark(query: &Registered, age: Age) -> &'static str {
+    match age {
+        _ if query.position.is_none() => EARLIER,
+        _ if query.asked.is_none() => NO_INTERVAL,
+        Age::Kept if query.instead_of.is_some() => AS_WRITTEN,
+        Age::Kept => "",
+        Age::Expired => EXPIRED,
+    }
+}
+
+fn series_rows(
+    query: &Registered,
+    interval: &str,
+    files: &[SeriesFile],
+    timezone: &str,
+) -> Vec<u8> {
     let mut rows = Vec::new();
     for file in files {
         let tags = json(&file.tags);
@@ -262,90 +350,28 @@ fn series_rows(query: &Registered, interval: &str, files: &[SeriesFile], shown: 
             &file.first.to_string(),
             &file.last.to_string(),
             &file.points.to_string(),
-            &shown.timezone,
+            timezone,
         ]));
     }
     rows
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Status {
-    Complete,
-    Empty,
-    Partial,
-    GivenUp,
-}
-
-impl Status {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Complete => "complete",
-            Self::Empty => "empty",
-            Self::Partial => "partial",
-            Self::GivenUp => "given-up",
-        }
-    }
-}
-
-/// How a query stands.
-struct Standing<'a> {
-    status: Status,
-    /// Why something is or may be missing; empty when nothing is.
-    reason: &'a str,
-    points: u64,
-}
-
-impl<'a> Standing<'a> {
-    /// A reason of earlier does not matter once nothing is missing.
-    fn of(
-        query: &'a Registered,
-        gaps: &[Window],
-        files: &[SeriesFile],
-        (age, given_up): (Age, Option<&'a str>),
-    ) -> Self {
-        let points = files.iter().map(|file| file.points).fold(0, u64::saturating_add);
-        let whole = match age {
-            _ if query.position.is_none() => EARLIER,
-            _ if query.asked.is_none() => NO_INTERVAL,
-            Age::Kept if query.instead_of.is_some() => AS_WRITTEN,
-            Age::Kept => "",
-            Age::Expired => EXPIRED,
-        };
-        let (status, reason) = match (gaps.is_empty(), points, given_up) {
-            (true, 0, _) => (Status::Empty, whole),
-            (true, _, _) => (Status::Complete, whole),
-            (false, _, Some(reason)) => (Status::GivenUp, reason),
-            (false, _, None) if query.position.is_none() => (Status::Partial, EARLIER),
-            (false, _, None) => (Status::Partial, not_fetched(query, gaps)),
-        };
-        Self { status, reason, points }
-    }
-}
-
-/// Why nothing came from the gaps of a query that was not given up.
-fn not_fetched<'a>(query: &'a Registered, gaps: &[Window]) -> &'a str {
-    let all_old = |until| gaps.iter().all(|gap| gap.end() <= until);
-    match &query.too_old {
-        Some((until, words)) if all_old(*until) => words,
-        _ => NOT_FETCHED,
-    }
-}
-
-/// Whether silence may only mean that the points are no longer kept.
+/// Age of what was asked.
 #[derive(Clone, Copy, PartialEq)]
 enum Age {
+    /// Datadog still had it.
     Kept,
+    /// Part of it was older than what Datadog keeps, and nothing came from there.
     Expired,
 }
 
-/// Expired: asked for times that were older than what Datadog keeps, and nothing came from there.
-fn age(grants: &[Grant], files: &[SeriesFile]) -> Age {
+fn age(grants: &[Granted], files: &[SeriesFile]) -> Age {
     // A ledger from elsewhere may say any moment.
     let kept_since =
-        |grant: &Grant| grant.fetched_at.saturating_sub(RETENTION).unwrap_or(Timestamp::MIN);
+        |grant: &Granted| grant.fetched_at.saturating_sub(RETENTION).unwrap_or(Timestamp::MIN);
     let edge = grants
         .iter()
-        .filter(|grant| grant.window.start() < kept_since(grant))
+        .filter(|grant| grant.held.window.start() < kept_since(grant))
         .map(kept_since)
         .max();
     let oldest = files.iter().map(|file| file.first).min();
@@ -356,8 +382,8 @@ fn age(grants: &[Grant], files: &[SeriesFile]) -> Age {
 }
 
 impl Summary {
-    /// One query of the list, or of an earlier one.
-    fn add(&mut self, query: &Registered, standing: &Standing<'_>, files: &[SeriesFile]) {
+    /// Adds one query of the list, or of an earlier one.
+    fn add(&mut self, query: &Registered, files: &[SeriesFile], status: QueryStatus, age: Age) {
         if query.position.is_none() {
             self.earlier += 1;
             return;
@@ -365,14 +391,16 @@ impl Summary {
         let without_tag = |tag: &String| tag.ends_with(":N/A");
         self.queries += 1;
         self.series += files.len() as u64;
-        self.points = self.points.saturating_add(standing.points);
-        match standing.status {
-            Status::Complete => self.complete += 1,
-            Status::Empty => self.empty += 1,
-            Status::Partial => self.partial += 1,
-            Status::GivenUp => self.given_up += 1,
+        self.points = files.iter().map(|file| file.points).fold(self.points, u64::saturating_add);
+        match status {
+            QueryStatus::Complete => self.complete += 1,
+            QueryStatus::Empty => self.empty += 1,
+            QueryStatus::Partial => self.partial += 1,
+            QueryStatus::GivenUp => self.given_up += 1,
+            QueryStatus::Refused => self.refused += 1,
         }
-        self.expired += u64::from(standing.reason == EXPIRED);
+        let whole = matches!(status, QueryStatus::Complete | QueryStatus::Empty);
+        self.expired += u64::from(whole && query.asked.is_some() && age == Age::Expired);
         self.untagged += u64::from(files.iter().any(|file| file.tags.iter().any(without_tag)));
     }
 }

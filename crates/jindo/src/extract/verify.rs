@@ -1,15 +1,13 @@
-//! Are the files still what the ledger says? Reads everything, changes nothing.
+//! Comparison of an output's files and the tables with the ledger. Reads everything, changes nothing.
 
-use super::publish::Disk;
-use super::source::{SeriesFile, Source};
+use super::marks::{Mark, digest};
 use super::tables;
-use super::update::{calendar, digest};
-use super::{Error, Shown};
-use crate::archive::QueryId;
+use super::{CsvTree, Disk, Error, Output};
+use crate::archive::{Archive, QueryId, SeriesFile};
 
-/// Something about the files that is not as it was made. None of it endangers data: every file can be made again.
+/// A difference between files and ledger. None of it endangers data: every file can be made again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
+pub enum FileFinding {
     /// A file of ours is gone, or something else lies in its place. [`super::update`] makes it again.
     Missing { query: QueryId, path: String },
     /// A file of ours was changed. [`super::Which::All`] makes it again.
@@ -17,82 +15,111 @@ pub enum Finding {
     /// The archive, the zone or the format changed since the query's files were made, or making them was interrupted:
     /// the next export or extract brings them up to date.
     Outdated { query: QueryId, written: String },
-    /// A file below csv/ that is not ours. Left alone.
+    /// The ledger records a path that none of our files has, so it was written by others. Nothing was done to that path;
+    /// [`super::update`] replaces the record.
+    StrayMark { query: QueryId, path: String },
+    /// A file in the output's folder that is not ours. Left alone.
     Stranger { path: String },
     /// A table is gone or does not say what the ledger says. The next export or extract writes it again.
     Table { path: String },
 }
 
-/// Compares csv/ and the tables with the ledger: by queries in the list's order, then strangers by path, then tables.
-pub fn verify(source: &impl Source, disk: &dyn Disk, shown: &Shown) -> Result<Vec<Finding>, Error> {
+/// Compares files and tables with the ledger: by queries in the list's order, then strangers by path, then tables.
+///
+/// # Errors
+/// When archive or disk cannot be read.
+pub fn verify(
+    archive: &Archive,
+    disk: &dyn Disk,
+    output: &CsvTree,
+) -> Result<Vec<FileFinding>, Error> {
     let mut findings = Vec::new();
     let mut tables_comparable = Comparable::Yes;
-    for query in source.queries().map_err(Error::Archive)? {
-        let grants = source.grants(query.id).map_err(Error::Archive)?;
-        let made = source.extracted(query.id).map_err(Error::Archive)?;
-        let digest = digest(&query, &grants, &calendar(&query, &grants, shown), shown);
-        if made.as_ref().map_or(!grants.is_empty(), |made| made.digest != digest) {
+    for query in archive.queries()? {
+        let grants = archive.grants(query.id)?;
+        let mark = Mark::read(archive, output, query.id)?;
+        let made = match &mark {
+            Mark::Stray(path) => {
+                let path = path.clone();
+                findings.push(FileFinding::StrayMark { query: query.id, path });
+                tables_comparable = Comparable::No;
+                continue;
+            }
+            Mark::Absent => None,
+            Mark::Made(made) => Some(made),
+        };
+        let digest = digest(output, &query, &grants);
+        if made.map_or(!grants.is_empty(), |made| made.digest != digest) {
             let written = query.text.written.clone();
-            findings.push(Finding::Outdated { query: query.id, written });
+            findings.push(FileFinding::Outdated { query: query.id, written });
             tables_comparable = Comparable::No;
             continue;
         }
         let Some(made) = made else { continue };
         let differing = differing(disk, query.id, &made.files)?;
-        // Another process may have brought them up to date while we looked.
-        if differing.is_empty() || source.extracted(query.id).map_err(Error::Archive)? == Some(made)
-        {
+        // Another process may have brought them up to date meanwhile.
+        if differing.is_empty() || Mark::read(archive, output, query.id)? == mark {
             findings.extend(differing);
         } else {
-            findings.push(Finding::Outdated { query: query.id, written: query.text.written });
+            findings.push(FileFinding::Outdated { query: query.id, written: query.text.written });
             tables_comparable = Comparable::No;
         }
     }
-    findings.extend(strangers(source, disk)?);
+    findings.extend(strangers(archive, disk, output)?);
     if tables_comparable == Comparable::Yes {
-        let differing = match tables::differing(source, disk, shown) {
+        let differing = match tables::differing(archive, disk, output) {
             // Another process has begun to bring a query's files up to date.
             Err(Error::Unfinished { .. }) => Vec::new(),
-            other => other?.1,
+            other => other?,
         };
-        let path = |table: tables::Table| table.path().to_owned();
-        findings.extend(differing.into_iter().map(|table| Finding::Table { path: path(table) }));
+        let finding = |path: &str| FileFinding::Table { path: path.to_owned() };
+        findings.extend(differing.into_iter().map(|table| finding(table.path())));
     }
     Ok(findings)
 }
 
-/// The files that are not what they were when they were made.
-fn differing(disk: &dyn Disk, query: QueryId, files: &[SeriesFile]) -> Result<Vec<Finding>, Error> {
+/// Returns the files that are not what they were when they were made.
+fn differing(
+    disk: &dyn Disk,
+    query: QueryId,
+    files: &[SeriesFile],
+) -> Result<Vec<FileFinding>, Error> {
     let mut findings = Vec::new();
     for file in files {
         let path = file.path.clone();
         match disk.sha256(&path).map_err(Error::disk("read", &path))? {
-            None => findings.push(Finding::Missing { query, path }),
-            Some(found) if found != file.sha256 => findings.push(Finding::Changed { query, path }),
+            None => findings.push(FileFinding::Missing { query, path }),
+            Some(found) if found != file.sha256 => {
+                findings.push(FileFinding::Changed { query, path });
+            }
             Some(_) => {}
         }
     }
     Ok(findings)
 }
 
-/// Whether the tables can be told right or wrong: not while files that they describe are out of date.
+/// Comparability of the tables: not while files that they describe are out of date.
 #[derive(PartialEq)]
 enum Comparable {
     Yes,
     No,
 }
 
-fn strangers(source: &impl Source, disk: &dyn Disk) -> Result<Vec<Finding>, Error> {
+fn strangers(
+    archive: &Archive,
+    disk: &dyn Disk,
+    output: &dyn Output,
+) -> Result<Vec<FileFinding>, Error> {
     let (mut paths, mut failed) = (Vec::new(), None);
-    let mut look = |path: &str| match source.owner(path) {
+    let mut look = |path: &str| match archive.owner(path) {
         Ok(Some(_)) => {}
         Ok(None) => paths.push(path.to_owned()),
         Err(error) => failed = Some(error),
     };
-    disk.walk(&mut look).map_err(Error::disk("list", "csv"))?;
+    disk.walk(output.folder(), &mut look).map_err(Error::disk("list", output.folder()))?;
     if let Some(error) = failed {
-        return Err(Error::Archive(error));
+        return Err(error.into());
     }
     paths.sort_unstable();
-    Ok(paths.into_iter().map(|path| Finding::Stranger { path }).collect())
+    Ok(paths.into_iter().map(|path| FileFinding::Stranger { path }).collect())
 }

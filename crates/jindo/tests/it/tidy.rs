@@ -11,7 +11,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rusqlite", &["archive/sqlite/"]),
     ("object_store", &["archive/objects.rs"]),
     ("parquet::", &["archive/codec.rs", "archive/pages.rs", "archive/error.rs"]),
-    ("fs::", &["archive/disk.rs", "extract/publish.rs", "query/load.rs", "fetch/log.rs"]),
+    ("fs::", &["archive/disk.rs", "extract/disk.rs", "query/load.rs", "fetch/log.rs"]),
     ("now()", &["clock.rs", "fetch/driver.rs"]),
     ("RandomState", &["clock.rs"]),
     ("env::", &[]),

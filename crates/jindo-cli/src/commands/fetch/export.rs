@@ -235,12 +235,8 @@ fn zone_name(asked: &Asked) -> anyhow::Result<String> {
     asked.zone.iana_name().map(str::to_owned).context("the time zone has no IANA name")
 }
 
-fn shown(asked: &Asked) -> anyhow::Result<extract::Shown> {
-    Ok(extract::Shown {
-        zone: asked.zone.clone(),
-        timezone: zone_name(asked)?,
-        names: extract::Names::LAYOUT,
-    })
+fn shown(asked: &Asked) -> anyhow::Result<extract::DisplayOptions> {
+    Ok(extract::DisplayOptions { zone: asked.zone.clone(), timezone: zone_name(asked)? })
 }
 
 /// Keys that are refused from the start, or an address without an API, end with a sentence that says which.

@@ -27,7 +27,7 @@ pub(crate) struct Run<'a> {
     pub(crate) archive: &'a Archive,
     /// Without one there is nothing to ask.
     pub(crate) client: Option<&'a Client>,
-    pub(crate) shown: &'a extract::Shown,
+    pub(crate) shown: &'a extract::DisplayOptions,
     pub(crate) started: Timestamp,
     pub(crate) clock: &'a dyn Clock,
     pub(crate) interrupted: &'a AtomicBool,

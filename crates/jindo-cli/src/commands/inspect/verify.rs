@@ -3,14 +3,14 @@
 
 use crate::args;
 use crate::commands::inspect::refetch::{self, Again};
-use crate::commands::output::extract::shown;
+use crate::commands::output::extract::display;
 use crate::directory::{holder, open};
 use crate::exit_code::{self, Verified};
 use crate::render::units::{count, counted};
 use crate::terminal;
 use jindo::archive::{self, Archive};
 use jindo::clock::Clock;
-use jindo::extract::{self, Directory, Which};
+use jindo::extract::{self, CsvTree, Directory, FileFinding, Which};
 use jindo::plan::Window;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -80,7 +80,8 @@ fn look(command: &args::VerifyArgs) -> anyhow::Result<Report> {
         report.gaps(&archive)?;
         report.is_begun = archive.request()?.is_some();
         let disk = Directory::of_archive(&command.dir);
-        for finding in extract::verify(&archive, &disk, &shown(&archive, None)?)? {
+        let csv = CsvTree::new(&display(&archive, None)?);
+        for finding in extract::verify(&archive, &disk, &csv)? {
             report.file(finding);
         }
     }
@@ -92,12 +93,13 @@ fn repair(command: &args::VerifyArgs, clock: &dyn Clock) -> anyhow::Result<Repor
     let verified = Archive::repair(&command.dir, &holder(clock))?;
     let mut report = Report::of(&verified);
     let archive = open(&command.dir, clock)?;
-    let (shown, disk) = (shown(&archive, None)?, Directory::of_archive(&command.dir));
-    let findings = extract::verify(&archive, &disk, &shown)?;
+    let csv = CsvTree::new(&display(&archive, None)?);
+    let disk = Directory::of_archive(&command.dir);
+    let findings = extract::verify(&archive, &disk, &csv)?;
     let (changed, outdated) = to_make(&findings);
-    extract::update(&archive, &disk, &changed, &shown, Which::All)?;
-    extract::update(&archive, &disk, &outdated, &shown, Which::Outdated)?;
-    extract::tables(&archive, &disk, &shown)?;
+    extract::update(&archive, &disk, &csv, &changed, Which::All)?;
+    extract::update(&archive, &disk, &csv, &outdated, Which::Outdated)?;
+    extract::tables(&archive, &disk, &csv)?;
     for finding in findings {
         report.mended(finding, &archive)?;
     }
@@ -106,15 +108,17 @@ fn repair(command: &args::VerifyArgs, clock: &dyn Clock) -> anyhow::Result<Repor
 }
 
 /// The queries of which a file was changed, and those that are merely behind.
-fn to_make(findings: &[extract::Finding]) -> (Vec<archive::QueryId>, Vec<archive::QueryId>) {
+fn to_make(findings: &[FileFinding]) -> (Vec<archive::QueryId>, Vec<archive::QueryId>) {
     let (mut changed, mut outdated) = (Vec::new(), Vec::new());
     for finding in findings {
         match finding {
-            extract::Finding::Missing { query, .. } | extract::Finding::Changed { query, .. } => {
+            FileFinding::Missing { query, .. } | FileFinding::Changed { query, .. } => {
                 changed.push(*query);
             }
-            extract::Finding::Outdated { query, .. } => outdated.push(*query),
-            extract::Finding::Stranger { .. } | extract::Finding::Table { .. } => {}
+            FileFinding::Outdated { query, .. } | FileFinding::StrayMark { query, .. } => {
+                outdated.push(*query);
+            }
+            FileFinding::Stranger { .. } | FileFinding::Table { .. } => {}
         }
     }
     (changed, outdated)
@@ -146,45 +150,47 @@ impl Report {
     }
 
     /// A file as it was found; [`Report::gaps`] came before.
-    fn file(&mut self, finding: extract::Finding) {
+    fn file(&mut self, finding: FileFinding) {
         let (what, mended) = match finding {
-            extract::Finding::Outdated { .. } => {
+            FileFinding::Outdated { .. } => {
                 self.queries_behind += 1;
                 return;
             }
             // The tables come last in a run, so that what lacks a stretch may lack them too.
-            extract::Finding::Table { .. } if self.queries_with_gaps > 0 || !self.is_begun => {
+            FileFinding::Table { .. } if self.queries_with_gaps > 0 || !self.is_begun => {
                 self.tables_behind += 1;
                 return;
             }
-            extract::Finding::Stranger { path } => {
-                (format!("{path}: not jindo's, left alone"), true)
+            FileFinding::Stranger { path } => (format!("{path}: not jindo's, left alone"), true),
+            FileFinding::StrayMark { path, .. } => {
+                (format!("the ledger names {path:?} as a file of a series, where none lies"), false)
             }
-            extract::Finding::Missing { path, .. } => (format!("{path}: gone"), false),
-            extract::Finding::Changed { path, .. } => {
+            FileFinding::Missing { path, .. } => (format!("{path}: gone"), false),
+            FileFinding::Changed { path, .. } => {
                 (format!("{path}: changed since it was written"), false)
             }
-            extract::Finding::Table { path } => {
-                (format!("{path}: not what the ledger says"), false)
-            }
+            FileFinding::Table { path } => (format!("{path}: not what the ledger says"), false),
         };
         self.findings.push(Line { what, mended });
     }
 
     /// A file as it was found before all were written again.
-    fn mended(&mut self, finding: extract::Finding, archive: &Archive) -> anyhow::Result<()> {
+    fn mended(&mut self, finding: FileFinding, archive: &Archive) -> anyhow::Result<()> {
         let what = match finding {
             // Without the ledger that was lost nobody knew whose it was. Now it is known again.
-            extract::Finding::Stranger { path } if archive.owner(&path)?.is_some() => return Ok(()),
-            extract::Finding::Stranger { path } => format!("{path}: not jindo's, left alone"),
-            extract::Finding::Missing { path, .. } => format!("{path}: gone — written again"),
-            extract::Finding::Changed { path, .. } => {
+            FileFinding::Stranger { path } if archive.owner(&path)?.is_some() => return Ok(()),
+            FileFinding::Stranger { path } => format!("{path}: not jindo's, left alone"),
+            FileFinding::StrayMark { path, .. } => {
+                format!("the ledger named {path:?} as a file of a series — no longer")
+            }
+            FileFinding::Missing { path, .. } => format!("{path}: gone — written again"),
+            FileFinding::Changed { path, .. } => {
                 format!("{path}: changed since it was written — written again")
             }
-            extract::Finding::Outdated { written, .. } => {
+            FileFinding::Outdated { written, .. } => {
                 format!("files of {written}: not up to date — written again")
             }
-            extract::Finding::Table { path } => {
+            FileFinding::Table { path } => {
                 format!("{path}: not what the ledger says — written again")
             }
         };

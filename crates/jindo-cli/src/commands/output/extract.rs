@@ -9,7 +9,7 @@ use crate::terminal;
 use crate::time;
 use jindo::archive::{Archive, Error, QueryId, Request};
 use jindo::clock::Clock;
-use jindo::extract::{self, Directory, Shown, Which};
+use jindo::extract::{self, CsvTree, Directory, DisplayOptions, Which};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -24,8 +24,8 @@ pub(crate) fn run(
     let args::OutputFormat::Csv = command.to();
     let summary = if let Some(out) = &command.out {
         let archive = Archive::read(&command.dir)?;
-        let shown = shown(&archive, command.timezone.as_deref())?;
-        extract::elsewhere(&archive, &Directory::of_copy(out), &shown)?
+        let csv = CsvTree::new(&display(&archive, command.timezone.as_deref())?);
+        extract::copy(&archive, &Directory::of_copy(out), &csv)?
     } else {
         // A mistyped name must not become a directory.
         drop(Archive::read(&command.dir)?);
@@ -38,8 +38,8 @@ pub(crate) fn run(
                 archive
             }
         };
-        let shown = shown(&archive, None)?;
-        let Some(summary) = extract_all(&archive, &command.dir, &shown, interrupted)? else {
+        let display = display(&archive, None)?;
+        let Some(summary) = extract_all(&archive, &command.dir, &display, interrupted)? else {
             return Ok(130);
         };
         summary
@@ -72,16 +72,16 @@ fn missing(summary: &extract::Summary, place: &str) -> String {
 pub(crate) fn extract_all(
     archive: &Archive,
     dir: &Path,
-    shown: &extract::Shown,
+    display: &DisplayOptions,
     interrupted: &AtomicBool,
 ) -> anyhow::Result<Option<extract::Summary>> {
     let disk = Directory::of_archive(dir);
     let all: Vec<_> = archive.queries()?.iter().map(|query| query.id).collect();
-    extract_queries(archive, &disk, &all, shown, interrupted)?;
+    extract_queries(archive, &disk, &all, display, interrupted)?;
     if interrupted.load(Ordering::Relaxed) {
         return Ok(None);
     }
-    Ok(Some(extract::tables(archive, &disk, shown)?))
+    Ok(Some(extract::tables(archive, &disk, &CsvTree::new(display))?))
 }
 
 /// Some queries at a time, so that an interruption is heeded within its 5 s.
@@ -89,14 +89,15 @@ pub(crate) fn extract_queries(
     archive: &Archive,
     disk: &Directory,
     queries: &[QueryId],
-    shown: &extract::Shown,
+    display: &DisplayOptions,
     interrupted: &AtomicBool,
 ) -> Result<(), extract::Error> {
+    let csv = CsvTree::new(display);
     for some in queries.chunks(QUERIES_AT_A_TIME) {
         if interrupted.load(Ordering::Relaxed) {
             break;
         }
-        extract::update(archive, disk, some, shown, Which::Outdated)?;
+        extract::update(archive, disk, &csv, some, Which::Outdated)?;
     }
     Ok(())
 }
@@ -104,16 +105,16 @@ pub(crate) fn extract_queries(
 /// Makes the zone the directory's own: the next export and `verify` go by it.
 fn rezone(archive: &Archive, timezone: Option<&str>) -> anyhow::Result<()> {
     let (Some(name), Some(request)) = (timezone, archive.request()?) else { return Ok(()) };
-    let timezone = shown(archive, Some(name))?.timezone;
+    let timezone = display(archive, Some(name))?.timezone;
     let arguments = request::in_zone(&request.arguments, name)?;
     Ok(archive.register(&Request { timezone, arguments, ..request })?)
 }
 
-/// The zone asked for, else that of the directory's last request.
-pub(crate) fn shown(archive: &Archive, timezone: Option<&str>) -> anyhow::Result<Shown> {
+/// Returns the zone asked for, else that of the directory's last request.
+pub(crate) fn display(archive: &Archive, timezone: Option<&str>) -> anyhow::Result<DisplayOptions> {
     let last = archive.request()?.map_or_else(|| "UTC".to_owned(), |request| request.timezone);
     let name = timezone.unwrap_or(&last);
     let zone = time::zone(name).ok_or_else(|| Usage::new(format!("`{name}` is no time zone")))?;
     let timezone = zone.iana_name().unwrap_or(name).to_owned();
-    Ok(Shown { zone, timezone, names: extract::Names::LAYOUT })
+    Ok(DisplayOptions { zone, timezone })
 }

@@ -1,6 +1,6 @@
 //! What is wrong inside a ledger, which nothing else may find first: its pages, its references, its coverage, every cell.
 
-use super::{Connection, SqlError, facts, given_up, is_of_a_cell, objects, requests};
+use super::{Connection, SqlError, facts, files, given_up, is_of_a_cell, objects, requests};
 
 /// One line for everything that is wrong; nothing when the ledger is sound.
 pub(super) fn check(c: &Connection) -> Result<Vec<String>, SqlError> {
@@ -68,22 +68,19 @@ fn unreadable(c: &Connection) -> Result<Vec<String>, SqlError> {
             other => other?,
         }
     }
-    wrong.extend(files(c)?);
+    wrong.extend(unreadable_file(c)?);
     Ok(wrong)
 }
 
-/// The first file that is none of ours, one in memory at a time.
-fn files(c: &Connection) -> Result<Option<String>, SqlError> {
-    let mut files = c.prepare(facts::FILES)?;
-    for file in files.query_map([], facts::file)? {
+/// Finds the first file that cannot be read, one in memory at a time.
+fn unreadable_file(c: &Connection) -> Result<Option<String>, SqlError> {
+    let mut all = c.prepare(files::FILES)?;
+    for file in all.query_map([], files::file)? {
         match file {
             Err(error) if is_of_a_cell(&error) => {
                 return Ok(Some(format!("its files cannot be read: {error}")));
             }
             Err(error) => return Err(error),
-            Ok(file) if !facts::is_of_a_series(&file.path) => {
-                return Ok(Some(format!("it names {:?} as a file of a series", file.path)));
-            }
             Ok(_) => {}
         }
     }

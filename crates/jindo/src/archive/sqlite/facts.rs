@@ -1,10 +1,10 @@
-//! The statements about the small facts: learnt, kept, extracted, totals.
+//! The statements about the small facts: learnt, kept, totals.
 
 use super::{
-    Connection, Count, Extracted, Learnt, OptionalExtension, QueryId, Row, SqlError, Totals,
-    Transaction, params, stored_interval, stored_moment, stored_second,
+    Connection, Count, Learnt, OptionalExtension, SqlError, Totals, Transaction, params,
+    stored_interval, stored_moment, stored_second,
 };
-use crate::archive::{ProbesDiscarded, SeriesFile, Spaced};
+use crate::archive::{ProbesDiscarded, Spaced};
 use crate::plan::{Confidence, LearntLimit};
 
 /// Names in the table `learnt`.
@@ -122,100 +122,6 @@ pub(super) fn kept(c: &Connection, key: &str) -> Result<Option<String>, SqlError
     c.prepare_cached("SELECT text FROM kept WHERE key = ?1")?
         .query_row([key], |row| row.get(0))
         .optional()
-}
-
-/// Files, as [`file`] reads them.
-pub(super) const FILES: &str =
-    "SELECT path, metric, tags, unit, first_ms, last_ms, points, bytes, sha256 FROM files";
-
-pub(super) fn extracted(c: &Connection, query: QueryId) -> Result<Option<Extracted>, SqlError> {
-    let digest = c
-        .prepare_cached("SELECT digest FROM extracted WHERE query = ?1")?
-        .query_row([query.0], |row| row.get(0))
-        .optional()?;
-    let Some(digest) = digest else { return Ok(None) };
-    let files = c
-        .prepare_cached(&format!("{FILES} WHERE query = ?1 ORDER BY position"))?
-        .query_map([query.0], file)?
-        .collect::<Result<_, _>>()?;
-    Ok(Some(Extracted { digest, files }))
-}
-
-pub(super) fn owner(c: &Connection, path: &str) -> Result<Option<QueryId>, SqlError> {
-    c.prepare_cached("SELECT query FROM files WHERE path = ?1")?
-        .query_row([path], |row| row.get(0).map(QueryId))
-        .optional()
-}
-
-/// A path that no file of ours has. What a ledger from elsewhere names would be read, replaced and removed: only what lies
-/// where series lie may be.
-pub(super) fn stray(extracted: &Extracted) -> Option<&str> {
-    extracted.files.iter().map(|file| file.path.as_str()).find(|path| !is_of_a_series(path))
-}
-
-/// `csv/<query directory>/<series>.csv`, of plain names on every system.
-pub(super) fn is_of_a_series(path: &str) -> bool {
-    let plain = |name: &str| !matches!(name, "" | "." | "..") && !name.contains(['\\', ':', '\0']);
-    let mut names = path.split('/');
-    let (top, directory, series) = (names.next(), names.next(), names.next());
-    top == Some("csv")
-        && directory.is_some_and(plain)
-        && series.is_some_and(|name| plain(name) && name.strip_suffix(".csv").is_some())
-        && names.next().is_none()
-}
-
-pub(super) fn file(row: &Row<'_>) -> Result<SeriesFile, SqlError> {
-    let tags: String = row.get(2)?;
-    let tags = serde_json::from_str(&tags)
-        .map_err(|_| SqlError::InvalidColumnName("files.tags is no JSON array".into()))?;
-    Ok(SeriesFile {
-        path: row.get(0)?,
-        metric: row.get(1)?,
-        tags,
-        unit: row.get(3)?,
-        first: stored_moment(row.get(4)?)?,
-        last: stored_moment(row.get(5)?)?,
-        points: row.get::<_, Count>(6)?.0,
-        bytes: row.get::<_, Count>(7)?.0,
-        sha256: row.get(8)?,
-    })
-}
-
-pub(super) fn mark_extracted(
-    t: &Transaction<'_>,
-    extracted: &[(QueryId, Extracted)],
-) -> Result<(), SqlError> {
-    for (query, Extracted { digest, files }) in extracted {
-        let bytes = Count::sum(files.iter().map(|file| file.bytes));
-        let points = Count::sum(files.iter().map(|file| file.points));
-        t.prepare_cached("DELETE FROM extracted WHERE query = ?1")?.execute([query.0])?;
-        t.prepare_cached("INSERT INTO extracted VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
-            query.0,
-            digest,
-            Count::of(files.len()),
-            bytes,
-            points
-        ])?;
-        let mut insert = t.prepare_cached(
-            "INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-        )?;
-        for (position, file) in files.iter().enumerate() {
-            insert.execute(params![
-                query.0,
-                Count::of(position),
-                file.path,
-                file.metric,
-                serde_json::Value::from(file.tags.clone()).to_string(),
-                file.unit,
-                file.first.as_millisecond(),
-                file.last.as_millisecond(),
-                Count(file.points),
-                Count(file.bytes),
-                file.sha256
-            ])?;
-        }
-    }
-    Ok(())
 }
 
 pub(super) fn totals(c: &Connection) -> Result<Totals, SqlError> {

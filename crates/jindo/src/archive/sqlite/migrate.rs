@@ -3,9 +3,10 @@
 
 use super::{
     Connection, GivenUp, OpenFlags, QueryId, SCHEMA, SCHEMA_VERSION, SqlError, Transaction,
-    TransactionBehavior, given_up, stored_moment, stored_window,
+    TransactionBehavior, given_up, params, stored_moment, stored_window,
 };
 use crate::archive::{GiveUpReason, Scope};
+use crate::fold::folded;
 use crate::query::Interval;
 use rusqlite::backup::Backup;
 use std::time::Duration;
@@ -36,6 +37,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), SqlError> {
     if version == 1 {
         reasons_as_data(&t)?;
         discarded_probes(&t)?;
+        marks_per_output(&t)?;
     }
     t.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     t.commit()
@@ -88,6 +90,32 @@ fn discarded_probes(t: &Transaction<'_>) -> Result<(), SqlError> {
         "INSERT INTO probes_discarded SELECT 1, why, learnt_ms FROM learnt WHERE name = 'probe';
          DELETE FROM learnt WHERE name = 'probe'",
     )
+}
+
+/// Format 1 had marks of csv/ alone, and found twins without an index. Queries of which two files would be one are marked as
+/// unfinished, so that the next run names them.
+fn marks_per_output(t: &Transaction<'_>) -> Result<(), SqlError> {
+    recreate(t, "extracted")?;
+    recreate(t, "files")?;
+    t.execute_batch("INSERT INTO extracted SELECT 'csv', * FROM extracted_1")?;
+    let mut insert = t.prepare(
+        "INSERT INTO files
+         SELECT 'csv', query, position, path, ?3, metric, tags, unit, first_ms, last_ms, points, bytes, sha256
+         FROM files_1 WHERE query = ?1 AND position = ?2
+         ON CONFLICT (folded) DO NOTHING",
+    )?;
+    let mut files = t.prepare("SELECT query, position, path FROM files_1")?;
+    let mut rows = files.query([])?;
+    while let Some(row) = rows.next()? {
+        let (query, position): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let path: String = row.get(2)?;
+        if insert.execute(params![query, position, folded(&path)])? == 0 {
+            t.execute("UPDATE extracted SET digest = 'unfinished' WHERE query = ?1", [query])?;
+        }
+    }
+    drop(rows);
+    drop((files, insert));
+    t.execute_batch("DROP TABLE files_1; DROP TABLE extracted_1")
 }
 
 /// Makes the present form of a table, with its indexes, beside the earlier one, if any, which gets a `_1` behind its name.

@@ -7,6 +7,7 @@
 mod cells;
 mod check;
 mod facts;
+mod files;
 mod given_up;
 mod migrate;
 mod objects;
@@ -15,7 +16,7 @@ mod shape;
 
 use super::ledger::{Aside, Committed, Ledger, Note, Object, Record, Remembered};
 use super::{
-    Coverage, Error, Extracted, GivenUp, Granted, Journal, Learnt, ObjectId, Origin,
+    Coverage, Error, Extracted, GivenUp, Granted, Journal, Learnt, ObjectId, Origin, OutputName,
     ProbesDiscarded, QueryId, RefusedLine, Registered, Request, Role, Spaced, Totals,
 };
 use crate::plan::Window;
@@ -23,6 +24,7 @@ use crate::query::Interval;
 use cells::{
     Count, Name, is_of_a_cell, stored_interval, stored_moment, stored_second, stored_window,
 };
+use files::Marked;
 use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
@@ -455,20 +457,29 @@ impl Ledger for Sqlite {
     fn kept(&mut self, key: &str) -> Result<Option<String>, Error> {
         facts::kept(&self.connection, key).map_err(failed("reading a fact"))
     }
-    fn extracted(&mut self, query: QueryId) -> Result<Option<Extracted>, Error> {
-        let extracted = facts::extracted(&self.connection, query)
-            .map_err(failed("reading what was extracted"))?;
-        if let Some(path) = extracted.as_ref().and_then(facts::stray) {
-            let why = format!("it names {path:?} as a file of a series");
-            return Err(Error::LedgerDamaged { why });
-        }
-        Ok(extracted)
+    fn extracted(
+        &mut self,
+        output: OutputName,
+        query: QueryId,
+    ) -> Result<Option<Extracted>, Error> {
+        files::extracted(&self.connection, output, query)
+            .map_err(failed("reading what was extracted"))
     }
     fn owner(&mut self, path: &str) -> Result<Option<QueryId>, Error> {
-        facts::owner(&self.connection, path).map_err(failed("reading what was extracted"))
+        files::owner(&self.connection, path).map_err(failed("reading what was extracted"))
     }
-    fn mark_extracted(&mut self, extracted: &[(QueryId, Extracted)]) -> Result<(), Error> {
-        self.write("keeping what was extracted", |t| facts::mark_extracted(t, extracted))
+    fn mark_extracted(
+        &mut self,
+        output: OutputName,
+        extracted: &[(QueryId, Extracted)],
+    ) -> Result<(), Error> {
+        let doing = "keeping what was extracted";
+        let t = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let t = t.map_err(failed(doing))?;
+        match files::mark_extracted(&t, output, extracted).map_err(failed(doing))? {
+            Marked::All => t.commit().map_err(failed(doing)),
+            Marked::None(taken) => Err(taken),
+        }
     }
     fn totals(&mut self) -> Result<Totals, Error> {
         facts::totals(&self.connection).map_err(failed("counting"))

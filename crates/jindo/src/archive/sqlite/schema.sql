@@ -114,17 +114,21 @@ CREATE TABLE kept (
   text TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE extracted (
-  -- Queries whose files are up to date with what the digest names.
-  query INTEGER PRIMARY KEY REFERENCES queries (id),
+  -- Marks, per output: queries whose files are up to date with what the digest names.
+  output TEXT NOT NULL,                  -- csv, ...
+  query INTEGER NOT NULL REFERENCES queries (id),
   digest TEXT NOT NULL,
   files INTEGER NOT NULL,
   bytes INTEGER NOT NULL,
-  points INTEGER NOT NULL
-) STRICT;
+  points INTEGER NOT NULL,
+  PRIMARY KEY (output, query)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE files (
-  query INTEGER NOT NULL REFERENCES extracted (query) ON DELETE CASCADE,
+  output TEXT NOT NULL,
+  query INTEGER NOT NULL,
   position INTEGER NOT NULL,
   path TEXT NOT NULL,                    -- relative to the directory
+  folded TEXT NOT NULL,                  -- the path where names differ by neither case nor Unicode form
   metric TEXT NOT NULL,
   tags TEXT NOT NULL,                    -- JSON array of key:value
   unit TEXT,
@@ -133,6 +137,7 @@ CREATE TABLE files (
   points INTEGER NOT NULL,
   bytes INTEGER NOT NULL,
   sha256 TEXT NOT NULL,                  -- hex
-  PRIMARY KEY (query, position)
+  PRIMARY KEY (output, query, position),
+  FOREIGN KEY (output, query) REFERENCES extracted (output, query) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX files_by_path ON files (path);
+CREATE UNIQUE INDEX files_by_folded_path ON files (folded);

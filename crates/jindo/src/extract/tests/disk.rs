@@ -20,18 +20,18 @@ fn the_same_export_on_a_real_disk() {
     let mut shelf = Shelf::new();
     let id = shelf.ask("avg:m{*}");
     shelf.cover(id, [0, 60], &[("", &[(0, 1.0)])]);
-    let (disk, memory) = (Directory::of_archive(dir.path()), Memory::new(&shelf.fuel));
-    export(&shelf, &disk, &shown("UTC")).unwrap();
-    shelf.marks.lock().unwrap().clear();
-    export(&shelf, &memory, &shown("UTC")).unwrap();
+    let (disk, memory) = (Directory::of_archive(dir.path()), Memory::new(&shelf.fuse));
+    export(&shelf.archive, &memory, &csv("UTC")).unwrap();
+    update(&shelf.archive, &disk, &csv("UTC"), &[id], Which::All).unwrap();
+    tables(&shelf.archive, &disk, &csv("UTC")).unwrap();
     for (path, expected) in memory.files() {
         assert_eq!(text(dir.path(), &path), expected);
     }
-    assert_eq!(verify(&shelf, &disk, &shown("UTC")).unwrap(), []);
+    assert_eq!(verify(&shelf.archive, &disk, &csv("UTC")).unwrap(), []);
     assert!(!dir.path().join("archive/staging").exists());
 
-    shelf.grants.clear();
-    export(&shelf, &disk, &shown("UTC")).unwrap();
+    shelf.uncover(id);
+    export(&shelf.archive, &disk, &csv("UTC")).unwrap();
     assert!(!dir.path().join("csv/m").exists());
 }
 
@@ -82,12 +82,12 @@ fn planted_links_lead_nowhere() {
     assert_eq!(text(dir.path(), "csv/m/values.csv"), "ours");
     assert_eq!(text(outside.path(), "secret"), "secret");
     let mut found = Vec::new();
-    disk.walk(&mut |path| found.push(path.to_owned())).unwrap();
+    disk.walk("csv", &mut |path| found.push(path.to_owned())).unwrap();
     found.sort();
     assert_eq!(found, ["csv/linked", "csv/m/values.csv"]);
 }
 
-/// Whoever waits for a pipe waits for ever; a link would have its lock made elsewhere.
+/// Opening a pipe would wait for ever; a link would have its lock made in another place.
 #[cfg(unix)]
 #[test]
 fn the_lock_of_files_is_a_plain_file() {
@@ -99,7 +99,7 @@ fn the_lock_of_files_is_a_plain_file() {
             fs::create_dir(dir.path().join("archive")).unwrap();
         }
         symlink(&target, dir.path().join(place)).unwrap();
-        let refused = Directory::of_archive(dir.path()).turn().unwrap_err();
+        let refused = Directory::of_archive(dir.path()).lock().unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::NotADirectory);
         assert!(refused.to_string().contains("is a symbolic link"), "{refused}");
         assert!(!target.exists());

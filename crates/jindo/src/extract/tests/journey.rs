@@ -1,8 +1,11 @@
 //! What the files look like, and that they stay right as the archive grows.
 
 use super::*;
-use crate::archive::GiveUpReason;
+use crate::archive::{GiveUpReason, GivenUp, Scope};
 use expect_test::expect;
+use futures::executor::block_on;
+use object_store::ObjectStoreExt as _;
+use object_store::path::Path as Location;
 use proptest::prelude::*;
 
 /// One query of every fate.
@@ -11,11 +14,7 @@ fn every_fate() -> Shelf {
     let complete = shelf.ask("avg:cpu{*}");
     shelf.cover(complete, [0, DAY_S], &[("", &[(0, 0.0), (60, -0.0), (120, 1e300)])]);
     shelf.cover(complete, [DAY_S, 2 * DAY_S], &[("", &[(DAY_S, 5e-324)])]);
-    shelf.refused.push(RefusedLine {
-        position: 1,
-        written: "cpu, \"quoted\"".to_owned(),
-        reason: "no braces".to_owned(),
-    });
+    shelf.refuse("cpu, \"quoted\"", "no braces");
     let grouped = shelf.ask("avg:disk{*} by {host,path}");
     let of = [("host:N/A path:/", &[(0, 1.5)][..]), ("host:b path:/", &[(60, 17.0)])];
     shelf.cover(grouped, [0, 2 * DAY_S], &of);
@@ -24,17 +23,20 @@ fn every_fate() -> Shelf {
     let partial = shelf.ask("avg:half{*}");
     shelf.cover(partial, [DAY_S, DAY_S + 3_600], &[("", &[(DAY_S, 2.0)])]);
     let given_up = shelf.ask("avg:bad{*}");
-    shelf.change(given_up).given_up = Some(GiveUpReason::Refused("Query timed out".to_owned()));
+    let asked = Window::from_secs(DAY, DAY + 2 * DAY_S).unwrap();
+    let (scope, at) = (Scope::Query, asked.end());
+    let reason = GiveUpReason::Refused("Query timed out".to_owned());
+    shelf.archive.give_up(&GivenUp { query: given_up, window: asked, scope, reason, at }).unwrap();
     let earlier = shelf.ask("avg:old{*}");
     shelf.cover(earlier, [0, 2 * DAY_S], &[("", &[(0, 3.0)])]);
-    shelf.change(earlier).position = None;
+    shelf.unlist("avg:old{*}");
     shelf
 }
 
 #[test]
 fn a_file_per_series_and_a_row_per_fate() {
-    let (shelf, disk) = (every_fate(), Memory::new(&Fuel::of(u64::MAX)));
-    let summary = export(&shelf, &disk, &shown("Asia/Seoul")).unwrap();
+    let (shelf, disk) = (every_fate(), Memory::new(&Fuse::endless()));
+    let summary = export(&shelf.archive, &disk, &csv("Asia/Seoul")).unwrap();
     expect![[r#"
         == csv/cpu/values.csv
         date,values
@@ -98,21 +100,21 @@ fn a_file_per_series_and_a_row_per_fate() {
 #[test]
 fn regression_a_second_run_writes_nothing() {
     let shelf = every_fate();
-    let disk = Memory::new(&shelf.fuel);
-    export(&shelf, &disk, &shown("UTC")).unwrap();
-    let before = shelf.fuel.left();
-    let change = update(&shelf, &disk, &shelf.ids(), &shown("UTC"), Which::Outdated).unwrap();
-    tables(&shelf, &disk, &shown("UTC")).unwrap();
-    assert_eq!((change, shelf.fuel.left()), (Change::default(), before));
+    let disk = Memory::new(&shelf.fuse);
+    export(&shelf.archive, &disk, &csv("UTC")).unwrap();
+    let before = shelf.fuse.burnt();
+    let change = update(&shelf.archive, &disk, &csv("UTC"), &shelf.ids(), Which::Outdated).unwrap();
+    tables(&shelf.archive, &disk, &csv("UTC")).unwrap();
+    assert_eq!((change, shelf.fuse.burnt()), (Change::default(), before));
 }
 
 #[test]
 fn only_what_changed_is_written_again() {
-    let mut shelf = every_fate();
-    let disk = Memory::new(&shelf.fuel);
-    export(&shelf, &disk, &shown("UTC")).unwrap();
+    let shelf = every_fate();
+    let disk = Memory::new(&shelf.fuse);
+    export(&shelf.archive, &disk, &csv("UTC")).unwrap();
     shelf.cover(QueryId(4), [0, 60], &[("", &[(0, 1.0)])]);
-    let change = update(&shelf, &disk, &shelf.ids(), &shown("UTC"), Which::Outdated).unwrap();
+    let change = update(&shelf.archive, &disk, &csv("UTC"), &shelf.ids(), Which::Outdated).unwrap();
     expect![[r#"
         Change {
             queries: 1,
@@ -134,8 +136,8 @@ fn regression_series_that_come_and_go_stay_apart() {
     shelf.cover(id, [60, 120], &[(c, &[(60, 3.0)]), (a, &[(60, 1.1)]), (b, &[(60, 2.1)])]);
     shelf.cover(id, [120, 180], &[]);
     shelf.cover(id, [180, 240], &[(a, &[(180, 1.3)])]);
-    let disk = Memory::new(&shelf.fuel);
-    update(&shelf, &disk, &[id], &shown("UTC"), Which::Outdated).unwrap();
+    let disk = Memory::new(&shelf.fuse);
+    update(&shelf.archive, &disk, &csv("UTC"), &[id], Which::Outdated).unwrap();
     expect![[r#"
         == csv/m/host=a.csv
         date,values
@@ -160,8 +162,8 @@ fn regression_the_whole_tag_set_makes_a_series() {
     let id = shelf.ask("avg:m{*} by {a,b}");
     let of = [("a:1 b:1", &[(0, 1.0)][..]), ("a:1 b:2", &[(0, 2.0)]), ("a:2 b:1", &[(0, 3.0)])];
     shelf.cover(id, [0, 60], &of);
-    let disk = Memory::new(&shelf.fuel);
-    let change = update(&shelf, &disk, &[id], &shown("UTC"), Which::Outdated).unwrap();
+    let disk = Memory::new(&shelf.fuse);
+    let change = update(&shelf.archive, &disk, &csv("UTC"), &[id], Which::Outdated).unwrap();
     assert_eq!(change.files, 3);
 }
 
@@ -171,13 +173,10 @@ fn rows_count_only_where_coverage_grants_them() {
     let mut shelf = Shelf::new();
     let id = shelf.ask("avg:m{*}");
     let all = [(0, 1.0), (60, 1.0), (120, 1.0), (180, 1.0), (240, 1.0)];
-    shelf.cover(id, [0, 60], &[("", &all)]);
-    shelf.cover(id, [60, 180], &[("", &[(0, 2.0), (60, 2.0), (180, 2.0)])]);
-    let mut rest = shelf.grants[&id][0].clone();
-    rest.window = Window::from_secs(DAY + 180, DAY + 300).unwrap();
-    shelf.grants.get_mut(&id).unwrap().push(rest);
-    let disk = Memory::new(&shelf.fuel);
-    update(&shelf, &disk, &[id], &shown("UTC"), Which::Outdated).unwrap();
+    shelf.cover(id, [0, 300], &[("", &all)]);
+    shelf.cover(id, [60, 180], &[("", &[(60, 2.0)])]);
+    let disk = Memory::new(&shelf.fuse);
+    update(&shelf.archive, &disk, &csv("UTC"), &[id], Which::Outdated).unwrap();
     expect![[r#"
         == csv/m/values.csv
         date,values
@@ -195,12 +194,12 @@ fn a_zone_that_changes_in_the_range_asked_shows_its_offset_from_the_first_row() 
     let mut shelf = Shelf::new();
     let id = shelf.ask("avg:m{*}");
     shelf.cover(id, [0, 60], &[("", &[(0, 1.0)])]);
-    let disk = Memory::new(&shelf.fuel);
-    let zone = shown("America/New_York");
-    update(&shelf, &disk, &[id], &zone, Which::Outdated).unwrap();
+    let disk = Memory::new(&shelf.fuse);
+    let zone = csv("America/New_York");
+    update(&shelf.archive, &disk, &zone, &[id], Which::Outdated).unwrap();
     shelf.cover(id, [6 * 3_600, 6 * 3_600 + 60], &[("", &[(6 * 3_600, 2.0)])]);
     let first = disk.files()["csv/m/values.csv"].clone();
-    update(&shelf, &disk, &[id], &zone, Which::Outdated).unwrap();
+    update(&shelf.archive, &disk, &zone, &[id], Which::Outdated).unwrap();
     let second = disk.files()["csv/m/values.csv"].clone();
     assert!(second.starts_with(&first), "{first}{second}");
     expect![[r#"
@@ -216,11 +215,11 @@ fn files_without_coverage_are_removed_and_strangers_are_not() {
     let mut shelf = Shelf::new();
     let id = shelf.ask("avg:m{*}");
     shelf.cover(id, [0, 60], &[("", &[(0, 1.0)]), ("host:a", &[(0, 1.0)])]);
-    let disk = Memory::new(&shelf.fuel);
-    export(&shelf, &disk, &shown("UTC")).unwrap();
+    let disk = Memory::new(&shelf.fuse);
+    export(&shelf.archive, &disk, &csv("UTC")).unwrap();
     disk.state.lock().unwrap().files.insert("csv/m/mine.csv".to_owned(), b"mine".to_vec());
-    shelf.grants.clear();
-    let change = update(&shelf, &disk, &[id], &shown("UTC"), Which::Outdated).unwrap();
+    shelf.uncover(id);
+    let change = update(&shelf.archive, &disk, &csv("UTC"), &[id], Which::Outdated).unwrap();
     assert_eq!(change.removed, 2);
     let names: Vec<String> = disk.files().into_keys().collect();
     assert_eq!(names, ["csv/m/mine.csv", "gaps.csv", "queries.csv", "series.csv"]);
@@ -232,12 +231,14 @@ fn regression_a_failing_archive_leaves_the_old_files() {
     let mut shelf = Shelf::new();
     let id = shelf.ask("avg:m{*}");
     shelf.cover(id, [0, 60], &[("", &[(0, 1.0)])]);
-    let disk = Memory::new(&shelf.fuel);
-    update(&shelf, &disk, &[id], &shown("UTC"), Which::Outdated).unwrap();
+    let disk = Memory::new(&shelf.fuse);
+    update(&shelf.archive, &disk, &csv("UTC"), &[id], Which::Outdated).unwrap();
     let before = disk.files();
     shelf.cover(id, [60, 120], &[("", &[(60, 1.0)])]);
-    shelf.rows.remove(&(ObjectId(2), id));
-    let failed = update(&shelf, &disk, &[id], &shown("UTC"), Which::Outdated);
+    let objects = shelf.archive.objects_all().unwrap();
+    let newest = Location::from(format!("data/{}", objects.last().unwrap().record.name));
+    block_on(shelf.store.delete(&newest)).unwrap();
+    let failed = update(&shelf.archive, &disk, &csv("UTC"), &[id], Which::Outdated);
     assert!(matches!(failed, Err(Error::Archive(_))), "{failed:?}");
     assert_eq!(disk.files(), before);
 }
@@ -248,48 +249,26 @@ fn two_series_with_one_file_are_refused_before_anything_is_moved() {
     let (one, two) = (shelf.ask("avg:m{*}"), shelf.ask("avg:m{*} by {host}"));
     shelf.cover(one, [0, 60], &[("", &[(0, 1.0)])]);
     shelf.cover(two, [0, 60], &[("", &[(0, 2.0)])]);
-    let disk = Memory::new(&shelf.fuel);
+    let disk = Memory::new(&shelf.fuse);
     for queries in [&[one, two][..], &[two]] {
-        let failed = update(&shelf, &disk, queries, &shown("UTC"), Which::Outdated);
+        let failed = update(&shelf.archive, &disk, &csv("UTC"), queries, Which::Outdated);
         assert!(matches!(failed, Err(Error::Collision { .. })), "{failed:?}");
         assert!(disk.files().is_empty());
-        update(&shelf, &disk, &[one], &shown("UTC"), Which::Outdated).unwrap();
+        update(&shelf.archive, &disk, &csv("UTC"), &[one], Which::Outdated).unwrap();
         disk.state.lock().unwrap().files.clear();
     }
-    shelf.rows.insert(
-        (ObjectId(1), one),
-        vec![(vec!["a/b".into()], vec![(0, 1.0)]), (vec!["a%2Fb".into()], vec![(0, 1.0)])],
-    );
-    let failed = update(&shelf, &disk, &[one], &shown("UTC"), Which::All);
+    shelf.cover(one, [0, 60], &[("a/b", &[(0, 1.0)]), ("a%2Fb", &[(0, 1.0)])]);
+    let failed = update(&shelf.archive, &disk, &csv("UTC"), &[one], Which::All);
     assert!(matches!(failed, Err(Error::Collision { .. })), "{failed:?}");
 }
 
 #[test]
-fn rows_that_jindo_never_writes_are_damage() {
-    for points in [
-        &[(60, 1.0), (0, 1.0)][..],
-        &[(0, 1.0), (0, 1.0)],
-        &[(0, 1.0), (60, 1.0), (60, 2.0)],
-        &[(30, 1.0)],
-        &[(0, f64::NAN)],
-        &[(0, f64::INFINITY)],
-    ] {
-        let mut shelf = Shelf::new();
-        let id = shelf.ask("avg:m{*}");
-        shelf.cover(id, [0, 600], &[("", points)]);
-        let disk = Memory::new(&shelf.fuel);
-        let failed = update(&shelf, &disk, &[id], &shown("UTC"), Which::Outdated);
-        assert!(matches!(failed, Err(Error::Damaged { .. })), "{points:?} {failed:?}");
-    }
-}
-
-#[test]
 fn verify_finds_what_others_did_and_update_mends_it() {
-    let (mut shelf, utc) = (every_fate(), shown("UTC"));
-    let disk = Memory::new(&shelf.fuel);
-    export(&shelf, &disk, &utc).unwrap();
+    let (shelf, utc) = (every_fate(), csv("UTC"));
+    let disk = Memory::new(&shelf.fuse);
+    export(&shelf.archive, &disk, &utc).unwrap();
     let whole = disk.files();
-    assert_eq!(verify(&shelf, &disk, &utc).unwrap(), []);
+    assert_eq!(verify(&shelf.archive, &disk, &utc).unwrap(), []);
     {
         let files = &mut disk.state.lock().unwrap().files;
         files.get_mut("csv/cpu/values.csv").unwrap()[30] ^= 1;
@@ -319,10 +298,10 @@ fn verify_finds_what_others_did_and_update_mends_it() {
             },
         ]
     "#]]
-    .assert_debug_eq(&verify(&shelf, &disk, &utc).unwrap());
-    update(&shelf, &disk, &shelf.ids(), &utc, Which::Outdated).unwrap();
-    update(&shelf, &disk, &[QueryId(1)], &utc, Which::All).unwrap();
-    tables(&shelf, &disk, &utc).unwrap();
+    .assert_debug_eq(&verify(&shelf.archive, &disk, &utc).unwrap());
+    update(&shelf.archive, &disk, &utc, &shelf.ids(), Which::Outdated).unwrap();
+    update(&shelf.archive, &disk, &utc, &[QueryId(1)], Which::All).unwrap();
+    tables(&shelf.archive, &disk, &utc).unwrap();
     disk.state.lock().unwrap().files.remove("csv/cpu/notes.txt");
     assert_eq!(disk.files(), whole);
     shelf.cover(QueryId(4), [0, 60], &[]);
@@ -336,29 +315,31 @@ fn verify_finds_what_others_did_and_update_mends_it() {
             },
         ]
     "#]]
-    .assert_debug_eq(&verify(&shelf, &disk, &utc).unwrap());
+    .assert_debug_eq(&verify(&shelf.archive, &disk, &utc).unwrap());
 }
 
 #[test]
-fn elsewhere_has_the_same_files_and_marks_nothing() {
-    let (shelf, utc) = (every_fate(), shown("UTC"));
-    let copy = Memory::new(&shelf.fuel);
-    let summary = elsewhere(&shelf, &copy, &utc).unwrap();
-    assert!(shelf.marks.lock().unwrap().is_empty());
-    let disk = Memory::new(&shelf.fuel);
-    assert_eq!(export(&shelf, &disk, &utc).unwrap(), summary);
-    assert_eq!(told(&copy.files()), told(&disk.files()));
-    assert!(matches!(elsewhere(&shelf, &copy, &utc), Err(Error::Occupied { .. })));
+fn a_copy_has_the_same_files_and_marks_nothing() {
+    let (shelf, utc) = (every_fate(), csv("UTC"));
+    let place = Memory::new(&shelf.fuse);
+    let summary = copy(&shelf.archive, &place, &utc).unwrap();
+    for id in shelf.ids() {
+        assert_eq!(shelf.archive.extracted(CsvTree::NAME, id).unwrap(), None);
+    }
+    let disk = Memory::new(&shelf.fuse);
+    assert_eq!(export(&shelf.archive, &disk, &utc).unwrap(), summary);
+    assert_eq!(told(&place.files()), told(&disk.files()));
+    assert!(matches!(copy(&shelf.archive, &place, &utc), Err(Error::Occupied { .. })));
 }
 
 #[test]
 fn tables_of_files_that_are_out_of_date_are_refused() {
     let shelf = every_fate();
-    let disk = Memory::new(&shelf.fuel);
-    export(&shelf, &disk, &shown("UTC")).unwrap();
+    let disk = Memory::new(&shelf.fuse);
+    export(&shelf.archive, &disk, &csv("UTC")).unwrap();
     let unfinished = Extracted { digest: "unfinished".to_owned(), files: Vec::new() };
-    shelf.mark_extracted(&[(QueryId(1), unfinished)]).unwrap();
-    let failed = tables(&shelf, &disk, &shown("UTC"));
+    shelf.archive.mark_extracted(CsvTree::NAME, &[(QueryId(1), unfinished)]).unwrap();
+    let failed = tables(&shelf.archive, &disk, &csv("UTC"));
     assert!(matches!(failed, Err(Error::Unfinished { .. })), "{failed:?}");
 }
 
@@ -380,8 +361,8 @@ proptest! {
             shelf.cover(id, [start, end], &[("", &within)]);
             start = end;
         }
-        let (disk, shown) = (Memory::new(&shelf.fuel), shown(zone));
-        update(&shelf, &disk, &[id], &shown, Which::Outdated).unwrap();
+        let (disk, csv) = (Memory::new(&shelf.fuse), csv(zone));
+        update(&shelf.archive, &disk, &csv, &[id], Which::Outdated).unwrap();
         let files = disk.files();
         let text = files.get("csv/m/values.csv").map_or("", String::as_str);
         let mut reader = ::csv::Reader::from_reader(text.as_bytes());
@@ -392,7 +373,7 @@ proptest! {
             let format = format!("%Y-%m-%d %H:%M:%S{offset}");
             let at = match jiff::Timestamp::strptime(&format, &date) {
                 Ok(at) => at,
-                Err(_) => jiff::civil::DateTime::strptime(&format, &date).unwrap().to_zoned(shown.zone.clone()).unwrap().timestamp(),
+                Err(_) => jiff::civil::DateTime::strptime(&format, &date).unwrap().to_zoned(csv.display.zone.clone()).unwrap().timestamp(),
             };
             read.push((at.as_second() - DAY, value.to_bits()));
         }

@@ -1,180 +1,143 @@
-//! An archive and a disk in memory that can fail at any operation, and what the tests build with them.
+//! An archive in memory and a disk in memory, which can fail at any operation, and what the tests build with them.
 
 mod crash;
 mod disk;
+mod hostile;
 mod journey;
+mod listing;
+mod stream;
 mod twins;
 
+use super::csv_tree::Names;
 use super::*;
-use crate::archive::{Origin, Registered};
+use crate::archive::tests::frail::fuse::{Dead, Doom, Fuse};
+use crate::archive::tests::frail::ledger::Frail;
+use crate::archive::{
+    Archive, Extracted, Fetched, Ledger as _, Line, Objects, QueryId, Request, Sqlite,
+};
+use crate::parse::{Answer, CallPosition, Series};
 use crate::plan::Window;
-use crate::query::QueryText;
+use crate::query::{Interval, Query, QueryText};
+use object_store::memory::InMemory;
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// The start of the range in all tests: 2021-11-07 04:00 UTC, two hours before New York leaves summer time.
 const DAY: i64 = 1_636_257_600;
 const DAY_S: i64 = 86_400;
 
-/// Operations that may still succeed, of the disk and the ledger together; then the machine is dead.
-#[derive(Debug, Clone)]
-struct Fuel(Arc<AtomicU64>);
-
-impl Fuel {
-    fn of(operations: u64) -> Self {
-        Self(Arc::new(AtomicU64::new(operations)))
-    }
-
-    fn burn(&self) -> io::Result<()> {
-        let burnt =
-            self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        burnt.map(drop).map_err(|_| io::Error::other("the machine is dead"))
-    }
-
-    fn left(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
-    }
-
-    fn fill(&self, operations: u64) {
-        self.0.store(operations, Ordering::SeqCst);
-    }
-}
-
-/// An archive in memory. Its marks are durable at once, as a ledger's are.
+/// An archive in memory, and how it is filled.
 struct Shelf {
-    queries: Vec<Registered>,
-    refused: Vec<RefusedLine>,
-    grants: BTreeMap<QueryId, Vec<Grant>>,
-    rows: BTreeMap<(ObjectId, QueryId), Vec<Row>>,
-    marks: Mutex<BTreeMap<QueryId, Extracted>>,
-    fuel: Fuel,
+    archive: Archive,
+    /// Burnt by every change of the ledger, and by the disks of the tests that take it.
+    fuse: Fuse,
+    ledger: Arc<Mutex<Sqlite>>,
+    store: Arc<InMemory>,
+    lines: Vec<Line>,
 }
 
-/// A series within an object: tags, and (seconds since DAY, value).
-type Row = (Vec<String>, Vec<(i64, f64)>);
+/// Points of a series: seconds since DAY, and value.
+type Points<'a> = &'a [(i64, f64)];
 
 impl Shelf {
     fn new() -> Self {
-        Self {
-            queries: Vec::new(),
-            refused: Vec::new(),
-            grants: BTreeMap::new(),
-            rows: BTreeMap::new(),
-            marks: Mutex::default(),
-            fuel: Fuel::of(u64::MAX),
-        }
+        let (ledger, store) = (Arc::new(Mutex::new(Sqlite::memory().unwrap())), Arc::default());
+        let fuse = Fuse::endless();
+        let archive = assembled(&ledger, &store, &fuse);
+        Self { archive, fuse, ledger, store, lines: Vec::new() }
+    }
+
+    /// The same archive in another process.
+    fn reopened(&self, fuse: &Fuse) -> Archive {
+        assembled(&self.ledger, &self.store, fuse)
     }
 
     /// A query at 60 s of which DAY and the day after are asked.
     fn ask(&mut self, written: &str) -> QueryId {
-        let id = QueryId(i64::try_from(self.queries.len()).unwrap() + 1);
-        self.queries.push(Registered {
-            too_old: None,
-            id,
-            text: QueryText::new(written, written, Interval::from_secs(60).unwrap()),
-            asked: Window::from_secs(DAY, DAY + 2 * DAY_S),
-            position: Some(self.queries.len() + self.refused.len()),
+        self.lines.push(Line::Query(Query {
+            text: QueryText::new(written, written, minute()),
             weight: None,
-            instead_of: None,
-            given_up: None,
-        });
-        id
+        }));
+        self.register();
+        let queries = self.archive.queries().unwrap();
+        queries.iter().find(|query| query.text.written == written).unwrap().id
     }
 
-    fn change(&mut self, id: QueryId) -> &mut Registered {
-        self.queries.iter_mut().find(|query| query.id == id).unwrap()
+    /// A line that was left out.
+    fn refuse(&mut self, written: &str, reason: &str) {
+        let (written, reason) = (written.to_owned(), reason.to_owned());
+        self.lines.push(Line::Refused { written, reason });
+    }
+
+    /// Takes a query off the list.
+    fn unlist(&mut self, of: &str) {
+        self.lines.retain(|line| !matches!(line, Line::Query(query) if query.text.written == of));
+        self.register();
+    }
+
+    fn register(&self) {
+        let asked = Window::from_secs(DAY, DAY + 2 * DAY_S).unwrap().into();
+        let (timezone, arguments) = ("UTC".to_owned(), "{}".to_owned());
+        let lines = self.lines.clone();
+        self.archive.register(&Request { lines, asked, timezone, arguments }).unwrap();
     }
 
     /// Covers `[start, end)` (seconds since DAY) by a new object with these series: `host:a` or nothing, and points.
-    fn cover(&mut self, id: QueryId, [start, end]: [i64; 2], series: &[(&str, &[(i64, f64)])]) {
-        let object = ObjectId(i64::try_from(self.rows.len()).unwrap() + 1);
-        let tags = |tags: &str| tags.split_terminator(' ').map(str::to_owned).collect();
-        let rows = series.iter().map(|(of, points)| (tags(of), points.to_vec())).collect();
-        self.rows.insert((object, id), rows);
-        let grants = self.grants.entry(id).or_default();
-        let window = Window::from_secs(DAY + start, DAY + end).unwrap();
-        grants.push(Grant {
+    fn cover(&self, id: QueryId, range: [i64; 2], series: &[(&str, Points<'_>)]) {
+        let [start, end] = range.map(|at| DAY + at);
+        let window = Window::from_secs(start, end).unwrap();
+        let series = series.iter().filter(|(_, points)| !points.is_empty());
+        let mut series: Vec<Series> = series.map(|(tags, points)| streamed(tags, points)).collect();
+        series.sort_by(|a, b| a.tags.cmp(&b.tags));
+        let stored = self.archive.store(&Fetched {
+            queries: &[id],
+            interval: minute(),
             window,
-            object,
-            origin: Origin::Fetched,
-            identity: format!("object {}", object.0),
             fetched_at: window.end(),
+            open: false,
+            answer: &Answer { series },
         });
-        grants.sort_by_key(|grant| grant.window);
+        stored.unwrap();
+    }
+
+    /// Drops everything that is covered of a query.
+    fn uncover(&self, id: QueryId) {
+        for held in self.archive.coverage(id).unwrap() {
+            self.ledger.lock().unwrap().drop_object(held.object).unwrap();
+        }
     }
 
     fn ids(&self) -> Vec<QueryId> {
-        self.queries.iter().map(|query| query.id).collect()
-    }
-
-    fn failing(&self) -> Result<(), Failure> {
-        Ok(self.fuel.burn()?)
+        self.archive.queries().unwrap().iter().map(|query| query.id).collect()
     }
 }
 
-impl Source for Shelf {
-    fn queries(&self) -> Result<Vec<Registered>, Failure> {
-        Ok(self.queries.clone())
-    }
+fn assembled(ledger: &Arc<Mutex<Sqlite>>, store: &Arc<InMemory>, fuse: &Fuse) -> Archive {
+    let frail = Frail { kept: Arc::clone(ledger), fuse: fuse.clone() };
+    let objects: Arc<InMemory> = Arc::clone(store);
+    Archive::assemble(Box::new(frail), Objects::over(objects)).unwrap()
+}
 
-    fn query(&self, id: QueryId) -> Result<Option<Registered>, Failure> {
-        Ok(self.queries.iter().find(|query| query.id == id).cloned())
-    }
+fn minute() -> Interval {
+    Interval::from_secs(60).unwrap()
+}
 
-    fn refused(&self) -> Result<Vec<RefusedLine>, Failure> {
-        Ok(self.refused.clone())
-    }
-
-    fn grants(&self, id: QueryId) -> Result<Vec<Grant>, Failure> {
-        Ok(self.grants.get(&id).cloned().unwrap_or_default())
-    }
-
-    fn rows(
-        &self,
-        object: ObjectId,
-        query: QueryId,
-        sink: &mut dyn FnMut(Chunk<'_>) -> ControlFlow<()>,
-    ) -> Result<(), Failure> {
-        let rows = self.rows.get(&(object, query)).ok_or("the object is gone")?;
-        for (tags, points) in rows {
-            // Two points a chunk, so that every series comes in pieces.
-            for piece in points.chunks(2) {
-                let ts_ms: Vec<i64> = piece.iter().map(|(at, _)| (DAY + at) * 1_000).collect();
-                let values: Vec<f64> = piece.iter().map(|(_, value)| *value).collect();
-                let (metric, unit) = ("m", Some("byte"));
-                let chunk = Chunk { metric, tags, unit, ts_ms: &ts_ms, values: &values };
-                if sink(chunk).is_break() {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn extracted(&self, id: QueryId) -> Result<Option<Extracted>, Failure> {
-        Ok(self.marks.lock().unwrap().get(&id).cloned())
-    }
-
-    fn owner(&self, path: &str) -> Result<Option<QueryId>, Failure> {
-        let marks = self.marks.lock().unwrap();
-        let of = |mark: &Extracted| mark.files.iter().any(|file| file.path == path);
-        Ok(marks.iter().find(|(_, mark)| of(mark)).map(|(id, _)| *id))
-    }
-
-    fn mark_extracted(&self, marks: &[(QueryId, Extracted)]) -> Result<(), Failure> {
-        self.failing()?;
-        self.marks.lock().unwrap().extend(marks.iter().cloned());
-        Ok(())
+fn streamed(tags: &str, points: Points<'_>) -> Series {
+    Series {
+        query: CallPosition::new(0),
+        metric: "m".to_owned(),
+        tags: tags.split_terminator(' ').map(str::to_owned).collect(),
+        unit: Some("byte".to_owned()),
+        ts_ms: points.iter().map(|(at, _)| (DAY + at) * 1_000).collect(),
+        values: points.iter().map(|(_, value)| *value).collect(),
     }
 }
 
 /// A disk in memory. What is not synced may be lost, or be there by half, after a crash.
 struct Memory {
     state: Mutex<State>,
-    fuel: Fuel,
+    fuse: Fuse,
 }
 
 #[derive(Default, Clone)]
@@ -185,12 +148,18 @@ struct State {
 }
 
 impl Memory {
-    fn new(fuel: &Fuel) -> Self {
-        Self { state: Mutex::default(), fuel: fuel.clone() }
+    fn new(fuse: &Fuse) -> Self {
+        Self { state: Mutex::default(), fuse: fuse.clone() }
+    }
+
+    /// The same disk in another process.
+    fn reopened(&self, fuse: &Fuse) -> Self {
+        let state = self.state.lock().unwrap().clone();
+        Self { state: Mutex::new(state), fuse: fuse.clone() }
     }
 
     fn act<T>(&self, act: impl FnOnce(&mut State) -> T) -> io::Result<T> {
-        self.fuel.burn()?;
+        self.fuse.burn().map_err(dead)?;
         Ok(act(&mut self.state.lock().unwrap()))
     }
 
@@ -257,35 +226,38 @@ impl Disk for Memory {
     }
 
     fn sha256(&self, path: &str) -> io::Result<Option<String>> {
-        use sha2::{Digest, Sha256};
-        Ok(self.state.lock().unwrap().files.get(path).map(|text| hex(&Sha256::digest(text))))
+        Ok(self.state.lock().unwrap().files.get(path).map(|text| crate::digest::sha256(text)))
     }
 
-    fn walk(&self, found: &mut dyn FnMut(&str)) -> io::Result<()> {
-        let files = self.files();
-        files.keys().filter(|path| path.starts_with("csv/")).for_each(|path| found(path));
+    fn walk(&self, folder: &str, found: &mut dyn FnMut(&str)) -> io::Result<()> {
+        let (files, folder) = (self.files(), format!("{folder}/"));
+        files.keys().filter(|path| path.starts_with(&folder)).for_each(|path| found(path));
         Ok(())
     }
 }
 
-fn shown(timezone: &str) -> Shown {
+fn dead(dead: Dead) -> io::Error {
+    io::Error::other(dead)
+}
+
+/// The tree in a zone, with names that are easily read.
+fn csv(timezone: &str) -> CsvTree {
     let directory =
         |sent: &str, _: Interval| sent.split(['{', ':']).nth(1).unwrap_or("slug").to_owned();
     let series = |tags: &[String]| match tags {
         [] => "values".to_owned(),
         _ => tags.join(",").replace(':', "=").replace('/', "%2F"),
     };
-    Shown {
-        zone: TimeZone::get(timezone).unwrap(),
-        timezone: timezone.to_owned(),
-        names: Names { directory, series },
-    }
+    let zone = TimeZone::get(timezone).unwrap();
+    let display = DisplayOptions { zone, timezone: timezone.to_owned() };
+    CsvTree { display, names: Names { directory, series } }
 }
 
 /// Everything that an export does with files.
-fn export(shelf: &Shelf, disk: &dyn Disk, shown: &Shown) -> Result<Summary, Error> {
-    update(shelf, disk, &shelf.ids(), shown, Which::Outdated)?;
-    tables(shelf, disk, shown)
+fn export(archive: &Archive, disk: &dyn Disk, output: &CsvTree) -> Result<Summary, Error> {
+    let ids: Vec<_> = archive.queries()?.iter().map(|query| query.id).collect();
+    update(archive, disk, output, &ids, Which::Outdated)?;
+    tables(archive, disk, output)
 }
 
 /// All files and what is in them, for a golden text.

@@ -5,10 +5,10 @@ use super::*;
 const A_POINT: &[(i64, f64)] = &[(0, 1.0)];
 
 /// Names as they come, so that twins need no search.
-fn bare() -> Shown {
+fn bare() -> CsvTree {
     let series = |tags: &[String]| tags.join(",").replace(':', "=");
-    let plain = shown("UTC");
-    Shown { names: Names { series, ..plain.names }, ..plain }
+    let plain = csv("UTC");
+    CsvTree { names: Names { series, ..plain.names }, ..plain }
 }
 
 #[track_caller]
@@ -24,8 +24,8 @@ fn two_series_of_one_query_never_become_one_file() {
         let mut shelf = Shelf::new();
         let id = shelf.ask("avg:m{*} by {host}");
         shelf.cover(id, [0, 60], &[(one, A_POINT), (other, A_POINT)]);
-        let disk = Memory::new(&shelf.fuel);
-        let failed = update(&shelf, &disk, &[id], &bare(), Which::Outdated);
+        let disk = Memory::new(&shelf.fuse);
+        let failed = update(&shelf.archive, &disk, &bare(), &[id], Which::Outdated);
         check(failed, [one, other].map(|tag| format!("[{tag:?}]")).each_ref().map(String::as_str));
         assert!(disk.files().is_empty());
     }
@@ -41,28 +41,28 @@ fn twins_whose_hashes_begin_alike_are_refused() {
     let mut shelf = Shelf::new();
     let id = shelf.ask("avg:m{*} by {host}");
     shelf.cover(id, [0, 60], &[(&tags[0], A_POINT), (&tags[1], A_POINT)]);
-    let disk = Memory::new(&shelf.fuel);
-    let own = Shown { names: Names::LAYOUT, ..shown("UTC") };
-    check(update(&shelf, &disk, &[id], &own, Which::Outdated), values);
+    let disk = Memory::new(&shelf.fuse);
+    let own = CsvTree::new(&csv("UTC").display);
+    check(update(&shelf.archive, &disk, &own, &[id], Which::Outdated), values);
     assert!(disk.files().is_empty());
 }
 
 #[test]
-fn files_of_two_queries_never_become_one_within_a_lot_nor_across() {
+fn files_of_two_queries_never_become_one_within_a_group_nor_across() {
     let mut shelf = Shelf::new();
     let (one, two) = (shelf.ask("avg:Requests{*}"), shelf.ask("avg:requests{*}"));
     let third = shelf.ask("avg:REQUESTS{*}");
     for id in [one, two, third] {
         shelf.cover(id, [0, 60], &[("", A_POINT)]);
     }
-    let disk = Memory::new(&shelf.fuel);
+    let disk = Memory::new(&shelf.fuse);
     let both = ["csv/Requests/values.csv of avg:Req", "csv/requests/values.csv of avg:req"];
-    check(update(&shelf, &disk, &[one, two], &shown("UTC"), Which::Outdated), both);
+    check(update(&shelf.archive, &disk, &csv("UTC"), &[one, two], Which::Outdated), both);
     assert!(disk.files().is_empty());
-    let copy = elsewhere(&shelf, &Memory::new(&shelf.fuel), &shown("UTC"));
+    let copy = copy(&shelf.archive, &Memory::new(&shelf.fuse), &csv("UTC"));
     check(copy, ["csv/REQUESTS/values.csv of avg:REQ", both[0]]);
-    update(&shelf, &disk, &[two], &shown("UTC"), Which::Outdated).unwrap();
+    update(&shelf.archive, &disk, &csv("UTC"), &[two], Which::Outdated).unwrap();
     let before = disk.files();
-    check(update(&shelf, &disk, &[one], &shown("UTC"), Which::Outdated), both);
+    check(update(&shelf.archive, &disk, &csv("UTC"), &[one], Which::Outdated), both);
     assert_eq!(disk.files(), before);
 }

@@ -4,8 +4,8 @@ use super::fuse::{Dead, Fuse};
 use jiff::Timestamp;
 use jindo::archive::{
     Aside, Committed, Coverage, Error, Extracted, GivenUp, Granted, Learnt, Ledger, Note, Object,
-    ObjectId, ProbesDiscarded, QueryId, Record, RefusedLine, Registered, Remembered, Request,
-    Spaced, Sqlite, Totals,
+    ObjectId, OutputName, ProbesDiscarded, QueryId, Record, RefusedLine, Registered, Remembered,
+    Request, Spaced, Sqlite, Totals,
 };
 use jindo::plan::Window;
 use std::collections::BTreeMap;
@@ -64,7 +64,7 @@ impl Ledger for Frail {
         forget() -> ();
         space(spaced: &[Spaced]) -> ();
         keep(key: &str, text: &str) -> ();
-        mark_extracted(extracted: &[(QueryId, Extracted)]) -> ();
+        mark_extracted(output: OutputName, extracted: &[(QueryId, Extracted)]) -> ();
     }
     delegated! { ask:
         request() -> Option<Request>;
@@ -85,7 +85,7 @@ impl Ledger for Frail {
         probes_discarded() -> Option<ProbesDiscarded>;
         spaced() -> Vec<Spaced>;
         kept(key: &str) -> Option<String>;
-        extracted(query: QueryId) -> Option<Extracted>;
+        extracted(output: OutputName, query: QueryId) -> Option<Extracted>;
         owner(path: &str) -> Option<QueryId>;
         totals() -> Totals;
         check() -> Vec<String>;

@@ -105,12 +105,13 @@ impl Disk for Frail {
         self.look(|platter| platter.files.get(path).map(|bytes| hex(&Sha256::digest(bytes))))
     }
 
-    fn walk(&self, found: &mut dyn FnMut(&str)) -> io::Result<()> {
+    fn walk(&self, folder: &str, found: &mut dyn FnMut(&str)) -> io::Result<()> {
+        let folder = format!("{folder}/");
         self.look(|platter| {
             platter
                 .files
                 .keys()
-                .filter(|path| path.starts_with("csv/"))
+                .filter(|path| path.starts_with(&folder))
                 .for_each(|path| found(path));
         })
     }

@@ -3,7 +3,7 @@
 
 use super::disk;
 use super::wire;
-use super::world::{Broke, World, extract_all, shown};
+use super::world::{Broke, World, csv, extract_all};
 use crate::frail::fuse::Fuse;
 use jiff::{SignedDuration, Timestamp};
 use jindo::archive::{Archive, QueryId, Role};
@@ -317,8 +317,7 @@ impl Run<'_> {
             Action::Complete { .. } if self.mission.role != Role::Wanted => {}
             Action::Complete { query } => {
                 let ids = [self.mission.ids[query]];
-                let shown = shown();
-                let done = extract::update(self.archive, self.disk, &ids, &shown, Which::Outdated);
+                let done = extract::update(self.archive, self.disk, &csv(), &ids, Which::Outdated);
                 if let Err(error) = done {
                     self.break_down(error.into());
                 }

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use jindo::archive::Ledger as _;
 use jindo::archive::{Archive, Error, Objects, Sqlite};
 use jindo::clock::Random;
-use jindo::extract::{self, Names, Shown, Which};
+use jindo::extract::{self, CsvTree, DisplayOptions, Which};
 use jindo::plan::Window;
 use jindo::text::with_causes;
 use jindo_sim::{Api, Options};
@@ -106,15 +106,15 @@ impl World {
     }
 }
 
-/// UTC, jindo's own names.
-pub(crate) fn shown() -> Shown {
-    Shown { zone: TimeZone::UTC, timezone: "UTC".into(), names: Names::LAYOUT }
+/// The tree of CSV files in UTC.
+pub(crate) fn csv() -> CsvTree {
+    CsvTree::new(&DisplayOptions { zone: TimeZone::UTC, timezone: "UTC".into() })
 }
 
 /// Brings files and tables up to date, as an export does at its end.
 pub(crate) fn extract_all(archive: &Archive, disk: &disk::Frail) -> Result<(), Broke> {
     let all: Vec<_> = archive.queries()?.iter().map(|query| query.id).collect();
-    extract::update(archive, disk, &all, &shown(), Which::Outdated)?;
-    extract::tables(archive, disk, &shown())?;
+    extract::update(archive, disk, &csv(), &all, Which::Outdated)?;
+    extract::tables(archive, disk, &csv())?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! beside it and the fuzz targets below `fuzz/` share them.
 
 use jindo::archive::{Archive, Holder, inspect};
-use jindo::extract::{self, Directory, Names, Shown, Which};
+use jindo::extract::{self, CsvTree, Directory, DisplayOptions, Which};
 use jindo::parse::{self, Expected};
 use jindo::plan::{Window, escaped_len};
 use jindo::query::{self, Fill, Interval, QUERIES_MAX, RangeFunctions, Settings, grammar};
@@ -169,12 +169,12 @@ pub(crate) fn ledger(dir: &Path, forged: &[Forged<'_>]) {
 fn files(dir: &Path, archive: &Archive) {
     let disk = Directory::of_archive(dir);
     let zone = jiff::tz::TimeZone::UTC;
-    let shown = Shown { zone, timezone: "UTC".into(), names: Names::LAYOUT };
-    drop((extract::verify(archive, &disk, &shown), extract::tables(archive, &disk, &shown)));
+    let csv = CsvTree::new(&DisplayOptions { zone, timezone: "UTC".into() });
+    drop((extract::verify(archive, &disk, &csv), extract::tables(archive, &disk, &csv)));
     let queries: Vec<_> =
         archive.queries().unwrap_or_default().iter().map(|query| query.id).collect();
-    drop(extract::update(archive, &disk, &queries, &shown, Which::Outdated));
-    drop(extract::tables(archive, &disk, &shown));
+    drop(extract::update(archive, &disk, &csv, &queries, Which::Outdated));
+    drop(extract::tables(archive, &disk, &csv));
 }
 
 fn questions(dir: &Path) {
@@ -184,7 +184,11 @@ fn questions(dir: &Path) {
     drop((archive.given_up(), archive.learnt(), archive.probes(), archive.spaced()));
     drop((archive.refusals(), archive.identities(), archive.objects_all()));
     for (query, held) in archive.coverage_all().unwrap_or_default() {
-        drop((archive.query(query), archive.extracted(query), archive.grants(query)));
+        drop((
+            archive.query(query),
+            archive.extracted(CsvTree::NAME, query),
+            archive.grants(query),
+        ));
         for held in held {
             drop(archive.rows(held.object, query, &mut |_| Ok::<_, jindo::archive::Error>(())));
         }

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use jindo::archive::{
-    Archive, Extracted, Fetched, GiveUpReason, GivenUp, Holder, Learnt, Line, QueryId, Request,
-    Scope, SeriesFile, Spaced,
+    Archive, Extracted, Fetched, GiveUpReason, GivenUp, Holder, Learnt, Line, OutputName, QueryId,
+    Request, Scope, SeriesFile, Spaced,
 };
 use jindo::parse::{Answer, CallPosition, Series};
 use jindo::plan::{Confidence, LearntLimit, Window};
@@ -96,5 +96,5 @@ pub(crate) fn archive(dir: &Path) {
     let fetched = Fetched { queries, interval, window, fetched_at: at, open: true, answer };
     archive.store(&fetched).expect("a new directory");
     learn(&archive, &ids, window, at);
-    archive.mark_extracted(&[(ids[0], extracted(at))]).expect("a new directory");
+    archive.mark_extracted(OutputName("csv"), &[(ids[0], extracted(at))]).expect("a new directory");
 }

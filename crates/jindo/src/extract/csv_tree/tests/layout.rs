@@ -1,7 +1,7 @@
 //! Directory names: the promised examples, and no two queries in one directory.
 
-use super::*;
-use crate::query::{Fill, RangeFunctions, Settings, list};
+use crate::extract::csv_tree::layout::query_directory;
+use crate::query::{Fill, Interval, RangeFunctions, Settings, grammar, list};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! Names against shells, Windows, case and Unicode forms.
 
-use super::*;
+use crate::extract::csv_tree::names::{NAME_BYTES_MAX, NAME_CHARS_MAX, encode, series_file};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 

@@ -18,16 +18,16 @@ const DAY_S: i64 = 86_400;
 /// Below it a value is spelled without a positive exponent, which would be written `e+16` and is shorter as `e16`.
 const PLAIN_BELOW: f64 = 1e16;
 
-/// A zone's offsets over a range, and with them whether `date` carries one.
+/// A zone's offsets over a range, which decide whether `date` carries one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Calendar {
     /// Ascending, never empty; the first holds from the beginning of time.
-    stretches: Vec<Stretch>,
+    periods: Vec<OffsetPeriod>,
 }
 
-/// From `from_s` (Unix seconds) on, until the next stretch.
+/// From `from_s` (Unix seconds) on, until the next period.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Stretch {
+struct OffsetPeriod {
     from_s: i64,
     offset: Offset,
     /// What follows the time of day: nothing where the zone keeps one offset over the whole range.
@@ -39,28 +39,38 @@ impl Calendar {
     /// united with what is covered of it. It cannot differ between two runs of one request, whatever was fetched between.
     pub(super) fn new(zone: &TimeZone, range: Window) -> Self {
         let first = zone.to_offset(range.start());
-        let mut stretches = vec![(i64::MIN, first)];
+        let mut periods = vec![(i64::MIN, first)];
         let later = zone.following(range.start()).take_while(|to| to.timestamp() < range.end());
         let mut offset = first;
         for change in later.filter(|to| to.timestamp() > range.start()) {
             if change.offset() != offset {
                 offset = change.offset();
-                stretches.push((change.timestamp().as_second(), offset));
+                periods.push((change.timestamp().as_second(), offset));
             }
         }
-        let changes = stretches.len() > 1;
-        let stretch = |(from_s, offset)| Stretch {
+        let changes = periods.len() > 1;
+        let period = |(from_s, offset)| OffsetPeriod {
             from_s,
             offset,
             suffix: if changes { spelled(offset) } else { String::new() },
         };
-        Self { stretches: stretches.into_iter().map(stretch).collect() }
+        Self { periods: periods.into_iter().map(period).collect() }
     }
 
-    fn at(&self, ts_s: i64) -> (&Stretch, i64) {
-        let next = self.stretches.partition_point(|stretch| stretch.from_s <= ts_s);
-        let until = self.stretches.get(next).map_or(i64::MAX, |stretch| stretch.from_s);
-        (&self.stretches[next.max(1) - 1], until)
+    /// Spells the offsets, for the digest of what files were made from. Archives have such digests: the spelling stays.
+    pub(super) fn spelled(&self) -> String {
+        let period = |OffsetPeriod { from_s, offset, suffix }: &OffsetPeriod| {
+            format!("Stretch {{ from_s: {from_s}, offset: {offset:?}, suffix: {suffix:?} }}")
+        };
+        let periods: Vec<_> = self.periods.iter().map(period).collect();
+        format!("Calendar {{ stretches: [{}] }}", periods.join(", "))
+    }
+
+    /// Returns the period of a moment, and its end.
+    fn at(&self, ts_s: i64) -> (&OffsetPeriod, i64) {
+        let next = self.periods.partition_point(|period| period.from_s <= ts_s);
+        let until = self.periods.get(next).map_or(i64::MAX, |period| period.from_s);
+        (&self.periods[next.max(1) - 1], until)
     }
 }
 
@@ -75,22 +85,22 @@ fn spelled(offset: Offset) -> String {
     text
 }
 
-/// Writes rows, remembering the day: its date is spelled once, not per row.
-pub(super) struct Rows<'a> {
-    calendar: &'a Calendar,
+/// Writer of rows that remembers the day: its date is spelled once, not per row.
+pub(super) struct Rows {
+    calendar: Calendar,
     /// The local day that `date` spells, valid for `[from_s, until_s)`.
     from_s: i64,
     until_s: i64,
     /// Unix seconds of the local midnight that day, at that offset.
     midnight_s: i64,
     date: String,
-    suffix: &'a str,
+    suffix: String,
     digits: zmij::Buffer,
 }
 
-impl<'a> Rows<'a> {
-    pub(super) fn new(calendar: &'a Calendar) -> Self {
-        let (date, suffix, digits) = (String::new(), "", zmij::Buffer::new());
+impl Rows {
+    pub(super) fn new(calendar: Calendar) -> Self {
+        let (date, suffix, digits) = (String::new(), String::new(), zmij::Buffer::new());
         Self { calendar, from_s: 0, until_s: 0, midnight_s: 0, date, suffix, digits }
     }
 
@@ -102,7 +112,7 @@ impl<'a> Rows<'a> {
         for (ts_ms, value) in ts_ms.iter().zip(values) {
             let at_s = ts_ms.div_euclid(1_000);
             if at_s < self.from_s || self.until_s <= at_s {
-                self.turn(at_s);
+                self.begin_day(at_s);
             }
             out.extend_from_slice(self.date.as_bytes());
             out.extend_from_slice(&time_of_day(at_s - self.midnight_s));
@@ -119,18 +129,18 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Turns the page to the local day of `ts_s`.
-    fn turn(&mut self, ts_s: i64) {
-        let (stretch, until_s) = self.calendar.at(ts_s);
-        let offset_s = i64::from(stretch.offset.seconds());
+    /// Moves to the local day of `ts_s`.
+    fn begin_day(&mut self, ts_s: i64) {
+        let (period, until_s) = self.calendar.at(ts_s);
+        let offset_s = i64::from(period.offset.seconds());
         self.midnight_s = (ts_s + offset_s).div_euclid(DAY_S) * DAY_S - offset_s;
-        self.from_s = self.midnight_s.max(stretch.from_s);
+        self.from_s = self.midnight_s.max(period.from_s);
         self.until_s = (self.midnight_s + DAY_S).min(until_s);
-        self.suffix = &stretch.suffix;
+        self.suffix.clone_from(&period.suffix);
         let at =
             Timestamp::from_second(ts_s).expect("a point lies within a window, made of timestamps");
         self.date.clear();
-        write!(self.date, "{} ", stretch.offset.to_datetime(at).date())
+        write!(self.date, "{} ", period.offset.to_datetime(at).date())
             .expect("a String takes any text");
     }
 }
@@ -163,7 +173,7 @@ mod tests {
             .collect();
         let values: Vec<f64> = (0_u16..).map(f64::from).take(ts_ms.len()).collect();
         let mut out = Vec::new();
-        Rows::new(&calendar).append(&mut out, &ts_ms, &values);
+        Rows::new(calendar).append(&mut out, &ts_ms, &values);
         String::from_utf8(out).unwrap()
     }
 
@@ -275,7 +285,7 @@ mod tests {
     fn spelled(value: f64) -> String {
         let calendar = Calendar::new(&TimeZone::UTC, Window::from_secs(0, 60).unwrap());
         let mut out = Vec::new();
-        Rows::new(&calendar).append(&mut out, &[0], &[value]);
+        Rows::new(calendar).append(&mut out, &[0], &[value]);
         let text = String::from_utf8(out).unwrap();
         text.trim_end().strip_prefix("1970-01-01 00:00:00,").unwrap().to_owned()
     }

@@ -4,9 +4,8 @@
 //! A name is built of encoded parts and then finished. `~` stands only before the hash that finishing adds, so a name
 //! with a hash never equals one without.
 
-use super::hex;
-use sha2::{Digest, Sha256};
-use std::borrow::Cow;
+use crate::digest::sha256;
+use crate::fold::{fold, is_own_fold};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -113,33 +112,14 @@ const CUT_HASH_BYTES: usize = 8;
 
 /// So many bytes of the SHA-256, as hex digits.
 fn hash(exact: &[u8], bytes: usize) -> String {
-    let digest: [u8; 32] = Sha256::digest(exact).into();
-    hex(&digest[..bytes])
+    let mut digits = sha256(exact);
+    digits.truncate(2 * bytes);
+    digits
 }
 
-/// Whether a text is what file systems that ignore case and Unicode form make of it, so that no twin is.
-pub(super) fn is_own_fold(text: &str) -> bool {
-    text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_uppercase()) || fold(text) == text
-}
-
-/// What file systems that ignore case and Unicode form take a path for: equal paths are one file there.
-pub(super) fn folded(path: &str) -> Cow<'_, str> {
-    if path.is_ascii() && !path.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Cow::Borrowed(path)
-    } else {
-        // Lower case first: ẞ is the capital of ß, but ß has SS for its own.
-        Cow::Owned(fold(&path.to_lowercase()))
-    }
-}
-
-/// Whether another name may fold to the same: a name that is its own fold is the only one, since all others carry a hash.
-pub(super) fn may_have_twins(name: &str) -> bool {
+/// Returns whether another name may fold to the same. Of the names of one fold, all but the fold itself carry a hash.
+pub(in crate::extract) fn may_have_twins(name: &str) -> bool {
     !is_own_fold(&without_escapes(name))
-}
-
-fn fold(text: &str) -> String {
-    let upper: String = text.nfc().collect::<String>().to_uppercase();
-    upper.to_lowercase().nfc().collect()
 }
 
 /// Whether a text would be the twin of Datadog's `N/A`.
@@ -205,7 +185,3 @@ fn percent(name: &mut String, c: char) {
 }
 
 const HEX: [u8; 16] = *b"0123456789ABCDEF";
-
-#[cfg(test)]
-#[path = "names_tests.rs"]
-mod tests;

@@ -4,7 +4,8 @@
 //! carry a hash behind `~`, which no readable name holds. Queries that differ only in `by {…}` share a directory: their
 //! files differ by the names of the keys.
 
-use super::names::{encode, finish, hashed, is_own_fold, tag_name};
+use super::names::{encode, finish, hashed, tag_name};
+use crate::fold::is_own_fold;
 use crate::query::ast::{Aggregator, Arg, Expr, Modifier, Node, Scope, Series, Value};
 use crate::query::{Interval, added_fill, default_method, grammar};
 use std::fmt::{self, Display, Formatter};
@@ -316,7 +317,3 @@ fn slug(text: &str) -> String {
     }
     encode(slug.trim_end_matches('-'))
 }
-
-#[cfg(test)]
-#[path = "layout_tests.rs"]
-mod tests;

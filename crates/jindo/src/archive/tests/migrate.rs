@@ -1,0 +1,61 @@
+//! Ledgers of earlier formats open, for reading and for writing.
+
+use super::*;
+use std::fs;
+
+const FILES: &str = "
+    PRAGMA application_id = 1785619567; PRAGMA user_version = 1;
+    INSERT INTO queries (sent, interval_s, written, alone, position)
+        VALUES ('avg:a{*}', 60, 'avg:a{*}', 0, 0), ('avg:b{*}', 60, 'avg:b{*}', 0, 1);
+    INSERT INTO extracted VALUES (1, 'one', 2, 80, 4), (2, 'two', 1, 40, 2);
+    INSERT INTO files VALUES
+        (1, 0, 'csv/a/HOST=\u{e9}.csv', 'a', '[\"host:x\"]', NULL, 0, 60000, 2, 40, 'aa'),
+        (1, 1, 'csv/a/values.csv', 'a', '[]', 'byte', 0, 60000, 2, 40, 'bb'),
+        (2, 0, 'csv/a/host=e\u{301}.csv', 'b', '[]', NULL, 0, 60000, 2, 40, 'cc');";
+
+/// A ledger of format 1 with marks of two queries. The second's file is one with a file of the first where names differ by
+/// neither case nor Unicode form.
+fn first_format(dir: &Path) -> rusqlite::Connection {
+    fs::DirBuilder::new().recursive(true).create(dir.join("archive")).unwrap();
+    let ledger = rusqlite::Connection::open(dir.join("archive/ledger.db")).unwrap();
+    ledger.execute_batch(include_str!("../sqlite/schema-1.sql")).unwrap();
+    ledger.execute_batch(FILES).unwrap();
+    ledger
+}
+
+fn check(archive: &Archive) {
+    let csv = OutputName("csv");
+    let one = archive.extracted(csv, QueryId(1)).unwrap().unwrap();
+    let paths: Vec<&str> = one.files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(paths, ["csv/a/HOST=\u{e9}.csv", "csv/a/values.csv"]);
+    assert_eq!((one.digest.as_str(), one.files[1].unit.as_deref()), ("one", Some("byte")));
+    let twin = archive.extracted(csv, QueryId(2)).unwrap().unwrap();
+    assert_eq!((twin.digest.as_str(), twin.files.len()), ("unfinished", 0));
+    assert_eq!(archive.owner("csv/a/values.csv").unwrap(), Some(QueryId(1)));
+    assert_eq!(archive.extracted(OutputName("other"), QueryId(1)).unwrap(), None);
+    assert_eq!(archive.queries().unwrap().len(), 2);
+}
+
+#[test]
+fn marks_of_format_1_are_those_of_csv() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(first_format(dir.path()));
+    let bytes = || fs::read(dir.path().join("archive/ledger.db")).unwrap();
+    let before = bytes();
+    check(&Archive::read(dir.path()).unwrap());
+    assert_eq!(Archive::verify(dir.path()).unwrap().findings, []);
+    assert!(before == bytes(), "reading changes nothing");
+    check(&opened(dir.path()));
+    assert!(before != bytes(), "writing begins with the present format");
+    check(&Archive::read(dir.path()).unwrap());
+    assert_eq!(Archive::verify(dir.path()).unwrap().findings, []);
+}
+
+#[test]
+fn another_shape_of_format_1_is_no_ledger() {
+    let dir = tempfile::tempdir().unwrap();
+    first_format(dir.path()).execute_batch("CREATE TABLE mine (x)").unwrap();
+    for refused in [Archive::read(dir.path()), Archive::open(dir.path(), &holder())] {
+        assert!(matches!(refused, Err(Error::LedgerDamaged { .. })), "{refused:?}");
+    }
+}

@@ -1,0 +1,4 @@
+//! Names in the tree of CSV files.
+
+mod layout;
+mod names;

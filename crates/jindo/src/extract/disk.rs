@@ -1,0 +1,298 @@
+//! The door to the disk: files are staged whole in one folder, renamed into place, and made durable in groups.
+//!
+//! Nothing outside DIR is touched: a path is a list of plain names below it, a folder that is a symbolic link is refused,
+//! and a link in a file's place is replaced, not followed.
+
+use crate::archive::{Kind, Seen, as_io, look, look_at};
+use crate::digest::hex;
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Component, Path, PathBuf};
+
+/// Bytes read at once while a file is hashed.
+const READ_BYTES: usize = 64 * 1024;
+
+/// The number of a staged file; the caller counts, from 0 after [`Disk::begin`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Staged(pub u64);
+
+/// Where files are made. Paths are relative to DIR, with `/`. One caller at a time between `begin` and `end`.
+pub trait Disk: Send + Sync {
+    /// Waits until no other process makes files here: `jindo extract` may run beside an export.
+    fn lock(&self) -> io::Result<ExtractLock> {
+        Ok(ExtractLock::default())
+    }
+
+    /// Empties the staging folder: it only ever holds copies. Without one, nothing is done.
+    fn begin(&self) -> io::Result<()>;
+    /// Appends to a staged file, created by the first call.
+    fn append(&self, staged: Staged, bytes: &[u8]) -> io::Result<()>;
+    /// Moves a staged file to `path`, making its folders, replacing what is there; durable after [`Disk::sync`].
+    fn publish(&self, staged: Staged, path: &str) -> io::Result<()>;
+    /// Removes a file, and its folder with the last one; one that is not there is removed already.
+    fn remove(&self, path: &str) -> io::Result<()>;
+    /// On return everything published and removed so far survives a power failure.
+    fn sync(&self) -> io::Result<()>;
+    /// Removes the staging folder if nothing is in it.
+    fn end(&self) -> io::Result<()>;
+    /// After an error: a full disk is not kept full by copies. What cannot be removed now, the next [`Disk::begin`] removes.
+    fn clear(&self) {
+        self.begin().and_then(|()| self.end()).unwrap_or_default();
+    }
+    /// Bytes of a file; `None` for anything else, also for a link.
+    fn size(&self, path: &str) -> io::Result<Option<u64>>;
+    /// Of a file's content, in lower-case hexadecimal; `None` for anything else, also for a link.
+    fn sha256(&self, path: &str) -> io::Result<Option<String>>;
+    /// Calls `found` with the path of everything below `folder` that is no folder, in no order; links are not followed.
+    fn walk(&self, folder: &str, found: &mut dyn FnMut(&str)) -> io::Result<()>;
+}
+
+/// The right of one process to make files in a directory; ends when it is dropped, or with the process.
+#[derive(Debug, Default)]
+pub struct ExtractLock(#[expect(dead_code, reason = "held for its lock")] Option<fs::File>);
+
+/// A folder of the local file system.
+#[derive(Debug)]
+pub struct Directory {
+    root: PathBuf,
+    /// Relative to `root`, so that a rename never crosses file systems.
+    staging: &'static str,
+    /// What the next sync has to make durable, where one call cannot do it for all.
+    #[cfg(not(target_os = "linux"))]
+    touched: std::sync::Mutex<std::collections::BTreeSet<PathBuf>>,
+}
+
+impl Directory {
+    /// The export's own directory, which holds the archive.
+    pub fn of_archive(root: &Path) -> Self {
+        Self::new(root, "archive/staging")
+    }
+
+    /// Any other place, for [`super::copy()`]; made when the first file is.
+    pub fn of_copy(root: &Path) -> Self {
+        Self::new(root, ".jindo-staging")
+    }
+
+    fn new(root: &Path, staging: &'static str) -> Self {
+        Self {
+            root: root.to_owned(),
+            staging,
+            #[cfg(not(target_os = "linux"))]
+            touched: std::sync::Mutex::default(),
+        }
+    }
+
+    /// The place of `path`, which consists of plain names; anything else is our bug, since names are encoded.
+    fn place(&self, path: &str) -> PathBuf {
+        let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+        let safe = !path.is_empty() && Path::new(path).components().all(plain);
+        assert!(safe, "{path} does not lie below the directory");
+        self.root.join(path)
+    }
+
+    fn staged(&self, staged: Staged) -> PathBuf {
+        self.place(self.staging).join(format!("{}.part", staged.0))
+    }
+
+    /// Goes through the folders on the way to `path` (not `path` itself), below DIR.
+    fn through(&self, path: &str, missing: Missing) -> io::Result<Reached> {
+        let mut place = self.root.clone();
+        let folders = Path::new(path).parent().into_iter().flat_map(Path::components);
+        if missing == Missing::Make {
+            fs::create_dir_all(&self.root)?;
+        }
+        for folder in folders {
+            place.push(folder);
+            match look_at(&place, Kind::Folder).map_err(as_io)? {
+                Seen::There => {}
+                Seen::Absent if missing == Missing::Leave => return Ok(Reached::Nothing),
+                Seen::Absent => fs::create_dir(&place)?,
+            }
+        }
+        Ok(Reached::Folder)
+    }
+
+    /// The metadata of the file at `path`, if a file is there and no link on the way.
+    fn file(&self, path: &str) -> io::Result<Option<fs::Metadata>> {
+        let place = self.place(path);
+        if self.through(path, Missing::Leave)? == Reached::Nothing {
+            return Ok(None);
+        }
+        Ok(there(fs::symlink_metadata(place))?.filter(fs::Metadata::is_file))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn touch(&self, place: &Path) {
+        let mut touched = self.touched.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        touched.insert(place.to_owned());
+        touched.extend(
+            place
+                .ancestors()
+                .skip(1)
+                .take_while(|up| up.starts_with(&self.root))
+                .map(Path::to_owned),
+        );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[expect(clippy::unused_self, reason = "one sync of the file system needs no list")]
+    fn touch(&self, _place: &Path) {}
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Missing {
+    Make,
+    Leave,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Reached {
+    Folder,
+    Nothing,
+}
+
+/// `None` for what does not exist.
+fn there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes a folder unless something is in it.
+fn remove_empty(folder: &Path) -> io::Result<()> {
+    match there(fs::remove_dir(folder)) {
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+        removed => removed.map(drop),
+    }
+}
+
+impl Disk for Directory {
+    fn lock(&self) -> io::Result<ExtractLock> {
+        // Only in an archive's own directory several processes make files.
+        let Some((archive, _)) = self.staging.split_once('/') else {
+            return Ok(ExtractLock::default());
+        };
+        let name = format!("{archive}/files.lock");
+        look(&self.root, &name, Kind::File).map_err(as_io)?;
+        fs::create_dir_all(self.place(archive))?;
+        let name = self.place(&name);
+        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(name)?;
+        file.lock()?;
+        Ok(ExtractLock(Some(file)))
+    }
+
+    fn begin(&self) -> io::Result<()> {
+        // A dummy file name: the staging folder itself is checked too.
+        let within = format!("{}/0", self.staging);
+        if self.through(&within, Missing::Leave)? == Reached::Nothing {
+            return Ok(());
+        }
+        for entry in fs::read_dir(self.place(self.staging))? {
+            let entry = entry?;
+            if !entry.file_type()?.is_dir() {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn append(&self, staged: Staged, bytes: &[u8]) -> io::Result<()> {
+        let place = self.staged(staged);
+        let mut options = File::options();
+        options.append(true).create(true);
+        let file = match options.open(&place) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.through(&format!("{}/0", self.staging), Missing::Make)?;
+                options.open(&place)
+            }
+            opened => opened,
+        };
+        file?.write_all(bytes)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    fn publish(&self, staged: Staged, path: &str) -> io::Result<()> {
+        let place = self.place(path);
+        self.through(path, Missing::Make)?;
+        fs::rename(self.staged(staged), &place)?;
+        self.touch(&place);
+        Ok(())
+    }
+
+    fn remove(&self, path: &str) -> io::Result<()> {
+        let place = self.place(path);
+        if self.through(path, Missing::Leave)? == Reached::Nothing {
+            return Ok(());
+        }
+        there(fs::remove_file(&place))?;
+        let folder = place.parent().expect("a place below the directory has a folder");
+        remove_empty(folder)?;
+        self.touch(folder);
+        Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(File::open(&self.root)?)?)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn sync(&self) -> io::Result<()> {
+        let mut touched = self.touched.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for place in touched.iter() {
+            // Windows opens no folder as a file, and makes renames durable by itself.
+            let Some(is) = there(fs::symlink_metadata(place))? else { continue };
+            if is.is_file() {
+                File::options().write(true).open(place)?.sync_all()?;
+            } else if cfg!(unix) {
+                File::open(place)?.sync_all()?;
+            }
+        }
+        touched.clear();
+        Ok(())
+    }
+
+    fn end(&self) -> io::Result<()> {
+        remove_empty(&self.place(self.staging))
+    }
+
+    fn size(&self, path: &str) -> io::Result<Option<u64>> {
+        Ok(self.file(path)?.map(|file| file.len()))
+    }
+
+    fn sha256(&self, path: &str) -> io::Result<Option<String>> {
+        if self.file(path)?.is_none() {
+            return Ok(None);
+        }
+        let mut file = File::open(self.place(path))?;
+        let (mut hash, mut buffer) = (Sha256::new(), vec![0; READ_BYTES]);
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(Some(hex(&hash.finalize()))),
+                read => hash.update(&buffer[..read]),
+            }
+        }
+    }
+
+    fn walk(&self, folder: &str, found: &mut dyn FnMut(&str)) -> io::Result<()> {
+        let mut folders = vec![folder.to_owned()];
+        if there(fs::symlink_metadata(self.place(folder)))?.is_none_or(|is| !is.is_dir()) {
+            return Ok(());
+        }
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(self.root.join(&folder))? {
+                let entry = entry?;
+                let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+                if entry.file_type()?.is_dir() {
+                    folders.push(path);
+                } else {
+                    found(&path);
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! Files of one query on their way to the staging folder: numbered, buffered, hashed. Any text or bytes.
+
+use super::{Disk, Error, MadeFile, SeriesFacts, Staged};
+use crate::archive::SeriesFile;
+use crate::digest::hex;
+use sha2::{Digest as _, Sha256};
+
+/// Bytes held back over all files of a query before they are appended, so that a file of many windows is opened now and
+/// then and not once per window. Next to nothing under test, so that tests cross it.
+const PENDING_BYTES_MAX: usize = if cfg!(test) { 64 } else { 16 * 1024 * 1024 };
+
+/// Numbers for staged files.
+#[derive(Debug)]
+pub(super) struct StagedNumbers(u64);
+
+impl StagedNumbers {
+    pub(super) fn from(first: u64) -> Self {
+        Self(first)
+    }
+
+    fn next(&mut self) -> Staged {
+        self.0 += 1;
+        Staged(self.0 - 1)
+    }
+}
+
+/// Files of one query that grow in the staging folder.
+#[expect(missing_debug_implementations, reason = "a disk is no value to be shown")]
+pub struct Staging<'a> {
+    disk: &'a dyn Disk,
+    numbers: &'a mut StagedNumbers,
+    files: Vec<GrowingFile>,
+    pending_bytes: usize,
+}
+
+struct GrowingFile {
+    staged: Staged,
+    path: String,
+    pending: Vec<u8>,
+    hash: Sha256,
+    bytes: u64,
+}
+
+/// A file that lies whole in the staging folder.
+#[derive(Debug)]
+pub struct StagedFile {
+    pub staged: Staged,
+    pub path: String,
+    pub bytes: u64,
+    /// In hexadecimal.
+    pub sha256: String,
+}
+
+impl StagedFile {
+    /// Returns the file with its record, as one of these series.
+    pub fn of(self, series: SeriesFacts) -> MadeFile {
+        let SeriesFacts { metric, tags, unit, first, last, points } = series;
+        let Self { staged, path, bytes, sha256 } = self;
+        let file = SeriesFile { path, metric, tags, unit, first, last, points, bytes, sha256 };
+        MadeFile { staged, file }
+    }
+}
+
+impl<'a> Staging<'a> {
+    pub(super) fn new(disk: &'a dyn Disk, numbers: &'a mut StagedNumbers) -> Self {
+        Self { disk, numbers, files: Vec::new(), pending_bytes: 0 }
+    }
+
+    /// Begins the file for a path relative to DIR; returns its index, counted from 0.
+    pub fn create(&mut self, path: String) -> usize {
+        let (staged, hash) = (self.numbers.next(), Sha256::new());
+        self.files.push(GrowingFile { staged, path, pending: Vec::new(), hash, bytes: 0 });
+        self.files.len() - 1
+    }
+
+    /// Lets `write` append to a file, in memory until enough is there.
+    ///
+    /// # Errors
+    /// [`Error::Disk`] when the staging folder cannot be written.
+    pub fn append(&mut self, file: usize, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Error> {
+        let pending = &mut self.files[file].pending;
+        let before = pending.len();
+        write(pending);
+        self.pending_bytes += pending.len() - before;
+        if self.pending_bytes > PENDING_BYTES_MAX { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        for file in &mut self.files {
+            // Taken, not cleared: kept capacity would add up over the files of a query.
+            let rows = std::mem::take(&mut file.pending);
+            if rows.is_empty() {
+                continue;
+            }
+            self.disk.append(file.staged, &rows).map_err(Error::disk("stage", &file.path))?;
+            file.hash.update(&rows);
+            file.bytes += rows.len() as u64;
+        }
+        self.pending_bytes = 0;
+        Ok(())
+    }
+
+    /// Writes what is pending; returns the files in the order in which they were begun.
+    ///
+    /// # Errors
+    /// [`Error::Disk`] when the staging folder cannot be written.
+    pub fn finish(mut self) -> Result<Vec<StagedFile>, Error> {
+        self.flush()?;
+        let whole = |GrowingFile { staged, path, hash, bytes, .. }| StagedFile {
+            staged,
+            path,
+            bytes,
+            sha256: hex(&hash.finalize()),
+        };
+        Ok(self.files.into_iter().map(whole).collect())
+    }
+}

@@ -1,0 +1,101 @@
+//! The series of one query, from the archive into a [`Writer`]: objects in time order, one open at a time, of each only what
+//! coverage grants. Trusts no row, and knows no form of files.
+
+use super::{Error, MadeFile, QueryExtent, SeriesFacts, Writer};
+use crate::archive::{Archive, Chunk, Granted, Origin, Registered};
+use crate::plan::{Window, hull};
+use jiff::Timestamp;
+use std::collections::HashMap;
+
+/// Returns the query with the hull of what was asked of it and what is covered of it.
+pub(super) fn extent<'a>(query: &'a Registered, grants: &[Granted]) -> QueryExtent<'a> {
+    let range = hull(query.asked.into_iter().chain(grants.iter().map(|grant| grant.held.window)));
+    // Without any range there are no rows either, so that any range does.
+    let second = || Window::from_secs(0, 1).expect("a second is a window");
+    QueryExtent { query, range: range.unwrap_or_else(second) }
+}
+
+/// Streams everything that is covered of a query into `writer`, and ends it.
+pub(super) fn write_series(
+    archive: &Archive,
+    query: &Registered,
+    grants: &[Granted],
+    writer: Box<dyn Writer + '_>,
+) -> Result<Vec<MadeFile>, Error> {
+    let mut stream = SeriesStream::new(query, writer);
+    for grant in grants.iter().filter(|grant| grant.held.origin == Origin::Fetched) {
+        let mut sink = |chunk: Chunk<'_>| stream.take(grant, &chunk);
+        archive.rows(grant.held.object, query.id, &mut sink)?;
+    }
+    stream.writer.finish(stream.series)
+}
+
+/// Series of a query that have come so far.
+pub(super) struct SeriesStream<'a> {
+    query: &'a Registered,
+    writer: Box<dyn Writer + 'a>,
+    /// Index in `series`.
+    by_tags: HashMap<Vec<String>, usize>,
+    series: Vec<SeriesFacts>,
+}
+
+impl<'a> SeriesStream<'a> {
+    pub(super) fn new(query: &'a Registered, writer: Box<dyn Writer + 'a>) -> Self {
+        Self { query, writer, by_tags: HashMap::new(), series: Vec::new() }
+    }
+
+    /// Passes on the rows of a chunk that the grant covers.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] for rows that jindo never writes: out of order, twice, off the interval's grid, not finite.
+    pub(super) fn take(&mut self, grant: &Granted, chunk: &Chunk<'_>) -> Result<(), Error> {
+        let damaged = |what: &str| Error::Damaged {
+            object: grant.held.object,
+            query: self.query.text.written.clone(),
+            what: format!("{what} of {:?}", chunk.tags),
+        };
+        if chunk.ts_ms.len() != chunk.values.len() || !chunk.ts_ms.is_sorted_by(|a, b| a < b) {
+            return Err(damaged("rows in disorder"));
+        }
+        let window = grant.held.window;
+        let from = chunk.ts_ms.partition_point(|ts| *ts < window.start().as_millisecond());
+        let to = chunk.ts_ms.partition_point(|ts| *ts < window.end().as_millisecond());
+        let (ts_ms, values) = (&chunk.ts_ms[from..to], &chunk.values[from..to]);
+        let step_ms = self.query.text.interval.secs() * 1_000;
+        if ts_ms.iter().any(|ts| ts % step_ms != 0) {
+            return Err(damaged("a time off the grid"));
+        }
+        if values.iter().any(|value| !value.is_finite()) {
+            return Err(damaged("a value that is no number"));
+        }
+        let (Some(first), Some(last)) = (ts_ms.first(), ts_ms.last()) else { return Ok(()) };
+        let out_of_range = |_| damaged("a time out of range");
+        let first = Timestamp::from_millisecond(*first).map_err(out_of_range)?;
+        let last = Timestamp::from_millisecond(*last).map_err(out_of_range)?;
+        let known = self.by_tags.get(chunk.tags).copied();
+        if known.is_some_and(|at| first <= self.series[at].last) {
+            return Err(damaged("a time twice"));
+        }
+        let at = known.map_or_else(|| self.begin(chunk, first), Ok)?;
+        let facts = &mut self.series[at];
+        facts.last = last;
+        facts.points += ts_ms.len() as u64;
+        chunk.metric.clone_into(&mut facts.metric);
+        facts.unit = chunk.unit.map(str::to_owned).or(facts.unit.take());
+        self.writer.points(at, ts_ms, values)
+    }
+
+    fn begin(&mut self, chunk: &Chunk<'_>, first: Timestamp) -> Result<usize, Error> {
+        self.writer.series(chunk.tags)?;
+        self.by_tags.insert(chunk.tags.to_vec(), self.series.len());
+        self.series.push(SeriesFacts {
+            metric: String::new(),
+            tags: chunk.tags.to_vec(),
+            unit: None,
+            first,
+            last: first,
+            points: 0,
+        });
+        Ok(self.series.len() - 1)
+    }
+}
