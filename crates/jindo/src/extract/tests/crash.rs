@@ -14,7 +14,7 @@ fn before() -> Shelf {
 
 /// Another minute; the first object was replaced by one without host b.
 fn grow(shelf: &Shelf) {
-    let [one, two] = [QueryId(1), QueryId(2)];
+    let [one, two] = ["avg:one{*} by {host}", "avg:two{*}"].map(|written| shelf.id(written));
     shelf.cover(one, [0, 60], &[("host:a", &[(0, 1.5)]), ("host:c", &[(0, 9.0)])]);
     shelf.cover(two, [60, 120], &[("", &[(60, 4.0)])]);
 }

@@ -113,7 +113,7 @@ fn only_what_changed_is_written_again() {
     let shelf = every_fate();
     let disk = Memory::new(&shelf.fuse);
     export(&shelf.archive, &disk, &csv("UTC")).unwrap();
-    shelf.cover(QueryId(4), [0, 60], &[("", &[(0, 1.0)])]);
+    shelf.cover(shelf.id("avg:half{*}"), [0, 60], &[("", &[(0, 1.0)])]);
     let change = update(&shelf.archive, &disk, &csv("UTC"), &shelf.ids(), Which::Outdated).unwrap();
     expect![[r#"
         Change {
@@ -286,7 +286,7 @@ fn verify_finds_what_others_did_and_update_mends_it() {
             },
             Missing {
                 query: QueryId(
-                    6,
+                    21,
                 ),
                 path: "csv/old/values.csv",
             },
@@ -304,12 +304,12 @@ fn verify_finds_what_others_did_and_update_mends_it() {
     tables(&shelf.archive, &disk, &utc).unwrap();
     disk.state.lock().unwrap().files.remove("csv/cpu/notes.txt");
     assert_eq!(disk.files(), whole);
-    shelf.cover(QueryId(4), [0, 60], &[]);
+    shelf.cover(shelf.id("avg:half{*}"), [0, 60], &[]);
     expect![[r#"
         [
             Outdated {
                 query: QueryId(
-                    4,
+                    10,
                 ),
                 written: "avg:half{*}",
             },

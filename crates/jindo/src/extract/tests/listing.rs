@@ -86,7 +86,7 @@ fn two_outputs_of_one_archive_do_not_know_of_each_other() {
         == listing/1.txt
         ["host:a"] 2
         ["host:b"] 1
-        == listing/2.txt
+        == listing/3.txt
         [] 1
     "#]]
     .assert_eq(&told(&listed));

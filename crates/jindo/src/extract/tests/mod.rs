@@ -60,6 +60,10 @@ impl Shelf {
             weight: None,
         }));
         self.register();
+        self.id(written)
+    }
+
+    fn id(&self, written: &str) -> QueryId {
         let queries = self.archive.queries().unwrap();
         queries.iter().find(|query| query.text.written == written).unwrap().id
     }
