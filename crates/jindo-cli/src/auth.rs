@@ -4,7 +4,7 @@ use crate::environment::Access;
 use crate::render::errors::{Failed, Usage};
 use jindo::archive::{Archive, Organisation};
 use jindo::clock::entropy;
-use jindo::request::{Client, Identity, KeyCheck};
+use jindo::request::{Client, KeyCheck, KeyOwner};
 
 /// Tries to reach the API this often before giving up: a typo in `--site` should not take ten minutes to show.
 const TRIES: u32 = 3;
@@ -34,15 +34,15 @@ fn identify(
 ) -> anyhow::Result<(Option<String>, Option<KeyCheck>)> {
     let mut unreachable = String::new();
     for _ in 0..TRIES {
-        match client.identity() {
-            Identity::Organisation(id) => return Ok((Some(id), None)),
-            Identity::Unknown => return Ok((None, None)),
+        match client.key_owner() {
+            KeyOwner::Organisation(id) => return Ok((Some(id), None)),
+            KeyOwner::Unknown => return Ok((None, None)),
             // An application key without the right to read users is refused here and may read metrics all the same.
-            Identity::Forbidden => match client.check_api_key() {
+            KeyOwner::Forbidden => match client.check_api_key() {
                 KeyCheck::Invalid => return Err(wrong_api_key(access).into()),
                 check @ (KeyCheck::Valid | KeyCheck::Unknown) => return Ok((None, Some(check))),
             },
-            Identity::Unreachable(why) => unreachable = why,
+            KeyOwner::Unreachable(why) => unreachable = why,
         }
     }
     let hint = unreachable_hint(&unreachable);

@@ -134,7 +134,7 @@ impl Words {
     /// The list as it is understood, complaints and all; `spaced` holds for `--resolution auto`.
     pub(crate) fn list(&self, spaced: &[Spaced]) -> anyhow::Result<List> {
         let resolution = self.resolution()?;
-        let settings = query::Settings {
+        let options = query::RewriteOptions {
             resolution,
             variables: self.variables.clone(),
             fill: if self.keep_fill { query::Fill::Keep } else { query::Fill::Null },
@@ -144,15 +144,15 @@ impl Words {
                 query::RangeFunctions::Refuse
             },
         };
-        let (name, bytes) = (&self.list_name, self.list.as_bytes());
+        let (name, text) = (&self.list_name, &self.list);
         if !self.is_auto() {
-            return Ok(query::list(name, bytes, &settings));
+            return Ok(query::list(name, text, &options));
         }
         let mut spacings = Spacings::default();
         for Spaced { query, interval, .. } in spaced {
             spacings.insert(query.clone(), *interval);
         }
-        Ok(query::list_spaced(name, bytes, &settings, &spacings))
+        Ok(query::list_spaced(name, text, &options, &spacings))
     }
 }
 

@@ -13,7 +13,7 @@ const VERSION: u32 = 1;
 #[derive(Serialize, Deserialize)]
 struct File {
     version: u32,
-    asked: Span,
+    asked: FileRange,
     settled: Timestamp,
     timezone: String,
     arguments: String,
@@ -23,12 +23,12 @@ struct File {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Span {
+struct FileRange {
     start: Timestamp,
     end: Timestamp,
 }
 
-impl From<Window> for Span {
+impl From<Window> for FileRange {
     fn from(window: Window) -> Self {
         Self { start: window.start(), end: window.end() }
     }
@@ -48,7 +48,7 @@ struct FileQuery {
     written: String,
     unfilled: Option<String>,
     alone: bool,
-    asked: Option<Span>,
+    asked: Option<FileRange>,
     substitute: Option<String>,
     role: Role,
 }
@@ -81,7 +81,7 @@ fn file_line(line: Line) -> FileLine {
 fn file_query(query: Remembered) -> FileQuery {
     let Remembered { text, asked, substitute, role } = query;
     let QueryText { written, sent, unfilled, interval, alone } = text;
-    let (sent, interval_s, asked) = (sent.to_string(), secs(interval), asked.map(Span::from));
+    let (sent, interval_s, asked) = (sent.to_string(), secs(interval), asked.map(FileRange::from));
     FileQuery { sent, interval_s, written, unfilled, alone, asked, substitute, role }
 }
 
@@ -121,7 +121,7 @@ fn line(line: FileLine) -> Result<Line, String> {
     })
 }
 
-fn window(span: &Span) -> Result<Window, String> {
+fn window(span: &FileRange) -> Result<Window, String> {
     Window::new(span.start, span.end).ok_or_else(|| "it asks for an empty range".to_owned())
 }
 

@@ -146,7 +146,7 @@ impl Machine {
             Failure::Limited { retry_after, .. } => self.limited(now, job, (rate, retry_after)),
             Failure::Transient { what } => self.transient(now, job, what, actions),
             Failure::Unusable { what } => self.unusable(now, job, what, actions),
-            Failure::Astray { words } => self.astray(now, job, words, actions),
+            Failure::NotAnApi { words } => self.astray(now, job, words, actions),
             Failure::TimedOut { what } => self.timed_out(now, job, what, actions),
             Failure::Refused { words } => self.refused(job, words, actions),
             Failure::UrlTooLong => self.url_too_long(job, actions),

@@ -13,7 +13,7 @@ use crate::archive::{Archive, GiveUpReason, GivenUp, Learnt, QueryId, Role, Scop
 use crate::clock::Clock;
 use crate::job::{recollect, remember};
 use crate::plan::{LearntLimit, PerQuery, Plan, PlanIndex};
-use crate::request::{Client, Failure, Rate, Reply};
+use crate::request::{ApiCall, Client, Failure, Rate, Reply};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -258,7 +258,7 @@ impl Driver<'_> {
         let say = self.say.clone();
         // Nobody listens any more once the run has ended.
         let done = move |reply| say.send(Message::Reply { call, reply }).unwrap_or_default();
-        self.doors.client.query(&text, ask.window, done);
+        self.doors.client.send(&ApiCall::Query { list: text, window: ask.window }, done);
         let ids = ask.queries.iter().map(|&query| self.mission.ids[query]).collect();
         self.flying.insert(call, Flying { ask, ids, sent_at: now });
     }

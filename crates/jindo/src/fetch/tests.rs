@@ -463,9 +463,9 @@ fn refusals_that_wait_go_with_the_query_that_is_given_up() {
 #[test]
 fn an_outage_of_minutes_gives_nothing_up() {
     let failures = [
-        Failure::TimedOut { what: "status 504 without a word".into() },
+        Failure::TimedOut { what: "status 504, empty body".into() },
         Failure::Unusable { what: "the body is empty".into() },
-        Failure::Astray { words: "a page of HTML".into() },
+        Failure::NotAnApi { words: "a page of HTML".into() },
         Failure::Transient { what: "reset".into() },
     ];
     for failure in &failures {

@@ -1,7 +1,7 @@
 //! The body's JSON → [`Body`], point lists straight into columns. Reads; whether it is what was asked is `check`'s part. Texts are
 //! without secrets from here on: where they are decoded is where they are looked at.
 
-use super::field::{Count, Tags, Unit, Words};
+use super::field::{ElementCount, Tags, UnitText, Words};
 use super::json::Reader;
 use super::{Error, Expected};
 use crate::secret::Secrets;
@@ -14,21 +14,21 @@ pub(super) struct Body {
     pub(super) complaints: String,
     /// Whether `group_by` is there and names no key.
     pub(super) ungrouped: bool,
-    pub(super) series: Option<Vec<Raw>>,
+    pub(super) series: Option<Vec<UncheckedSeries>>,
 }
 
 /// One entry of `series`, unchecked but for the shape of its fields.
-pub(super) struct Raw {
+pub(super) struct UncheckedSeries {
     pub(super) query_index: Option<f64>,
     pub(super) metric: String,
     pub(super) interval_s: f64,
     pub(super) tags: Option<Vec<String>>,
     pub(super) scope_is_everything: bool,
     pub(super) unit: Option<String>,
-    pub(super) points: Points,
+    pub(super) points: PointColumns,
 }
 
-impl Raw {
+impl UncheckedSeries {
     fn redacted(mut self, secrets: &Secrets) -> Self {
         self.metric = secrets.hide(self.metric);
         self.unit = self.unit.map(|unit| secrets.hide(unit));
@@ -45,7 +45,7 @@ impl Raw {
 
 /// The points within the window that hold a value, ascending, each time once.
 #[derive(Default, Clone)]
-pub(super) struct Points {
+pub(super) struct PointColumns {
     pub(super) ts_ms: Vec<i64>,
     pub(super) values: Vec<f64>,
     /// The first time that is not on the grid of the interval asked.
@@ -61,9 +61,9 @@ pub(super) fn read(body: &[u8], expected: &Expected, secrets: &Secrets) -> Resul
         Some(b'<') => return Err(Error::Page),
         Some(_) => {}
     }
-    let mut columns = Columns::new(expected);
+    let mut columns = ColumnsBuilder::new(expected);
     let (mut status, mut error, mut errors) = (None::<Option<String>>, None, None);
-    let (mut group_by, mut series) = (None::<Option<Count>>, None);
+    let (mut group_by, mut series) = (None::<Option<ElementCount>>, None);
     json.object("an object", |json, field| match field {
         "status" => once(json, &mut status, field, Reader::value),
         "error" => once(json, &mut error, field, Reader::value::<Words>),
@@ -99,9 +99,9 @@ fn once<'a, T>(
 
 fn all_series(
     json: &mut Reader<'_>,
-    columns: &mut Columns,
+    columns: &mut ColumnsBuilder,
     secrets: &Secrets,
-) -> Result<Option<Vec<Raw>>, Error> {
+) -> Result<Option<Vec<UncheckedSeries>>, Error> {
     if json.peek() == Some(b'n') {
         return json.value::<()>().map(|()| None);
     }
@@ -114,10 +114,13 @@ fn all_series(
 }
 
 /// Fails on a series without the fields that every series has, at once: a body of empty objects must not pile up.
-fn one_series(json: &mut Reader<'_>, columns: &mut Columns) -> Result<Raw, Error> {
+fn one_series(
+    json: &mut Reader<'_>,
+    columns: &mut ColumnsBuilder,
+) -> Result<UncheckedSeries, Error> {
     let (mut query_index, mut interval) = (None::<Option<f64>>, None::<f64>);
     let (mut metric, mut scope) = (None::<String>, None::<Option<String>>);
-    let (mut tags, mut unit) = (None::<Option<Tags>>, None::<Option<Unit>>);
+    let (mut tags, mut unit) = (None::<Option<Tags>>, None::<Option<UnitText>>);
     let mut points = None;
     json.object("a series", |json, field| match field {
         "query_index" => once(json, &mut query_index, field, Reader::value),
@@ -130,7 +133,7 @@ fn one_series(json: &mut Reader<'_>, columns: &mut Columns) -> Result<Raw, Error
         _ => json.skip(),
     })?;
     let missing = |field: &str| json.inconsistent(&format!("a series without `{field}`"));
-    Ok(Raw {
+    Ok(UncheckedSeries {
         query_index: query_index.flatten(),
         metric: metric.ok_or_else(|| missing("metric"))?,
         interval_s: interval.ok_or_else(|| missing("interval"))?,
@@ -142,7 +145,7 @@ fn one_series(json: &mut Reader<'_>, columns: &mut Columns) -> Result<Raw, Error
 }
 
 /// `[[ms, value|null], …]` into the columns.
-fn all_points(json: &mut Reader<'_>, columns: &mut Columns) -> Result<Points, Error> {
+fn all_points(json: &mut Reader<'_>, columns: &mut ColumnsBuilder) -> Result<PointColumns, Error> {
     columns.clear();
     json.list("a list of points", |json| {
         json.expect(b'[', "a point")?;
@@ -185,7 +188,7 @@ fn value(json: &mut Reader<'_>) -> Result<Option<f64>, Error> {
 }
 
 /// The columns under construction: filled by one point list after the other, so that each series allocates just once.
-struct Columns {
+struct ColumnsBuilder {
     start_ms: i64,
     end_ms: i64,
     step_ms: i64,
@@ -193,7 +196,7 @@ struct Columns {
     next_ms: i64,
     /// Whether every time so far was later than the one before.
     ascending: Ascending,
-    points: Points,
+    points: PointColumns,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -202,7 +205,7 @@ enum Ascending {
     NotSo,
 }
 
-impl Columns {
+impl ColumnsBuilder {
     fn new(expected: &Expected) -> Self {
         Self {
             start_ms: expected.window.start().as_millisecond(),
@@ -210,7 +213,7 @@ impl Columns {
             step_ms: expected.interval.secs() * 1_000,
             next_ms: 0,
             ascending: Ascending::So,
-            points: Points::default(),
+            points: PointColumns::default(),
         }
     }
 
@@ -244,7 +247,7 @@ impl Columns {
         self.points.values.push(value);
     }
 
-    fn finish(&self) -> Points {
+    fn finish(&self) -> PointColumns {
         if self.ascending == Ascending::So {
             return self.points.clone();
         }
@@ -255,6 +258,6 @@ impl Columns {
         pairs.dedup_by_key(|(ts_ms, value)| (*ts_ms, value.to_bits()));
         let conflict = pairs.windows(2).find(|pair| pair[0].0 == pair[1].0).map(|pair| pair[0].0);
         let (ts_ms, values) = pairs.into_iter().unzip();
-        Points { ts_ms, values, off_grid: of.off_grid, conflict }
+        PointColumns { ts_ms, values, off_grid: of.off_grid, conflict }
     }
 }

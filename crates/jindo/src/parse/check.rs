@@ -1,6 +1,6 @@
 //! [`Body`] → [`Answer`]: is it what was asked? Says no, names why, and changes nothing on the way.
 
-use super::body::{Body, Raw};
+use super::body::{Body, UncheckedSeries};
 use super::{Answer, CallPosition, Error, Expected, Other, Series};
 use crate::query::Interval;
 use std::collections::BTreeMap;
@@ -36,7 +36,7 @@ pub(super) fn answer(body: Body, expected: &Expected) -> Result<Answer, Error> {
 }
 
 /// The series of a body that calls itself good.
-fn accepted(body: Body) -> Result<Vec<Raw>, Error> {
+fn accepted(body: Body) -> Result<Vec<UncheckedSeries>, Error> {
     if !body.complaints.is_empty() {
         return Err(Error::refused(&body.complaints));
     }
@@ -47,7 +47,7 @@ fn accepted(body: Body) -> Result<Vec<Raw>, Error> {
     }
 }
 
-fn query(series: &Raw, expected: &Expected) -> Result<CallPosition, Error> {
+fn query(series: &UncheckedSeries, expected: &Expected) -> Result<CallPosition, Error> {
     match series.query_index {
         None if expected.queries == 1 => Ok(CallPosition::new(0)),
         None => {
@@ -60,7 +60,7 @@ fn query(series: &Raw, expected: &Expected) -> Result<CallPosition, Error> {
     }
 }
 
-fn interval(series: &Raw) -> Result<Interval, Error> {
+fn interval(series: &UncheckedSeries) -> Result<Interval, Error> {
     whole(series.interval_s)
         .and_then(|secs| Interval::from_secs(u32::try_from(secs).ok()?))
         .ok_or_else(|| Error::inconsistent(&format!("an interval of {} s", series.interval_s)))
@@ -91,7 +91,7 @@ fn coarsest(asked: &[(CallPosition, Interval)], expected: &Expected) -> Result<(
 }
 
 fn checked(
-    raw: Raw,
+    raw: UncheckedSeries,
     query: CallPosition,
     untagged: Untagged,
     expected: &Expected,

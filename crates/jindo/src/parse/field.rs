@@ -87,24 +87,24 @@ impl Visitor<'_> for More<'_> {
 }
 
 /// How many elements a list has; what they are is skipped.
-pub(super) struct Count(pub(super) usize);
+pub(super) struct ElementCount(pub(super) usize);
 
-impl<'de> Deserialize<'de> for Count {
+impl<'de> Deserialize<'de> for ElementCount {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Elements;
         impl<'de> Visitor<'de> for Elements {
-            type Value = Count;
+            type Value = ElementCount;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Count, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<ElementCount, A::Error> {
                 let mut elements = 0;
                 while list.next_element::<IgnoredAny>()?.is_some() {
                     elements += 1;
                 }
-                Ok(Count(elements))
+                Ok(ElementCount(elements))
             }
         }
         from.deserialize_seq(Elements)
@@ -144,31 +144,31 @@ impl<'de> Deserialize<'de> for Tags {
 }
 
 /// `[{"name": "byte", …}, {"name": "second", …}]` → `byte/second`; either may be null.
-pub(super) struct Unit(pub(super) Option<String>);
+pub(super) struct UnitText(pub(super) Option<String>);
 
 #[derive(Deserialize)]
 struct UnitName {
     name: Option<String>,
 }
 
-impl<'de> Deserialize<'de> for Unit {
+impl<'de> Deserialize<'de> for UnitText {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Pair;
         impl<'de> Visitor<'de> for Pair {
-            type Value = Unit;
+            type Value = UnitText;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a unit and what it is per")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut pair: A) -> Result<Unit, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut pair: A) -> Result<UnitText, A::Error> {
                 let mut name = || {
                     let unit = pair.next_element::<Option<UnitName>>()?;
                     Ok(unit.flatten().and_then(|unit| unit.name))
                 };
                 let (unit, per) = (name()?, name()?);
                 while pair.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Unit(match (unit, per) {
+                Ok(UnitText(match (unit, per) {
                     (unit, None) => unit,
                     (unit, Some(per)) => Some(format!("{}/{per}", unit.unwrap_or_default())),
                 }))

@@ -37,21 +37,17 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// Takes the next byte that is no space if it is this one.
-    pub(super) fn take(&mut self, byte: u8) -> Taken {
-        if self.peek() == Some(byte) {
-            self.at += 1;
-            return Taken::Yes;
-        }
-        Taken::No
+    /// Takes the next byte that is no space if it is this one, and says so.
+    #[must_use]
+    pub(super) fn take(&mut self, byte: u8) -> bool {
+        let is_there = self.peek() == Some(byte);
+        self.at += usize::from(is_there);
+        is_there
     }
 
     /// Takes this byte, or tells what stands in its place.
     pub(super) fn expect(&mut self, byte: u8, wanted: &str) -> Result<(), Error> {
-        match self.take(byte) {
-            Taken::Yes => Ok(()),
-            Taken::No => Err(self.unexpected(wanted)),
-        }
+        if self.take(byte) { Ok(()) } else { Err(self.unexpected(wanted)) }
     }
 
     /// Nothing but space is left.
@@ -66,14 +62,14 @@ impl<'a> Reader<'a> {
         mut field: impl FnMut(&mut Self, &str) -> Result<(), Error>,
     ) -> Result<(), Error> {
         self.expect(b'{', wanted)?;
-        if self.take(b'}') == Taken::Yes {
+        if self.take(b'}') {
             return Ok(());
         }
         loop {
             let key = self.key()?;
             self.punctuation(b':')?;
             field(self, &key)?;
-            if self.take(b',') == Taken::No {
+            if !self.take(b',') {
                 return self.punctuation(b'}');
             }
         }
@@ -86,12 +82,12 @@ impl<'a> Reader<'a> {
         mut element: impl FnMut(&mut Self) -> Result<(), Error>,
     ) -> Result<(), Error> {
         self.expect(b'[', wanted)?;
-        if self.take(b']') == Taken::Yes {
+        if self.take(b']') {
             return Ok(());
         }
         loop {
             element(self)?;
-            if self.take(b',') == Taken::No {
+            if !self.take(b',') {
                 return self.punctuation(b']');
             }
         }
@@ -181,10 +177,7 @@ impl<'a> Reader<'a> {
     }
 
     fn punctuation(&mut self, byte: u8) -> Result<(), Error> {
-        match self.take(byte) {
-            Taken::Yes => Ok(()),
-            Taken::No => Err(self.out_of_place()),
-        }
+        if self.take(byte) { Ok(()) } else { Err(self.out_of_place()) }
     }
 
     fn out_of_place(&mut self) -> Error {
@@ -243,13 +236,6 @@ fn after_string(text: &[u8], start: usize) -> usize {
         }
     }
     at
-}
-
-/// Whether a byte stood there.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Taken {
-    Yes,
-    No,
 }
 
 /// Bytes of the number at the start of `text`, by JSON's grammar; the standard library would also take `1.` and `inf`.

@@ -23,7 +23,7 @@ pub struct Complaint {
 
 /// A line with its place: what a complaint needs besides the reason.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct LinePlace<'a> {
     pub(super) file: &'a str,
     pub(super) line: usize,
     pub(super) source: &'a str,
@@ -36,7 +36,7 @@ const SHOWN_BEFORE: usize = 60;
 const SHOWN_AFTER: usize = 100;
 
 impl Complaint {
-    pub(super) fn new(place: Place<'_>, written: &str, reason: Reason) -> Self {
+    pub(super) fn new(place: LinePlace<'_>, written: &str, reason: Reason) -> Self {
         let (shown, underline) = excerpt(place.source, place.span);
         Self {
             file: place.file.to_owned(),

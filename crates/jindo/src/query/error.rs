@@ -30,12 +30,12 @@ impl Eq for Span {}
 /// A reason and its place in the text that was read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
-pub struct Refused {
+pub struct Refusal {
     pub span: Span,
     pub reason: Reason,
 }
 
-impl Refused {
+impl Refusal {
     pub(super) fn new(span: Span, reason: Reason) -> Self {
         Self { span, reason }
     }

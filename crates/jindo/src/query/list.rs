@@ -1,14 +1,15 @@
-//! The bytes of a list file → queries, and every refusal of the list at once. Pure: `load` reads the file.
+//! The text of a list file → queries, and every refusal of the list at once. Pure: `load` reads the file.
 
 use super::ast::Expr;
-use super::complaint::{Complaint, Place, column};
+use super::complaint::{Complaint, LinePlace, column};
 use super::{
-    Interval, IntervalOrigin, Query, QueryText, Reason, Refused, SentText, Settings, Settled,
+    Interval, IntervalOrigin, Query, QueryText, Reason, Refusal, RewriteOptions, SentText, Settled,
     Spacings, Span, grammar, settle, variables,
 };
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Display, Formatter};
+use std::ops::ControlFlow;
 
 /// Queries of one list, at most: ten times the metrics of a large organisation. More is a file that is no list.
 pub const QUERIES_MAX: usize = 100_000;
@@ -20,15 +21,15 @@ pub struct List {
     pub queries: Vec<Query>,
     /// All of them: the caller stops with these words, or leaves these queries out.
     pub refused: Vec<Complaint>,
-    pub notes: Vec<Note>,
+    pub notes: Vec<ListNote>,
     /// Of [`list_spaced`]: queries without an interval of their own whose spacing is not known, each once, as understood at
-    /// [`Settings::resolution`].
+    /// [`RewriteOptions::resolution`].
     pub unspaced: Vec<Query>,
 }
 
 /// A query that is the same as an earlier one after normalising, and is exported once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
+pub struct ListNote {
     pub file: String,
     pub line: usize,
     pub column: usize,
@@ -37,7 +38,7 @@ pub struct Note {
     pub first_line: usize,
 }
 
-impl Display for Note {
+impl Display for ListNote {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { file, line, column, written, first_line } = self;
         write!(
@@ -47,89 +48,92 @@ impl Display for Note {
     }
 }
 
-/// Reads a list. `name` is the file's name as the user knows it, for the words only.
-pub fn list(name: &str, bytes: &[u8], settings: &Settings) -> List {
-    read(name, bytes, settings, None)
+/// Reads a list. `name` is the file's name as the user knows it, for messages only.
+pub fn list(name: &str, text: &str, options: &RewriteOptions) -> List {
+    ListReader::new(name, options, None).read(text)
 }
 
 /// The same with an interval per query: each without a rollup of its own gets the one that `spacings` has for it, or, where that
-/// is not known yet, `settings.resolution`.
-pub fn list_spaced(name: &str, bytes: &[u8], settings: &Settings, spacings: &Spacings) -> List {
-    read(name, bytes, settings, Some(spacings))
+/// is not known yet, `options.resolution`.
+pub fn list_spaced(name: &str, text: &str, options: &RewriteOptions, spacings: &Spacings) -> List {
+    ListReader::new(name, options, Some(spacings)).read(text)
 }
 
-fn read(name: &str, bytes: &[u8], settings: &Settings, spacings: Option<&Spacings>) -> List {
-    let text = decode(bytes);
-    let (list, seen, unspaced) = (List::default(), HashMap::new(), HashSet::new());
-    let mut reading = Reading { name, settings, spacings, list, seen, unspaced };
-    for (index, line) in text.split('\n').enumerate() {
-        if !reading.line(index + 1, line) {
-            break;
-        }
-    }
-    if reading.list.queries.is_empty() && reading.list.refused.is_empty() {
-        let place = Place { file: name, line: 1, source: "", span: Span::default() };
-        reading.list.refused.push(Complaint::new(place, "", Reason::EmptyList));
-    }
-    reading.list
-}
-
-struct Reading<'a> {
+struct ListReader<'a> {
     name: &'a str,
-    settings: &'a Settings,
+    options: &'a RewriteOptions,
     spacings: Option<&'a Spacings>,
     list: List,
     /// The line in which each identity stands first.
-    seen: HashMap<(SentText, Interval), usize>,
-    /// What is in the list's `unspaced`.
+    first_lines: HashMap<(SentText, Interval), usize>,
+    /// Names of the queries in the list's `unspaced`.
     unspaced: HashSet<String>,
 }
 
-impl Reading<'_> {
-    /// `false` when the list has too many queries to go on.
-    fn line(&mut self, number: usize, source: &str) -> bool {
-        let Some(line) = Line::new(source) else { return true };
-        match grammar::parse_list(&line.text) {
-            Err(Refused { span, reason }) => {
-                self.refuse(number, &line, span, (source.trim(), reason));
+impl<'a> ListReader<'a> {
+    fn new(name: &'a str, options: &'a RewriteOptions, spacings: Option<&'a Spacings>) -> Self {
+        let (list, first_lines, unspaced) = (List::default(), HashMap::new(), HashSet::new());
+        Self { name, options, spacings, list, first_lines, unspaced }
+    }
+
+    fn read(mut self, text: &str) -> List {
+        let lines = text.split('\n').enumerate();
+        for line in lines.filter_map(|(index, source)| ListLine::new(index + 1, source)) {
+            if self.line(&line).is_break() {
+                break;
             }
+        }
+        if self.list.queries.is_empty() && self.list.refused.is_empty() {
+            let place = LinePlace { file: self.name, line: 1, source: "", span: Span::default() };
+            self.list.refused.push(Complaint::new(place, "", Reason::EmptyList));
+        }
+        self.list
+    }
+
+    /// Breaks off when the list has too many queries to go on.
+    fn line(&mut self, line: &ListLine<'_>) -> ControlFlow<()> {
+        match grammar::parse_list(&line.text) {
+            Err(refusal) => self.refuse(line, line.source.trim(), refusal),
             Ok(found) => {
-                for mut expr in found {
+                for expr in found {
                     if self.list.queries.len() + self.list.refused.len() == QUERIES_MAX {
                         let reason = Reason::TooMany { max: QUERIES_MAX };
-                        self.refuse(number, &line, expr.span, (source.trim(), reason));
-                        return false;
+                        self.refuse(line, line.source.trim(), Refusal::new(expr.span, reason));
+                        return ControlFlow::Break(());
                     }
-                    let place = expr.span;
-                    let written = line.text[place.start..place.end].to_owned();
-                    let settled = variables::fill_in(&mut expr, &self.settings.variables)
-                        .and_then(|()| settle(&expr, &written, self.settings))
-                        .and_then(|settled| self.space(&expr, settled));
-                    match settled {
-                        Err(Refused { span, reason }) => {
-                            self.refuse(number, &line, span, (&written, reason));
-                        }
-                        Ok(settled) => {
-                            let column = column(source, line.place(place).start);
-                            self.keep((number, column), settled.text);
-                        }
-                    }
+                    self.query(line, expr);
                 }
             }
         }
-        self.list.refused.len() < QUERIES_MAX
+        if self.list.refused.len() < QUERIES_MAX {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
     }
 
-    /// The query at its own spacing, where that is known; else it is noted.
-    fn space(&mut self, expr: &Expr, settled: Settled) -> Result<Settled, Refused> {
+    fn query(&mut self, line: &ListLine<'_>, mut expr: Expr) {
+        let place = expr.span;
+        let written = &line.text[place.start..place.end];
+        let settled = variables::fill_in(&mut expr, &self.options.variables)
+            .and_then(|()| settle(&expr, written, self.options))
+            .and_then(|settled| self.space(&expr, settled));
+        match settled {
+            Err(refusal) => self.refuse(line, written, refusal),
+            Ok(settled) => self.keep(line, place, settled.text),
+        }
+    }
+
+    /// Returns the query at its own spacing, where that is known; else notes it as unspaced.
+    fn space(&mut self, expr: &Expr, settled: Settled) -> Result<Settled, Refusal> {
         let Some(spacings) = self.spacings.filter(|_| settled.origin == IntervalOrigin::Resolution)
         else {
             return Ok(settled);
         };
         let query = Query::new(settled.text.clone());
         if let Some(resolution) = spacings.get(&query) {
-            let settings = Settings { resolution, ..self.settings.clone() };
-            return settle(expr, &settled.text.written, &settings);
+            let options = RewriteOptions { resolution, ..self.options.clone() };
+            return settle(expr, &settled.text.written, &options);
         }
         let name = Spacings::name(&query).unwrap_or_else(|| query.text.sent.to_string());
         if self.unspaced.insert(name) {
@@ -138,29 +142,33 @@ impl Reading<'_> {
         Ok(settled)
     }
 
-    fn keep(&mut self, (line, column): (usize, usize), text: QueryText) {
-        match self.seen.entry((text.sent.clone(), text.interval)) {
-            Entry::Occupied(first) => {
-                let (file, first_line) = (self.name.to_owned(), *first.get());
-                let written = text.written;
-                self.list.notes.push(Note { file, line, column, written, first_line });
-            }
+    fn keep(&mut self, line: &ListLine<'_>, place: Span, text: QueryText) {
+        match self.first_lines.entry((text.sent.clone(), text.interval)) {
+            Entry::Occupied(first) => self.list.notes.push(ListNote {
+                file: self.name.to_owned(),
+                line: line.number,
+                column: column(line.source, line.place(place).start),
+                written: text.written,
+                first_line: *first.get(),
+            }),
             Entry::Vacant(free) => {
-                free.insert(line);
+                free.insert(line.number);
                 self.list.queries.push(Query::new(text));
             }
         }
     }
 
-    fn refuse(&mut self, number: usize, line: &Line<'_>, span: Span, what: (&str, Reason)) {
-        let span = line.place(span);
-        let place = Place { file: self.name, line: number, source: line.source, span };
-        self.list.refused.push(Complaint::new(place, what.0, what.1));
+    fn refuse(&mut self, line: &ListLine<'_>, written: &str, refusal: Refusal) {
+        let span = line.place(refusal.span);
+        let place = LinePlace { file: self.name, line: line.number, source: line.source, span };
+        self.list.refused.push(Complaint::new(place, written, refusal.reason));
     }
 }
 
 /// A line that holds queries, without indentation and CSV quotes.
-struct Line<'a> {
+struct ListLine<'a> {
+    /// From 1.
+    number: usize,
     source: &'a str,
     text: String,
     /// Where the text starts in the source, in bytes.
@@ -169,16 +177,22 @@ struct Line<'a> {
     doubled: Vec<usize>,
 }
 
-impl<'a> Line<'a> {
+impl<'a> ListLine<'a> {
     /// `None` for blank lines and comments.
-    fn new(source: &'a str) -> Option<Self> {
+    fn new(number: usize, source: &'a str) -> Option<Self> {
         let trimmed = source.trim();
         if trimmed.is_empty() || trimmed.starts_with('#') {
             return None;
         }
         let start = source.len() - source.trim_start().len();
         let Some(inner) = trimmed.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
-            return Some(Self { source, text: trimmed.to_owned(), start, doubled: Vec::new() });
+            return Some(Self {
+                number,
+                source,
+                text: trimmed.to_owned(),
+                start,
+                doubled: Vec::new(),
+            });
         };
         let mut text = String::with_capacity(inner.len());
         let mut doubled = Vec::new();
@@ -189,10 +203,10 @@ impl<'a> Line<'a> {
             }
             text.push_str(part);
         }
-        Some(Self { source, text, start: start + 1, doubled })
+        Some(Self { number, source, text, start: start + 1, doubled })
     }
 
-    /// The place in the source of a place in the text.
+    /// Returns the place in the source of a place in the text.
     fn place(&self, span: Span) -> Span {
         let place =
             |at: usize| self.start + at + self.doubled.partition_point(|quote| *quote <= at);
@@ -200,7 +214,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// UTF-8, or UTF-16 as told by its byte order mark or by the zero bytes of ASCII. What is broken becomes U+FFFD, which no
+/// Decodes a list file: UTF-8, or UTF-16 as told by its byte order mark or by the zero bytes of ASCII. What is broken becomes U+FFFD, which no
 /// query may hold. Line ends become `\n`.
 pub fn decode(bytes: &[u8]) -> String {
     let text = match bytes {

@@ -4,32 +4,29 @@
 //! ([`ast`]), template variables are filled in, and the rewriting states rollup and fill. It never asks
 //! the network what a metric is, and never changes what a query means beyond those two statements.
 
-pub mod ast;
-mod coarse;
 mod complaint;
+mod derive;
 mod error;
 pub mod functions;
-pub mod grammar;
 mod interval;
 mod list;
 pub mod load;
 mod query_text;
 mod rewrite;
-mod sample;
-mod token;
+mod syntax;
 mod variables;
 
 #[cfg(test)]
 mod tests;
 
-pub use coarse::coarse;
 pub use complaint::Complaint;
-pub use error::{Reason, Refused, Span};
+pub use derive::{Spacings, coarse, count_samples, sample};
+pub use error::{Reason, Refusal, Span};
 pub use interval::{Interval, NotOffered};
-pub use list::{List, Note, QUERIES_MAX, decode, list, list_spaced};
+pub use list::{List, ListNote, QUERIES_MAX, decode, list, list_spaced};
 pub use query_text::{QueryText, SentText};
 pub use rewrite::{IntervalOrigin, Settled, added_fill, default_method, settle};
-pub use sample::{Spacings, count_samples, sample};
+pub use syntax::{ast, grammar};
 
 use std::collections::BTreeMap;
 
@@ -50,7 +47,7 @@ impl Query {
 
 /// What turning text into queries needs to know. No defaults here: the command line has them.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct RewriteOptions {
     /// For series without an interval of their own.
     pub resolution: Interval,
     /// Template variables by name, without `$`. A value `key:value` also names the tag key; else the key is the name.

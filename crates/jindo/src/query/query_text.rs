@@ -1,6 +1,6 @@
 //! The texts of one query and the form in which it is sent, in the one shape that all records of a query embed. Pure.
 
-use super::ast::{Expr, Node, Series};
+use super::ast::{Expr, Node, SeriesExpr};
 use super::{Interval, grammar};
 use sha2::{Digest, Sha256};
 use std::cmp::Ordering;
@@ -67,7 +67,7 @@ impl SentText {
     }
 
     /// Returns the series, for a query that is one series without functions and arithmetic.
-    pub fn as_series(&self) -> Option<&Series> {
+    pub fn as_series(&self) -> Option<&SeriesExpr> {
         match &self.expr()?.node {
             Node::Series(series) => Some(series),
             Node::Number(_)

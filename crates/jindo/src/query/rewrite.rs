@@ -1,9 +1,9 @@
 //! States what the server would otherwise decide by itself: the rollup and, between points of several sources, the fill.
 //! Changes nothing else, and refuses what cannot be cut into windows faithfully.
 
-use super::ast::{Aggregator, Arg, Expr, Modifier, Node, Series, Value};
+use super::ast::{Aggregator, Arg, Expr, Modifier, Node, SeriesExpr, Value};
 use super::functions::{self, Nature};
-use super::{Fill, Interval, QueryText, RangeFunctions, Reason, Refused, Settings, Span};
+use super::{Fill, Interval, QueryText, RangeFunctions, Reason, Refusal, RewriteOptions, Span};
 
 /// A query in the form in which it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,16 +17,16 @@ pub struct Settled {
 pub enum IntervalOrigin {
     /// A rollup of its own.
     Written,
-    /// [`Settings::resolution`].
+    /// [`RewriteOptions::resolution`].
     Resolution,
 }
 
 /// Settles the rollup, the interval and the fill of the query that was `written`, whose variables are filled in.
-pub fn settle(expr: &Expr, written: &str, settings: &Settings) -> Result<Settled, Refused> {
-    let mut survey = Survey { settings, series: 0, interval: None };
+pub fn settle(expr: &Expr, written: &str, settings: &RewriteOptions) -> Result<Settled, Refusal> {
+    let mut survey = FaithfulCheck { settings, series: 0, interval: None };
     survey.expr(expr)?;
     if survey.series == 0 {
-        return Err(Refused::new(expr.span, Reason::NoSeries));
+        return Err(Refusal::new(expr.span, Reason::NoSeries));
     }
     let origin = match survey.interval {
         Some(_) => IntervalOrigin::Written,
@@ -35,7 +35,7 @@ pub fn settle(expr: &Expr, written: &str, settings: &Settings) -> Result<Settled
     let (secs, place) =
         survey.interval.unwrap_or_else(|| (settings.resolution.secs().unsigned_abs(), expr.span));
     let interval =
-        Interval::offered(secs).map_err(|refused| Refused::new(place, refused.into()))?;
+        Interval::offered(secs).map_err(|refused| Refusal::new(place, refused.into()))?;
 
     let mut whole = expr.clone();
     let mut wants_fill = false;
@@ -59,7 +59,7 @@ pub fn settle(expr: &Expr, written: &str, settings: &Settings) -> Result<Settled
 
 /// The method of a rollup that nobody wrote; `None` where the aggregation needs the form without one: distributions are
 /// aggregated over time and space at once.
-pub fn default_method(series: &Series) -> Option<&'static str> {
+pub fn default_method(series: &SeriesExpr) -> Option<&'static str> {
     match &series.aggregator {
         Some(Aggregator::Percentile(_) | Aggregator::CountIf { .. } | Aggregator::Stddev) => None,
         _ if counts(series) => Some("sum"),
@@ -68,15 +68,15 @@ pub fn default_method(series: &Series) -> Option<&'static str> {
 }
 
 /// Whether a series without a fill of its own gets `.fill(null)`: counts and rates are not interpolated anyway.
-pub fn added_fill(series: &Series) -> bool {
+pub fn added_fill(series: &SeriesExpr) -> bool {
     !counts(series) && !series.modifiers.iter().any(|modifier| modifier.name == "fill")
 }
 
-fn counts(series: &Series) -> bool {
+fn counts(series: &SeriesExpr) -> bool {
     series.modifiers.iter().any(|modifier| matches!(modifier.name.as_str(), "as_count" | "as_rate"))
 }
 
-fn state_rollup(series: &mut Series, interval: Interval) {
+fn state_rollup(series: &mut SeriesExpr, interval: Interval) {
     let seconds = Arg::Value(Value::Number(interval.secs().to_string()));
     if let Some(rollup) = series.modifiers.iter_mut().find(|modifier| modifier.name == "rollup") {
         if !rollup.args.iter().any(|arg| matches!(arg, Arg::Value(Value::Number(_)))) {
@@ -103,15 +103,15 @@ fn word(text: &str) -> Arg {
 }
 
 /// Walks a query once and refuses what cannot be exported faithfully.
-struct Survey<'a> {
-    settings: &'a Settings,
+struct FaithfulCheck<'a> {
+    settings: &'a RewriteOptions,
     series: usize,
     /// The first interval that is written, and where.
     interval: Option<(u64, Span)>,
 }
 
-impl Survey<'_> {
-    fn expr(&mut self, expr: &Expr) -> Result<(), Refused> {
+impl FaithfulCheck<'_> {
+    fn expr(&mut self, expr: &Expr) -> Result<(), Refusal> {
         match &expr.node {
             Node::Number(_) => Ok(()),
             Node::Series(series) => self.one(series, expr.span),
@@ -137,10 +137,10 @@ impl Survey<'_> {
         }
     }
 
-    fn one(&mut self, series: &Series, span: Span) -> Result<(), Refused> {
+    fn one(&mut self, series: &SeriesExpr, span: Span) -> Result<(), Refusal> {
         self.series += 1;
         if series.aggregator == Some(Aggregator::Histogram) {
-            return Err(Refused::new(span, Reason::Histogram));
+            return Err(Refusal::new(span, Reason::Histogram));
         }
         let mut rollups = 0;
         for modifier in &series.modifiers {
@@ -150,7 +150,7 @@ impl Survey<'_> {
             }
             rollups += 1;
             if rollups > 1 {
-                return Err(Refused::new(modifier.span, Reason::NestedRollup));
+                return Err(Refusal::new(modifier.span, Reason::NestedRollup));
             }
             self.rollup(modifier)?;
         }
@@ -158,15 +158,15 @@ impl Survey<'_> {
     }
 
     /// Modifiers of functions and parentheses, whose series have their rollups already.
-    fn outer(&self, modifiers: &[Modifier]) -> Result<(), Refused> {
+    fn outer(&self, modifiers: &[Modifier]) -> Result<(), Refusal> {
         if let Some(rollup) = modifiers.iter().find(|modifier| modifier.name == "rollup") {
-            return Err(Refused::new(rollup.span, Reason::RollupOutside));
+            return Err(Refusal::new(rollup.span, Reason::RollupOutside));
         }
         modifiers.iter().try_for_each(|modifier| self.modifier(modifier))
     }
 
-    fn modifier(&self, modifier: &Modifier) -> Result<(), Refused> {
-        let refuse = |reason| Err(Refused::new(modifier.span, reason));
+    fn modifier(&self, modifier: &Modifier) -> Result<(), Refusal> {
+        let refuse = |reason| Err(Refusal::new(modifier.span, reason));
         let name = modifier.name.clone();
         match name.as_str() {
             "as_count" | "as_rate" | "weighted" if modifier.args.is_empty() => Ok(()),
@@ -177,8 +177,8 @@ impl Survey<'_> {
         }
     }
 
-    fn fill(&self, modifier: &Modifier) -> Result<(), Refused> {
-        let refuse = |reason| Err(Refused::new(modifier.span, reason));
+    fn fill(&self, modifier: &Modifier) -> Result<(), Refusal> {
+        let refuse = |reason| Err(Refusal::new(modifier.span, reason));
         let (Some(Arg::Value(first)), None | Some(Arg::Value(Value::Number(_))), None) =
             (modifier.args.first(), modifier.args.get(1), modifier.args.get(2))
         else {
@@ -194,7 +194,7 @@ impl Survey<'_> {
         }
     }
 
-    fn function(&self, name: &str, span: Span) -> Result<(), Refused> {
+    fn function(&self, name: &str, span: Span) -> Result<(), Refusal> {
         let name = name.to_owned();
         let reason = match functions::nature(&name) {
             Nature::Pure => return Ok(()),
@@ -202,27 +202,30 @@ impl Survey<'_> {
             Nature::Range(why) => Reason::RangeFunction { name, why },
             Nature::Unknown => Reason::UnknownFunction { name },
         };
-        Err(Refused::new(span, reason))
+        Err(Refusal::new(span, reason))
     }
 
-    fn rollup(&mut self, modifier: &Modifier) -> Result<(), Refused> {
-        let refuse = |reason| Err(Refused::new(modifier.span, reason));
+    fn rollup(&mut self, modifier: &Modifier) -> Result<(), Refusal> {
+        let refuse = |reason| Err(Refusal::new(modifier.span, reason));
         let mut values = Vec::new();
         for arg in &modifier.args {
             match arg {
-                Arg::Value(Value::Number(text)) => values.push((Part::Seconds, text.as_str())),
+                Arg::Value(Value::Number(text)) => {
+                    values.push((RollupArgument::Seconds, text.as_str()));
+                }
                 Arg::Value(Value::Word(text) | Value::Text(text)) => {
                     values.push((part(bare(text)), bare(text)));
                 }
                 Arg::Named(..) | Arg::Expr(_) => return refuse(Reason::RollupArguments),
             }
         }
-        if let Some((_, word)) = values.iter().find(|(part, _)| *part == Part::Calendar) {
+        if let Some((_, word)) = values.iter().find(|(part, _)| *part == RollupArgument::Calendar) {
             return refuse(Reason::CalendarRollup((*word).to_owned()));
         }
         let seconds = match values.as_slice() {
-            [(Part::Method, _)] => return Ok(()),
-            [(Part::Seconds, seconds)] | [(Part::Method, _), (Part::Seconds, seconds)] => seconds,
+            [(RollupArgument::Method, _)] => return Ok(()),
+            [(RollupArgument::Seconds, seconds)]
+            | [(RollupArgument::Method, _), (RollupArgument::Seconds, seconds)] => seconds,
             _ => return refuse(Reason::RollupArguments),
         };
         let Ok(here_s) = seconds.parse() else { return refuse(Reason::RollupArguments) };
@@ -240,18 +243,18 @@ impl Survey<'_> {
 }
 
 #[derive(PartialEq, Eq)]
-enum Part {
+enum RollupArgument {
     Method,
     Seconds,
     Calendar,
     Other,
 }
 
-fn part(word: &str) -> Part {
+fn part(word: &str) -> RollupArgument {
     match word {
-        "avg" | "sum" | "min" | "max" | "count" => Part::Method,
-        "daily" | "weekly" | "monthly" | "quarterly" | "yearly" => Part::Calendar,
-        _ => Part::Other,
+        "avg" | "sum" | "min" | "max" | "count" => RollupArgument::Method,
+        "daily" | "weekly" | "monthly" | "quarterly" | "yearly" => RollupArgument::Calendar,
+        _ => RollupArgument::Other,
     }
 }
 

@@ -1,14 +1,16 @@
 //! Grammar, list files, variables and rewriting as data: a line in, words out.
 
-use super::{Fill, Interval, List, QueryText, RangeFunctions, Settings, grammar, list};
+use super::{
+    Fill, Interval, List, QueryText, RangeFunctions, RewriteOptions, decode, grammar, list,
+};
 use expect_test::{Expect, expect};
 use std::fmt::Write as _;
 
 mod generated;
 mod lists;
 
-fn settings() -> Settings {
-    Settings {
+fn settings() -> RewriteOptions {
+    RewriteOptions {
         resolution: Interval::from_secs(60).unwrap(),
         variables: [("host", "web-1"), ("env", "prod"), ("kong.service", "api"), ("all", "*")]
             .iter()
@@ -37,7 +39,7 @@ fn words(found: &List) -> String {
 
 #[expect(clippy::needless_pass_by_value, reason = "expect! makes a value")]
 fn check(lines: &str, expected: Expect) {
-    expected.assert_eq(&words(&list("q", lines.as_bytes(), &settings())));
+    expected.assert_eq(&words(&list("q", &decode(lines.as_bytes()), &settings())));
 }
 
 #[test]
@@ -95,8 +97,8 @@ fn the_added_fill_can_be_taken_off_again() {
     let sent = |fill| {
         list(
             "q",
-            b"avg:a{*}-b{*}.fill(zero)\nsum:c{*}.as_count()",
-            &Settings { fill, ..settings() },
+            "avg:a{*}-b{*}.fill(zero)\nsum:c{*}.as_count()",
+            &RewriteOptions { fill, ..settings() },
         )
     };
     let filled = sent(Fill::Null);
@@ -170,8 +172,8 @@ fn what_cannot_be_cut_into_windows_is_refused_with_its_place() {
 
 #[test]
 fn range_functions_travel_when_allowed() {
-    let allowed = Settings { range_functions: RangeFunctions::Allow, ..settings() };
-    let found = list("q", b"top(m{*}, 10, 'mean', 'desc') + m{*}.fill(last)", &allowed);
+    let allowed = RewriteOptions { range_functions: RangeFunctions::Allow, ..settings() };
+    let found = list("q", "top(m{*}, 10, 'mean', 'desc') + m{*}.fill(last)", &allowed);
     assert_eq!(
         found.queries[0].text.sent,
         "top(m{*}.rollup(avg, 60).fill(null), 10, 'mean', 'desc') + m{*}.rollup(avg, 60).fill(last)"
@@ -230,8 +232,7 @@ fn hostile_text_costs_no_stack() {
 
 #[test]
 fn equal_queries_have_one_fingerprint() {
-    let found =
-        list("q", b"avg:m{*}by{b,a}\nsum:m{*}\navg:m{*} by {a, b}.rollup(avg)", &settings());
+    let found = list("q", "avg:m{*}by{b,a}\nsum:m{*}\navg:m{*} by {a, b}.rollup(avg)", &settings());
     assert_eq!((found.queries.len(), found.notes.len()), (2, 1));
     let [first, second] = [0, 1].map(|index| found.queries[index].text.fingerprint());
     assert_ne!(first, second);

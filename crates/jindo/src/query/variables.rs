@@ -1,20 +1,20 @@
 //! Fills template variables in, as dashboards do: `$host` is the tag `host:web-1`, `key:$host` and `$host.value` are `web-1`,
 //! `$host.key` is the key. A value can never break out of the scope it stands in.
 
-use super::ast::{Expr, Scope, Series, Tag};
+use super::ast::{Expr, ScopeExpr, SeriesExpr, Tag};
 use super::grammar::sort_keys;
-use super::token::is_atom;
-use super::{Reason, Refused, Span};
+use super::syntax::token::is_atom;
+use super::{Reason, Refusal, Span};
 use std::collections::BTreeMap;
 
 /// Fills in all variables of a query, or says which `--var` to give: all that are missing at once.
-pub(super) fn fill_in(expr: &mut Expr, known: &BTreeMap<String, String>) -> Result<(), Refused> {
+pub(super) fn fill_in(expr: &mut Expr, known: &BTreeMap<String, String>) -> Result<(), Refusal> {
     let mut filling = Filling { known, missing: Vec::new(), at: None, bad: None };
     expr.for_each_series(&mut |series| filling.series(series));
     match (filling.bad, filling.at) {
         (Some(bad), _) => Err(bad),
         (None, Some(at)) => {
-            Err(Refused::new(at, Reason::MissingVariable { names: filling.missing }))
+            Err(Refusal::new(at, Reason::MissingVariable { names: filling.missing }))
         }
         (None, None) => Ok(()),
     }
@@ -22,7 +22,7 @@ pub(super) fn fill_in(expr: &mut Expr, known: &BTreeMap<String, String>) -> Resu
 
 /// Where a variable stands decides what it becomes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum VariablePlace {
     /// Alone it is a whole tag.
     Item,
     /// It is a value, or a key by `.key`.
@@ -33,29 +33,29 @@ struct Filling<'a> {
     known: &'a BTreeMap<String, String>,
     missing: Vec<String>,
     at: Option<Span>,
-    bad: Option<Refused>,
+    bad: Option<Refusal>,
 }
 
 impl Filling<'_> {
-    fn series(&mut self, series: &mut Series) {
+    fn series(&mut self, series: &mut SeriesExpr) {
         self.scope(&mut series.scope);
         for key in &mut series.by {
-            self.tag(key, Place::Part);
+            self.tag(key, VariablePlace::Part);
         }
         sort_keys(&mut series.by);
     }
 
-    fn scope(&mut self, scope: &mut Scope) {
+    fn scope(&mut self, scope: &mut ScopeExpr) {
         match scope {
-            Scope::Tag(tag) => self.tag(tag, Place::Item),
-            Scope::Not { inner, .. } | Scope::Group(inner) => self.scope(inner),
-            Scope::In { key, values, .. } => {
-                self.tag(key, Place::Part);
+            ScopeExpr::Tag(tag) => self.tag(tag, VariablePlace::Item),
+            ScopeExpr::Not { inner, .. } | ScopeExpr::Group(inner) => self.scope(inner),
+            ScopeExpr::In { key, values, .. } => {
+                self.tag(key, VariablePlace::Part);
                 for value in values {
-                    self.tag(value, Place::Part);
+                    self.tag(value, VariablePlace::Part);
                 }
             }
-            Scope::And(parts) | Scope::Or(parts) | Scope::Commas(parts) => {
+            ScopeExpr::And(parts) | ScopeExpr::Or(parts) | ScopeExpr::Commas(parts) => {
                 for part in parts {
                     self.scope(part);
                 }
@@ -63,7 +63,7 @@ impl Filling<'_> {
         }
     }
 
-    fn tag(&mut self, tag: &mut Tag, place: Place) {
+    fn tag(&mut self, tag: &mut Tag, place: VariablePlace) {
         if !tag.text.contains('$') {
             return;
         }
@@ -71,7 +71,7 @@ impl Filling<'_> {
         let mut rest = tag.text.as_str();
         while let Some((before, after)) = rest.split_once('$') {
             filled.push_str(before);
-            let alone = place == Place::Item && filled.is_empty();
+            let alone = place == VariablePlace::Item && filled.is_empty();
             let (value, remaining) = self.variable(after, tag.span, alone);
             filled.push_str(&value);
             rest = remaining;
@@ -94,7 +94,7 @@ impl Filling<'_> {
         };
         if !is_atom(given) {
             let reason = Reason::VariableValue { name: name.to_owned(), value: given.to_owned() };
-            self.bad.get_or_insert(Refused::new(span, reason));
+            self.bad.get_or_insert(Refusal::new(span, reason));
         }
         let rest = &after[name.len()..];
         let (key, value) = given.split_once(':').unwrap_or((name, given));

@@ -1,7 +1,6 @@
 //! The door to the network: the only file that knows HTTP.
 
-use super::{Address, Failure, Rate, classify};
-use crate::plan::{Window, escape};
+use super::{Address, ApiCall, Failure, Rate, classify};
 use crate::secret::{Secret, Secrets};
 use crate::text::{steers, with_causes};
 use jiff::SignedDuration;
@@ -45,13 +44,13 @@ pub struct Keys {
     pub application: Secret,
 }
 
-/// Where the API is.
+/// Address of the API and how it is reached.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     pub address: Address,
     /// PEM certificates trusted besides the system's (`--ca-file`).
     pub extra_roots: Vec<u8>,
-    /// How long the run itself would wait for a success. No call takes more than half of it, so that there is a second.
+    /// The run's own wait for a success. No call takes more than half of it, so that there is a second.
     pub patience: Duration,
 }
 
@@ -68,16 +67,16 @@ pub enum Error {
     Setup(String),
 }
 
-/// The answer to one query call.
+/// The answer to one call.
 #[derive(Debug)]
 pub struct Reply {
     pub body: Result<Vec<u8>, Failure>,
     pub rate: Option<Rate>,
 }
 
-/// Who the application key belongs to.
+/// Owner of the application key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Identity {
+pub enum KeyOwner {
     Organisation(String),
     /// Neither a refusal nor an organisation: this server does not say.
     Unknown,
@@ -85,7 +84,7 @@ pub enum Identity {
     Unreachable(String),
 }
 
-/// What the server says of the API key alone.
+/// Server's word on the API key alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyCheck {
     Valid,
@@ -93,14 +92,14 @@ pub enum KeyCheck {
     Unknown,
 }
 
-/// Asks the API, on threads of its own: whoever holds it needs no async.
+/// Client of the API on threads of its own: its user needs no async.
 #[derive(Debug)]
 pub struct Client {
     runtime: Runtime,
     http: reqwest::Client,
     address: Address,
     patience: Duration,
-    /// What no answer may bring into words that are shown and kept.
+    /// Texts that no answer may bring into words that are shown and kept.
     secrets: Secrets,
 }
 
@@ -162,47 +161,45 @@ impl Client {
         Ok(Self { runtime, http, address, patience: endpoint.patience, secrets })
     }
 
-    /// What whoever reads a body must hide in its texts.
+    /// Returns what no text of an answer may show.
     pub fn secrets(&self) -> &Secrets {
         &self.secrets
     }
 
-    /// `GET /api/v1/query`: `list` is a comma list of queries, times are seconds, `to` is the window's end. Returns at once;
-    /// `done` gets the reply on another thread.
-    pub fn query(&self, list: &str, window: Window, done: impl FnOnce(Reply) + Send + 'static) {
-        let (from, to) = (window.start_s(), window.end_s());
-        let path = format!("/api/v1/query?from={from}&to={to}&query={}", escape(list));
-        let call = self.http.get(self.address.at(&path));
+    /// Makes a call. Returns at once; `done` gets the reply on another thread.
+    pub fn send(&self, call: &ApiCall, done: impl FnOnce(Reply) + Send + 'static) {
+        let call = self.http.get(self.address.at(&call.path()));
         let secrets = self.secrets.clone();
         self.runtime.get().spawn(async move { done(reply(call.send().await, &secrets).await) });
     }
 
-    /// `GET /api/v2/current_user`: whose organisation the keys open. No query call.
-    pub fn identity(&self) -> Identity {
-        let response = match self.wait("/api/v2/current_user") {
+    /// Asks for the organisation of the keys, and waits for it. Not counted as a query call.
+    pub fn key_owner(&self) -> KeyOwner {
+        let response = match self.wait(&ApiCall::KeyOwner) {
             Ok(response) => response,
-            Err(error) => return Identity::Unreachable(reasons(&error)),
+            Err(error) => return KeyOwner::Unreachable(reasons(&error)),
         };
         match response.status() {
             StatusCode::OK => {}
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Identity::Forbidden,
-            _ => return Identity::Unknown,
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return KeyOwner::Forbidden,
+            _ => return KeyOwner::Unknown,
         }
         let body = self.runtime.get().block_on(head(response)).unwrap_or_default();
-        organisation(&body, &self.secrets).map_or(Identity::Unknown, Identity::Organisation)
+        organisation(&body, &self.secrets).map_or(KeyOwner::Unknown, KeyOwner::Organisation)
     }
 
-    /// `GET /api/v1/validate`: whether the API key alone is good; it says nothing of the application key (documented).
+    /// Checks the API key alone, and waits for the answer.
     pub fn check_api_key(&self) -> KeyCheck {
-        match self.wait("/api/v1/validate").map(|response| response.status()) {
+        match self.wait(&ApiCall::CheckApiKey).map(|response| response.status()) {
             Ok(StatusCode::OK) => KeyCheck::Valid,
             Ok(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => KeyCheck::Invalid,
             _ => KeyCheck::Unknown,
         }
     }
 
-    fn wait(&self, path: &str) -> reqwest::Result<Response> {
-        let call = self.http.get(self.address.at(path)).timeout(CONTACT_TIMEOUT.min(self.patience));
+    fn wait(&self, call: &ApiCall) -> reqwest::Result<Response> {
+        let url = self.address.at(&call.path());
+        let call = self.http.get(url).timeout(CONTACT_TIMEOUT.min(self.patience));
         // Not `block_on(call.send())`: a call must begin on the runtime.
         self.runtime.get().block_on(async { call.send().await })
     }

@@ -19,7 +19,7 @@ pub enum Failure {
     Unusable { what: String },
     /// What answers is no metrics API: a page, a redirect, a path that is not there. The address is wrong, or something
     /// stands in between: ask again, but not for long before anything has worked.
-    Astray { words: String },
+    NotAnApi { words: String },
     /// The server ran out of time: ask again, then ask for less.
     TimedOut { what: String },
     /// The server will not answer this: find out whether a query, the number of queries or the window is to blame.
@@ -57,7 +57,7 @@ pub fn classify(status: u16, body: &[u8], rate: Option<Rate>, secrets: &Secrets)
         // What there is of a body is no answer; its data is no reason.
         200..=299 => Failure::Transient { what: format!("status {status} instead of 200") },
         // No query can make its endpoint vanish: `GET /api/v1/query` documents 400, 403 and 429.
-        300..=399 | 404 | 405 | 410 => Failure::Astray { words },
+        300..=399 | 404 | 405 | 410 => Failure::NotAnApi { words },
         _ => Failure::Transient { what: words },
     }
 }
@@ -69,7 +69,7 @@ impl Failure {
             Self::Limited { .. } => "limited",
             Self::Transient { .. } => "transient",
             Self::Unusable { .. } => "unusable",
-            Self::Astray { .. } => "astray",
+            Self::NotAnApi { .. } => "not-an-api",
             Self::TimedOut { .. } => "timed-out",
             Self::Refused { .. } => "refused",
             Self::UrlTooLong => "url-too-long",
@@ -86,7 +86,7 @@ impl Failure {
             | Self::TimedOut { what: words }
             | Self::Unusable { what: words }
             | Self::Refused { words }
-            | Self::Astray { words }
+            | Self::NotAnApi { words }
             | Self::Forbidden { words } => Some(words.clone()),
             Self::OtherInterval { others, .. } => {
                 let got: BTreeSet<_> = others.iter().map(|other| other.got).collect();
@@ -112,7 +112,7 @@ impl Failure {
                 Self::OtherInterval { others, others_fine }
             }
             parse::Error::Page => {
-                Self::Astray { words: "a page of HTML instead of JSON".to_owned() }
+                Self::NotAnApi { words: "a page of HTML instead of JSON".to_owned() }
             }
             other @ (parse::Error::Garbled { .. } | parse::Error::Inconsistent { .. }) => {
                 Self::Unusable { what: shorten(&other.to_string()) }
@@ -123,8 +123,8 @@ impl Failure {
     /// A redirect, which is never followed: it would carry the keys to another host. What follows a `?` stays untold.
     pub fn redirected(status: u16, location: &str, secrets: &Secrets) -> Self {
         let place = location.split(['?', '#']).next().unwrap_or_default();
-        let words = format!("it sends elsewhere: {place} (status {status})");
-        Self::Astray { words: shorten(&words, secrets) }
+        let words = format!("it redirects to {place} (status {status})");
+        Self::NotAnApi { words: shorten(&words, secrets) }
     }
 }
 
@@ -159,7 +159,7 @@ fn words(status: u16, body: &[u8], secrets: &Secrets) -> String {
     }
     let text = shorten(&text, secrets);
     if text.is_empty() {
-        format!("status {status} without a word")
+        format!("status {status}, empty body")
     } else {
         format!("{text} (status {status})")
     }
@@ -236,13 +236,13 @@ mod tests {
             &expect![[r#"TimedOut { what: "Query timed out (status 400)" }"#]],
         );
         check(429, "", &expect!["Limited { rate: None, retry_after: None }"]);
-        check(502, "", &expect![[r#"Transient { what: "status 502 without a word" }"#]]);
-        check(504, "", &expect![[r#"TimedOut { what: "status 504 without a word" }"#]]);
-        check(302, "", &expect![[r#"Astray { words: "status 302 without a word" }"#]]);
+        check(502, "", &expect![[r#"Transient { what: "status 502, empty body" }"#]]);
+        check(504, "", &expect![[r#"TimedOut { what: "status 504, empty body" }"#]]);
+        check(302, "", &expect![[r#"NotAnApi { words: "status 302, empty body" }"#]]);
         check(
             404,
             "<h1>Not Found</h1>",
-            &expect![[r#"Astray { words: "Not Found (status 404)" }"#]],
+            &expect![[r#"NotAnApi { words: "Not Found (status 404)" }"#]],
         );
         check(414, "", &expect!["UrlTooLong"]);
         check(431, "", &expect!["UrlTooLong"]);
@@ -252,8 +252,8 @@ mod tests {
     fn a_redirect_names_the_place_and_none_of_its_secrets() {
         let found =
             Failure::redirected(302, "https://login.example/in?token=abc#def", &Secrets::default());
-        let words = "it sends elsewhere: https://login.example/in (status 302)".to_owned();
-        assert_eq!(found, Failure::Astray { words });
+        let words = "it redirects to https://login.example/in (status 302)".to_owned();
+        assert_eq!(found, Failure::NotAnApi { words });
     }
 
     const KEY: &str = "0123456789abcdef0123456789abcdef";
@@ -285,7 +285,7 @@ mod tests {
         assert!(!said(400, &long).contains(&KEY[..8]), "a cut through a key shows none of it");
         let secrets = Secrets::new([crate::secret::Secret::new(KEY)]);
         let elsewhere = Failure::redirected(302, &format!("https://x/{KEY}"), &secrets);
-        let words = "it sends elsewhere: https://x/[secret] (status 302)";
+        let words = "it redirects to https://x/[secret] (status 302)";
         assert_eq!(elsewhere.words().as_deref(), Some(words));
     }
 

@@ -20,7 +20,7 @@ fn a_redirect_is_never_followed_not_even_within_the_same_host() {
         let lodging = Lodging::new();
         let ran = lodging.run(&peer.url(), Some(&peer), &[]);
         assert_eq!((ran.code, lodging.calls()), (Some(0), 4), "{status}: {}", ran.said);
-        assert!(ran.said.contains("it sends elsewhere: http://127.0.0.1"), "{}", ran.said);
+        assert!(ran.said.contains("it redirects to http://127.0.0.1"), "{}", ran.said);
         assert_eq!(elsewhere.connections(), 0, "{status}");
     }
 }

@@ -6,7 +6,7 @@
 
 use super::names::{encode, finish, hashed, tag_name};
 use crate::fold::is_own_fold;
-use crate::query::ast::{Aggregator, Arg, Expr, Modifier, Node, Scope, Series, Value};
+use crate::query::ast::{Aggregator, Arg, Expr, Modifier, Node, ScopeExpr, SeriesExpr, Value};
 use crate::query::{Interval, added_fill, default_method, grammar};
 use std::fmt::{self, Display, Formatter};
 
@@ -66,7 +66,7 @@ struct Parts {
 
 impl Parts {
     /// `None` for a series that these words cannot say exactly: two series never have the same parts.
-    fn of(series: &Series, interval: Interval) -> Option<Self> {
+    fn of(series: &SeriesExpr, interval: Interval) -> Option<Self> {
         let metric = series.metric.clone();
         let aggregator = aggregator_word(series.aggregator.as_ref())?;
         let scope = scope_words(&series.scope)?;
@@ -163,22 +163,28 @@ fn aggregators(rest: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// Tags joined by commas; other scopes have no words.
-fn scope_words(scope: &Scope) -> Option<String> {
-    let tag = |scope: &Scope| match scope {
-        Scope::Tag(tag) if tag.text.contains(':') => Some(tag_name(&tag.text)),
-        Scope::Tag(_) | Scope::Not { .. } | Scope::Group(_) | Scope::In { .. } => None,
-        Scope::And(_) | Scope::Or(_) | Scope::Commas(_) => None,
+fn scope_words(scope: &ScopeExpr) -> Option<String> {
+    let tag = |scope: &ScopeExpr| match scope {
+        ScopeExpr::Tag(tag) if tag.text.contains(':') => Some(tag_name(&tag.text)),
+        ScopeExpr::Tag(_) | ScopeExpr::Not { .. } | ScopeExpr::Group(_) | ScopeExpr::In { .. } => {
+            None
+        }
+        ScopeExpr::And(_) | ScopeExpr::Or(_) | ScopeExpr::Commas(_) => None,
     };
     match scope {
-        Scope::Tag(all) if all.text == "*" => Some(String::new()),
-        Scope::Commas(parts) => Some(parts.iter().map(tag).collect::<Option<Vec<_>>>()?.join(",")),
-        Scope::Tag(_) | Scope::Not { .. } | Scope::Group(_) | Scope::In { .. } => tag(scope),
-        Scope::And(_) | Scope::Or(_) => None,
+        ScopeExpr::Tag(all) if all.text == "*" => Some(String::new()),
+        ScopeExpr::Commas(parts) => {
+            Some(parts.iter().map(tag).collect::<Option<Vec<_>>>()?.join(","))
+        }
+        ScopeExpr::Tag(_) | ScopeExpr::Not { .. } | ScopeExpr::Group(_) | ScopeExpr::In { .. } => {
+            tag(scope)
+        }
+        ScopeExpr::And(_) | ScopeExpr::Or(_) => None,
     }
 }
 
 /// Units, then the rollup of this very interval, then the fill; any other order or argument has no words.
-fn modifier_words(series: &Series, interval: Interval) -> Option<Vec<String>> {
+fn modifier_words(series: &SeriesExpr, interval: Interval) -> Option<Vec<String>> {
     let mut rest = series.modifiers.iter().peekable();
     let mut words = Vec::new();
     while let Some(unit) = rest.next_if(|modifier| UNITS.contains(&modifier.name.as_str())) {
@@ -199,7 +205,7 @@ fn modifier_words(series: &Series, interval: Interval) -> Option<Vec<String>> {
         words.push(known(&ROLLUPS, "rollup", method.unwrap_or("none"))?);
     }
     let fill = rest.next();
-    let adds = added_fill(&Series { modifiers: without_fill(series), ..series.clone() });
+    let adds = added_fill(&SeriesExpr { modifiers: without_fill(series), ..series.clone() });
     match (fill.map(fill_word), adds) {
         (None, true) => words.push("fill=keep".to_owned()),
         (None, false) => {}
@@ -229,7 +235,7 @@ fn fill_word(fill: &Modifier) -> Option<&str> {
     }
 }
 
-fn without_fill(series: &Series) -> Vec<Modifier> {
+fn without_fill(series: &SeriesExpr) -> Vec<Modifier> {
     series.modifiers.iter().filter(|modifier| modifier.name != "fill").cloned().collect()
 }
 
@@ -280,7 +286,7 @@ fn slugged(slug: &str, identity: &str, interval: Interval) -> String {
 }
 
 /// Close to the words of a name, for a series that they cannot say exactly.
-fn readable(series: &Series, interval: Interval) -> String {
+fn readable(series: &SeriesExpr, interval: Interval) -> String {
     let aggregator =
         series.aggregator.as_ref().map_or(NO_AGGREGATOR.to_owned(), ToString::to_string);
     let modifiers = modifier_words(series, interval).unwrap_or_else(|| {

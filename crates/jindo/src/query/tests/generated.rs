@@ -2,10 +2,10 @@
 
 use super::settings;
 use crate::query::ast::{
-    Aggregator, Arg, Expr, Membership, Modifier, Negation, Node, Operator, Scope, Series, Tag,
-    Value,
+    Aggregator, Arg, Expr, Membership, Modifier, Negation, Node, Operator, ScopeExpr, SeriesExpr,
+    Tag, Value,
 };
-use crate::query::{Span, grammar, list};
+use crate::query::{Span, decode, grammar, list};
 use proptest::prelude::*;
 
 fn tag() -> impl Strategy<Value = Tag> {
@@ -26,25 +26,25 @@ fn several<T: std::fmt::Debug + 'static>(
 }
 
 /// Each level of precedence holds only what binds tighter.
-fn scope() -> impl Strategy<Value = Scope> {
+fn scope() -> impl Strategy<Value = ScopeExpr> {
     let values = prop::collection::vec(tag(), 1..4);
     let membership = prop_oneof![Just(Membership::In), Just(Membership::NotIn)];
     let leaf = prop_oneof![
-        4 => tag().prop_map(Scope::Tag),
+        4 => tag().prop_map(ScopeExpr::Tag),
         1 => (tag(), membership, values)
-            .prop_map(|(key, negated, values)| Scope::In { key, negated, values }),
+            .prop_map(|(key, negated, values)| ScopeExpr::In { key, negated, values }),
     ];
     let item = leaf.prop_recursive(2, 8, 3, |inner| {
         let notation = prop_oneof![Just(Negation::Mark), Just(Negation::Word)];
         let unary = prop_oneof![
             3 => inner.clone(),
             1 => (notation, inner)
-                .prop_map(|(notation, inner)| Scope::Not { notation, inner: Box::new(inner) }),
+                .prop_map(|(notation, inner)| ScopeExpr::Not { notation, inner: Box::new(inner) }),
         ];
-        let or = several(several(unary, Scope::And), Scope::Or);
-        several(or, Scope::Commas).prop_map(|inner| Scope::Group(Box::new(inner)))
+        let or = several(several(unary, ScopeExpr::And), ScopeExpr::Or);
+        several(or, ScopeExpr::Commas).prop_map(|inner| ScopeExpr::Group(Box::new(inner)))
     });
-    several(several(several(item, Scope::And), Scope::Or), Scope::Commas)
+    several(several(several(item, ScopeExpr::And), ScopeExpr::Or), ScopeExpr::Commas)
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -76,7 +76,7 @@ fn series() -> impl Strategy<Value = Node> {
     (aggregator, "[a-zA-Z][a-zA-Z0-9_.]{0,8}", scope(), by, modifiers()).prop_map(
         |(aggregator, metric, scope, by, modifiers)| {
             let by = by.into_iter().map(|text| Tag { text, span: Span::default() }).collect();
-            Node::Series(Series { aggregator, metric, scope, by, modifiers })
+            Node::Series(SeriesExpr { aggregator, metric, scope, by, modifiers })
         },
     )
 }
@@ -140,14 +140,14 @@ proptest! {
 
     #[test]
     fn no_bytes_make_a_list_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-        let found = list("q", &bytes, &settings());
+        let found = list("q", &decode(&bytes), &settings());
         prop_assert!(found.refused.iter().all(|complaint| complaint.line > 0 && !complaint.to_string().is_empty()));
     }
 
     #[test]
     fn no_soup_of_tokens_makes_a_list_panic(words in prop::collection::vec(prop::sample::select(SOUP.to_vec()), 0..24)) {
         let text = words.concat();
-        let found = list("q", text.as_bytes(), &settings());
+        let found = list("q", &text, &settings());
         prop_assert!(found.refused.iter().all(|complaint| !complaint.to_string().is_empty()));
         // What travels is in normal form, and reads back.
         for query in found.queries {

@@ -1,7 +1,7 @@
 //! List files: what editors, spreadsheets and people do to them, and the words for what is wrong.
 
 use super::{check, settings};
-use crate::query::list;
+use crate::query::{decode, list};
 use expect_test::expect;
 
 #[test]
@@ -134,21 +134,21 @@ fn queries_that_say_the_same_are_noted_once() {
 #[test]
 fn utf_16_reads_as_utf_8_does() {
     let text = "avg:m{팀:데이터}\r\nsum:m{*}\r\n";
-    let plain = list("q", text.as_bytes(), &settings()).queries;
+    let plain = list("q", text, &settings()).queries;
     assert_eq!(plain.len(), 2);
     for mark in ["\u{feff}", ""] {
         let units: Vec<u16> = format!("{mark}{text}").encode_utf16().collect();
         let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
         let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
-        assert_eq!(list("q", &little, &settings()).queries, plain);
-        assert_eq!(list("q", &big, &settings()).queries, plain);
+        assert_eq!(list("q", &decode(&little), &settings()).queries, plain);
+        assert_eq!(list("q", &decode(&big), &settings()).queries, plain);
     }
 }
 
 #[test]
 fn broken_text_and_empty_lists_are_refused() {
     let words = |bytes: &[u8]| {
-        let found = list("q", bytes, &settings());
+        let found = list("q", &decode(bytes), &settings());
         found.refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     };
     expect![[r#"
@@ -164,7 +164,7 @@ fn broken_text_and_empty_lists_are_refused() {
 #[test]
 fn a_long_line_shows_its_place_only() {
     let line = format!("avg:m{{{}k:v&w,{}}}", "a:b,".repeat(200), "c:d,".repeat(200));
-    let found = list("q", line.as_bytes(), &settings());
+    let found = list("q", &line, &settings());
     let words = found.refused[0].to_string();
     let lines: Vec<_> = words.lines().collect();
     assert!(lines[0].starts_with("q:1:810: "), "{words}");

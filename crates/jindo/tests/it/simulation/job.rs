@@ -3,7 +3,7 @@
 use jindo::archive::{Line, Request};
 use jindo::clock::Random;
 use jindo::plan::Window;
-use jindo::query::{self, Fill, Interval, Query, RangeFunctions, Settings};
+use jindo::query::{self, Fill, Interval, Query, RangeFunctions, RewriteOptions};
 use jindo_sim::{Kind, Life, Metric, Organisation, Presence, Shape, Signal, Source};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,13 +31,13 @@ impl Job {
     pub(crate) fn new(random: &mut Random, queries: usize, days: i64) -> Self {
         let metrics = (0..queries).map(|number| metric(random, number)).collect();
         let lines: Vec<String> = (0..queries).map(|number| written(random, number)).collect();
-        let settings = Settings {
+        let settings = RewriteOptions {
             resolution: Interval::from_secs(300).unwrap(),
             variables: BTreeMap::new(),
             fill: Fill::Null,
             range_functions: RangeFunctions::Refuse,
         };
-        let list = query::list("queries.txt", lines.join("\n").as_bytes(), &settings);
+        let list = query::list("queries.txt", &lines.join("\n"), &settings);
         assert!(list.refused.is_empty(), "{:?}", list.refused);
         // Not aligned to the day, so that windows and days do not meet.
         let start = START_S + below(random, 288) * 300;

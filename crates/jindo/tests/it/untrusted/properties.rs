@@ -5,7 +5,7 @@ use jindo::archive::{Archive, Holder, inspect};
 use jindo::extract::{self, CsvTree, Directory, DisplayOptions, Which};
 use jindo::parse::{self, Expected};
 use jindo::plan::{Window, escaped_len};
-use jindo::query::{self, Fill, Interval, QUERIES_MAX, RangeFunctions, Settings, grammar};
+use jindo::query::{self, Fill, Interval, QUERIES_MAX, RangeFunctions, RewriteOptions, grammar};
 use jindo::request::Rate;
 use jindo::secret::Secrets;
 use rusqlite::Connection;
@@ -28,15 +28,15 @@ const POINT_BYTES_MIN: usize = 5;
 /// A list file: what is accepted travels as it is understood, and understood again says the same.
 pub(crate) fn list_file(bytes: &[u8]) {
     for fill in [Fill::Null, Fill::Keep] {
-        let settings = Settings {
+        let settings = RewriteOptions {
             resolution: Interval::from_secs(INTERVAL_S).expect("a minute"),
             variables: BTreeMap::from([("env".to_owned(), "prod".to_owned())]),
             fill,
             range_functions: RangeFunctions::Allow,
         };
-        let list = query::list("list", bytes, &settings);
-        assert!(list.queries.len() <= QUERIES_MAX);
         let text = query::decode(bytes);
+        let list = query::list("list", &text, &settings);
+        assert!(list.queries.len() <= QUERIES_MAX);
         for query in &list.queries {
             let again = grammar::parse(&query.text.sent).expect("what travels is a query");
             assert_eq!(

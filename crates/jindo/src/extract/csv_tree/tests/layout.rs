@@ -1,7 +1,7 @@
 //! Directory names: the promised examples, and no two queries in one directory.
 
 use crate::extract::csv_tree::layout::query_directory;
-use crate::query::{Fill, Interval, RangeFunctions, Settings, grammar, list};
+use crate::query::{Fill, Interval, RangeFunctions, RewriteOptions, grammar, list};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ fn seconds_of(interval_s: u32) -> Interval {
 
 /// The directory of a query as a user writes it.
 fn directory(written: &str, interval_s: u32, fill: Fill) -> String {
-    let settings = Settings {
+    let settings = RewriteOptions {
         resolution: seconds_of(interval_s),
         variables: BTreeMap::new(),
         fill,
         range_functions: RangeFunctions::Allow,
     };
-    let found = list("q", written.as_bytes(), &settings);
+    let found = list("q", written, &settings);
     assert!(found.refused.is_empty(), "{}", found.refused[0]);
     query_directory(&found.queries[0].text.sent, found.queries[0].text.interval)
 }

@@ -1,8 +1,8 @@
 //! The same query every so much longer: a coarse point is there exactly when a fine one is. Pure; says nothing where that is
 //! not certain.
 
-use super::ast::{Aggregator, Arg, Modifier, Node, Series, Value};
-use super::{Interval, Query, QueryText};
+use crate::query::ast::{Aggregator, Arg, Modifier, Node, SeriesExpr, Value};
+use crate::query::{Interval, Query, QueryText};
 
 /// `query` with points every `interval`, so that a bucket of it has a point if and only if a bucket of `query` within it has
 /// one. `None` where that may not hold:
@@ -27,7 +27,7 @@ pub fn coarse(query: &Query, interval: Interval) -> Option<Query> {
     Some(Query { text, weight: query.weight })
 }
 
-fn is_plain(series: &Series) -> bool {
+fn is_plain(series: &SeriesExpr) -> bool {
     let aggregator = match series.aggregator {
         Some(Aggregator::Stddev | Aggregator::Histogram | Aggregator::CountIf { .. }) => false,
         Some(
@@ -57,7 +57,7 @@ fn is_null_fill(fill: &Modifier) -> bool {
 }
 
 /// Replaces the seconds of the one rollup; its method stays.
-pub(super) fn restate(series: &mut Series, interval: Interval) -> Option<()> {
+pub(super) fn restate(series: &mut SeriesExpr, interval: Interval) -> Option<()> {
     let mut rollups = series.modifiers.iter_mut().filter(|modifier| modifier.name == "rollup");
     let (Some(rollup), None) = (rollups.next(), rollups.next()) else { return None };
     let seconds = rollup.args.iter_mut().find_map(|arg| match arg {
@@ -70,18 +70,18 @@ pub(super) fn restate(series: &mut Series, interval: Interval) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Fill, RangeFunctions, Settings, list};
     use super::*;
+    use crate::query::{Fill, RangeFunctions, RewriteOptions, list};
     use expect_test::{Expect, expect};
 
     fn check(fill: Fill, lines: &[&str], expected: &Expect) {
-        let settings = Settings {
+        let settings = RewriteOptions {
             resolution: Interval::from_secs(60).unwrap(),
             variables: std::collections::BTreeMap::new(),
             fill,
             range_functions: RangeFunctions::Refuse,
         };
-        let list = list("list", lines.join("\n").as_bytes(), &settings);
+        let list = list("list", &lines.join("\n"), &settings);
         assert!(list.refused.is_empty(), "{:?}", list.refused);
         let hours = Interval::from_secs(7_200).unwrap();
         let shown: Vec<_> = list

@@ -1,10 +1,10 @@
 //! Text → tokens with their places. Knows two alphabets: outside braces (words, numbers, operators) and within them (tags).
 //! Decides nothing about meaning, and never reads past the end of one line.
 
-use super::{Reason, Refused, Span};
+use crate::query::{Reason, Refusal, Span};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     /// Outside braces: a metric, function, aggregator or bare argument.
     Word,
     Number,
@@ -21,29 +21,30 @@ pub(super) enum Kind {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Token {
-    pub(super) kind: Kind,
+    pub(super) kind: TokenKind,
     pub(super) span: Span,
 }
 
 /// All tokens of a line; the last one is always `End`.
-pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Refused> {
+pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Refusal> {
     let mut scanner = Scanner { text, at: 0, open: None };
     let mut found: Vec<Token> = Vec::new();
     loop {
-        let after_close = matches!(found.last(), Some(Token { kind: Kind::Symbol(')' | '}'), .. }));
+        let after_close =
+            matches!(found.last(), Some(Token { kind: TokenKind::Symbol(')' | '}'), .. }));
         let token = scanner.token(after_close)?;
         found.push(token);
-        if token.kind == Kind::End {
+        if token.kind == TokenKind::End {
             return Ok(found);
         }
     }
 }
 
 /// Whether `text` is exactly one tag, key or value, which cannot break out of a scope.
-pub(super) fn is_atom(text: &str) -> bool {
+pub(in crate::query) fn is_atom(text: &str) -> bool {
     let mut scanner = Scanner { text, at: 0, open: Some(0) };
     let one = scanner.token(false);
-    let whole = one.is_ok_and(|token| token.kind == Kind::Atom && token.span.start == 0);
+    let whole = one.is_ok_and(|token| token.kind == TokenKind::Atom && token.span.start == 0);
     whole && scanner.at == text.len() && !text.contains(['$', '"', '\'', '<', '>', '='])
 }
 
@@ -55,13 +56,13 @@ struct Scanner<'a> {
 }
 
 impl Scanner<'_> {
-    fn token(&mut self, after_close: bool) -> Result<Token, Refused> {
+    fn token(&mut self, after_close: bool) -> Result<Token, Refusal> {
         self.skip(char::is_whitespace);
         let start = self.at;
         let Some(first) = self.peek() else {
             return match self.open {
                 Some(open) => Err(refused(open, open + 1, Reason::Unclosed('{'))),
-                None => Ok(self.since(start, Kind::End)),
+                None => Ok(self.since(start, TokenKind::End)),
             };
         };
         match self.open {
@@ -70,62 +71,65 @@ impl Scanner<'_> {
         }
     }
 
-    fn outside(&mut self, start: usize, first: char, after_close: bool) -> Result<Token, Refused> {
+    fn outside(&mut self, start: usize, first: char, after_close: bool) -> Result<Token, Refusal> {
         let digit_next =
             self.text[start + first.len_utf8()..].starts_with(|c: char| c.is_ascii_digit());
         match first {
-            '#' => Ok(self.since(start, Kind::End)),
+            '#' => Ok(self.since(start, TokenKind::End)),
             'a'..='z' | 'A'..='Z' | '_' => {
                 self.skip(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.');
-                Ok(self.since(start, Kind::Word))
+                Ok(self.since(start, TokenKind::Word))
             }
             '0'..='9' => Ok(self.number(start)),
             '.' if digit_next && !after_close => Ok(self.number(start)),
             '"' | '\'' => {
                 self.quoted(first)?;
-                Ok(self.since(start, Kind::Text))
+                Ok(self.since(start, TokenKind::Text))
             }
             '<' | '>' | '=' | '!' => {
                 self.at += 1;
                 if self.peek() == Some('=') {
                     self.at += 1;
-                    return Ok(self.since(start, Kind::Compare));
+                    return Ok(self.since(start, TokenKind::Compare));
                 }
-                let kind =
-                    if first == '<' || first == '>' { Kind::Compare } else { Kind::Symbol(first) };
+                let kind = if first == '<' || first == '>' {
+                    TokenKind::Compare
+                } else {
+                    TokenKind::Symbol(first)
+                };
                 Ok(self.since(start, kind))
             }
             '{' => {
                 self.open = Some(start);
                 self.at += 1;
-                Ok(self.since(start, Kind::Symbol('{')))
+                Ok(self.since(start, TokenKind::Symbol('{')))
             }
             '(' | ')' | ',' | ':' | '.' | '+' | '-' | '*' | '/' | '}' => {
                 self.at += 1;
-                Ok(self.since(start, Kind::Symbol(first)))
+                Ok(self.since(start, TokenKind::Symbol(first)))
             }
             '$' => Err(refused(start, start + 1, Reason::VariableOutside)),
             other => Err(refused(start, start + other.len_utf8(), unfit(other, Reason::Stray))),
         }
     }
 
-    fn inside(&mut self, start: usize, first: char) -> Result<Token, Refused> {
+    fn inside(&mut self, start: usize, first: char) -> Result<Token, Refusal> {
         match first {
             ',' | '(' | ')' | '!' => {
                 self.at += 1;
-                Ok(self.since(start, Kind::Symbol(first)))
+                Ok(self.since(start, TokenKind::Symbol(first)))
             }
             '}' => {
                 self.open = None;
                 self.at += 1;
-                Ok(self.since(start, Kind::Symbol('}')))
+                Ok(self.since(start, TokenKind::Symbol('}')))
             }
             '{' => Err(refused(start, start + 1, Reason::Placeholder)),
             _ => self.atom(start),
         }
     }
 
-    fn atom(&mut self, start: usize) -> Result<Token, Refused> {
+    fn atom(&mut self, start: usize) -> Result<Token, Refusal> {
         while let Some(c) = self.peek() {
             let here = self.at;
             let so_far = &self.text[start..here];
@@ -148,7 +152,7 @@ impl Scanner<'_> {
                 c => self.at += c.len_utf8(),
             }
         }
-        Ok(self.since(start, Kind::Atom))
+        Ok(self.since(start, TokenKind::Atom))
     }
 
     /// Digits with at most one dot, and an exponent only where digits follow it.
@@ -166,10 +170,10 @@ impl Scanner<'_> {
                 self.skip(|c| c.is_ascii_digit());
             }
         }
-        self.since(start, Kind::Number)
+        self.since(start, TokenKind::Number)
     }
 
-    fn quoted(&mut self, quote: char) -> Result<(), Refused> {
+    fn quoted(&mut self, quote: char) -> Result<(), Refusal> {
         let start = self.at;
         let body = &self.text[start + 1..];
         let Some(length) = body.find(quote) else {
@@ -192,13 +196,13 @@ impl Scanner<'_> {
         self.at += rest.find(|c| !wanted(c)).unwrap_or(rest.len());
     }
 
-    fn since(&self, start: usize, kind: Kind) -> Token {
+    fn since(&self, start: usize, kind: TokenKind) -> Token {
         Token { kind, span: Span { start, end: self.at } }
     }
 }
 
-fn refused(start: usize, end: usize, reason: Reason) -> Refused {
-    Refused::new(Span { start, end }, reason)
+fn refused(start: usize, end: usize, reason: Reason) -> Refusal {
+    Refusal::new(Span { start, end }, reason)
 }
 
 fn unfit(c: char, otherwise: fn(char) -> Reason) -> Reason {

@@ -3,40 +3,40 @@
 
 use super::Parser;
 
-use crate::query::ast::{Membership, Negation, Scope, Tag};
-use crate::query::token::Kind;
-use crate::query::{Reason, Refused};
+use crate::query::ast::{Membership, Negation, ScopeExpr, Tag};
+use crate::query::syntax::token::TokenKind;
+use crate::query::{Reason, Refusal};
 
 impl Parser<'_> {
-    pub(super) fn scope(&mut self) -> Result<Scope, Refused> {
+    pub(super) fn scope(&mut self) -> Result<ScopeExpr, Refusal> {
         let first = self.or()?;
-        if self.peek().kind != Kind::Symbol(',') {
+        if self.peek().kind != TokenKind::Symbol(',') {
             return Ok(first);
         }
         let mut parts = vec![first];
         while self.take(',').is_some() {
             parts.push(self.or()?);
         }
-        Ok(Scope::Commas(parts))
+        Ok(ScopeExpr::Commas(parts))
     }
 
-    fn or(&mut self) -> Result<Scope, Refused> {
+    fn or(&mut self) -> Result<ScopeExpr, Refusal> {
         let mut parts = vec![self.and()?];
         while self.take_word("OR") {
             parts.push(self.and()?);
         }
-        Ok(only_or(parts, Scope::Or))
+        Ok(only_or(parts, ScopeExpr::Or))
     }
 
-    fn and(&mut self) -> Result<Scope, Refused> {
+    fn and(&mut self) -> Result<ScopeExpr, Refusal> {
         let mut parts = vec![self.not()?];
         while self.take_word("AND") {
             parts.push(self.not()?);
         }
-        Ok(only_or(parts, Scope::And))
+        Ok(only_or(parts, ScopeExpr::And))
     }
 
-    fn not(&mut self) -> Result<Scope, Refused> {
+    fn not(&mut self) -> Result<ScopeExpr, Refusal> {
         let notation = if self.take('!').is_some() {
             Negation::Mark
         } else if self.take_word("NOT") {
@@ -45,14 +45,14 @@ impl Parser<'_> {
             return self.item();
         };
         let inner = Box::new(self.nested(Self::not)?);
-        Ok(Scope::Not { notation, inner })
+        Ok(ScopeExpr::Not { notation, inner })
     }
 
-    fn item(&mut self) -> Result<Scope, Refused> {
+    fn item(&mut self) -> Result<ScopeExpr, Refusal> {
         if let Some(open) = self.take('(') {
             let inner = self.nested(Self::scope)?;
             self.close(')', open)?;
-            return Ok(Scope::Group(Box::new(inner)));
+            return Ok(ScopeExpr::Group(Box::new(inner)));
         }
         if ["AND", "OR", "IN"].iter().any(|word| self.at_word(0, word)) {
             return Err(self.expected("a tag such as `env:prod`"));
@@ -61,7 +61,7 @@ impl Parser<'_> {
         if key.text.ends_with(':') && self.at_value() {
             let value = self.peek().span;
             let fix = format!("{}{}", key.text, self.slice(value));
-            return Err(Refused::new(key.span.to(value), Reason::SpaceInTag { fix }));
+            return Err(Refusal::new(key.span.to(value), Reason::SpaceInTag { fix }));
         }
         let negated = if self.take_word("IN") {
             Membership::In
@@ -70,14 +70,14 @@ impl Parser<'_> {
             self.next();
             Membership::NotIn
         } else {
-            return Ok(Scope::Tag(key));
+            return Ok(ScopeExpr::Tag(key));
         };
         let values = self.values()?;
-        Ok(Scope::In { key, negated, values })
+        Ok(ScopeExpr::In { key, negated, values })
     }
 
-    fn values(&mut self) -> Result<Vec<Tag>, Refused> {
-        let open = self.expect(Kind::Symbol('('), "`(` and values")?.span;
+    fn values(&mut self) -> Result<Vec<Tag>, Refusal> {
+        let open = self.expect(TokenKind::Symbol('('), "`(` and values")?.span;
         let mut values = vec![self.tag("a tag value")?];
         while self.take(',').is_some() {
             values.push(self.tag("a tag value")?);
@@ -89,7 +89,7 @@ impl Parser<'_> {
     /// Whether something follows a tag that is neither an operator nor the end of it.
     fn at_value(&self) -> bool {
         let operator = ["AND", "OR", "NOT", "IN"].iter().any(|word| self.at_word(0, word));
-        self.peek().kind == Kind::Atom && !operator
+        self.peek().kind == TokenKind::Atom && !operator
     }
 
     fn take_word(&mut self, word: &str) -> bool {
@@ -103,12 +103,12 @@ impl Parser<'_> {
     fn at_word(&self, ahead: usize, word: &str) -> bool {
         let token = self.tokens.get(self.at + ahead);
         token.is_some_and(|token| {
-            token.kind == Kind::Atom && self.slice(token.span).eq_ignore_ascii_case(word)
+            token.kind == TokenKind::Atom && self.slice(token.span).eq_ignore_ascii_case(word)
         })
     }
 }
 
-fn only_or(mut parts: Vec<Scope>, many: fn(Vec<Scope>) -> Scope) -> Scope {
+fn only_or(mut parts: Vec<ScopeExpr>, many: fn(Vec<ScopeExpr>) -> ScopeExpr) -> ScopeExpr {
     match (parts.len(), parts.pop()) {
         (1, Some(only)) => only,
         (_, last) => {

@@ -4,12 +4,12 @@
 //! ```
 //! let query = jindo::query::grammar::parse("avg:system.cpu.user{env:prod}by{ host , az }")?;
 //! assert_eq!(query.to_string(), "avg:system.cpu.user{env:prod} by {az,host}");
-//! # Ok::<(), jindo::query::Refused>(())
+//! # Ok::<(), jindo::query::Refusal>(())
 //! ```
 
-use super::ast::{Aggregator, Arg, Expr, Modifier, Node, Operator, Series, Tag, Value};
-use super::token::{Kind, Token, tokens};
-use super::{Reason, Refused, Span};
+use super::ast::{Aggregator, Arg, Expr, Modifier, Node, Operator, SeriesExpr, Tag, Value};
+use super::token::{Token, TokenKind, tokens};
+use crate::query::{Reason, Refusal, Span};
 
 mod scope;
 
@@ -20,30 +20,30 @@ pub const DEPTH_MAX: usize = 64;
 pub const LINE_BYTES_MAX: usize = 32 * 1024;
 
 /// One query.
-pub fn parse(text: &str) -> Result<Expr, Refused> {
+pub fn parse(text: &str) -> Result<Expr, Refusal> {
     let mut all = parse_list(text)?;
     match (all.pop(), all.first()) {
         (Some(only), None) => Ok(only),
         (Some(_), Some(first)) => {
             let after = Span { start: first.span.end, end: first.span.end };
-            Err(Refused::new(after, expected("one query", "a list")))
+            Err(Refusal::new(after, expected("one query", "a list")))
         }
-        (None, _) => Err(Refused::new(Span::default(), Reason::NoSeries)),
+        (None, _) => Err(Refusal::new(Span::default(), Reason::NoSeries)),
     }
 }
 
 /// The queries of a top-level comma list: at least one.
-pub fn parse_list(text: &str) -> Result<Vec<Expr>, Refused> {
+pub fn parse_list(text: &str) -> Result<Vec<Expr>, Refusal> {
     if text.len() > LINE_BYTES_MAX {
         let all = Span { start: 0, end: text.len() };
-        return Err(Refused::new(all, Reason::TooLong { max: LINE_BYTES_MAX }));
+        return Err(Refusal::new(all, Reason::TooLong { max: LINE_BYTES_MAX }));
     }
     let mut parser = Parser { text, tokens: tokens(text)?, at: 0, depth: 0 };
     let mut found = vec![parser.sum()?];
     while parser.take(',').is_some() {
         found.push(parser.sum()?);
     }
-    if parser.peek().kind != Kind::End {
+    if parser.peek().kind != TokenKind::End {
         return Err(parser.expected("an operator, `,` or the end of the query"));
     }
     Ok(found)
@@ -57,23 +57,23 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn sum(&mut self) -> Result<Expr, Refused> {
+    fn sum(&mut self) -> Result<Expr, Refusal> {
         self.chain(Self::product, &[('+', Operator::Add), ('-', Operator::Subtract)])
     }
 
-    fn product(&mut self) -> Result<Expr, Refused> {
+    fn product(&mut self) -> Result<Expr, Refusal> {
         self.chain(Self::factor, &[('*', Operator::Multiply), ('/', Operator::Divide)])
     }
 
     fn chain(
         &mut self,
-        part: fn(&mut Self) -> Result<Expr, Refused>,
+        part: fn(&mut Self) -> Result<Expr, Refusal>,
         operators: &[(char, Operator)],
-    ) -> Result<Expr, Refused> {
+    ) -> Result<Expr, Refusal> {
         let first = part(self)?;
         let mut rest = Vec::new();
         while let Some((_, operator)) =
-            operators.iter().find(|(symbol, _)| self.peek().kind == Kind::Symbol(*symbol))
+            operators.iter().find(|(symbol, _)| self.peek().kind == TokenKind::Symbol(*symbol))
         {
             self.next();
             rest.push((*operator, part(self)?));
@@ -83,7 +83,7 @@ impl<'a> Parser<'a> {
         Ok(Expr { node: Node::Chain { first: Box::new(first), rest }, span })
     }
 
-    fn factor(&mut self) -> Result<Expr, Refused> {
+    fn factor(&mut self) -> Result<Expr, Refusal> {
         if let Some(minus) = self.take('-') {
             let inner = self.nested(Self::factor)?;
             let span = minus.to(inner.span);
@@ -91,37 +91,39 @@ impl<'a> Parser<'a> {
         }
         let token = self.peek();
         match token.kind {
-            Kind::Number => {
+            TokenKind::Number => {
                 self.next();
                 Ok(Expr { node: Node::Number(self.words(token.span)), span: token.span })
             }
-            Kind::Symbol('(') => {
+            TokenKind::Symbol('(') => {
                 self.next();
                 let inner = Box::new(self.nested(Self::sum)?);
                 self.close(')', token.span)?;
                 let modifiers = self.modifiers()?;
                 Ok(self.since(token, Node::Group { inner, modifiers }))
             }
-            Kind::Word => self.word(token),
-            Kind::Text | Kind::Atom | Kind::Compare | Kind::Symbol(_) | Kind::End => {
-                Err(self.expected("a query such as `avg:metric{*}`"))
-            }
+            TokenKind::Word => self.word(token),
+            TokenKind::Text
+            | TokenKind::Atom
+            | TokenKind::Compare
+            | TokenKind::Symbol(_)
+            | TokenKind::End => Err(self.expected("a query such as `avg:metric{*}`")),
         }
     }
 
     /// A series with or without aggregator, or a call.
-    fn word(&mut self, word: Token) -> Result<Expr, Refused> {
+    fn word(&mut self, word: Token) -> Result<Expr, Refusal> {
         self.next();
         let next = self.peek().kind;
-        if next == Kind::Symbol('(') && self.at_condition(word) {
+        if next == TokenKind::Symbol('(') && self.at_condition(word) {
             let aggregator = self.condition()?;
             self.series(word, Some(aggregator))
-        } else if next == Kind::Symbol('(') {
+        } else if next == TokenKind::Symbol('(') {
             self.call(word)
-        } else if next == Kind::Symbol(':') {
+        } else if next == TokenKind::Symbol(':') {
             let name = self.slice(word.span);
             let Some(aggregator) = Aggregator::from_name(name) else {
-                return Err(Refused::new(word.span, Reason::Aggregator { found: name.to_owned() }));
+                return Err(Refusal::new(word.span, Reason::Aggregator { found: name.to_owned() }));
             };
             self.next();
             self.series(word, Some(aggregator))
@@ -131,13 +133,13 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn call(&mut self, word: Token) -> Result<Expr, Refused> {
+    fn call(&mut self, word: Token) -> Result<Expr, Refusal> {
         let name = self.words(word.span);
         let args = self.nested(Self::arguments)?;
         let monitor =
-            self.peek().kind == Kind::Symbol(':') && Aggregator::from_name(&name).is_some();
+            self.peek().kind == TokenKind::Symbol(':') && Aggregator::from_name(&name).is_some();
         if monitor {
-            return Err(Refused::new(word.span.to(self.peek().span), Reason::Monitor));
+            return Err(Refusal::new(word.span.to(self.peek().span), Reason::Monitor));
         }
         let modifiers = self.modifiers()?;
         Ok(self.since(word, Node::Call { name, args, modifiers }))
@@ -147,13 +149,13 @@ impl<'a> Parser<'a> {
     fn at_condition(&self, word: Token) -> bool {
         let kind = |ahead: usize| self.tokens.get(self.at + ahead).map(|token| token.kind);
         self.slice(word.span) == "count"
-            && kind(1) == Some(Kind::Word)
-            && kind(2) == Some(Kind::Symbol(':'))
-            && kind(3) == Some(Kind::Word)
-            && kind(4) == Some(Kind::Compare)
+            && kind(1) == Some(TokenKind::Word)
+            && kind(2) == Some(TokenKind::Symbol(':'))
+            && kind(3) == Some(TokenKind::Word)
+            && kind(4) == Some(TokenKind::Compare)
     }
 
-    fn condition(&mut self) -> Result<Aggregator, Refused> {
+    fn condition(&mut self) -> Result<Aggregator, Refusal> {
         let open = self.next().span;
         let variable = self.next();
         self.next();
@@ -164,59 +166,59 @@ impl<'a> Parser<'a> {
         self.next();
         let compare = self.next();
         let sign = if self.take('-').is_some() { "-" } else { "" };
-        let bound = self.expect(Kind::Number, "a number, as in `count(v: v>=1)`")?;
+        let bound = self.expect(TokenKind::Number, "a number, as in `count(v: v>=1)`")?;
         self.close(')', open)?;
-        self.expect(Kind::Symbol(':'), "`:` and a metric")?;
+        self.expect(TokenKind::Symbol(':'), "`:` and a metric")?;
         let (compare, bound) = (self.words(compare.span), self.slice(bound.span));
         Ok(Aggregator::CountIf { compare, bound: format!("{sign}{bound}") })
     }
 
     /// From the metric on. Modifiers before `by` are taken too: they are printed where the server wants them.
-    fn series(&mut self, start: Token, aggregator: Option<Aggregator>) -> Result<Expr, Refused> {
-        let metric = self.expect(Kind::Word, "a metric's name")?;
-        let Kind::Symbol('{') = self.peek().kind else {
+    fn series(&mut self, start: Token, aggregator: Option<Aggregator>) -> Result<Expr, Refusal> {
+        let metric = self.expect(TokenKind::Word, "a metric's name")?;
+        let TokenKind::Symbol('{') = self.peek().kind else {
             return Err(self.bare_metric(start, metric, aggregator));
         };
         let open = self.next().span;
         if let Some(close) = self.take('}') {
-            return Err(Refused::new(open.to(close), Reason::EmptyScope));
+            return Err(Refusal::new(open.to(close), Reason::EmptyScope));
         }
         let scope = self.scope()?;
-        self.expect(Kind::Symbol('}'), "`,`, AND, OR or `}`")?;
+        self.expect(TokenKind::Symbol('}'), "`,`, AND, OR or `}`")?;
         let mut modifiers = self.modifiers()?;
         let by = self.by()?;
         modifiers.extend(self.modifiers()?);
         let metric = self.words(metric.span);
-        Ok(self.since(start, Node::Series(Series { aggregator, metric, scope, by, modifiers })))
+        Ok(self.since(start, Node::Series(SeriesExpr { aggregator, metric, scope, by, modifiers })))
     }
 
-    fn by(&mut self) -> Result<Vec<Tag>, Refused> {
+    fn by(&mut self) -> Result<Vec<Tag>, Refusal> {
         let word = self.peek();
-        if word.kind != Kind::Word || !self.slice(word.span).eq_ignore_ascii_case("by") {
+        if word.kind != TokenKind::Word || !self.slice(word.span).eq_ignore_ascii_case("by") {
             return Ok(Vec::new());
         }
         self.next();
-        self.expect(Kind::Symbol('{'), "`{` and tag keys")?;
+        self.expect(TokenKind::Symbol('{'), "`{` and tag keys")?;
         let mut keys = vec![self.tag("a tag key")?];
         while self.take(',').is_some() {
             keys.push(self.tag("a tag key")?);
         }
-        self.expect(Kind::Symbol('}'), "`,` or `}`")?;
+        self.expect(TokenKind::Symbol('}'), "`,` or `}`")?;
         sort_keys(&mut keys);
         Ok(keys)
     }
 
-    fn modifiers(&mut self) -> Result<Vec<Modifier>, Refused> {
+    fn modifiers(&mut self) -> Result<Vec<Modifier>, Refusal> {
         let mut found = Vec::new();
         while let Some(dot) = self.take('.') {
-            let name = self.expect(Kind::Word, "a modifier such as `rollup(avg, 60)`")?;
-            if self.peek().kind != Kind::Symbol('(') {
+            let name = self.expect(TokenKind::Word, "a modifier such as `rollup(avg, 60)`")?;
+            if self.peek().kind != TokenKind::Symbol('(') {
                 return Err(self.expected("`(`"));
             }
             let args = self.nested(Self::arguments)?;
             if let Some(Arg::Expr(expr)) = args.iter().find(|arg| matches!(arg, Arg::Expr(_))) {
                 let reason = expected("a number, a word or a quoted text", self.slice(expr.span));
-                return Err(Refused::new(expr.span, reason));
+                return Err(Refusal::new(expr.span, reason));
             }
             let span = dot.to(self.last());
             found.push(Modifier { name: self.words(name.span), args, span });
@@ -224,7 +226,7 @@ impl<'a> Parser<'a> {
         Ok(found)
     }
 
-    fn arguments(&mut self) -> Result<Vec<Arg>, Refused> {
+    fn arguments(&mut self) -> Result<Vec<Arg>, Refusal> {
         let open = self.next().span;
         let mut args = Vec::new();
         if self.take(')').is_some() {
@@ -239,8 +241,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn argument(&mut self) -> Result<Arg, Refused> {
-        let named = self.peek().kind == Kind::Word && self.ahead(1) == Kind::Symbol('=');
+    fn argument(&mut self) -> Result<Arg, Refusal> {
+        let named = self.peek().kind == TokenKind::Word && self.ahead(1) == TokenKind::Symbol('=');
         if named {
             let name = self.next().span;
             self.next();
@@ -263,17 +265,20 @@ impl<'a> Parser<'a> {
         let text = || self.words(minus.unwrap_or(token.span).to(token.span));
         let value = match token.kind {
             // The sign and the digits may stand apart.
-            Kind::Number if minus.is_some() => {
+            TokenKind::Number if minus.is_some() => {
                 Some(Value::Number(format!("-{}", self.slice(token.span))))
             }
-            Kind::Number => Some(Value::Number(text())),
-            Kind::Text if minus.is_none() => Some(Value::Text(text())),
-            Kind::Word if minus.is_none() => Some(Value::Word(text())),
-            Kind::Word | Kind::Text | Kind::Atom | Kind::Compare | Kind::Symbol(_) | Kind::End => {
-                None
-            }
+            TokenKind::Number => Some(Value::Number(text())),
+            TokenKind::Text if minus.is_none() => Some(Value::Text(text())),
+            TokenKind::Word if minus.is_none() => Some(Value::Word(text())),
+            TokenKind::Word
+            | TokenKind::Text
+            | TokenKind::Atom
+            | TokenKind::Compare
+            | TokenKind::Symbol(_)
+            | TokenKind::End => None,
         };
-        let ends = matches!(self.peek().kind, Kind::Symbol(',' | ')') | Kind::End);
+        let ends = matches!(self.peek().kind, TokenKind::Symbol(',' | ')') | TokenKind::End);
         if value.is_none() || !ends {
             self.at = start;
             return None;
@@ -281,32 +286,32 @@ impl<'a> Parser<'a> {
         value
     }
 
-    fn tag(&mut self, wanted: &'static str) -> Result<Tag, Refused> {
-        let span = self.expect(Kind::Atom, wanted)?.span;
+    fn tag(&mut self, wanted: &'static str) -> Result<Tag, Refusal> {
+        let span = self.expect(TokenKind::Atom, wanted)?.span;
         Ok(Tag { text: self.words(span), span })
     }
 
-    fn bare_metric(&self, start: Token, metric: Token, aggregator: Option<Aggregator>) -> Refused {
+    fn bare_metric(&self, start: Token, metric: Token, aggregator: Option<Aggregator>) -> Refusal {
         let (dash, word) = (self.peek(), self.tokens.get(self.at + 1));
         let glued = |word: &&Token| {
             metric.span.end == dash.span.start
                 && dash.span.end == word.span.start
-                && matches!(word.kind, Kind::Word | Kind::Number)
+                && matches!(word.kind, TokenKind::Word | TokenKind::Number)
         };
-        if dash.kind == Kind::Symbol('-')
+        if dash.kind == TokenKind::Symbol('-')
             && let Some(word) = word.filter(glued)
         {
             let whole = metric.span.to(word.span);
-            return Refused::new(whole, Reason::Hyphen { name: self.words(whole) });
+            return Refusal::new(whole, Reason::Hyphen { name: self.words(whole) });
         }
         let name = self.slice(metric.span);
         let fix = format!("{}:{name}{{*}}", aggregator.unwrap_or(Aggregator::Avg));
-        Refused::new(start.span.to(metric.span), Reason::BareMetric { fix })
+        Refusal::new(start.span.to(metric.span), Reason::BareMetric { fix })
     }
 
-    fn nested<T>(&mut self, inner: fn(&mut Self) -> Result<T, Refused>) -> Result<T, Refused> {
+    fn nested<T>(&mut self, inner: fn(&mut Self) -> Result<T, Refusal>) -> Result<T, Refusal> {
         if self.depth == DEPTH_MAX {
-            return Err(Refused::new(self.peek().span, Reason::TooDeep { max: DEPTH_MAX }));
+            return Err(Refusal::new(self.peek().span, Reason::TooDeep { max: DEPTH_MAX }));
         }
         self.depth += 1;
         let found = inner(self);
@@ -315,37 +320,37 @@ impl<'a> Parser<'a> {
     }
 
     fn take(&mut self, symbol: char) -> Option<Span> {
-        (self.peek().kind == Kind::Symbol(symbol)).then(|| self.next().span)
+        (self.peek().kind == TokenKind::Symbol(symbol)).then(|| self.next().span)
     }
 
-    fn expect(&mut self, kind: Kind, wanted: &'static str) -> Result<Token, Refused> {
+    fn expect(&mut self, kind: TokenKind, wanted: &'static str) -> Result<Token, Refusal> {
         if self.peek().kind == kind { Ok(self.next()) } else { Err(self.expected(wanted)) }
     }
 
     /// A closing bracket; at the end of the text the opening one is to blame.
-    fn close(&mut self, symbol: char, open: Span) -> Result<(), Refused> {
-        if self.peek().kind == Kind::End {
-            return Err(Refused::new(open, Reason::Unclosed('(')));
+    fn close(&mut self, symbol: char, open: Span) -> Result<(), Refusal> {
+        if self.peek().kind == TokenKind::End {
+            return Err(Refusal::new(open, Reason::Unclosed('(')));
         }
-        self.expect(Kind::Symbol(symbol), "an operator, `,` or `)`").map(|_| ())
+        self.expect(TokenKind::Symbol(symbol), "an operator, `,` or `)`").map(|_| ())
     }
 
-    fn expected(&self, wanted: &'static str) -> Refused {
+    fn expected(&self, wanted: &'static str) -> Refusal {
         let token = self.peek();
-        let found = if token.kind == Kind::End {
+        let found = if token.kind == TokenKind::End {
             "the end".to_owned()
         } else {
             format!("`{}`", self.slice(token.span))
         };
-        Refused::new(token.span, Reason::Expected { wanted, found })
+        Refusal::new(token.span, Reason::Expected { wanted, found })
     }
 
     fn peek(&self) -> Token {
         self.tokens[self.at]
     }
 
-    fn ahead(&self, count: usize) -> Kind {
-        self.tokens.get(self.at + count).map_or(Kind::End, |token| token.kind)
+    fn ahead(&self, count: usize) -> TokenKind {
+        self.tokens.get(self.at + count).map_or(TokenKind::End, |token| token.kind)
     }
 
     /// Stays at the end, which is always there.
@@ -374,7 +379,7 @@ impl<'a> Parser<'a> {
 }
 
 /// A grouping is a set: `by {b,a}` and `by {a,b}` are one.
-pub(super) fn sort_keys(keys: &mut Vec<Tag>) {
+pub(in crate::query) fn sort_keys(keys: &mut Vec<Tag>) {
     keys.sort_by(|a, b| a.text.cmp(&b.text));
     keys.dedup();
 }

@@ -1,10 +1,10 @@
 //! Variants of a query that show how far apart its points lie: the query at another interval without filled points, and a count of
 //! its samples. Pure.
 
-use super::ast::{Aggregator, Arg, Expr, Modifier, Node, Series, Value};
 use super::coarse::restate;
-use super::rewrite::{added_fill, null_fill};
-use super::{Interval, Query, QueryText};
+use crate::query::ast::{Aggregator, Arg, Expr, Modifier, Node, SeriesExpr, Value};
+use crate::query::rewrite::{added_fill, null_fill};
+use crate::query::{Interval, Query, QueryText};
 use std::collections::BTreeMap;
 
 /// Returns the whole of `query` with points every `interval`, and only those that were reported: fills become `.fill(null)`,
@@ -44,7 +44,7 @@ pub fn count_samples(query: &Query, interval: Interval) -> Option<[Query; 2]> {
 }
 
 /// Makes a plain series count its samples, combined over sources by `space`; `None` for other series.
-fn count(series: &mut Series, space: Aggregator) -> Option<()> {
+fn count(series: &mut SeriesExpr, space: Aggregator) -> Option<()> {
     match series.aggregator {
         None | Some(Aggregator::Avg | Aggregator::Sum | Aggregator::Min | Aggregator::Max) => {}
         Some(
@@ -133,29 +133,28 @@ impl Spacings {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Fill, List, RangeFunctions, Settings, list, list_spaced};
     use super::*;
+    use crate::query::{Fill, List, RangeFunctions, RewriteOptions, list, list_spaced};
     use expect_test::{Expect, expect};
 
     fn secs(secs: u32) -> Interval {
         Interval::from_secs(secs).unwrap()
     }
 
-    fn settings(fill: Fill, range_functions: RangeFunctions) -> Settings {
-        Settings { resolution: secs(60), variables: BTreeMap::new(), fill, range_functions }
+    fn settings(fill: Fill, range_functions: RangeFunctions) -> RewriteOptions {
+        RewriteOptions { resolution: secs(60), variables: BTreeMap::new(), fill, range_functions }
     }
 
     fn understood(fill: Fill, lines: &[&str], spacings: &Spacings) -> List {
         let text = lines.join("\n");
-        let list =
-            list_spaced("list", text.as_bytes(), &settings(fill, RangeFunctions::Allow), spacings);
+        let list = list_spaced("list", &text, &settings(fill, RangeFunctions::Allow), spacings);
         assert!(list.refused.is_empty(), "{:?}", list.refused);
         list
     }
 
     fn check(fill: Fill, lines: &[&str], expected: &Expect) {
         let text = lines.join("\n");
-        let list = list("list", text.as_bytes(), &settings(fill, RangeFunctions::Allow));
+        let list = list("list", &text, &settings(fill, RangeFunctions::Allow));
         assert!(list.refused.is_empty(), "{:?}", list.refused);
         let samples =
             list.queries.iter().map(|query| sample(query, secs(1)).unwrap().text.sent.to_string());
@@ -205,7 +204,7 @@ mod tests {
             "avg:m{*} / avg:n{*}",
         ];
         let text = lines.join("\n");
-        let list = list("list", text.as_bytes(), &settings(Fill::Null, RangeFunctions::Allow));
+        let list = list("list", &text, &settings(Fill::Null, RangeFunctions::Allow));
         let told = list.queries.iter().map(|query| match count_samples(query, secs(600)) {
             Some([total, least]) => format!("{} and {}", total.text.sent, least.text.sent),
             None => "-".to_owned(),

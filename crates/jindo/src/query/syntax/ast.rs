@@ -1,7 +1,7 @@
 //! What a query says, as a tree with places, and its normal form: `to_string` prints text that reads back as the same tree.
 //! Never looks at the text again, and never grows deeper than `grammar::DEPTH_MAX`: chains of operators are flat.
 
-use super::Span;
+use crate::query::Span;
 use std::fmt::{self, Display, Formatter};
 
 /// An expression and its place.
@@ -15,7 +15,7 @@ pub struct Expr {
 pub enum Node {
     /// As written: digits, dot, exponent; never a sign.
     Number(String),
-    Series(Series),
+    Series(SeriesExpr),
     Call {
         name: String,
         args: Vec<Arg>,
@@ -43,10 +43,10 @@ pub enum Operator {
 
 /// `avg:metric{scope} by {keys}.modifier()`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Series {
+pub struct SeriesExpr {
     pub aggregator: Option<Aggregator>,
     pub metric: String,
-    pub scope: Scope,
+    pub scope: ScopeExpr,
     /// Sorted, each once: a grouping is a set. Empty: not grouped.
     pub by: Vec<Tag>,
     pub modifiers: Vec<Modifier>,
@@ -72,22 +72,22 @@ pub enum Aggregator {
 
 /// What stands between the braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
+pub enum ScopeExpr {
     Tag(Tag),
     Not {
         notation: Negation,
-        inner: Box<Scope>,
+        inner: Box<ScopeExpr>,
     },
-    Group(Box<Scope>),
+    Group(Box<ScopeExpr>),
     In {
         key: Tag,
         negated: Membership,
         values: Vec<Tag>,
     },
     /// These three hold at least two.
-    And(Vec<Scope>),
-    Or(Vec<Scope>),
-    Commas(Vec<Scope>),
+    And(Vec<ScopeExpr>),
+    Or(Vec<ScopeExpr>),
+    Commas(Vec<ScopeExpr>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +138,7 @@ pub enum Value {
 
 impl Expr {
     /// Returns every series, left to right.
-    pub fn series(&self) -> impl Iterator<Item = &Series> {
+    pub fn series(&self) -> impl Iterator<Item = &SeriesExpr> {
         let mut left = vec![self];
         std::iter::from_fn(move || {
             while let Some(expr) = left.pop() {
@@ -158,7 +158,7 @@ impl Expr {
     }
 
     /// Visits every series, left to right.
-    pub fn for_each_series(&mut self, visit: &mut dyn FnMut(&mut Series)) {
+    pub fn for_each_series(&mut self, visit: &mut dyn FnMut(&mut SeriesExpr)) {
         match &mut self.node {
             Node::Number(_) => {}
             Node::Series(series) => visit(series),
@@ -248,7 +248,7 @@ impl Display for Operator {
     }
 }
 
-impl Display for Series {
+impl Display for SeriesExpr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if let Some(aggregator) = &self.aggregator {
             write!(f, "{aggregator}:")?;
@@ -279,7 +279,7 @@ impl Display for Aggregator {
     }
 }
 
-impl Display for Scope {
+impl Display for ScopeExpr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tag(tag) => tag.fmt(f),
