@@ -307,6 +307,22 @@ impl Archive {
             .collect())
     }
 
+    /// Every query that was ever asked for anything, by its identity; one whose added fill the server refused, as what is sent in
+    /// its place.
+    pub fn travelling(&self) -> Result<Identities, Error> {
+        let known = self.reading().remembered()?;
+        let ids: Identities = known
+            .iter()
+            .map(|(id, query)| ((query.text.sent.clone(), query.text.interval), (*id, query.role)))
+            .collect();
+        let travels = known.into_iter().map(|(id, query)| {
+            let interval = query.text.interval;
+            let substitute = query.substitute.and_then(|sent| ids.get(&(sent, interval)));
+            ((query.text.sent, interval), *substitute.unwrap_or(&(id, query.role)))
+        });
+        Ok(travels.collect())
+    }
+
     /// Forgets every limit that was learnt, that probes are discarded, how heavy queries are, every spacing, and what was refused.
     pub fn forget(&self) -> Result<(), Error> {
         self.writing()?.forget()?;

@@ -40,7 +40,7 @@ pub fn as_registered(known: &Registered) -> Query {
 }
 
 /// What need not be asked again when probes are not believed: what was fetched, but for open stretches.
-pub fn closed_without_probes(coverage: &[Coverage]) -> Vec<Window> {
+pub(super) fn closed_without_probes(coverage: &[Coverage]) -> Vec<Window> {
     let fetched = |covered: &&Coverage| !covered.open && covered.origin == Origin::Fetched;
     coverage.iter().filter(fetched).map(|covered| covered.window).collect()
 }

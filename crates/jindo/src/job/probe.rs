@@ -4,11 +4,11 @@
 //! costs it nothing. What it proves empty is covered by its own object, as [`Origin::Probed`]. Every answer that is fetched
 //! later is compared with it; one that disagrees, and no probe is believed any more.
 
-use super::export::Planned;
 use super::known::closed;
+use super::planned::{Planned, PlannedQuery};
 use crate::archive::{
-    Archive, Aside, Coverage, Error, Granted, ObjectId, Origin, ProbesDiscarded, QueryId,
-    Registered, Role, Scope,
+    Archive, Aside, Coverage, Error, Granted, ObjectId, Origin, ProbesDiscarded, QueryId, Role,
+    Scope,
 };
 use crate::fetch::FetchJob;
 use crate::plan::{Limits, PerQuery, Plan, PlanIndex, PresenceMap, ProbeGrid, Window};
@@ -49,7 +49,7 @@ impl ProbePlan {
     /// yet. What is younger than `settled` is not probed.
     pub(super) fn new(
         archive: &Archive,
-        Planned { plan, registered }: &Planned,
+        Planned { plan, queries: registered, .. }: &Planned,
         evidence: &ProbeResults,
         (limits, settled): (Limits, Timestamp),
     ) -> Result<Option<Self>, Error> {
@@ -61,7 +61,7 @@ impl ProbePlan {
         let mut of: Vec<Vec<QueryId>> = Vec::new();
         let mut known = HashMap::new();
         for (index, windows) in plan.stretches().indexed() {
-            let sound = registered[index].given_up.is_none();
+            let sound = !registered[index].is_given_up;
             if windows.len() < WINDOWS_MIN
                 || !sound
                 || evidence.covers(registered[index].id, windows)
@@ -135,7 +135,7 @@ impl ProbePlan {
         let probes = parts.iter().flat_map(|plan| &plan.tasks).flat_map(|task| &task.queries);
         let asked: HashSet<&QueryId> = probes.flat_map(|&probe| &self.of[probe]).collect();
         let count = |planned: &Planned| -> usize {
-            let all = planned.registered.iter().zip(planned.plan.stretches());
+            let all = planned.queries.iter().zip(planned.plan.stretches());
             all.filter(|(query, _)| asked.contains(&query.id)).map(|(_, own)| own.len()).sum()
         };
         let windows = count(before);
@@ -189,12 +189,12 @@ impl ProbeResults {
     /// Reads what probes saw of the planned queries, in this run or an earlier one.
     pub(super) fn of(
         archive: &Archive,
-        Planned { plan, registered }: &Planned,
+        Planned { plan, queries: registered, .. }: &Planned,
     ) -> Result<Self, Error> {
         let probes = archive.probes()?;
         let intervals: BTreeSet<_> = probes.keys().map(|(_, interval)| *interval).collect();
         let mut evidence = BTreeMap::new();
-        for (query, Registered { id, .. }) in plan.queries.iter().zip(registered) {
+        for (query, PlannedQuery { id, .. }) in plan.queries.iter().zip(registered) {
             let mut all = Vec::new();
             for probe in intervals.iter().filter_map(|&interval| coarse(query, interval)) {
                 let Some(id) = probes.get(&(probe.text.sent.clone(), probe.text.interval)) else {
@@ -213,13 +213,14 @@ impl ProbeResults {
     pub(super) fn conclude(
         &self,
         archive: &Archive,
-        Planned { plan, registered }: &Planned,
+        Planned { plan, queries: registered, .. }: &Planned,
     ) -> Result<(), Error> {
         let (mut proven, mut weights) = (Vec::new(), BTreeMap::new());
-        for (planned, known) in plan.stretches().iter().zip(registered) {
-            let Registered { id, weight, .. } = known;
+        for (planned, PlannedQuery { id, is_weighed, .. }) in
+            plan.stretches().iter().zip(registered)
+        {
             let Some(all) = self.0.get(id) else { continue };
-            if weight.is_none()
+            if !is_weighed
                 && let Some((bytes, at)) = all.iter().filter_map(ProbeResult::weight).max()
             {
                 weights.entry(at).or_insert_with(Vec::new).push((*id, Some(bytes)));
@@ -334,8 +335,7 @@ pub(crate) fn discard_probes(
 
 #[cfg(test)]
 mod tests {
-    use super::super::export::Export;
-    use super::super::request::Probing;
+    use super::super::request::{ExportRequest, ListText};
     use super::*;
     use crate::archive::{Fetched, Line, Objects, Request, Sqlite};
     use crate::parse::Answer;
@@ -371,13 +371,13 @@ mod tests {
         let queries = &queries[..];
         let fetched = Fetched { queries, interval, window: range, fetched_at, open, answer };
         archive.store(&fetched).unwrap();
-        let (look_back, assumed) = (SignedDuration::ZERO, Limits::ASSUMED);
         let archive = &archive;
-        let course =
-            Export { archive, range: range.into(), probing: Probing::Never, look_back, assumed };
-        let planned = course.planned(now).unwrap();
-        ProbeResults::of(archive, &planned).unwrap().conclude(archive, &planned).unwrap();
-        course.planned(now).unwrap().plan.calls()
+        let text = ListText { name: "list".into(), text: "avg:m{*}".into() };
+        let request = ExportRequest::new(text, range.start(), range.end());
+        let resolved = request.resolve(Vec::new(), now).unwrap();
+        let planned = || Planned::new(&request, &resolved, archive, now).unwrap();
+        ProbeResults::of(archive, &planned()).unwrap().conclude(archive, &planned()).unwrap();
+        planned().plan.calls()
     }
 
     /// What a young probe had not seen yet was covered for good.

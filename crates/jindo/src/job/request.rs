@@ -138,11 +138,24 @@ impl ExportRequest {
             arguments: String::new(),
         }
     }
+
+    /// Returns the same request once what it drops is dropped: what is learnt from then on counts.
+    pub(super) fn once_dropped(&self) -> Self {
+        let probing = match self.probing {
+            Probing::Discard => Probing::Never,
+            probing @ (Probing::Never | Probing::First) => probing,
+        };
+        Self { learnt: LearntFacts::Keep, probing, ..self.clone() }
+    }
 }
 
 impl Resolution {
     /// Seconds between points: as often as cloud crawlers deliver, and the finest that one call serves for a day.
     pub const SECONDS: u32 = 60;
+
+    pub fn is_auto(self) -> bool {
+        self == Self::Auto
+    }
 
     /// Returns the interval of queries of which nothing else is known.
     pub fn fixed(self) -> Interval {

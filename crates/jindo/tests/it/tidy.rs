@@ -37,7 +37,10 @@ const KNOWS: &[(&str, &[&str])] = &[
     ("archive", &["query", "plan", "parse"]),
     ("extract", &["query", "plan", "archive"]),
     ("fetch", &["query", "plan", "request", "parse", "archive", "job", "clock", "secret"]),
-    ("job", &["query", "plan", "request", "parse", "archive", "fetch", "clock", "secret"]),
+    (
+        "job",
+        &["query", "plan", "request", "parse", "archive", "extract", "fetch", "clock", "secret"],
+    ),
 ];
 
 /// Lines of a file, its tests included.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 /// One process' handle of the ledger.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Frail {
     pub(crate) kept: Arc<Mutex<Sqlite>>,
     pub(crate) fuse: Fuse,

@@ -58,7 +58,7 @@ fn killed_after_every_single_action() {
         let missing = missing_s(&world);
         let second = finish(&mut world);
         same(&world.files(), &expected);
-        let in_the_air = SMALL.concurrency as u64;
+        let in_the_air = u64::from(SMALL.concurrency);
         assert!(first.calls + second.calls <= calls + in_the_air, "after {actions} actions");
         assert!(missing > 0 || second.calls == 0, "all was held after {actions} actions");
         drop(reproduction);
@@ -109,7 +109,7 @@ fn a_crash_before_within_and_after_any_effect() {
     let (job, expected, calls) = small();
     let empty = || World::new(&job, calm(1), 1);
     let first_and_second = fail_at_effects(Doom::Dies, 1, &SMALL, &empty, &expected);
-    let in_the_air = SMALL.concurrency as u64;
+    let in_the_air = u64::from(SMALL.concurrency);
     assert!(first_and_second <= calls + in_the_air, "{first_and_second} calls for {calls}");
 }
 
@@ -119,7 +119,7 @@ fn a_failure_of_any_single_effect() {
     let (job, expected, calls) = small();
     let empty = || World::new(&job, calm(1), 1);
     let first_and_second = fail_at_effects(Doom::FailsOnce, 2, &SMALL, &empty, &expected);
-    let in_the_air = SMALL.concurrency as u64;
+    let in_the_air = u64::from(SMALL.concurrency);
     assert!(first_and_second <= calls + in_the_air, "{first_and_second} calls for {calls}");
 }
 

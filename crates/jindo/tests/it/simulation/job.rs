@@ -1,7 +1,9 @@
 //! A small organisation and the job of exporting it: what a seed decides about the data, never about the server.
 
-use jindo::archive::{Line, Request};
+use super::session::Manner;
+use jiff::SignedDuration;
 use jindo::clock::Random;
+use jindo::job::{ExportRequest, ListText, Pacing, Resolution};
 use jindo::plan::Window;
 use jindo::query::{self, Fill, Interval, Query, RangeFunctions, RewriteOptions};
 use jindo_sim::{Kind, Life, Metric, Organisation, Presence, Shape, Signal, Source};
@@ -20,7 +22,9 @@ const HOSTS: [&str; 6] = ["web-1", "../../etc/passwd", "한글 배포", "a,b\"c"
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
     pub(crate) organisation: Arc<Organisation>,
+    /// As read from the list, at 300 s.
     pub(crate) queries: Vec<Query>,
+    list: String,
     pub(crate) range: Window,
     /// Moments before it are past long enough that nothing stays open.
     pub(crate) begins_s: i64,
@@ -37,24 +41,38 @@ impl Job {
             fill: Fill::Null,
             range_functions: RangeFunctions::Refuse,
         };
-        let list = query::list("queries.txt", &lines.join("\n"), &settings);
+        let text = lines.join("\n");
+        let list = query::list("queries.txt", &text, &settings);
         assert!(list.refused.is_empty(), "{:?}", list.refused);
         // Not aligned to the day, so that windows and days do not meet.
         let start = START_S + below(random, 288) * 300;
         Self {
             organisation: Arc::new(Organisation::new(metrics)),
             queries: list.queries,
+            list: text,
             range: Window::from_secs(start, start + days * DAY_S).unwrap(),
             begins_s: START_S + 40 * DAY_S + below(random, 7_200),
         }
     }
 
-    pub(crate) fn request(&self) -> Request {
-        Request {
-            lines: self.queries.iter().cloned().map(Line::Query).collect(),
-            asked: self.range.into(),
-            timezone: "UTC".into(),
-            arguments: "{}".into(),
+    /// The export of the job, as `manner` has it.
+    pub(crate) fn request(&self, manner: &Manner) -> ExportRequest {
+        let list = ListText { name: "queries.txt".into(), text: self.list.clone() };
+        ExportRequest {
+            resolution: manner.resolution_s.map_or(Resolution::Auto, |secs| {
+                Resolution::Every(Interval::from_secs(secs).unwrap())
+            }),
+            probing: manner.probing,
+            pacing: Pacing {
+                concurrency: manner.concurrency,
+                reserve: manner.reserve,
+                limit: manner.pace,
+                max_calls: manner.calls_max,
+                ..Pacing::default()
+            },
+            settle: SignedDuration::ZERO,
+            assumed: manner.limits,
+            ..ExportRequest::new(list, self.range.start(), self.range.end())
         }
     }
 }

@@ -9,6 +9,7 @@ mod disk;
 mod job;
 mod oracle;
 mod probes;
+mod samples;
 mod seeds;
 mod session;
 mod temper;

@@ -85,7 +85,7 @@ fn killed_after_any_action_of_probe_or_fetch() {
         let second = session(&mut world, &PROBING, &Cut::Nothing);
         assert_eq!(second.ended, Ended::Finished(End::Done));
         same(&world.files(), &expected);
-        let most = told.calls + PROBING.concurrency as u64;
+        let most = told.calls + u64::from(PROBING.concurrency);
         assert!(
             first.calls + second.calls <= most,
             "{} + {} calls where {} are needed",

@@ -1,21 +1,20 @@
 //! One process from start to end or crash: `jindo export` on a virtual clock. Performs the machine's actions as the driver
 //! does, but one after another, with the network, the keeping thread and the extracting thread as events to come.
 
-use super::disk;
 use super::wire;
-use super::world::{Broke, World, csv, extract_all};
+use super::world::{Broke, World};
 use crate::frail::fuse::Fuse;
 use jiff::{SignedDuration, Timestamp};
-use jindo::archive::{Archive, QueryId, Role};
-use jindo::extract::{self, Which};
+use jindo::archive::{Archive, Organisation, QueryId, Role};
 use jindo::fetch::{
     Action, Ask, Breakage, Call, End, Event, FetchJob, FetchOutcome, Keeping, Machine, Memory,
-    Progress, Settings, Shelf, list, note,
+    Progress, Shelf, list, note,
 };
-use jindo::job::{Caller, Export, ProbeResults, Probed, Probing, closed, learnt_limits, recollect};
-use jindo::plan::{Limits, Pace};
+use jindo::job::{Caller, Events, Export, ExportEvent, FetchWork, Probing, closed, recollect};
+use jindo::plan::{Limits, Pace, Plan};
 use jindo::request::{Reply, Reserve};
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 
 /// Actions of one run, at most: far more than any job here needs, so that a run that does not end is a failed test.
 const ACTIONS_MAX: u64 = 200_000;
@@ -23,7 +22,7 @@ const ACTIONS_MAX: u64 = 200_000;
 /// What the command line says.
 #[derive(Debug, Clone)]
 pub(crate) struct Manner {
-    pub(crate) concurrency: usize,
+    pub(crate) concurrency: u16,
     pub(crate) reserve: Reserve,
     pub(crate) pace: Option<Pace>,
     pub(crate) calls_max: Option<u64>,
@@ -34,6 +33,8 @@ pub(crate) struct Manner {
     /// Milliseconds that keeping an answer takes, at most.
     pub(crate) keeping_ms: u64,
     pub(crate) probing: Probing,
+    /// `None`: each query's own interval, found by samples.
+    pub(crate) resolution_s: Option<u32>,
 }
 
 impl Manner {
@@ -46,6 +47,7 @@ impl Manner {
         way_ms: 100,
         keeping_ms: 50,
         probing: Probing::Never,
+        resolution_s: Some(300),
     };
 }
 
@@ -128,32 +130,34 @@ pub(crate) fn session(world: &mut World, manner: &Manner, cut: &Cut) -> Told {
 
 fn export(world: &mut World, manner: &Manner, cut: &Cut, told: &mut Told) -> Result<Ended, Halt> {
     let fuse = if let Cut::Fails(fuse) = cut { fuse.clone() } else { Fuse::endless() };
-    let archive = world.open(&fuse)?;
-    let disk = world.disk(&fuse);
-    archive.register(&world.job.request())?;
-    let course = Export {
-        archive: &archive,
-        range: world.job.range.into(),
-        probing: manner.probing,
-        look_back: SignedDuration::from_hours(1),
-        assumed: manner.limits,
-    };
-    told.planned = course.planned(world.now)?.plan.calls();
-    let mut process = Process { world, manner, cut, archive: &archive, disk: &disk, told };
-    let (_, FetchOutcome { end, .. }) = course.run(&mut process)?;
-    if end != End::Interrupted {
-        extract_all(&archive, &disk)?;
-    }
-    Ok(Ended::Finished(end))
+    let (storage, request) = (world.storage(&fuse), world.job.request(manner));
+    let interrupted = AtomicBool::new(false);
+    let export = Export { request: &request, storage: &storage, interrupted: &interrupted };
+    let mut plans = Plans::default();
+    let report = export.run(&mut Process { world, manner, cut, told }, &mut plans);
+    told.planned = plans.first.unwrap_or(0);
+    Ok(Ended::Finished(report?.outcome.end))
 }
 
-/// One process, between the opening of the archive and the last look at the files.
+/// Calls of the first plan that was final.
+#[derive(Debug, Default)]
+struct Plans {
+    first: Option<usize>,
+}
+
+impl Events for Plans {
+    fn happened(&mut self, event: ExportEvent<'_>) {
+        if let ExportEvent::Planned(plan) = event {
+            self.first.get_or_insert(plan.plan.calls());
+        }
+    }
+}
+
+/// One process, as long as it lives.
 struct Process<'a> {
     world: &'a mut World,
     manner: &'a Manner,
     cut: &'a Cut,
-    archive: &'a Archive,
-    disk: &'a disk::Frail,
     told: &'a mut Told,
 }
 
@@ -164,36 +168,37 @@ impl Caller for Process<'_> {
         self.world.now
     }
 
-    fn make(
-        &mut self,
-        mission: FetchJob<'_>,
-        evidence: &ProbeResults,
-        calls_max: Option<u64>,
-    ) -> Result<FetchOutcome, Halt> {
-        let manner = self.manner;
-        let users = manner.calls_max.map(|most| most - self.told.calls);
-        let settings = Settings {
-            concurrency: manner.concurrency,
-            reserve: manner.reserve,
-            pace: manner.pace,
-            calls_max: [users, calls_max].into_iter().flatten().min(),
-            give_up_after: SignedDuration::from_mins(10),
-            limits: learnt_limits(self.archive, manner.limits)?,
-            seed: self.world.random.draw(),
-        };
-        let memory = match mission.role {
-            Role::Wanted => recollect(self.archive, &mission.ids, self.world.now)?,
+    fn seed(&mut self) -> u64 {
+        self.world.random.draw()
+    }
+
+    fn admit(&mut self, _: &Plan) -> Result<(), Halt> {
+        Ok(())
+    }
+
+    fn connect(&mut self) -> Result<(), Halt> {
+        Ok(())
+    }
+
+    fn identify(&mut self, _: &Archive) -> Result<Organisation, Halt> {
+        Ok(Organisation { site: "simulated".into(), org_id: Some("1".into()), key_hash: None })
+    }
+
+    fn make(&mut self, work: FetchWork<'_>) -> Result<FetchOutcome, Halt> {
+        let FetchWork { archive, job, settings, probes, files, report: _ } = work;
+        let memory = match job.role {
+            Role::Wanted => recollect(archive, &job.ids, self.world.now)?,
             Role::Probe | Role::Sample => Memory::default(),
         };
         let mut run = Run {
-            machine: Machine::new(mission.plan, &mission.given_up, settings).recalling(memory),
-            shelf: Shelf::new(self.archive, mission.look_back, Keeping::Store(evidence)),
+            machine: Machine::new(job.plan, &job.given_up, settings).recalling(memory),
+            shelf: Shelf::new(archive, job.look_back, Keeping::Store(probes)),
             world: self.world,
-            manner,
+            manner: self.manner,
             cut: self.cut,
-            archive: self.archive,
-            disk: self.disk,
-            mission,
+            archive,
+            files,
+            job,
             coming: BTreeMap::new(),
             order: 0,
             wake: None,
@@ -206,8 +211,6 @@ impl Caller for Process<'_> {
         self.told.actions = run.actions;
         Ok(FetchOutcome { end: end.ok_or(Halt::Killed)?, calls, points })
     }
-
-    fn probed(&mut self, _: &Probed) {}
 }
 
 struct Run<'a> {
@@ -215,8 +218,8 @@ struct Run<'a> {
     manner: &'a Manner,
     cut: &'a Cut,
     archive: &'a Archive,
-    disk: &'a disk::Frail,
-    mission: FetchJob<'a>,
+    files: &'a (dyn Fn(&[QueryId]) -> Result<(), Breakage> + Sync),
+    job: FetchJob<'a>,
     machine: Machine,
     shelf: Shelf<'a>,
     /// By time, then in the order in which they came to be.
@@ -285,7 +288,7 @@ impl Run<'_> {
 
     fn arrive(&mut self, call: Call) {
         let (ask, _) = &self.asks[&call];
-        let text = list(self.mission.plan, ask);
+        let text = list(self.job.plan, ask);
         let request = wire::request(&text, ask.window, !self.world.random.draw().is_multiple_of(4));
         let since_epoch = self.world.now.as_duration().unsigned_abs();
         let response = self.world.api.answer(since_epoch, &request);
@@ -307,19 +310,17 @@ impl Run<'_> {
     fn perform(&mut self, action: Action) {
         match action {
             Action::Ask { call, ask } => {
-                let ids = ask.queries.iter().map(|&query| self.mission.ids[query]).collect();
+                let ids = ask.queries.iter().map(|&query| self.job.ids[query]).collect();
                 self.asks.insert(call, (ask, ids));
                 let way = self.part(self.manner.way_ms);
                 self.later(way, Coming::Arrives(call));
             }
             Action::Store { call } => self.store(call),
             Action::Discard { call } => self.shelf.discard(call),
-            Action::Complete { .. } if self.mission.role != Role::Wanted => {}
+            Action::Complete { .. } if self.job.role != Role::Wanted => {}
             Action::Complete { query } => {
-                let ids = [self.mission.ids[query]];
-                let done = extract::update(self.archive, self.disk, &csv(), &ids, Which::Outdated);
-                if let Err(error) = done {
-                    self.break_down(error.into());
+                if let Err(cause) = (self.files)(&[self.job.ids[query]]) {
+                    self.later(0, Coming::Broke(cause.to_string()));
                 }
             }
             Action::Wake { at } => self.wake = Some(self.wake.map_or(at, |other| other.min(at))),
@@ -331,7 +332,7 @@ impl Run<'_> {
             | Action::GiveUp { .. }
             | Action::RefuseWindow { .. } => {
                 let now = self.world.now;
-                if let Err(error) = note(&action, self.archive, &mut self.mission, now) {
+                if let Err(error) = note(&action, self.archive, &mut self.job, now) {
                     self.break_down(error.into());
                 }
             }

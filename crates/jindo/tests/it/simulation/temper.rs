@@ -21,12 +21,24 @@ pub(crate) struct Temper {
 
 impl Temper {
     pub(crate) fn of(random: &mut Random) -> Self {
+        let capped = |options: &mut Options, random: &mut Random| {
+            if random.draw().is_multiple_of(2) {
+                caps(options, random);
+            }
+        };
+        Self::with(random, &capped)
+    }
+
+    /// A server that fails as often, and serves whatever it is asked for.
+    pub(crate) fn uncapped(random: &mut Random) -> Self {
+        Self::with(random, &|_, _| {})
+    }
+
+    fn with(random: &mut Random, cap: &dyn Fn(&mut Options, &mut Random)) -> Self {
         let mut options = calm(random.draw());
         pace(&mut options, random);
         options.faults = faults(random);
-        if random.draw().is_multiple_of(2) {
-            caps(&mut options, random);
-        }
+        cap(&mut options, random);
         options.bucket_at_to = pick(random, &[BucketAtTo::Excluded, BucketAtTo::Included]);
         options.refusal = pick(random, &[Refusal::Status400, Refusal::Status200]);
         options.compression = pick(random, &[Compression::WhenAccepted, Compression::Never]);
@@ -106,6 +118,7 @@ fn manner(random: &mut Random) -> Manner {
         reserve: pick(random, &reserves),
         pace: pick(random, &paces),
         calls_max: pick(random, &[None, None, None, Some(5)]),
+        resolution_s: Some(300),
         limits,
         way_ms: pick(random, &[0, 100, 3_000]),
         keeping_ms: pick(random, &[0, 50, 5_000]),

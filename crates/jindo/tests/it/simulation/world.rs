@@ -7,11 +7,11 @@ use crate::frail::{ledger, store};
 use futures::StreamExt as _;
 use futures::executor::block_on;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use jindo::archive::Ledger as _;
 use jindo::archive::{Archive, Error, Objects, Sqlite};
 use jindo::clock::Random;
-use jindo::extract::{self, CsvTree, DisplayOptions, Which};
+use jindo::extract::Disk;
+use jindo::job::{self, Storage};
 use jindo::plan::Window;
 use jindo::text::with_causes;
 use jindo_sim::{Api, Options};
@@ -43,8 +43,8 @@ impl From<Error> for Broke {
     }
 }
 
-impl From<extract::Error> for Broke {
-    fn from(error: extract::Error) -> Self {
+impl From<job::Error> for Broke {
+    fn from(error: job::Error) -> Self {
         Self(with_causes(&error))
     }
 }
@@ -64,20 +64,17 @@ impl World {
         }
     }
 
-    /// A new process: opens the archive and so recovers it.
-    pub(crate) fn open(&self, fuse: &Fuse) -> Result<Archive, Broke> {
+    /// The directory, as a new process finds it.
+    pub(crate) fn storage(&self, fuse: &Fuse) -> Directory {
         let ledger = ledger::Frail { kept: Arc::clone(&self.ledger), fuse: fuse.clone() };
         let store = store::Frail { kept: Arc::clone(&self.objects), fuse: fuse.clone() };
-        Ok(Archive::assemble(Box::new(ledger), Objects::over(Arc::new(store)))?)
+        let disk = disk::Frail { kept: Arc::clone(&self.platter), fuse: fuse.clone() };
+        Directory { ledger, store, disk }
     }
 
     /// To look at.
     pub(crate) fn archive(&self) -> Archive {
-        self.open(&Fuse::endless()).unwrap()
-    }
-
-    pub(crate) fn disk(&self, fuse: &Fuse) -> disk::Frail {
-        disk::Frail { kept: Arc::clone(&self.platter), fuse: fuse.clone() }
+        self.storage(&Fuse::endless()).open().unwrap()
     }
 
     pub(crate) fn lose_power(&mut self) {
@@ -106,15 +103,26 @@ impl World {
     }
 }
 
-/// The tree of CSV files in UTC.
-pub(crate) fn csv() -> CsvTree {
-    CsvTree::new(&DisplayOptions { zone: TimeZone::UTC, timezone: "UTC".into() })
+/// One process' handles of ledger, objects and files, which fail together.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    ledger: ledger::Frail,
+    store: store::Frail,
+    disk: disk::Frail,
 }
 
-/// Brings files and tables up to date, as an export does at its end.
-pub(crate) fn extract_all(archive: &Archive, disk: &disk::Frail) -> Result<(), Broke> {
-    let all: Vec<_> = archive.queries()?.iter().map(|query| query.id).collect();
-    extract::update(archive, disk, &csv(), &all, Which::Outdated)?;
-    extract::tables(archive, disk, &csv())?;
-    Ok(())
+impl Storage for Directory {
+    /// Recovers as well: nobody else writes here.
+    fn read(&self) -> Result<Option<Archive>, Error> {
+        self.open().map(Some)
+    }
+
+    fn open(&self) -> Result<Archive, Error> {
+        let objects = Objects::over(Arc::new(self.store.clone()));
+        Archive::assemble(Box::new(self.ledger.clone()), objects)
+    }
+
+    fn disk(&self) -> &dyn Disk {
+        &self.disk
+    }
 }

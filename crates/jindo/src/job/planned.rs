@@ -1,0 +1,219 @@
+//! The one plan of an export: what is printed before it, what its rounds fetch, and what `jindo plan` tells.
+
+use super::error::Error;
+use super::known::{closed, closed_without_probes, learnt_limits};
+use super::request::{ExportRequest, LearntFacts, Probing};
+use super::resolution::Sampling;
+use super::resolve::ResolvedRequest;
+use crate::archive::{Archive, Coverage, QueryId, Registered, Role, Spaced};
+use crate::fetch::FetchJob;
+use crate::plan::{Limits, PerQuery, Plan, PlanIndex, Window};
+use crate::query::{Query, QueryText};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// The calls of an export, with the request that they follow from.
+#[derive(Debug, Clone)]
+pub struct ExportPlan {
+    pub request: ResolvedRequest,
+    pub plan: Plan,
+    /// Intervals that samples of an earlier run show, and that the ledger does not keep yet.
+    pub(super) found: Vec<Spaced>,
+}
+
+/// A query of a plan, as the ledger knows it.
+#[derive(Debug, Clone)]
+pub(super) struct PlannedQuery {
+    pub(super) id: QueryId,
+    pub(super) is_given_up: bool,
+    pub(super) is_weighed: bool,
+    /// End of what the server refuses for its age.
+    pub(super) too_old_until: Option<Timestamp>,
+}
+
+/// A plan of which every query is in the ledger.
+#[derive(Debug, Clone)]
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    /// In the order of the plan's queries.
+    pub(super) queries: PerQuery<PlannedQuery>,
+    /// Coverage that counts, likewise.
+    pub(super) covered: Vec<Vec<Window>>,
+}
+
+/// A plan as it is before its request is registered.
+#[derive(Debug, Default)]
+struct Draft {
+    queries: Vec<Query>,
+    known: Vec<Option<PlannedQuery>>,
+    covered: Vec<Vec<Window>>,
+}
+
+impl ExportPlan {
+    /// Whether calls are needed: to fetch, or to find native intervals.
+    pub fn needs_calls(&self) -> bool {
+        self.plan.calls() > 0 || self.needs_samples()
+    }
+
+    /// Whether intervals have to be found before the plan is final.
+    pub fn needs_samples(&self) -> bool {
+        !self.request.list.unspaced.is_empty()
+    }
+}
+
+impl ExportRequest {
+    /// Returns the plan for what `archive` does not cover. Reads only.
+    ///
+    /// # Errors
+    /// As [`ExportRequest::resolve`], and those of the archive.
+    pub fn plan(&self, archive: Option<&Archive>, now: Timestamp) -> Result<ExportPlan, Error> {
+        let known = archive.filter(|_| self.learnt == LearntFacts::Keep);
+        let spaced = known.map(Archive::spaced).transpose()?.unwrap_or_default();
+        let request = self.resolve(spaced, now)?;
+        let found = match known {
+            Some(archive) => settled(self, &request, archive, now)?,
+            None => Vec::new(),
+        };
+        let request = request.with_intervals(self, found.clone());
+        let (plan, _) = arrange(self, &request, archive, now)?;
+        Ok(ExportPlan { request, plan, found })
+    }
+
+    /// Returns the limits as earlier runs learnt them, and where they did not, as assumed.
+    pub(super) fn limits(&self, archive: Option<&Archive>) -> Result<Limits, Error> {
+        let known = archive.filter(|_| self.learnt == LearntFacts::Keep);
+        let learnt = known.map(|archive| learnt_limits(archive, self.assumed)).transpose()?;
+        Ok(learnt.unwrap_or(self.assumed))
+    }
+}
+
+impl Planned {
+    /// Plans a request that is registered.
+    pub(super) fn new(
+        request: &ExportRequest,
+        resolved: &ResolvedRequest,
+        archive: &Archive,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let (plan, Draft { known, covered, .. }) = arrange(request, resolved, Some(archive), now)?;
+        let registered = |known: Option<PlannedQuery>| known.expect("a registered query is known");
+        let queries = known.into_iter().map(registered).collect();
+        Ok(Self { plan, queries, covered })
+    }
+
+    /// Returns the calls of the plan as a job.
+    pub(super) fn job(&self, look_back: SignedDuration) -> FetchJob<'_> {
+        let given_up = |&index: &PlanIndex| self.queries[index].is_given_up;
+        FetchJob {
+            plan: &self.plan,
+            ids: self.queries.iter().map(|query| query.id).collect(),
+            given_up: self.queries.indexes().filter(given_up).collect(),
+            look_back,
+            role: Role::Wanted,
+        }
+    }
+}
+
+/// Returns the intervals that samples of an earlier run show without a call: of one that was killed, or whose ledger was lost.
+fn settled(
+    request: &ExportRequest,
+    resolved: &ResolvedRequest,
+    archive: &Archive,
+    now: Timestamp,
+) -> Result<Vec<Spaced>, Error> {
+    let queries = &resolved.list.unspaced;
+    if queries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sampling = Sampling::read(archive, queries, resolved.sample_range(request, now))?;
+    Ok(sampling.settled(request.resolution.fixed(), now))
+}
+
+/// Subtracts what the archive covers from what is wanted.
+fn arrange(
+    request: &ExportRequest,
+    resolved: &ResolvedRequest,
+    archive: Option<&Archive>,
+    now: Timestamp,
+) -> Result<(Plan, Draft), Error> {
+    let draft = match archive {
+        Some(archive) => Draft::read(request, &resolved.list.queries, archive)?,
+        None => Draft::unknown(&resolved.list.queries),
+    };
+    let limits = request.limits(archive)?;
+    let (queries, range) = (draft.queries.clone(), resolved.wanted());
+    Ok((Plan::new(range, queries, &draft.covered, limits, now), draft))
+}
+
+impl Draft {
+    fn unknown(list: &[Query]) -> Self {
+        let known = list.iter().map(|_| None).collect();
+        Self { queries: list.to_vec(), known, covered: vec![Vec::new(); list.len()] }
+    }
+
+    /// Reads what the ledger knows of the list's queries, registered or not. A query that travels as another of the list is
+    /// planned once.
+    fn read(request: &ExportRequest, list: &[Query], archive: &Archive) -> Result<Self, Error> {
+        let ids = archive.travelling()?;
+        let registered: HashMap<_, _> =
+            archive.queries()?.into_iter().map(|known| (known.id, known)).collect();
+        let coverage = archive.coverage_all()?;
+        let (mut draft, mut seen) = (Self::default(), HashSet::new());
+        for query in list {
+            let Some(&(id, _)) = ids.get(&(query.text.sent.clone(), query.text.interval)) else {
+                draft.push(query.clone(), None, Vec::new());
+                continue;
+            };
+            if seen.insert(id) {
+                let held = held(request, &coverage, id);
+                let (query, known) = match registered.get(&id) {
+                    Some(known) => planned(request, query, known),
+                    None => (query.clone(), asked_aside(id)),
+                };
+                draft.push(query, Some(known), held);
+            }
+        }
+        Ok(draft)
+    }
+
+    fn push(&mut self, query: Query, known: Option<PlannedQuery>, covered: Vec<Window>) {
+        self.queries.push(query);
+        self.known.push(known);
+        self.covered.push(covered);
+    }
+}
+
+/// Returns the stretches that need not be asked again.
+fn held(
+    request: &ExportRequest,
+    coverage: &BTreeMap<QueryId, Vec<Coverage>>,
+    id: QueryId,
+) -> Vec<Window> {
+    let coverage = coverage.get(&id).map_or(&[][..], Vec::as_slice);
+    match request.probing {
+        Probing::Discard => closed_without_probes(coverage),
+        Probing::Never | Probing::First => closed(coverage),
+    }
+}
+
+/// Returns a query in the form in which it travels: perhaps without its fill, alone while it is given up, with its weight.
+fn planned(request: &ExportRequest, query: &Query, known: &Registered) -> (Query, PlannedQuery) {
+    let weight = known.weight.filter(|_| request.learnt == LearntFacts::Keep);
+    let is_given_up = known.given_up.is_some();
+    let travels = if known.text.sent == query.text.sent { &query.text } else { &known.text };
+    let query = Query {
+        text: QueryText {
+            written: query.text.written.clone(),
+            alone: travels.alone || is_given_up,
+            ..travels.clone()
+        },
+        weight: weight.map(|weight| weight.bytes_per_bucket),
+    };
+    let too_old_until = known.too_old.as_ref().map(|(until, _)| *until);
+    (query, PlannedQuery { id: known.id, is_given_up, is_weighed: weight.is_some(), too_old_until })
+}
+
+/// Returns what is known of a query that was only ever asked as a probe or a sample.
+fn asked_aside(id: QueryId) -> PlannedQuery {
+    PlannedQuery { id, is_given_up: false, is_weighed: false, too_old_until: None }
+}

@@ -1,0 +1,153 @@
+//! What an export is handed: a place to keep things, someone who makes calls, and someone who is told.
+
+use super::error::Error;
+use super::planned::ExportPlan;
+use super::probe::{ProbeResults, ProbeYield};
+use crate::archive::{self, Archive, Holder, Organisation, QueryId};
+use crate::extract::{Directory, Disk, Summary};
+use crate::fetch::{Action, Breakage, FetchJob, FetchOutcome, Progress, Report, Settings};
+use crate::plan::Plan;
+use jiff::Timestamp;
+use std::path::{Path, PathBuf};
+
+/// The place of an archive and of the files made from it.
+pub trait Storage {
+    /// Opens the archive for reading; `None` where there is none.
+    fn read(&self) -> Result<Option<Archive>, archive::Error>;
+    /// Opens the archive for writing, making it where there is none, and recovers it.
+    fn open(&self) -> Result<Archive, archive::Error>;
+    fn disk(&self) -> &dyn Disk;
+}
+
+/// A folder of the local file system.
+#[derive(Debug)]
+pub struct Folder {
+    root: PathBuf,
+    holder: Holder,
+    disk: Directory,
+}
+
+impl Folder {
+    /// `holder` is told to others that find the folder in use.
+    pub fn new(root: &Path, holder: Holder) -> Self {
+        Self { root: root.to_owned(), holder, disk: Directory::of_archive(root) }
+    }
+}
+
+impl Storage for Folder {
+    fn read(&self) -> Result<Option<Archive>, archive::Error> {
+        match Archive::read(&self.root) {
+            Ok(archive) => Ok(Some(archive)),
+            Err(archive::Error::Absent { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn open(&self) -> Result<Archive, archive::Error> {
+        Archive::open(&self.root, &self.holder)
+    }
+
+    fn disk(&self) -> &dyn Disk {
+        &self.disk
+    }
+}
+
+/// Makes the calls of a job: the driver with a client, or a simulation.
+pub trait Caller {
+    type Error: From<Error>;
+
+    fn present(&self) -> Timestamp;
+
+    /// Returns a seed for the jitter of retries.
+    fn seed(&mut self) -> u64;
+
+    /// Checks that there is room for what a plan brings. Called before the first call of the plan; before the first plan of a
+    /// run nothing is written either.
+    fn admit(&mut self, plan: &Plan) -> Result<(), Self::Error>;
+
+    /// Reads keys and prepares connections. Called once, when the first call is certain; makes none.
+    fn connect(&mut self) -> Result<(), Self::Error>;
+
+    /// Asks to which organisation the keys belong.
+    fn identify(&mut self, archive: &Archive) -> Result<Organisation, Self::Error>;
+
+    /// Makes the calls of a job to its end.
+    fn make(&mut self, work: FetchWork<'_>) -> Result<FetchOutcome, Self::Error>;
+}
+
+/// A job of calls, with all that its caller needs besides the network.
+#[expect(missing_debug_implementations, reason = "holds trait objects")]
+pub struct FetchWork<'a> {
+    pub archive: &'a Archive,
+    pub job: FetchJob<'a>,
+    pub settings: Settings,
+    /// Results of probes, which answers are held against.
+    pub probes: &'a ProbeResults,
+    /// Brings the files of these queries up to date; may be called on another thread.
+    pub files: &'a (dyn Fn(&[QueryId]) -> Result<(), Breakage> + Sync),
+    pub report: &'a mut dyn Report,
+}
+
+/// Takes the facts of an export as they come, to show them. Called from one thread.
+pub trait Events: Send {
+    fn happened(&mut self, event: ExportEvent<'_>);
+}
+
+/// A fact about an export that goes on.
+#[derive(Debug, Clone, Copy)]
+pub enum ExportEvent<'a> {
+    /// A plan is final: its calls come next, if it has any.
+    Planned(&'a ExportPlan),
+    /// The directory is open for writing.
+    Opened(&'a Archive),
+    /// So many queries are sampled for their native intervals.
+    Sampling {
+        queries: usize,
+    },
+    /// Calls of a job begin: of samples, probes, or the export itself.
+    Calling {
+        at: Timestamp,
+    },
+    /// Many times a second while calls are made.
+    Progress {
+        progress: &'a Progress,
+        at: Timestamp,
+    },
+    /// A limit was learnt or a query given up. Indexes are those of `plan`.
+    Decided {
+        decision: &'a Action,
+        plan: &'a Plan,
+    },
+    /// Calls of a job came to their end.
+    Called {
+        outcome: &'a FetchOutcome,
+        at: Timestamp,
+    },
+    Probed(Probed),
+    /// Files and tables are up to date.
+    Extracted(&'a Summary),
+}
+
+/// What probing cost and saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probed {
+    pub calls: u64,
+    pub found: ProbeYield,
+    /// Calls that were planned before.
+    pub planned: usize,
+    /// Calls that are left.
+    pub left: usize,
+}
+
+/// Passes on what a set of calls reports.
+pub(super) struct Relay<'a>(pub(super) &'a mut dyn Events);
+
+impl Report for Relay<'_> {
+    fn progress(&mut self, progress: &Progress, now: Timestamp) {
+        self.0.happened(ExportEvent::Progress { progress, at: now });
+    }
+
+    fn decided(&mut self, decision: &Action, plan: &Plan) {
+        self.0.happened(ExportEvent::Decided { decision, plan });
+    }
+}

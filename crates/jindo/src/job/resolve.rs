@@ -1,0 +1,126 @@
+//! A request read against a moment: its list understood, its range cut to what is over.
+
+use super::error::Error;
+use super::request::{ExportRequest, RefusedLines, Resolution};
+use crate::archive::{Line, Request, Spaced};
+use crate::extract::{CsvTree, DisplayOptions};
+use crate::plan::{Range, SampleRange, Window};
+use crate::query::{self, List, Spacings};
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
+
+/// A request with everything that follows from its list and from the time.
+#[derive(Debug, Clone)]
+pub struct ResolvedRequest {
+    pub list: List,
+    pub range: Window,
+    /// Moment at which buckets must have ended to be asked.
+    settled: Timestamp,
+    /// End that was requested, where it was younger than `settle` allows.
+    pub clipped_from: Option<Timestamp>,
+    /// Native intervals by which the list was read.
+    pub spaced: Vec<Spaced>,
+}
+
+impl ExportRequest {
+    /// Reads the list and cuts the range.
+    ///
+    /// # Errors
+    /// [`Error::RefusedLines`] with all lines that are not understood, unless they are to be left out; [`Error::NoQuery`];
+    /// [`Error::EmptyRange`].
+    pub fn resolve(&self, spaced: Vec<Spaced>, now: Timestamp) -> Result<ResolvedRequest, Error> {
+        let list = self.read_list(&spaced);
+        if !list.refused.is_empty() && self.refused_lines == RefusedLines::Stop {
+            return Err(Error::RefusedLines(list.refused));
+        }
+        if list.queries.is_empty() {
+            return Err(Error::NoQuery { list: self.list.name.clone() });
+        }
+        let to = whole_second(self.to);
+        let youngest = whole_second(now - self.settle);
+        let end = to.min(youngest);
+        let range =
+            Window::new(self.from, end).ok_or(Error::EmptyRange { start: self.from, end })?;
+        let clipped_from = (end < to).then_some(to);
+        let settled = minute_after(youngest);
+        Ok(ResolvedRequest { list, range, settled, clipped_from, spaced })
+    }
+
+    fn read_list(&self, spaced: &[Spaced]) -> List {
+        let settings = query::Settings {
+            resolution: self.resolution.fixed(),
+            variables: self.variables.clone(),
+            fill: self.fill,
+            range_functions: self.range_functions,
+        };
+        let (name, bytes) = (&self.list.name, self.list.text.as_bytes());
+        if let Resolution::Every(_) = self.resolution {
+            return query::list(name, bytes, &settings);
+        }
+        let mut spacings = Spacings::default();
+        for Spaced { query, interval, .. } in spaced {
+            spacings.insert(query.clone(), *interval);
+        }
+        query::list_spaced(name, bytes, &settings, &spacings)
+    }
+
+    /// Returns the zone's IANA name; `local` is a name of today's machine only.
+    pub(super) fn timezone(&self) -> Result<String, Error> {
+        self.zone.iana_name().map(str::to_owned).ok_or(Error::UnnamedZone)
+    }
+
+    /// Returns the output of the request.
+    pub(super) fn csv(&self) -> Result<CsvTree, Error> {
+        let display = DisplayOptions { zone: self.zone.clone(), timezone: self.timezone()? };
+        Ok(CsvTree::new(&display))
+    }
+}
+
+impl ResolvedRequest {
+    /// Returns what is asked of each query. The settled moment is no later than it matters, so that a range of long ago is the
+    /// same request every time.
+    pub fn wanted(&self) -> Range {
+        let ends =
+            self.list.queries.iter().filter_map(|query| self.range.aligned(query.text.interval));
+        let last = ends.map(Window::end).max().unwrap_or(self.range.end());
+        Range { window: self.range, settled: self.settled.min(last) }
+    }
+
+    /// Returns the part of the range that samples may be taken from.
+    pub(super) fn sample_range(&self, request: &ExportRequest, now: Timestamp) -> SampleRange {
+        SampleRange::new(self.range, now - request.look_back, now)
+    }
+
+    /// Returns the same request, now that more native intervals are known.
+    #[must_use]
+    pub(super) fn with_intervals(mut self, request: &ExportRequest, more: Vec<Spaced>) -> Self {
+        if !more.is_empty() {
+            self.spaced.extend(more);
+            self.list = request.read_list(&self.spaced);
+        }
+        self
+    }
+
+    /// Returns what the directory keeps of the request.
+    pub(super) fn to_register(&self, request: &ExportRequest) -> Result<Request, Error> {
+        let queries = self.list.queries.iter().cloned().map(Line::Query);
+        let refused = self.list.refused.iter().map(|complaint| Line::Refused {
+            written: complaint.written.clone(),
+            reason: complaint.reason.to_string(),
+        });
+        Ok(Request {
+            lines: queries.chain(refused).collect(),
+            asked: self.wanted(),
+            timezone: request.timezone()?,
+            arguments: request.arguments.clone(),
+        })
+    }
+}
+
+fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
+/// Returns the first whole minute that is not before the moment.
+fn minute_after(at: Timestamp) -> Timestamp {
+    at.round(TimestampRound::new().smallest(Unit::Minute).mode(RoundMode::Ceil)).unwrap_or(at)
+}

@@ -1,0 +1,130 @@
+//! One run of an export in its opened directory: its calls, counted over samples, probes and rounds.
+
+use super::error::Error;
+use super::files::Files;
+use super::planned::ExportPlan;
+use super::ports::{Caller, Events, ExportEvent, FetchWork, Relay};
+use super::probe::{NO_PROBES, ProbeResults};
+use super::request::{ExportRequest, OtherOrganisation};
+use crate::archive::Archive;
+use crate::fetch::{Breakage, End, FetchJob, FetchOutcome, Settings};
+use crate::plan::Limits;
+use jiff::Timestamp;
+
+/// What the steps of an export share.
+pub(super) struct ExportRun<'a, C: Caller> {
+    /// The request once what it drops is dropped.
+    pub(super) request: &'a ExportRequest,
+    pub(super) files: Files<'a>,
+    caller: &'a mut C,
+    events: &'a mut dyn Events,
+    is_identified: bool,
+    calls: u64,
+}
+
+impl<'a, C: Caller> ExportRun<'a, C> {
+    pub(super) fn new(
+        request: &'a ExportRequest,
+        files: Files<'a>,
+        caller: &'a mut C,
+        events: &'a mut dyn Events,
+    ) -> Self {
+        Self { request, files, caller, events, is_identified: false, calls: 0 }
+    }
+
+    pub(super) fn archive(&self) -> &'a Archive {
+        self.files.archive
+    }
+
+    pub(super) fn present(&self) -> Timestamp {
+        self.caller.present()
+    }
+
+    /// Calls made so far.
+    pub(super) fn calls(&self) -> u64 {
+        self.calls
+    }
+
+    pub(super) fn tell(&mut self, event: ExportEvent<'_>) {
+        self.events.happened(event);
+    }
+
+    pub(super) fn limits(&self) -> Result<Limits, Error> {
+        self.request.limits(Some(self.archive()))
+    }
+
+    /// Tells of a final plan, and checks that there is room for it.
+    pub(super) fn announce(&mut self, plan: &ExportPlan) -> Result<(), C::Error> {
+        self.tell(ExportEvent::Planned(plan));
+        self.caller.admit(&plan.plan)
+    }
+
+    /// Learns whose organisation the keys open, and refuses to mix two in one directory.
+    pub(super) fn identify(&mut self) -> Result<(), C::Error> {
+        let organisation = self.caller.identify(self.archive())?;
+        match self.request.other_organisation {
+            OtherOrganisation::Refuse => {
+                self.archive().bind(&organisation).map_err(Error::from)?;
+            }
+            OtherOrganisation::Accept => {
+                self.archive().rebind(&organisation).map_err(Error::from)?;
+            }
+        }
+        self.is_identified = true;
+        Ok(())
+    }
+
+    /// Makes the calls of a job, at most `calls_max` besides what the request allows.
+    pub(super) fn make(
+        &mut self,
+        job: FetchJob<'_>,
+        probes: &ProbeResults,
+        calls_max: Option<u64>,
+    ) -> Result<FetchOutcome, C::Error> {
+        if !self.is_identified {
+            self.caller.connect()?;
+            self.identify()?;
+        }
+        let settings = self.settings(calls_max)?;
+        self.tell(ExportEvent::Calling { at: self.caller.present() });
+        let files = self.files;
+        let outcome = self.caller.make(FetchWork {
+            archive: files.archive,
+            job,
+            settings,
+            probes,
+            files: &|queries| files.update(queries).map_err(Breakage::new),
+            report: &mut Relay(self.events),
+        })?;
+        self.calls += outcome.calls;
+        self.tell(ExportEvent::Called { outcome: &outcome, at: self.caller.present() });
+        Ok(outcome)
+    }
+
+    /// Makes the calls of a probe or a sample. Its own bound does not end the export.
+    pub(super) fn make_ahead(
+        &mut self,
+        job: FetchJob<'_>,
+        calls_max: Option<u64>,
+    ) -> Result<FetchOutcome, C::Error> {
+        let mut outcome = self.make(job, &NO_PROBES, calls_max)?;
+        if outcome.end == End::OutOfCalls && calls_max.is_some_and(|most| outcome.calls >= most) {
+            outcome.end = End::Done;
+        }
+        Ok(outcome)
+    }
+
+    fn settings(&mut self, calls_max: Option<u64>) -> Result<Settings, Error> {
+        let pacing = &self.request.pacing;
+        let users = pacing.max_calls.map(|most| most.saturating_sub(self.calls));
+        Ok(Settings {
+            concurrency: usize::from(pacing.concurrency),
+            reserve: pacing.reserve,
+            pace: pacing.limit,
+            calls_max: [users, calls_max].into_iter().flatten().min(),
+            give_up_after: pacing.give_up_after,
+            limits: self.limits()?,
+            seed: self.caller.seed(),
+        })
+    }
+}
