@@ -1,6 +1,5 @@
 //! The door to the disk's free space, and what it means for a plan. Never looks into a file.
 
-use crate::args;
 use crate::render::errors::Failed;
 use crate::render::units::size;
 use jindo::plan::Plan;
@@ -45,17 +44,17 @@ fn words(bytes: &RangeInclusive<u64>, free: u64) -> String {
 
 /// Refuses an export of which not even the least that was estimated fits: a full disk harms more than this export. Who knows
 /// better, because the queries are sparse, goes on in parts by `--max-calls`, of which only those calls count.
-pub(crate) fn check(plan: &Plan, command: &args::ExportArgs) -> Result<(), Failed> {
-    let Some(free) = free_bytes(command.out()) else { return Ok(()) };
+pub(crate) fn check(plan: &Plan, dir: &Path, calls_max: Option<u64>) -> Result<(), Failed> {
+    let Some(free) = free_bytes(dir) else { return Ok(()) };
     let all = plan.estimate().bytes;
-    let bytes = part(*all.start(), command.pacing.max_calls, plan.calls() as u64);
+    let bytes = part(*all.start(), calls_max, plan.calls() as u64);
     if free >= bytes {
         return Ok(());
     }
     let text = format!(
         "{} are free where {} lies, and about {} are needed at the least; nothing was asked",
         size(free),
-        command.out().display(),
+        dir.display(),
         size(bytes)
     );
     Err(Failed::new(

@@ -1,15 +1,13 @@
-//! What is asked, from the command line or from the directory's last request: the list understood, the range in seconds.
+//! Requests as typed: on the command line, or as the directory keeps the last one.
 
 use crate::args::{FillArg, RequestArgs, ResolutionArg};
 use crate::defaults;
 use crate::render::errors::Usage;
 use crate::time;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
-use jindo::archive::Spaced;
-use jindo::job::{ExportRequest, Resolution};
-use jindo::plan::{Range, Window};
-use jindo::query::{self, Interval, List, Spacings};
+use jindo::job::{ExportRequest, ListText, RefusedLines, Resolution};
+use jindo::query::{self, Fill, Interval, RangeFunctions};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,21 +28,6 @@ pub(crate) struct Words {
     keep_fill: bool,
     allow_range_functions: bool,
     keep_going: bool,
-}
-
-/// A request, understood.
-#[derive(Debug, Clone)]
-pub(crate) struct Asked {
-    pub(crate) words: Words,
-    pub(crate) list: List,
-    pub(crate) zone: TimeZone,
-    pub(crate) range: Window,
-    /// Buckets that end later are not over, and not asked.
-    settled: Timestamp,
-    /// Where `--to` would have been, had it not been too young.
-    pub(crate) clipped_from: Option<Timestamp>,
-    /// The spacings by which the list was understood.
-    pub(crate) spaced: Vec<Spaced>,
 }
 
 impl Words {
@@ -91,15 +74,20 @@ impl Words {
         };
         let bytes = query::load::load(path)
             .map_err(|error| Usage::new(jindo::text::with_causes(&error)))?;
-        let list = query::decode(&bytes);
-        if list.contains('\0') {
+        let text = query::decode(&bytes);
+        if text.contains('\0') {
             return Err(Usage::new(format!("{} is no text file", path.display()))
                 .hint("a list has one query a line")
                 .into());
         }
-        Ok(Self {
-            list_name: path.display().to_string(),
-            list,
+        Ok(Self::of_text(ListText { name: path.display().to_string(), text }, from))
+    }
+
+    /// Returns a request in which everything but the list and the start of the range has its default.
+    pub(crate) fn of_text(list: ListText, from: String) -> Self {
+        Self {
+            list_name: list.name,
+            list: list.text,
             from,
             to: defaults::TO.into(),
             timezone: ExportRequest::TIMEZONE.into(),
@@ -108,51 +96,50 @@ impl Words {
             keep_fill: false,
             allow_range_functions: false,
             keep_going: false,
-        })
+        }
     }
 
-    pub(crate) fn keeps_going(&self) -> bool {
-        self.keep_going
+    #[must_use]
+    pub(crate) fn until(self, to: impl Into<String>) -> Self {
+        Self { to: to.into(), ..self }
     }
 
-    /// The same request at another resolution, for the comparison in the plan.
-    pub(crate) fn at(&self, resolution: Interval) -> Self {
-        Self { resolution_s: Some(seconds(resolution)), ..self.clone() }
-    }
-
-    /// Whether each query without an interval of its own gets that of its points.
-    pub(crate) fn is_auto(&self) -> bool {
-        self.resolution_s.is_none()
-    }
-
-    /// The interval of queries of which nothing else is known.
-    pub(crate) fn resolution(&self) -> anyhow::Result<Interval> {
-        let resolution = Interval::from_secs(self.resolution_s.unwrap_or(Resolution::SECONDS));
-        resolution.ok_or_else(|| Usage::new("a resolution of 0 s").into())
-    }
-
-    /// The list as it is understood, complaints and all; `spaced` holds for `--resolution auto`.
-    pub(crate) fn list(&self, spaced: &[Spaced]) -> anyhow::Result<List> {
-        let resolution = self.resolution()?;
-        let options = query::RewriteOptions {
-            resolution,
-            variables: self.variables.clone(),
-            fill: if self.keep_fill { query::Fill::Keep } else { query::Fill::Null },
-            range_functions: if self.allow_range_functions {
-                query::RangeFunctions::Allow
-            } else {
-                query::RangeFunctions::Refuse
-            },
+    /// Returns the request that these words mean at this moment.
+    pub(crate) fn resolve(self, now: Timestamp) -> anyhow::Result<ExportRequest> {
+        let zone = time::zone(&self.timezone).ok_or_else(|| {
+            Usage::new(format!("`{}` is no time zone", self.timezone))
+                .hint("use an IANA name such as Asia/Seoul, or `local`")
+        })?;
+        let time = |text: &str, flag: &str| {
+            time::parse(text, &zone, now).map_err(|error| Usage::new(format!("{flag}: {error}")))
         };
-        let (name, text) = (&self.list_name, &self.list);
-        if !self.is_auto() {
-            return Ok(query::list(name, text, &options));
-        }
-        let mut spacings = Spacings::default();
-        for Spaced { query, interval, .. } in spaced {
-            spacings.insert(query.clone(), *interval);
-        }
-        Ok(query::list_spaced(name, text, &options, &spacings))
+        let (from, to) = (time(&self.from, "--from")?, time(&self.to, "--to")?);
+        let resolution = match self.resolution_s {
+            Some(secs) => Resolution::Every(
+                Interval::from_secs(secs).ok_or_else(|| Usage::new("a resolution of 0 s"))?,
+            ),
+            None => Resolution::Auto,
+        };
+        let arguments = serde_json::to_string(&self)?;
+        let list = ListText { name: self.list_name, text: self.list };
+        Ok(ExportRequest {
+            zone,
+            resolution,
+            variables: self.variables,
+            fill: if self.keep_fill { Fill::Keep } else { Fill::Null },
+            range_functions: if self.allow_range_functions {
+                RangeFunctions::Allow
+            } else {
+                RangeFunctions::Refuse
+            },
+            refused_lines: if self.keep_going {
+                RefusedLines::LeaveOut
+            } else {
+                RefusedLines::Stop
+            },
+            arguments,
+            ..ExportRequest::new(list, from, to)
+        })
     }
 }
 
@@ -166,80 +153,12 @@ fn seconds(interval: Interval) -> u32 {
     u32::try_from(interval.secs()).expect("an interval is made of a u32")
 }
 
-impl Asked {
-    /// What is asked of each query. The moment at which buckets must be over is told no later than it matters, so that a range of
-    /// long ago is the same request every time.
-    pub(crate) fn wanted(&self) -> Range {
-        let ends =
-            self.list.queries.iter().filter_map(|query| self.range.aligned(query.text.interval));
-        let last = ends.map(Window::end).max().unwrap_or(self.range.end());
-        Range { window: self.range, settled: self.settled.min(last) }
+/// Returns the zone for times of day that concern the user and not the data: the one requested, or the machine's where that is
+/// UTC.
+pub(crate) fn zone_of_clocks(request: &ExportRequest) -> TimeZone {
+    if request.zone.iana_name() == Some(ExportRequest::TIMEZONE) {
+        TimeZone::try_system().unwrap_or(TimeZone::UTC)
+    } else {
+        request.zone.clone()
     }
-
-    /// The same request, now that more spacings are known.
-    pub(crate) fn spaced(&self, more: Vec<Spaced>) -> anyhow::Result<Self> {
-        let mut asked = self.clone();
-        if !more.is_empty() {
-            asked.spaced.extend(more);
-            asked.list = asked.words.list(&asked.spaced)?;
-        }
-        Ok(asked)
-    }
-
-    /// For times of day that concern the user and not the data: the zone asked for, or the machine's where that is UTC.
-    pub(crate) fn zone_of_clocks(&self) -> TimeZone {
-        if self.words.timezone == ExportRequest::TIMEZONE {
-            TimeZone::try_system().unwrap_or(TimeZone::UTC)
-        } else {
-            self.zone.clone()
-        }
-    }
-}
-
-/// Understands the words. All complaints about the list come at once, unless refused lines are to be left out.
-pub(crate) fn understand(
-    words: Words,
-    spaced: Vec<Spaced>,
-    settle: SignedDuration,
-    now: Timestamp,
-) -> anyhow::Result<Asked> {
-    let zone = time::zone(&words.timezone).ok_or_else(|| {
-        Usage::new(format!("`{}` is no time zone", words.timezone))
-            .hint("use an IANA name such as Asia/Seoul, or `local`")
-    })?;
-    let list = words.list(&spaced)?;
-    if !list.refused.is_empty() && !words.keep_going {
-        return Err(complaints(&list).into());
-    }
-    if list.queries.is_empty() {
-        return Err(Usage::new(format!("{} holds no query", words.list_name)).into());
-    }
-    let time = |text: &str, flag: &str| {
-        time::parse(text, &zone, now).map_err(|error| Usage::new(format!("{flag}: {error}")))
-    };
-    let (from, to) = (time(&words.from, "--from")?, time(&words.to, "--to")?);
-    let youngest = Timestamp::from_second((now - settle).as_second()).unwrap_or(to);
-    let to_s = Timestamp::from_second(to.as_second()).unwrap_or(to);
-    let end = to_s.min(youngest);
-    let range = Window::new(from, end).ok_or_else(|| {
-        let (from, end) = (time::in_words(from, &zone), time::in_words(end, &zone));
-        Usage::new(format!("the range is empty: it begins at {from} and ends at {end}"))
-            .hint("give an earlier --from or a later --to; nothing younger than --settle is asked")
-    })?;
-    let clipped_from = (end < to_s).then_some(to_s);
-    let settled = time::minute_after(youngest);
-    Ok(Asked { words, list, zone, range, settled, clipped_from, spaced })
-}
-
-/// All that is wrong with a list, with its places.
-fn complaints(list: &List) -> Usage {
-    let mut text = String::new();
-    for complaint in &list.refused {
-        text.push_str(&complaint.to_string());
-        text.push('\n');
-    }
-    let wrong = crate::render::units::counted(list.refused.len() as u64, "line is", "lines are");
-    text.push_str(&wrong);
-    text.push_str(" not understood; nothing was asked and nothing was written");
-    Usage::new(text).hint("mend the list, or leave these lines out with --keep-going")
 }

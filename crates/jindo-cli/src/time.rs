@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, ToSpan, Unit};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 
 /// A word that is no time.
 #[derive(Debug, thiserror::Error)]
@@ -55,11 +55,6 @@ fn absolute(text: &str, zone: &TimeZone) -> Option<Timestamp> {
         .or_else(|| Date::strptime("%d/%m/%Y", text).ok().map(|date| date.at(0, 0, 0, 0)))?;
     // In the hour that a change of the clocks skips or repeats: the later and the earlier instant, as calendars do.
     zone.to_ambiguous_timestamp(local).compatible().ok().and_then(whole_second)
-}
-
-/// The first whole minute that is not before the moment.
-pub(crate) fn minute_after(at: Timestamp) -> Timestamp {
-    at.round(TimestampRound::new().smallest(Unit::Minute).mode(RoundMode::Ceil)).unwrap_or(at)
 }
 
 fn whole_second(at: Timestamp) -> Option<Timestamp> {

@@ -1,6 +1,7 @@
 //! Words for people: plans, progress, summaries, errors, units. Reads results, never computes them.
 
 pub(crate) mod errors;
+pub(crate) mod export;
 pub(crate) mod limits;
 pub(crate) mod plan;
 pub(crate) mod progress;

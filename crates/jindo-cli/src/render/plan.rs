@@ -4,9 +4,10 @@ use crate::args::PlanArgs;
 use crate::disk_space;
 use crate::render::resolution::{self, resolutions};
 use crate::render::units::{count, counted, seconds, size};
-use crate::request::Asked;
+use crate::request::zone_of_clocks;
 use crate::time::{self, length_in_words};
 use jiff::{SignedDuration, Timestamp};
+use jindo::job::{ExportPlan, ExportRequest, ResolvedRequest};
 use jindo::plan::{Limits, Pace, Plan, ProbeGrid, RETENTION, Window};
 use jindo::query::{Interval, Query};
 use std::collections::HashSet;
@@ -31,14 +32,20 @@ pub(crate) fn script_calls(queries: usize, range: Window) -> u64 {
 }
 
 /// The three lines before the first call.
-pub(crate) fn brief(asked: &Asked, plan: &Plan, pace: Option<Pace>, now: Timestamp) -> String {
-    let mut text = range_in_words(asked, now);
-    text.push_str(&resolution::in_words(asked));
+pub(crate) fn brief(
+    request: &ExportRequest,
+    planned: &ExportPlan,
+    pace: Option<Pace>,
+    now: Timestamp,
+) -> String {
+    let plan = &planned.plan;
+    let mut text = range_in_words(request, &planned.request, now);
+    text.push_str(&resolution::in_words(request, &planned.request));
     let estimate = plan.estimate();
     let script = script_calls(plan.queries.len(), plan.range);
     let time = pace.filter(|_| plan.calls() > 0).map_or_else(String::new, |pace| {
         let secs = plan.seconds(pace);
-        format!(", {} at {}{}", seconds(secs), in_pace(pace), done_by(asked, now, secs))
+        format!(", {} at {}{}", seconds(secs), in_pace(pace), done_by(request, now, secs))
     });
     writeln!(text, "{}{time} (the known script: {})", job(plan), count(script))
         .expect("a String takes everything");
@@ -57,11 +64,11 @@ pub(crate) fn brief(asked: &Asked, plan: &Plan, pace: Option<Pace>, now: Timesta
 }
 
 /// ` (until 14:05 KST)`, where it takes long enough to be worth telling.
-fn done_by(asked: &Asked, now: Timestamp, secs: u64) -> String {
+fn done_by(request: &ExportRequest, now: Timestamp, secs: u64) -> String {
     if secs < DONE_TOLD_S {
         return String::new();
     }
-    format!(" (until {})", time::time_of_day(now, secs, &asked.zone_of_clocks()))
+    format!(" (until {})", time::time_of_day(now, secs, &zone_of_clocks(request)))
 }
 
 /// `579 queries in 17 batches × 8 windows: 136 calls` where that is what is asked; where not every batch is asked for every
@@ -91,8 +98,8 @@ fn job(plan: &Plan) -> String {
 }
 
 /// `12 Dec 2021 00:00 KST … 18 Mar 2022 00:00 KST (excluded), 96 days`, and what was changed about it.
-fn range_in_words(asked: &Asked, now: Timestamp) -> String {
-    let (zone, range) = (&asked.zone, asked.range);
+fn range_in_words(request: &ExportRequest, asked: &ResolvedRequest, now: Timestamp) -> String {
+    let (zone, range) = (&request.zone, asked.range);
     let mut text = format!(
         "{} … {} (excluded), {}\n",
         time::in_words(range.start(), zone),
@@ -156,14 +163,14 @@ pub(crate) struct Alternative {
 
 /// Returns the text of `jindo plan`: the plan, notes on the list, and a table of alternatives.
 pub(crate) fn in_words(
-    asked: &Asked,
-    plan: &Plan,
+    request: &ExportRequest,
+    planned: &ExportPlan,
     command: &PlanArgs,
     alternatives: &[Alternative],
     now: Timestamp,
 ) -> String {
-    let pace = command.limit();
-    let mut text = brief(asked, plan, Some(pace), now);
+    let (pace, plan, asked) = (command.limit(), &planned.plan, &planned.request);
+    let mut text = brief(request, planned, Some(pace), now);
     let here = Path::new(".");
     text.push_str(&disk_space::in_words(plan, command.out.as_deref().unwrap_or(here)));
     text.extend(asked.list.notes.iter().map(|note| format!("  {note}\n")));
@@ -197,7 +204,8 @@ pub(crate) fn in_words(
 }
 
 /// Returns the JSON object of `jindo plan --json`.
-pub(crate) fn json(asked: &Asked, plan: &Plan, pace: Pace) -> anyhow::Result<String> {
+pub(crate) fn json(planned: &ExportPlan, pace: Pace) -> anyhow::Result<String> {
+    let (plan, asked) = (&planned.plan, &planned.request);
     let estimate = plan.estimate();
     let object = serde_json::json!({
         "from": plan.range.start(),

@@ -1,8 +1,8 @@
 //! How far apart the points of queries lie, in words.
 
 use crate::render::units::{count, counted};
-use crate::request::Asked;
 use jindo::archive::Spaced;
+use jindo::job::{ExportRequest, ResolvedRequest};
 use jindo::plan::Confidence;
 use jindo::query::{Interval, Spacings};
 use std::collections::{BTreeMap, HashMap};
@@ -30,8 +30,8 @@ pub(crate) fn counted_resolutions(resolutions: &BTreeMap<i64, u64>) -> String {
 }
 
 /// The line about resolutions, where each query has its own: `resolution: 12 queries at 10 s, 500 at 60 s (1 had no points: 60 s)`.
-pub(crate) fn in_words(asked: &Asked) -> String {
-    if !asked.words.is_auto() {
+pub(crate) fn in_words(request: &ExportRequest, asked: &ResolvedRequest) -> String {
+    if !request.resolution.is_auto() {
         return String::new();
     }
     let mut doubts: BTreeMap<(Confidence, Interval), u64> = BTreeMap::new();

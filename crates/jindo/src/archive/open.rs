@@ -317,7 +317,7 @@ impl Archive {
             .collect();
         let travels = known.into_iter().map(|(id, query)| {
             let interval = query.text.interval;
-            let substitute = query.substitute.and_then(|sent| ids.get(&(sent, interval)));
+            let substitute = query.substitute.and_then(|sent| ids.get(&(sent.into(), interval)));
             ((query.text.sent, interval), *substitute.unwrap_or(&(id, query.role)))
         });
         Ok(travels.collect())

@@ -1,7 +1,7 @@
 //! A request read against a moment: its list understood, its range cut to what is over.
 
 use super::error::Error;
-use super::request::{ExportRequest, RefusedLines, Resolution};
+use super::request::{ExportRequest, ListText, RefusedLines, Resolution};
 use crate::archive::{Line, Request, Spaced};
 use crate::extract::{CsvTree, DisplayOptions};
 use crate::plan::{Range, SampleRange, Window};
@@ -46,21 +46,21 @@ impl ExportRequest {
     }
 
     fn read_list(&self, spaced: &[Spaced]) -> List {
-        let settings = query::Settings {
+        let options = query::RewriteOptions {
             resolution: self.resolution.fixed(),
             variables: self.variables.clone(),
             fill: self.fill,
             range_functions: self.range_functions,
         };
-        let (name, bytes) = (&self.list.name, self.list.text.as_bytes());
+        let ListText { name, text } = &self.list;
         if let Resolution::Every(_) = self.resolution {
-            return query::list(name, bytes, &settings);
+            return query::list(name, text, &options);
         }
         let mut spacings = Spacings::default();
         for Spaced { query, interval, .. } in spaced {
             spacings.insert(query.clone(), *interval);
         }
-        query::list_spaced(name, bytes, &settings, &spacings)
+        query::list_spaced(name, text, &options, &spacings)
     }
 
     /// Returns the zone's IANA name; `local` is a name of today's machine only.

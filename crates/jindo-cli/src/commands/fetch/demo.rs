@@ -1,14 +1,16 @@
 //! `jindo demo`: the whole job on a simulated organisation inside this process.
 
-use crate::args::{self, Arguments, Command};
-use crate::commands::fetch::export::export;
+use crate::args;
+use crate::commands::fetch::export::Order;
+use crate::defaults;
 use crate::environment::{Access, Origin};
 use crate::exit_code;
 use crate::render::summary;
+use crate::request::Words;
 use crate::terminal;
 use anyhow::Context as _;
-use clap::Parser as _;
 use jindo::clock::Clock;
+use jindo::job::ListText;
 use jindo::request::{Address, Endpoint, Keys};
 use jindo::secret::Secret;
 use jindo_sim::{API_KEY, APP_KEY, Options, Simulator, built_in_list};
@@ -35,7 +37,7 @@ pub(crate) fn run(
         "A simulated organisation answers on {}: no keys, no network.\n\
          $ jindo export {} --from -{DAYS}d --to -0d --out {}\n\n",
         simulator.url(),
-        list.display(),
+        list.name,
         command.out().display(),
     ));
     let patience = std::time::Duration::from_mins(1);
@@ -48,13 +50,19 @@ pub(crate) fn run(
             origin: Origin::BuiltIn,
         })
     };
-    let arguments = export_arguments(&list, command.out())?;
-    let told = export(&arguments, &access, clock, interrupted)?;
+    let order = Order {
+        request: &Words::of_text(list, format!("-{DAYS}d")).until("-0d").resolve(clock.now())?,
+        out: command.out(),
+        progress: defaults::PROGRESS,
+        access: &access,
+        connection: String::new(),
+    };
+    let told = order.carry_out(clock, interrupted)?;
     terminal::answer(&summary::of_export(&told))?;
     if told.files.is_some() {
         terminal::answer(&closing(command.out()))?;
     }
-    Ok(exit_code::of_export(&told.outcome.end, told.files.as_ref(), arguments.accept_partial))
+    Ok(exit_code::of_export(&told.outcome.end, told.files.as_ref(), false))
 }
 
 /// Not those of an export: its organisation is gone when the process ends.
@@ -69,27 +77,14 @@ fn closing(out: &Path) -> String {
 }
 
 /// The list lies in the demo's directory, for the user to look at.
-fn list(out: &Path) -> anyhow::Result<std::path::PathBuf> {
+fn list(out: &Path) -> anyhow::Result<ListText> {
     let path = out.join("queries.txt");
     let text: String =
         built_in_list().lines().take(QUERIES).flat_map(|line| [line, "\n"]).collect();
     std::fs::create_dir_all(out)
         .and_then(|()| write(&path, &text))
         .with_context(|| format!("while writing {}", path.display()))?;
-    Ok(path)
-}
-
-/// As if typed: the demo is an export like any other.
-fn export_arguments(list: &Path, out: &Path) -> anyhow::Result<args::ExportArgs> {
-    let from = format!("-{DAYS}d");
-    let typed = ["jindo", "export", "--from", &from, "--to", "-0d"].map(std::ffi::OsString::from);
-    let named = ["--out".into(), out.into(), list.into()];
-    let Command::Export(export) =
-        Arguments::try_parse_from(typed.into_iter().chain(named))?.command
-    else {
-        anyhow::bail!("the demo's own command line is an export");
-    };
-    Ok(*export)
+    Ok(ListText { name: path.display().to_string(), text })
 }
 
 #[expect(clippy::disallowed_methods, reason = "a list to look at, made anew by every demo")]

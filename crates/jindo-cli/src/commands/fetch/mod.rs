@@ -1,7 +1,6 @@
 //! Commands that fetch from the API, or plan to.
 
+mod calls;
 pub(crate) mod demo;
 pub(crate) mod export;
-mod fetching;
 pub(crate) mod plan;
-mod sampling;

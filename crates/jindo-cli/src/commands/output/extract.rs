@@ -3,18 +3,16 @@
 use crate::args;
 use crate::directory::holder;
 use crate::render::errors::Usage;
+use crate::render::export::of_job;
 use crate::render::units::{count, counted};
 use crate::request;
 use crate::terminal;
 use crate::time;
-use jindo::archive::{Archive, Error, QueryId, Request};
+use jindo::archive::{Archive, Error, Request};
 use jindo::clock::Clock;
-use jindo::extract::{self, CsvTree, Directory, DisplayOptions, Which};
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Queries whose files are made between two looks for an interruption: a second's work, and one sync.
-const QUERIES_AT_A_TIME: usize = 16;
+use jindo::extract::{self, CsvTree, Directory, DisplayOptions};
+use jindo::job::Files;
+use std::sync::atomic::AtomicBool;
 
 pub(crate) fn run(
     command: &args::ExtractArgs,
@@ -39,7 +37,10 @@ pub(crate) fn run(
             }
         };
         let display = display(&archive, None)?;
-        let Some(summary) = extract_all(&archive, &command.dir, &display, interrupted)? else {
+        let (disk, csv) = (Directory::of_archive(&command.dir), CsvTree::new(&display));
+        let files = Files { archive: &archive, disk: &disk, csv: &csv, interrupted };
+        let worded = |error| of_job(error, &display.zone);
+        let Some(summary) = files.update_all().map_err(worded)? else {
             return Ok(130);
         };
         summary
@@ -66,40 +67,6 @@ fn missing(summary: &extract::Summary, place: &str) -> String {
         (summary.earlier, format!("files of {earlier} of earlier lists are there as well\n")),
     ];
     all.into_iter().filter(|(number, _)| *number > 0).map(|(_, line)| line).collect()
-}
-
-/// Brings all files and tables up to date. `None`: interrupted before it was done; the next run does what is left.
-pub(crate) fn extract_all(
-    archive: &Archive,
-    dir: &Path,
-    display: &DisplayOptions,
-    interrupted: &AtomicBool,
-) -> anyhow::Result<Option<extract::Summary>> {
-    let disk = Directory::of_archive(dir);
-    let all: Vec<_> = archive.queries()?.iter().map(|query| query.id).collect();
-    extract_queries(archive, &disk, &all, display, interrupted)?;
-    if interrupted.load(Ordering::Relaxed) {
-        return Ok(None);
-    }
-    Ok(Some(extract::tables(archive, &disk, &CsvTree::new(display))?))
-}
-
-/// Some queries at a time, so that an interruption is heeded within its 5 s.
-pub(crate) fn extract_queries(
-    archive: &Archive,
-    disk: &Directory,
-    queries: &[QueryId],
-    display: &DisplayOptions,
-    interrupted: &AtomicBool,
-) -> Result<(), extract::Error> {
-    let csv = CsvTree::new(display);
-    for some in queries.chunks(QUERIES_AT_A_TIME) {
-        if interrupted.load(Ordering::Relaxed) {
-            break;
-        }
-        extract::update(archive, disk, &csv, some, Which::Outdated)?;
-    }
-    Ok(())
 }
 
 /// Makes the zone the directory's own: the next export and `verify` go by it.

@@ -1,0 +1,148 @@
+//! An export while it goes on, and why it did not begin, in words.
+
+use crate::args::ProgressStyle;
+use crate::disk_space;
+use crate::render::errors::Usage;
+use crate::render::plan::brief;
+use crate::render::progress::{Kept, Shown};
+use crate::render::units::{count, counted};
+use crate::request::zone_of_clocks;
+use crate::terminal;
+use crate::time;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use jindo::archive::{Archive, Journal};
+use jindo::fetch::Report as _;
+use jindo::job::{Error, Events, ExportEvent, ExportPlan, ExportRequest, Probed, RefusedLines};
+use jindo::query::Complaint;
+use std::path::Path;
+
+/// Shows the events of one export on stderr.
+#[derive(Debug)]
+pub(crate) struct Screen<'a> {
+    request: &'a ExportRequest,
+    out: &'a Path,
+    style: ProgressStyle,
+    started: Timestamp,
+    progress: Option<Shown>,
+    promise: Option<Kept>,
+}
+
+impl<'a> Screen<'a> {
+    pub(crate) fn new(
+        request: &'a ExportRequest,
+        out: &'a Path,
+        style: ProgressStyle,
+        started: Timestamp,
+    ) -> Self {
+        Self { request, out, style, started, progress: None, promise: None }
+    }
+
+    /// Returns what was promised after the first answer of the last job, with what it took.
+    pub(crate) fn promise(&self) -> Option<Kept> {
+        self.promise
+    }
+
+    fn remark(&self, words: &str) {
+        if self.style.is_talkative() {
+            terminal::remark(words);
+        }
+    }
+
+    fn planned(&self, plan: &ExportPlan) {
+        for note in &plan.request.list.notes {
+            self.remark(&format!("{note}\n"));
+        }
+        if self.request.refused_lines == RefusedLines::LeaveOut {
+            for complaint in &plan.request.list.refused {
+                self.remark(&format!("left out: {complaint}\n"));
+            }
+        }
+        self.remark(&brief(self.request, plan, self.request.pacing.limit, self.started));
+        self.remark(&disk_space::in_words(&plan.plan, self.out));
+    }
+
+    /// Where the directory lies is said when it makes the ledger slower.
+    fn opened(&self, archive: &Archive) {
+        if let Journal::Rollback(place) = archive.journal() {
+            self.remark(&format!(
+                "{} lies on {place}: its ledger is kept by a slower journal, safe there\n",
+                self.out.display()
+            ));
+        }
+    }
+
+    fn probed(&self, probed: Probed) {
+        let Probed { calls, found, planned, left } = probed;
+        let percent = (found.empty * 100).checked_div(found.windows).unwrap_or(0);
+        self.remark(&format!(
+            "probed in {}: {percent} % of {} hold nothing, which leaves {} of {}\n",
+            counted(calls, "call", "calls"),
+            counted(found.windows as u64, "window of a query", "windows of queries"),
+            count(left as u64),
+            counted(planned as u64, "call", "calls"),
+        ));
+    }
+}
+
+impl Events for Screen<'_> {
+    fn happened(&mut self, event: ExportEvent<'_>) {
+        match event {
+            ExportEvent::Planned(plan) => self.planned(plan),
+            ExportEvent::Opened(archive) => self.opened(archive),
+            ExportEvent::Sampling { queries } => {
+                let queries = counted(queries as u64, "query", "queries");
+                self.remark(&format!("sampling {queries}: how far apart do their points lie?\n"));
+            }
+            ExportEvent::Calling { at } => {
+                let (zone, concurrency) =
+                    (zone_of_clocks(self.request), self.request.pacing.concurrency);
+                self.progress = Some(Shown::new(self.style, concurrency, at, zone));
+            }
+            ExportEvent::Progress { progress, at } => {
+                if let Some(shown) = &mut self.progress {
+                    shown.progress(progress, at);
+                }
+            }
+            ExportEvent::Decided { decision, plan } => {
+                if let Some(shown) = &mut self.progress {
+                    shown.decided(decision, plan);
+                }
+            }
+            ExportEvent::Called { outcome, at } => {
+                self.promise = self.progress.take().and_then(|shown| shown.done(outcome, at));
+            }
+            ExportEvent::Probed(probed) => self.probed(probed),
+            ExportEvent::Extracted(_) => {}
+        }
+    }
+}
+
+/// Returns an error of the library as the user is told it. `zone` is that of the times in it.
+pub(crate) fn of_job(error: Error, zone: &TimeZone) -> anyhow::Error {
+    match error {
+        Error::Archive(error) => error.into(),
+        Error::Extract(error) => error.into(),
+        Error::RefusedLines(complaints) => refused(&complaints).into(),
+        Error::NoQuery { list } => Usage::new(format!("{list} holds no query")).into(),
+        Error::EmptyRange { start, end } => {
+            let (from, end) = (time::in_words(start, zone), time::in_words(end, zone));
+            Usage::new(format!("the range is empty: it begins at {from} and ends at {end}"))
+                .hint("give an earlier --from or a later --to; nothing younger than --settle is asked")
+                .into()
+        }
+        Error::UnnamedZone => anyhow::anyhow!("the time zone has no IANA name"),
+    }
+}
+
+/// All that is wrong with a list, with its places.
+fn refused(complaints: &[Complaint]) -> Usage {
+    let mut text = String::new();
+    for complaint in complaints {
+        text.push_str(&complaint.to_string());
+        text.push('\n');
+    }
+    text.push_str(&counted(complaints.len() as u64, "line is", "lines are"));
+    text.push_str(" not understood; nothing was asked and nothing was written");
+    Usage::new(text).hint("mend the list, or leave these lines out with --keep-going")
+}
