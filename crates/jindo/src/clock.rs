@@ -46,9 +46,9 @@ const JUMP: SignedDuration = SignedDuration::from_secs(1);
 #[derive(Debug, Clone, Copy)]
 pub struct Steady {
     started: Instant,
-    /// What it would show at the start, with the jumps since.
+    /// Its time at the start, with the jumps since.
     base: Timestamp,
-    /// What the calendar would have shown at the start, by its last jump.
+    /// The calendar's time at the start, by its last jump.
     calendar: Timestamp,
 }
 
@@ -57,7 +57,7 @@ impl Steady {
         Self { started: stopwatch, base: calendar, calendar }
     }
 
-    /// What time it is, as both clocks read now.
+    /// Returns the time, given both clocks' readings of now.
     pub fn read(&mut self, calendar: Timestamp, stopwatch: Instant) -> Timestamp {
         let ran = stopwatch.saturating_duration_since(self.started);
         let ran = SignedDuration::try_from(ran).unwrap_or(SignedDuration::MAX);
@@ -95,7 +95,7 @@ impl Random {
     }
 }
 
-/// Numbers that nobody can guess: the seed of a run, the salt of an archive.
+/// Returns a number that cannot be guessed: the seed of a run, the salt of an archive.
 pub fn entropy() -> u64 {
     use std::hash::{BuildHasher, Hasher, RandomState};
     RandomState::new().build_hasher().finish()

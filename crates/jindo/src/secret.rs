@@ -8,10 +8,10 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// What is shown in place of a secret.
+/// Text shown in place of a secret.
 const SHOWN: &str = "[secret]";
 
-/// What is shorter is no key of Datadog's (32 and 40 digits), and may well stand in any text or tag.
+/// A shorter text is no key of Datadog's (32 and 40 digits), and may well stand in any text or tag.
 const KEY_CHARS_MIN: usize = 16;
 
 /// A text that was cut may end within a key. So much of its beginning, at the end of a text, is no accident.
@@ -31,7 +31,7 @@ impl Secret {
         &self.0
     }
 
-    /// What may be kept in its place, to tell it from others: a hash that is worth nothing without the salt.
+    /// Returns a hash to be kept in its place, to tell it from others; worth nothing without the salt.
     pub fn salted_hash(&self, salt: &str) -> String {
         let digest = Sha256::new()
             .chain_update(salt)
@@ -54,7 +54,7 @@ impl fmt::Display for Secret {
     }
 }
 
-/// What no answer may bring into words, names and tables.
+/// Texts that no answer may bring into words, names and tables.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets(Arc<[Secret]>);
 

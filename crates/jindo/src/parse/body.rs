@@ -6,13 +6,13 @@ use super::json::Reader;
 use super::{Error, Expected};
 use crate::secret::Secrets;
 
-/// What an answer says, unchecked.
+/// An answer, unchecked.
 #[derive(Default)]
 pub(super) struct Body {
     pub(super) status: Option<String>,
-    /// What `error` and `errors` say, without empty texts, joined by `; `.
+    /// Texts of `error` and `errors` without empty ones, joined by `; `.
     pub(super) complaints: String,
-    /// Whether `group_by` is there and names no key.
+    /// True if `group_by` is there and names no key.
     pub(super) ungrouped: bool,
     pub(super) series: Option<Vec<UncheckedSeries>>,
 }
@@ -194,7 +194,7 @@ struct ColumnsBuilder {
     step_ms: i64,
     /// A time on the grid: one interval after the last that was.
     next_ms: i64,
-    /// Whether every time so far was later than the one before.
+    /// Order of the times so far.
     ascending: Ascending,
     points: PointColumns,
 }

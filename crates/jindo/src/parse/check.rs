@@ -5,7 +5,7 @@ use super::{Answer, CallPosition, Error, Expected, Other, Series};
 use crate::query::Interval;
 use std::collections::BTreeMap;
 
-/// What a series without `tag_set` is.
+/// Meaning of a series without `tag_set`.
 #[derive(Clone, Copy, PartialEq)]
 enum Untagged {
     /// The whole of a query without `by`.

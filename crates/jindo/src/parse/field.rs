@@ -10,7 +10,7 @@ const SERIES_TAGS_MAX: usize = 1_000;
 /// Bytes of a server's words that are read: more than are ever shown (1,000 characters), whatever there is.
 const WORDS_BYTES_MAX: usize = 4_096;
 
-/// What a text, several, or null say, joined by `; `, with single spaces. What is beyond `WORDS_BYTES_MAX` is read over.
+/// A text, several, or null as one text, joined by `; `, with single spaces. Bytes beyond `WORDS_BYTES_MAX` are read over.
 #[derive(Default)]
 pub(crate) struct Words(pub(crate) String);
 
@@ -86,7 +86,7 @@ impl Visitor<'_> for More<'_> {
     }
 }
 
-/// How many elements a list has; what they are is skipped.
+/// Number of elements of a list, which are skipped themselves.
 pub(super) struct ElementCount(pub(super) usize);
 
 impl<'de> Deserialize<'de> for ElementCount {

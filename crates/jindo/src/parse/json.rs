@@ -150,7 +150,7 @@ impl<'a> Reader<'a> {
         Error::inconsistent(&format!("{what} (byte {})", self.at))
     }
 
-    /// What is wrong where `wanted` should stand.
+    /// Returns the error for what stands in place of `wanted`.
     pub(super) fn unexpected(&mut self, wanted: &str) -> Error {
         match self.peek() {
             None => self.cut_off(),
@@ -205,8 +205,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Whether the value at the start of `text` is nested deeper than `NESTED_MAX`, as far as brackets tell. Whether it is JSON is
-/// not asked.
+/// True if the value at the start of `text` is nested deeper than `NESTED_MAX`, by its brackets; it may be no JSON at all.
 fn is_deeper(text: &[u8]) -> bool {
     let (mut depth, mut at) = (0_usize, 0);
     while let Some(byte) = text.get(at) {
@@ -225,7 +224,7 @@ fn is_deeper(text: &[u8]) -> bool {
     false
 }
 
-/// Where the string that begins at `start` has its closing quote, or the text ends.
+/// Returns the place of the closing quote of the string that begins at `start`, or of the text's end.
 fn after_string(text: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while let Some(byte) = text.get(at) {
@@ -255,7 +254,7 @@ fn number_length(text: &[u8]) -> Option<usize> {
     Some(end)
 }
 
-/// Where the digits from `start` on end; `None` without any.
+/// Returns the end of the digits from `start` on; `None` without any.
 fn after_digits(text: &[u8], start: usize) -> Option<usize> {
     let mut end = start;
     while text.get(end).is_some_and(u8::is_ascii_digit) {

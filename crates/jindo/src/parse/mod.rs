@@ -10,8 +10,6 @@ mod field;
 mod json;
 mod position;
 #[cfg(test)]
-mod secret_tests;
-#[cfg(test)]
 mod tests;
 
 pub(crate) use field::Words;
@@ -22,10 +20,10 @@ use crate::query::Interval;
 use crate::secret::Secrets;
 use crate::text::one_line;
 
-/// What a call asked for; everything in its answer is checked against it.
+/// A call's request, against which everything in its answer is checked.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected {
-    /// How many queries travelled in the call; `query_index` of every series is below it.
+    /// Number of queries in the call; `query_index` of every series is below it.
     pub queries: usize,
     pub window: Window,
     pub interval: Interval,
@@ -54,7 +52,7 @@ pub struct Series {
     pub values: Vec<f64>,
 }
 
-/// Why a body is no answer, by what the caller would do about it.
+/// A body that is no answer, by what the caller does about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A page of HTML: something else than the API answers. Ask again, or look at the address.
@@ -136,7 +134,7 @@ impl Error {
         Self::Inconsistent { what: one_line(what, MESSAGE_CHARS_MAX) }
     }
 
-    /// What could not be read may be quoted as well.
+    /// Hides secrets in the message too: it may quote what could not be read.
     fn redacted(self, secrets: &Secrets) -> Self {
         match self {
             Self::Garbled { what, at } => Self::Garbled { what: secrets.hide(what), at },

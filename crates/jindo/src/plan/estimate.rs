@@ -1,9 +1,9 @@
-//! What a plan will cost, before the first call: time, points and bytes, as far as they can be known.
+//! Cost of a plan before the first call: time, points and bytes, as far as they can be known.
 
 use super::Plan;
 use std::ops::RangeInclusive;
 
-/// So many calls per period.
+/// A number of calls per period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     pub calls: u32,

@@ -1,9 +1,9 @@
-//! What one call may ask for: the figures assumed at first, and how they shrink when the server teaches otherwise.
+//! Limits of one call: the figures assumed at first, and their smaller values when the server refuses more.
 
 use crate::query::Interval;
 use jiff::Timestamp;
 
-/// What one call may ask for.
+/// Limits of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Points per series that the server serves without coarsening. Windows stay one below: a bucket at `to` may count.

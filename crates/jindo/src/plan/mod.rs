@@ -33,13 +33,13 @@ pub const RETENTION: SignedDuration = SignedDuration::from_hours(24 * 455);
 /// Windows that leave the retention within this time go before everything else.
 pub const EXPIRING: SignedDuration = SignedDuration::from_hours(48);
 
-/// What is asked, what is held, and the calls that make up the difference.
+/// A range, its queries, and the calls that fetch what is not held of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// The range asked, not aligned to any interval.
     pub range: Window,
     pub queries: PerQuery<Query>,
-    /// What each query is asked for: the range aligned to its interval. `None`: no bucket of it starts in the range and is over.
+    /// Range of each query, aligned to its interval. `None`: no bucket of it starts in the range and is over.
     pub asked: PerQuery<Option<Window>>,
     pub tasks: Vec<Task>,
 }
@@ -80,12 +80,12 @@ impl Plan {
         self.tasks.len()
     }
 
-    /// How many different stretches of time the calls ask for.
+    /// Returns the number of different stretches of time that the calls ask for.
     pub fn windows(&self) -> usize {
         self.tasks.iter().map(|task| (task.interval, task.window)).collect::<HashSet<_>>().len()
     }
 
-    /// How many different sets of queries travel together.
+    /// Returns the number of different sets of queries that share a call.
     pub fn batches(&self) -> usize {
         self.tasks.iter().map(|task| &task.queries).collect::<HashSet<_>>().len()
     }

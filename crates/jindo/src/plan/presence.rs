@@ -1,4 +1,4 @@
-//! Where there is data at all: how coarsely the whole range is asked, and what such answers prove empty. Pure.
+//! Presence of data: the interval at which the whole range is probed, and the stretches that such answers prove empty. Pure.
 
 use super::window::{ceil, floor};
 use super::{Limits, PerQuery, Plan, RETENTION, Window, hull, tile, union};
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 /// a batch of 35 every window saved is a call.
 const WINDOWS_PER_CALL: usize = 32;
 
-/// What a presence probe asks of every query: everything that is to be fetched, as coarsely as few calls can carry it.
+/// Grid of a presence probe: everything that is to be fetched, as coarsely as few calls can carry it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProbeGrid {
     pub interval: Interval,
@@ -63,7 +63,7 @@ impl ProbeGrid {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PresenceMap {
     interval: Interval,
-    /// What was asked, aligned to the interval: disjoint, oldest first.
+    /// Stretches asked for, aligned to the interval: disjoint, oldest first.
     asked: Vec<Window>,
     /// From the start of the first window asked, in words of 64.
     reported: Vec<u64>,
@@ -101,7 +101,7 @@ impl PresenceMap {
         self.place(at_s).is_some_and(|(word, bit)| self.reported[word] & bit != 0)
     }
 
-    /// Whether all of the window was asked.
+    /// True if all of the window was asked.
     pub fn covers(&self, window: Window) -> bool {
         self.asked.iter().any(|asked| asked.covers(window))
     }
@@ -153,7 +153,7 @@ impl PresenceMap {
         asked && !buckets.any(|at| self.has_points(at))
     }
 
-    /// What the bucket that starts there reported; `None`: it was not asked.
+    /// Returns the report of the bucket that starts there; `None`: it was not asked.
     fn at(&self, start_s: i64) -> Option<Reported> {
         let bucket = Window::from_secs(start_s, start_s + self.interval.secs())?;
         let reported = if self.has_points(start_s) { Reported::Points } else { Reported::Nothing };

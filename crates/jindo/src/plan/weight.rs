@@ -1,4 +1,4 @@
-//! How much an answer weighs: decoded bytes, as far as earlier answers tell. Never looks at an answer itself.
+//! Weights of answers: decoded bytes, by what earlier answers brought. Pure.
 
 use super::{Limits, Window};
 use crate::query::{Interval, Query};
@@ -9,11 +9,10 @@ pub const BODY_BYTES_TARGET: u64 = 48 << 20;
 /// Bytes a bucket of a query nobody has seen yet: about three series.
 pub const WEIGHT_ASSUMED: u64 = 100;
 
-/// What a series brings besides its points (name, tags, scope, unit) weighs about as much as so many points of it. Without
-/// it an answer of one bucket would make a query look ten times as heavy as it is.
+/// Weight of a series besides its points (name, tags, scope, unit), in points. Without it an answer of one bucket would make a query look ten times as heavy as it is.
 const HEAD_BUCKETS: u64 = 10;
 
-/// What a window's weight is multiplied with: its buckets, and the heads of its series.
+/// Returns the factor of a window's weight: its buckets, and the heads of its series in buckets.
 pub fn buckets(window: Window, interval: Interval) -> u64 {
     window.points(interval).max(1) + HEAD_BUCKETS
 }

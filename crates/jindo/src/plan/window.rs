@@ -44,7 +44,7 @@ impl Window {
         self.end_s() - self.start_s()
     }
 
-    /// How many buckets of `interval` start within the window.
+    /// Returns the number of buckets of `interval` that start within the window.
     pub fn points(self, interval: Interval) -> u64 {
         let step = interval.secs();
         let buckets = (ceil(self.end_s(), step) - ceil(self.start_s(), step)) / step;
@@ -55,7 +55,7 @@ impl Window {
         self.start <= at && at < self.end
     }
 
-    /// Whether every moment of `other` lies in `self`.
+    /// True if every moment of `other` lies in `self`.
     pub fn covers(self, other: Self) -> bool {
         self.start <= other.start && other.end <= self.end
     }
@@ -78,7 +78,7 @@ impl Window {
     }
 }
 
-/// What is asked: of each query the buckets that start within the window and are over.
+/// A range asked for: of each query the buckets that start within the window and are over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
     pub window: Window,
@@ -124,7 +124,7 @@ pub fn hull(windows: impl IntoIterator<Item = Window>) -> Option<Window> {
     windows.into_iter().reduce(|a, b| Window { start: a.start.min(b.start), end: a.end.max(b.end) })
 }
 
-/// What of `wanted` is in none of `covered` (in any order, overlapping or not), oldest first.
+/// Returns the parts of `wanted` that are in none of `covered` (in any order, overlapping or not), oldest first.
 pub fn subtract(wanted: Window, covered: &[Window]) -> Vec<Window> {
     let mut gaps = Vec::new();
     let mut from = wanted.start;

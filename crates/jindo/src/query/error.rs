@@ -1,4 +1,4 @@
-//! Why a piece of text is no query that can travel, and where. Words only: rendering with the source line is `complaint`.
+//! Reasons for which a text is no query that can be sent, with their places. Rendering with the source line is `complaint`'s.
 
 use super::NotOffered;
 
@@ -30,18 +30,18 @@ impl Eq for Span {}
 /// A reason and its place in the text that was read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
-pub struct Refusal {
+pub struct QueryError {
     pub span: Span,
     pub reason: Reason,
 }
 
-impl Refusal {
+impl QueryError {
     pub(super) fn new(span: Span, reason: Reason) -> Self {
         Self { span, reason }
     }
 }
 
-/// What is wrong, and what to do about it. Each text stands behind `FILE:LINE:COL: `.
+/// A fault of a query with its remedy. Each text stands behind `FILE:LINE:COL: `.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
     #[error("expected {wanted}, found {found}")]

@@ -1,7 +1,7 @@
-//! What is known of Datadog's functions: whether their value at an instant depends on the range asked for.
+//! Datadog's functions by their dependence on the range: some have a value at an instant that changes with what is asked for.
 //! A name that is missing here is refused, never guessed.
 
-/// How a function treats time.
+/// A function's treatment of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Nature {
     /// Its value at an instant needs that instant only, or another at a fixed distance.
@@ -36,7 +36,7 @@ pub fn nature(name: &str) -> Nature {
     }
 }
 
-/// Why a fill with this word depends on the range; `None` when it does not.
+/// Returns the reason for which a fill with this word depends on the range; `None` when it does not.
 pub fn fill_needs_range(word: &str) -> Option<&'static str> {
     matches!(word, "last" | "linear").then_some("fills gaps from the points around them")
 }

@@ -3,8 +3,8 @@
 use super::ast::Expr;
 use super::complaint::{Complaint, LinePlace, column};
 use super::{
-    Interval, IntervalOrigin, Query, QueryText, Reason, Refusal, RewriteOptions, SentText, Settled,
-    Spacings, Span, grammar, settle, variables,
+    Interval, IntervalOrigin, Query, QueryError, QueryText, Reason, RewriteOptions, SentText,
+    Settled, Spacings, Span, grammar, settle, variables,
 };
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 /// Queries of one list, at most: ten times the metrics of a large organisation. More is a file that is no list.
 pub const QUERIES_MAX: usize = 100_000;
 
-/// What a list holds, in its order.
+/// Content of a list, in its order.
 #[derive(Debug, Clone, Default)]
 pub struct List {
     /// Each once.
@@ -34,7 +34,7 @@ pub struct ListNote {
     pub line: usize,
     pub column: usize,
     pub written: String,
-    /// Where it stands first.
+    /// Line in which it stands first, from 1.
     pub first_line: usize,
 }
 
@@ -98,7 +98,7 @@ impl<'a> ListReader<'a> {
                 for expr in found {
                     if self.list.queries.len() + self.list.refused.len() == QUERIES_MAX {
                         let reason = Reason::TooMany { max: QUERIES_MAX };
-                        self.refuse(line, line.source.trim(), Refusal::new(expr.span, reason));
+                        self.refuse(line, line.source.trim(), QueryError::new(expr.span, reason));
                         return ControlFlow::Break(());
                     }
                     self.query(line, expr);
@@ -125,7 +125,7 @@ impl<'a> ListReader<'a> {
     }
 
     /// Returns the query at its own spacing, where that is known; else notes it as unspaced.
-    fn space(&mut self, expr: &Expr, settled: Settled) -> Result<Settled, Refusal> {
+    fn space(&mut self, expr: &Expr, settled: Settled) -> Result<Settled, QueryError> {
         let Some(spacings) = self.spacings.filter(|_| settled.origin == IntervalOrigin::Resolution)
         else {
             return Ok(settled);
@@ -158,7 +158,7 @@ impl<'a> ListReader<'a> {
         }
     }
 
-    fn refuse(&mut self, line: &ListLine<'_>, written: &str, refusal: Refusal) {
+    fn refuse(&mut self, line: &ListLine<'_>, written: &str, refusal: QueryError) {
         let span = line.place(refusal.span);
         let place = LinePlace { file: self.name, line: line.number, source: line.source, span };
         self.list.refused.push(Complaint::new(place, written, refusal.reason));
@@ -171,7 +171,7 @@ struct ListLine<'a> {
     number: usize,
     source: &'a str,
     text: String,
-    /// Where the text starts in the source, in bytes.
+    /// Start of the text in the source, in bytes.
     start: usize,
     /// Bytes of the text before which the source has a doubled quote.
     doubled: Vec<usize>,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Bytes of a list file, at most: a hundred thousand queries of 160 bytes. More is another kind of file.
 pub const LIST_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// Why a list cannot be read.
+/// A list that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file is not there, is a folder, or may not be read.

@@ -21,7 +21,7 @@ mod tests;
 
 pub use complaint::Complaint;
 pub use derive::{Spacings, coarse, count_samples, sample};
-pub use error::{Reason, Refusal, Span};
+pub use error::{QueryError, Reason, Span};
 pub use interval::{Interval, NotOffered};
 pub use list::{List, ListNote, QUERIES_MAX, decode, list, list_spaced};
 pub use query_text::{QueryText, SentText};
@@ -45,7 +45,7 @@ impl Query {
     }
 }
 
-/// What turning text into queries needs to know. No defaults here: the command line has them.
+/// Options of turning text into queries. No defaults here: an export request has them.
 #[derive(Debug, Clone)]
 pub struct RewriteOptions {
     /// For series without an interval of their own.
@@ -56,7 +56,7 @@ pub struct RewriteOptions {
     pub range_functions: RangeFunctions,
 }
 
-/// Whether gaps between the points of several sources are left as they are.
+/// Treatment of gaps between the points of several sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fill {
     /// `.fill(null)` is added: a value does not depend on how queries were batched.
@@ -65,7 +65,7 @@ pub enum Fill {
     Keep,
 }
 
-/// What to do with functions whose value depends on the range asked for.
+/// Treatment of functions whose value depends on the range asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RangeFunctions {
     Refuse,

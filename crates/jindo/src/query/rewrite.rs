@@ -3,7 +3,7 @@
 
 use super::ast::{Aggregator, Arg, Expr, Modifier, Node, SeriesExpr, Value};
 use super::functions::{self, Nature};
-use super::{Fill, Interval, QueryText, RangeFunctions, Reason, Refusal, RewriteOptions, Span};
+use super::{Fill, Interval, QueryError, QueryText, RangeFunctions, Reason, RewriteOptions, Span};
 
 /// A query in the form in which it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,11 +22,15 @@ pub enum IntervalOrigin {
 }
 
 /// Settles the rollup, the interval and the fill of the query that was `written`, whose variables are filled in.
-pub fn settle(expr: &Expr, written: &str, settings: &RewriteOptions) -> Result<Settled, Refusal> {
+pub fn settle(
+    expr: &Expr,
+    written: &str,
+    settings: &RewriteOptions,
+) -> Result<Settled, QueryError> {
     let mut survey = FaithfulCheck { settings, series: 0, interval: None };
     survey.expr(expr)?;
     if survey.series == 0 {
-        return Err(Refusal::new(expr.span, Reason::NoSeries));
+        return Err(QueryError::new(expr.span, Reason::NoSeries));
     }
     let origin = match survey.interval {
         Some(_) => IntervalOrigin::Written,
@@ -35,7 +39,7 @@ pub fn settle(expr: &Expr, written: &str, settings: &RewriteOptions) -> Result<S
     let (secs, place) =
         survey.interval.unwrap_or_else(|| (settings.resolution.secs().unsigned_abs(), expr.span));
     let interval =
-        Interval::offered(secs).map_err(|refused| Refusal::new(place, refused.into()))?;
+        Interval::offered(secs).map_err(|refused| QueryError::new(place, refused.into()))?;
 
     let mut whole = expr.clone();
     let mut wants_fill = false;
@@ -67,7 +71,7 @@ pub fn default_method(series: &SeriesExpr) -> Option<&'static str> {
     }
 }
 
-/// Whether a series without a fill of its own gets `.fill(null)`: counts and rates are not interpolated anyway.
+/// True for a series without a fill of its own that gets `.fill(null)`: counts and rates are not interpolated anyway.
 pub fn added_fill(series: &SeriesExpr) -> bool {
     !counts(series) && !series.modifiers.iter().any(|modifier| modifier.name == "fill")
 }
@@ -111,7 +115,7 @@ struct FaithfulCheck<'a> {
 }
 
 impl FaithfulCheck<'_> {
-    fn expr(&mut self, expr: &Expr) -> Result<(), Refusal> {
+    fn expr(&mut self, expr: &Expr) -> Result<(), QueryError> {
         match &expr.node {
             Node::Number(_) => Ok(()),
             Node::Series(series) => self.one(series, expr.span),
@@ -137,10 +141,10 @@ impl FaithfulCheck<'_> {
         }
     }
 
-    fn one(&mut self, series: &SeriesExpr, span: Span) -> Result<(), Refusal> {
+    fn one(&mut self, series: &SeriesExpr, span: Span) -> Result<(), QueryError> {
         self.series += 1;
         if series.aggregator == Some(Aggregator::Histogram) {
-            return Err(Refusal::new(span, Reason::Histogram));
+            return Err(QueryError::new(span, Reason::Histogram));
         }
         let mut rollups = 0;
         for modifier in &series.modifiers {
@@ -150,7 +154,7 @@ impl FaithfulCheck<'_> {
             }
             rollups += 1;
             if rollups > 1 {
-                return Err(Refusal::new(modifier.span, Reason::NestedRollup));
+                return Err(QueryError::new(modifier.span, Reason::NestedRollup));
             }
             self.rollup(modifier)?;
         }
@@ -158,15 +162,15 @@ impl FaithfulCheck<'_> {
     }
 
     /// Modifiers of functions and parentheses, whose series have their rollups already.
-    fn outer(&self, modifiers: &[Modifier]) -> Result<(), Refusal> {
+    fn outer(&self, modifiers: &[Modifier]) -> Result<(), QueryError> {
         if let Some(rollup) = modifiers.iter().find(|modifier| modifier.name == "rollup") {
-            return Err(Refusal::new(rollup.span, Reason::RollupOutside));
+            return Err(QueryError::new(rollup.span, Reason::RollupOutside));
         }
         modifiers.iter().try_for_each(|modifier| self.modifier(modifier))
     }
 
-    fn modifier(&self, modifier: &Modifier) -> Result<(), Refusal> {
-        let refuse = |reason| Err(Refusal::new(modifier.span, reason));
+    fn modifier(&self, modifier: &Modifier) -> Result<(), QueryError> {
+        let refuse = |reason| Err(QueryError::new(modifier.span, reason));
         let name = modifier.name.clone();
         match name.as_str() {
             "as_count" | "as_rate" | "weighted" if modifier.args.is_empty() => Ok(()),
@@ -177,8 +181,8 @@ impl FaithfulCheck<'_> {
         }
     }
 
-    fn fill(&self, modifier: &Modifier) -> Result<(), Refusal> {
-        let refuse = |reason| Err(Refusal::new(modifier.span, reason));
+    fn fill(&self, modifier: &Modifier) -> Result<(), QueryError> {
+        let refuse = |reason| Err(QueryError::new(modifier.span, reason));
         let (Some(Arg::Value(first)), None | Some(Arg::Value(Value::Number(_))), None) =
             (modifier.args.first(), modifier.args.get(1), modifier.args.get(2))
         else {
@@ -194,7 +198,7 @@ impl FaithfulCheck<'_> {
         }
     }
 
-    fn function(&self, name: &str, span: Span) -> Result<(), Refusal> {
+    fn function(&self, name: &str, span: Span) -> Result<(), QueryError> {
         let name = name.to_owned();
         let reason = match functions::nature(&name) {
             Nature::Pure => return Ok(()),
@@ -202,11 +206,11 @@ impl FaithfulCheck<'_> {
             Nature::Range(why) => Reason::RangeFunction { name, why },
             Nature::Unknown => Reason::UnknownFunction { name },
         };
-        Err(Refusal::new(span, reason))
+        Err(QueryError::new(span, reason))
     }
 
-    fn rollup(&mut self, modifier: &Modifier) -> Result<(), Refusal> {
-        let refuse = |reason| Err(Refusal::new(modifier.span, reason));
+    fn rollup(&mut self, modifier: &Modifier) -> Result<(), QueryError> {
+        let refuse = |reason| Err(QueryError::new(modifier.span, reason));
         let mut values = Vec::new();
         for arg in &modifier.args {
             match arg {

@@ -4,23 +4,23 @@
 use super::ast::{Expr, ScopeExpr, SeriesExpr, Tag};
 use super::grammar::sort_keys;
 use super::syntax::token::is_atom;
-use super::{Reason, Refusal, Span};
+use super::{QueryError, Reason, Span};
 use std::collections::BTreeMap;
 
 /// Fills in all variables of a query, or says which `--var` to give: all that are missing at once.
-pub(super) fn fill_in(expr: &mut Expr, known: &BTreeMap<String, String>) -> Result<(), Refusal> {
+pub(super) fn fill_in(expr: &mut Expr, known: &BTreeMap<String, String>) -> Result<(), QueryError> {
     let mut filling = Filling { known, missing: Vec::new(), at: None, bad: None };
     expr.for_each_series(&mut |series| filling.series(series));
     match (filling.bad, filling.at) {
         (Some(bad), _) => Err(bad),
         (None, Some(at)) => {
-            Err(Refusal::new(at, Reason::MissingVariable { names: filling.missing }))
+            Err(QueryError::new(at, Reason::MissingVariable { names: filling.missing }))
         }
         (None, None) => Ok(()),
     }
 }
 
-/// Where a variable stands decides what it becomes.
+/// Place of a variable, which decides its value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum VariablePlace {
     /// Alone it is a whole tag.
@@ -33,7 +33,7 @@ struct Filling<'a> {
     known: &'a BTreeMap<String, String>,
     missing: Vec<String>,
     at: Option<Span>,
-    bad: Option<Refusal>,
+    bad: Option<QueryError>,
 }
 
 impl Filling<'_> {
@@ -80,7 +80,7 @@ impl Filling<'_> {
         tag.text = filled;
     }
 
-    /// What the variable at the start of `after` becomes, and what follows it.
+    /// Returns the value of the variable at the start of `after`, and the text behind it.
     fn variable<'t>(&mut self, after: &'t str, span: Span, alone: bool) -> (String, &'t str) {
         let run = after.find(|c: char| !is_name(c)).unwrap_or(after.len());
         let Some((name, given)) = longest(&after[..run], self.known) else {
@@ -94,7 +94,7 @@ impl Filling<'_> {
         };
         if !is_atom(given) {
             let reason = Reason::VariableValue { name: name.to_owned(), value: given.to_owned() };
-            self.bad.get_or_insert(Refusal::new(span, reason));
+            self.bad.get_or_insert(QueryError::new(span, reason));
         }
         let rest = &after[name.len()..];
         let (key, value) = given.split_once(':').unwrap_or((name, given));

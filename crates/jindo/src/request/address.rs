@@ -1,4 +1,4 @@
-//! Where the API is, read once: what is decided about keys and proxies is decided on the very host that is asked. Pure.
+//! Address of the API, read once, so that keys and proxies are decided on the very host that is asked. Pure.
 
 use std::cell::Cell;
 use std::fmt;
@@ -8,7 +8,7 @@ use url::{Host, SyntaxViolation, Url};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address(Url);
 
-/// Whether what is sent can be read on the way.
+/// Protection of what is sent on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
     /// `https://`.
@@ -19,7 +19,7 @@ pub enum Transport {
     Open,
 }
 
-/// Why a text is no address of an API. Says what is wrong and quotes nothing: there may be a password in it.
+/// A text that is no address of an API. The message quotes nothing of it: there may be a password in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     #[error("it is no URL")]

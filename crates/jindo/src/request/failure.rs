@@ -1,4 +1,4 @@
-//! What went wrong with a call, named by what the run does about it. The only place that knows what may be asked again.
+//! Failures of a call, named by what a job does about them. The only place that knows which calls may be repeated.
 
 use super::Rate;
 use crate::parse::{self, Words};
@@ -8,7 +8,7 @@ use crate::text::one_line;
 use jiff::SignedDuration;
 use std::collections::BTreeSet;
 
-/// Why a call brought no data.
+/// A call that brought no data.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Failure {
     /// 429: wait for the reset; without headers as long as `Retry-After` says, or a while, doubling.
@@ -17,8 +17,8 @@ pub enum Failure {
     Transient { what: String },
     /// A 200 that cannot be used: ask again. Where that goes on, one query of the list may be the cause.
     Unusable { what: String },
-    /// What answers is no metrics API: a page, a redirect, a path that is not there. The address is wrong, or something
-    /// stands in between: ask again, but not for long before anything has worked.
+    /// An answer of something else than a metrics API: a page, a redirect, a path that is not there. The address is wrong, or
+    /// something stands in between: ask again, but not for long before anything has worked.
     NotAnApi { words: String },
     /// The server ran out of time: ask again, then ask for less.
     TimedOut { what: String },
@@ -39,10 +39,10 @@ pub enum Failure {
     Forbidden { words: String },
 }
 
-/// How much of a server's words is kept.
+/// Characters of a server's words that are kept.
 const WORDS_CHARS_MAX: usize = 300;
 
-/// What an answer that is no 200 means, by its status and the words in its body, in which no secret is left.
+/// Classifies an answer that is no 200 by its status and the words in its body, and hides secrets in them.
 pub fn classify(status: u16, body: &[u8], rate: Option<Rate>, secrets: &Secrets) -> Failure {
     let words = words(status, body, secrets);
     match status {
@@ -97,7 +97,7 @@ impl Failure {
         }
     }
 
-    /// What an answer of status 200 means that could not be used.
+    /// Classifies an answer of status 200 that could not be used.
     pub fn of_answer(error: parse::Error, secrets: &Secrets) -> Self {
         let shorten = |text: &str| shorten(text, secrets);
         match error {

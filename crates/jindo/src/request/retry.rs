@@ -1,4 +1,4 @@
-//! How long to wait after a failure that may pass.
+//! Waits after a failure that may pass: exponential backoff with jitter. Pure.
 
 use crate::clock::Random;
 use jiff::SignedDuration;

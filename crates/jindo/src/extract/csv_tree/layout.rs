@@ -7,7 +7,7 @@
 use super::names::{encode, finish, hashed, tag_name};
 use crate::fold::is_own_fold;
 use crate::query::ast::{Aggregator, Arg, Expr, Modifier, Node, ScopeExpr, SeriesExpr, Value};
-use crate::query::{Interval, added_fill, default_method, grammar};
+use crate::query::{Interval, SentText, added_fill, default_method};
 use std::fmt::{self, Display, Formatter};
 
 /// Seconds per point that a name does not mention.
@@ -24,11 +24,11 @@ const NO_AGGREGATOR: &str = "no-aggregator";
 /// ```
 /// use jindo::extract::query_directory;
 /// let minute = jindo::query::Interval::from_secs(60).expect("not zero");
-/// assert_eq!(query_directory("avg:m{*} by {host}.rollup(avg, 60).fill(null)", minute), "m");
-/// assert_eq!(query_directory("sum:m{*}.as_count().rollup(sum, 60)", minute), "m.sum.as_count");
+/// assert_eq!(query_directory(&"avg:m{*} by {host}.rollup(avg, 60).fill(null)".into(), minute), "m");
+/// assert_eq!(query_directory(&"sum:m{*}.as_count().rollup(sum, 60)".into(), minute), "m.sum.as_count");
 /// ```
-pub fn query_directory(sent: &str, interval: Interval) -> String {
-    let Ok(mut expr) = grammar::parse(sent) else {
+pub fn query_directory(sent: &SentText, interval: Interval) -> String {
+    let Some(mut expr) = sent.expr().cloned() else {
         return slugged(&slug(sent), sent, interval);
     };
     let Node::Series(series) = &mut expr.node else {

@@ -12,7 +12,7 @@ pub use names::series_file;
 
 use super::{DisplayOptions, Error, MadeFile, Output, QueryExtent, SeriesFacts, Staging, Writer};
 use crate::archive::OutputName;
-use crate::query::Interval;
+use crate::query::{Interval, SentText};
 use rows::{Calendar, HEADER, Rows};
 
 /// Counts up when the same rows would make other bytes, so that every query is extracted again.
@@ -29,7 +29,7 @@ pub struct CsvTree {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Names {
     /// Of a query as sent. Queries that share one must differ in every name of their series.
-    pub(super) directory: fn(&str, Interval) -> String,
+    pub(super) directory: fn(&SentText, Interval) -> String,
     /// Of a series' tags.
     pub(super) series: fn(&[String]) -> String,
 }

@@ -17,7 +17,7 @@ use crate::archive::{
 };
 use crate::parse::{Answer, CallPosition, Series};
 use crate::plan::Window;
-use crate::query::{Interval, Query, QueryText};
+use crate::query::{Interval, Query, QueryText, SentText};
 use object_store::memory::InMemory;
 use std::collections::BTreeMap;
 use std::io;
@@ -247,7 +247,7 @@ fn dead(dead: Dead) -> io::Error {
 /// The tree in a zone, with names that are easily read.
 fn csv(timezone: &str) -> CsvTree {
     let directory =
-        |sent: &str, _: Interval| sent.split(['{', ':']).nth(1).unwrap_or("slug").to_owned();
+        |sent: &SentText, _: Interval| sent.split(['{', ':']).nth(1).unwrap_or("slug").to_owned();
     let series = |tags: &[String]| match tags {
         [] => "values".to_owned(),
         _ => tags.join(",").replace(':', "=").replace('/', "%2F"),

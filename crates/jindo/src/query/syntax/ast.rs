@@ -1,4 +1,4 @@
-//! What a query says, as a tree with places, and its normal form: `to_string` prints text that reads back as the same tree.
+//! A query as a tree with places, and its normal form: `to_string` prints text that reads back as the same tree.
 //! Never looks at the text again, and never grows deeper than `grammar::DEPTH_MAX`: chains of operators are flat.
 
 use crate::query::Span;
@@ -70,7 +70,7 @@ pub enum Aggregator {
     },
 }
 
-/// What stands between the braces.
+/// Selection between the braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScopeExpr {
     Tag(Tag),

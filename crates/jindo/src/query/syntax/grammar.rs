@@ -4,12 +4,12 @@
 //! ```
 //! let query = jindo::query::grammar::parse("avg:system.cpu.user{env:prod}by{ host , az }")?;
 //! assert_eq!(query.to_string(), "avg:system.cpu.user{env:prod} by {az,host}");
-//! # Ok::<(), jindo::query::Refusal>(())
+//! # Ok::<(), jindo::query::QueryError>(())
 //! ```
 
 use super::ast::{Aggregator, Arg, Expr, Modifier, Node, Operator, SeriesExpr, Tag, Value};
 use super::token::{Token, TokenKind, tokens};
-use crate::query::{Reason, Refusal, Span};
+use crate::query::{QueryError, Reason, Span};
 
 mod scope;
 
@@ -20,23 +20,23 @@ pub const DEPTH_MAX: usize = 64;
 pub const LINE_BYTES_MAX: usize = 32 * 1024;
 
 /// One query.
-pub fn parse(text: &str) -> Result<Expr, Refusal> {
+pub fn parse(text: &str) -> Result<Expr, QueryError> {
     let mut all = parse_list(text)?;
     match (all.pop(), all.first()) {
         (Some(only), None) => Ok(only),
         (Some(_), Some(first)) => {
             let after = Span { start: first.span.end, end: first.span.end };
-            Err(Refusal::new(after, expected("one query", "a list")))
+            Err(QueryError::new(after, expected("one query", "a list")))
         }
-        (None, _) => Err(Refusal::new(Span::default(), Reason::NoSeries)),
+        (None, _) => Err(QueryError::new(Span::default(), Reason::NoSeries)),
     }
 }
 
 /// The queries of a top-level comma list: at least one.
-pub fn parse_list(text: &str) -> Result<Vec<Expr>, Refusal> {
+pub fn parse_list(text: &str) -> Result<Vec<Expr>, QueryError> {
     if text.len() > LINE_BYTES_MAX {
         let all = Span { start: 0, end: text.len() };
-        return Err(Refusal::new(all, Reason::TooLong { max: LINE_BYTES_MAX }));
+        return Err(QueryError::new(all, Reason::TooLong { max: LINE_BYTES_MAX }));
     }
     let mut parser = Parser { text, tokens: tokens(text)?, at: 0, depth: 0 };
     let mut found = vec![parser.sum()?];
@@ -57,19 +57,19 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn sum(&mut self) -> Result<Expr, Refusal> {
+    fn sum(&mut self) -> Result<Expr, QueryError> {
         self.chain(Self::product, &[('+', Operator::Add), ('-', Operator::Subtract)])
     }
 
-    fn product(&mut self) -> Result<Expr, Refusal> {
+    fn product(&mut self) -> Result<Expr, QueryError> {
         self.chain(Self::factor, &[('*', Operator::Multiply), ('/', Operator::Divide)])
     }
 
     fn chain(
         &mut self,
-        part: fn(&mut Self) -> Result<Expr, Refusal>,
+        part: fn(&mut Self) -> Result<Expr, QueryError>,
         operators: &[(char, Operator)],
-    ) -> Result<Expr, Refusal> {
+    ) -> Result<Expr, QueryError> {
         let first = part(self)?;
         let mut rest = Vec::new();
         while let Some((_, operator)) =
@@ -83,7 +83,7 @@ impl<'a> Parser<'a> {
         Ok(Expr { node: Node::Chain { first: Box::new(first), rest }, span })
     }
 
-    fn factor(&mut self) -> Result<Expr, Refusal> {
+    fn factor(&mut self) -> Result<Expr, QueryError> {
         if let Some(minus) = self.take('-') {
             let inner = self.nested(Self::factor)?;
             let span = minus.to(inner.span);
@@ -112,7 +112,7 @@ impl<'a> Parser<'a> {
     }
 
     /// A series with or without aggregator, or a call.
-    fn word(&mut self, word: Token) -> Result<Expr, Refusal> {
+    fn word(&mut self, word: Token) -> Result<Expr, QueryError> {
         self.next();
         let next = self.peek().kind;
         if next == TokenKind::Symbol('(') && self.at_condition(word) {
@@ -123,7 +123,10 @@ impl<'a> Parser<'a> {
         } else if next == TokenKind::Symbol(':') {
             let name = self.slice(word.span);
             let Some(aggregator) = Aggregator::from_name(name) else {
-                return Err(Refusal::new(word.span, Reason::Aggregator { found: name.to_owned() }));
+                return Err(QueryError::new(
+                    word.span,
+                    Reason::Aggregator { found: name.to_owned() },
+                ));
             };
             self.next();
             self.series(word, Some(aggregator))
@@ -133,19 +136,19 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn call(&mut self, word: Token) -> Result<Expr, Refusal> {
+    fn call(&mut self, word: Token) -> Result<Expr, QueryError> {
         let name = self.words(word.span);
         let args = self.nested(Self::arguments)?;
         let monitor =
             self.peek().kind == TokenKind::Symbol(':') && Aggregator::from_name(&name).is_some();
         if monitor {
-            return Err(Refusal::new(word.span.to(self.peek().span), Reason::Monitor));
+            return Err(QueryError::new(word.span.to(self.peek().span), Reason::Monitor));
         }
         let modifiers = self.modifiers()?;
         Ok(self.since(word, Node::Call { name, args, modifiers }))
     }
 
-    /// Whether `count(v: v` follows, which is no call.
+    /// True if `count(v: v` follows, which is no call.
     fn at_condition(&self, word: Token) -> bool {
         let kind = |ahead: usize| self.tokens.get(self.at + ahead).map(|token| token.kind);
         self.slice(word.span) == "count"
@@ -155,7 +158,7 @@ impl<'a> Parser<'a> {
             && kind(4) == Some(TokenKind::Compare)
     }
 
-    fn condition(&mut self) -> Result<Aggregator, Refusal> {
+    fn condition(&mut self) -> Result<Aggregator, QueryError> {
         let open = self.next().span;
         let variable = self.next();
         self.next();
@@ -174,14 +177,14 @@ impl<'a> Parser<'a> {
     }
 
     /// From the metric on. Modifiers before `by` are taken too: they are printed where the server wants them.
-    fn series(&mut self, start: Token, aggregator: Option<Aggregator>) -> Result<Expr, Refusal> {
+    fn series(&mut self, start: Token, aggregator: Option<Aggregator>) -> Result<Expr, QueryError> {
         let metric = self.expect(TokenKind::Word, "a metric's name")?;
         let TokenKind::Symbol('{') = self.peek().kind else {
             return Err(self.bare_metric(start, metric, aggregator));
         };
         let open = self.next().span;
         if let Some(close) = self.take('}') {
-            return Err(Refusal::new(open.to(close), Reason::EmptyScope));
+            return Err(QueryError::new(open.to(close), Reason::EmptyScope));
         }
         let scope = self.scope()?;
         self.expect(TokenKind::Symbol('}'), "`,`, AND, OR or `}`")?;
@@ -192,7 +195,7 @@ impl<'a> Parser<'a> {
         Ok(self.since(start, Node::Series(SeriesExpr { aggregator, metric, scope, by, modifiers })))
     }
 
-    fn by(&mut self) -> Result<Vec<Tag>, Refusal> {
+    fn by(&mut self) -> Result<Vec<Tag>, QueryError> {
         let word = self.peek();
         if word.kind != TokenKind::Word || !self.slice(word.span).eq_ignore_ascii_case("by") {
             return Ok(Vec::new());
@@ -208,7 +211,7 @@ impl<'a> Parser<'a> {
         Ok(keys)
     }
 
-    fn modifiers(&mut self) -> Result<Vec<Modifier>, Refusal> {
+    fn modifiers(&mut self) -> Result<Vec<Modifier>, QueryError> {
         let mut found = Vec::new();
         while let Some(dot) = self.take('.') {
             let name = self.expect(TokenKind::Word, "a modifier such as `rollup(avg, 60)`")?;
@@ -218,7 +221,7 @@ impl<'a> Parser<'a> {
             let args = self.nested(Self::arguments)?;
             if let Some(Arg::Expr(expr)) = args.iter().find(|arg| matches!(arg, Arg::Expr(_))) {
                 let reason = expected("a number, a word or a quoted text", self.slice(expr.span));
-                return Err(Refusal::new(expr.span, reason));
+                return Err(QueryError::new(expr.span, reason));
             }
             let span = dot.to(self.last());
             found.push(Modifier { name: self.words(name.span), args, span });
@@ -226,7 +229,7 @@ impl<'a> Parser<'a> {
         Ok(found)
     }
 
-    fn arguments(&mut self) -> Result<Vec<Arg>, Refusal> {
+    fn arguments(&mut self) -> Result<Vec<Arg>, QueryError> {
         let open = self.next().span;
         let mut args = Vec::new();
         if self.take(')').is_some() {
@@ -241,7 +244,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn argument(&mut self) -> Result<Arg, Refusal> {
+    fn argument(&mut self) -> Result<Arg, QueryError> {
         let named = self.peek().kind == TokenKind::Word && self.ahead(1) == TokenKind::Symbol('=');
         if named {
             let name = self.next().span;
@@ -286,12 +289,17 @@ impl<'a> Parser<'a> {
         value
     }
 
-    fn tag(&mut self, wanted: &'static str) -> Result<Tag, Refusal> {
+    fn tag(&mut self, wanted: &'static str) -> Result<Tag, QueryError> {
         let span = self.expect(TokenKind::Atom, wanted)?.span;
         Ok(Tag { text: self.words(span), span })
     }
 
-    fn bare_metric(&self, start: Token, metric: Token, aggregator: Option<Aggregator>) -> Refusal {
+    fn bare_metric(
+        &self,
+        start: Token,
+        metric: Token,
+        aggregator: Option<Aggregator>,
+    ) -> QueryError {
         let (dash, word) = (self.peek(), self.tokens.get(self.at + 1));
         let glued = |word: &&Token| {
             metric.span.end == dash.span.start
@@ -302,16 +310,19 @@ impl<'a> Parser<'a> {
             && let Some(word) = word.filter(glued)
         {
             let whole = metric.span.to(word.span);
-            return Refusal::new(whole, Reason::Hyphen { name: self.words(whole) });
+            return QueryError::new(whole, Reason::Hyphen { name: self.words(whole) });
         }
         let name = self.slice(metric.span);
         let fix = format!("{}:{name}{{*}}", aggregator.unwrap_or(Aggregator::Avg));
-        Refusal::new(start.span.to(metric.span), Reason::BareMetric { fix })
+        QueryError::new(start.span.to(metric.span), Reason::BareMetric { fix })
     }
 
-    fn nested<T>(&mut self, inner: fn(&mut Self) -> Result<T, Refusal>) -> Result<T, Refusal> {
+    fn nested<T>(
+        &mut self,
+        inner: fn(&mut Self) -> Result<T, QueryError>,
+    ) -> Result<T, QueryError> {
         if self.depth == DEPTH_MAX {
-            return Err(Refusal::new(self.peek().span, Reason::TooDeep { max: DEPTH_MAX }));
+            return Err(QueryError::new(self.peek().span, Reason::TooDeep { max: DEPTH_MAX }));
         }
         self.depth += 1;
         let found = inner(self);
@@ -323,26 +334,26 @@ impl<'a> Parser<'a> {
         (self.peek().kind == TokenKind::Symbol(symbol)).then(|| self.next().span)
     }
 
-    fn expect(&mut self, kind: TokenKind, wanted: &'static str) -> Result<Token, Refusal> {
+    fn expect(&mut self, kind: TokenKind, wanted: &'static str) -> Result<Token, QueryError> {
         if self.peek().kind == kind { Ok(self.next()) } else { Err(self.expected(wanted)) }
     }
 
     /// A closing bracket; at the end of the text the opening one is to blame.
-    fn close(&mut self, symbol: char, open: Span) -> Result<(), Refusal> {
+    fn close(&mut self, symbol: char, open: Span) -> Result<(), QueryError> {
         if self.peek().kind == TokenKind::End {
-            return Err(Refusal::new(open, Reason::Unclosed('(')));
+            return Err(QueryError::new(open, Reason::Unclosed('(')));
         }
         self.expect(TokenKind::Symbol(symbol), "an operator, `,` or `)`").map(|_| ())
     }
 
-    fn expected(&self, wanted: &'static str) -> Refusal {
+    fn expected(&self, wanted: &'static str) -> QueryError {
         let token = self.peek();
         let found = if token.kind == TokenKind::End {
             "the end".to_owned()
         } else {
             format!("`{}`", self.slice(token.span))
         };
-        Refusal::new(token.span, Reason::Expected { wanted, found })
+        QueryError::new(token.span, Reason::Expected { wanted, found })
     }
 
     fn peek(&self) -> Token {

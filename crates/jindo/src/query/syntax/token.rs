@@ -1,7 +1,7 @@
 //! Text → tokens with their places. Knows two alphabets: outside braces (words, numbers, operators) and within them (tags).
 //! Decides nothing about meaning, and never reads past the end of one line.
 
-use crate::query::{Reason, Refusal, Span};
+use crate::query::{QueryError, Reason, Span};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenKind {
@@ -26,7 +26,7 @@ pub(super) struct Token {
 }
 
 /// All tokens of a line; the last one is always `End`.
-pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Refusal> {
+pub(super) fn tokens(text: &str) -> Result<Vec<Token>, QueryError> {
     let mut scanner = Scanner { text, at: 0, open: None };
     let mut found: Vec<Token> = Vec::new();
     loop {
@@ -40,7 +40,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Refusal> {
     }
 }
 
-/// Whether `text` is exactly one tag, key or value, which cannot break out of a scope.
+/// True if `text` is exactly one tag, key or value, which cannot break out of a scope.
 pub(in crate::query) fn is_atom(text: &str) -> bool {
     let mut scanner = Scanner { text, at: 0, open: Some(0) };
     let one = scanner.token(false);
@@ -51,12 +51,12 @@ pub(in crate::query) fn is_atom(text: &str) -> bool {
 struct Scanner<'a> {
     text: &'a str,
     at: usize,
-    /// Where the brace opened that we are within.
+    /// Place of the brace that opened the scope being read.
     open: Option<usize>,
 }
 
 impl Scanner<'_> {
-    fn token(&mut self, after_close: bool) -> Result<Token, Refusal> {
+    fn token(&mut self, after_close: bool) -> Result<Token, QueryError> {
         self.skip(char::is_whitespace);
         let start = self.at;
         let Some(first) = self.peek() else {
@@ -71,7 +71,12 @@ impl Scanner<'_> {
         }
     }
 
-    fn outside(&mut self, start: usize, first: char, after_close: bool) -> Result<Token, Refusal> {
+    fn outside(
+        &mut self,
+        start: usize,
+        first: char,
+        after_close: bool,
+    ) -> Result<Token, QueryError> {
         let digit_next =
             self.text[start + first.len_utf8()..].starts_with(|c: char| c.is_ascii_digit());
         match first {
@@ -113,7 +118,7 @@ impl Scanner<'_> {
         }
     }
 
-    fn inside(&mut self, start: usize, first: char) -> Result<Token, Refusal> {
+    fn inside(&mut self, start: usize, first: char) -> Result<Token, QueryError> {
         match first {
             ',' | '(' | ')' | '!' => {
                 self.at += 1;
@@ -129,7 +134,7 @@ impl Scanner<'_> {
         }
     }
 
-    fn atom(&mut self, start: usize) -> Result<Token, Refusal> {
+    fn atom(&mut self, start: usize) -> Result<Token, QueryError> {
         while let Some(c) = self.peek() {
             let here = self.at;
             let so_far = &self.text[start..here];
@@ -173,7 +178,7 @@ impl Scanner<'_> {
         self.since(start, TokenKind::Number)
     }
 
-    fn quoted(&mut self, quote: char) -> Result<(), Refusal> {
+    fn quoted(&mut self, quote: char) -> Result<(), QueryError> {
         let start = self.at;
         let body = &self.text[start + 1..];
         let Some(length) = body.find(quote) else {
@@ -201,8 +206,8 @@ impl Scanner<'_> {
     }
 }
 
-fn refused(start: usize, end: usize, reason: Reason) -> Refusal {
-    Refusal::new(Span { start, end }, reason)
+fn refused(start: usize, end: usize, reason: Reason) -> QueryError {
+    QueryError::new(Span { start, end }, reason)
 }
 
 fn unfit(c: char, otherwise: fn(char) -> Reason) -> Reason {

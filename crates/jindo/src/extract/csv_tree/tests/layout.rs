@@ -68,9 +68,9 @@ fn what_has_no_words_gets_a_slug_and_a_hash() {
         let (found, hash) = name.rsplit_once('~').unwrap_or_else(|| panic!("{written}: {name}"));
         assert_eq!((found, hash.len()), (slug, 6), "{written}");
     }
-    let foreign = query_directory("../../etc/passwd; DROP", seconds_of(60));
+    let foreign = query_directory(&"../../etc/passwd; DROP".into(), seconds_of(60));
     assert_eq!(foreign.rsplit_once('~').map(|(slug, _)| slug), Some("etc-passwd-DROP"));
-    assert!(query_directory("", seconds_of(60)).starts_with("empty~"));
+    assert!(query_directory(&"".into(), seconds_of(60)).starts_with("empty~"));
 }
 
 const METRICS: [&str; 12] = [
@@ -132,7 +132,8 @@ fn no_two_queries_share_a_directory() {
                 for interval_s in [60, 10] {
                     let modifiers = modifiers.replace('N', &interval_s.to_string());
                     let sent = format!("{aggregator}{metric}{{{scope}}}{modifiers}");
-                    let name = query_directory(&sent, seconds_of(interval_s)).to_lowercase();
+                    let name = query_directory(&sent.as_str().into(), seconds_of(interval_s))
+                        .to_lowercase();
                     let owner = owners.entry(name.clone()).or_insert((sent.clone(), interval_s));
                     assert_eq!(*owner, (sent, interval_s), "{name}");
                 }
@@ -144,7 +145,7 @@ fn no_two_queries_share_a_directory() {
 proptest! {
     #[test]
     fn any_text_has_a_safe_directory(sent in any::<String>()) {
-        let name = query_directory(&sent, seconds_of(10));
+        let name = query_directory(&sent.as_str().into(), seconds_of(10));
         prop_assert!(!name.is_empty() && name.len() <= 200 && !name.contains(['/', '\\']) && !name.starts_with('.'));
     }
 
@@ -157,7 +158,7 @@ proptest! {
             let sent = format!("avg:m{{k:{value}}}.rollup(avg, 60).fill(null)");
             let Ok(expr) = grammar::parse(&sent) else { continue };
             let sent = expr.to_string();
-            let name = query_directory(&sent, seconds_of(60)).to_lowercase();
+            let name = query_directory(&sent.as_str().into(), seconds_of(60)).to_lowercase();
             let owner = owners.entry(name).or_insert_with(|| sent.clone());
             prop_assert_eq!(&*owner, &sent);
         }

@@ -1,14 +1,14 @@
-//! What stands between the braces: comma lists, AND, OR, NOT, IN and parentheses, mixed as they are in the wild.
+//! Scopes, the selection between the braces: comma lists, AND, OR, NOT, IN and parentheses, mixed as they are in the wild.
 //! Commas bind loosest, then OR, AND, NOT; what is written is kept, so that the server decides what a mixture means.
 
 use super::Parser;
 
 use crate::query::ast::{Membership, Negation, ScopeExpr, Tag};
 use crate::query::syntax::token::TokenKind;
-use crate::query::{Reason, Refusal};
+use crate::query::{QueryError, Reason};
 
 impl Parser<'_> {
-    pub(super) fn scope(&mut self) -> Result<ScopeExpr, Refusal> {
+    pub(super) fn scope(&mut self) -> Result<ScopeExpr, QueryError> {
         let first = self.or()?;
         if self.peek().kind != TokenKind::Symbol(',') {
             return Ok(first);
@@ -20,7 +20,7 @@ impl Parser<'_> {
         Ok(ScopeExpr::Commas(parts))
     }
 
-    fn or(&mut self) -> Result<ScopeExpr, Refusal> {
+    fn or(&mut self) -> Result<ScopeExpr, QueryError> {
         let mut parts = vec![self.and()?];
         while self.take_word("OR") {
             parts.push(self.and()?);
@@ -28,7 +28,7 @@ impl Parser<'_> {
         Ok(only_or(parts, ScopeExpr::Or))
     }
 
-    fn and(&mut self) -> Result<ScopeExpr, Refusal> {
+    fn and(&mut self) -> Result<ScopeExpr, QueryError> {
         let mut parts = vec![self.not()?];
         while self.take_word("AND") {
             parts.push(self.not()?);
@@ -36,7 +36,7 @@ impl Parser<'_> {
         Ok(only_or(parts, ScopeExpr::And))
     }
 
-    fn not(&mut self) -> Result<ScopeExpr, Refusal> {
+    fn not(&mut self) -> Result<ScopeExpr, QueryError> {
         let notation = if self.take('!').is_some() {
             Negation::Mark
         } else if self.take_word("NOT") {
@@ -48,7 +48,7 @@ impl Parser<'_> {
         Ok(ScopeExpr::Not { notation, inner })
     }
 
-    fn item(&mut self) -> Result<ScopeExpr, Refusal> {
+    fn item(&mut self) -> Result<ScopeExpr, QueryError> {
         if let Some(open) = self.take('(') {
             let inner = self.nested(Self::scope)?;
             self.close(')', open)?;
@@ -61,7 +61,7 @@ impl Parser<'_> {
         if key.text.ends_with(':') && self.at_value() {
             let value = self.peek().span;
             let fix = format!("{}{}", key.text, self.slice(value));
-            return Err(Refusal::new(key.span.to(value), Reason::SpaceInTag { fix }));
+            return Err(QueryError::new(key.span.to(value), Reason::SpaceInTag { fix }));
         }
         let negated = if self.take_word("IN") {
             Membership::In
@@ -76,7 +76,7 @@ impl Parser<'_> {
         Ok(ScopeExpr::In { key, negated, values })
     }
 
-    fn values(&mut self) -> Result<Vec<Tag>, Refusal> {
+    fn values(&mut self) -> Result<Vec<Tag>, QueryError> {
         let open = self.expect(TokenKind::Symbol('('), "`(` and values")?.span;
         let mut values = vec![self.tag("a tag value")?];
         while self.take(',').is_some() {
@@ -86,7 +86,7 @@ impl Parser<'_> {
         Ok(values)
     }
 
-    /// Whether something follows a tag that is neither an operator nor the end of it.
+    /// True if something follows a tag that is neither an operator nor the end of it.
     fn at_value(&self) -> bool {
         let operator = ["AND", "OR", "NOT", "IN"].iter().any(|word| self.at_word(0, word));
         self.peek().kind == TokenKind::Atom && !operator

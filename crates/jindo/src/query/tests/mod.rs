@@ -44,7 +44,7 @@ fn check(lines: &str, expected: Expect) {
 
 #[test]
 fn what_people_write_reads_back_to_the_same() {
-    let lines = include_str!("fixtures/wellformed.txt");
+    let lines = include_str!("../fixtures/wellformed.txt");
     for line in lines.lines().filter(|line| !line.starts_with('#')) {
         let found = grammar::parse_list(line).unwrap_or_else(|e| panic!("{line}: {e}"));
         for expr in found {

@@ -4,16 +4,11 @@ use crate::secret::Secret;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
-/// What an answer without secrets says, for the other tests.
-pub(super) fn answer(body: &[u8], expected: &Expected) -> Result<Answer, Error> {
-    super::answer(body, expected, &Secrets::default())
-}
-
 fn hidden(body: &str) -> Result<Answer, Error> {
     let window = Window::from_secs(0, 600).unwrap();
     let interval = Interval::from_secs(60).unwrap();
     let secrets = Secrets::new([Secret::new(KEY)]);
-    super::answer(body.as_bytes(), &Expected { queries: 1, window, interval }, &secrets)
+    crate::parse::answer(body.as_bytes(), &Expected { queries: 1, window, interval }, &secrets)
 }
 
 /// As it is, in capitals, in escapes, and with a character within that steers.
