@@ -1,6 +1,7 @@
 //! `jindo status`: what a directory holds, from the ledger alone. Works while an export runs.
 
 use crate::args;
+use crate::exit_code;
 use crate::render::limits;
 use crate::render::resolution::{self, counted_resolutions, resolutions};
 use crate::render::units::{count, counted, size};
@@ -8,13 +9,14 @@ use crate::terminal;
 use crate::time;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jindo::archive::{Archive, ProbesDiscarded, Registered, Weight};
+use jindo::archive::{Archive, ProbesDiscarded, QueryStatus, Registered, Weight};
+use jindo::query::Interval;
 use std::cmp::Reverse;
 use std::fmt::Write as _;
 
-/// How the listed queries stand.
+/// Numbers of listed queries and lines, by standing.
 #[derive(Debug, Default, serde::Serialize)]
-struct Standing {
+struct Counts {
     complete: u64,
     partial: u64,
     given_up: u64,
@@ -22,35 +24,40 @@ struct Standing {
     refused: u64,
 }
 
+/// Prints the standing of a directory's queries, its size, and what earlier runs learnt.
 pub(crate) fn run(command: &args::StatusArgs) -> anyhow::Result<u8> {
     let archive = Archive::read(&command.dir)?;
-    let standing = standing(&archive)?;
-    let text = if command.json { json(&archive, &standing)? } else { words(&archive, &standing)? };
+    let listed = Listed::read(&archive)?;
+    let text = if command.json { json(&archive, &listed)? } else { words(&archive, &listed)? };
     terminal::answer(&text)?;
-    Ok(0)
+    Ok(exit_code::COMPLETE)
 }
 
-fn standing(archive: &Archive) -> anyhow::Result<Standing> {
-    let coverage = archive.coverage_all()?;
-    let refused = archive.refused_lines()?.len() as u64;
-    let mut standing = Standing { refused, ..Standing::default() };
-    for query in &listed(archive)? {
-        let covered: Vec<_> =
-            coverage.get(&query.id).into_iter().flatten().map(|held| held.window).collect();
-        match (query.gaps(&covered).is_empty(), &query.given_up) {
-            (_, Some(_)) => standing.given_up += 1,
-            (true, None) => standing.complete += 1,
-            (false, None) => standing.partial += 1,
+/// The last request's list.
+struct Listed {
+    counts: Counts,
+    intervals: Vec<Interval>,
+}
+
+impl Listed {
+    fn read(archive: &Archive) -> anyhow::Result<Self> {
+        let refused = archive.refused_lines()?.len() as u64;
+        let mut counts = Counts { refused, ..Counts::default() };
+        let mut intervals = Vec::new();
+        for (query, standing) in archive.standings()? {
+            if query.position.is_none() {
+                continue;
+            }
+            intervals.push(query.text.interval);
+            match standing.status {
+                QueryStatus::Complete | QueryStatus::Empty => counts.complete += 1,
+                QueryStatus::Partial => counts.partial += 1,
+                QueryStatus::GivenUp => counts.given_up += 1,
+                QueryStatus::Refused => counts.refused += 1,
+            }
         }
+        Ok(Self { counts, intervals })
     }
-    Ok(standing)
-}
-
-/// The queries of the last request's list.
-fn listed(archive: &Archive) -> anyhow::Result<Vec<Registered>> {
-    let mut listed = archive.queries()?;
-    listed.retain(|query| query.position.is_some());
-    Ok(listed)
 }
 
 /// Queries whose answers are so heavy that they shape calls, the heaviest first.
@@ -61,7 +68,7 @@ fn heavy(archive: &Archive) -> anyhow::Result<Vec<(Registered, Weight)>> {
     Ok(heavy)
 }
 
-fn json(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
+fn json(archive: &Archive, listed: &Listed) -> anyhow::Result<String> {
     let heavy = heavy(archive)?;
     let request = archive.request()?;
     let object = serde_json::json!({
@@ -70,8 +77,8 @@ fn json(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
             "to": request.asked.window.end(),
             "timezone": request.timezone,
         })),
-        "queries": standing,
-        "resolutions": resolutions(listed(archive)?.iter().map(|query| query.text.interval)),
+        "queries": listed.counts,
+        "resolutions": resolutions(listed.intervals.iter().copied()),
         "spacings": archive.spaced()?.iter().map(resolution::json).collect::<Vec<_>>(),
         "totals": archive.totals()?,
         "learnt": learnt_json(archive)?,
@@ -104,8 +111,8 @@ fn learnt_json(archive: &Archive) -> anyhow::Result<Vec<serde_json::Value>> {
         .collect())
 }
 
-fn words(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
-    let totals = archive.totals()?;
+fn words(archive: &Archive, listed: &Listed) -> anyhow::Result<String> {
+    let (totals, counts) = (archive.totals()?, &listed.counts);
     let mut text = String::new();
     if let Some(request) = archive.request()? {
         let zone = time::zone(&request.timezone).unwrap_or(TimeZone::UTC);
@@ -117,18 +124,17 @@ fn words(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
         text,
         "queries    {} listed: {} complete, {} with gaps, {} given up{}",
         count(totals.listed),
-        count(standing.complete),
-        count(standing.partial),
-        count(standing.given_up),
-        match standing.refused {
+        count(counts.complete),
+        count(counts.partial),
+        count(counts.given_up),
+        match counts.refused {
             0 => String::new(),
             lines => format!("; {} left out", counted(lines, "line", "lines")),
         }
     )?;
-    let listed = listed(archive)?;
-    if listed.iter().any(|query| query.text.interval != listed[0].text.interval) {
-        let intervals = listed.iter().map(|query| query.text.interval);
-        writeln!(text, "resolution {}", counted_resolutions(&resolutions(intervals)))?;
+    let resolutions = resolutions(listed.intervals.iter().copied());
+    if resolutions.len() > 1 {
+        writeln!(text, "resolution {}", counted_resolutions(&resolutions))?;
     }
     let stretches = counted(totals.open, "stretch is", "stretches are");
     writeln!(
@@ -139,7 +145,10 @@ fn words(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
         count(totals.rows)
     )?;
     if totals.open > 0 {
-        writeln!(text, "           {stretches} young or marked: the next export asks them again")?;
+        writeln!(
+            text,
+            "           {stretches} young or marked: the next export fetches them again"
+        )?;
     }
     if totals.probed_s > 0 {
         let percent = totals.probed_s * 100 / totals.covered_s.max(1);
@@ -150,7 +159,7 @@ fn words(archive: &Archive, standing: &Standing) -> anyhow::Result<String> {
     }
     writeln!(
         text,
-        "csv        {}, {}, {} points, as written (jindo verify looks whether they are there)",
+        "csv        {}, {}, {} points, as written (jindo verify checks that they are there)",
         counted(totals.files, "file", "files"),
         size(totals.file_bytes),
         count(totals.file_points)
@@ -168,7 +177,7 @@ fn learnt(archive: &Archive) -> anyhow::Result<String> {
             format!("{unit}: at most {} ({why}, on {on})", count(most))
         } else {
             let until = Timestamp::from_second(limits::figure(learnt.limit))?;
-            format!("what ends by {until} is not asked: {why}")
+            format!("windows that end by {until} are not fetched: {why}")
         };
         writeln!(text, "learnt     {said}; jindo export --forget drops it")?;
     }
@@ -176,14 +185,14 @@ fn learnt(archive: &Archive) -> anyhow::Result<String> {
         let on = at.strftime("%Y-%m-%d");
         writeln!(
             text,
-            "learnt     probes are not believed here ({why}, on {on}); jindo export --forget drops it"
+            "learnt     probe results are discarded here ({why}, on {on}); jindo export --forget drops it"
         )?;
     }
     let heavy = heavy(archive)?;
     if let Some((query, Weight { bytes_per_bucket, weighed_at })) = heavy.first() {
         writeln!(
             text,
-            "learnt     {} in smaller calls, since answers would be too large: the heaviest, {}, brings {} a point in time \
+            "learnt     {} in smaller calls, because their answers are large: the heaviest, {}, brings {} a point in time \
              (on {}); jindo export --forget drops it",
             counted(heavy.len() as u64, "query", "queries"),
             query.text.written,

@@ -11,7 +11,6 @@ use crate::terminal;
 use jindo::archive::{self, Archive};
 use jindo::clock::Clock;
 use jindo::extract::{self, CsvTree, Directory, FileFinding, Which};
-use jindo::plan::Window;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -198,19 +197,15 @@ impl Report {
         Ok(())
     }
 
-    /// What was asked against what is covered.
+    /// Adds the gaps of the listed queries.
     fn gaps(&mut self, archive: &Archive) -> anyhow::Result<()> {
-        let coverage = archive.coverage_all()?;
-        for query in archive.queries()?.iter().filter(|query| query.position.is_some()) {
-            let covered: Vec<Window> = coverage
-                .get(&query.id)
-                .into_iter()
-                .flatten()
-                .map(|covered| covered.window)
-                .collect();
-            let gaps = query.gaps(&covered);
-            self.queries_with_gaps += u64::from(!gaps.is_empty());
-            self.missing_seconds += gaps.iter().map(|gap| gap.secs().unsigned_abs()).sum::<u64>();
+        for (query, standing) in archive.standings()? {
+            if query.position.is_some() {
+                let gaps = &standing.gaps;
+                self.queries_with_gaps += u64::from(!gaps.is_empty());
+                self.missing_seconds +=
+                    gaps.iter().map(|gap| gap.window.secs().unsigned_abs()).sum::<u64>();
+            }
         }
         self.lines_left_out = archive.refused_lines()?.len() as u64;
         Ok(())
