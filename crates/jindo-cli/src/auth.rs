@@ -1,4 +1,4 @@
-//! First contact: whose organisation the keys open, and which key is wrong when none opens.
+//! First calls: the organisation of the keys, and the wrong key if they are refused.
 
 use crate::environment::Access;
 use crate::render::errors::{Failed, Usage};
@@ -6,26 +6,26 @@ use jindo::archive::{Archive, Organisation};
 use jindo::clock::entropy;
 use jindo::request::{Client, KeyCheck, KeyOwner};
 
-/// Tries to reach the API this often before giving up: a typo in `--site` should not take ten minutes to show.
+/// Attempts to reach the API: a typo in `--site` should not take ten minutes to show.
 const TRIES: u32 = 3;
 
-/// What the first contact told of the keys.
+/// Result of the first calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Acquaintance {
-    /// Asked for only where whose keys they are was not told.
+pub(crate) struct KeyFacts {
+    /// `None` if the server named the organisation, so that the key needed no check.
     api_key: Option<KeyCheck>,
 }
 
-/// The organisation behind the keys. Where the server does not say, the API key's salted hash stands for it.
+/// Returns the organisation of the keys. If the server does not name it, the API key's salted hash identifies it.
 pub(crate) fn organisation(
     client: &Client,
     access: &Access,
     archive: &Archive,
-) -> anyhow::Result<(Organisation, Acquaintance)> {
+) -> anyhow::Result<(Organisation, KeyFacts)> {
     let (org_id, api_key) = identify(client, access)?;
     let salt = archive.salt(&format!("{:016x}{:016x}", entropy(), entropy()))?;
     let key_hash = Some(access.keys.api.salted_hash(&salt));
-    Ok((Organisation { site: access.site.clone(), org_id, key_hash }, Acquaintance { api_key }))
+    Ok((Organisation { site: access.site.clone(), org_id, key_hash }, KeyFacts { api_key }))
 }
 
 fn identify(
@@ -37,7 +37,7 @@ fn identify(
         match client.key_owner() {
             KeyOwner::Organisation(id) => return Ok((Some(id), None)),
             KeyOwner::Unknown => return Ok((None, None)),
-            // An application key without the right to read users is refused here and may read metrics all the same.
+            // An application key that may not read users is refused here, and may still be allowed to read metrics.
             KeyOwner::Forbidden => match client.check_api_key() {
                 KeyCheck::Invalid => return Err(wrong_api_key(access).into()),
                 check @ (KeyCheck::Valid | KeyCheck::Unknown) => return Ok((None, Some(check))),
@@ -50,10 +50,10 @@ fn identify(
         .into())
 }
 
-/// A certificate that is refused has other causes than a network that does not answer.
+/// Returns the hint for an API that cannot be reached: a refused certificate or a network problem.
 fn unreachable_hint(why: &str) -> &'static str {
     if why.contains("expired") || why.contains("not valid yet") {
-        "check this machine's clock; if it is right, whoever runs the server or the proxy in between has to renew it"
+        "check this machine's clock; if it is right, the certificate of the server, or of the proxy in between, has to be renewed"
     } else if why.contains("certificate") {
         "the server, or a company's proxy in between, shows a certificate that this machine does not trust: --ca-file FILE \
          adds one to trust (PEM)"
@@ -62,11 +62,11 @@ fn unreachable_hint(why: &str) -> &'static str {
     }
 }
 
-/// The first query was refused: says which key, or the site.
+/// Returns the error for a first query that was refused: it names the key, or the site.
 pub(crate) fn which_key(
     client: &Client,
     access: &Access,
-    known: Acquaintance,
+    known: KeyFacts,
     words: &str,
 ) -> anyhow::Error {
     match known.api_key.unwrap_or_else(|| client.check_api_key()) {
@@ -80,7 +80,7 @@ pub(crate) fn which_key(
     }
 }
 
-/// Something answers, again and again, but no metrics API.
+/// Returns the error for an address that answers, but not as a metrics API does.
 pub(crate) fn no_api(access: &Access, words: &str) -> anyhow::Error {
     Usage::new(format!("there is no metrics API at {}: {words}", access.endpoint.address))
         .hint("check --site, DD_SITE or --api-url: the API of a site is at https://api.SITE, such as https://api.datadoghq.eu")

@@ -1,4 +1,4 @@
-//! The directory of an export: opened for reading or for writing, and what it was last asked for.
+//! Directory of an export: opens it for reading or writing, and reads its last request.
 
 use crate::args::RequestArgs;
 use crate::request::Words;
@@ -7,7 +7,7 @@ use jindo::archive::{Archive, Holder};
 use jindo::clock::Clock;
 use std::path::Path;
 
-/// The archive in `dir`, when there is one.
+/// Returns the archive in `dir`, opened for reading; `None` if there is none.
 pub(crate) fn existing(dir: &Path) -> anyhow::Result<Option<Archive>> {
     match Archive::read(dir) {
         Ok(archive) => Ok(Some(archive)),
@@ -28,12 +28,12 @@ pub(crate) fn last_words(
     Ok(Some(words))
 }
 
-/// Takes the directory for writing; opening and recovering are one path.
+/// Opens the archive in `dir` for writing: takes its lock, makes it if absent, and recovers from a crash.
 pub(crate) fn open(dir: &Path, clock: &dyn Clock) -> anyhow::Result<Archive> {
     Ok(Archive::open(dir, &holder(clock))?)
 }
 
-/// This process, for whoever finds the directory in use.
+/// Returns this process as the lock of a directory names it.
 pub(crate) fn holder(clock: &dyn Clock) -> Holder {
     Holder { pid: std::process::id(), host: crate::environment::machine(), since: clock.now() }
 }

@@ -1,4 +1,4 @@
-//! The door to the disk's free space, and what it means for a plan. Never looks into a file.
+//! Free space of the disk, compared with a plan. Opens no file.
 
 use crate::render::errors::Failed;
 use crate::render::units::size;
@@ -6,17 +6,17 @@ use jindo::plan::Plan;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-/// How a plan's bytes go with what is free.
+/// Result of the comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Room {
+enum Fit {
     Enough,
-    /// The least fits, the most does not.
+    /// The low estimate fits, the high one does not.
     Perhaps,
-    /// Not even the least.
+    /// Not even the low estimate fits.
     TooLittle,
 }
 
-impl Room {
+impl Fit {
     fn of(bytes: &RangeInclusive<u64>, free: u64) -> Self {
         if free < *bytes.start() {
             Self::TooLittle
@@ -28,22 +28,22 @@ impl Room {
     }
 }
 
-/// The line of a plan that may not fit where `dir` lies; empty when it fits, and where the system does not tell.
+/// Returns a warning if the plan may not fit on the disk of `dir`; empty if it fits, or if the free space is unknown.
 pub(crate) fn in_words(plan: &Plan, dir: &Path) -> String {
     let Some(free) = free_bytes(dir) else { return String::new() };
     words(&plan.estimate().bytes, free)
 }
 
 fn words(bytes: &RangeInclusive<u64>, free: u64) -> String {
-    match Room::of(bytes, free) {
-        Room::Enough => String::new(),
-        Room::Perhaps => format!("  {} are free there: that may not be enough\n", size(free)),
-        Room::TooLittle => format!("  {} are free there: that is too little\n", size(free)),
+    match Fit::of(bytes, free) {
+        Fit::Enough => String::new(),
+        Fit::Perhaps => format!("  {} are free there: that may not be enough\n", size(free)),
+        Fit::TooLittle => format!("  {} are free there: that is too little\n", size(free)),
     }
 }
 
-/// Refuses an export of which not even the least that was estimated fits: a full disk harms more than this export. Who knows
-/// better, because the queries are sparse, goes on in parts by `--max-calls`, of which only those calls count.
+/// Refuses an export of which not even the low estimate fits: a full disk harms more than this export. Sparse queries, which need
+/// less, can be fetched in parts: with `--max-calls` only the bytes of those calls count.
 pub(crate) fn check(plan: &Plan, dir: &Path, calls_max: Option<u64>) -> Result<(), Failed> {
     let Some(free) = free_bytes(dir) else { return Ok(()) };
     let all = plan.estimate().bytes;
@@ -52,19 +52,19 @@ pub(crate) fn check(plan: &Plan, dir: &Path, calls_max: Option<u64>) -> Result<(
         return Ok(());
     }
     let text = format!(
-        "{} are free where {} lies, and about {} are needed at the least; nothing was asked",
+        "{} are free where {} lies, and at least {} are needed; nothing was fetched",
         size(free),
         dir.display(),
         size(bytes)
     );
     Err(Failed::new(
         text,
-        "make room, choose another disk by --out, or go on in parts: --max-calls N stops after so many calls, \
+        "make room, choose another disk by --out, or fetch in parts: --max-calls N stops after N calls, \
          and the same command continues",
     ))
 }
 
-/// Of `bytes` those of the calls that are made at most.
+/// Returns the share of `bytes` that belongs to the first `calls_max` of `calls`.
 fn part(bytes: u64, calls_max: Option<u64>, calls: u64) -> u64 {
     match calls_max {
         Some(most) if most < calls => {
@@ -75,17 +75,17 @@ fn part(bytes: u64, calls_max: Option<u64>, calls: u64) -> u64 {
     }
 }
 
-/// Bytes that this user may still write where `dir` lies or will lie.
+/// Returns the bytes that this user may still write on the disk of `dir`, which need not exist yet.
 #[cfg(unix)]
 fn free_bytes(dir: &Path) -> Option<u64> {
     let dir = if dir.is_absolute() { dir.to_owned() } else { Path::new(".").join(dir) };
     let there = dir.ancestors().find(|place| place.exists())?;
     let told = rustix::fs::statvfs(there).ok()?;
-    // Network file systems that do not know say zero of zero.
+    // Network file systems that do not know report 0 of 0 blocks.
     (told.f_blocks > 0).then(|| told.f_bavail.saturating_mul(told.f_frsize))
 }
 
-/// Other systems are not asked.
+/// Returns `None`: other systems are not supported.
 #[cfg(not(unix))]
 fn free_bytes(_: &Path) -> Option<u64> {
     None

@@ -1,5 +1,4 @@
-//! The door to the environment: keys, site and shell, read once. Other sources of keys are behind the door `keys`; whatever
-//! their source, they go to the client alone.
+//! Environment variables: keys, site and shell, read once. Other sources of keys are in `keys`. Keys go to the client alone.
 
 use crate::args::ConnectionArgs;
 use crate::render::errors::Usage;
@@ -12,28 +11,28 @@ use jindo::secret::Secret;
 use std::fmt;
 use std::path::PathBuf;
 
-/// The job's parts that do not come from the command line: `jindo demo` brings its own.
+/// Address and keys of the API. `jindo demo` has its own.
 #[derive(Debug)]
 pub(crate) struct Access {
-    /// How the site is called in words and in the ledger.
+    /// Name of the site in messages and in the ledger.
     pub(crate) site: String,
     pub(crate) endpoint: Endpoint,
     pub(crate) keys: Keys,
-    /// For words about the keys.
-    pub(crate) origin: Origin,
+    /// For messages about the keys.
+    pub(crate) origin: KeyOrigin,
 }
 
-/// Where the keys came from. Shown behind their names where something is wrong with them.
+/// Source of the keys, named in messages about them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum KeyOrigin {
     Environment,
     File(PathBuf),
     Command,
-    /// The demo's own, which nobody gave.
+    /// The demo's own keys.
     BuiltIn,
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for KeyOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Environment => f.write_str("in the environment"),
@@ -44,36 +43,36 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What the environment says.
+/// Keys and site as the environment has them.
 #[derive(Debug)]
 pub(crate) struct Environment {
-    pub(crate) given: Given,
+    pub(crate) given: GivenKeys,
 }
 
 impl Environment {
     pub(crate) fn read() -> Self {
-        let given = Given {
+        let given = GivenKeys {
             api_key: variable("DD_API_KEY").map(Secret::new),
             app_key: variable("DD_APP_KEY").map(Secret::new),
-            site: variable("DD_SITE").map(|site| (site, Origin::Environment)),
-            origin: Origin::Environment,
+            site: variable("DD_SITE").map(|site| (site, KeyOrigin::Environment)),
+            origin: KeyOrigin::Environment,
         };
         Self { given }
     }
 }
 
-/// What one source of keys gives.
+/// Keys and site of one source.
 #[derive(Debug)]
-pub(crate) struct Given {
+pub(crate) struct GivenKeys {
     pub(crate) api_key: Option<Secret>,
     pub(crate) app_key: Option<Secret>,
-    /// With its own source, which may be another than the keys'.
-    pub(crate) site: Option<(String, Origin)>,
-    pub(crate) origin: Origin,
+    /// Site and its source, which may differ from the source of the keys.
+    pub(crate) site: Option<(String, KeyOrigin)>,
+    pub(crate) origin: KeyOrigin,
 }
 
-impl Given {
-    /// Keys and the place they are for.
+impl GivenKeys {
+    /// Returns the keys with the address they are for.
     pub(crate) fn access(
         self,
         place: &ConnectionArgs,
@@ -90,7 +89,7 @@ impl Given {
         Ok(Access { site, endpoint, keys, origin: self.origin })
     }
 
-    /// Both keys, or a sentence that says which is missing.
+    /// Returns both keys, or an error that names the missing ones.
     fn keys(&self) -> Result<Keys, Usage> {
         match (&self.api_key, &self.app_key) {
             (Some(api), Some(app)) => Ok(Keys { api: api.clone(), application: app.clone() }),
@@ -109,7 +108,7 @@ impl Given {
         }
     }
 
-    /// Where the API is: `--api-url`, `--site`, `DD_SITE`, or Datadog's first site.
+    /// Returns the API's address, by precedence: `--api-url`, `--site`, `DD_SITE`, Datadog's first site.
     fn endpoint(
         &self,
         place: &ConnectionArgs,
@@ -142,10 +141,10 @@ impl Given {
     }
 }
 
-/// An address that keys may be sent to: https, or http on this machine alone unless `--insecure-http` is given.
+/// Returns an address that keys may be sent to: https, or http on this machine; any http with `--insecure-http`.
 fn checked(url: &str, place: &ConnectionArgs) -> Result<Address, Usage> {
     let address = Address::parse(url.trim()).map_err(|error| {
-        Usage::new(format!("--api-url is no address of an API: {error}"))
+        Usage::new(format!("--api-url is not the address of an API: {error}"))
             .hint("write https://HOST or http://127.0.0.1:PORT")
     })?;
     if address.transport() != Transport::Open || place.insecure_http {
@@ -157,19 +156,19 @@ fn checked(url: &str, place: &ConnectionArgs) -> Result<Address, Usage> {
     ))
 }
 
-/// The shell that the user works with, which runs what the user wrote for it.
+/// Returns the user's shell, which runs `--key-command`.
 #[cfg(unix)]
 pub(crate) fn shell() -> String {
     variable("SHELL").unwrap_or_else(|| "/bin/sh".to_owned())
 }
 
-/// The name of this machine, for whoever finds a directory in use.
+/// Returns the name of this machine, which the lock of a directory shows to other processes.
 #[cfg(unix)]
 pub(crate) fn machine() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// The name of this machine, for whoever finds a directory in use.
+/// Returns the name of this machine, which the lock of a directory shows to other processes.
 #[cfg(not(unix))]
 pub(crate) fn machine() -> String {
     variable("COMPUTERNAME").unwrap_or_else(|| "this machine".to_owned())

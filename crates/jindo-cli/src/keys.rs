@@ -1,10 +1,10 @@
-//! The door to the keys: a file that its owner alone may read, or what a command prints; else the environment.
+//! Sources of keys: a file that only its owner may read, the output of a command, or the environment.
 //!
-//! What is read here goes into [`Secret`]s and to the client alone. A complaint names the source and the line, never what
-//! stands there, and never the command, in which keys may be written out.
+//! Keys go into [`Secret`]s and to the client alone. An error names the source and the line, never the line's text, and never
+//! the command, which may contain keys.
 
 use crate::args::ConnectionArgs;
-use crate::environment::{Environment, Given, Origin};
+use crate::environment::{Environment, GivenKeys, KeyOrigin};
 use crate::render::errors::Usage;
 use jindo::secret::Secret;
 use std::fs::File;
@@ -17,25 +17,25 @@ use std::time::Duration;
 /// Bytes of a key file or of a command's output: two lines of some fifty bytes, and what else an `.env` file may hold.
 const SOURCE_BYTES_MAX: u64 = 64 << 10;
 
-/// How often a running key command is looked at.
+/// Interval at which a running key command is polled.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// A key command is ended after a minute, in which a person finds the password of a password store.
+/// A key command is killed after a minute: a person needs some time to unlock a password store.
 const COMMAND_ENDS_WITHIN: Duration = Duration::from_mins(1);
 
-/// What the command line's source gives, else the environment. A source gives both keys or none: two halves from two
-/// places may belong to two organisations. Its `DD_SITE` counts before the environment's, since keys go with their site.
-pub(crate) fn given(place: &ConnectionArgs, environment: Environment) -> Result<Given, Usage> {
+/// Returns the keys of the source that the command line names, else of the environment. Both keys come from one source: keys
+/// of two sources may belong to two organisations. A site beside the keys takes precedence over the environment's.
+pub(crate) fn given(place: &ConnectionArgs, environment: Environment) -> Result<GivenKeys, Usage> {
     let (text, origin) = match (&place.key_file, &place.key_command) {
-        (Some(path), _) => (from_file(path)?, Origin::File(path.clone())),
-        (None, Some(command)) => (from_command(command, COMMAND_ENDS_WITHIN)?, Origin::Command),
+        (Some(path), _) => (from_file(path)?, KeyOrigin::File(path.clone())),
+        (None, Some(command)) => (from_command(command, COMMAND_ENDS_WITHIN)?, KeyOrigin::Command),
         (None, None) => return Ok(environment.given),
     };
-    let lines = parse(&text).map_err(|Wrong { line, what }| {
+    let lines = parse(&text).map_err(|LineError { line, what }| {
         Usage::new(format!("line {line} of the keys {origin} {what}"))
             .hint("write DD_API_KEY=… and DD_APP_KEY=…, one a line; # begins a comment")
     })?;
-    Ok(Given {
+    Ok(GivenKeys {
         api_key: lines.api_key.map(Secret::new),
         app_key: lines.app_key.map(Secret::new),
         site: lines.site.map(|site| (site, origin.clone())).or(environment.given.site),
@@ -48,7 +48,7 @@ fn from_file(path: &Path) -> Result<String, Usage> {
     let failed =
         |error: io::Error| Usage::new(format!("the key file {shown} cannot be read: {error}"));
     let file = File::open(path).map_err(failed)?;
-    // Of what was opened, not of the name: what a link leads to counts, and nobody can put another in between.
+    // The open file is checked, not its name: links are followed, and the file cannot be exchanged in between.
     if let Some(mode) = open_to_others(&file).map_err(failed)? {
         return Err(Usage::new(format!(
             "the key file {shown} is open to others (mode {mode:04o})"
@@ -58,7 +58,7 @@ fn from_file(path: &Path) -> Result<String, Usage> {
     text(file).map_err(failed)
 }
 
-/// The permissions, where they give anything to the group or to others.
+/// Returns the permissions if they allow anything to the group or to others.
 #[cfg(unix)]
 fn open_to_others(file: &File) -> io::Result<Option<u32>> {
     use std::os::unix::fs::PermissionsExt as _;
@@ -66,13 +66,13 @@ fn open_to_others(file: &File) -> io::Result<Option<u32>> {
     Ok((mode & 0o077 != 0).then_some(mode))
 }
 
-/// Elsewhere a file's rights are a list that no number tells.
+/// Returns `None`: other systems have access lists instead of a mode.
 #[cfg(not(unix))]
 fn open_to_others(_: &File) -> io::Result<Option<u32>> {
     Ok(None)
 }
 
-/// As one word of a shell.
+/// Quotes a path as one word of a shell.
 fn quoted(path: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:@%".contains(c);
     if path.chars().all(plain) && !path.starts_with('-') {
@@ -82,8 +82,8 @@ fn quoted(path: &str) -> String {
     }
 }
 
-/// Runs the command in the user's shell. Its stderr is the user's; its stdin is closed, since the list may come from ours. Keys
-/// of the environment are not its business: it is asked for others.
+/// Runs the command in the user's shell and returns its output. It inherits stderr; its stdin is empty, because ours may hold the
+/// query list. The environment's keys are removed from its environment.
 fn from_command(command: &str, within: Duration) -> Result<String, Usage> {
     let failed = |error: io::Error| Usage::new(format!("--key-command failed: {error}"));
     let mut shell = shell();
@@ -94,29 +94,29 @@ fn from_command(command: &str, within: Duration) -> Result<String, Usage> {
         Ok((text, status)) if status.success() => Ok(text),
         Ok((_, status)) => Err(refusal(status)),
         Err(error) => {
-            // It may have ended meanwhile; what counts is that it runs no more.
+            // It may have ended meanwhile.
             child.kill().and_then(|()| child.wait()).map_err(failed)?;
             Err(failed(error))
         }
     }
 }
 
-/// What the command printed and how it ended, when it does both in time.
+/// Returns the command's output and exit status, or an error if it takes too long.
 fn printed(child: &mut Child, within: Duration) -> io::Result<(String, ExitStatus)> {
-    let (say, hear) = channel();
+    let (output_tx, output_rx) = channel();
     let stdout = child.stdout.take().expect("it was asked for");
-    // The receiver is gone when the command took too long; nobody waits for its words then.
-    std::thread::spawn(move || say.send(text(stdout)).unwrap_or_default());
-    let text = hear.recv_timeout(within).map_err(|_| too_long(within))??;
-    let (nothing, never) = channel::<()>();
+    // The receiver is gone if the command took too long; its output is not needed then.
+    std::thread::spawn(move || output_tx.send(text(stdout)).unwrap_or_default());
+    let text = output_rx.recv_timeout(within).map_err(|_| too_long(within))??;
+    let (silent_tx, silent_rx) = channel::<()>();
     for _ in 0..within.as_millis().div_ceil(LOOK_EVERY.as_millis()) {
         if let Some(status) = child.try_wait()? {
             return Ok((text, status));
         }
-        // Nobody says anything: the time is what is waited for.
-        never.recv_timeout(LOOK_EVERY).unwrap_or_default();
+        // Nothing is ever sent: this waits for the interval.
+        silent_rx.recv_timeout(LOOK_EVERY).unwrap_or_default();
     }
-    drop(nothing);
+    drop(silent_tx);
     Err(too_long(within))
 }
 
@@ -124,7 +124,7 @@ fn too_long(within: Duration) -> io::Error {
     io::Error::other(format!("it took longer than {within:?}"))
 }
 
-/// What was printed counts only when the command says that it went well.
+/// Returns the error for a command that failed: its output does not count.
 fn refusal(status: ExitStatus) -> Usage {
     Usage::new(format!("--key-command failed: {status}")).hint(
         "run it by hand; it must print DD_API_KEY=… and DD_APP_KEY=…, one a line, and exit with 0",
@@ -145,7 +145,7 @@ fn shell() -> Command {
     shell
 }
 
-/// All of it, as long as it is a text of a reasonable size.
+/// Reads a text of at most [`SOURCE_BYTES_MAX`] bytes.
 fn text(source: impl Read) -> io::Result<String> {
     let mut bytes = Vec::new();
     source.take(SOURCE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
@@ -153,35 +153,35 @@ fn text(source: impl Read) -> io::Result<String> {
     if bytes.len() as u64 > SOURCE_BYTES_MAX {
         return Err(invalid(format!("it is longer than {SOURCE_BYTES_MAX} bytes")));
     }
-    // Not the error's own words: they may quote what stands there.
-    String::from_utf8(bytes).map_err(|_| invalid("it is no text in UTF-8".into()))
+    // The error's own text is left out: it may quote a key.
+    String::from_utf8(bytes).map_err(|_| invalid("it is not UTF-8 text".into()))
 }
 
-/// The lines that matter. No `Debug`: these are keys that are no [`Secret`]s yet.
+/// Keys and site of a text. No `Debug`: the keys are not [`Secret`]s yet.
 #[derive(Default)]
-struct Lines {
+struct KeyLines {
     api_key: Option<String>,
     app_key: Option<String>,
     site: Option<String>,
 }
 
-/// A line that is not understood: its number, from 1, and what is wrong about it.
-struct Wrong {
+/// Line that is not understood: its number, from 1, and the fault.
+struct LineError {
     line: usize,
     what: &'static str,
 }
 
-/// `NAME=VALUE` lines as shells and `.env` files have them: `export ` and quotes are fine, other names are passed over.
-fn parse(text: &str) -> Result<Lines, Wrong> {
-    let mut lines = Lines::default();
+/// Reads `NAME=VALUE` lines as shells and `.env` files have them: `export ` and quotes are allowed, other names are ignored.
+fn parse(text: &str) -> Result<KeyLines, LineError> {
+    let mut lines = KeyLines::default();
     for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        let wrong = |what| Wrong { line: index + 1, what };
+        let wrong = |what| LineError { line: index + 1, what };
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
         let line = line.strip_prefix("export ").map_or(line, str::trim_start);
-        let (name, rest) = line.split_once('=').ok_or_else(|| wrong("is no NAME=VALUE"))?;
+        let (name, rest) = line.split_once('=').ok_or_else(|| wrong("is not NAME=VALUE"))?;
         let place = match name.trim_end() {
             "DD_API_KEY" => &mut lines.api_key,
             "DD_APP_KEY" => &mut lines.app_key,
@@ -197,7 +197,7 @@ fn parse(text: &str) -> Result<Lines, Wrong> {
     Ok(lines)
 }
 
-/// The value before a comment, without its quotes.
+/// Returns the value without its quotes and without a comment.
 fn value(text: &str) -> Result<&str, &'static str> {
     let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''));
     let (value, rest) = match quote {
@@ -219,8 +219,8 @@ mod tests {
 
     fn check(text: &str, expected: &Expect) {
         let told = match parse(text) {
-            Ok(Lines { api_key, app_key, site }) => format!("{api_key:?} {app_key:?} {site:?}"),
-            Err(Wrong { line, what }) => format!("line {line} {what}"),
+            Ok(KeyLines { api_key, app_key, site }) => format!("{api_key:?} {app_key:?} {site:?}"),
+            Err(LineError { line, what }) => format!("line {line} {what}"),
         };
         expected.assert_eq(&told);
     }
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_told_by_its_line_and_never_quoted() {
-        check("DD_API_KEY=a\nc4a9\n", &expect![["line 2 is no NAME=VALUE"]]);
+        check("DD_API_KEY=a\nc4a9\n", &expect![["line 2 is not NAME=VALUE"]]);
         check("\nDD_API_KEY='c4a9", &expect![["line 2 opens a quote that is never closed"]]);
         check("DD_API_KEY=a c4a9", &expect![["line 1 has more than one value"]]);
         check(

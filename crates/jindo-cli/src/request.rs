@@ -68,7 +68,7 @@ impl Words {
 
     fn of_list(path: &Path, wanted: &RequestArgs) -> anyhow::Result<Self> {
         let Some(from) = wanted.from.clone() else {
-            return Err(Usage::new("no begin of the range")
+            return Err(Usage::new("no start of the range")
                 .hint("give one: --from 2021-12-12, or --from -90d for the last 90 days")
                 .into());
         };
@@ -76,7 +76,7 @@ impl Words {
             .map_err(|error| Usage::new(jindo::text::with_causes(&error)))?;
         let text = query::decode(&bytes);
         if text.contains('\0') {
-            return Err(Usage::new(format!("{} is no text file", path.display()))
+            return Err(Usage::new(format!("{} is not a text file", path.display()))
                 .hint("a list has one query a line")
                 .into());
         }
@@ -107,7 +107,7 @@ impl Words {
     /// Returns the request that these words mean at this moment.
     pub(crate) fn resolve(self, now: Timestamp) -> anyhow::Result<ExportRequest> {
         let zone = time::zone(&self.timezone).ok_or_else(|| {
-            Usage::new(format!("`{}` is no time zone", self.timezone))
+            Usage::new(format!("`{}` is not a time zone", self.timezone))
                 .hint("use an IANA name such as Asia/Seoul, or `local`")
         })?;
         let time = |text: &str, flag: &str| {

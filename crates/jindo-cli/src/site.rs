@@ -1,5 +1,5 @@
-//! Datadog's sites: what may be called one. Keys go where the site says, so a name that is not Datadog's own is refused, and
-//! a key that was pasted in its place is not repeated. Pure.
+//! Names of Datadog's sites. Keys are sent to the site, so names outside Datadog's own domains are refused; a key that was pasted
+//! instead of a site is not repeated. Pure.
 
 use crate::render::errors::Usage;
 
@@ -9,7 +9,7 @@ pub(crate) const SITE_DEFAULT: &str = "datadoghq.com";
 /// Datadog's own domains (documented); a site is one of them or lies below one, so that new regions need no new version.
 const DOMAINS: [&str; 3] = ["datadoghq.com", "datadoghq.eu", "ddog-gov.com"];
 
-/// What a region is called, and its site. For hints alone.
+/// Regions and their sites, for hints.
 const REGIONS: [(&str, &str); 11] = [
     ("us1", SITE_DEFAULT),
     ("us3", "us3.datadoghq.com"),
@@ -24,16 +24,17 @@ const REGIONS: [(&str, &str); 11] = [
     ("us2-fed", "us2.ddog-gov.com"),
 ];
 
-/// Letters that may be wrong in a name for it to be taken for another.
+/// Most wrong letters in a name that is still taken for a site.
 const TYPOS_MAX: usize = 2;
 
 /// Bytes of a name that is compared with the sites: what is far longer is no typo of one.
 const GIVEN_BYTES_MAX: usize = 64;
 
-/// Letters and digits in a row that a wrong site may have and still be shown: any key has more, any site fewer.
+/// Most letters and digits in a row that a wrong site may have to be shown: keys have more, sites fewer.
 const SHOWN_RUN_MAX: usize = 15;
 
-/// `datadoghq.eu`, also when somebody gives `https://app.datadoghq.eu/`. `source` is who gave it, for words.
+/// Returns the site's name, also from an address: `datadoghq.eu` from `https://app.datadoghq.eu/`. `source` names the flag or
+/// variable in errors.
 pub(crate) fn site(given: &str, source: &str) -> Result<String, Usage> {
     let lower = given.trim().to_ascii_lowercase();
     let bare = lower.strip_prefix("https://").unwrap_or(&lower).trim_end_matches('/');
@@ -42,9 +43,9 @@ pub(crate) fn site(given: &str, source: &str) -> Result<String, Usage> {
         return Ok(bare.to_owned());
     }
     let text = if looks_like_a_key(given) {
-        format!("{source} is no Datadog site (not shown: it may be a key)")
+        format!("{source} is not a Datadog site (not shown: it may be a key)")
     } else {
-        format!("`{given}` ({source}) is no Datadog site")
+        format!("`{given}` ({source}) is not a Datadog site")
     };
     let hint = match nearest(bare) {
         Some(site) => format!("perhaps {site}"),
@@ -74,7 +75,7 @@ fn looks_like_a_key(given: &str) -> bool {
     runs.any(|run| run.chars().count() > SHOWN_RUN_MAX)
 }
 
-/// The site that was probably meant.
+/// Returns the site that was probably meant.
 fn nearest(bare: &str) -> Option<&'static str> {
     if let Some((_, site)) = REGIONS.iter().find(|(region, _)| *region == bare) {
         return Some(site);
@@ -133,7 +134,7 @@ mod tests {
         check(
             "datadogh.com",
             &expect![[r"
-                error: `datadogh.com` (DD_SITE in keys.env) is no Datadog site
+                error: `datadogh.com` (DD_SITE in keys.env) is not a Datadog site
 
                 hint: perhaps datadoghq.com; a proxy or another address is given by --api-url https://HOST
             "]],
@@ -153,7 +154,7 @@ mod tests {
             let error = site(key, "DD_SITE in keys.env").unwrap_err().to_string();
             assert_eq!(
                 error,
-                "DD_SITE in keys.env is no Datadog site (not shown: it may be a key)"
+                "DD_SITE in keys.env is not a Datadog site (not shown: it may be a key)"
             );
         }
     }

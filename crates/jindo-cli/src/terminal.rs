@@ -1,39 +1,39 @@
-//! stdout and stderr. A reader that has had enough (`jindo status | head`) is no failure.
+//! stdout and stderr. A reader that closes early (`jindo status | head`) is not a failure.
 //!
-//! What is shown may hold a server's words, tag values and lines of lists: nothing in it may steer the terminal.
+//! Output may contain a server's text, tag values and lines of lists: control characters are removed.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-/// The answer reached nobody. Holds the cause as words: what helps against a full disk helps an archive, not stdout.
+/// Error of writing to stdout. Holds the cause as text, so that no hint about the archive's disk is attached.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer could not be written to stdout: {0}")]
-pub(crate) struct Unheard(String);
+#[error("the output could not be written to stdout: {0}")]
+pub(crate) struct StdoutError(String);
 
-/// Writes what was asked for to stdout.
-pub(crate) fn answer(text: &str) -> Result<(), Unheard> {
+/// Writes a command's output to stdout.
+pub(crate) fn answer(text: &str) -> Result<(), StdoutError> {
     let mut out = io::stdout().lock();
-    heard(out.write_all(plain(text).as_bytes()).and_then(|()| out.flush()))
+    unless_closed(out.write_all(plain(text).as_bytes()).and_then(|()| out.flush()))
 }
 
-/// Writes what the parser of arguments has to say, to where it wants it.
-pub(crate) fn parsed(said: &clap::Error) -> Result<(), Unheard> {
-    heard(said.print().and_then(|()| io::stdout().flush()))
+/// Writes the help or the error of the argument parser to its stream.
+pub(crate) fn parsed(said: &clap::Error) -> Result<(), StdoutError> {
+    unless_closed(said.print().and_then(|()| io::stdout().flush()))
 }
 
-fn heard(written: io::Result<()>) -> Result<(), Unheard> {
+fn unless_closed(written: io::Result<()>) -> Result<(), StdoutError> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(|error| Unheard(error.to_string())),
+        other => other.map_err(|error| StdoutError(error.to_string())),
     }
 }
 
-/// Writes everything else to stderr. Where even that is closed there is nobody to tell.
+/// Writes a remark to stderr. Errors are ignored: there is nowhere left to report them.
 pub(crate) fn remark(text: &str) {
     io::stderr().lock().write_all(plain(text).as_bytes()).unwrap_or_default();
 }
 
-/// The text without what would steer the terminal; it may have lines and columns.
+/// Returns the text without control characters, except newlines and tabs.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     jindo::text::plain(text, &['\n', '\t'])
 }

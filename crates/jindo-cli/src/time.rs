@@ -1,21 +1,21 @@
-//! Times as people write them.
+//! Times and durations as people write them.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-/// A word that is no time.
+/// Text that is not a time.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "`{text}` is no time; write 2021-12-12, 2021-12-12T00:00:00+09:00, 13/12/2021 00:00:00 (day first), -90d or now"
+    "`{text}` is not a time; write 2021-12-12, 2021-12-12T00:00:00+09:00, 13/12/2021 00:00:00 (day first), -90d or now"
 )]
-pub(crate) struct NoTime {
+pub(crate) struct TimeError {
     text: String,
 }
 
-/// Reads `text`; without an offset of its own it is meant in `zone`. `-90d` is midnight of that day in `zone` when whole
-/// days or weeks are counted: an export of days is what people want.
-pub(crate) fn parse(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, NoTime> {
+/// Reads a time; without an offset it is in `zone`. Whole days and weeks back (`-90d`) start at midnight in `zone`, because exports
+/// are usually of whole days.
+pub(crate) fn parse(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, TimeError> {
     let text = text.trim();
     let found = if text == "now" {
         Some(now)
@@ -24,7 +24,7 @@ pub(crate) fn parse(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Times
     } else {
         absolute(text, zone)
     };
-    found.ok_or_else(|| NoTime { text: text.to_owned() })
+    found.ok_or_else(|| TimeError { text: text.to_owned() })
 }
 
 fn ago(back: &str, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {
@@ -34,7 +34,7 @@ fn ago(back: &str, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {
         let day = now.to_zoned(zone.clone()).checked_sub(days.days()).ok()?;
         return day.start_of_day().ok().map(|day| day.timestamp());
     }
-    // A number alone may be meant as days, and is read as seconds elsewhere: not here.
+    // A number without a unit is refused here: it would be read as seconds, and may be meant as days.
     let span =
         crate::args::span(back).ok().filter(|_| !back.bytes().all(|b| b.is_ascii_digit()))?;
     now.checked_sub(span).ok().and_then(whole_second)
@@ -53,7 +53,7 @@ fn absolute(text: &str, zone: &TimeZone) -> Option<Timestamp> {
         .or_else(|| DateTime::strptime("%d/%m/%Y %H:%M:%S", text).ok())
         .or_else(|| DateTime::strptime("%d/%m/%Y %H:%M", text).ok())
         .or_else(|| Date::strptime("%d/%m/%Y", text).ok().map(|date| date.at(0, 0, 0, 0)))?;
-    // In the hour that a change of the clocks skips or repeats: the later and the earlier instant, as calendars do.
+    // In a skipped hour the later instant, in a repeated hour the earlier one, as calendars do.
     zone.to_ambiguous_timestamp(local).compatible().ok().and_then(whole_second)
 }
 
@@ -61,7 +61,7 @@ fn whole_second(at: Timestamp) -> Option<Timestamp> {
     Timestamp::from_second(at.as_second()).ok()
 }
 
-/// The zone of that IANA name, or the machine's for `local`, with its name.
+/// Returns the zone of an IANA name, or the machine's zone for `local` if it has a name.
 pub(crate) fn zone(name: &str) -> Option<TimeZone> {
     if name.eq_ignore_ascii_case("local") {
         let zone = TimeZone::try_system().ok()?;
@@ -70,12 +70,12 @@ pub(crate) fn zone(name: &str) -> Option<TimeZone> {
     TimeZone::get(name).ok()
 }
 
-/// `12 Dec 2021 00:00 KST`.
+/// Returns `12 Dec 2021 00:00 KST`.
 pub(crate) fn in_words(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%-d %b %Y %H:%M %Z").to_string()
 }
 
-/// `96 days`, `96 days 1 h`, `3 h 20 min`.
+/// Returns `96 days`, `96 days 1 h`, `3 h 20 min`.
 pub(crate) fn length_in_words(length: SignedDuration) -> String {
     let (days, hours, minutes) =
         (length.as_hours() / 24, length.as_hours() % 24, length.as_mins() % 60);
@@ -95,7 +95,7 @@ pub(crate) fn length_in_words(length: SignedDuration) -> String {
     words.join(" ")
 }
 
-/// When it will be `left_s` later: `14:05 KST`, with its day unless that is today.
+/// Returns the time of day `left_s` seconds after `now`: `14:05 KST`, with its date unless that is today.
 pub(crate) fn time_of_day(now: Timestamp, left_s: u64, zone: &TimeZone) -> String {
     let left = SignedDuration::from_secs(i64::try_from(left_s).unwrap_or(i64::MAX));
     let today = now.to_zoned(zone.clone());
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_says_what_is() {
+    fn an_error_says_what_to_write() {
         let now = Timestamp::UNIX_EPOCH;
         for text in ["", "yesterday", "2021-13-01", "32/12/2021", "-", "-xd", "12/13/2021"] {
             assert!(parse(text, &TimeZone::UTC, now).is_err(), "{text}");

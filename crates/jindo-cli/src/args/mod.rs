@@ -25,17 +25,17 @@ pub(crate) use values::span;
 
 use clap::{Parser, Subcommand};
 
-/// Lines of at most 78 columns: they are shown as they stand.
+/// Lines of at most 78 columns, because clap does not wrap them.
 const EXAMPLES: &str = "\
 Examples:
   See it work, without keys or network:
     jindo demo
   What would it cost?
     jindo plan queries.txt --from -90d
-  Fetch it; after that, the same again continues or brings up to date:
+  Fetch it; later, run export again to continue or to bring it up to date:
     jindo export queries.txt --from 2021-12-12 --timezone Asia/Seoul
     jindo export
-  Is everything still there and whole?
+  Is everything there and intact?
     jindo verify jindo-export
 
 Keys come from the environment, as for every Datadog tool: DD_API_KEY and
@@ -44,10 +44,10 @@ DD_APP_KEY, and DD_SITE for other sites than datadoghq.com. --key-file and
 
 Exit codes:
   0    complete
-  1    failed: run it again, it continues
-  2    wrong usage, keys or query list: mend it first
+  1    failed; run it again, it continues
+  2    wrong usage, keys or query list: correct it first
   3    finished, but gaps remain
-  130  interrupted; what came in is kept";
+  130  interrupted; what was fetched is kept";
 
 /// Every Datadog metric as files, with few API calls and a receipt for each
 #[derive(Debug, Parser)]

@@ -15,20 +15,20 @@ calls (20), one per window";
 
 const EXAMPLES: &str = "\
 Examples:
-  Is everything whole and in its place? No call, no keys:
+  Is everything there and intact? No call, no keys:
     jindo verify jindo-export
-  Does the server still say the same, in one window of a hundred?
+  Does the server still return the same data, in 1 % of the windows?
     jindo verify jindo-export --refetch 1%
   Mark what differs, and fetch it again:
     jindo verify jindo-export --refetch 1% --seed 42 --repair
     jindo export
 
 Exit codes:
-  0    all is there, as written and as asked
+  0    everything is there, as written and as requested
   1    something is wrong; a point has changed or is gone from the server; or
-       it could not be asked
-  3    something is still to be fetched or written, came late, or is too young
-       to be compared
+       the server could not be compared
+  3    something is still to be fetched or written, was reported late, or is too
+       young to be compared
   130  interrupted";
 
 /// Sample to compare with the server, and the pace and connection of its calls.

@@ -4,10 +4,10 @@ use jindo::fetch::Breakage;
 use jindo::text::messages;
 use std::fmt::Write as _;
 
-/// Where nothing is to be mended first.
+/// Hint of a failure after which the user has nothing to correct.
 pub(crate) const CONTINUES: &str = "what was fetched is kept; the same command continues";
 
-/// The user's input is wrong: exit code 2.
+/// Error of the user's input, with a hint: exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub(crate) struct Usage {
@@ -26,7 +26,7 @@ impl Usage {
     }
 }
 
-/// A failure with what to do about it: exit code 1.
+/// Failure with a hint: exit code 1.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub(crate) struct Failed {
@@ -40,7 +40,7 @@ impl Failed {
     }
 }
 
-/// `error:`, `caused by:`, a blank line, `hint:`.
+/// Returns the text for stderr: `error:`, `caused by:`, a blank line, `hint:`.
 pub(crate) fn render(error: &anyhow::Error) -> String {
     let mut text = String::new();
     let leads = std::iter::once("error").chain(std::iter::repeat("  caused by"));
@@ -53,7 +53,7 @@ pub(crate) fn render(error: &anyhow::Error) -> String {
     text
 }
 
-/// What broke on this machine while a run went on, with what to do about it.
+/// Returns a failure of this machine (a disk, the archive) that ended a run, with its hint.
 pub(crate) fn broken_off(cause: &Breakage) -> Failed {
     let hint = hint(anyhow::Chain::new(cause.error())).unwrap_or_else(|| CONTINUES.to_owned());
     Failed::new(cause.to_string(), hint)
@@ -68,7 +68,7 @@ fn hint(mut causes: anyhow::Chain<'_>) -> Option<String> {
     })
 }
 
-/// A disk that cannot take more says so in a dozen places; what to do is the same in all.
+/// Returns the hint for an I/O error, which may come from any layer.
 fn disk_hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     use std::io::ErrorKind::{
         FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
@@ -95,7 +95,7 @@ fn is_short_of_descriptors(error: &std::io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| codes.iter().any(|known| known.raw_os_error() == code))
 }
 
-/// Elsewhere there is no such limit.
+/// Returns false: other systems have no such limit.
 #[cfg(not(unix))]
 fn is_short_of_descriptors(_: &std::io::Error) -> bool {
     false

@@ -1,10 +1,10 @@
-//! An export while it goes on, and why it did not begin, in words.
+//! Events of a running export, and the errors of one that did not start, in words.
 
 use crate::args::ProgressStyle;
 use crate::disk_space;
 use crate::render::errors::Usage;
 use crate::render::plan::brief;
-use crate::render::progress::{Kept, Shown};
+use crate::render::progress::{ForecastResult, ProgressReport};
 use crate::render::units::{count, counted};
 use crate::request::zone_of_clocks;
 use crate::terminal;
@@ -24,8 +24,8 @@ pub(crate) struct Screen<'a> {
     out: &'a Path,
     style: ProgressStyle,
     started: Timestamp,
-    progress: Option<Shown>,
-    promise: Option<Kept>,
+    progress: Option<ProgressReport>,
+    forecast: Option<ForecastResult>,
 }
 
 impl<'a> Screen<'a> {
@@ -35,12 +35,12 @@ impl<'a> Screen<'a> {
         style: ProgressStyle,
         started: Timestamp,
     ) -> Self {
-        Self { request, out, style, started, progress: None, promise: None }
+        Self { request, out, style, started, progress: None, forecast: None }
     }
 
-    /// Returns what was promised after the first answer of the last job, with what it took.
-    pub(crate) fn promise(&self) -> Option<Kept> {
-        self.promise
+    /// Returns the forecast after the first answer of the last job, beside its result.
+    pub(crate) fn forecast(&self) -> Option<ForecastResult> {
+        self.forecast
     }
 
     fn remark(&self, words: &str) {
@@ -62,7 +62,7 @@ impl<'a> Screen<'a> {
         self.remark(&disk_space::in_words(&plan.plan, self.out));
     }
 
-    /// Where the directory lies is said when it makes the ledger slower.
+    /// Remarks on a directory whose file system slows the ledger down.
     fn opened(&self, archive: &Archive) {
         if let Journal::Rollback(place) = archive.journal() {
             self.remark(&format!(
@@ -76,7 +76,7 @@ impl<'a> Screen<'a> {
         let Probed { calls, found, planned, left } = probed;
         let percent = (found.empty * 100).checked_div(found.windows).unwrap_or(0);
         self.remark(&format!(
-            "probed in {}: {percent} % of {} hold nothing, which leaves {} of {}\n",
+            "probed in {}: {percent} % of {} hold no data, which leaves {} of {}\n",
             counted(calls, "call", "calls"),
             counted(found.windows as u64, "window of a query", "windows of queries"),
             count(left as u64),
@@ -92,12 +92,14 @@ impl Events for Screen<'_> {
             ExportEvent::Opened(archive) => self.opened(archive),
             ExportEvent::Sampling { queries } => {
                 let queries = counted(queries as u64, "query", "queries");
-                self.remark(&format!("sampling {queries}: how far apart do their points lie?\n"));
+                self.remark(&format!(
+                    "sampling {queries}: at what interval do they have points?\n"
+                ));
             }
             ExportEvent::Calling { at } => {
                 let (zone, concurrency) =
                     (zone_of_clocks(self.request), self.request.pacing.concurrency);
-                self.progress = Some(Shown::new(self.style, concurrency, at, zone));
+                self.progress = Some(ProgressReport::new(self.style, concurrency, at, zone));
             }
             ExportEvent::Progress { progress, at } => {
                 if let Some(shown) = &mut self.progress {
@@ -110,7 +112,7 @@ impl Events for Screen<'_> {
                 }
             }
             ExportEvent::Called { outcome, at } => {
-                self.promise = self.progress.take().and_then(|shown| shown.done(outcome, at));
+                self.forecast = self.progress.take().and_then(|shown| shown.done(outcome, at));
             }
             ExportEvent::Probed(probed) => self.probed(probed),
             ExportEvent::Extracted(_) => {}
@@ -118,7 +120,7 @@ impl Events for Screen<'_> {
     }
 }
 
-/// Returns an error of the library as the user is told it. `zone` is that of the times in it.
+/// Returns an error of the library in the user's words, with times in `zone`.
 pub(crate) fn of_job(error: Error, zone: &TimeZone) -> anyhow::Error {
     match error {
         Error::Archive(error) => error.into(),
@@ -127,15 +129,15 @@ pub(crate) fn of_job(error: Error, zone: &TimeZone) -> anyhow::Error {
         Error::NoQuery { list } => Usage::new(format!("{list} holds no query")).into(),
         Error::EmptyRange { start, end } => {
             let (from, end) = (time::in_words(start, zone), time::in_words(end, zone));
-            Usage::new(format!("the range is empty: it begins at {from} and ends at {end}"))
-                .hint("give an earlier --from or a later --to; nothing younger than --settle is asked")
+            Usage::new(format!("the range is empty: it starts at {from} and ends at {end}"))
+                .hint("give an earlier --from or a later --to; points younger than --settle are left out")
                 .into()
         }
         Error::UnnamedZone => anyhow::anyhow!("the time zone has no IANA name"),
     }
 }
 
-/// All that is wrong with a list, with its places.
+/// Returns every error of a list, with its place.
 fn refused(complaints: &[Complaint]) -> Usage {
     let mut text = String::new();
     for complaint in complaints {
@@ -143,6 +145,6 @@ fn refused(complaints: &[Complaint]) -> Usage {
         text.push('\n');
     }
     text.push_str(&counted(complaints.len() as u64, "line is", "lines are"));
-    text.push_str(" not understood; nothing was asked and nothing was written");
-    Usage::new(text).hint("mend the list, or leave these lines out with --keep-going")
+    text.push_str(" not understood; nothing was fetched or written");
+    Usage::new(text).hint("correct the list, or leave these lines out with --keep-going")
 }

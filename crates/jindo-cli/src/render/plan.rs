@@ -16,22 +16,22 @@ use std::path::Path;
 
 const DAY_S: u64 = 86_400;
 
-/// From so many seconds on a plan suggests to probe first.
+/// Plans that take longer than this suggest a probe.
 const PROBE_SUGGESTED_S: u64 = 2 * 3_600;
 
-/// The time of day at which a job will be done is told from here on: what is shorter is watched to its end.
-const DONE_TOLD_S: u64 = 120;
+/// Plans that take at least this long say at what time of day they will be done.
+const DONE_SHOWN_S: u64 = 120;
 
-/// The known script asks each query four hours at a time.
+/// Window of a simple script, the yardstick of a plan: it asks each query 4 hours at a time.
 const SCRIPT_WINDOW_S: i64 = 4 * 3_600;
 
-/// Calls that the known script makes for the same job.
+/// Returns the calls of a script that asks each query 4 hours at a time.
 pub(crate) fn script_calls(queries: usize, range: Window) -> u64 {
     let windows = range.secs().cast_unsigned().div_ceil(SCRIPT_WINDOW_S.cast_unsigned());
     windows * queries as u64
 }
 
-/// The three lines before the first call.
+/// Returns the plan in a few lines, as it stands before the first call.
 pub(crate) fn brief(
     request: &ExportRequest,
     planned: &ExportPlan,
@@ -47,8 +47,13 @@ pub(crate) fn brief(
         let secs = plan.seconds(pace);
         format!(", {} at {}{}", seconds(secs), in_pace(pace), done_by(request, now, secs))
     });
-    writeln!(text, "{}{time} (the known script: {})", job(plan), count(script))
-        .expect("a String takes everything");
+    writeln!(
+        text,
+        "{}{time}; a script that asks 4 hours at a time makes {}",
+        job(plan),
+        count(script)
+    )
+    .expect("a String takes everything");
     if plan.calls() > 0 {
         writeln!(
             text,
@@ -63,16 +68,16 @@ pub(crate) fn brief(
     text
 }
 
-/// ` (until 14:05 KST)`, where it takes long enough to be worth telling.
+/// Returns ` (until 14:05 KST)`; empty for short plans.
 fn done_by(request: &ExportRequest, now: Timestamp, secs: u64) -> String {
-    if secs < DONE_TOLD_S {
+    if secs < DONE_SHOWN_S {
         return String::new();
     }
     format!(" (until {})", time::time_of_day(now, secs, &zone_of_clocks(request)))
 }
 
-/// `579 queries in 17 batches × 8 windows: 136 calls` where that is what is asked; where not every batch is asked for every
-/// window (several intervals, or parts that are held), only how many calls it takes, and for how many of the queries.
+/// Returns `579 queries in 17 batches × 8 windows: 136 calls` if every batch is asked for every window. Otherwise (several
+/// intervals, or parts that are fetched already) only the number of calls and of queries.
 fn job(plan: &Plan) -> String {
     let (batches, windows, calls) = (plan.batches(), plan.windows(), plan.calls());
     let wanting: HashSet<_> =
@@ -80,9 +85,9 @@ fn job(plan: &Plan) -> String {
     let all = counted(plan.queries.len() as u64, "query", "queries");
     let asked = match wanting.len() {
         0 if plan.asked.iter().all(Option::is_none) => {
-            return format!("{all}, of which no interval lies in the range and is over: 0 calls");
+            return format!("{all}, none with a complete interval in the range: 0 calls");
         }
-        0 => return format!("{all}, all held already: 0 calls"),
+        0 => return format!("{all}, all fetched already: 0 calls"),
         some if some < plan.queries.len() => format!("{} of {all}", count(some as u64)),
         _ => all,
     };
@@ -97,7 +102,7 @@ fn job(plan: &Plan) -> String {
     }
 }
 
-/// `12 Dec 2021 00:00 KST … 18 Mar 2022 00:00 KST (excluded), 96 days`, and what was changed about it.
+/// Returns `12 Dec 2021 00:00 KST … 18 Mar 2022 00:00 KST (excluded), 96 days`, and a line for each change to the range.
 fn range_in_words(request: &ExportRequest, asked: &ResolvedRequest, now: Timestamp) -> String {
     let (zone, range) = (&request.zone, asked.range);
     let mut text = format!(
@@ -108,15 +113,18 @@ fn range_in_words(request: &ExportRequest, asked: &ResolvedRequest, now: Timesta
     );
     if let Some(wanted) = asked.clipped_from {
         let (wanted, end) = (time::in_words(wanted, zone), time::in_words(range.end(), zone));
-        writeln!(text, "  ends at {end} instead of {wanted}: what is younger may still be incomplete (--settle)")
-            .expect("a String takes everything");
+        writeln!(
+            text,
+            "  ends at {end} instead of {wanted}: younger points may still be incomplete (--settle)"
+        )
+        .expect("a String takes everything");
     }
     if let Some(beyond) = Window::new(range.start(), range.end().min(kept_since(now))) {
         let days = beyond.secs().cast_unsigned().div_ceil(DAY_S);
-        let days = counted(days, "day lies", "days lie");
+        let days = counted(days, "day is", "days are");
         writeln!(
             text,
-            "  the first {days} beyond the 15 months that Datadog keeps: expect nothing from there"
+            "  the first {days} older than the 15 months that Datadog keeps: expect no data"
         )
         .expect("a String takes everything");
     }
@@ -125,7 +133,7 @@ fn range_in_words(request: &ExportRequest, asked: &ResolvedRequest, now: Timesta
         let interval = query.text.interval;
         writeln!(
             text,
-            "  not a multiple of {interval}: the buckets that begin within the range are exported"
+            "  not a multiple of {interval}: buckets that start within the range are exported"
         )
         .expect("a String takes everything");
     }
@@ -134,13 +142,13 @@ fn range_in_words(request: &ExportRequest, asked: &ResolvedRequest, now: Timesta
         |query: &&Query| wanted.of(query.text.interval) != range.aligned(query.text.interval);
     let cut = asked.list.queries.iter().filter(is_cut).map(|query| query.text.interval).max();
     if let Some(interval) = cut {
-        writeln!(text, "  the last {interval} are not over: left out until they are")
+        writeln!(text, "  the last {interval} are incomplete: left out until they are over")
             .expect("a String takes everything");
     }
     text
 }
 
-/// The oldest moment of which Datadog still has points, in whole seconds.
+/// Returns the time before which Datadog keeps no points, in whole seconds.
 fn kept_since(now: Timestamp) -> Timestamp {
     Timestamp::from_second((now - RETENTION).as_second()).unwrap_or(now)
 }
@@ -179,14 +187,14 @@ pub(crate) fn in_words(
     if plan.seconds(pace) > PROBE_SUGGESTED_S && probes > 0 {
         writeln!(
             text,
-            "  jindo export --probe asks first where there is data at all, in about {}, and leaves out the rest",
+            "  jindo export --probe first finds out where there is data at all, in about {}, and skips the rest",
             counted(probes as u64, "call", "calls")
         )
         .expect("a String takes everything");
     }
     write!(
         text,
-        "\nfrom nothing, at {}:\n  resolution        calls        time     known script\n",
+        "\nfrom nothing, at {}:\n  resolution        calls        time     script calls\n",
         in_pace(pace)
     )
     .expect("a String takes everything");

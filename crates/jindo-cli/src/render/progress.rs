@@ -1,4 +1,4 @@
-//! How a run shows that it lives: a bar on a terminal, plain lines without one, JSON for programs. Always on stderr.
+//! Progress of a run on stderr: a bar on a terminal, plain lines without one, JSON for programs.
 
 use crate::args::ProgressStyle;
 use crate::render::limits;
@@ -13,37 +13,50 @@ use jindo::plan::{Plan, PlanIndex};
 use std::collections::HashSet;
 use std::io::IsTerminal;
 
-/// Plain lines come this often.
+/// Interval of plain lines.
 const LINE_EVERY: SignedDuration = SignedDuration::from_secs(10);
 
-/// JSON events come this often.
+/// Interval of JSON events.
 const EVENT_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
-/// A shorter wait is the usual distance between calls.
+/// Shorter waits are not shown: they are the usual distance between calls.
 const WAIT_SHOWN_S: u64 = 5;
 
-/// Shows one run.
+/// Progress of one run, as it is shown.
 #[derive(Debug)]
-pub(crate) struct Shown {
+pub(crate) struct ProgressReport {
     style: Style,
     started: Timestamp,
     next: Timestamp,
-    /// In which the time of day is told.
+    /// Zone of times of day.
     zone: TimeZone,
-    /// As it looked after the first answer, and when that was.
-    promise: Option<(Forecast, Timestamp)>,
-    /// Calls in flight at once, at most.
+    /// Forecast after the first answer, and when it was made.
+    forecast: Option<(Forecast, Timestamp)>,
+    /// Most calls in flight at once.
     concurrency: u16,
-    /// Queries given up and limits learnt, said once each.
+    /// Lines that were shown: each is shown once.
     said: HashSet<String>,
 }
 
-/// A promise beside what came of it.
+/// Start of a run and the present.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    started: Timestamp,
+    now: Timestamp,
+}
+
+impl Span {
+    fn elapsed(self) -> SignedDuration {
+        self.now.duration_since(self.started)
+    }
+}
+
+/// Forecast beside the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Kept {
-    pub(crate) promised_calls: u64,
-    /// From the first answer on.
-    pub(crate) promised_s: u64,
+pub(crate) struct ForecastResult {
+    pub(crate) forecast_calls: u64,
+    /// Seconds from the first answer on.
+    pub(crate) forecast_s: u64,
     pub(crate) made_calls: u64,
     pub(crate) took_s: u64,
 }
@@ -56,8 +69,8 @@ enum Style {
     Silent,
 }
 
-impl Shown {
-    /// `concurrency`: calls in flight at once, at most.
+impl ProgressReport {
+    /// Starts at `now`. `concurrency` is the most calls in flight at once; times of day are in `zone`.
     pub(crate) fn new(
         style: ProgressStyle,
         concurrency: u16,
@@ -72,21 +85,25 @@ impl Shown {
             ProgressStyle::None => Style::Silent,
         };
         let next = now + LINE_EVERY;
-        Self { style, started: now, next, zone, promise: None, concurrency, said: HashSet::new() }
+        Self { style, started: now, next, zone, forecast: None, concurrency, said: HashSet::new() }
     }
 
-    /// Ends the bar; what comes next is the summary. Says how the promise was kept, once a run has come to its end.
-    pub(crate) fn done(&self, outcome: &FetchOutcome, now: Timestamp) -> Option<Kept> {
+    /// Ends the bar. Returns the forecast beside the result if the run came to its end.
+    pub(crate) fn done(&self, outcome: &FetchOutcome, now: Timestamp) -> Option<ForecastResult> {
         if let Style::Bar(bar) = &self.style {
             bar.finish_and_clear();
         }
-        let (promise, since) = self.promise.filter(|_| outcome.end == End::Done)?;
-        Some(Kept {
-            promised_calls: promise.calls,
-            promised_s: promise.secs,
+        let (forecast, since) = self.forecast.filter(|_| outcome.end == End::Done)?;
+        Some(ForecastResult {
+            forecast_calls: forecast.calls,
+            forecast_s: forecast.secs,
             made_calls: outcome.calls,
             took_s: now.duration_since(since).as_secs().unsigned_abs(),
         })
+    }
+
+    fn span(&self, now: Timestamp) -> Span {
+        Span { started: self.started, now }
     }
 
     fn say(&mut self, line: &str) {
@@ -107,19 +124,19 @@ impl Shown {
     }
 }
 
-impl Report for Shown {
+impl Report for ProgressReport {
     fn progress(&mut self, progress: &Progress, now: Timestamp) {
-        if self.promise.is_none() {
+        if self.forecast.is_none() {
             let elapsed = now.duration_since(self.started);
-            let promise = Forecast::new(progress, (elapsed, now), usize::from(self.concurrency));
-            self.promise = promise.map(|promise| (promise, now));
+            let forecast = Forecast::new(progress, (elapsed, now), usize::from(self.concurrency));
+            self.forecast = forecast.map(|forecast| (forecast, now));
         }
         match &self.style {
             Style::Bar(bar) => {
                 bar.set_length(progress.answered() + progress.calls_left);
                 bar.set_position(progress.answered());
                 bar.set_message(
-                    terminal::plain(&line(progress, (self.started, now), &self.zone)).into_owned(),
+                    terminal::plain(&line(progress, self.span(now), &self.zone)).into_owned(),
                 );
             }
             Style::Plain if now >= self.next => {
@@ -129,12 +146,12 @@ impl Report for Shown {
                     "{} of {} · {}\n",
                     count(progress.answered()),
                     counted(all, "call", "calls"),
-                    line(progress, (self.started, now), &self.zone)
+                    line(progress, self.span(now), &self.zone)
                 ));
             }
             Style::Json if now >= self.next => {
                 self.next = now + EVENT_EVERY;
-                terminal::remark(&format!("{}\n", event(progress, self.started, now)));
+                terminal::remark(&format!("{}\n", event(progress, self.span(now))));
             }
             Style::Plain | Style::Json | Style::Silent => {}
         }
@@ -157,7 +174,7 @@ impl Report for Shown {
             }
             Action::SendUnfilled { query } => {
                 self.say(&format!(
-                    "sent as written, since the server refuses .fill(null): {}",
+                    "sent as written, because the server refuses .fill(null): {}",
                     written(*query)
                 ));
             }
@@ -180,28 +197,28 @@ fn bar() -> ProgressBar {
         .with_style(template)
 }
 
-/// Points, budget, time left and the time of day then; and why nothing moves when nothing does.
-fn line(progress: &Progress, (started, now): (Timestamp, Timestamp), zone: &TimeZone) -> String {
+/// Returns points, budget, time left and the time of day then, and the reason of a wait.
+fn line(progress: &Progress, span: Span, zone: &TimeZone) -> String {
     let mut parts = vec![counted(progress.points, "point", "points")];
     if let Some((left, limit)) = progress.budget {
         parts.push(format!("budget {} of {}", count(left), count(limit)));
     }
-    if let Some(left) = left_s(progress, (started, now)) {
-        parts.push(format!("{} left ({})", seconds(left), time::time_of_day(now, left, zone)));
+    if let Some(left) = left_s(progress, span) {
+        parts.push(format!("{} left ({})", seconds(left), time::time_of_day(span.now, left, zone)));
     }
-    let wait = progress.waits_until.map_or(0, |until| until.duration_since(now).as_secs());
+    let wait = progress.waits_until.map_or(0, |until| until.duration_since(span.now).as_secs());
     let wait = u64::try_from(wait).ok().filter(|&wait| wait >= WAIT_SHOWN_S).map(seconds);
     match (&progress.trouble, wait) {
-        (Some(trouble), Some(wait)) => parts.push(format!("trying again in {wait}: {trouble}")),
-        (Some(trouble), None) => parts.push(format!("trying again: {trouble}")),
+        (Some(trouble), Some(wait)) => parts.push(format!("retrying in {wait}: {trouble}")),
+        (Some(trouble), None) => parts.push(format!("retrying: {trouble}")),
         (None, Some(wait)) => parts.push(format!("waiting {wait} for the rate limit")),
         (None, None) => {}
     }
     parts.join(" · ")
 }
 
-fn event(progress: &Progress, started: Timestamp, now: Timestamp) -> serde_json::Value {
-    let left = left_s(progress, (started, now));
+fn event(progress: &Progress, span: Span) -> serde_json::Value {
+    let left = left_s(progress, span);
     serde_json::json!({
         "type": "progress",
         "calls": progress.calls_made,
@@ -210,31 +227,30 @@ fn event(progress: &Progress, started: Timestamp, now: Timestamp) -> serde_json:
         "budget_left": progress.budget.map(|(left, _)| left),
         "seconds_left": left,
         "done_at": left.and_then(|left| {
-            now.checked_add(SignedDuration::from_secs(i64::try_from(left).ok()?)).ok()
+            span.now.checked_add(SignedDuration::from_secs(i64::try_from(left).ok()?)).ok()
         }),
         "waits_until": progress.waits_until,
         "trouble": progress.trouble,
     })
 }
 
-/// Seconds until the last call; none before a few have told how long they take.
-fn left_s(progress: &Progress, (started, now): (Timestamp, Timestamp)) -> Option<u64> {
-    let elapsed = now.duration_since(started);
-    let told = progress.answered() >= 3 && elapsed >= SignedDuration::from_secs(1);
-    told.then(|| estimate_s(progress, (elapsed, now)))
+/// Returns the seconds until the last call; `None` before three answers and one second.
+fn left_s(progress: &Progress, span: Span) -> Option<u64> {
+    let is_known = progress.answered() >= 3 && span.elapsed() >= SignedDuration::from_secs(1);
+    is_known.then(|| estimate_s(progress, span))
 }
 
-/// Seconds until the last call: at the pace so far, and no sooner than the limits allow.
+/// Returns the seconds until the last call, at the pace so far and no sooner than the limits allow.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "an estimate"
 )]
-fn estimate_s(progress: &Progress, (elapsed, now): (SignedDuration, Timestamp)) -> u64 {
+fn estimate_s(progress: &Progress, span: Span) -> u64 {
     let left = progress.calls_left as f64;
-    let so_far = elapsed.as_secs_f64() / progress.answered().max(1) as f64 * left;
-    so_far.max(progress.paced_s(now).unwrap_or(0.0)).ceil() as u64
+    let so_far = span.elapsed().as_secs_f64() / progress.answered().max(1) as f64 * left;
+    so_far.max(progress.paced_s(span.now).unwrap_or(0.0)).ceil() as u64
 }
 
 #[cfg(test)]
@@ -261,7 +277,8 @@ mod tests {
     /// What is shown 80 s after the beginning.
     fn check(progress: &Progress, expected: &str) {
         let zone = TimeZone::get("Asia/Seoul").unwrap();
-        assert_eq!(line(progress, (NOW - SignedDuration::from_secs(80), NOW), &zone), expected);
+        let span = Span { started: NOW - SignedDuration::from_secs(80), now: NOW };
+        assert_eq!(line(progress, span, &zone), expected);
     }
 
     #[test]
@@ -276,25 +293,25 @@ mod tests {
         let trouble = Some("no connection".to_owned());
         check(
             &Progress { trouble: trouble.clone(), waits_until, ..run() },
-            &format!("{head} · trying again in 50 min: no connection"),
+            &format!("{head} · retrying in 50 min: no connection"),
         );
-        check(&Progress { trouble, ..run() }, &format!("{head} · trying again: no connection"));
+        check(&Progress { trouble, ..run() }, &format!("{head} · retrying: no connection"));
     }
 
     #[test]
-    fn the_limit_bounds_what_is_promised_and_what_is_left() {
-        let started = NOW - SignedDuration::from_secs(80);
-        assert_eq!(left_s(&run(), (started, NOW)), Some(4_320));
+    fn the_limit_bounds_the_forecast_and_what_is_left() {
+        let span = Span { started: NOW - SignedDuration::from_secs(80), now: NOW };
+        assert_eq!(left_s(&run(), span), Some(4_320));
         let unlimited = Progress { paced_until: None, ..run() };
-        assert_eq!(left_s(&unlimited, (started, NOW)), Some(120));
-        assert_eq!(left_s(&Progress { calls_made: 2, ..run() }, (started, NOW)), None);
+        assert_eq!(left_s(&unlimited, span), Some(120));
+        assert_eq!(left_s(&Progress { calls_made: 2, ..run() }, span), None);
         let first = Progress { calls_made: 1, ..run() };
         let elapsed = (SignedDuration::from_secs(2), NOW);
-        let promised = |progress: &Progress| {
-            Forecast::new(progress, elapsed, 8).map(|promise| (promise.calls, promise.secs))
+        let forecast = |progress: &Progress| {
+            Forecast::new(progress, elapsed, 8).map(|forecast| (forecast.calls, forecast.secs))
         };
-        assert_eq!(promised(&first), Some((61, 4_322)));
-        assert_eq!(promised(&Progress { paced_until: None, ..first.clone() }), Some((61, 15)));
-        assert_eq!(promised(&Progress { settled: false, ..first }), None);
+        assert_eq!(forecast(&first), Some((61, 4_322)));
+        assert_eq!(forecast(&Progress { paced_until: None, ..first.clone() }), Some((61, 15)));
+        assert_eq!(forecast(&Progress { settled: false, ..first }), None);
     }
 }

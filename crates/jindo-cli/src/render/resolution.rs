@@ -1,4 +1,4 @@
-//! How far apart the points of queries lie, in words.
+//! Intervals of queries, in words.
 
 use crate::render::units::{count, counted};
 use jindo::archive::Spaced;
@@ -7,7 +7,7 @@ use jindo::plan::Confidence;
 use jindo::query::{Interval, Spacings};
 use std::collections::{BTreeMap, HashMap};
 
-/// How many queries have which interval, in seconds.
+/// Returns the number of queries by interval, in seconds.
 pub(crate) fn resolutions(intervals: impl Iterator<Item = Interval>) -> BTreeMap<i64, u64> {
     let mut counts = BTreeMap::new();
     for interval in intervals {
@@ -16,7 +16,7 @@ pub(crate) fn resolutions(intervals: impl Iterator<Item = Interval>) -> BTreeMap
     counts
 }
 
-/// `12 queries at 10 s, 500 at 60 s`.
+/// Returns `12 queries at 10 s, 500 at 60 s`.
 pub(crate) fn counted_resolutions(resolutions: &BTreeMap<i64, u64>) -> String {
     let mut words: Vec<_> = Vec::new();
     for (secs, &queries) in resolutions {
@@ -29,7 +29,7 @@ pub(crate) fn counted_resolutions(resolutions: &BTreeMap<i64, u64>) -> String {
     words.join(", ")
 }
 
-/// The line about resolutions, where each query has its own: `resolution: 12 queries at 10 s, 500 at 60 s (1 had no points: 60 s)`.
+/// Returns the line about resolutions if each query has its own: `resolution: 12 queries at 10 s, 500 at 60 s (1 had no points: 60 s)`.
 pub(crate) fn in_words(request: &ExportRequest, asked: &ResolvedRequest) -> String {
     if !request.resolution.is_auto() {
         return String::new();
@@ -72,7 +72,7 @@ fn doubt(basis: Confidence) -> &'static str {
     }
 }
 
-/// What the ledger keeps of a spacing, for programs.
+/// Returns a detected interval as JSON.
 pub(crate) fn json(spaced: &Spaced) -> serde_json::Value {
     let Spaced { query, interval, basis, why, found_at } = spaced;
     serde_json::json!({

@@ -1,6 +1,6 @@
 //! Numbers, sizes and durations in words.
 
-/// `1,632`.
+/// Returns a number with thousands separators: `1,632`.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
@@ -13,12 +13,12 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
-/// `1 query`, `2 queries`.
+/// Returns a number with its noun: `1 query`, `2 queries`.
 pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
-/// `2.1 GB`.
+/// Returns a size in decimal units: `2.1 GB`.
 #[expect(clippy::cast_precision_loss, reason = "rounded for people")]
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
@@ -35,7 +35,7 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// `48 s`, `27 min`, `1 h 2 min`, `93 h`.
+/// Returns a duration, rounded: `48 s`, `27 min`, `2 h 2 min`, `93 h`.
 pub(crate) fn seconds(secs: u64) -> String {
     match secs {
         0..=119 => format!("{secs} s"),

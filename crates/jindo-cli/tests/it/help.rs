@@ -59,10 +59,10 @@ fn the_root_shows_the_way() {
                 jindo demo
               What would it cost?
                 jindo plan queries.txt --from -90d
-              Fetch it; after that, the same again continues or brings up to date:
+              Fetch it; later, run export again to continue or to bring it up to date:
                 jindo export queries.txt --from 2021-12-12 --timezone Asia/Seoul
                 jindo export
-              Is everything still there and whole?
+              Is everything there and intact?
                 jindo verify jindo-export
 
             Keys come from the environment, as for every Datadog tool: DD_API_KEY and
@@ -71,10 +71,10 @@ fn the_root_shows_the_way() {
 
             Exit codes:
               0    complete
-              1    failed: run it again, it continues
-              2    wrong usage, keys or query list: mend it first
+              1    failed; run it again, it continues
+              2    wrong usage, keys or query list: correct it first
               3    finished, but gaps remain
-              130  interrupted; what came in is kept
+              130  interrupted; what was fetched is kept
         "#]],
     );
 }
@@ -229,20 +229,20 @@ fn verify_shows_what_asking_again_takes() {
                                        keys and answers can be read on the way
 
             Examples:
-              Is everything whole and in its place? No call, no keys:
+              Is everything there and intact? No call, no keys:
                 jindo verify jindo-export
-              Does the server still say the same, in one window of a hundred?
+              Does the server still return the same data, in 1 % of the windows?
                 jindo verify jindo-export --refetch 1%
               Mark what differs, and fetch it again:
                 jindo verify jindo-export --refetch 1% --seed 42 --repair
                 jindo export
 
             Exit codes:
-              0    all is there, as written and as asked
+              0    everything is there, as written and as requested
               1    something is wrong; a point has changed or is gone from the server; or
-                   it could not be asked
-              3    something is still to be fetched or written, came late, or is too young
-                   to be compared
+                   the server could not be compared
+              3    something is still to be fetched or written, was reported late, or is too
+                   young to be compared
               130  interrupted
         "#]],
     );

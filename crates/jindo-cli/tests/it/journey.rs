@@ -131,8 +131,9 @@ fn a_lost_ledger_is_rebuilt_without_a_call_to_the_same_bytes() {
     let repaired = world.run(["verify", "out", "--repair"]);
     exits(&repaired, 0);
     let words = String::from_utf8_lossy(&repaired.stdout).into_owned();
-    let strangers: Vec<_> = words.lines().filter(|line| line.contains("not jindo's")).collect();
-    assert_eq!(strangers, ["csv/notes.txt: not jindo's, left alone"], "{words}");
+    let strangers: Vec<_> =
+        words.lines().filter(|line| line.contains("not written by jindo")).collect();
+    assert_eq!(strangers, ["csv/notes.txt: not written by jindo, left alone"], "{words}");
     fs::remove_file(world.out().join("csv/notes.txt")).unwrap();
     assert_eq!(world.tree(), before);
     exits(&world.export(2), 0);
@@ -170,7 +171,7 @@ fn what_expired_is_reported_as_such_and_not_as_empty() {
     exits(&output, 0);
     let summary = String::from_utf8(output.stdout).unwrap();
     assert!(
-        summary.contains("too old      1 query, nothing came from beyond 15 months"),
+        summary.contains("too old      1 query, no data is kept beyond 15 months"),
         "{summary}"
     );
     let table = String::from_utf8(world.tree()["queries.csv"].clone()).unwrap();

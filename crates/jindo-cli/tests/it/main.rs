@@ -14,6 +14,7 @@ mod hostile;
 mod journey;
 mod network;
 mod probe;
+mod recovery;
 mod refetch;
 mod regressions;
 mod resources;

@@ -230,7 +230,10 @@ fn a_flipped_bit_is_the_archives_and_costs_no_call() {
     let url = world.sim.url();
     let output = world.run(["verify", "out", "--refetch", "100%", "--api-url", &url]);
     exits(&output, 1);
-    assert!(words(&output).contains("nothing was asked again: what is wrong here comes first"));
+    assert!(
+        words(&output)
+            .contains("not compared with the server: what is wrong here has to be repaired first")
+    );
     assert_eq!(world.stats().calls_by_path, calls);
 
     // Mended, the rest is compared; what was set aside is the next export's.

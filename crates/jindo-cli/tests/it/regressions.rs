@@ -60,7 +60,10 @@ fn a_day_that_is_not_over_is_not_in_the_files() {
     let output = world.run(args);
     exits(&output, 0);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("the last 86400 s are not over: left out until they are"), "{said}");
+    assert!(
+        said.contains("the last 86400 s are incomplete: left out until they are over"),
+        "{said}"
+    );
     let days = rows(&world.out().join("csv/app.requests.sum.as_count@86400s/values.csv"));
     assert_eq!(days.len(), 2, "two whole days");
     let minutes = rows(&world.out().join("csv/app.requests.sum.as_count/values.csv"));

@@ -131,8 +131,8 @@ fn what_cannot_fit_is_not_begun() {
     exits(&refused, 1);
     assert_eq!(
         said(&refused),
-        "error: 512 kB are free where out lies, and about 530 kB are needed at the least; nothing was asked\n\n\
-         hint: make room, choose another disk by --out, or go on in parts: --max-calls N stops after so many calls, \
+        "error: 512 kB are free where out lies, and at least 530 kB are needed; nothing was fetched\n\n\
+         hint: make room, choose another disk by --out, or fetch in parts: --max-calls N stops after N calls, \
          and the same command continues\n"
     );
     assert_eq!(world.stats().calls_by_path.len(), 0);
@@ -205,7 +205,7 @@ fn a_stdout_that_takes_nothing_is_a_failure_without_advice_about_disks() {
         let output = world.command(args).stdout(full).stderr(Stdio::piped()).output().unwrap();
         exits(&output, 1);
         let said = said(&output);
-        let cause = "error: the answer could not be written to stdout: No space left on device";
+        let cause = "error: the output could not be written to stdout: No space left on device";
         assert!(said.contains(cause) && !said.contains("hint:"), "{args:?}: {said}");
     }
 }

@@ -181,11 +181,11 @@ fn the_plan_is_printed_and_touches_nothing() {
     exits(&output, 0);
     expect![[r#"
         1 Jun 2026 00:00 UTC … 9 Jun 2026 00:00 UTC (excluded), 8 days
-        1 query in 1 batch × 8 windows: 8 calls, 8 s at 3,600 calls an hour (the known script: 48)
+        1 query in 1 batch × 8 windows: 8 calls, 8 s at 3,600 calls an hour; a script that asks 4 hours at a time makes 48
         11,520 to 230,400 points, 265 kB to 9.0 MB on disk
 
         from nothing, at 3,600 calls an hour:
-          resolution        calls        time     known script
+          resolution        calls        time     script calls
                 10 s           48        48 s               48
                 60 s            8         8 s               48
                300 s            2         2 s               48
@@ -206,16 +206,18 @@ fn a_plan_that_is_no_grid_is_not_told_as_one() {
         text.lines().nth(1).unwrap_or_default().to_owned()
     };
     let args = |to| ["plan", "queries.txt", "--from", "2026-06-01", "--to", to, "--out", "out"];
-    expect!["2 queries in 10 calls, 23 s at 1,600 calls an hour (the known script: 96)"]
+    expect!["2 queries in 10 calls, 23 s at 1,600 calls an hour; a script that asks 4 hours at a time makes 96"]
         .assert_eq(&job(&args("2026-06-09")));
     exits(&world.export(2), 0);
-    expect!["2 queries, all held already: 0 calls (the known script: 24)"]
-        .assert_eq(&job(&args("2026-06-03")));
-    expect![[r#"2 queries in 2 calls, 5 s at 1,600 calls an hour (the known script: 36)"#]]
+    expect![
+        "2 queries, all fetched already: 0 calls; a script that asks 4 hours at a time makes 24"
+    ]
+    .assert_eq(&job(&args("2026-06-03")));
+    expect!["2 queries in 2 calls, 5 s at 1,600 calls an hour; a script that asks 4 hours at a time makes 36"]
         .assert_eq(&job(&args("2026-06-04")));
     fs::write(world.path("queries.txt"), "avg:system.cpu.user{*}\navg:system.mem.used{*}\n")
         .unwrap();
-    expect!["1 of 2 queries in 1 batch × 2 windows: 2 calls, 5 s at 1,600 calls an hour (the known script: 24)"]
+    expect!["1 of 2 queries in 1 batch × 2 windows: 2 calls, 5 s at 1,600 calls an hour; a script that asks 4 hours at a time makes 24"]
         .assert_eq(&job(&args("2026-06-03")));
 }
 
@@ -225,7 +227,7 @@ fn a_plan_ends_where_the_export_would() {
     let said = |args: &[&str]| {
         let output = world.run(args);
         exits(&output, 0);
-        String::from_utf8_lossy(&output.stdout).contains("what is younger may still be incomplete")
+        String::from_utf8_lossy(&output.stdout).contains("younger points may still be incomplete")
     };
     assert!(said(&["plan", "queries.txt", "--from", "-1d"]));
     assert!(!said(&["plan", "queries.txt", "--from", "-1d", "--settle", "0s"]));
@@ -240,9 +242,7 @@ fn a_plan_says_what_is_too_old_to_be_had() {
     let line = text.lines().nth(1).unwrap_or_default();
     assert!(line.starts_with("  the first 1"), "{text}");
     assert!(
-        line.ends_with(
-            "days lie beyond the 15 months that Datadog keeps: expect nothing from there"
-        ),
+        line.ends_with("days are older than the 15 months that Datadog keeps: expect no data"),
         "{text}"
     );
 }
@@ -273,8 +273,8 @@ fn the_summary_says_what_there_is_and_where() {
     let text = String::from_utf8_lossy(&output.stdout).replace(url, "URL");
     let (_, lines) = text.split_once('\n').unwrap();
     expect![[r#"
-          calls        2 (the known script makes 12 for the same job)
-          promised     2 calls after the first answer; it took 2
+          calls        2 (a script that asks 4 hours at a time makes 12 for the same job)
+          forecast     2 calls after the first answer; it took 2
           series       3 of 1 query
           points       8,340
           not fetched  0
@@ -341,7 +341,7 @@ fn a_plan_of_some_minutes_says_until_when() {
     let (calm, hurried) = (plan("600/1h"), plan("1000000/1h"));
     let line = calm.lines().find(|line| line.contains("600 calls an hour")).unwrap();
     assert!(
-        line.contains(" at 600 calls an hour (until ") && line.contains(" KST) (the"),
+        line.contains(" at 600 calls an hour (until ") && line.contains(" KST); a script"),
         "{line}"
     );
     assert!(!hurried.contains("until"), "{hurried}");

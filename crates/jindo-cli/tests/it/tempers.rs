@@ -67,7 +67,7 @@ fn what_is_promised_once_the_cap_is_known_is_what_it_takes() {
     exits(&output, 0);
     let summary = String::from_utf8(output.stdout).unwrap();
     assert!(
-        summary.contains("promised     22 calls after the first answer; it took 22\n"),
+        summary.contains("forecast     22 calls after the first answer; it took 22\n"),
         "{summary}"
     );
 }
@@ -106,7 +106,7 @@ fn an_answer_that_is_too_large_is_paid_for_once_and_not_again_in_the_next_run() 
     exits(&world.run(once), 3);
     assert_eq!(outcomes(&world, "too-large"), 1);
     let status = String::from_utf8(world.run(["status", "out"]).stdout).unwrap();
-    let learnt = "learnt     1 query in smaller calls, since answers would be too large: the heaviest, avg:wide.one{*} by {host}, brings";
+    let learnt = "learnt     1 query in smaller calls, because their answers are large: the heaviest, avg:wide.one{*} by {host}, brings";
     assert!(status.contains(learnt), "{status}");
     exits(&world.export(1), 0);
     assert_eq!((outcomes(&world, "too-large"), outcomes(&world, "ok")), (1, 2));

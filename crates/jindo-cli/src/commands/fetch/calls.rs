@@ -1,6 +1,6 @@
 //! Calls of an export: keys and client when the first one is certain, then the driver, job after job.
 
-use crate::auth::{self, Acquaintance};
+use crate::auth::{self, KeyFacts};
 use crate::commands::fetch::export::Order;
 use crate::disk_space;
 use crate::environment::Access;
@@ -30,7 +30,7 @@ pub(crate) struct Calls<'a> {
 struct Contact {
     client: Client,
     access: Access,
-    known: Option<Acquaintance>,
+    known: Option<KeyFacts>,
 }
 
 impl<'a> Calls<'a> {

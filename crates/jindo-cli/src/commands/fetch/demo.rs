@@ -3,7 +3,7 @@
 use crate::args;
 use crate::commands::fetch::export::Order;
 use crate::defaults;
-use crate::environment::{Access, Origin};
+use crate::environment::{Access, KeyOrigin};
 use crate::exit_code;
 use crate::render::summary;
 use crate::request::Words;
@@ -47,7 +47,7 @@ pub(crate) fn run(
             site: "the simulated organisation".into(),
             endpoint: Endpoint { address, extra_roots: Vec::new(), patience },
             keys: Keys { api: Secret::new(API_KEY), application: Secret::new(APP_KEY) },
-            origin: Origin::BuiltIn,
+            origin: KeyOrigin::BuiltIn,
         })
     };
     let order = Order {

@@ -8,7 +8,7 @@ use crate::exit_code;
 use crate::keys;
 use crate::render::errors::{CONTINUES, Failed, broken_off};
 use crate::render::export::{Screen, of_job};
-use crate::render::summary::{self, Told};
+use crate::render::summary::{self, ExportSummary};
 use crate::request::Words;
 use crate::terminal;
 use jiff::Timestamp;
@@ -86,7 +86,7 @@ impl Order<'_> {
         &self,
         clock: &dyn Clock,
         interrupted: &AtomicBool,
-    ) -> anyhow::Result<Told> {
+    ) -> anyhow::Result<ExportSummary> {
         let storage = &Folder::new(self.out, holder(clock));
         let mut calls = Calls::new(self, clock, interrupted);
         let mut screen = Screen::new(self.request, self.out, self.progress, clock.now());
@@ -95,8 +95,9 @@ impl Order<'_> {
         let ExportReport { plan, outcome, files, took } = report;
         calls.check(&outcome.end)?;
         check_end(&outcome.end)?;
-        let (promise, dir, whom) = (screen.promise(), self.out.to_owned(), self.connection.clone());
-        Ok(Told { plan, outcome, promise, files, dir, whom, took })
+        let (forecast, dir) = (screen.forecast(), self.out.to_owned());
+        let connection = self.connection.clone();
+        Ok(ExportSummary { plan, outcome, forecast, files, dir, connection, took })
     }
 
     fn worded(&self, error: anyhow::Error) -> anyhow::Error {

@@ -2,7 +2,7 @@
 //! marked, so that the next export asks it again; else nothing is written but the run's log.
 
 use crate::args::VerifyArgs;
-use crate::auth::{self, Acquaintance};
+use crate::auth::{self, KeyFacts};
 use crate::commands::fetch::plan::limits;
 use crate::defaults;
 use crate::directory::open;
@@ -10,7 +10,7 @@ use crate::environment::{Access, Environment};
 use crate::exit_code::Refetched;
 use crate::keys;
 use crate::render::errors::{Failed, Usage, broken_off};
-use crate::render::progress::Shown;
+use crate::render::progress::ProgressReport;
 use crate::render::units::{count, counted, seconds};
 use crate::terminal;
 use anyhow::Context as _;
@@ -175,7 +175,8 @@ impl<'a> Again<'a> {
         let calls = counted(recheck.plan().calls() as u64, "window is", "windows are");
         terminal::remark(&format!("{calls} asked again, a call each\n"));
         let zone = TimeZone::try_system().unwrap_or(TimeZone::UTC);
-        let mut report = Shown::new(defaults::PROGRESS, again.concurrency(), started, zone);
+        let mut report =
+            ProgressReport::new(defaults::PROGRESS, again.concurrency(), started, zone);
         let doors = Doors {
             archive,
             client: &client,
@@ -203,7 +204,7 @@ impl<'a> Again<'a> {
     }
 
     /// Other keys than those of the archive's organisation are refused before any query.
-    fn recognise(&self, client: &Client, archive: &Archive) -> anyhow::Result<Acquaintance> {
+    fn recognise(&self, client: &Client, archive: &Archive) -> anyhow::Result<KeyFacts> {
         let (organisation, known) = auth::organisation(client, &self.access, archive)?;
         match archive.recognise(&organisation) {
             Err(archive::Error::OtherOrganisation { kept, given }) => Err(Usage::new(format!(

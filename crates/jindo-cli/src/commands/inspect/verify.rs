@@ -1,5 +1,5 @@
-//! `jindo verify`: objects against ledger, coverage against what was asked, files against both. `--repair` mends what can
-//! be mended without a call. With `--refetch` a sample is compared with the server; that is `rechecking`'s.
+//! `jindo verify`: checks objects against the ledger, coverage against the request, files against both. `--repair` repairs what
+//! needs no call. `--refetch` compares a sample with the server; that is in `refetch`.
 
 use crate::args;
 use crate::commands::inspect::refetch::{self, Again};
@@ -16,26 +16,26 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// Everything that verify has to say.
+/// Result of a verification, as `--json` prints it.
 #[derive(Debug, Default, Serialize)]
-struct Report {
+struct VerifyReport {
     objects: u64,
     rows: u64,
-    /// What is or was wrong, with what was done about it.
-    findings: Vec<Line>,
-    /// Listed queries with stretches that are not covered.
+    /// Damage, repaired or not.
+    findings: Vec<FindingLine>,
+    /// Listed queries with gaps.
     queries_with_gaps: u64,
     missing_seconds: u64,
-    /// Lines of the list that were left out: nothing is asked for them.
+    /// Lines of the list that were left out: nothing is fetched for them.
     lines_left_out: u64,
-    /// Queries whose files do not show yet all that is held of them: a run is not finished. Nothing is wrong with them.
+    /// Queries whose files are behind the archive because a run is not finished. Not an error.
     queries_behind: u64,
-    /// Tables that are not written yet, likewise.
+    /// Tables that are not written yet. Not an error.
     tables_behind: u64,
-    /// A first run that ended before it had asked anything left no request, and owes its tables.
+    /// False after a first run that ended before it registered its request: its tables are not written yet.
     #[serde(skip)]
     is_begun: bool,
-    /// Nothing of the archive itself is wrong, or not any more: only then is it compared with the server.
+    /// True if the archive itself is intact or was repaired. Only then is it compared with the server.
     #[serde(skip)]
     sound: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,18 +43,18 @@ struct Report {
 }
 
 #[derive(Debug, Serialize)]
-struct Line {
+struct FindingLine {
     what: String,
     mended: bool,
 }
 
-/// `interruption` is called only when there are calls to make: what only looks ends at once.
+/// Runs `jindo verify`. `interruption` is called only if there are calls to make; without calls, a signal ends the process.
 pub(crate) fn run(
     command: &args::VerifyArgs,
     clock: &dyn Clock,
     interruption: &dyn Fn() -> anyhow::Result<Arc<AtomicBool>>,
 ) -> anyhow::Result<u8> {
-    // Missing keys are told before minutes of reading.
+    // Missing keys are reported before minutes of reading.
     let again = Again::of(command)?;
     let mut report = if command.repair { repair(command, clock)? } else { look(command)? };
     let mut failure = None;
@@ -71,9 +71,9 @@ pub(crate) fn run(
     failure.map_or_else(|| Ok(report.exit_code()), Err)
 }
 
-fn look(command: &args::VerifyArgs) -> anyhow::Result<Report> {
+fn look(command: &args::VerifyArgs) -> anyhow::Result<VerifyReport> {
     let verified = Archive::verify(&command.dir)?;
-    let mut report = Report::of(&verified);
+    let mut report = VerifyReport::of(&verified);
     if report.findings.is_empty() {
         let archive = Archive::read(&command.dir)?;
         report.gaps(&archive)?;
@@ -87,10 +87,10 @@ fn look(command: &args::VerifyArgs) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// The archive first, since the files are made from it.
-fn repair(command: &args::VerifyArgs, clock: &dyn Clock) -> anyhow::Result<Report> {
+/// Repairs the archive first, because the files are made from it.
+fn repair(command: &args::VerifyArgs, clock: &dyn Clock) -> anyhow::Result<VerifyReport> {
     let verified = Archive::repair(&command.dir, &holder(clock))?;
-    let mut report = Report::of(&verified);
+    let mut report = VerifyReport::of(&verified);
     let archive = open(&command.dir, clock)?;
     let csv = CsvTree::new(&display(&archive, None)?);
     let disk = Directory::of_archive(&command.dir);
@@ -106,7 +106,7 @@ fn repair(command: &args::VerifyArgs, clock: &dyn Clock) -> anyhow::Result<Repor
     Ok(report)
 }
 
-/// The queries of which a file was changed, and those that are merely behind.
+/// Returns the queries with a damaged file, and those that are merely behind.
 fn to_make(findings: &[FileFinding]) -> (Vec<archive::QueryId>, Vec<archive::QueryId>) {
     let (mut changed, mut outdated) = (Vec::new(), Vec::new());
     for finding in findings {
@@ -123,7 +123,7 @@ fn to_make(findings: &[FileFinding]) -> (Vec<archive::QueryId>, Vec<archive::Que
     (changed, outdated)
 }
 
-impl Report {
+impl VerifyReport {
     fn of(verified: &archive::Verified) -> Self {
         let findings = verified
             .findings
@@ -132,7 +132,7 @@ impl Report {
                 let done =
                     finding.mended.as_ref().map_or_else(String::new, |how| format!(" — {how}"));
                 let what = format!("archive/{}: {}{done}", finding.name, finding.why);
-                Line { what, mended: finding.mended.is_some() }
+                FindingLine { what, mended: finding.mended.is_some() }
             })
             .collect();
         let sound = verified.findings.iter().all(|finding| finding.mended.is_some());
@@ -148,41 +148,44 @@ impl Report {
         })
     }
 
-    /// A file as it was found; [`Report::gaps`] came before.
+    /// Adds a finding about a file. [`VerifyReport::gaps`] must have run before.
     fn file(&mut self, finding: FileFinding) {
         let (what, mended) = match finding {
             FileFinding::Outdated { .. } => {
                 self.queries_behind += 1;
                 return;
             }
-            // The tables come last in a run, so that what lacks a stretch may lack them too.
+            // The tables come last in a run: a directory with gaps may lack them too.
             FileFinding::Table { .. } if self.queries_with_gaps > 0 || !self.is_begun => {
                 self.tables_behind += 1;
                 return;
             }
-            FileFinding::Stranger { path } => (format!("{path}: not jindo's, left alone"), true),
-            FileFinding::StrayMark { path, .. } => {
-                (format!("the ledger names {path:?} as a file of a series, where none lies"), false)
+            FileFinding::Stranger { path } => {
+                (format!("{path}: not written by jindo, left alone"), true)
             }
-            FileFinding::Missing { path, .. } => (format!("{path}: gone"), false),
+            FileFinding::StrayMark { path, .. } => (
+                format!("the ledger names {path:?} as the file of a series, and there is none"),
+                false,
+            ),
+            FileFinding::Missing { path, .. } => (format!("{path}: missing"), false),
             FileFinding::Changed { path, .. } => {
                 (format!("{path}: changed since it was written"), false)
             }
-            FileFinding::Table { path } => (format!("{path}: not what the ledger says"), false),
+            FileFinding::Table { path } => (format!("{path}: differs from the ledger"), false),
         };
-        self.findings.push(Line { what, mended });
+        self.findings.push(FindingLine { what, mended });
     }
 
-    /// A file as it was found before all were written again.
+    /// Adds a finding about a file that was written again since.
     fn mended(&mut self, finding: FileFinding, archive: &Archive) -> anyhow::Result<()> {
         let what = match finding {
-            // Without the ledger that was lost nobody knew whose it was. Now it is known again.
+            // Its owner was unknown while the ledger was lost, and is known again.
             FileFinding::Stranger { path } if archive.owner(&path)?.is_some() => return Ok(()),
-            FileFinding::Stranger { path } => format!("{path}: not jindo's, left alone"),
+            FileFinding::Stranger { path } => format!("{path}: not written by jindo, left alone"),
             FileFinding::StrayMark { path, .. } => {
                 format!("the ledger named {path:?} as a file of a series — no longer")
             }
-            FileFinding::Missing { path, .. } => format!("{path}: gone — written again"),
+            FileFinding::Missing { path, .. } => format!("{path}: missing — written again"),
             FileFinding::Changed { path, .. } => {
                 format!("{path}: changed since it was written — written again")
             }
@@ -190,10 +193,10 @@ impl Report {
                 format!("files of {written}: not up to date — written again")
             }
             FileFinding::Table { path } => {
-                format!("{path}: not what the ledger says — written again")
+                format!("{path}: differs from the ledger — written again")
             }
         };
-        self.findings.push(Line { what, mended: true });
+        self.findings.push(FindingLine { what, mended: true });
         Ok(())
     }
 
@@ -212,7 +215,7 @@ impl Report {
     }
 }
 
-fn words(report: &Report, command: &args::VerifyArgs) -> anyhow::Result<String> {
+fn words(report: &VerifyReport, command: &args::VerifyArgs) -> anyhow::Result<String> {
     let mut text = String::new();
     for finding in &report.findings {
         writeln!(text, "{}", finding.what)?;
@@ -239,27 +242,30 @@ fn words(report: &Report, command: &args::VerifyArgs) -> anyhow::Result<String> 
                 counted(lines, "line was", "lines were")
             ),
         };
-        writeln!(text, "everything that was asked is there{left_out}")?;
+        writeln!(text, "everything that was requested is there{left_out}")?;
     }
     match &report.refetch {
         Some(refetch) => text.push_str(&refetch.words()),
         None if command.refetch.sample.is_some() => {
-            writeln!(text, "nothing was asked again: what is wrong here comes first")?;
+            writeln!(
+                text,
+                "not compared with the server: what is wrong here has to be repaired first"
+            )?;
         }
         None => {}
     }
     if wrong > 0 && !command.repair {
         writeln!(
             text,
-            "jindo verify {} --repair mends what needs no call; the next export fetches the rest again",
+            "jindo verify {} --repair repairs what needs no call; the next export fetches the rest again",
             command.dir.display()
         )?;
     }
     Ok(text)
 }
 
-/// What is still to come, in a line; empty when nothing is.
-fn unfinished(report: &Report) -> String {
+/// Returns a line about what is still to be fetched or written; empty if nothing is.
+fn unfinished(report: &VerifyReport) -> String {
     let gaps = counted(report.queries_with_gaps, "query", "queries");
     let behind = counted(report.queries_behind, "query", "queries");
     match (report.queries_with_gaps, report.queries_behind, report.tables_behind) {
@@ -268,12 +274,12 @@ fn unfinished(report: &Report) -> String {
         (0, _, _) => {
             format!("files of {behind} are still to be written; the next export writes them\n")
         }
-        (_, 0, 0) => format!("{gaps} with gaps, see gaps.csv; the next export asks for them\n"),
+        (_, 0, 0) => format!("{gaps} with gaps, see gaps.csv; the next export fetches them\n"),
         (_, 0, _) => {
-            format!("the export is not finished: {gaps} with gaps; the next export asks for them\n")
+            format!("the export is not finished: {gaps} with gaps; the next export fetches them\n")
         }
         (_, _, _) => format!(
-            "the export is not finished: {gaps} with gaps, files of {behind} still to be written; the next export goes on\n"
+            "the export is not finished: {gaps} with gaps, files of {behind} still to be written; the next export continues\n"
         ),
     }
 }

@@ -81,7 +81,8 @@ fn rezone(archive: &Archive, timezone: Option<&str>) -> anyhow::Result<()> {
 pub(crate) fn display(archive: &Archive, timezone: Option<&str>) -> anyhow::Result<DisplayOptions> {
     let last = archive.request()?.map_or_else(|| "UTC".to_owned(), |request| request.timezone);
     let name = timezone.unwrap_or(&last);
-    let zone = time::zone(name).ok_or_else(|| Usage::new(format!("`{name}` is no time zone")))?;
+    let zone =
+        time::zone(name).ok_or_else(|| Usage::new(format!("`{name}` is not a time zone")))?;
     let timezone = zone.iana_name().unwrap_or(name).to_owned();
     Ok(DisplayOptions { zone, timezone })
 }

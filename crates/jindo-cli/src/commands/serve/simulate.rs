@@ -25,7 +25,7 @@ pub(crate) fn run(command: &args::SimulateArgs) -> anyhow::Result<u8> {
         let url = format!("http://{}", listener.local_addr()?);
         terminal::answer(&format!("{url}\n"))?;
         terminal::remark(&format!(
-            "a simulated Datadog answers there until ^C; try in another terminal:\n  \
+            "the simulated Datadog API runs until ^C; in another terminal, try:\n  \
              jindo simulate --list > queries.txt\n  \
              DD_API_KEY={API_KEY} DD_APP_KEY={APP_KEY} jindo export queries.txt --from -2d --api-url {url}\n  \
              counters: {url}/sim/stats\n"
@@ -58,14 +58,14 @@ fn options(command: &args::SimulateArgs) -> anyhow::Result<Options> {
     Ok(options)
 }
 
-/// `50ms` is a least time; `0.5s-5s` a least time and what may come on top.
+/// Returns the least time and the most that is added to it: `50ms`, or a range `0.5s-5s`.
 fn latency(text: &str) -> Result<(Duration, Duration), Usage> {
     let span = |text: &str| {
         crate::args::span(text.trim())
             .ok()
             .and_then(|span| Duration::try_from(span).ok())
             .ok_or_else(|| {
-                Usage::new(format!("--latency: `{text}` is no span; write 50ms or 0.5s-5s"))
+                Usage::new(format!("--latency: `{text}` is not a span; write 50ms or 0.5s-5s"))
             })
     };
     match text.split_once('-') {
