@@ -35,25 +35,25 @@ fn a_bad_list_is_told_all_at_once_and_costs_nothing() {
         &world.export(1),
         2,
         &expect![[r#"
-        error: queries.txt:1:1: this is no query yet; did you mean `avg:system.cpu.user{*}`?
-          avg:system.cpu.user
-          ^^^^^^^^^^^^^^^^^^^
-        queries.txt:2:1: this is no query yet; did you mean `avg:system.load.1{*}`?
-          system.load.1
-          ^^^^^^^^^^^^^
-        queries.txt:3:6: `{` is never closed
-          avg:m{*
-               ^
-        queries.txt:4:9: an interval of 37 s is not offered; take 30 s or 60 s
-          sum:m{*}.rollup(sum, 37)
-                  ^^^^^^^^^^^^^^^^
-        queries.txt:5:1: `top` ranks series over the range asked for, so it cannot be cut into windows faithfully; export what is within it, or give --allow-range-functions
-          top(avg:m{*}, 10, 'mean', 'desc')
-          ^^^
-        5 lines are not understood; nothing was asked and nothing was written
+            error: queries.txt:1:1: this is no query yet; did you mean `avg:system.cpu.user{*}`?
+              avg:system.cpu.user
+              ^^^^^^^^^^^^^^^^^^^
+            queries.txt:2:1: this is no query yet; did you mean `avg:system.load.1{*}`?
+              system.load.1
+              ^^^^^^^^^^^^^
+            queries.txt:3:6: `{` is never closed
+              avg:m{*
+                   ^
+            queries.txt:4:9: an interval of 37 s is not offered; take 30 s or 60 s
+              sum:m{*}.rollup(sum, 37)
+                      ^^^^^^^^^^^^^^^^
+            queries.txt:5:1: `top` ranks series over the range asked for, so it cannot be cut into windows faithfully; export what is within it, or give --allow-range-functions
+              top(avg:m{*}, 10, 'mean', 'desc')
+              ^^^
+            5 lines are not understood; nothing was fetched or written
 
-        hint: mend the list, or leave these lines out with --keep-going
-    "#]],
+            hint: correct the list, or leave these lines out with --keep-going
+        "#]],
     );
     assert_eq!(world.stats().query_calls, 0);
     assert!(!world.out().exists(), "nothing was written");
