@@ -1,6 +1,6 @@
 //! Flags of an export's pace, and of data that may not be there.
 
-use super::values::{pace, reserve, span};
+use super::values::{max_calls, pace, reserve, span};
 use clap::Args;
 use jiff::SignedDuration;
 use jindo::job::{ExportRequest, Pacing};
@@ -17,8 +17,8 @@ pub struct PacingArgs {
     /// Share of the rate limit to leave to others [default: 0%]
     #[arg(long, value_name = "PERCENT", value_parser = reserve)]
     pub reserve: Option<Reserve>,
-    /// Stop after this many calls; the next run continues
-    #[arg(long, value_name = "N")]
+    /// Stop after this many calls, at least 20; the next run continues
+    #[arg(long, value_name = "N", value_parser = max_calls)]
     pub max_calls: Option<u64>,
     /// Rate limit to keep to, for servers that state none
     #[arg(long, value_name = "N/PERIOD", value_parser = pace)]

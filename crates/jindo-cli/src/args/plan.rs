@@ -1,6 +1,6 @@
 //! Flags of `jindo plan`.
 
-use super::values::{pace, reserve, span};
+use super::values::{max_calls, pace, reserve, span};
 use super::{ProgressStyle, RequestArgs};
 use clap::Args;
 use jiff::SignedDuration;
@@ -59,7 +59,7 @@ pub struct ExportOnlyArgs {
     concurrency: Option<u16>,
     #[arg(long, hide = true, value_parser = reserve)]
     reserve: Option<Reserve>,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, value_parser = max_calls)]
     max_calls: Option<u64>,
     #[arg(long, hide = true)]
     progress: Option<ProgressStyle>,

@@ -6,6 +6,22 @@ use jindo::plan::Pace;
 use jindo::query::Interval;
 use jindo::request::Reserve;
 
+/// Least value of `--max-calls`: finding out why a call was refused takes a few calls, and a run that ends in between has to
+/// begin anew.
+const MAX_CALLS_LEAST: u64 = 20;
+
+/// Reads a number of calls that is at least [`MAX_CALLS_LEAST`].
+pub(super) fn max_calls(text: &str) -> Result<u64, String> {
+    let calls: u64 =
+        text.trim().parse().map_err(|_| "a number of calls, such as 100".to_owned())?;
+    if calls >= MAX_CALLS_LEAST {
+        return Ok(calls);
+    }
+    Err(format!(
+        "at least {MAX_CALLS_LEAST}: finding out why a call was refused takes a few calls, and a run that ends in between finds out nothing"
+    ))
+}
+
 /// Reads `10s`, `5m` or `auto`; the interval must be one that Datadog offers.
 pub(super) fn resolution(text: &str) -> Result<ResolutionArg, String> {
     if text == "auto" {
@@ -60,5 +76,17 @@ pub(super) fn variable(text: &str) -> Result<(String, String), String> {
         Err("a name before the `=`".into())
     } else {
         Ok((name.into(), value.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_may_not_be_too_short_to_explain_a_refusal() {
+        assert_eq!((max_calls("20"), max_calls(" 1632 ")), (Ok(20), Ok(1_632)));
+        assert!(max_calls("19").unwrap_err().starts_with("at least 20: finding out why"));
+        assert!(max_calls("many").is_err() && max_calls("-1").is_err());
     }
 }

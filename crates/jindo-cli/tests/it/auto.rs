@@ -280,10 +280,11 @@ fn what_cannot_be_sampled_keeps_the_default_and_the_plan_says_so() {
 
 #[test]
 fn what_was_found_is_forgotten_on_demand_and_sampling_stops_at_max_calls() {
-    let world = world(options());
-    let one: Vec<_> =
-        args(&world).into_iter().chain(["--max-calls", "1"].map(str::to_owned)).collect();
-    let stopped = world.run(&one);
+    // Calls of one query: detection takes more than twenty.
+    let world = world(Options { queries_max: Some(1), ..options() });
+    let few: Vec<_> =
+        args(&world).into_iter().chain(["--max-calls", "20"].map(str::to_owned)).collect();
+    let stopped = world.run(&few);
     exits(&stopped, 3);
     assert!(text(&stopped.stdout).starts_with("stopped at --max-calls after"), "{stopped:?}");
     exits(&export(&world), 0);

@@ -79,13 +79,13 @@ fn keys_revoked_in_the_middle_stop_at_once_and_lose_nothing() {
 
 #[test]
 fn calls_stop_at_the_most_and_the_next_run_goes_on() {
-    let all = queries(70);
+    let all = queries(36);
     let all: Vec<_> = all.iter().map(String::as_str).collect();
     let world = World::new(calm(), &all);
-    let mut args = world.export_args(START_S, START_S + 2 * DAY_S);
-    args.extend(["--max-calls", "2"].map(str::to_owned));
+    let mut args = world.export_args(START_S, START_S + 11 * DAY_S);
+    args.extend(["--max-calls", "20"].map(str::to_owned));
     exits(&world.run(args), 3);
-    assert_eq!(world.stats().query_calls, 2);
-    exits(&world.export(2), 0);
-    assert_eq!(world.stats().query_calls, 4);
+    assert_eq!(world.stats().query_calls, 20);
+    exits(&world.export(11), 0);
+    assert_eq!(world.stats().query_calls, 22);
 }

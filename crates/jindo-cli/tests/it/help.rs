@@ -150,7 +150,8 @@ fn export_shows_its_options_in_groups() {
                   --concurrency <N>       Most calls in flight at once, 1 to 64 [default: 8]
                   --reserve <PERCENT>     Share of the rate limit to leave to others
                                           [default: 0%]
-                  --max-calls <N>         Stop after this many calls; the next run continues
+                  --max-calls <N>         Stop after this many calls, at least 20; the next
+                                          run continues
                   --limit <N/PERIOD>      Rate limit to keep to, for servers that state none
                   --settle <SPAN>         Leave out points younger than this: cloud crawlers
                                           report late [default: 20m]

@@ -125,25 +125,25 @@ fn a_full_disk_ends_a_run_at_any_stage_and_loses_nothing() {
 #[test]
 fn what_cannot_fit_is_not_begun() {
     let world = World::new(calm(), &LONG);
-    let script = r#"mkdir -p out; mount -t tmpfs -o size=500k tmpfs out; "$0" "$@""#;
-    let mut args = args(&world, "out");
+    let script = r#"mkdir -p out; mount -t tmpfs -o size=3700k tmpfs out; "$0" "$@""#;
+    let mut args = args_of(60, &world, "out");
     let Some(refused) = with_mounts(&world, script, &args) else { return };
     exits(&refused, 1);
     assert_eq!(
         said(&refused),
-        "error: 512 kB are free where out lies, and at least 530 kB are needed; nothing was fetched\n\n\
+        "error: 3.8 MB are free where out lies, and at least 4.0 MB are needed; nothing was fetched\n\n\
          hint: make room, choose another disk by --out, or fetch in parts: --max-calls N stops after N calls, \
          and the same command continues\n"
     );
     assert_eq!(world.stats().calls_by_path.len(), 0);
-    args.extend(["--max-calls", "1"].map(str::to_owned));
+    args.extend(["--max-calls", "20"].map(str::to_owned));
     exits(&with_mounts(&world, script, &args).unwrap(), 3);
     let plan =
-        ["plan", "queries.txt", "--from", "2026-06-01", "--to", "2026-06-09", "--out", "out"];
+        ["plan", "queries.txt", "--from", "2026-06-01", "--to", "2026-07-31", "--out", "out"];
     let planned = with_mounts(&world, script, &plan.map(str::to_owned)).unwrap();
     let planned = String::from_utf8_lossy(&planned.stdout).into_owned();
     assert!(
-        planned.contains("on disk\n  512 kB are free there: that is too little\n"),
+        planned.contains("on disk\n  3.8 MB are free there: that is too little\n"),
         "{planned}"
     );
 }

@@ -315,7 +315,7 @@ fn plan_takes_what_export_takes() {
     let mut args = world.export_args(START_S, START_S + DAY_S);
     args[0] = "plan".to_owned();
     args.extend(
-        ["--concurrency", "4", "--reserve", "20%", "--max-calls", "3", "--accept-partial"]
+        ["--concurrency", "4", "--reserve", "20%", "--max-calls", "20", "--accept-partial"]
             .map(str::to_owned),
     );
     exits(&world.run(args), 0);

@@ -2,8 +2,8 @@
 
 use crate::support::{DAY_S, START_S, World, assert_equals_the_function, calm, exits, walk};
 use jindo_sim::{
-    Kind, Life, Metric, Options, Organisation, OverPoints, Presence, Shape, Signal, Source,
-    built_in_queries,
+    Kind, Life, Metric, Options, Organisation, OverPoints, Presence, Shape, Signal, Simulator,
+    Source, built_in_queries,
 };
 use std::fs;
 use std::sync::Arc;
@@ -100,15 +100,20 @@ fn outcomes(world: &World, outcome: &str) -> usize {
 #[test]
 fn an_answer_that_is_too_large_is_paid_for_once_and_not_again_in_the_next_run() {
     let queries = ["avg:wide.one{*} by {host}"];
-    let world = World::new(Options { organisation: wide(), ..calm() }, &queries);
-    let mut once = world.export_args(START_S, START_S + DAY_S);
-    once.extend(["--max-calls", "1"].map(str::to_owned));
-    exits(&world.run(once), 3);
+    let options = Options { organisation: wide(), ..calm() };
+    // The keys are refused after the first call, which ends the run.
+    let world = World::new(Options { revoked_after: Some(1), ..options.clone() }, &queries);
+    let mut args = world.export_args(START_S, START_S + DAY_S);
+    args.extend(["--concurrency", "1"].map(str::to_owned));
+    exits(&world.run(&args), 2);
     assert_eq!(outcomes(&world, "too-large"), 1);
     let status = String::from_utf8(world.run(["status", "out"]).stdout).unwrap();
     let learnt = "learnt     1 query in smaller calls, because their answers are large: the heaviest, avg:wide.one{*} by {host}, brings";
     assert!(status.contains(learnt), "{status}");
-    exits(&world.export(1), 0);
+    let served = Simulator::start(options).unwrap();
+    let url = args.iter().position(|arg| arg == "--api-url").unwrap();
+    args[url + 1] = served.url();
+    exits(&world.run(&args), 0);
     assert_eq!((outcomes(&world, "too-large"), outcomes(&world, "ok")), (1, 2));
     let table = String::from_utf8(world.tree()["queries.csv"].clone()).unwrap();
     assert!(table.contains(",60,complete,1500,2160000,"), "{table}");
