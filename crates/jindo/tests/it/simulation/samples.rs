@@ -62,7 +62,7 @@ fn killed_after_any_action_of_sample_or_fetch() {
 
 #[test]
 fn a_crash_or_a_failure_at_any_effect_of_a_sampling_run() {
-    let (job, expected, _) = job(5, 4);
+    let (job, expected, _) = job(5, 10);
     for doom in [Doom::Dies, Doom::FailsOnce] {
         fail_at_effects(doom, 13, &SAMPLING, &|| World::new(&job, calm(1), 1), &expected);
     }
