@@ -5,6 +5,7 @@ pub(crate) mod export;
 pub(crate) mod limits;
 pub(crate) mod plan;
 pub(crate) mod progress;
+pub(crate) mod refetch;
 pub(crate) mod resolution;
 pub(crate) mod summary;
 pub(crate) mod units;

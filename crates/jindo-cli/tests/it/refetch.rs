@@ -178,11 +178,11 @@ fn late_points_are_told_in_words() {
     );
     assert_eq!(lines[22], "339 more points differ; --json lists the first 1,000");
     let verdict =
-        "1 of 1 window asked again in 1 call (--seed 9 draws the same): 1,440 points, 359 differ";
+        "1 of 1 window compared in 1 call (--seed 9 draws the same): 1,440 points, 359 differ";
     assert_eq!(lines[23], verdict);
     let late = age(lines[24], ", the latest more than ", " h after its time");
-    assert_eq!(late, "late     359: reported after they were asked for");
-    let remedy = "jindo verify out --refetch 1% --seed 9 --repair marks what differs; the next export asks it again";
+    assert_eq!(late, "late     359: reported after they were fetched");
+    let remedy = "jindo verify out --refetch 1% --seed 9 --repair marks what differs; the next export fetches it again";
     assert_eq!(lines[25], remedy);
 }
 
@@ -252,7 +252,7 @@ fn other_keys_and_missing_keys_are_refused_before_any_query() {
     exits(&output, 2);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        said.contains("the keys to organisation another on 127.0.0.1; nothing was asked"),
+        said.contains("the keys to organisation another on 127.0.0.1; nothing was fetched"),
         "{said}"
     );
     assert_eq!(other.stats().query_calls, 0);

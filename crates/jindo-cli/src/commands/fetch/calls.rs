@@ -1,7 +1,7 @@
 //! Calls of an export: keys and client when the first one is certain, then the driver, job after job.
 
 use crate::auth::{self, KeyFacts};
-use crate::commands::fetch::export::Order;
+use crate::commands::fetch::order::Order;
 use crate::disk_space;
 use crate::environment::Access;
 use crate::render::errors::Usage;

@@ -1,7 +1,7 @@
 //! `jindo demo`: the whole job on a simulated organisation inside this process.
 
 use crate::args;
-use crate::commands::fetch::export::Order;
+use crate::commands::fetch::order::Order;
 use crate::defaults;
 use crate::environment::{Access, KeyOrigin};
 use crate::exit_code;
@@ -65,12 +65,12 @@ pub(crate) fn run(
     Ok(exit_code::of_export(&told.outcome.end, told.files.as_ref(), false))
 }
 
-/// Not those of an export: its organisation is gone when the process ends.
+/// Returns the next steps. They differ from an export's, because the organisation is gone when the process ends.
 fn closing(out: &Path) -> String {
     format!(
         "Look at:  ls {out}/csv | head; head -3 {out}/csv/aws.cloudfront.requests/*.csv\n\
          Check:    jindo verify {out}\n\
-         Try:      the same again asks nothing; interrupted half-way, the same again continues\n\
+         Try:      run the same again: it makes no call; interrupt it, and the same again continues\n\
          For real: export DD_API_KEY=… DD_APP_KEY=…; jindo plan queries.txt --from -90d\n",
         out = out.display(),
     )

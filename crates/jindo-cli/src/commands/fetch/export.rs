@@ -1,9 +1,10 @@
-//! `jindo export`: a request from the command line, carried out by the library, and the words for how it ended.
+//! `jindo export`: turns the command line into a request, lets the library carry it out, and reports the result.
 
-use crate::args::{ExportArgs, ProgressStyle};
+use crate::args::ExportArgs;
 use crate::commands::fetch::calls::Calls;
+use crate::commands::fetch::order::Order;
 use crate::directory::{existing, holder, last_words};
-use crate::environment::{Access, Environment};
+use crate::environment::Environment;
 use crate::exit_code;
 use crate::keys;
 use crate::render::errors::{CONTINUES, Failed, broken_off};
@@ -17,21 +18,9 @@ use jindo::fetch::End;
 use jindo::job::{
     Export, ExportReport, ExportRequest, Folder, LearntFacts, OtherOrganisation, Pacing, Probing,
 };
-use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-/// A request with its directory, its keys and the way it is shown.
-pub(crate) struct Order<'a> {
-    pub(crate) request: &'a ExportRequest,
-    pub(crate) out: &'a Path,
-    pub(crate) progress: ProgressStyle,
-    /// Finds keys and address; called only when there is something to ask.
-    pub(crate) access: &'a dyn Fn() -> anyhow::Result<Access>,
-    /// Address flags as typed.
-    pub(crate) connection: String,
-}
-
-/// `jindo export`: again = continue.
+/// Runs `jindo export`; running it again continues.
 pub(crate) fn run(
     command: &ExportArgs,
     clock: &dyn Clock,
@@ -81,7 +70,7 @@ fn request(command: &ExportArgs, now: Timestamp) -> anyhow::Result<ExportRequest
 }
 
 impl Order<'_> {
-    /// Runs the export, and returns what is told of it. A run that broke off says why once the files show what it brought.
+    /// Runs the export and returns its summary. A run that broke off returns its error after the files were brought up to date.
     pub(crate) fn carry_out(
         &self,
         clock: &dyn Clock,

@@ -3,4 +3,5 @@
 mod calls;
 pub(crate) mod demo;
 pub(crate) mod export;
+mod order;
 pub(crate) mod plan;

@@ -2,10 +2,11 @@
 //! needs no call. `--refetch` compares a sample with the server; that is in `refetch`.
 
 use crate::args;
-use crate::commands::inspect::refetch::{self, Again};
+use crate::commands::inspect::refetch::Refetch;
 use crate::commands::output::extract::display;
 use crate::directory::{holder, open};
 use crate::exit_code::{self, Verified};
+use crate::render::refetch::RefetchReport;
 use crate::render::units::{count, counted};
 use crate::terminal;
 use jindo::archive::{self, Archive};
@@ -39,7 +40,7 @@ struct VerifyReport {
     #[serde(skip)]
     sound: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    refetch: Option<refetch::Report>,
+    refetch: Option<RefetchReport>,
 }
 
 #[derive(Debug, Serialize)]
@@ -55,12 +56,12 @@ pub(crate) fn run(
     interruption: &dyn Fn() -> anyhow::Result<Arc<AtomicBool>>,
 ) -> anyhow::Result<u8> {
     // Missing keys are reported before minutes of reading.
-    let again = Again::of(command)?;
+    let refetch = Refetch::of(command)?;
     let mut report = if command.repair { repair(command, clock)? } else { look(command)? };
     let mut failure = None;
-    if let Some(again) = again.filter(|_| report.sound) {
-        let told = again.ask(clock, interruption()?.as_ref())?;
-        (report.refetch, failure) = (Some(told.report), told.failure);
+    if let Some(refetch) = refetch.filter(|_| report.sound) {
+        let outcome = refetch.run(clock, interruption()?.as_ref())?;
+        (report.refetch, failure) = (Some(outcome.report), outcome.failure);
     }
     let text = if command.json {
         format!("{}\n", serde_json::to_string_pretty(&report)?)
@@ -144,7 +145,7 @@ impl VerifyReport {
         exit_code::of_verify(Verified {
             is_wrong: self.findings.iter().any(|finding| !finding.mended),
             is_unfinished: self.queries_with_gaps + self.queries_behind + self.tables_behind > 0,
-            refetch: self.refetch.as_ref().map(refetch::Report::result),
+            refetch: self.refetch.as_ref().map(RefetchReport::result),
         })
     }
 
