@@ -4,13 +4,13 @@
 //! costs it nothing. What it proves empty is covered by its own object, as [`Origin::Probed`]. Every answer that is fetched
 //! later is compared with it; one that disagrees, and no probe is believed any more.
 
-use super::known::closed;
 use super::planned::{Planned, PlannedQuery};
 use crate::archive::{
     Archive, Aside, Coverage, Error, Granted, ObjectId, Origin, ProbesDiscarded, QueryId, Role,
     Scope,
 };
 use crate::fetch::FetchJob;
+use crate::job::known::closed;
 use crate::plan::{Limits, PerQuery, Plan, PlanIndex, PresenceMap, ProbeGrid, Window};
 use crate::query::{Interval, coarse};
 use jiff::{SignedDuration, Timestamp};
@@ -51,7 +51,8 @@ impl ProbePlan {
         archive: &Archive,
         Planned { plan, queries: registered, .. }: &Planned,
         evidence: &ProbeResults,
-        (limits, settled): (Limits, Timestamp),
+        limits: Limits,
+        settled: Timestamp,
     ) -> Result<Option<Self>, Error> {
         let discarded = archive.probes_discarded()?.is_some();
         let Some(sweep) = ProbeGrid::before(plan, limits, settled).filter(|_| !discarded) else {
@@ -335,9 +336,9 @@ pub(crate) fn discard_probes(
 
 #[cfg(test)]
 mod tests {
-    use super::super::request::{ExportRequest, ListText};
     use super::*;
     use crate::archive::{Fetched, Line, Objects, Request, Sqlite};
+    use crate::job::request::{ExportRequest, ListText};
     use crate::parse::Answer;
     use crate::query::{Query, QueryText};
     use object_store::memory::InMemory;

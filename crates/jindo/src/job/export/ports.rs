@@ -1,11 +1,11 @@
 //! What an export is handed: a place to keep things, someone who makes calls, and someone who is told.
 
-use super::error::Error;
 use super::planned::ExportPlan;
 use super::probe::{ProbeResults, ProbeYield};
 use crate::archive::{self, Archive, Holder, Organisation, QueryId};
 use crate::extract::{Directory, Disk, Summary};
 use crate::fetch::{Action, Breakage, FetchJob, FetchOutcome, Progress, Report, Settings};
+use crate::job::error::Error;
 use crate::plan::Plan;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
 //! A request read against a moment: its list understood, its range cut to what is over.
 
-use super::error::Error;
-use super::request::{ExportRequest, ListText, RefusedLines, Resolution};
 use crate::archive::{Line, Request, Spaced};
 use crate::extract::{CsvTree, DisplayOptions};
+use crate::job::error::Error;
+use crate::job::request::{ExportRequest, ListText, RefusedLines, Resolution};
 use crate::plan::{Range, SampleRange, Window};
 use crate::query::{self, List, Spacings};
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};

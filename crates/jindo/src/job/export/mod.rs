@@ -1,18 +1,31 @@
 //! An export from its first plan to its last file, in the order that every front end shares.
 
-use super::error::Error;
-use super::files::Files;
-use super::planned::ExportPlan;
-use super::ports::{Caller, Events, ExportEvent, Storage};
-use super::request::{ExportRequest, LearntFacts, Probing};
-use super::rounds::Rounds;
-use super::run::ExportRun;
-use super::sampling::{self, Sampled};
+mod files;
+mod planned;
+mod ports;
+mod probe;
+mod resolve;
+mod rounds;
+mod run;
+mod sampling;
+
+pub use files::Files;
+pub use planned::ExportPlan;
+pub use ports::{Caller, Events, ExportEvent, FetchWork, Folder, Probed, Storage};
+pub(crate) use probe::{NO_PROBES, discard_probes};
+pub use probe::{ProbeResults, ProbeYield};
+pub use resolve::ResolvedRequest;
+
 use crate::archive::{Archive, Aside};
 use crate::extract::{CsvTree, Summary};
 use crate::fetch::{End, FetchOutcome};
+use crate::job::error::Error;
+use crate::job::request::{ExportRequest, LearntFacts, Probing};
 use crate::plan::Plan;
 use jiff::{SignedDuration, Timestamp};
+use rounds::Rounds;
+use run::ExportRun;
+use sampling::Sampled;
 use std::sync::atomic::AtomicBool;
 
 /// A request, and the place where it is carried out.
@@ -39,7 +52,7 @@ pub struct ExportReport {
 }
 
 /// How fetching ended.
-struct Fetched {
+struct FetchedPlan {
     plan: Plan,
     outcome: FetchOutcome,
     /// Without a registered request there are no files to be brought up to date.
@@ -122,11 +135,11 @@ fn prepare<C: Caller>(
 }
 
 /// Makes the request the directory's own, and fetches what it lacks. What runs is what was announced last.
-fn fetch<C: Caller>(run: &mut ExportRun<'_, C>, sampled: Sampled) -> Result<Fetched, C::Error> {
+fn fetch<C: Caller>(run: &mut ExportRun<'_, C>, sampled: Sampled) -> Result<FetchedPlan, C::Error> {
     let Sampled { mut plan, is_announced, end } = sampled;
     if let Some(end) = end {
         let outcome = FetchOutcome { end, calls: run.calls(), points: 0 };
-        return Ok(Fetched { plan: plan.plan, outcome, is_registered: false });
+        return Ok(FetchedPlan { plan: plan.plan, outcome, is_registered: false });
     }
     let (archive, request) = (run.archive(), run.request);
     archive.register(&plan.request.to_register(request)?).map_err(Error::from)?;
@@ -140,14 +153,14 @@ fn fetch<C: Caller>(run: &mut ExportRun<'_, C>, sampled: Sampled) -> Result<Fetc
     }
     let outcome = rounds.run(run, planned)?;
     let outcome = FetchOutcome { calls: run.calls(), ..outcome };
-    Ok(Fetched { plan: plan.plan, outcome, is_registered: true })
+    Ok(FetchedPlan { plan: plan.plan, outcome, is_registered: true })
 }
 
 /// Brings files and tables up to date, unless nothing can be in them. After a failure of the calls that is told, and not what
 /// went wrong with the files: it may follow from it.
 fn extract<C: Caller>(
     run: &mut ExportRun<'_, C>,
-    fetched: &Fetched,
+    fetched: &FetchedPlan,
 ) -> Result<Option<Summary>, Error> {
     let (is_worth, has_failed) = match &fetched.outcome.end {
         End::Done | End::OutOfCalls => (true, false),

@@ -1,15 +1,15 @@
 //! The rounds of an export: probe where that is wanted, fetch, and fetch again what is a gap after all, as long as something is
 //! learnt that opens gaps.
 
-use super::error::Error;
 use super::planned::Planned;
 use super::ports::{Caller, ExportEvent, Probed};
 use super::probe::{ProbePlan, ProbeResults};
-use super::request::{ExportRequest, Probing};
 use super::resolve::ResolvedRequest;
 use super::run::ExportRun;
 use crate::archive::{Archive, GiveUpReason, GivenUp, Learnt, Scope};
 use crate::fetch::{End, FetchJob, FetchOutcome};
+use crate::job::error::Error;
+use crate::job::request::{ExportRequest, Probing};
 use crate::plan::{LearntLimit, Limits, Window, hull, subtract};
 use jiff::Timestamp;
 
@@ -86,10 +86,9 @@ impl Rounds<'_> {
             return Ok(Prepared { planned: before, probes });
         }
         let settled = run.present() - self.request.look_back;
-        let context = (self.limits()?, settled);
-        let Some(plan) =
-            ProbePlan::new(self.archive, &before, &probes, context).map_err(Error::from)?
-        else {
+        let limits = self.limits()?;
+        let plan = ProbePlan::new(self.archive, &before, &probes, limits, settled);
+        let Some(plan) = plan.map_err(Error::from)? else {
             return Ok(Prepared { planned: before, probes });
         };
         ask(run, plan.trial(), sum)?;

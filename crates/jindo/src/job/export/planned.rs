@@ -1,12 +1,12 @@
 //! The one plan of an export: what is printed before it, what its rounds fetch, and what `jindo plan` tells.
 
-use super::error::Error;
-use super::known::{closed, closed_without_probes, learnt_limits};
-use super::request::{ExportRequest, LearntFacts, Probing};
-use super::resolution::Sampling;
 use super::resolve::ResolvedRequest;
 use crate::archive::{Archive, Coverage, QueryId, Registered, Role, Spaced};
 use crate::fetch::FetchJob;
+use crate::job::error::Error;
+use crate::job::known::{closed, closed_without_probes, learnt_limits};
+use crate::job::request::{ExportRequest, LearntFacts, Probing};
+use crate::job::resolution::Sampling;
 use crate::plan::{Limits, PerQuery, Plan, PlanIndex, Window};
 use crate::query::{Query, QueryText};
 use jiff::{SignedDuration, Timestamp};

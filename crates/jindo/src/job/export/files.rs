@@ -1,8 +1,8 @@
 //! Files of a directory brought up to date, a few queries at a time, so that an interruption is heeded in time.
 
-use super::error::Error;
 use crate::archive::{Archive, QueryId};
 use crate::extract::{self, CsvTree, Disk, Summary, Which};
+use crate::job::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Queries whose files are made between two looks for an interruption: a second's work, and one sync.

@@ -1,11 +1,11 @@
 //! Samples for `--resolution auto`: the calls that find native intervals, round by round.
 
-use super::error::Error;
 use super::planned::ExportPlan;
 use super::ports::{Caller, ExportEvent};
-use super::resolution::{SampleTerms, Sampling};
 use super::run::ExportRun;
 use crate::fetch::End;
+use crate::job::error::Error;
+use crate::job::resolution::{SampleTerms, Sampling};
 use crate::plan::SampleRange;
 use crate::query::Query;
 

@@ -1,13 +1,13 @@
 //! One run of an export in its opened directory: its calls, counted over samples, probes and rounds.
 
-use super::error::Error;
 use super::files::Files;
 use super::planned::ExportPlan;
 use super::ports::{Caller, Events, ExportEvent, FetchWork, Relay};
 use super::probe::{NO_PROBES, ProbeResults};
-use super::request::{ExportRequest, OtherOrganisation};
 use crate::archive::Archive;
 use crate::fetch::{Breakage, End, FetchJob, FetchOutcome, Settings};
+use crate::job::error::Error;
+use crate::job::request::{ExportRequest, OtherOrganisation};
 use crate::plan::Limits;
 use jiff::Timestamp;
 
