@@ -17,14 +17,14 @@ const READ_BYTES: usize = 64 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Staged(pub u64);
 
-/// Where files are made. Paths are relative to DIR, with `/`. One caller at a time between `begin` and `end`.
+/// A place where files are made. Paths are relative to DIR, with `/`. One caller at a time between `begin` and `end`.
 pub trait Disk: Send + Sync {
     /// Waits until no other process makes files here: `jindo extract` may run beside an export.
     fn lock(&self) -> io::Result<ExtractLock> {
         Ok(ExtractLock::default())
     }
 
-    /// Empties the staging folder: it only ever holds copies. Without one, nothing is done.
+    /// Empties the staging folder, which holds nothing but copies. Without one, nothing is done.
     fn begin(&self) -> io::Result<()>;
     /// Appends to a staged file, created by the first call.
     fn append(&self, staged: Staged, bytes: &[u8]) -> io::Result<()>;
@@ -36,13 +36,14 @@ pub trait Disk: Send + Sync {
     fn sync(&self) -> io::Result<()>;
     /// Removes the staging folder if nothing is in it.
     fn end(&self) -> io::Result<()>;
-    /// After an error: a full disk is not kept full by copies. What cannot be removed now, the next [`Disk::begin`] removes.
+    /// Empties and removes the staging folder after an error, so that copies do not keep a full disk full. The next
+    /// [`Disk::begin`] removes the rest.
     fn clear(&self) {
         self.begin().and_then(|()| self.end()).unwrap_or_default();
     }
-    /// Bytes of a file; `None` for anything else, also for a link.
+    /// Returns the bytes of a file; `None` for anything else, also for a link.
     fn size(&self, path: &str) -> io::Result<Option<u64>>;
-    /// Of a file's content, in lower-case hexadecimal; `None` for anything else, also for a link.
+    /// Returns the SHA-256 of a file's content, in hexadecimal; `None` for anything else, also for a link.
     fn sha256(&self, path: &str) -> io::Result<Option<String>>;
     /// Calls `found` with the path of everything below `folder` that is no folder, in no order; links are not followed.
     fn walk(&self, folder: &str, found: &mut dyn FnMut(&str)) -> io::Result<()>;
@@ -58,7 +59,7 @@ pub struct Directory {
     root: PathBuf,
     /// Relative to `root`, so that a rename never crosses file systems.
     staging: &'static str,
-    /// What the next sync has to make durable, where one call cannot do it for all.
+    /// Files and folders that the next sync has to make durable, where one call cannot do it for all.
     #[cfg(not(target_os = "linux"))]
     touched: std::sync::Mutex<std::collections::BTreeSet<PathBuf>>,
 }
@@ -83,7 +84,10 @@ impl Directory {
         }
     }
 
-    /// The place of `path`, which consists of plain names; anything else is our bug, since names are encoded.
+    /// Returns the place of `path`, which consists of plain names.
+    ///
+    /// # Panics
+    /// For any other path: names are encoded, and paths of a ledger are checked first.
     fn place(&self, path: &str) -> PathBuf {
         let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
         let safe = !path.is_empty() && Path::new(path).components().all(plain);
@@ -113,7 +117,7 @@ impl Directory {
         Ok(Reached::Folder)
     }
 
-    /// The metadata of the file at `path`, if a file is there and no link on the way.
+    /// Returns the metadata of the file at `path`, if a file is there and no link on the way.
     fn file(&self, path: &str) -> io::Result<Option<fs::Metadata>> {
         let place = self.place(path);
         if self.through(path, Missing::Leave)? == Reached::Nothing {

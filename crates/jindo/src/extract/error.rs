@@ -2,7 +2,7 @@
 
 use crate::archive::{self, ObjectId, QueryId};
 
-/// Why files could not be made.
+/// Failure of making files.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The archive's own error; see there.

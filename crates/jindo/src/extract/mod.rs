@@ -36,7 +36,7 @@ mod verify;
 mod writer;
 
 pub use copy::copy;
-pub use csv_tree::{CsvTree, query_directory, series_file};
+pub use csv_tree::CsvTree;
 pub use disk::{Directory, Disk, ExtractLock, Staged};
 pub use error::{Claim, Error};
 pub use staging::{StagedFile, Staging};

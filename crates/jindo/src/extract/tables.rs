@@ -16,18 +16,18 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
-/// Of a query whose added fill the server refused.
+/// Remark on a query whose added fill the server refused.
 const AS_WRITTEN: &str = "sent as written: the server refuses .fill(null) here";
 
-/// Why a stretch is missing that nobody gave up.
+/// Reason of a gap that the next run asks for.
 const NOT_FETCHED: &str = "not fetched yet";
 
-/// Of a query that is shown because its data is there, and not because it was asked for last.
+/// Remark on a query that is shown because its data is there, and not because it was asked for last.
 const EARLIER: &str = "of an earlier list, as far as that went";
 
 const NO_INTERVAL: &str = "no interval of it begins within the range and is over";
 
-/// Why a query whose range was asked whole may have nothing in the oldest part of it.
+/// Remark on a query whose range was asked whole and that has nothing in the oldest part of it.
 const EXPIRED: &str =
     "part of the range was older than the 15 months that Datadog keeps; nothing came from there";
 
@@ -85,7 +85,7 @@ impl Table {
     }
 }
 
-/// Takes a piece of a table; pieces follow one another.
+/// Receiver of a table's pieces, in their order.
 pub(super) type Sink<'a> = dyn FnMut(Table, &[u8]) -> Result<(), Error> + 'a;
 
 /// Bytes of a table up to which it is kept in memory once rendered. A larger one that changed is rendered again. Next to
@@ -311,7 +311,7 @@ fn word(status: QueryStatus) -> &'static str {
     }
 }
 
-/// Words why something is missing.
+/// Words the reason of a gap.
 fn missing(query: &Registered, reason: &GapReason) -> String {
     match reason {
         GapReason::GivenUp(reason) | GapReason::TooOld(reason) => reason.to_string(),
@@ -320,7 +320,7 @@ fn missing(query: &Registered, reason: &GapReason) -> String {
     }
 }
 
-/// Words what is to be known of a query of which nothing is missing; mostly nothing.
+/// Words a remark on a query of which nothing is missing; mostly empty.
 fn remark(query: &Registered, age: Age) -> &'static str {
     match age {
         _ if query.position.is_none() => EARLIER,
@@ -405,14 +405,14 @@ impl Summary {
     }
 }
 
-/// Tags as a JSON array in which nothing steers a terminal: it reads back to the same tags.
+/// Spells tags as a JSON array in which nothing steers a terminal: it reads back to the same tags.
 fn json(tags: &[String]) -> String {
     let text = serde_json::to_string(tags).expect("texts are always JSON");
     let escaped = |c: char| if steers(c) { format!("\\u{:04x}", u32::from(c)) } else { c.into() };
     if text.contains(steers) { text.chars().map(escaped).collect() } else { text }
 }
 
-/// One row, quoted where it has to be. Words of others are made plain.
+/// Makes a row, quoted where it has to be. Words of others are made plain.
 fn record<const N: usize>(fields: [&str; N]) -> Vec<u8> {
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     writer

@@ -19,15 +19,8 @@ const SLUG_CHARS_MAX: usize = 80;
 /// Stands where a query has no aggregator; no metric's name can hold its hyphen.
 const NO_AGGREGATOR: &str = "no-aggregator";
 
-/// The directory of a query, below `csv/`. Never a path, never a panic, whatever `sent` is.
-///
-/// ```
-/// use jindo::extract::query_directory;
-/// let minute = jindo::query::Interval::from_secs(60).expect("not zero");
-/// assert_eq!(query_directory(&"avg:m{*} by {host}.rollup(avg, 60).fill(null)".into(), minute), "m");
-/// assert_eq!(query_directory(&"sum:m{*}.as_count().rollup(sum, 60)".into(), minute), "m.sum.as_count");
-/// ```
-pub fn query_directory(sent: &SentText, interval: Interval) -> String {
+/// Returns the directory of a query, below `csv/`: one safe part of a path for any text.
+pub(super) fn query_directory(sent: &SentText, interval: Interval) -> String {
     let Some(mut expr) = sent.expr().cloned() else {
         return slugged(&slug(sent), sent, interval);
     };
@@ -74,7 +67,7 @@ impl Parts {
         Some(Self { metric, aggregator, scope, modifiers, interval_s: interval.secs() })
     }
 
-    /// What a reader takes a name for. A plain name wins, unless it ends like an aggregator with what follows it.
+    /// Reads a name as a reader would. A plain name wins, unless it ends like an aggregator with what follows it.
     fn read(name: &str) -> Option<Self> {
         let (body, shown_s) =
             match name.rsplit_once('@').and_then(|(body, tail)| Some((body, seconds(tail)?))) {
@@ -147,7 +140,7 @@ const COUNT_IF: &str = "count-v-";
 const COMPARISONS: [(&str, &str); 6] =
     [(">=", "ge"), (">", "gt"), ("<=", "le"), ("<", "lt"), ("==", "eq"), ("!=", "ne")];
 
-/// What a name may begin with once its metric is taken off: aggregators, the longest first, each with what follows it.
+/// Returns the aggregators with which a name may go on after its metric, the longest first, each with the rest of the name.
 fn aggregators(rest: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut dots = rest.match_indices('.').map(|(at, _)| at);
     let (first, second) = (dots.next(), dots.next());
@@ -270,7 +263,7 @@ fn seconds(tail: &str) -> Option<i64> {
     plain.then(|| digits.parse().ok())?
 }
 
-/// What hashes hash: the identity of the data.
+/// Returns the identity of the data, of which hashes are made.
 fn exact(identity: &str, interval: Interval) -> String {
     format!("{identity}\n{}", interval.secs())
 }

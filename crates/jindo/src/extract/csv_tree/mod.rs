@@ -6,13 +6,13 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-pub use layout::query_directory;
 pub(super) use names::may_have_twins;
-pub use names::series_file;
 
 use super::{DisplayOptions, Error, MadeFile, Output, QueryExtent, SeriesFacts, Staging, Writer};
 use crate::archive::OutputName;
 use crate::query::{Interval, SentText};
+use layout::query_directory;
+use names::series_file;
 use rows::{Calendar, HEADER, Rows};
 
 /// Counts up when the same rows would make other bytes, so that every query is extracted again.

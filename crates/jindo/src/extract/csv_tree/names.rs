@@ -1,5 +1,4 @@
-//! Names of files that every file system and shell takes, and that never collide: not by case, not by Unicode form, not
-//! by length. Readable where that is harmless. Touches no disk.
+//! Names of files that every file system and shell takes, and that never collide: not by case, Unicode form or length. Readable where that is harmless. Touches no disk.
 //!
 //! A name is built of encoded parts and then finished. `~` stands only before the hash that finishing adds, so a name
 //! with a hash never equals one without.
@@ -18,8 +17,8 @@ pub(super) const NAME_BYTES_MAX: usize = 200;
 /// Datadog's own value for series that lack the tag of a grouping; it stays bare, other spellings of it get a hash.
 const NOT_AVAILABLE: &str = "N/A";
 
-/// The name of a series' file, without extension: `key=value,key=value` sorted, or `values` for a series without tags.
-pub fn series_file(tags: &[String]) -> String {
+/// Returns the name of a series' file, without extension: `key=value,key=value` sorted, or `values` for a series without tags.
+pub(super) fn series_file(tags: &[String]) -> String {
     let mut tags: Vec<&str> = tags.iter().map(String::as_str).collect();
     tags.sort_unstable();
     let Some(first) = tags.first() else { return "values".to_owned() };
@@ -75,7 +74,7 @@ pub(super) fn finish(name: &str, exact: &str) -> String {
     }
 }
 
-/// The same for names whose parts are known to be their own folds.
+/// Does the same for names whose parts are known to be their own folds.
 fn bounded(name: &str, exact: &str) -> String {
     let safe = harmless(name);
     let short = safe.len() <= NAME_BYTES_MAX && safe.chars().count() <= NAME_CHARS_MAX;
@@ -110,7 +109,7 @@ const HASH_BYTES: usize = 3;
 /// Bytes of the hash of a name that was cut: among ten thousand that begin alike two must not collide.
 const CUT_HASH_BYTES: usize = 8;
 
-/// So many bytes of the SHA-256, as hex digits.
+/// Returns so many bytes of the SHA-256 in hexadecimal.
 fn hash(exact: &[u8], bytes: usize) -> String {
     let mut digits = sha256(exact);
     digits.truncate(2 * bytes);
@@ -122,7 +121,7 @@ pub(in crate::extract) fn may_have_twins(name: &str) -> bool {
     !is_own_fold(&without_escapes(name))
 }
 
-/// Whether a text would be the twin of Datadog's `N/A`.
+/// Returns whether a text differs from Datadog's `N/A` by case or Unicode form alone.
 fn is_own_twin(text: &str) -> bool {
     text != NOT_AVAILABLE && fold(text) == fold(NOT_AVAILABLE)
 }
@@ -131,7 +130,7 @@ fn is_nfc(text: &str) -> bool {
     text.nfc().eq(text.chars())
 }
 
-/// The name without its `%2F`s, whose capitals are no one's.
+/// Returns the name without its `%2F`s, whose capitals tell nothing apart.
 fn without_escapes(name: &str) -> String {
     let mut pieces = name.split('%');
     let first = pieces.next().unwrap_or_default();

@@ -30,13 +30,13 @@ pub(super) struct Calendar {
 struct OffsetPeriod {
     from_s: i64,
     offset: Offset,
-    /// What follows the time of day: nothing where the zone keeps one offset over the whole range.
+    /// Follows the time of day; empty where the zone keeps one offset over the whole range.
     suffix: String,
 }
 
 impl Calendar {
-    /// `range` is the pure function of request and archive that decides about the offset: what was asked of the query,
-    /// united with what is covered of it. It cannot differ between two runs of one request, whatever was fetched between.
+    /// Finds the offsets of a zone within `range`, which is the same for two runs of one request, whatever was fetched
+    /// between.
     pub(super) fn new(zone: &TimeZone, range: Window) -> Self {
         let first = zone.to_offset(range.start());
         let mut periods = vec![(i64::MIN, first)];

@@ -25,7 +25,7 @@ fn faultless(shelf: &Shelf, output: &CsvTree) -> String {
     told(&disk.files())
 }
 
-/// What lies on the disk when a run begins that is going to crash.
+/// State of the disk when a run begins that is going to crash.
 #[derive(Clone, Copy, PartialEq)]
 enum Before {
     Nothing,

@@ -1,4 +1,4 @@
-//! What the files look like, and that they stay right as the archive grows.
+//! Contents of the files, and that they stay right as the archive grows.
 
 use super::*;
 use crate::archive::{GiveUpReason, GivenUp, Scope};
@@ -188,7 +188,7 @@ fn rows_count_only_where_coverage_grants_them() {
     .assert_eq(&told(&disk.files()));
 }
 
-/// What was fetched so far does not decide about the offset: the range asked does.
+/// The range asked decides about the offset, and not the part of it that was fetched so far.
 #[test]
 fn a_zone_that_changes_in_the_range_asked_shows_its_offset_from_the_first_row() {
     let mut shelf = Shelf::new();

@@ -36,13 +36,12 @@ fn two_series_of_one_query_never_become_one_file() {
 fn twins_whose_hashes_begin_alike_are_refused() {
     let values = ["XXxxXXXXXxXxXXxXXxXXXxXX", "xxXXxxXXxxxxxXxXXxxxxXXX"];
     let tags = values.map(|value| format!("host:{value}"));
-    let names = tags.each_ref().map(|tag| series_file(std::slice::from_ref(tag)));
+    let names = tags.each_ref().map(|tag| (own.names.series)(std::slice::from_ref(tag)));
     assert!(names[0] != names[1] && names[0].to_lowercase() == names[1].to_lowercase());
     let mut shelf = Shelf::new();
     let id = shelf.ask("avg:m{*} by {host}");
     shelf.cover(id, [0, 60], &[(&tags[0], A_POINT), (&tags[1], A_POINT)]);
     let disk = Memory::new(&shelf.fuse);
-    let own = CsvTree::new(&csv("UTC").display);
     check(update(&shelf.archive, &disk, &own, &[id], Which::Outdated), values);
     assert!(disk.files().is_empty());
 }

@@ -145,7 +145,7 @@ fn no_two_queries_share_a_directory() {
 proptest! {
     #[test]
     fn any_text_has_a_safe_directory(sent in any::<String>()) {
-        let name = query_directory(&sent.as_str().into(), seconds_of(10));
+        let name = query_directory(&sent.into(), seconds_of(10));
         prop_assert!(!name.is_empty() && name.len() <= 200 && !name.contains(['/', '\\']) && !name.starts_with('.'));
     }
 

@@ -96,7 +96,7 @@ fn ten_thousand_long_names_that_begin_alike_are_told_apart() {
     assert_eq!(names.len(), 10_000);
 }
 
-/// What a file system that ignores case and Unicode form may take two names for.
+/// Folds a name as a file system that ignores case and Unicode form may.
 fn seen_by_disk(name: &str) -> String {
     use unicode_normalization::UnicodeNormalization;
     name.nfd().collect::<String>().to_uppercase().to_lowercase().nfd().collect()
