@@ -36,6 +36,7 @@ fn two_series_of_one_query_never_become_one_file() {
 fn twins_whose_hashes_begin_alike_are_refused() {
     let values = ["XXxxXXXXXxXxXXxXXxXXXxXX", "xxXXxxXXxxxxxXxXXxxxxXXX"];
     let tags = values.map(|value| format!("host:{value}"));
+    let own = CsvTree::new(&csv("UTC").display);
     let names = tags.each_ref().map(|tag| (own.names.series)(std::slice::from_ref(tag)));
     assert!(names[0] != names[1] && names[0].to_lowercase() == names[1].to_lowercase());
     let mut shelf = Shelf::new();
