@@ -1,4 +1,4 @@
-//! The door to time and randomness: everything else is told what time it is.
+//! The only source of time and randomness: everything else is handed the moment.
 
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Mutex;

@@ -80,7 +80,7 @@ impl Secrets {
         shown
     }
 
-    /// The same of a text that is one's own. Nearly always nothing is to be done.
+    /// Redacts an owned text, which is returned as it is where it holds no secret.
     pub fn hide(&self, text: String) -> String {
         let redacted = match self.redact(&text) {
             Cow::Borrowed(_) => None,

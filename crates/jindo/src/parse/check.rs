@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 enum Untagged {
     /// The whole of a query without `by`.
     Ungrouped,
-    /// Perhaps one group of many, whose name was not told.
+    /// Perhaps one group of many, whose tags the answer left out.
     Unknown,
 }
 

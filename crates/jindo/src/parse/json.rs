@@ -45,7 +45,7 @@ impl<'a> Reader<'a> {
         is_there
     }
 
-    /// Takes this byte, or tells what stands in its place.
+    /// Takes this byte, or returns the error for what stands in its place.
     pub(super) fn expect(&mut self, byte: u8, wanted: &str) -> Result<(), Error> {
         if self.take(byte) { Ok(()) } else { Err(self.unexpected(wanted)) }
     }

@@ -114,7 +114,7 @@ fn others_came(others: &[Other], asked: Interval) -> String {
 /// one of `secrets`.
 ///
 /// # Errors
-/// See [`Error`]; where several series break the contract, [`Error::Interval`] is told first: it explains the others.
+/// See [`Error`]; where several series break the contract, [`Error::Interval`] is returned: it explains the others.
 pub fn answer(body: &[u8], expected: &Expected, secrets: &Secrets) -> Result<Answer, Error> {
     body::read(body, expected, secrets)
         .and_then(|body| check::answer(body, expected))

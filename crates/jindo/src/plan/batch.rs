@@ -1,4 +1,4 @@
-//! Queries that travel in one call: packed by count, by escaped length and by expected weight.
+//! Queries that share one call: packed by count, by escaped length and by expected weight.
 
 use super::index::{PerQuery, PlanIndex};
 use super::limits::Limits;
@@ -23,7 +23,7 @@ pub fn escaped_len(text: &str) -> usize {
 }
 
 /// Cuts `members`, which are in list order, into batches within the limits. A query that is too long for
-/// any batch travels alone: whether the server takes it is the server's word. `buckets` is what a query's weight is
+/// any batch gets a call of its own; the server may refuse it. `buckets` is what a query's weight is
 /// multiplied with: see [`super::buckets`].
 pub fn pack(
     members: &[PlanIndex],

@@ -6,8 +6,8 @@ use crate::query::{Interval, coarse};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
-/// Of so many windows that are to be fetched, one call more per batch may be spent on asking coarsely: at most 3 %, where in
-/// a batch of 35 every window saved is a call.
+/// Windows to be fetched for each further call per batch that a probe may take: at most 3 % more calls, where in a batch of
+/// 35 every window saved is a call.
 const WINDOWS_PER_CALL: usize = 32;
 
 /// Grid of a presence probe: everything that is to be fetched, as coarsely as few calls can carry it.
@@ -50,7 +50,7 @@ impl ProbeGrid {
 }
 
 impl ProbeGrid {
-    /// About how many calls a sweep before the plan takes: of the queries of which it would tell anything.
+    /// Returns about how many calls a probe before the plan takes: of the queries whose absence it can prove.
     pub fn calls(plan: &Plan, limits: Limits, settled: Timestamp) -> usize {
         let Some(sweep) = Self::before(plan, limits, settled) else { return 0 };
         let sound = plan.queries.iter().filter(|query| coarse(query, sweep.interval).is_some());
@@ -59,7 +59,7 @@ impl ProbeGrid {
     }
 }
 
-/// In which buckets of its answers a query has points: a bit a bucket, however many its series.
+/// Buckets of its answers in which a query has points: a bit a bucket, for all its series together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PresenceMap {
     interval: Interval,
@@ -70,7 +70,7 @@ pub struct PresenceMap {
 }
 
 impl PresenceMap {
-    /// Of a query that was asked in these windows, aligned to the interval; nothing is reported yet.
+    /// A map of a query that was asked in these windows, aligned to the interval, without any point yet.
     pub fn new(interval: Interval, asked: &[Window]) -> Self {
         let asked = union(asked);
         let ends = asked.first().zip(asked.last());
@@ -80,7 +80,7 @@ impl PresenceMap {
         Self { interval, asked, reported: vec![0; words] }
     }
 
-    /// Takes in points of any series, Unix milliseconds in any order; those outside of what was asked tell nothing.
+    /// Takes in points of any series, Unix milliseconds in any order; those outside of the windows asked are left out.
     pub fn report(&mut self, points_ms: impl IntoIterator<Item = i64>) {
         for at_ms in points_ms {
             if let Some((word, bit)) = self.place(at_ms.div_euclid(1_000)) {

@@ -7,7 +7,7 @@ use crate::query::Interval;
 /// A round window may cost this many per cent more calls than the longest one; for that it starts where people look.
 const ROUND_COST_PERCENT_MAX: i64 = 5;
 
-/// A rest of at most an hour, what summer time adds to a range of whole days, is worth no call of its own.
+/// Longest rest in seconds that gets no call of its own: summer time adds as much to a range of whole days.
 const REST_SPREAD_MAX_S: i64 = 3_600;
 
 /// Cuts `range` (aligned to `interval`) into windows that touch, counted from its start in whole days or divisors of a day

@@ -6,7 +6,7 @@ use crate::query::{Interval, Query};
 /// Decoded bytes that one call should bring at most; three quarters of what the client takes.
 pub const BODY_BYTES_TARGET: u64 = 48 << 20;
 
-/// Bytes a bucket of a query nobody has seen yet: about three series.
+/// Bytes a bucket of a query without an answer yet: about three series.
 pub const WEIGHT_ASSUMED: u64 = 100;
 
 /// Weight of a series besides its points (name, tags, scope, unit), in points. Without it an answer of one bucket would make a query look ten times as heavy as it is.

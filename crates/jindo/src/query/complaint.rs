@@ -13,7 +13,7 @@ pub struct Complaint {
     pub line: usize,
     /// From 1, in characters.
     pub column: usize,
-    /// The query as written; the whole line where it cannot be told apart.
+    /// The query as written; the whole line where the query cannot be cut out.
     pub written: String,
     pub reason: Reason,
     /// The part of the line around the place, and what underlines it: a long line is not kept for each of its errors.
@@ -31,7 +31,7 @@ pub(super) struct LinePlace<'a> {
     pub(super) span: Span,
 }
 
-/// Characters shown of a line before and after the place, at most: the rest of a long line helps nobody.
+/// Characters shown of a line before and after the place, at most.
 const SHOWN_BEFORE: usize = 60;
 const SHOWN_AFTER: usize = 100;
 

@@ -1,4 +1,4 @@
-//! Seconds per point, and which of them the server is known to offer. Asks nobody: the answers are checked later.
+//! Seconds per point, and which of them the server is known to offer. Pure: answers are checked when they come.
 
 use std::fmt;
 use std::num::NonZeroU32;

@@ -61,7 +61,7 @@ pub fn settle(
     Ok(Settled { text, origin })
 }
 
-/// The method of a rollup that nobody wrote; `None` where the aggregation needs the form without one: distributions are
+/// Returns the method of a rollup that jindo adds; `None` where the aggregation needs the form without one: distributions are
 /// aggregated over time and space at once.
 pub fn default_method(series: &SeriesExpr) -> Option<&'static str> {
     match &series.aggregator {

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub enum Allowance {
     Now,
     At(Timestamp),
-    /// Only an answer can tell.
+    /// After the next answer: before the first one no limit is known.
     AfterAnswer,
 }
 
@@ -59,7 +59,7 @@ struct RateLimits {
 /// Calls of one endpoint.
 #[derive(Debug, Default)]
 struct EndpointCalls {
-    /// Names of the limits that they count against, as far as answers told.
+    /// Names of the limits that they count against, by the answers so far.
     limits: BTreeSet<String>,
     flying: u32,
     last_sent: Option<Timestamp>,

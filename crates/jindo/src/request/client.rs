@@ -31,7 +31,7 @@ const CALL_TIMEOUT: Duration = Duration::from_mins(5);
 /// finds out sooner by asking again.
 const RETRY_AFTER_S_MAX: i64 = 3_600;
 
-/// A call of the first contact, which nobody should wait for longer than for a page.
+/// Time limit of a call of the first contact, for which a person waits.
 const CONTACT_TIMEOUT: Duration = Duration::from_secs(15);
 
 const API_KEY: HeaderName = HeaderName::from_static("dd-api-key");
@@ -220,7 +220,7 @@ async fn reply(response: reqwest::Result<Response>, secrets: &Secrets) -> Reply 
     let body = if status == StatusCode::OK {
         read(response).await
     } else {
-        // The status was told, whatever becomes of the body.
+        // The status is known, even where the body breaks off.
         let words = head(response).await.unwrap_or_default();
         let failure = classify(status.as_u16(), &words, rate.clone(), secrets);
         Err(if let Failure::Limited { rate, .. } = failure {

@@ -49,7 +49,7 @@ pub(super) struct Period {
     at_first: f64,
     /// Calls of ours that may have counted since then: those in flight then, and all that were sent later.
     own: u32,
-    /// Calls a second that others make, as far as this period tells.
+    /// Calls a second that others make, by the answers of this period.
     others: f64,
     /// Calls that are left to them until its end.
     left_to_others: f64,
@@ -100,12 +100,12 @@ impl Period {
         self.late += u32::from(now > self.ends_after);
     }
 
-    /// Takes calls for spent whose answers told nothing of this limit.
+    /// Counts calls as spent whose answers did not name this limit.
     pub(super) fn spend(&mut self, calls: u32) {
         self.remaining = (self.remaining - f64::from(calls)).max(0.0);
     }
 
-    /// Forgets calls in flight whose answers will not be told; they count as spent.
+    /// Forgets calls in flight whose ends will not be reported; they count as spent.
     pub(super) fn abandon(&mut self, calls: u32) {
         self.flying = self.flying.saturating_sub(calls);
         self.spend(calls);
@@ -157,7 +157,7 @@ impl Period {
     }
 
     /// Leaves others what they will take until the end, at the pace at which what is left fell by more than our own calls.
-    /// Calls in flight count as ours, so that alone nothing is left to others.
+    /// Calls in flight count as ours, so that a lone job leaves nothing to others.
     fn watch(&mut self, reserve: Reserve, now: Timestamp) {
         let taken = self.at_first - self.remaining - f64::from(self.own);
         let watched = now.duration_since(self.since) + self.length / WATCH_PART;

@@ -1,4 +1,4 @@
-//! The rate limit as an answer's headers tell it.
+//! The rate limit in an answer's headers. Pure.
 
 /// `X-RateLimit-*` of one answer. Fixed calendar windows; `reset_s` is a delta and rounded [documented, recorded]; values
 /// may be fractional or negative [seen in a client's tests], so they are read as numbers and clamped.
@@ -18,7 +18,7 @@ pub struct Rate {
 /// A period longer than this is no rate limit that a run could wait for.
 const PERIOD_S_MAX: f64 = 31.0 * 86_400.0;
 
-/// Without a stated period a reset is believed up to the longest documented rate window, an hour. What is larger is a mistake
+/// Without a stated period a reset is taken up to the longest documented rate window, an hour. A larger one is a mistake
 /// (such as a Unix time), and the run finds out sooner by asking again.
 const RESET_S_MAX: f64 = 3_600.0;
 

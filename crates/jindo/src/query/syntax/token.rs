@@ -214,7 +214,7 @@ fn unfit(c: char, otherwise: fn(char) -> Reason) -> Reason {
     if invisible(c) { Reason::Invisible(c) } else { otherwise(c) }
 }
 
-/// Characters that nobody sees: they would make two queries that look the same differ.
+/// True for invisible characters: they would make two queries that look the same differ.
 fn invisible(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
