@@ -1,5 +1,5 @@
-//! What jindo survives, as one table: a whole export under kill -9, SIGSTOP and faults against an undisturbed one, and the
-//! tallies of the tests that simulate crashes and faults. Ends with an error when anything was lost.
+//! Kill campaign: one export under kill -9, SIGSTOP and faults, compared with an undisturbed one; and the counts of the tests that
+//! simulate crashes and faults. Prints one table, and ends with an error if anything was lost.
 
 use crate::measure::{KEYS, PROXIES, build, write};
 use crate::process::{Simulator, now, rest};
@@ -27,15 +27,15 @@ const STOPPED_OF: u64 = 5;
 /// The range begins so many days ago: long settled, and within the retention.
 const BEGINS_DAYS_AGO: i64 = 40;
 
-/// A process that hears nothing from the server is killed after so long.
-const LIFE_UNHEARD_MAX: Duration = Duration::from_secs(5);
+/// A process without an answer from the server is killed after this time.
+const LIFE_SILENT_MAX: Duration = Duration::from_secs(5);
 
-/// The tests that tell what they survive.
+/// Tests that print counts of what they survive.
 const SUITES: [(&str, &str); 2] = [("jindo", "simulation"), ("jindo-cli", "faults::matrix")];
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {
-    /// Of the built-in list, the first so many queries
+pub(crate) struct EndureArgs {
+    /// Number of queries, the first of the built-in list
     #[arg(long, default_value_t = 579)]
     queries: usize,
     #[arg(long, default_value_t = 8)]
@@ -46,22 +46,22 @@ pub(crate) struct Arguments {
     /// Faults that the simulator injects
     #[arg(long, default_value = "5%")]
     faults: String,
-    /// Of all that is random here
+    /// Seed of everything random
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Seeds of the simulation's servers; the tests' own number without
+    /// Number of seeds of the simulation's servers [default: the tests' own]
     #[arg(long)]
     seeds: Option<u64>,
     /// Kill this binary instead of building one
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
-    /// Only the real binary: leave the simulations out
+    /// Run only the kill campaign, without the simulations
     #[arg(long)]
     only_kills: bool,
 }
 
 /// Kills an export again and again, compares, and prints the table.
-pub(crate) fn run(arguments: &Arguments, target: &Path) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &EndureArgs, target: &Path) -> anyhow::Result<()> {
     let binary = match &arguments.binary {
         Some(binary) => binary.canonicalize().context("while looking for the binary")?,
         None => build(target)?,
@@ -78,7 +78,7 @@ pub(crate) fn run(arguments: &Arguments, target: &Path) -> anyhow::Result<()> {
 
 struct Campaign<'a> {
     binary: &'a Path,
-    arguments: &'a Arguments,
+    arguments: &'a EndureArgs,
     place: PathBuf,
     list: PathBuf,
     /// The range, as days.
@@ -86,7 +86,7 @@ struct Campaign<'a> {
     until: String,
 }
 
-/// What the killing came to.
+/// Counts of a campaign.
 #[derive(Debug, Default)]
 struct Killed {
     kills: u64,
@@ -94,7 +94,7 @@ struct Killed {
 }
 
 impl<'a> Campaign<'a> {
-    fn prepare(binary: &'a Path, arguments: &'a Arguments, place: &Path) -> anyhow::Result<Self> {
+    fn prepare(binary: &'a Path, arguments: &'a EndureArgs, place: &Path) -> anyhow::Result<Self> {
         if place.exists() {
             fs::remove_dir_all(place).context("while removing the last campaign")?;
         }
@@ -162,8 +162,8 @@ impl<'a> Campaign<'a> {
         Ok(())
     }
 
-    /// Starts the export again and again and kills each process at a random moment. The job must not be done before the
-    /// last kill: a process may wait for no more answers than its share of the calls.
+    /// Starts the export again and again and kills each process at a random moment. The export must not finish before the last
+    /// kill: a process may wait for no more answers than its share of the calls.
     fn kill(&self, simulator: &Simulator, planned: u64) -> anyhow::Result<Killed> {
         let mut random = Random(self.arguments.seed);
         let mut killed = Killed::default();
@@ -217,7 +217,7 @@ impl<'a> Campaign<'a> {
     }
 }
 
-/// Lets a process live until so many objects are there, and `life` longer. Its status, where it ends before.
+/// Lets a process run until `objects_wanted` objects are there, and `life` longer. Returns its status if it ended before.
 fn live(
     child: &mut Child,
     out: &Path,
@@ -233,7 +233,7 @@ fn live(
         if !reached && objects(out)? >= objects_wanted {
             (reached, waited) = (true, now());
         }
-        if waited.elapsed() >= if reached { life } else { LIFE_UNHEARD_MAX } {
+        if waited.elapsed() >= if reached { life } else { LIFE_SILENT_MAX } {
             return Ok(None);
         }
         rest();
@@ -260,7 +260,7 @@ fn count(simulator: &Simulator, name: &str) -> anyhow::Result<u64> {
     simulator.stats()?[name].as_u64().with_context(|| format!("the simulator counts no {name}"))
 }
 
-/// Objects in the archive of `out`.
+/// Counts the objects in the archive of `out`.
 fn objects(out: &Path) -> anyhow::Result<u64> {
     let mut files = BTreeMap::new();
     let data = out.join("archive/data");
@@ -276,7 +276,7 @@ struct Compared {
     bytes: u64,
 }
 
-/// Compares all that users get: csv/ and the tables.
+/// Compares all files for users: csv/ and the tables.
 fn same(expected: &Path, found: &Path) -> anyhow::Result<Compared> {
     let (left, right) = (shown(expected)?, shown(found)?);
     ensure!(left.keys().eq(right.keys()), "the exports have different files");
@@ -317,8 +317,8 @@ fn collect(
     Ok(())
 }
 
-/// Runs the tests that count what they survive, and adds what they tell: lines `tally: NUMBER what`.
-fn tallies(arguments: &Arguments, table: &mut String) -> anyhow::Result<()> {
+/// Runs the tests that print counts, and adds their lines `tally: NUMBER what` to the table.
+fn tallies(arguments: &EndureArgs, table: &mut String) -> anyhow::Result<()> {
     for (package, filter) in SUITES {
         println!("{package}: {filter} …");
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -337,7 +337,7 @@ fn tallies(arguments: &Arguments, table: &mut String) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `tally: NUMBER what`, of the same words added up.
+/// Reads lines `tally: NUMBER what`, and adds up those of the same words.
 fn tallied(text: &str) -> Vec<anyhow::Result<(u64, String)>> {
     let mut sums: BTreeMap<String, u64> = BTreeMap::new();
     for line in text.lines().filter_map(|line| line.split_once("tally: ")) {
@@ -350,7 +350,7 @@ fn tallied(text: &str) -> Vec<anyhow::Result<(u64, String)>> {
     sums.into_iter().map(|(what, number)| Ok((number, what))).collect()
 }
 
-/// Numbers that look random (a linear congruence): the campaign of a seed can be repeated.
+/// Pseudo-random numbers (a linear congruence): the campaign of a seed can be repeated.
 struct Random(u64);
 
 impl Random {

@@ -1,6 +1,6 @@
-//! Chores around jindo that are no part of it: man pages, completions, measurements, campaigns. Writes below `target/` only, and
-//! never reaches beyond this machine.
-#![expect(clippy::print_stdout, reason = "a chore reports to whoever typed it")]
+//! Chores around jindo that are not part of it: man pages, completions, measurements, kill campaigns. Writes below `target/` only,
+//! and makes no network call beyond this machine.
+#![expect(clippy::print_stdout, reason = "a chore reports on stdout")]
 
 #[cfg(unix)]
 mod endure;
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// Chores around jindo
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask")]
-struct Arguments {
+struct XtaskArgs {
     #[command(subcommand)]
     chore: Chore,
 }
@@ -26,18 +26,18 @@ enum Chore {
     Man,
     /// Write the completions of five shells to target/completions
     Completions,
-    /// Kill an export some hundred times, compare it with an undisturbed one, and print what was survived
+    /// Kill an export some hundred times, compare it with an undisturbed one, and print the counts
     #[cfg(unix)]
-    Endure(endure::Arguments),
+    Endure(endure::EndureArgs),
     /// Export the built-in list from a simulated organisation and print calls, time, points and memory
-    Measure(measure::Arguments),
+    Measure(measure::MeasureArgs),
 }
 
 fn main() -> anyhow::Result<()> {
     let target = target()?;
-    match Arguments::parse().chore {
-        Chore::Man => told(&pages::man(&target.join("man"))?),
-        Chore::Completions => told(&pages::completions(&target.join("completions"))?),
+    match XtaskArgs::parse().chore {
+        Chore::Man => print_paths(&pages::man(&target.join("man"))?),
+        Chore::Completions => print_paths(&pages::completions(&target.join("completions"))?),
         #[cfg(unix)]
         Chore::Endure(arguments) => endure::run(&arguments, &target)?,
         Chore::Measure(arguments) => measure::run(&arguments, &target)?,
@@ -45,13 +45,13 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn told(files: &[PathBuf]) {
+fn print_paths(files: &[PathBuf]) {
     for file in files {
         println!("{}", file.display());
     }
 }
 
-/// The workspace's own `target/`, wherever the chore is called from.
+/// Returns the workspace's `target/`, independent of the current directory.
 fn target() -> anyhow::Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
     Ok(root.context("xtask lies in the workspace's folder")?.join("target"))

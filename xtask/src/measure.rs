@@ -1,5 +1,5 @@
-//! Measurements that anyone can repeat: whole exports of the built-in list from a simulated organisation, by the binary
-//! that users get. Prints figures and judges none: a machine's speed is no test.
+//! Repeatable measurements: whole exports of the built-in list from a simulated organisation, by the release binary. Prints figures
+//! and judges none, because they depend on the machine.
 
 use crate::process::{Simulator, Watched, watch};
 use anyhow::{Context as _, ensure};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::str::FromStr;
 
-/// The known script asks each query four hours at a time.
+/// Calls per query and day of a script that asks 4 hours at a time, the yardstick of a measurement.
 const SCRIPT_CALLS_PER_DAY: u64 = 6;
 
 /// The keys that a simulated organisation accepts; they open nothing else.
@@ -23,8 +23,8 @@ const WIDE: &str = "avg:wide.gauge{*} by {id}\n";
 pub(crate) const PROXIES: [&str; 4] = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {
-    /// What to export, such as 579x8: the first so many of the built-in list's 579 queries; or one query of so many series,
+pub(crate) struct MeasureArgs {
+    /// Queries and days to export, such as 579x8 (the first 579 queries of the built-in list, 8 days), or one query of many series,
     /// such as wide10000x1. Repeatable
     #[arg(value_name = "QUERIESxDAYS", default_values = ["579x8", "20x96"])]
     jobs: Vec<Job>,
@@ -39,11 +39,11 @@ pub(crate) struct Arguments {
     keep: bool,
 }
 
-/// So many queries over so many whole days.
+/// Queries over whole days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Job {
     queries: usize,
-    /// Of the one query, instead of the built-in list.
+    /// Series of the one query that replaces the built-in list.
     wide: Option<usize>,
     days: u32,
 }
@@ -88,7 +88,7 @@ struct Measured {
 }
 
 /// Measures every job on a simulator of its own and prints the table.
-pub(crate) fn run(arguments: &Arguments, target: &Path) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &MeasureArgs, target: &Path) -> anyhow::Result<()> {
     let binary = match &arguments.binary {
         Some(binary) => binary
             .canonicalize()
@@ -120,7 +120,7 @@ pub(crate) fn build(target: &Path) -> anyhow::Result<PathBuf> {
 fn measure(
     binary: &Path,
     job: Job,
-    arguments: &Arguments,
+    arguments: &MeasureArgs,
     folder: &Path,
 ) -> anyhow::Result<Measured> {
     let place = folder.join(job.to_string());
@@ -136,7 +136,8 @@ fn measure(
     let wide: Vec<&str> = series.iter().flat_map(|series| ["--wide", series]).collect();
     let simulator = Simulator::start(binary, &wide)?;
     let out = place.join("out");
-    let took = watch(&mut export(binary, &simulator, job, arguments, (&list, &out)))?;
+    let paths = ExportPaths { list: &list, out: &out };
+    let took = watch(&mut export(binary, &simulator, job, arguments, &paths))?;
     let stats = simulator.stats()?;
     let count = |name: &str| {
         stats[name].as_u64().with_context(|| format!("the simulator counts no {name}"))
@@ -156,16 +157,22 @@ fn measure(
     Ok(measured)
 }
 
-/// Whole days that ended at least a day ago: nothing of them is young.
+/// Paths of one export.
+struct ExportPaths<'a> {
+    list: &'a Path,
+    out: &'a Path,
+}
+
+/// Returns the command of an export of whole days that ended at least a day ago, so that all points are settled.
 fn export(
     binary: &Path,
     simulator: &Simulator,
     job: Job,
-    arguments: &Arguments,
-    (list, out): (&Path, &Path),
+    arguments: &MeasureArgs,
+    paths: &ExportPaths<'_>,
 ) -> Command {
     let mut command = Command::new(binary);
-    command.arg("export").arg(list).arg("--out").arg(out);
+    command.arg("export").arg(paths.list).arg("--out").arg(paths.out);
     command.args(["--from", &format!("-{}d", job.days + 1), "--to", "-1d", "--progress", "none"]);
     command.args(["--api-url", &simulator.url, "--resolution", &arguments.resolution]);
     for proxy in PROXIES {
@@ -175,7 +182,7 @@ fn export(
     command
 }
 
-/// The first queries of the built-in list, one a line.
+/// Returns the first queries of the built-in list, one a line.
 fn queries(binary: &Path, job: Job) -> anyhow::Result<String> {
     if job.wide.is_some() {
         return Ok(WIDE.to_owned());

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 const NAME: &str = "jindo";
 
-/// `jindo.1` and `jindo-<command>.1` for every command, in `folder`; returns what was written.
+/// Writes `jindo.1` and `jindo-<command>.1` for every command to `folder`, and returns the paths.
 pub(crate) fn man(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     fs::create_dir_all(folder).with_context(|| format!("while making {}", folder.display()))?;
     clap_mangen::generate_to(command(), folder)
@@ -16,7 +16,7 @@ pub(crate) fn man(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(names().iter().map(|name| folder.join(format!("{name}.1"))).collect())
 }
 
-/// One file per shell that clap knows, in `folder`, named as that shell expects it; returns what was written.
+/// Writes one file per shell that clap knows to `folder`, named as that shell expects it, and returns the paths.
 pub(crate) fn completions(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     fs::create_dir_all(folder).with_context(|| format!("while making {}", folder.display()))?;
     let write = |&shell: &Shell| {

@@ -1,5 +1,4 @@
-//! The processes that a measurement watches: a simulator that ends with its handle, and an export whose memory is looked at
-//! while it runs.
+//! Processes of a measurement: a simulator that ends with its handle, and an export whose memory is polled while it runs.
 
 use anyhow::{Context as _, ensure};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -8,11 +7,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How often the memory of a running process is looked at. The kernel's figure is a peak, so that only what is allocated in
-/// the last of these moments can be missed.
+/// Interval at which the memory of a running process is polled. The kernel's figure is a peak: only an allocation in the last
+/// interval can be missed.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// No answer of the simulator about itself takes longer.
+/// Timeout of the simulator's counters.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// `jindo simulate` on a free port; killed when dropped.
@@ -24,8 +23,8 @@ pub(crate) struct Simulator {
 }
 
 impl Simulator {
-    /// Starts one with a rate limit that no measurement reaches: what is measured is jindo, not waiting. `more` are arguments
-    /// of `jindo simulate`.
+    /// Starts one with a rate limit that no measurement reaches, so that no time is spent waiting. `more` are arguments of
+    /// `jindo simulate`.
     pub(crate) fn start(binary: &Path, more: &[&str]) -> anyhow::Result<Self> {
         let mut child = Command::new(binary)
             .args(["simulate", "--port", "0", "--limit", "1000000/1h"])
@@ -45,7 +44,7 @@ impl Simulator {
         Ok(simulator)
     }
 
-    /// What it counted since its start: `GET /sim/stats`.
+    /// Returns its counters since the start: `GET /sim/stats`.
     pub(crate) fn stats(&self) -> anyhow::Result<serde_json::Value> {
         let address = self.url.trim_start_matches("http://");
         let mut stream =
@@ -67,21 +66,21 @@ impl Simulator {
 
 impl Drop for Simulator {
     fn drop(&mut self) {
-        // A simulator that has ended by itself cannot be killed, and that is all that can go wrong.
+        // Killing fails only if the simulator has ended by itself.
         self.child.kill().unwrap_or_default();
         self.child.wait().map(drop).unwrap_or_default();
     }
 }
 
-/// What a process took.
+/// Resources that a process used.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Watched {
     pub(crate) wall: Duration,
-    /// Most bytes resident at once; `None` where the system does not tell.
+    /// Most bytes resident at once; `None` if the system does not report it.
     pub(crate) resident: Option<u64>,
 }
 
-/// Runs `command` to its end, which must be a success, and says what it took.
+/// Runs `command` to its end, which must be a success, and returns the resources it used.
 pub(crate) fn watch(command: &mut Command) -> anyhow::Result<Watched> {
     let started = now();
     let mut child = command.spawn().context("while starting what is measured")?;
@@ -98,7 +97,7 @@ pub(crate) fn watch(command: &mut Command) -> anyhow::Result<Watched> {
     Ok(Watched { wall, resident })
 }
 
-/// Linux tells the peak in kB; elsewhere there is no such file.
+/// Returns the peak of resident memory in bytes; `None` on other systems than Linux.
 fn peak(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     peak_in(&status)

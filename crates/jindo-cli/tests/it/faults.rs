@@ -3,9 +3,9 @@
 mod case;
 mod cases;
 mod keys;
-mod lodging;
 mod matrix;
 mod peer;
+mod sandbox;
 mod table;
 mod tls;
 

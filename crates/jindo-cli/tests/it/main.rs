@@ -1,4 +1,4 @@
-//! The real binary against the simulator: the journey, faults, crashes, and what it says.
+//! The real binary against the simulator: the journey, faults, crashes, messages.
 //!
 //! The oracle of all: after any faults and any crashes, the bytes are those of a faultless run; and every value is the
 //! simulator's function at that time.
@@ -12,6 +12,7 @@ mod faults;
 mod help;
 mod hostile;
 mod journey;
+mod messages;
 mod network;
 mod probe;
 mod recovery;
@@ -19,6 +20,5 @@ mod refetch;
 mod regressions;
 mod resources;
 mod secrets;
-mod speech;
+mod server_profiles;
 mod support;
-mod tempers;

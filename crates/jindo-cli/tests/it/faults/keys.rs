@@ -1,7 +1,7 @@
 //! Keys go to the address that was given, and nowhere else; and they can be revoked at any moment.
 
-use super::lodging::{Lodging, options};
 use super::peer::{Peer, framed};
+use super::sandbox::{Sandbox, options};
 use crate::support::tree;
 use std::sync::Arc;
 
@@ -17,9 +17,9 @@ fn a_redirect_is_never_followed_not_even_within_the_same_host() {
                 (asked.nth < 2).then(|| vec![framed(status, &location, b"moved")])
             }),
         );
-        let lodging = Lodging::new();
-        let ran = lodging.run(&peer.url(), Some(&peer), &[]);
-        assert_eq!((ran.code, lodging.calls()), (Some(0), 4), "{status}: {}", ran.said);
+        let sandbox = Sandbox::new();
+        let ran = sandbox.run(&peer.url(), Some(&peer), &[]);
+        assert_eq!((ran.code, sandbox.calls()), (Some(0), 4), "{status}: {}", ran.said);
         assert!(ran.said.contains("it redirects to http://127.0.0.1"), "{}", ran.said);
         assert_eq!(elsewhere.connections(), 0, "{status}");
     }
@@ -28,7 +28,7 @@ fn a_redirect_is_never_followed_not_even_within_the_same_host() {
 #[test]
 fn keys_revoked_at_any_call_stop_the_run_and_the_next_one_pays_for_nothing_twice() {
     let healthy = || Peer::start(options(), Arc::new(|_, _| None));
-    let faultless = Lodging::new();
+    let faultless = Sandbox::new();
     let peer = healthy();
     faultless.run(&peer.url(), Some(&peer), &[]);
     for revoked in 2..=3 {
@@ -39,16 +39,16 @@ fn keys_revoked_at_any_call_stop_the_run_and_the_next_one_pays_for_nothing_twice
                 (asked.nth >= revoked).then(|| vec![framed("403 Forbidden", &[], body)])
             }),
         );
-        let lodging = Lodging::new();
+        let sandbox = Sandbox::new();
         // With several calls under way as well: what is fine among them still comes in.
-        let ran = lodging.run(&peer.url(), Some(&peer), &["--concurrency", "3"]);
+        let ran = sandbox.run(&peer.url(), Some(&peer), &["--concurrency", "3"]);
         assert_eq!(ran.code, Some(1), "{}", ran.said);
         assert!(ran.said.contains("with valid keys the same command continues"), "{}", ran.said);
-        let (made, kept) = (lodging.calls(), revoked - 1);
+        let (made, kept) = (sandbox.calls(), revoked - 1);
         assert!(made <= 3 && peer.calls() <= 3, "{made} calls");
         let peer = healthy();
-        assert_eq!(lodging.run(&peer.url(), Some(&peer), &[]).code, Some(0));
+        assert_eq!(sandbox.run(&peer.url(), Some(&peer), &[]).code, Some(0));
         assert_eq!(peer.calls(), 3 - kept, "only what had not come in");
-        assert_eq!(tree(&lodging.out()), tree(&faultless.out()));
+        assert_eq!(tree(&sandbox.out()), tree(&faultless.out()));
     }
 }

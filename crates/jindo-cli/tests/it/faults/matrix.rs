@@ -5,8 +5,8 @@
 
 use super::case::{Case, Place};
 use super::cases;
-use super::lodging::{Lodging, Ran, options};
 use super::peer::Peer;
+use super::sandbox::{Ran, Sandbox, options};
 use super::table::{Does, Row, rows};
 use super::tls;
 use crate::support::tree;
@@ -80,23 +80,23 @@ fn only() -> Option<String> {
 }
 
 fn faultless() -> Tree {
-    let lodging = Lodging::new();
+    let sandbox = Sandbox::new();
     let peer = Peer::start(options(), Arc::new(|_, _| None));
-    let ran = lodging.run(&peer.url(), Some(&peer), &[]);
-    assert_eq!((ran.code, lodging.calls()), (Some(0), DAYS), "{}", ran.said);
-    tree(&lodging.out())
+    let ran = sandbox.run(&peer.url(), Some(&peer), &[]);
+    assert_eq!((ran.code, sandbox.calls()), (Some(0), DAYS), "{}", ran.said);
+    tree(&sandbox.out())
 }
 
 fn check(case: &Case, row: Option<&Row>, faultless: &Tree) -> Result<(), String> {
-    let lodging = Lodging::new();
+    let sandbox = Sandbox::new();
     let began = Instant::now();
-    let ran = meet(case, &lodging);
+    let ran = meet(case, &sandbox);
     let mut told = format!("exit {:?}", ran.code);
     let given_up = ran.said.contains(",given-up,");
-    let whole = lodging.out().join("queries.csv").exists() && tree(&lodging.out()) == *faultless;
-    let again = (!whole).then(|| next(&lodging));
-    let calls = lodging.calls().checked_sub(DAYS);
-    let after = tree(&lodging.out()) == *faultless;
+    let whole = sandbox.out().join("queries.csv").exists() && tree(&sandbox.out()) == *faultless;
+    let again = (!whole).then(|| next(&sandbox));
+    let calls = sandbox.calls().checked_sub(DAYS);
+    let after = tree(&sandbox.out()) == *faultless;
     write!(told, ", {} s, {} MB", began.elapsed().as_secs_f32(), ran.peak_mb).unwrap();
     write!(told, ", calls {calls:?}, given up {given_up}, whole {whole}, then {after}").unwrap();
     told.push('\n');
@@ -125,31 +125,31 @@ fn check(case: &Case, row: Option<&Row>, faultless: &Tree) -> Result<(), String>
 }
 
 /// The run that meets the fault.
-fn meet(case: &Case, lodging: &Lodging) -> Ran {
+fn meet(case: &Case, sandbox: &Sandbox) -> Ran {
     let script = case.script.clone();
     let peer = match &case.place {
         Place::Plain | Place::TlsNone => Peer::start(options(), script),
         Place::Tls(identity) => Peer::with_tls(options(), script, tls::server(*identity)),
-        Place::Url(url) => return lodging.run(url, None, &case.arguments),
+        Place::Url(url) => return sandbox.run(url, None, &case.arguments),
     };
     let url = match case.place {
         Place::TlsNone => peer.url().replace("http:", "https:"),
         Place::Plain | Place::Tls(_) | Place::Url(_) => peer.url(),
     };
-    let ran = lodging.run(&url, Some(&peer), &case.arguments);
+    let ran = sandbox.run(&url, Some(&peer), &case.arguments);
     assert!(!peer.is_botched(), "{}: its script panicked", case.name);
     let seen = peer.calls();
     assert!(
-        seen <= lodging.calls(),
+        seen <= sandbox.calls(),
         "{}: {seen} calls came in, {} are noted",
         case.name,
-        lodging.calls()
+        sandbox.calls()
     );
     ran
 }
 
 /// The next run, against a healthy server.
-fn next(lodging: &Lodging) -> Ran {
+fn next(sandbox: &Sandbox) -> Ran {
     let peer = Peer::start(options(), Arc::new(|_, _| None));
-    lodging.run(&peer.url(), Some(&peer), &[])
+    sandbox.run(&peer.url(), Some(&peer), &[])
 }

@@ -1,4 +1,4 @@
-//! Where one case lives: a directory, and the real binary that exports into it, watched for its time and its memory.
+//! Sandbox of one case: a directory, and the real binary that exports into it, watched for its time and its memory.
 
 use super::case::{GROUPED, LONE};
 use super::peer::Peer;
@@ -29,10 +29,10 @@ pub(crate) struct Ran {
     pub(crate) peak_mb: u64,
 }
 
-/// Where the exports of one case live.
-pub(crate) struct Lodging(TempDir);
+/// Directory of one case's exports.
+pub(crate) struct Sandbox(TempDir);
 
-impl Lodging {
+impl Sandbox {
     pub(crate) fn new() -> Self {
         let dir = TempDir::new().unwrap();
         fs::write(dir.path().join("queries.txt"), format!("{GROUPED}\n{LONE}\n")).unwrap();

@@ -1,4 +1,5 @@
-//! Servers that take less than the documents say: every second comes home, as asked, and little is spent on learning.
+//! Profiles of servers that accept less than the documentation says: every point is exported as requested, with few calls to
+//! learn the limits.
 
 use crate::support::{DAY_S, START_S, World, assert_equals_the_function, calm, exits, walk};
 use jindo_sim::{
@@ -15,24 +16,36 @@ fn long_queries() -> Vec<String> {
     long.map(|query| query.replacen("{*}", lengthy, 1)).take(60).collect()
 }
 
-/// Exports so many hours in at most so many calls, of which some fail like that, and compares every value with the
-/// simulator's function. One call at a time: how many more are in the air when the first is refused is this machine's affair.
-fn check(options: Options, queries: &[String], hours: i64, (failure, calls_max): (&str, usize)) {
+/// Outcome of the failing calls, and the most calls in all.
+#[derive(Clone, Copy)]
+struct Cost {
+    failure: &'static str,
+    calls_max: usize,
+}
+
+/// Exports some hours within a cost and compares every value with the simulator's function. Makes one call at a time: otherwise
+/// the number of calls in flight at the first refusal would depend on this machine.
+fn check(options: Options, queries: &[String], hours: i64, cost: Cost) {
     let queries: Vec<_> = queries.iter().map(String::as_str).collect();
     let world = World::new(options, &queries);
     let until_s = START_S + hours * 3_600;
     let mut args = world.export_args(START_S, until_s);
     args.extend(["--concurrency", "1"].map(str::to_owned));
     exits(&world.run(args), 0);
-    let (failed, calls) = (outcomes(&world, failure), outcomes(&world, ""));
+    let (failed, calls) = (outcomes(&world, cost.failure), outcomes(&world, ""));
     assert!(failed > 0, "nothing was to be learnt");
-    assert!(calls <= calls_max, "{calls} calls, {calls_max} expected at most");
+    assert!(calls <= cost.calls_max, "{calls} calls, {} expected at most", cost.calls_max);
     assert_equals_the_function(&world, &queries, START_S, until_s);
 }
 
 #[test]
 fn urls_of_four_thousand_characters() {
-    check(Options { query_chars_max: 4_000, ..calm() }, &long_queries(), 3, ("url-too-long", 12));
+    check(
+        Options { query_chars_max: 4_000, ..calm() },
+        &long_queries(),
+        3,
+        Cost { failure: "url-too-long", calls_max: 12 },
+    );
 }
 
 #[test]
@@ -41,7 +54,7 @@ fn time_outs_above_eight_queries() {
         Options { queries_before_timeout: Some(8), ..calm() },
         &long_queries(),
         3,
-        ("timed-out", 20),
+        Cost { failure: "timed-out", calls_max: 20 },
     );
 }
 
@@ -54,11 +67,11 @@ fn caps_of_all_kinds_together() {
         query_chars_max: 4_000,
         ..calm()
     };
-    check(options, &long_queries()[..30], 24, ("refused", 36));
+    check(options, &long_queries()[..30], 24, Cost { failure: "refused", calls_max: 36 });
 }
 
 #[test]
-fn what_is_promised_once_the_cap_is_known_is_what_it_takes() {
+fn the_forecast_after_the_cap_is_known_is_met() {
     let world = World::new(
         Options { points_max: 300, ..calm() },
         &["avg:system.cpu.user{*} by {host}", "avg:odd.values{*}"],

@@ -1,4 +1,4 @@
-//! What the binary says: exit codes and messages, and what it never says.
+//! Messages and exit codes of the binary.
 
 use crate::support::{DAY_S, START_S, World, calm, exits};
 use expect_test::{Expect, expect};
