@@ -4,32 +4,16 @@ use crate::exit_code::Refetched;
 use crate::render::units::{count, counted, seconds};
 use jiff::Timestamp;
 use jindo::archive::Origin;
-use jindo::job::{AuditReport, Difference, Kind, SampleSize};
+use jindo::fetch::{End, FetchOutcome};
+use jindo::job::{
+    AuditOutcome, AuditReport, AuditRequest, Difference, DifferenceCounts, DifferenceKind,
+    RefusedAudit, SampleSize,
+};
 use serde::Serialize;
 use std::path::Path;
 
 /// Differences that are listed as lines: a screenful. `--json` lists more.
 const LINES_MAX: usize = 20;
-
-/// Sample of a comparison, as it was drawn.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Draw<'a> {
-    pub(crate) dir: &'a Path,
-    pub(crate) size: SampleSize,
-    pub(crate) seed: u64,
-}
-
-impl Draw<'_> {
-    /// Returns the command that repeats the comparison and marks what differs.
-    fn remedy(&self) -> String {
-        let size = match self.size {
-            SampleSize::Percent(percent) => format!("{percent}%"),
-            SampleSize::Calls(calls) => calls.to_string(),
-        };
-        let (dir, seed) = (self.dir.display(), self.seed);
-        format!("jindo verify {dir} --refetch {size} --seed {seed} --repair")
-    }
-}
 
 /// Result of a comparison with the server, as `--json` prints it. A window is what one call compares.
 #[derive(Debug, Serialize)]
@@ -55,10 +39,10 @@ pub(crate) struct RefetchReport {
     /// Stretches that fetching again would correct.
     markable: usize,
     /// Stretches that `--repair` marked: the next export fetches them again.
-    pub(crate) marked: u64,
+    marked: u64,
     /// Differing stretches that are not marked, because fetching again would lose points that only the archive has.
     kept: usize,
-    pub(crate) interrupted: bool,
+    interrupted: bool,
     refused: Vec<RefusedWindow>,
     queries: Vec<QueryDifferences>,
     differences: Vec<PointDifference>,
@@ -96,8 +80,17 @@ struct PointDifference {
     probed: bool,
 }
 
+/// Returns the command that repeats the comparison and marks what differs.
+fn remedy(dir: &Path, size: SampleSize, seed: u64) -> String {
+    let size = match size {
+        SampleSize::Percent(percent) => format!("{percent}%"),
+        SampleSize::Calls(calls) => calls.to_string(),
+    };
+    format!("jindo verify {} --refetch {size} --seed {seed} --repair", dir.display())
+}
+
 fn refused(audit: &AuditReport) -> Vec<RefusedWindow> {
-    let one = |refused: &jindo::job::Refused| RefusedWindow {
+    let one = |refused: &RefusedAudit| RefusedWindow {
         query: refused.query.clone(),
         start: refused.window.map(jindo::plan::Window::start),
         end: refused.window.map(jindo::plan::Window::end),
@@ -107,7 +100,7 @@ fn refused(audit: &AuditReport) -> Vec<RefusedWindow> {
 }
 
 fn queries(audit: &AuditReport) -> Vec<QueryDifferences> {
-    let one = |(query, counts): &(String, jindo::job::Counts)| QueryDifferences {
+    let one = |(query, counts): &(String, DifferenceCounts)| QueryDifferences {
         query: query.clone(),
         late: counts.late,
         changed: counts.changed,
@@ -119,9 +112,9 @@ fn queries(audit: &AuditReport) -> Vec<QueryDifferences> {
 fn line(difference: &Difference) -> PointDifference {
     PointDifference {
         kind: match difference.point.kind {
-            Kind::Late => "late",
-            Kind::Changed => "changed",
-            Kind::Gone => "gone",
+            DifferenceKind::Late => "late",
+            DifferenceKind::Changed => "changed",
+            DifferenceKind::Gone => "gone",
         },
         query: difference.query.clone(),
         tags: difference.tags.clone(),
@@ -157,34 +150,32 @@ impl PointDifference {
 }
 
 impl RefetchReport {
-    /// Returns the report of a comparison; `audit` is `None` if there was nothing to compare.
-    pub(crate) fn new(draw: &Draw<'_>, audit: Option<&AuditReport>, calls: u64) -> Self {
-        let of = |number: fn(&AuditReport) -> usize| audit.map_or(0, number);
-        let counts = audit.map(|audit| audit.counts).unwrap_or_default();
-        let late_by = audit.and_then(|audit| audit.late_by_max);
+    /// Returns the report of a comparison; it compared nothing where nothing was old enough to be fetched again.
+    pub(crate) fn new<E>(dir: &Path, request: AuditRequest, outcome: &AuditOutcome<E>) -> Self {
+        let AuditOutcome { report, marked, calls } = outcome;
+        let made = calls.as_ref().and_then(|calls| calls.as_ref().ok());
         Self {
-            seed: draw.seed,
-            windows: of(|audit| audit.windows),
-            windows_too_old: of(|audit| audit.too_old),
-            sampled: of(|audit| audit.sampled),
-            compared: of(|audit| audit.compared),
-            replaced: of(|audit| audit.replaced),
-            not_compared: of(|audit| audit.unfinished),
-            calls,
-            points: audit.map_or(0, |audit| audit.points),
-            late: counts.late,
-            changed: counts.changed,
-            gone: counts.gone,
-            late_by_seconds_max: late_by.map(|by| by.as_secs()),
-            markable: of(|audit| audit.to_ask.len()),
-            marked: 0,
-            kept: of(|audit| audit.to_keep),
-            interrupted: false,
-            refused: audit.map_or_else(Vec::new, refused),
-            queries: audit.map_or_else(Vec::new, queries),
-            differences: audit
-                .map_or_else(Vec::new, |all| all.differences.iter().map(line).collect()),
-            remedy: draw.remedy(),
+            seed: request.seed,
+            windows: report.windows,
+            windows_too_old: report.too_old,
+            sampled: report.sampled,
+            compared: report.compared,
+            replaced: report.replaced,
+            not_compared: report.unfinished,
+            calls: made.map_or(0, |made| made.calls),
+            points: report.points,
+            late: report.counts.late,
+            changed: report.counts.changed,
+            gone: report.counts.gone,
+            late_by_seconds_max: report.late_by_max.map(|by| by.as_secs()),
+            markable: report.to_ask.len(),
+            marked: marked.as_ref().map_or(0, |marked| *marked),
+            kept: report.to_keep,
+            interrupted: matches!(made, Some(FetchOutcome { end: End::Interrupted, .. })),
+            refused: refused(report),
+            queries: queries(report),
+            differences: report.differences.iter().map(line).collect(),
+            remedy: remedy(dir, request.size, request.seed),
         }
     }
 

@@ -7,7 +7,10 @@ mod known;
 mod request;
 mod resolution;
 
-pub use audit::{Audit, AuditReport, Counts, Difference, Kind, Point, Refused, SampleSize};
+pub use audit::{
+    Audit, AuditOutcome, AuditReport, AuditRequest, Difference, DifferenceCounts, DifferenceKind,
+    Marking, PointDifference, RefusedAudit, SampleSize,
+};
 pub use error::Error;
 pub use export::{
     Caller, Events, Export, ExportEvent, ExportPlan, ExportReport, FetchWork, Files, Folder,

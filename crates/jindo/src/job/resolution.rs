@@ -157,13 +157,13 @@ impl<'a> Sampling<'a> {
                     let question = sample(query, interval).map(|query| Question { query, window });
                     points.entry(interval).or_default().extend(question);
                 }
+                // One query's: where the server refuses, a list would be taken apart first.
+                Some(NextSample::Count(..))
+                    if self.counts == Support::Unknown && !counts.is_empty() => {}
                 Some(NextSample::Count(interval, window)) => {
-                    // One query's: where the server refuses, a list would be taken apart first.
-                    if self.counts == Support::Shown || counts.is_empty() {
-                        let both = count_samples(query, interval).into_iter().flatten();
-                        let both = both.map(|query| Question { query, window });
-                        counts.entry(interval).or_default().extend(both);
-                    }
+                    let both = count_samples(query, interval).into_iter().flatten();
+                    let both = both.map(|query| Question { query, window });
+                    counts.entry(interval).or_default().extend(both);
                 }
             }
         }

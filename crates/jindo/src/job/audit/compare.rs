@@ -1,11 +1,11 @@
-//! Point by point, bit by bit: what the server says now beside what the archive holds of one series. Pure.
+//! Comparison of one series, point by point and bit by bit: the server's points beside the archive's. Pure.
 
 use crate::plan::Window;
 use std::cmp::Ordering;
 
-/// In which way a point differs.
+/// Way in which a point differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum DifferenceKind {
     /// Only the server has it: it was reported after the window was fetched.
     Late,
     /// Both have it, with other bits.
@@ -16,8 +16,8 @@ pub enum Kind {
 
 /// A point that differs. Not [`PartialEq`]: two NaN, or 0.0 and -0.0, would be taken for what they are not.
 #[derive(Debug, Clone, Copy)]
-pub struct Point {
-    pub kind: Kind,
+pub struct PointDifference {
+    pub kind: DifferenceKind,
     /// Start of its interval, Unix milliseconds.
     pub ts_ms: i64,
     /// In the archive.
@@ -28,12 +28,12 @@ pub struct Point {
 
 /// The points of one series: Unix milliseconds, strictly ascending, and as many values.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Points<'a> {
+pub(super) struct SeriesPoints<'a> {
     pub(super) ts_ms: &'a [i64],
     pub(super) values: &'a [f64],
 }
 
-impl Points<'_> {
+impl SeriesPoints<'_> {
     /// Those within the window.
     pub(super) fn within(self, window: Window) -> Self {
         let from = self.ts_ms.partition_point(|&at| at < window.start().as_millisecond());
@@ -46,8 +46,12 @@ impl Points<'_> {
     }
 }
 
-/// Tells `each` of every point that differs, in the order of time. How many different times were compared.
-pub(super) fn compare(held: Points<'_>, served: Points<'_>, each: &mut dyn FnMut(Point)) -> u64 {
+/// Calls `each` with every point that differs, in the order of time; returns the number of different times compared.
+pub(super) fn compare(
+    held: SeriesPoints<'_>,
+    served: SeriesPoints<'_>,
+    each: &mut dyn FnMut(PointDifference),
+) -> u64 {
     let (mut own, mut other, mut times) = (0, 0, 0);
     loop {
         let order = match (held.get(own), served.get(other)) {
@@ -58,17 +62,17 @@ pub(super) fn compare(held: Points<'_>, served: Points<'_>, each: &mut dyn FnMut
         };
         let has_own = if order == Ordering::Greater { None } else { held.get(own) };
         let has_other = if order == Ordering::Less { None } else { served.get(other) };
-        let point = |kind, ts_ms| Point {
+        let point = |kind, ts_ms| PointDifference {
             kind,
             ts_ms,
             held: has_own.map(|(_, value)| value),
             served: has_other.map(|(_, value)| value),
         };
         match (has_own, has_other) {
-            (Some((ts_ms, _)), None) => each(point(Kind::Gone, ts_ms)),
-            (None, Some((ts_ms, _))) => each(point(Kind::Late, ts_ms)),
+            (Some((ts_ms, _)), None) => each(point(DifferenceKind::Gone, ts_ms)),
+            (None, Some((ts_ms, _))) => each(point(DifferenceKind::Late, ts_ms)),
             (Some((ts_ms, held)), Some((_, served))) if held.to_bits() != served.to_bits() => {
-                each(point(Kind::Changed, ts_ms));
+                each(point(DifferenceKind::Changed, ts_ms));
             }
             (Some(_), Some(_)) | (None, None) => {}
         }
@@ -94,9 +98,9 @@ mod tests {
         let (held, served) = (split(held), split(served));
         let mut text = String::new();
         let times = compare(
-            Points { ts_ms: &held.0, values: &held.1 },
-            Points { ts_ms: &served.0, values: &served.1 },
-            &mut |Point { kind, ts_ms, held, served }| {
+            SeriesPoints { ts_ms: &held.0, values: &held.1 },
+            SeriesPoints { ts_ms: &served.0, values: &served.1 },
+            &mut |PointDifference { kind, ts_ms, held, served }| {
                 writeln!(text, "{kind:?} at {}: {held:?} {served:?}", ts_ms / 1000).unwrap();
             },
         );
@@ -142,10 +146,10 @@ mod tests {
     fn only_what_lies_in_the_window_counts() {
         let window = Window::from_secs(60, 180).unwrap();
         let points =
-            Points { ts_ms: &[0, 60_000, 120_000, 180_000], values: &[0.0, 1.0, 2.0, 3.0] };
+            SeriesPoints { ts_ms: &[0, 60_000, 120_000, 180_000], values: &[0.0, 1.0, 2.0, 3.0] };
         assert_eq!(points.within(window).ts_ms, [60_000, 120_000]);
         assert_eq!(points.within(window).values, [1.0, 2.0]);
-        assert_eq!(Points::default().within(window).ts_ms, [0_i64; 0]);
+        assert_eq!(SeriesPoints::default().within(window).ts_ms, [0_i64; 0]);
     }
 
     fn series() -> impl Strategy<Value = BTreeMap<i64, u8>> {

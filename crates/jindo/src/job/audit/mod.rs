@@ -1,19 +1,20 @@
-//! Asking again: a random sample of what the archive holds, compared with what the server says now. Data that came late is told
-//! from data that changed, and from data that only the archive still has.
+//! `verify --refetch`: compares a random sample of what the archive holds with what the server returns now, and tells late points from
+//! changed ones and from those that only the archive still has.
 //!
-//! Its calls are the machine's and the driver's; only what becomes of the answers differs: they are compared, never kept, and
-//! nothing that is learnt on the way is written. Never decides what is to be done about a difference.
+//! Its calls are made like those of an export. Answers are compared, never stored, and no limit that is learnt on the way is kept.
 
 mod compare;
+mod report;
+mod run;
 mod sample;
-mod tally;
 
 #[cfg(test)]
 mod tests;
 
-pub use compare::{Kind, Point};
+pub use compare::{DifferenceKind, PointDifference};
+pub use report::{AuditReport, Difference, DifferenceCounts, RefusedAudit};
+pub use run::{AuditOutcome, AuditRequest, Marking};
 pub use sample::SampleSize;
-pub use tally::{AuditReport, Counts, Difference, Refused};
 
 use super::known::learnt_limits;
 use crate::archive::{Archive, Coverage, Error, ObjectId, Origin, QueryId, Registered, Role};
@@ -22,14 +23,14 @@ use crate::fetch::{Action, Ask};
 use crate::parse::{Answer, CallPosition, Series};
 use crate::plan::{Limits, PerQuery, Plan, PlanIndex, Task, Window, hull};
 use crate::query::{Query, QueryText};
-use compare::{Points, compare};
+use compare::{SeriesPoints, compare};
 use jiff::{SignedDuration, Timestamp};
-use sample::{Unit, Units, sample, units};
+use report::{Findings, Uncompared};
+use sample::{AuditUnit, AuditUnits, WantedQueries, sample, units};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
-use tally::{Left, Tally};
 
-/// A sample on its way: what is asked, and what came of it so far.
+/// A sample with the calls that it takes, and the differences found so far.
 #[derive(Debug)]
 pub struct Audit<'a> {
     archive: &'a Archive,
@@ -37,16 +38,16 @@ pub struct Audit<'a> {
     /// The plan's queries as the ledger numbers them.
     ids: PerQuery<QueryId>,
     /// Disjoint per query, oldest first.
-    sampled: HashMap<QueryId, Vec<Stretch>>,
+    sampled: HashMap<QueryId, Vec<SampledStretch>>,
     too_old: usize,
     windows: usize,
-    tally: Mutex<Tally>,
+    findings: Mutex<Findings>,
 }
 
-/// What the archive held of a query in one stretch when the sample was drawn.
+/// A stretch of one query that the archive held when the sample was drawn.
 #[derive(Debug, Clone, Copy)]
-struct Stretch {
-    /// Counts the stretches of the sample.
+struct SampledStretch {
+    /// Number of the stretch in the sample.
     number: usize,
     window: Window,
     object: ObjectId,
@@ -54,14 +55,21 @@ struct Stretch {
     fetched_at: Timestamp,
 }
 
-/// The points that an object holds of one query, by tags: times and values.
-type Held = BTreeMap<Vec<String>, (Vec<i64>, Vec<f64>)>;
+/// Series of one query in an answer, and the window that the call asked for.
+#[derive(Debug, Clone, Copy)]
+struct ServedSeries<'a> {
+    series: &'a [Series],
+    asked: Window,
+}
+
+/// Points that an object holds of one query, by tags: times and values.
+type HeldPoints = BTreeMap<Vec<String>, (Vec<i64>, Vec<f64>)>;
 
 impl<'a> Audit<'a> {
-    /// Draws a sample. `None`: the archive holds nothing that could be asked again.
+    /// Draws a sample; `None` where the archive holds nothing that can be asked again. The same seed draws the same of the same archive.
     pub fn draw(
         archive: &'a Archive,
-        portion: SampleSize,
+        size: SampleSize,
         seed: u64,
         now: Timestamp,
     ) -> Result<Option<Self>, Error> {
@@ -70,23 +78,28 @@ impl<'a> Audit<'a> {
         let registered = PerQuery::from(archive.queries()?);
         let queries: PerQuery<_> = registered.iter().map(as_fetched).collect();
         let limits = learnt_limits(archive, Limits::ASSUMED)?;
-        let Units { askable, too_old } =
-            units(&coverage, archive.objects_all()?, (&registered, &queries), limits, now);
+        let AuditUnits { askable, too_old } = units(
+            &coverage,
+            archive.objects_all()?,
+            WantedQueries { registered: &registered, queries: &queries },
+            limits,
+            now,
+        );
         let windows = askable.len();
-        let units = sample(askable, portion, seed);
+        let units = sample(askable, size, seed);
         let ids: PerQuery<_> = registered.iter().map(|query| query.id).collect();
         let Some(plan) = plan(&units, &ids, queries) else { return Ok(None) };
         let (sampled, left) = stretches(&units);
-        let tally = Mutex::new(Tally::new(units.len(), left));
-        Ok(Some(Self { archive, plan, ids, sampled, too_old, windows, tally }))
+        let findings = Mutex::new(Findings::new(units.len(), left));
+        Ok(Some(Self { archive, plan, ids, sampled, too_old, windows, findings }))
     }
 
-    /// One task a window.
+    /// Returns the calls, one per window.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// For [`super::drive`].
+    /// Returns the job that makes the calls.
     pub fn mission(&self) -> FetchJob<'_> {
         FetchJob {
             plan: &self.plan,
@@ -97,12 +110,12 @@ impl<'a> Audit<'a> {
         }
     }
 
-    /// What came of it, once the run has ended.
+    /// Returns what was found, once the calls have ended.
     pub fn ended(self) -> AuditReport {
         let written: PerQuery<_> =
             self.plan.queries.into_iter().map(|query| query.text.written).collect();
-        let tally = self.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
-        tally.ended(&written, self.windows, self.too_old)
+        let findings = self.findings.into_inner().unwrap_or_else(PoisonError::into_inner);
+        findings.ended(&written, self.windows, self.too_old)
     }
 
     /// Compares an answer with what the archive holds, as far as it still does.
@@ -115,18 +128,19 @@ impl<'a> Audit<'a> {
             let served = series.partition_point(|series| series.query < position)
                 ..series.partition_point(|series| series.query <= position);
             for of_one in all[from..until].chunk_by(|a, b| a.object == b.object) {
-                self.compare_object(query, of_one, (&series[served.clone()], ask.window))?;
+                let served = ServedSeries { series: &series[served.clone()], asked: ask.window };
+                self.compare_object(query, of_one, served)?;
             }
         }
         Ok(())
     }
 
-    /// Of one query, the stretches that one object held.
+    /// Compares the stretches of one query that one object held.
     fn compare_object(
         &self,
         query: PlanIndex,
-        stretches: &[Stretch],
-        (served, asked): (&[Series], Window),
+        stretches: &[SampledStretch],
+        served: ServedSeries<'_>,
     ) -> Result<(), Error> {
         let id = self.ids[query];
         let coverage = self.archive.coverage(id)?;
@@ -134,22 +148,29 @@ impl<'a> Audit<'a> {
             Err(Error::ObjectGone { .. }) => None,
             held => Some(held?),
         };
-        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut findings = self.findings.lock().unwrap_or_else(PoisonError::into_inner);
         for stretch in stretches {
             match &held {
                 Some(held) if is_granted(&coverage, stretch) => {
-                    for part in tally.take(stretch.number, asked) {
-                        compare_stretch(&mut tally, (query, id), stretch, (part, held, served));
+                    for part in findings.take(stretch.number, served.asked) {
+                        let sides = by_tags(held, served.series, part);
+                        for (tags, (held, served)) in sides {
+                            let owner = report::PointOwner { query, id, stretch, tags };
+                            let times = compare(held, served, &mut |point| {
+                                findings.differs(&owner, point);
+                            });
+                            findings.points += times;
+                        }
                     }
                 }
-                _ => tally.replaced(stretch.number, asked),
+                _ => findings.replaced(stretch.number, served.asked),
             }
         }
         Ok(())
     }
 
-    fn held(&self, id: QueryId, stretch: &Stretch) -> Result<Held, Error> {
-        let mut held = Held::new();
+    fn held(&self, id: QueryId, stretch: &SampledStretch) -> Result<HeldPoints, Error> {
+        let mut held = HeldPoints::new();
         if stretch.origin == Origin::Probed {
             return Ok(held); // the object holds a probe's points; of the query itself there are none
         }
@@ -165,13 +186,13 @@ impl<'a> Audit<'a> {
         Ok(held)
     }
 
-    /// What the machine decided: what cannot be asked is counted, what was learnt is not kept.
+    /// Counts what the server refuses. Nothing that was learnt is kept.
     pub(crate) fn note(&self, action: &Action) {
-        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut findings = self.findings.lock().unwrap_or_else(PoisonError::into_inner);
         match action {
-            Action::GiveUp { query, reason } => tally.refused(*query, None, &reason.to_string()),
+            Action::GiveUp { query, reason } => findings.refused(*query, None, &reason.to_string()),
             Action::RefuseWindow { query, window, reason } => {
-                tally.refused(*query, Some(*window), reason);
+                findings.refused(*query, Some(*window), reason);
             }
             Action::SendUnfilled { .. } => unreachable!("no query of the plan has such a form"),
             Action::Learn { .. }
@@ -187,7 +208,7 @@ impl<'a> Audit<'a> {
     }
 }
 
-/// As it was asked for what the archive holds: in the same form, and with the same company, whatever became of it since.
+/// Returns the query as it was when the archived object was fetched: the same text, the same batching.
 fn as_fetched(known: &Registered) -> Query {
     Query {
         text: QueryText { unfilled: None, ..known.text.clone() },
@@ -195,13 +216,13 @@ fn as_fetched(known: &Registered) -> Query {
     }
 }
 
-/// One task a unit; `None` without any.
-fn plan(units: &[Unit], ids: &PerQuery<QueryId>, queries: PerQuery<Query>) -> Option<Plan> {
+/// Returns a plan with one task per unit; `None` without units.
+fn plan(units: &[AuditUnit], ids: &PerQuery<QueryId>, queries: PerQuery<Query>) -> Option<Plan> {
     let index: HashMap<QueryId, PlanIndex> =
         ids.indexed().map(|(index, id)| (*id, index)).collect();
     let mut asked = PerQuery::filled(None, queries.len());
     let mut tasks = Vec::with_capacity(units.len());
-    for Unit { window, interval, queries, .. } in units {
+    for AuditUnit { window, interval, queries, .. } in units {
         let queries: Vec<_> = queries.iter().map(|query| index[query]).collect();
         for &query in &queries {
             asked[query] = hull(asked[query].into_iter().chain([*window]));
@@ -212,17 +233,17 @@ fn plan(units: &[Unit], ids: &PerQuery<QueryId>, queries: PerQuery<Query>) -> Op
     Some(Plan { range, queries, asked, tasks })
 }
 
-/// All stretches by query, oldest first; and of each in its order the unit, and what is left to be compared.
-fn stretches(units: &[Unit]) -> (HashMap<QueryId, Vec<Stretch>>, Vec<Left>) {
-    let mut sampled: HashMap<QueryId, Vec<Stretch>> = HashMap::new();
+/// Returns all stretches by query, the oldest first, and for each its unit and what is left to be compared.
+fn stretches(units: &[AuditUnit]) -> (HashMap<QueryId, Vec<SampledStretch>>, Vec<Uncompared>) {
+    let mut sampled: HashMap<QueryId, Vec<SampledStretch>> = HashMap::new();
     let mut left = Vec::new();
     for (index, unit) in units.iter().enumerate() {
-        let &Unit { object, origin, fetched_at, .. } = unit;
+        let &AuditUnit { object, origin, fetched_at, .. } = unit;
         for (query, granted) in unit.queries.iter().zip(&unit.granted) {
             for &window in granted {
                 let number = left.len();
-                left.push(Left { unit: index, windows: vec![window] });
-                let stretch = Stretch { number, window, object, origin, fetched_at };
+                left.push(Uncompared { unit: index, windows: vec![window] });
+                let stretch = SampledStretch { number, window, object, origin, fetched_at };
                 sampled.entry(*query).or_default().push(stretch);
             }
         }
@@ -233,8 +254,8 @@ fn stretches(units: &[Unit]) -> (HashMap<QueryId, Vec<Stretch>>, Vec<Left>) {
     (sampled, left)
 }
 
-/// Whether the archive still shows what the stretch's object holds there.
-fn is_granted(coverage: &[Coverage], stretch: &Stretch) -> bool {
+/// Returns true where the archive still shows what the stretch's object holds there.
+fn is_granted(coverage: &[Coverage], stretch: &SampledStretch) -> bool {
     coverage.iter().any(|held| {
         held.object == stretch.object
             && held.origin == stretch.origin
@@ -242,23 +263,18 @@ fn is_granted(coverage: &[Coverage], stretch: &Stretch) -> bool {
     })
 }
 
-fn compare_stretch(
-    tally: &mut Tally,
-    (query, id): (PlanIndex, QueryId),
-    stretch: &Stretch,
-    (window, held, served): (Window, &Held, &[Series]),
-) {
-    let mut sides: BTreeMap<&[String], (Points<'_>, Points<'_>)> = BTreeMap::new();
+/// Returns the points of both sides within `window`, held and served, by tags.
+fn by_tags<'p>(
+    held: &'p HeldPoints,
+    served: &'p [Series],
+    window: Window,
+) -> BTreeMap<&'p [String], (SeriesPoints<'p>, SeriesPoints<'p>)> {
+    let mut sides: BTreeMap<&[String], (SeriesPoints<'_>, SeriesPoints<'_>)> = BTreeMap::new();
     for (tags, (ts_ms, values)) in held {
-        sides.entry(tags).or_default().0 = Points { ts_ms, values }.within(window);
+        sides.entry(tags).or_default().0 = SeriesPoints { ts_ms, values }.within(window);
     }
-    for series in served {
-        let Series { tags, ts_ms, values, .. } = series;
-        sides.entry(tags).or_default().1 = Points { ts_ms, values }.within(window);
+    for Series { tags, ts_ms, values, .. } in served {
+        sides.entry(tags).or_default().1 = SeriesPoints { ts_ms, values }.within(window);
     }
-    for (tags, (held, served)) in sides {
-        let place = tally::Place { query, id, stretch, tags };
-        let times = compare(held, served, &mut |point| tally.differs(&place, point));
-        tally.points += times;
-    }
+    sides
 }

@@ -1,6 +1,6 @@
-//! What can be asked again, one call each, and a random part of it. Pure: numbers come from a seed.
+//! The parts of an archive that one call each can ask again, and a random sample of them. Pure: numbers come from a seed.
 //!
-//! Never names what the server no longer keeps, what is open (the next export asks it anyway), and what nobody wants.
+//! Leaves out what the server no longer keeps, what is open (the next export asks it anyway), and queries that are not wanted.
 
 use crate::archive::{Coverage, Object, ObjectId, Origin, QueryId, Registered};
 use crate::clock::Random;
@@ -9,7 +9,7 @@ use crate::query::{Interval, Query};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 
-/// How much is asked again.
+/// Size of a sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum SampleSize {
     /// Of all windows, above 0 and at most 100.
@@ -19,7 +19,7 @@ pub enum SampleSize {
 }
 
 impl SampleSize {
-    /// How many of `all` windows: at least one where there is any.
+    /// Returns how many of `all` windows are drawn: at least one where there is any.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -35,11 +35,11 @@ impl SampleSize {
     }
 }
 
-/// What one call asks again: an object as far as coverage still refers to it, or stretches that a probe found empty.
+/// Part of the archive that one call asks again: an object as far as coverage still refers to it, or stretches that a probe found empty.
 ///
 /// The order of the fields is the order of units, which a seed relies on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Unit {
+pub(super) struct AuditUnit {
     /// As it was asked, so that the answer can be the same; of a probed unit the stretch itself.
     pub(super) window: Window,
     pub(super) interval: Interval,
@@ -54,20 +54,27 @@ pub(super) struct Unit {
 
 /// All units, in their order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Units {
-    pub(super) askable: Vec<Unit>,
-    /// How many begin before what Datadog keeps: the archive alone still has them.
+pub(super) struct AuditUnits {
+    pub(super) askable: Vec<AuditUnit>,
+    /// Number of units that begin before what Datadog keeps: the archive alone still has them.
     pub(super) too_old: usize,
 }
 
-/// The units of an archive: `coverage` of all queries, the records of its objects, and the wanted queries.
+/// The wanted queries as the ledger has them and as they are asked, by the same index.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WantedQueries<'a> {
+    pub(super) registered: &'a PerQuery<Registered>,
+    pub(super) queries: &'a PerQuery<Query>,
+}
+
+/// Returns the units of an archive: `coverage` of all queries, the records of its objects, and the wanted queries.
 pub(super) fn units(
     coverage: &BTreeMap<QueryId, Vec<Coverage>>,
     objects: Vec<Object>,
-    (registered, queries): (&PerQuery<Registered>, &PerQuery<Query>),
+    WantedQueries { registered, queries }: WantedQueries<'_>,
     limits: Limits,
     now: Timestamp,
-) -> Units {
+) -> AuditUnits {
     let mut fetched: HashMap<(ObjectId, QueryId), Vec<Window>> = HashMap::new();
     let mut probed: BTreeMap<(Window, Interval, ObjectId), Vec<PlanIndex>> = BTreeMap::new();
     for (index, Registered { id, text, .. }) in registered.indexed() {
@@ -90,7 +97,7 @@ pub(super) fn units(
         // Without a record an export has replaced it since its coverage was read.
         let Some(&fetched_at) = fetched_at.get(&object) else { continue };
         all.extend(pack(&members, queries, limits, buckets(window, interval)).into_iter().map(
-            |batch| Unit {
+            |batch| AuditUnit {
                 window,
                 interval,
                 origin: Origin::Probed,
@@ -104,15 +111,15 @@ pub(super) fn units(
     all.sort_unstable();
     let (askable, too_old): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|unit| unit.window.start() >= now - RETENTION);
-    Units { askable, too_old: too_old.len() }
+    AuditUnits { askable, too_old: too_old.len() }
 }
 
 /// `None` when coverage refers to nothing of it that is asked again.
 fn of_object(
     object: Object,
     fetched: &mut HashMap<(ObjectId, QueryId), Vec<Window>>,
-) -> Option<Unit> {
-    let mut unit = Unit {
+) -> Option<AuditUnit> {
+    let mut unit = AuditUnit {
         window: object.record.window,
         interval: object.record.interval,
         origin: Origin::Fetched,
@@ -130,10 +137,9 @@ fn of_object(
     (!unit.queries.is_empty()).then_some(unit)
 }
 
-/// So many of `all`, each as likely as any other, none twice, in the order in which they stand there. The same seed draws the
-/// same.
-pub(super) fn sample<T>(mut all: Vec<T>, portion: SampleSize, seed: u64) -> Vec<T> {
-    let wanted = portion.of(all.len());
+/// Draws from `all`, each as likely as any other, none twice, in their order. The same seed draws the same.
+pub(super) fn sample<T>(mut all: Vec<T>, size: SampleSize, seed: u64) -> Vec<T> {
+    let wanted = size.of(all.len());
     let mut random = Random::seeded(seed);
     let mut places: Vec<usize> = (0..all.len()).collect();
     for drawn in 0..wanted {
@@ -149,7 +155,7 @@ pub(super) fn sample<T>(mut all: Vec<T>, portion: SampleSize, seed: u64) -> Vec<
     all
 }
 
-/// A number below `bound`, which is not 0; 64 random bits make every one as likely, but for one in 2^64 / `bound`.
+/// Returns a number below `bound`, which is not 0; 64 random bits make every one as likely, but for one in 2^64 / `bound`.
 fn below(random: &mut Random, bound: usize) -> usize {
     let scaled = (u128::from(random.draw()) * bound as u128) >> 64;
     usize::try_from(scaled).expect("below a usize")
@@ -217,8 +223,13 @@ mod tests {
         let queries: PerQuery<_> = registered.iter().map(crate::job::as_registered).collect();
         let now = Timestamp::from_second(NOW_S).unwrap();
         let limits = Limits { queries: 2, ..Limits::ASSUMED };
-        let Units { askable, too_old } =
-            units(coverage, objects, (&registered, &queries), limits, now);
+        let AuditUnits { askable, too_old } = units(
+            coverage,
+            objects,
+            WantedQueries { registered: &registered, queries: &queries },
+            limits,
+            now,
+        );
         let mut told = format!("{too_old} too old\n");
         for unit in askable {
             let from = (unit.window.start_s() - NOW_S) / DAY_S;
@@ -297,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_portion_is_rounded_up_and_bounded_by_what_there_is() {
-        let check = |portion: SampleSize, all, expected| assert_eq!(portion.of(all), expected);
+        let check = |size: SampleSize, all, expected| assert_eq!(size.of(all), expected);
         check(SampleSize::Percent(1.0), 1_632, 17);
         check(SampleSize::Percent(1.0), 100, 1);
         check(SampleSize::Percent(0.001), 5, 1);

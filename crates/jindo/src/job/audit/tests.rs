@@ -86,14 +86,14 @@ fn ask(queries: &[usize], window: Window) -> Ask {
 }
 
 /// Everything that is told, a line each.
-fn told(recheck: Audit<'_>) -> String {
-    let ended = recheck.ended();
+fn told(audit: Audit<'_>) -> String {
+    let ended = audit.ended();
     let AuditReport { sampled, compared, replaced, points, counts, .. } = ended;
     let mut text = format!(
         "{compared} of {sampled} windows, {replaced} replaced, {points} points: {counts:?}\n"
     );
     for difference in &ended.differences {
-        let Point { kind, held, served, .. } = difference.point;
+        let PointDifference { kind, held, served, .. } = difference.point;
         let (at, tags, query) = (difference.at(), &difference.tags, &difference.query);
         writeln!(text, "{kind:?} {query} {tags:?} {at}: {held:?} {served:?}").unwrap();
     }
@@ -109,8 +109,8 @@ fn told(recheck: Audit<'_>) -> String {
     text
 }
 
-fn check(recheck: Audit<'_>, expected: &Expect) {
-    expected.assert_eq(&told(recheck));
+fn check(audit: Audit<'_>, expected: &Expect) {
+    expected.assert_eq(&told(audit));
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn late_changed_and_gone_points_are_told_apart_and_what_is_gone_is_not_asked_aga
     let one = [(0, 1.0), (60, 2.0)];
     world.store(first, vec![series(0, "x", &one), series(1, "x", &one)]);
     world.store(second, vec![series(0, "x", &[(DAY_S, 5.0)])]);
-    let recheck = world.draw();
+    let audit = world.draw();
     let more = [(0, 1.0), (60, 2.5), (120, 3.0)];
     let answer = Answer {
         series: vec![
@@ -129,14 +129,14 @@ fn late_changed_and_gone_points_are_told_apart_and_what_is_gone_is_not_asked_aga
             series(1, "x", &one[..1]),
         ],
     };
-    recheck.compare(&ask(&[0, 1], first), &answer).unwrap();
-    recheck
+    audit.compare(&ask(&[0, 1], first), &answer).unwrap();
+    audit
         .compare(&ask(&[0, 1], second), &Answer { series: vec![series(0, "x", &[(DAY_S, 5.0)])] })
         .unwrap();
     check(
-        recheck,
+        audit,
         &expect![[r#"
-        2 of 2 windows, 0 replaced, 7 points: Counts { late: 2, changed: 1, gone: 1 }
+        2 of 2 windows, 0 replaced, 7 points: DifferenceCounts { late: 2, changed: 1, gone: 1 }
         Changed avg:a{*} by {host} ["host:x"] 2026-06-01T00:01:00Z: Some(2.0) Some(2.5)
         Late avg:a{*} by {host} ["host:x"] 2026-06-01T00:02:00Z: None Some(3.0)
         Late avg:a{*} by {host} ["host:y"] 2026-06-01T23:59:00Z: None Some(7.0)
@@ -155,29 +155,29 @@ fn a_window_that_was_cut_is_compared_when_all_its_parts_were() {
     world.store(all, vec![series(0, "x", &[(0, 1.0), (43_200, 2.0)])]);
     let (early, late) = all.halves(Interval::from_secs(60).unwrap()).unwrap();
     let points = [series(0, "x", &[(0, 1.0)])];
-    let recheck = world.draw();
-    recheck.compare(&ask(&[0, 1], early), &Answer { series: points.to_vec() }).unwrap();
-    recheck.compare(&ask(&[1], late), &Answer { series: Vec::new() }).unwrap();
+    let audit = world.draw();
+    audit.compare(&ask(&[0, 1], early), &Answer { series: points.to_vec() }).unwrap();
+    audit.compare(&ask(&[1], late), &Answer { series: Vec::new() }).unwrap();
     let reason = GiveUpReason::Refused("invalid query".into());
-    recheck.note(&Action::GiveUp { query: PlanIndex::new(0), reason });
+    audit.note(&Action::GiveUp { query: PlanIndex::new(0), reason });
     check(
-        recheck,
+        audit,
         &expect![[r#"
-        0 of 1 windows, 0 replaced, 1 points: Counts { late: 0, changed: 0, gone: 0 }
-        0 to keep, refused [Refused { query: "avg:a{*} by {host}", window: None, reason: "invalid query" }]
+        0 of 1 windows, 0 replaced, 1 points: DifferenceCounts { late: 0, changed: 0, gone: 0 }
+        0 to keep, refused [RefusedAudit { query: "avg:a{*} by {host}", window: None, reason: "invalid query" }]
     "#]],
     );
 
-    let recheck = world.draw();
-    recheck.compare(&ask(&[0, 1], early), &Answer { series: points.to_vec() }).unwrap();
-    recheck.compare(&ask(&[1], late), &Answer { series: Vec::new() }).unwrap();
-    recheck
+    let audit = world.draw();
+    audit.compare(&ask(&[0, 1], early), &Answer { series: points.to_vec() }).unwrap();
+    audit.compare(&ask(&[1], late), &Answer { series: Vec::new() }).unwrap();
+    audit
         .compare(&ask(&[0], late), &Answer { series: vec![series(0, "x", &[(43_200, 2.0)])] })
         .unwrap();
     check(
-        recheck,
+        audit,
         &expect![[r#"
-        1 of 1 windows, 0 replaced, 2 points: Counts { late: 0, changed: 0, gone: 0 }
+        1 of 1 windows, 0 replaced, 2 points: DifferenceCounts { late: 0, changed: 0, gone: 0 }
         0 to keep, refused []
     "#]],
     );
@@ -190,9 +190,9 @@ fn a_stretch_that_was_not_compared_to_its_end_is_not_asked_again() {
     let (all, morning) = (window(0, DAY_S), window(0, DAY_S / 2));
     world.store(all, vec![series(0, "x", &[(0, 1.0), (DAY_S / 2, 2.0)])]);
     let late = Answer { series: vec![series(0, "x", &[(0, 1.0), (60, 1.5)])] };
-    let recheck = world.draw();
-    recheck.compare(&ask(&[0, 1], morning), &late).unwrap();
-    let ended = recheck.ended();
+    let audit = world.draw();
+    audit.compare(&ask(&[0, 1], morning), &late).unwrap();
+    let ended = audit.ended();
     assert_eq!((ended.counts.late, ended.unfinished), (1, 1));
     assert_eq!((ended.to_ask, ended.to_keep), (Vec::new(), 0));
 }
@@ -202,7 +202,7 @@ fn what_an_export_replaced_meanwhile_is_left_out() {
     let world = World::new();
     let all = window(0, DAY_S);
     world.store(all, vec![series(0, "x", &[(0, 1.0)]), series(1, "x", &[(0, 1.0)])]);
-    let recheck = world.draw();
+    let audit = world.draw();
     // Of the first query a newer object holds the morning, and it is right.
     let fetched = Fetched {
         queries: &world.ids[..1],
@@ -214,25 +214,25 @@ fn what_an_export_replaced_meanwhile_is_left_out() {
     };
     world.archive.store(&fetched).unwrap();
     let answer = Answer { series: vec![series(0, "x", &[(0, 9.0)]), series(1, "x", &[(0, 1.0)])] };
-    recheck.compare(&ask(&[0, 1], all), &answer).unwrap();
+    audit.compare(&ask(&[0, 1], all), &answer).unwrap();
     check(
-        recheck,
+        audit,
         &expect![[r#"
-        0 of 1 windows, 1 replaced, 1 points: Counts { late: 0, changed: 0, gone: 0 }
+        0 of 1 windows, 1 replaced, 1 points: DifferenceCounts { late: 0, changed: 0, gone: 0 }
         0 to keep, refused []
     "#]],
     );
 
     // And now the whole object is replaced, its file removed.
-    let recheck = world.draw();
+    let audit = world.draw();
     world.store(all, answer.series.clone());
     for window in [all, window(0, DAY_S / 2)] {
-        recheck.compare(&ask(&[0, 1], window), &Answer { series: Vec::new() }).unwrap();
+        audit.compare(&ask(&[0, 1], window), &Answer { series: Vec::new() }).unwrap();
     }
     check(
-        recheck,
+        audit,
         &expect![[r#"
-        0 of 2 windows, 2 replaced, 0 points: Counts { late: 0, changed: 0, gone: 0 }
+        0 of 2 windows, 2 replaced, 0 points: DifferenceCounts { late: 0, changed: 0, gone: 0 }
         0 to keep, refused []
     "#]],
     );
@@ -248,19 +248,19 @@ fn of_objects_that_overlap_every_point_is_compared_once() {
     world.store(all, vec![series(0, "x", &[(0, 1.0), (noon, 2.0)])]);
     world.store(morning, vec![series(0, "x", &[(0, 1.0)])]);
     let told = |order: [Window; 2]| {
-        let recheck = world.draw();
-        assert_eq!(recheck.plan().calls(), 2);
+        let audit = world.draw();
+        assert_eq!(audit.plan().calls(), 2);
         for asked in order {
             let mut points = vec![(0, 1.5), (noon, 2.5)];
             points.truncate(if asked == all { 2 } else { 1 });
             let answer = Answer { series: vec![series(0, "x", &points)] };
-            recheck.compare(&ask(&[0, 1], asked), &answer).unwrap();
+            audit.compare(&ask(&[0, 1], asked), &answer).unwrap();
         }
-        told(recheck)
+        told(audit)
     };
     assert_eq!(told([all, morning]), told([morning, all]));
     expect![[r#"
-        2 of 2 windows, 0 replaced, 2 points: Counts { late: 0, changed: 2, gone: 0 }
+        2 of 2 windows, 0 replaced, 2 points: DifferenceCounts { late: 0, changed: 2, gone: 0 }
         Changed avg:a{*} by {host} ["host:x"] 2026-06-01T00:00:00Z: Some(1.0) Some(1.5)
         Changed avg:a{*} by {host} ["host:x"] 2026-06-01T12:00:00Z: Some(2.0) Some(2.5)
         to ask: 1 2026-06-01T12:00:00Z … 2026-06-02T00:00:00Z
@@ -283,14 +283,14 @@ fn the_first_differences_do_not_depend_on_the_order_of_the_answers() {
         Answer { series: vec![series(0, "x", &points), series(1, "x", &points)] }
     };
     let run = |order: [Window; 2]| {
-        let recheck = world.draw();
+        let audit = world.draw();
         for day in order {
-            recheck.compare(&ask(&[0, 1], day), &answer(day)).unwrap();
+            audit.compare(&ask(&[0, 1], day), &answer(day)).unwrap();
         }
-        recheck.ended()
+        audit.ended()
     };
     let (one, other) = (run(days), run([days[1], days[0]]));
-    assert_eq!(one.counts, Counts { late: 4 * 1_440, changed: 0, gone: 0 });
+    assert_eq!(one.counts, DifferenceCounts { late: 4 * 1_440, changed: 0, gone: 0 });
     assert_eq!((one.differences.len(), one.counts), (1_000, other.counts));
     let told = |ended: &AuditReport| -> Vec<_> {
         ended.differences.iter().map(|one| (one.query.clone(), one.at())).collect()
@@ -315,9 +315,9 @@ fn a_shelf_that_compares_keeps_nothing() {
     let all = window(0, 3_600);
     world.store(all, vec![series(0, "x", &[(0, 1.0)])]);
     let before = (world.archive.totals().unwrap(), world.archive.coverage_all().unwrap());
-    let recheck = world.draw();
+    let audit = world.draw();
     let mut shelf =
-        Shelf::new(&world.archive, SignedDuration::ZERO, crate::fetch::Keeping::Compare(&recheck));
+        Shelf::new(&world.archive, SignedDuration::ZERO, crate::fetch::Keeping::Compare(&audit));
     let body = format!(
         r#"{{"status":"ok","series":[{{"metric":"m","query_index":0,"interval":60,"tag_set":["host:x"],"scope":"host:x","expression":"e","pointlist":[[{}.0,4.0]]}}]}}"#,
         START_S * 1000
@@ -326,6 +326,6 @@ fn a_shelf_that_compares_keeps_nothing() {
     shelf.read(1, asked, body.as_bytes()).unwrap();
     shelf.store(1, at(DAY_S)).unwrap();
     drop(shelf);
-    assert_eq!(recheck.ended().counts, Counts { late: 0, changed: 1, gone: 0 });
+    assert_eq!(audit.ended().counts, DifferenceCounts { late: 0, changed: 1, gone: 0 });
     assert_eq!((world.archive.totals().unwrap(), world.archive.coverage_all().unwrap()), before);
 }

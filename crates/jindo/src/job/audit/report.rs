@@ -1,7 +1,7 @@
-//! What a sample came to so far: counts of everything, and the first of what differs.
+//! Differences found by an audit: counts of all, and the first with their values.
 
-use super::Stretch;
-use super::compare::{Kind, Point};
+use super::SampledStretch;
+use super::compare::{DifferenceKind, PointDifference};
 use crate::archive::{ObjectId, Origin, QueryId};
 use crate::plan::{PerQuery, PlanIndex, Window, subtract};
 use jiff::{SignedDuration, Timestamp};
@@ -10,24 +10,24 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Differences that are kept with their values: enough to see a pattern in, and a report that fits an editor.
 const DIFFERENCES_MAX: usize = 1_000;
 
-/// How many points differ, by kind.
+/// Numbers of points that differ, by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct DifferenceCounts {
     pub late: u64,
     pub changed: u64,
     pub gone: u64,
 }
 
-impl Counts {
+impl DifferenceCounts {
     pub fn all(self) -> u64 {
         self.late + self.changed + self.gone
     }
 
-    fn count(&mut self, kind: Kind) {
+    fn count(&mut self, kind: DifferenceKind) {
         *match kind {
-            Kind::Late => &mut self.late,
-            Kind::Changed => &mut self.changed,
-            Kind::Gone => &mut self.gone,
+            DifferenceKind::Late => &mut self.late,
+            DifferenceKind::Changed => &mut self.changed,
+            DifferenceKind::Gone => &mut self.gone,
         } += 1;
     }
 }
@@ -38,7 +38,7 @@ pub struct Difference {
     /// As written in the list.
     pub query: String,
     pub tags: Vec<String>,
-    pub point: Point,
+    pub point: PointDifference,
     /// When the archive's answer came: a point that is late was not there yet so long after its time.
     pub fetched_at: Timestamp,
     /// [`Origin::Probed`]: the query had not been fetched there, since a probe found nothing.
@@ -52,9 +52,9 @@ impl Difference {
     }
 }
 
-/// What the server would not answer any more.
+/// A query or window that the server refused to answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedAudit {
     pub query: String,
     /// `None`: whatever was to be asked of it.
     pub window: Option<Window>,
@@ -62,8 +62,8 @@ pub struct Refused {
     pub reason: String,
 }
 
-/// What a sample came to. Windows are counted in calls' worth.
-#[derive(Debug, Clone)]
+/// Result of an audit. Windows are counted in calls.
+#[derive(Debug, Clone, Default)]
 pub struct AuditReport {
     /// Of which the sample was drawn.
     pub windows: usize,
@@ -76,73 +76,74 @@ pub struct AuditReport {
     pub replaced: usize,
     /// Of the sample, not compared to the end: no answer came for it.
     pub unfinished: usize,
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RefusedAudit>,
     /// Points of either side that were compared.
     pub points: u64,
-    pub counts: Counts,
+    pub counts: DifferenceCounts,
     /// Those that differ, in the list's order.
-    pub queries: Vec<(String, Counts)>,
+    pub queries: Vec<(String, DifferenceCounts)>,
     /// The first 1,000 by query, tags and time.
     pub differences: Vec<Difference>,
     /// How long after its time the latest point was still not there.
     pub late_by_max: Option<SignedDuration>,
     /// Stretches, compared to their end, where asking again brings more or better, and loses nothing.
     pub to_ask: Vec<(QueryId, ObjectId, Window)>,
-    /// Differing stretches of which the archive holds points that the server no longer has: asking again would lose these.
+    /// Differing stretches of which the archive holds points that the server no longer has: fetching again would lose these.
     pub to_keep: usize,
 }
 
-/// Whose points are compared.
-pub(super) struct Place<'a> {
-    /// Counts the plan's queries.
+/// Owner of the points that are compared.
+pub(super) struct PointOwner<'a> {
+    /// Index into the plan's queries.
     pub(super) query: PlanIndex,
     pub(super) id: QueryId,
-    pub(super) stretch: &'a Stretch,
+    pub(super) stretch: &'a SampledStretch,
     pub(super) tags: &'a [String],
 }
 
 /// Query, tags and time of a point: by these the first are told from the others.
-type Whose = (PlanIndex, Vec<String>, i64);
+type DifferenceKey = (PlanIndex, Vec<String>, i64);
 
 /// A point that differs, and what the archive knows of its stretch.
-type Met = (Point, Timestamp, Origin);
+type FoundDifference = (PointDifference, Timestamp, Origin);
 
-/// What no answer was compared with yet of one stretch.
+/// Windows of one stretch that no answer was compared with yet.
 #[derive(Debug)]
-pub(super) struct Left {
-    /// Counts the units of the sample.
+pub(super) struct Uncompared {
+    /// Number of the unit in the sample.
     pub(super) unit: usize,
     pub(super) windows: Vec<Window>,
 }
 
+/// Differences found so far, and what is left to be compared.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(super) struct Findings {
     pub(super) points: u64,
     /// Units of the sample.
     sampled: usize,
     /// Per stretch.
-    left: Vec<Left>,
+    left: Vec<Uncompared>,
     /// Stretches.
     replaced: BTreeSet<usize>,
     /// Query and window.
     refused: BTreeMap<(PlanIndex, Option<Window>), String>,
-    queries: BTreeMap<PlanIndex, Counts>,
+    queries: BTreeMap<PlanIndex, DifferenceCounts>,
     /// The same whatever the order of the answers.
-    first: BTreeMap<Whose, Met>,
+    first: BTreeMap<DifferenceKey, FoundDifference>,
     late_by_max: Option<SignedDuration>,
     /// By stretch.
-    differing: BTreeMap<usize, Differing>,
+    differing: BTreeMap<usize, DifferingStretch>,
 }
 
 /// A stretch that differs, as the ledger names it, and in how many points so far.
 #[derive(Debug)]
-struct Differing {
+struct DifferingStretch {
     stretch: (QueryId, ObjectId, Window),
-    counts: Counts,
+    counts: DifferenceCounts,
 }
 
-impl Tally {
-    pub(super) fn new(sampled: usize, left: Vec<Left>) -> Self {
+impl Findings {
+    pub(super) fn new(sampled: usize, left: Vec<Uncompared>) -> Self {
         Self {
             points: 0,
             sampled,
@@ -156,8 +157,8 @@ impl Tally {
         }
     }
 
-    /// What of a stretch lies in the window and was not compared yet; now it counts as compared. Two objects that overlap are two
-    /// calls, and each answer speaks of both.
+    /// Returns the windows of a stretch within `window` that were not compared yet, and counts them as compared. Objects that overlap
+    /// are two calls, whose answers both hold the points of either.
     pub(super) fn take(&mut self, stretch: usize, window: Window) -> Vec<Window> {
         let windows = &mut self.left[stretch].windows;
         let taken = windows.iter().filter_map(|left| left.intersect(window)).collect();
@@ -174,14 +175,14 @@ impl Tally {
         self.refused.entry((query, window)).or_insert_with(|| reason.to_owned());
     }
 
-    pub(super) fn differs(&mut self, place: &Place<'_>, point: Point) {
-        let &Place { query, id, stretch, tags } = place;
-        let Stretch { number, object, window, fetched_at, origin } = *stretch;
+    pub(super) fn differs(&mut self, place: &PointOwner<'_>, point: PointDifference) {
+        let &PointOwner { query, id, stretch, tags } = place;
+        let SampledStretch { number, object, window, fetched_at, origin } = *stretch;
         self.queries.entry(query).or_default().count(point.kind);
         let stretch = (id, object, window);
-        let new = || Differing { stretch, counts: Counts::default() };
+        let new = || DifferingStretch { stretch, counts: DifferenceCounts::default() };
         self.differing.entry(number).or_insert_with(new).counts.count(point.kind);
-        if point.kind == Kind::Late {
+        if point.kind == DifferenceKind::Late {
             let by = SignedDuration::from_millis(fetched_at.as_millisecond() - point.ts_ms);
             self.late_by_max = self.late_by_max.max(Some(by));
         }
@@ -196,7 +197,7 @@ impl Tally {
         self.first.insert((query, tags.to_vec(), point.ts_ms), (point, fetched_at, origin));
     }
 
-    /// Whether all of a stretch was compared: of what was not, nobody knows whether only the archive still has it.
+    /// Returns true where all of a stretch was compared. In the rest there may be points that only the archive still has.
     fn is_compared(&self, stretch: usize) -> bool {
         self.left[stretch].windows.is_empty() && !self.replaced.contains(&stretch)
     }
@@ -209,13 +210,13 @@ impl Tally {
         too_old: usize,
     ) -> AuditReport {
         let of = |query: PlanIndex| written[query].clone();
-        let mut counts = Counts::default();
+        let mut counts = DifferenceCounts::default();
         for of_query in self.queries.values() {
             counts.late += of_query.late;
             counts.changed += of_query.changed;
             counts.gone += of_query.gone;
         }
-        let is_gone = |differing: &&Differing| differing.counts.gone > 0;
+        let is_gone = |differing: &&DifferingStretch| differing.counts.gone > 0;
         let to_keep = self.differing.values().filter(is_gone).count();
         let to_ask = self
             .differing
@@ -238,7 +239,7 @@ impl Tally {
             refused: self
                 .refused
                 .into_iter()
-                .map(|((query, window), reason)| Refused { query: of(query), window, reason })
+                .map(|((query, window), reason)| RefusedAudit { query: of(query), window, reason })
                 .collect(),
             points: self.points,
             counts,
