@@ -16,7 +16,7 @@ pub(crate) fn existing(dir: &Path) -> anyhow::Result<Option<Archive>> {
     }
 }
 
-/// The words of the directory's last request, where this command line has no list of its own.
+/// Returns the directory's last request as typed; `None` if this command line has a list of its own.
 pub(crate) fn last_words(
     wanted: &RequestArgs,
     archive: Option<&Archive>,
@@ -24,7 +24,7 @@ pub(crate) fn last_words(
     let Some(archive) = archive.filter(|_| wanted.queries.is_none()) else { return Ok(None) };
     let Some(request) = archive.request()? else { return Ok(None) };
     let words = serde_json::from_str(&request.arguments)
-        .context("what this directory was last asked for cannot be read; give a list again")?;
+        .context("the last request of this directory cannot be read; give a query list again")?;
     Ok(Some(words))
 }
 

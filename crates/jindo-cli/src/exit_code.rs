@@ -50,7 +50,7 @@ pub(crate) fn of_export(end: &End, files: Option<&Summary>, accepts_partial: boo
     }
 }
 
-/// What `jindo verify` found, as far as it decides the code.
+/// Findings of `jindo verify` that decide the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Verified {
     /// Something is damaged, changed or gone, and was not repaired.
@@ -61,7 +61,7 @@ pub(crate) struct Verified {
     pub(crate) refetch: Option<Refetched>,
 }
 
-/// What `jindo verify --refetch` found, as far as it decides the code.
+/// Findings of `jindo verify --refetch` that decide the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refetched {
     Same,

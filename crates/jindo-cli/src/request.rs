@@ -31,7 +31,7 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    /// The words of this command line; what it leaves out comes from `last` when there is no list on it.
+    /// Returns the request of this command line. Without a list on it, flags that were not given are taken from `last`.
     pub(crate) fn new(wanted: &RequestArgs, last: Option<Self>) -> anyhow::Result<Self> {
         let mut words = match (&wanted.queries, last) {
             (Some(path), _) => Self::of_list(path, wanted)?,
@@ -143,7 +143,7 @@ impl Words {
     }
 }
 
-/// The words of a request, as a directory keeps them, with another zone.
+/// Returns a stored request with another zone.
 pub(crate) fn in_zone(arguments: &str, timezone: &str) -> anyhow::Result<String> {
     let words: Words = serde_json::from_str(arguments)?;
     Ok(serde_json::to_string(&Words { timezone: timezone.to_owned(), ..words })?)

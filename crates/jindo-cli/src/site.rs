@@ -27,7 +27,7 @@ const REGIONS: [(&str, &str); 11] = [
 /// Most wrong letters in a name that is still taken for a site.
 const TYPOS_MAX: usize = 2;
 
-/// Bytes of a name that is compared with the sites: what is far longer is no typo of one.
+/// Bytes of a name that is compared with the sites: longer names are not typos of one.
 const GIVEN_BYTES_MAX: usize = 64;
 
 /// Most letters and digits in a row that a wrong site may have to be shown: keys have more, sites fewer.

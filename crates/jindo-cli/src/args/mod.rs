@@ -87,8 +87,8 @@ mod tests {
     use clap::{CommandFactory as _, ValueEnum as _};
     use jindo::job::{ExportRequest, Pacing, Resolution};
 
-    /// Defaults as `--help` has them, by command and flag; `None` where it has none.
-    fn told(command: &str, flag: &str) -> Option<String> {
+    /// Returns a flag's default as `--help` prints it.
+    fn printed(command: &str, flag: &str) -> Option<String> {
         let root = Arguments::command();
         let command = root.find_subcommand(command).unwrap();
         let argument = command.get_arguments().find(|argument| argument.get_long() == Some(flag));
@@ -98,33 +98,33 @@ mod tests {
     }
 
     #[test]
-    fn help_tells_the_defaults_that_hold() {
+    fn help_prints_the_defaults_that_apply() {
         let span = |text: &str| super::span(text).unwrap();
         let pace = |text: &str| super::values::pace(text).unwrap();
         for (command, flag) in [("export", "out"), ("demo", "out")] {
             let expected = if command == "demo" { defaults::DEMO_OUT } else { defaults::OUT };
-            assert_eq!(told(command, flag).as_deref(), Some(expected));
+            assert_eq!(printed(command, flag).as_deref(), Some(expected));
         }
         for command in ["export", "verify"] {
             let concurrency = Pacing::CONCURRENCY.to_string();
-            assert_eq!(told(command, "concurrency"), Some(concurrency));
-            let reserve = told(command, "reserve").unwrap();
+            assert_eq!(printed(command, "concurrency"), Some(concurrency));
+            let reserve = printed(command, "reserve").unwrap();
             assert_eq!(super::values::reserve(&reserve), Ok(Pacing::default().reserve));
-            assert_eq!(span(&told(command, "give-up-after").unwrap()), Pacing::GIVE_UP_AFTER);
+            assert_eq!(span(&printed(command, "give-up-after").unwrap()), Pacing::GIVE_UP_AFTER);
         }
         for command in ["export", "plan"] {
-            assert_eq!(span(&told(command, "settle").unwrap()), ExportRequest::SETTLE);
-            assert_eq!(told(command, "timezone").as_deref(), Some(ExportRequest::TIMEZONE));
-            assert_eq!(told(command, "to").as_deref(), Some(defaults::TO));
-            let resolution = span(&told(command, "resolution").unwrap());
+            assert_eq!(span(&printed(command, "settle").unwrap()), ExportRequest::SETTLE);
+            assert_eq!(printed(command, "timezone").as_deref(), Some(ExportRequest::TIMEZONE));
+            assert_eq!(printed(command, "to").as_deref(), Some(defaults::TO));
+            let resolution = span(&printed(command, "resolution").unwrap());
             assert_eq!(resolution.as_secs(), i64::from(Resolution::SECONDS));
         }
-        assert_eq!(span(&told("export", "look-back").unwrap()), ExportRequest::LOOK_BACK);
-        assert_eq!(pace(&told("plan", "limit").unwrap()), Pacing::LIMIT_RECKONED);
-        assert_eq!(pace(&told("simulate", "limit").unwrap()), defaults::SIMULATOR_LIMIT);
-        let progress = told("export", "progress").unwrap();
+        assert_eq!(span(&printed("export", "look-back").unwrap()), ExportRequest::LOOK_BACK);
+        assert_eq!(pace(&printed("plan", "limit").unwrap()), Pacing::LIMIT_RECKONED);
+        assert_eq!(pace(&printed("simulate", "limit").unwrap()), defaults::SIMULATOR_LIMIT);
+        let progress = printed("export", "progress").unwrap();
         assert_eq!(ProgressStyle::from_str(&progress, false), Ok(defaults::PROGRESS));
-        let format = told("extract", "to").unwrap();
+        let format = printed("extract", "to").unwrap();
         assert_eq!(OutputFormat::from_str(&format, false), Ok(defaults::FORMAT));
         for (flag, expected) in [
             ("port", defaults::SIMULATOR_PORT.to_string()),
@@ -132,7 +132,7 @@ mod tests {
             ("cap", defaults::SIMULATOR_CAP.to_string()),
             ("seed", defaults::SIMULATOR_SEED.to_string()),
         ] {
-            assert_eq!(told("simulate", flag), Some(expected), "--{flag}");
+            assert_eq!(printed("simulate", flag), Some(expected), "--{flag}");
         }
     }
 

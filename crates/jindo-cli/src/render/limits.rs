@@ -2,7 +2,7 @@
 
 use jindo::plan::LearntLimit;
 
-/// Name of its kind, as JSON spells it.
+/// Returns the name of a limit in JSON.
 pub(crate) fn name(limit: LearntLimit) -> &'static str {
     match limit {
         LearntLimit::Points(_) => "points",
@@ -12,7 +12,7 @@ pub(crate) fn name(limit: LearntLimit) -> &'static str {
     }
 }
 
-/// Its figure; Unix seconds of a moment.
+/// Returns the figure of a limit; Unix seconds for a time.
 pub(crate) fn figure(limit: LearntLimit) -> i64 {
     match limit {
         LearntLimit::Points(points) => points.into(),
@@ -23,7 +23,7 @@ pub(crate) fn figure(limit: LearntLimit) -> i64 {
     }
 }
 
-/// Unit of a limit on the size of calls, and how many are allowed; `None` for what limits no size.
+/// Returns the unit and the figure of a limit on the size of calls; `None` for other limits.
 pub(crate) fn at_most(limit: LearntLimit) -> Option<(&'static str, u64)> {
     let unit = match limit {
         LearntLimit::Points(_) => "points per series and call",

@@ -274,7 +274,7 @@ mod tests {
         }
     }
 
-    /// What is shown 80 s after the beginning.
+    /// Checks the line that is shown 80 s after the start.
     fn check(progress: &Progress, expected: &str) {
         let zone = TimeZone::get("Asia/Seoul").unwrap();
         let span = Span { started: NOW - SignedDuration::from_secs(80), now: NOW };

@@ -197,9 +197,9 @@ impl RefetchReport {
     pub(crate) fn words(&self) -> String {
         if self.sampled == 0 {
             let why = if self.windows_too_old > 0 {
-                "what is held is older than the 15 months that Datadog keeps"
+                "the archive holds only data older than the 15 months that Datadog keeps"
             } else {
-                "what is held was fetched too soon after its time to be final; the next export fetches it again"
+                "everything was fetched too soon after its time to be final; the next export fetches it again"
             };
             return format!("nothing was compared: {why}\n");
         }
@@ -248,7 +248,7 @@ impl RefetchReport {
         }
         if self.replaced > 0 {
             let replaced = windows(self.replaced);
-            lines.push(format!("{replaced} left out: an export replaced meanwhile what was held"));
+            lines.push(format!("{replaced} left out: an export replaced them meanwhile"));
         }
         if self.not_compared > 0 {
             let (left, all) = (count(self.not_compared as u64), windows(self.sampled));

@@ -66,7 +66,7 @@ fn doubt(basis: Confidence) -> &'static str {
     match basis {
         Confidence::Sampled => "sampled",
         Confidence::Empty => "had no points",
-        Confidence::Sparse => "had too few points to tell",
+        Confidence::Sparse => "had too few points to detect it",
         Confidence::Irregular => "had points far apart, but not surely all through the range",
         Confidence::Refused => "could not be sampled",
     }

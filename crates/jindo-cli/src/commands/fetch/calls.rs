@@ -1,4 +1,4 @@
-//! Calls of an export: keys and client when the first one is certain, then the driver, job after job.
+//! Calls of an export: finds keys and makes a client once the first call is certain, then runs the driver for each job.
 
 use crate::auth::{self, KeyFacts};
 use crate::commands::fetch::order::Order;
@@ -26,7 +26,7 @@ pub(crate) struct Calls<'a> {
     made: u64,
 }
 
-/// Connection to the API, and what the first contact told of the keys.
+/// Connection to the API, and the result of the first calls about the keys.
 struct Contact {
     client: Client,
     access: Access,

@@ -76,7 +76,7 @@ fn closing(out: &Path) -> String {
     )
 }
 
-/// The list lies in the demo's directory, for the user to look at.
+/// Writes the query list into the demo's directory, for the user to look at.
 fn list(out: &Path) -> anyhow::Result<ListText> {
     let path = out.join("queries.txt");
     let text: String =

@@ -1,4 +1,4 @@
-//! `jindo plan`: what an export would cost, as words or JSON.
+//! `jindo plan`: prints the cost of an export, as text or JSON.
 
 use crate::args;
 use crate::defaults;
@@ -19,7 +19,7 @@ use std::path::Path;
 /// The resolutions that `jindo plan` shows side by side, in seconds.
 const COMPARED_S: [u32; 3] = [10, 60, 300];
 
-/// `jindo plan`: reads the list, and the archive when one is named; touches nothing.
+/// Runs `jindo plan`: reads the list, and the archive if there is one. Writes nothing and makes no call.
 pub(crate) fn run(command: &args::PlanArgs, clock: &dyn Clock) -> anyhow::Result<u8> {
     let now = clock.now();
     let archive = named(command)?;
@@ -37,7 +37,7 @@ pub(crate) fn run(command: &args::PlanArgs, clock: &dyn Clock) -> anyhow::Result
     Ok(0)
 }
 
-/// The directory that the plan is about: the one that is named, or, without a list, where exports go.
+/// Returns the archive that the plan subtracts: of the directory that is named or, without a list, of the default directory.
 fn named(command: &args::PlanArgs) -> anyhow::Result<Option<Archive>> {
     let default = Path::new(defaults::OUT);
     match (&command.out, &command.request.queries) {
@@ -48,7 +48,7 @@ fn named(command: &args::PlanArgs) -> anyhow::Result<Option<Archive>> {
     }
 }
 
-/// As the archive's runs learnt them.
+/// Returns the server's limits as earlier runs learnt them.
 pub(crate) fn limits(archive: &Archive) -> Result<Limits, jindo::archive::Error> {
     learnt_limits(archive, Limits::ASSUMED)
 }

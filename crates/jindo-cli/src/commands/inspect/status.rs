@@ -1,4 +1,4 @@
-//! `jindo status`: what a directory holds, from the ledger alone. Works while an export runs.
+//! `jindo status`: prints the contents of a directory from its ledger alone. Works while an export runs.
 
 use crate::args;
 use crate::exit_code;
@@ -60,7 +60,7 @@ impl Listed {
     }
 }
 
-/// Queries whose answers are so heavy that they shape calls, the heaviest first.
+/// Returns the queries with answers so large that they need smaller calls, the largest first.
 fn heavy(archive: &Archive) -> anyhow::Result<Vec<(Registered, Weight)>> {
     let weighed = |query: Registered| query.weight.map(|weight| (query, weight));
     let mut heavy: Vec<_> = archive.queries()?.into_iter().filter_map(weighed).collect();
@@ -91,7 +91,7 @@ fn json(archive: &Archive, listed: &Listed) -> anyhow::Result<String> {
     Ok(format!("{}\n", serde_json::to_string_pretty(&object)?))
 }
 
-/// By name; that probes are discarded stands among the limits, with the figure 0.
+/// Returns the learnt limits by name. The entry `probe` with the figure 0 says that probe results are discarded.
 fn learnt_json(archive: &Archive) -> anyhow::Result<Vec<serde_json::Value>> {
     let limits = archive.learnt()?;
     let limits = limits.iter().map(|learnt| {
@@ -118,7 +118,7 @@ fn words(archive: &Archive, listed: &Listed) -> anyhow::Result<String> {
         let zone = time::zone(&request.timezone).unwrap_or(TimeZone::UTC);
         let (start, end) = (request.asked.window.start(), request.asked.window.end());
         let (start, end) = (time::in_words(start, &zone), time::in_words(end, &zone));
-        writeln!(text, "asked      {start} … {end} (excluded), {}", request.timezone)?;
+        writeln!(text, "range      {start} … {end} (excluded), {}", request.timezone)?;
     }
     writeln!(
         text,
@@ -154,7 +154,7 @@ fn words(archive: &Archive, listed: &Listed) -> anyhow::Result<String> {
         let percent = totals.probed_s * 100 / totals.covered_s.max(1);
         writeln!(
             text,
-            "           {percent} % of what is covered was found empty by probes, not fetched; jindo export --recheck-probed fetches it"
+            "           {percent} % of the covered time was found empty by probes and not fetched; jindo export --recheck-probed fetches it"
         )?;
     }
     writeln!(
@@ -168,7 +168,7 @@ fn words(archive: &Archive, listed: &Listed) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// What was learnt of the server and of heavy queries, a line each.
+/// Returns a line for each learnt limit, and one for queries with large answers.
 fn learnt(archive: &Archive) -> anyhow::Result<String> {
     let mut text = String::new();
     for learnt in archive.learnt()? {

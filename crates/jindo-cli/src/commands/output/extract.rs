@@ -1,4 +1,4 @@
-//! `jindo extract`: the files once more from the archive. Makes no call and needs no keys.
+//! `jindo extract`: writes the files again from the archive. Makes no call and needs no keys.
 
 use crate::args;
 use crate::directory::holder;
@@ -56,7 +56,7 @@ pub(crate) fn run(
     Ok(0)
 }
 
-/// What whoever gets the files should know of them, a line each.
+/// Returns a line for each restriction that a recipient of the files should know.
 fn missing(summary: &extract::Summary, place: &str) -> String {
     let gaps = counted(summary.partial + summary.given_up, "query", "queries");
     let lines = counted(summary.refused, "line was", "lines were");
