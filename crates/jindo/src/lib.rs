@@ -16,6 +16,7 @@ pub mod fetch;
 mod fold;
 pub mod job;
 pub mod parse;
+mod path_guard;
 pub mod plan;
 pub mod query;
 pub mod request;

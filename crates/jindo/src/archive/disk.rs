@@ -1,11 +1,13 @@
 //! The door to the file system, for what is no object: the archive's folders, its lock, and ledger files set aside.
 //!
 //! Only this file of the archive names `std::fs`. Never touches a whole object; halves that a crash left have names of their own.
-//! Never follows a link: a [`Place`] is one whose fixed places were looked at.
+//! Never follows a link: a [`ArchiveFolder`] is one whose fixed places were looked at.
 
-use super::foreign::{Kind, Seen, look, look_at};
 use super::request_file::REQUEST;
-use super::{Error, Holder, Journal};
+use super::{Error, Journal};
+use crate::path_guard::{PathKind, PathState, look, look_at};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::ControlFlow;
@@ -26,9 +28,17 @@ const FOLDERS: [&str; 3] = ["data", "damaged", "staging"];
 /// `pager.c`). Ours name none, as one ledger is all that a transaction writes to.
 const NAMES_ANOTHER_FILE: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
+/// Who writes to an archive; a second writer is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    pub pid: u32,
+    pub host: String,
+    pub since: Timestamp,
+}
+
 /// Where an archive lies; whatever lies there has been looked at, and is plain.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct ArchiveFolder {
     /// The directory that was named by the user.
     pub dir: PathBuf,
     /// `DIR/archive`.
@@ -41,7 +51,7 @@ pub(super) struct Lock {
     _file: File,
 }
 
-impl Place {
+impl ArchiveFolder {
     /// An archive that must be there already, with its ledger.
     pub(super) fn there(dir: &Path) -> Result<Self, Error> {
         let place = Self::at(dir)?;
@@ -57,8 +67,8 @@ impl Place {
     /// Refused where something else than plain files and folders lies at one of the fixed places.
     pub(super) fn at(dir: &Path) -> Result<Self, Error> {
         let place = Self { dir: dir.to_owned(), root: dir.join("archive") };
-        look_at(&dir.join("runs"), Kind::Folder)?;
-        if look_at(&place.root, Kind::Folder)? == Seen::There {
+        look_at(&dir.join("runs"), PathKind::Folder)?;
+        if look_at(&place.root, PathKind::Folder)? == PathState::There {
             place.check_fixed()?;
         }
         Ok(place)
@@ -66,14 +76,14 @@ impl Place {
 
     fn check_fixed(&self) -> Result<(), Error> {
         for name in FOLDERS {
-            look_at(&self.root.join(name), Kind::Folder)?;
+            look_at(&self.root.join(name), PathKind::Folder)?;
         }
         for name in FILES {
-            look_at(&self.root.join(name), Kind::File)?;
+            look_at(&self.root.join(name), PathKind::File)?;
         }
         for ledger in LEDGERS.map(|name| self.root.join(name)) {
             for suffix in LEDGER_SUFFIXES {
-                look_at(&super::sqlite::beside(&ledger, suffix), Kind::File)?;
+                look_at(&super::ledger::beside(&ledger, suffix), PathKind::File)?;
             }
         }
         Ok(())
@@ -105,7 +115,7 @@ impl Place {
 
     /// Refuses a ledger whose journal would make SQLite remove a file anywhere: jindo writes none such.
     pub(super) fn check_journal(&self) -> Result<(), Error> {
-        let path = super::sqlite::beside(&self.ledger(), "-journal");
+        let path = super::ledger::beside(&self.ledger(), "-journal");
         let mut file = match File::open(&path) {
             Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             opened => opened.map_err(failed("opening", &path))?,
@@ -171,11 +181,11 @@ impl Place {
     /// Removes what a publication of `name` (below the root) left half-done: `name#1`, `name#2`, …; their names.
     pub(super) fn remove_halves(&self, name: &str) -> Result<Vec<String>, Error> {
         let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
-        if look(&self.root, folder, Kind::Folder)? == Seen::Absent {
+        if look(&self.root, folder, PathKind::Folder)? == PathState::Absent {
             return Ok(Vec::new());
         }
         let mut removed = Vec::new();
-        for Entry { name: half, .. } in list(&self.root.join(folder))? {
+        for FolderEntry { name: half, .. } in list(&self.root.join(folder))? {
             let half = if folder.is_empty() { half } else { format!("{folder}/{half}") };
             if is_half(&half) && half.rsplit_once('#').is_some_and(|(whole, _)| whole == name) {
                 let path = self.root.join(&half);
@@ -202,16 +212,16 @@ impl Place {
     /// Moves a file below the root to `damaged/`, an object by its name below `data/`; never over another. Its new name.
     pub(super) fn set_aside(&self, name: &str) -> Result<String, Error> {
         let from = self.root.join(name);
-        look(&self.root, name, Kind::File)?;
+        look(&self.root, name, PathKind::File)?;
         for attempt in 0..ASIDE_TRIES_MAX {
             let suffix = if attempt == 0 { String::new() } else { format!(".{attempt}") };
             let below = name.strip_prefix("data/").unwrap_or(name);
             let aside = format!("damaged/{below}{suffix}");
             let to = self.root.join(&aside);
-            match look(&self.root, &aside, Kind::File) {
-                Ok(Seen::Absent) => {}
+            match look(&self.root, &aside, PathKind::File).map_err(Error::from) {
+                Ok(PathState::Absent) => {}
                 // Whatever has that name keeps it.
-                Ok(Seen::There) => continue,
+                Ok(PathState::There) => continue,
                 Err(Error::Foreign { path, .. }) if path == to => continue,
                 Err(error) => return Err(error),
             }
@@ -238,7 +248,7 @@ impl Place {
     /// Removes a rebuilt ledger that never took its place.
     pub(super) fn remove_new_ledger(&self) -> Result<(), Error> {
         for suffix in LEDGER_SUFFIXES {
-            let path = super::sqlite::beside(&self.new_ledger(), suffix);
+            let path = super::ledger::beside(&self.new_ledger(), suffix);
             match fs::remove_file(&path) {
                 Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                     return Err(failed("removing", &path)(source));
@@ -275,14 +285,14 @@ fn sync_folder(_: &Path) -> Result<(), Error> {
 
 /// Something below a folder that is no folder itself.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct WalkedFile {
     /// With `/`; a name that is no text as far as it can be read.
     pub name: String,
     /// What it is, where it is no plain file with a name that is text.
     pub foreign: Option<&'static str>,
 }
 
-impl Found {
+impl WalkedFile {
     pub(super) fn is_plain(&self) -> bool {
         self.foreign.is_none()
     }
@@ -299,14 +309,14 @@ pub(super) fn is_half(name: &str) -> bool {
 pub(super) fn walk(
     root: &Path,
     folder: &str,
-    found: &mut dyn FnMut(Found) -> ControlFlow<()>,
+    found: &mut dyn FnMut(WalkedFile) -> ControlFlow<()>,
 ) -> Result<(), Error> {
-    if look(root, folder, Kind::Folder)? == Seen::Absent {
+    if look(root, folder, PathKind::Folder)? == PathState::Absent {
         return Ok(());
     }
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        for Entry { name, is_text, kind } in list(&root.join(&folder))? {
+        for FolderEntry { name, is_text, kind } in list(&root.join(&folder))? {
             let name = format!("{folder}/{name}");
             let foreign = match kind {
                 _ if !is_text => Some("a name that is no text"),
@@ -318,7 +328,7 @@ pub(super) fn walk(
                 kind if kind.is_symlink() => Some("a symbolic link"),
                 _ => Some("a pipe, a socket or a device"),
             };
-            if found(Found { name, foreign }).is_break() {
+            if found(WalkedFile { name, foreign }).is_break() {
                 return Ok(());
             }
         }
@@ -326,7 +336,7 @@ pub(super) fn walk(
     Ok(())
 }
 
-struct Entry {
+struct FolderEntry {
     name: String,
     is_text: bool,
     /// Of itself, not of what it may lead to.
@@ -334,7 +344,7 @@ struct Entry {
 }
 
 /// What is in a folder; nothing where it is gone.
-fn list(folder: &Path) -> Result<Vec<Entry>, Error> {
+fn list(folder: &Path) -> Result<Vec<FolderEntry>, Error> {
     let listed = match fs::read_dir(folder) {
         Ok(listed) => listed,
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -344,7 +354,7 @@ fn list(folder: &Path) -> Result<Vec<Entry>, Error> {
         let entry = entry?;
         let (is_text, kind) = (entry.file_name().to_str().is_some(), entry.file_type()?);
         let name = entry.file_name().to_string_lossy().into_owned();
-        Ok(Entry { name, is_text, kind })
+        Ok(FolderEntry { name, is_text, kind })
     };
     listed.map(entry).collect::<Result<_, _>>().map_err(failed("listing", folder))
 }

@@ -2,6 +2,7 @@
 //! Never retries, never words a hint for the terminal beyond the command that mends it.
 
 use super::{Holder, ObjectId, QueryId};
+use crate::path_guard;
 use std::path::PathBuf;
 
 /// The cause below a stage of ours: SQLite, the object store.
@@ -22,10 +23,7 @@ pub enum Error {
     Absent { dir: PathBuf },
 
     /// Look at what lies there, and move it away: it is not jindo's.
-    #[error(
-        "{} is {what}, where jindo keeps plain files and folders alone; nothing is done through it: move it away",
-        .path.display()
-    )]
+    #[error("{}", path_guard::foreign(.path, .what))]
     Foreign { path: PathBuf, what: &'static str },
 
     /// Objects without a ledger: starting from zero would pay for every call again.
@@ -66,6 +64,12 @@ pub enum Error {
     #[error("{path} of query {} and {twin} of query {} would be one file", .query.0, .other.0)]
     PathTaken { path: String, query: QueryId, twin: String, other: QueryId },
 
+    /// Other writers took every generation that was reserved for an answer: it is fetched again.
+    #[error(
+        "other writers were faster {attempts} times in a row; is another jindo writing to this archive?"
+    )]
+    Overtaken { attempts: u32 },
+
     /// Opened by [`super::Archive::read`]; only [`super::Archive::open`] may write.
     #[error("the archive was opened for reading only")]
     ReadOnly,
@@ -88,4 +92,15 @@ fn named(holder: Option<&Holder>) -> String {
     holder.map_or_else(String::new, |Holder { pid, host, since }| {
         format!(": process {pid} on {host}, since {since}")
     })
+}
+
+impl From<path_guard::Error> for Error {
+    fn from(error: path_guard::Error) -> Self {
+        match error {
+            path_guard::Error::Foreign { path, what } => Self::Foreign { path, what },
+            path_guard::Error::Unreadable { path, source } => {
+                Self::Disk { doing: "looking at", path, source }
+            }
+        }
+    }
 }

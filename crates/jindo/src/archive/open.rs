@@ -1,16 +1,14 @@
 //! [`Archive`]: ledger and objects together, opened, and the questions that the ledger answers alone.
 
-use super::disk::{Lock, Place};
-use super::held::Held;
-use super::ledger::{Aside, Ledger};
-use super::objects::Objects;
+use super::disk::{ArchiveFolder, Lock};
+use super::ledger;
+use super::objects::{ObjectCache, Objects};
 use super::recover::{Recovery, recover};
 use super::request_file::{self, REQUEST};
-use super::sqlite::{IfBlank, Sqlite};
 use super::{
-    Coverage, Error, Extracted, GivenUp, Granted, Holder, Journal, Learnt, Object, ObjectId,
-    OutputName, ProbesDiscarded, QueryId, RefusedLine, Registered, Remembered, Request, Role,
-    Spaced, Totals,
+    Aside, Coverage, Error, Extracted, GivenUp, Granted, Holder, IfBlank, Journal, Learnt, Ledger,
+    Object, ObjectId, OutputName, ProbesDiscarded, QueryId, RefusedLine, Registered, Remembered,
+    Request, Role, Spaced, Totals,
 };
 use crate::plan::Window;
 use crate::query::{Interval, Query, SentText};
@@ -27,9 +25,7 @@ const REFUSALS: &str = "refusals";
 pub struct Archive {
     ledger: Mutex<Box<dyn Ledger>>,
     pub(super) objects: Objects,
-    pub(super) held: Mutex<Held>,
-    /// Held while an object is stored: its generation must still be the next when it is committed.
-    pub(super) storing: Mutex<()>,
+    pub(super) cache: Mutex<ObjectCache>,
     access: Access,
     recovery: Recovery,
     journal: Journal,
@@ -56,35 +52,39 @@ impl Archive {
     /// where it is whole and removed where it is not. Refused while another process writes, and where objects have lost
     /// their ledger.
     pub fn open(dir: &Path, holder: &Holder) -> Result<Self, Error> {
-        let place = Place::at(dir)?;
+        let place = ArchiveFolder::at(dir)?;
         place.make()?;
         let lock = place.lock(holder)?;
         Self::open_locked(&place, lock, place.journal()?)
     }
 
-    pub(super) fn open_locked(place: &Place, lock: Lock, journal: Journal) -> Result<Self, Error> {
+    pub(super) fn open_locked(
+        place: &ArchiveFolder,
+        lock: Lock,
+        journal: Journal,
+    ) -> Result<Self, Error> {
         let objects = Objects::local(&place.root)?;
         let if_blank = if objects.any()? { IfBlank::Refuse } else { IfBlank::Create };
         if if_blank == IfBlank::Refuse && !place.ledger().exists() {
             return Err(Error::LedgerLost { dir: place.dir.clone() });
         }
         if if_blank == IfBlank::Create {
-            Place::make_blank(&place.ledger())?;
+            ArchiveFolder::make_blank(&place.ledger())?;
         }
         place.check_journal()?;
-        let mut ledger = Sqlite::open(&place.ledger(), if_blank, journal)?;
+        let mut ledger = ledger::open(&place.ledger(), if_blank, journal)?;
         place.remove_halves(REQUEST)?;
-        let recovery = recover(&mut ledger, &objects, Some(place))?;
-        let journal = ledger.journal();
-        let opened = Self::of(Box::new(ledger), objects, Access::Write, recovery, Some(lock));
-        Ok(Self { journal, ..opened })
+        let recovery = recover(&mut *ledger, &objects, Some(place))?;
+        Ok(Self { recovery, _lock: Some(lock), ..Self::of(ledger, objects, Access::Write) })
     }
 
     /// Opens for reading: takes no lock, recovers nothing, works while an export writes. What a crash left before the ledger had
     /// its tables is no archive yet.
     pub fn read(dir: &Path) -> Result<Self, Error> {
         match Self::read_there(dir) {
-            Err(Error::LedgerLost { .. }) if !Objects::local(&Place::at(dir)?.root)?.any()? => {
+            Err(Error::LedgerLost { .. })
+                if !Objects::local(&ArchiveFolder::at(dir)?.root)?.any()? =>
+            {
                 Err(Error::Absent { dir: dir.to_owned() })
             }
             opened => opened,
@@ -92,39 +92,31 @@ impl Archive {
     }
 
     fn read_there(dir: &Path) -> Result<Self, Error> {
-        let place = Place::there(dir)?;
+        let place = ArchiveFolder::there(dir)?;
         place.check_journal()?;
-        let ledger = Sqlite::read(&place.ledger())?;
-        let objects = Objects::local(&place.root)?;
-        Ok(Self::of(Box::new(ledger), objects, Access::Read, Recovery::default(), None))
+        let ledger = ledger::read(&place.ledger())?;
+        Ok(Self::of(ledger, Objects::local(&place.root)?, Access::Read))
     }
 
     /// Opens to bring files up to date while an export fetches: takes no lock and recovers nothing, since what is noted
     /// is the export's. Whoever opens it so writes nothing but marks of what was extracted.
     pub fn beside(dir: &Path) -> Result<Self, Error> {
-        let place = Place::there(dir)?;
+        let place = ArchiveFolder::there(dir)?;
         place.check_journal()?;
-        let ledger = Sqlite::open(&place.ledger(), IfBlank::Refuse, place.journal()?)?;
-        let objects = Objects::local(&place.root)?;
-        Ok(Self::of(Box::new(ledger), objects, Access::Write, Recovery::default(), None))
+        let ledger = ledger::open(&place.ledger(), IfBlank::Refuse, place.journal()?)?;
+        Ok(Self::of(ledger, Objects::local(&place.root)?, Access::Write))
     }
 
     /// An archive of given parts, recovered; whoever gives them keeps other writers away.
     pub fn assemble(mut ledger: Box<dyn Ledger>, objects: Objects) -> Result<Self, Error> {
         let recovery = recover(&mut *ledger, &objects, None)?;
-        Ok(Self::of(ledger, objects, Access::Write, recovery, None))
+        Ok(Self { recovery, ..Self::of(ledger, objects, Access::Write) })
     }
 
-    fn of(
-        ledger: Box<dyn Ledger>,
-        objects: Objects,
-        access: Access,
-        recovery: Recovery,
-        lock: Option<Lock>,
-    ) -> Self {
-        let (ledger, held, storing) = (Mutex::new(ledger), Mutex::default(), Mutex::new(()));
-        let journal = Journal::WriteAhead;
-        Self { ledger, objects, held, storing, access, recovery, journal, _lock: lock }
+    fn of(ledger: Box<dyn Ledger>, objects: Objects, access: Access) -> Self {
+        let (journal, recovery) = (ledger.journal(), Recovery::default());
+        let (ledger, cache) = (Mutex::new(ledger), Mutex::default());
+        Self { ledger, objects, cache, access, recovery, journal, _lock: None }
     }
 
     /// What opening it found and did.
@@ -240,7 +232,6 @@ impl Archive {
 
     /// Forgets what every probe, or every sample, was answered. What probes proved empty are gaps again.
     pub fn forget_answers(&self, aside: Aside) -> Result<(), Error> {
-        let _one = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
         let unreferenced = self.writing()?.forget_answers(aside)?;
         for name in &unreferenced {
             self.remove_noted(name);

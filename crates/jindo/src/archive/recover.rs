@@ -1,11 +1,10 @@
 //! What opening an archive does after a crash: only names that were noted are looked at. Whole objects are adopted, halves
 //! removed, removals finished. Anything else is left alone; `verify` reports it.
 
-use super::Error;
-use super::disk::Place;
-use super::ledger::{Ledger, Noted};
+use super::disk::ArchiveFolder;
 use super::objects::Objects;
-use super::store::Whole;
+use super::write::Whole;
+use super::{Error, Ledger, NotePurpose};
 use std::collections::HashSet;
 
 /// What opening found and did; all empty after a clean end.
@@ -23,7 +22,7 @@ pub struct Recovery {
 pub(super) fn recover(
     ledger: &mut dyn Ledger,
     objects: &Objects,
-    place: Option<&Place>,
+    place: Option<&ArchiveFolder>,
 ) -> Result<Recovery, Error> {
     let mut recovery = Recovery::default();
     let notes = ledger.noted()?;
@@ -32,7 +31,7 @@ pub(super) fn recover(
     }
     // Publications first: adopting one can replace others, which notes those for removal.
     let known = recorded(ledger)?;
-    for note in notes.iter().filter(|note| note.noted == Noted::Publish) {
+    for note in notes.iter().filter(|note| note.noted == NotePurpose::Publish) {
         if let Some(place) = place {
             recovery.removed.extend(place.remove_halves(&format!("data/{}", note.name))?);
         }
@@ -65,7 +64,7 @@ fn publication(
     recovery: &mut Recovery,
 ) -> Result<(), Error> {
     let Some(bytes) = objects.read(name)? else { return ledger.unnote(name) };
-    if let Ok(whole) = Whole::inspect(name, bytes) {
+    if let Ok(whole) = Whole::inspect(name, &bytes) {
         whole.adopt(ledger)?;
         recovery.adopted.push(name.to_owned());
     } else {

@@ -1,6 +1,6 @@
 //! `archive/request.json`: what of the ledger no footer can tell, so that a lost one is rebuilt to the byte. Pure.
 
-use super::{Line, Remembered, Request, Role};
+use super::{Remembered, Request, RequestLine, Role};
 use crate::plan::{Range, Window};
 use crate::query::{Interval, Query, QueryText};
 use jiff::Timestamp;
@@ -67,10 +67,10 @@ pub(super) fn written(request: &Request, known: &[Remembered]) -> Vec<u8> {
     serde_json::to_vec_pretty(&file).expect("texts and numbers in structs are always JSON")
 }
 
-fn file_line(line: Line) -> FileLine {
+fn file_line(line: RequestLine) -> FileLine {
     match line {
-        Line::Refused { written, reason } => FileLine::Refused { written, reason },
-        Line::Query(query) => {
+        RequestLine::Refused { written, reason } => FileLine::Refused { written, reason },
+        RequestLine::Query(query) => {
             let QueryText { written, sent, unfilled, interval, alone } = query.text;
             let (sent, interval_s) = (sent.to_string(), secs(interval));
             FileLine::Query { written, sent, unfilled, interval_s, alone }
@@ -111,12 +111,12 @@ fn remembered(query: FileQuery) -> Result<Remembered, String> {
     Ok(Remembered { text, asked, substitute, role })
 }
 
-fn line(line: FileLine) -> Result<Line, String> {
+fn line(line: FileLine) -> Result<RequestLine, String> {
     Ok(match line {
-        FileLine::Refused { written, reason } => Line::Refused { written, reason },
+        FileLine::Refused { written, reason } => RequestLine::Refused { written, reason },
         FileLine::Query { written, sent, unfilled, interval_s, alone } => {
             let (sent, interval) = (sent.into(), interval(interval_s)?);
-            Line::Query(Query::new(QueryText { written, sent, unfilled, interval, alone }))
+            RequestLine::Query(Query::new(QueryText { written, sent, unfilled, interval, alone }))
         }
     })
 }

@@ -1,7 +1,7 @@
 //! The standing of a query: how much of what was asked is there, and why the rest is missing. Decided in this one place for
 //! `status`, `verify` and the tables; each words it in its own way.
 
-use super::{Archive, Error, GiveUpReason, GivenUp, QueryId, Registered, Scope};
+use super::{Archive, Error, GiveUpReason, GiveUpScope, GivenUp, QueryId, Registered};
 use crate::plan::{Window, subtract};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -98,7 +98,7 @@ fn whole_reason(given_up: &[GivenUp], missing: &[Window]) -> Option<GapReason> {
     let concerns = |up: &&GivenUp| missing.iter().any(|gap| gap.intersect(up.window).is_some());
     given_up
         .iter()
-        .filter(|up| up.scope == Scope::Query)
+        .filter(|up| up.scope == GiveUpScope::Query)
         .filter(concerns)
         .max_by_key(|up| (up.at, std::cmp::Reverse(up.window.start())))
         .map(|up| GapReason::GivenUp(up.reason.clone()))
@@ -108,7 +108,7 @@ fn whole_reason(given_up: &[GivenUp], missing: &[Window]) -> Option<GapReason> {
 fn too_old(given_up: &[GivenUp]) -> Option<(Timestamp, GapReason)> {
     given_up
         .iter()
-        .filter(|up| up.scope == Scope::Window)
+        .filter(|up| up.scope == GiveUpScope::Window)
         .max_by_key(|up| up.window.end())
         .map(|up| (up.window.end(), GapReason::TooOld(up.reason.clone())))
 }
@@ -156,7 +156,7 @@ mod tests {
         Window::from_secs(start_s, end_s).unwrap()
     }
 
-    fn given_up(of: Window, scope: Scope, reason: &str) -> GivenUp {
+    fn given_up(of: Window, scope: GiveUpScope, reason: &str) -> GivenUp {
         let (query, at) = (QueryId(1), Timestamp::UNIX_EPOCH);
         let reason = GiveUpReason::Refused(reason.to_owned());
         GivenUp { query, window: of, scope, reason, at }
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_reason_counts_only_where_it_concerns_what_is_missing() {
-        let refused = [given_up(window(0, 600), Scope::Query, "timed out")];
+        let refused = [given_up(window(0, 600), GiveUpScope::Query, "timed out")];
         let told = GapReason::GivenUp(GiveUpReason::Refused("timed out".to_owned()));
         let nothing = standing(&[], &refused);
         assert_eq!((nothing.status, nothing.reason.as_ref()), (QueryStatus::GivenUp, Some(&told)));
@@ -178,7 +178,7 @@ mod tests {
         let whole = standing(&[window(0, 600)], &refused);
         assert_eq!((whole.status, whole.reason, whole.gaps), (QueryStatus::Complete, None, vec![]));
 
-        let earlier = [given_up(window(0, 300), Scope::Query, "timed out")];
+        let earlier = [given_up(window(0, 300), GiveUpScope::Query, "timed out")];
         let partial = standing(&[window(0, 300)], &earlier);
         assert_eq!(partial.status, QueryStatus::Partial);
         assert_eq!(partial.reason, Some(GapReason::NotFetched));
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn gaps_are_cut_where_the_server_refuses_what_is_older() {
-        let old = [given_up(window(0, 120), Scope::Window, "too old")];
+        let old = [given_up(window(0, 120), GiveUpScope::Window, "too old")];
         let told = GapReason::TooOld(GiveUpReason::Refused("too old".to_owned()));
         let partial = standing(&[window(300, 600)], &old);
         let cut = [

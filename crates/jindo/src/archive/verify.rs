@@ -1,14 +1,14 @@
 //! Whether the archive is what it should be: every object read back, decoded and compared with the ledger, and every file accounted
 //! for. [`Archive::verify`] changes nothing; [`Archive::repair`] mends, and deletes nothing: what is damaged is set aside.
 
-use super::codec::Encoded;
-use super::disk::Place;
-use super::ledger::{Ledger, Object};
-use super::objects::{Listed, Objects};
+use super::disk::ArchiveFolder;
+use super::ledger;
+use super::objects::{Encoded, Listed, Objects};
+use super::organisation::{self, KeptOrganisation};
 use super::request_file::{REQUEST, parsed};
-use super::sqlite::{IfBlank, Sqlite};
-use super::store::Whole;
-use super::{Archive, Error, Holder, QueryId};
+use super::write::Whole;
+use super::{Archive, Error, Holder, IfBlank, Ledger, Object, QueryId};
+use crate::query::Interval;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -40,7 +40,7 @@ pub enum Fault {
 
 /// One thing that is wrong, and what was done about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct ArchiveFinding {
     pub fault: Fault,
     /// Below `archive/`.
     pub name: String,
@@ -49,7 +49,7 @@ pub struct Finding {
     pub mended: Option<String>,
 }
 
-impl Finding {
+impl ArchiveFinding {
     fn new(fault: Fault, name: impl Into<String>, why: impl Into<String>) -> Self {
         Self { fault, name: name.into(), why: why.into(), mended: None }
     }
@@ -67,7 +67,7 @@ pub struct Verified {
     pub objects: u64,
     pub rows: u64,
     pub bytes: u64,
-    pub findings: Vec<Finding>,
+    pub findings: Vec<ArchiveFinding>,
 }
 
 /// What a file turned out to be.
@@ -81,7 +81,7 @@ enum Looked {
 impl Archive {
     /// Reads everything, changes nothing; works while an export writes.
     pub fn verify(dir: &Path) -> Result<Verified, Error> {
-        let place = Place::at(dir)?;
+        let place = ArchiveFolder::at(dir)?;
         if !place.exists() {
             return Err(Error::Absent { dir: dir.to_owned() });
         }
@@ -90,7 +90,7 @@ impl Archive {
         let (listed, halves) = (objects.list()?, place.halves()?);
         let finding = match readable(&place)? {
             Err(finding) => finding,
-            Ok(mut ledger) => match verify_with(&mut ledger, &objects, &listed, &halves) {
+            Ok(mut ledger) => match verify_with(&mut *ledger, &objects, &listed, &halves) {
                 // What was found already is said by this, and without it nothing more can be.
                 Err(Error::LedgerDamaged { why }) => ledger_damaged(why),
                 verified => return verified,
@@ -104,7 +104,7 @@ impl Archive {
 
     /// Mends what [`Archive::verify`] finds. Takes the lock, so not while an export writes. Repeatable after a crash within it.
     pub fn repair(dir: &Path, holder: &Holder) -> Result<Verified, Error> {
-        let place = Place::at(dir)?;
+        let place = ArchiveFolder::at(dir)?;
         if !place.exists() {
             return Err(Error::Absent { dir: dir.to_owned() });
         }
@@ -173,9 +173,9 @@ impl Archive {
         Ok(())
     }
 
-    fn take_in(&self, name: &str) -> Result<Finding, Error> {
+    fn take_in(&self, name: &str) -> Result<ArchiveFinding, Error> {
         let inspected = match self.objects.read(name) {
-            Ok(bytes) => Whole::inspect(name, bytes.unwrap_or_default()),
+            Ok(bytes) => Whole::inspect(name, &bytes.unwrap_or_default()),
             Err(Error::ObjectDamaged { why, .. }) => Err(why),
             Err(error) => return Err(error),
         };
@@ -195,7 +195,7 @@ impl Archive {
             }
             Err(why) => {
                 let aside = self.objects.set_aside(name)?;
-                let finding = Finding::new(Fault::Stranger, format!("data/{name}"), why);
+                let finding = ArchiveFinding::new(Fault::Stranger, format!("data/{name}"), why);
                 Ok(finding.mended(format!("moved to {aside}")))
             }
         }
@@ -217,7 +217,7 @@ impl Verified {
 }
 
 fn verify_with(
-    ledger: &mut Sqlite,
+    ledger: &mut dyn Ledger,
     objects: &Objects,
     listed: &Listed,
     halves: &[String],
@@ -251,7 +251,11 @@ fn verify_with(
             Ok(None) => {}
             Ok(Some(_)) => verified.findings.push(stranger(name)),
             Err(Error::ObjectDamaged { why, .. }) => {
-                verified.findings.push(Finding::new(Fault::Stranger, format!("data/{name}"), why));
+                verified.findings.push(ArchiveFinding::new(
+                    Fault::Stranger,
+                    format!("data/{name}"),
+                    why,
+                ));
             }
             Err(error) => return Err(error),
         }
@@ -272,7 +276,7 @@ fn verify_without(
 ) -> Result<(), Error> {
     for name in &listed.files {
         let inspected = match objects.read(name) {
-            Ok(bytes) => Whole::inspect(name, bytes.unwrap_or_default()),
+            Ok(bytes) => Whole::inspect(name, &bytes.unwrap_or_default()),
             Err(Error::ObjectDamaged { why, .. }) => Err(why),
             Err(error) => return Err(error),
         };
@@ -289,12 +293,12 @@ fn verify_without(
 }
 
 /// The ledger, or what is wrong with it as a whole. A newer jindo's is an error: it must not be rebuilt.
-fn readable(place: &Place) -> Result<Result<Sqlite, Finding>, Error> {
-    let lost = || Finding::new(Fault::LedgerLost, "ledger.db", "there is no ledger");
+fn readable(place: &ArchiveFolder) -> Result<Result<Box<dyn Ledger>, ArchiveFinding>, Error> {
+    let lost = || ArchiveFinding::new(Fault::LedgerLost, "ledger.db", "there is no ledger");
     if !place.ledger().exists() {
         return Ok(Err(lost()));
     }
-    match place.check_journal().and_then(|()| Sqlite::read(&place.ledger())) {
+    match place.check_journal().and_then(|()| ledger::read(&place.ledger())) {
         Ok(ledger) => Ok(Ok(ledger)),
         Err(Error::LedgerLost { .. }) => Ok(Err(lost())),
         Err(Error::LedgerDamaged { why }) => Ok(Err(ledger_damaged(why))),
@@ -314,7 +318,7 @@ fn look(ledger: &mut dyn Ledger, objects: &Objects, object: &Object) -> Result<L
         Err(Error::ObjectDamaged { why, .. }) => return Ok(Looked::Damaged(why)),
         Err(error) => return Err(error),
     };
-    let whole = match Whole::inspect(&record.name, bytes) {
+    let whole = match Whole::inspect(&record.name, &bytes) {
         Ok(whole) => whole,
         Err(why) => return Ok(Looked::Damaged(why)),
     };
@@ -324,9 +328,7 @@ fn look(ledger: &mut dyn Ledger, objects: &Objects, object: &Object) -> Result<L
     }
     let mut same = read_back == *record && whole.footer.queries.len() == record.queries.len();
     for (query, told) in record.queries.iter().zip(&whole.footer.queries) {
-        same &= ledger.recall(*query)?.is_some_and(|(known, _)| {
-            known.text.sent == told.sent && known.text.interval == whole.footer.interval()
-        });
+        same &= known_as(ledger, *query, &told.sent, whole.footer.interval())?;
     }
     if !same {
         let why = "the ledger records something else than its footer".to_owned();
@@ -335,16 +337,32 @@ fn look(ledger: &mut dyn Ledger, objects: &Objects, object: &Object) -> Result<L
     Ok(Looked::Sound { rows: record.rows, bytes: record.bytes })
 }
 
+/// Whether the ledger knows the query by that text and interval.
+fn known_as(
+    ledger: &mut dyn Ledger,
+    query: QueryId,
+    sent: &str,
+    interval: Interval,
+) -> Result<bool, Error> {
+    match ledger.recall(&[query]) {
+        Ok(known) => {
+            Ok(known.iter().all(|known| known.text.sent == sent && known.text.interval == interval))
+        }
+        Err(Error::UnknownQuery { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Makes a ledger from request.json and the footers, beside the old one, then puts it in its place: a crash leaves the old state.
 fn rebuild(
-    place: &Place,
+    place: &ArchiveFolder,
     objects: &Objects,
     names: &[String],
     verified: &mut Verified,
 ) -> Result<(), Error> {
     place.remove_new_ledger()?;
-    Place::make_blank(&place.new_ledger())?;
-    let mut ledger = Sqlite::open(&place.new_ledger(), IfBlank::Create, place.journal()?)?;
+    ArchiveFolder::make_blank(&place.new_ledger())?;
+    let mut ledger = ledger::open(&place.new_ledger(), IfBlank::Create, place.journal()?)?;
     if let Some(bytes) = objects.read_beside(REQUEST)? {
         match parsed(&bytes) {
             Ok((request, known)) => {
@@ -354,12 +372,12 @@ fn rebuild(
             }
             Err(why) => {
                 let aside = place.set_aside(REQUEST)?;
-                let finding = Finding::new(Fault::RequestDamaged, REQUEST, why);
+                let finding = ArchiveFinding::new(Fault::RequestDamaged, REQUEST, why);
                 verified.findings.push(finding.mended(format!("moved to {aside}")));
             }
         }
     }
-    let mut newest: Option<(Timestamp, super::bind::Kept)> = None;
+    let mut newest: Option<(Timestamp, KeptOrganisation)> = None;
     for name in names {
         // What is not whole stays where it is: mending sets it aside as a stranger.
         let bytes = match objects.read(name) {
@@ -367,8 +385,8 @@ fn rebuild(
             Err(Error::ObjectDamaged { .. }) => continue,
             Err(error) => return Err(error),
         };
-        let Ok(whole) = Whole::inspect(name, bytes) else { continue };
-        whole.adopt(&mut ledger)?;
+        let Ok(whole) = Whole::inspect(name, &bytes) else { continue };
+        whole.adopt(&mut *ledger)?;
         let at = whole.footer.fetched_at;
         if let Some(kept) = whole.footer.organisation
             && newest.as_ref().is_none_or(|(before, _)| *before < at)
@@ -377,38 +395,38 @@ fn rebuild(
         }
     }
     if let Some((_, kept)) = newest {
-        super::bind::keep(&mut ledger, &kept)?;
+        organisation::keep(&mut *ledger, &kept)?;
     }
     ledger.close()?;
     place.set_ledger_aside()?;
     place.install_new_ledger()
 }
 
-fn ledger_damaged(why: String) -> Finding {
-    Finding::new(Fault::LedgerDamaged, "ledger.db", why)
+fn ledger_damaged(why: String) -> ArchiveFinding {
+    ArchiveFinding::new(Fault::LedgerDamaged, "ledger.db", why)
 }
 
-fn missing(name: &str, why: String) -> Finding {
-    Finding::new(Fault::Missing, format!("data/{name}"), why)
+fn missing(name: &str, why: String) -> ArchiveFinding {
+    ArchiveFinding::new(Fault::Missing, format!("data/{name}"), why)
 }
 
 /// Neither read nor moved: what it leads to is not the archive's.
-fn left_alone((name, what): (String, &'static str)) -> Finding {
-    Finding::new(Fault::Stranger, format!("data/{name}"), format!("{what}; left alone"))
+fn left_alone((name, what): (String, &'static str)) -> ArchiveFinding {
+    ArchiveFinding::new(Fault::Stranger, format!("data/{name}"), format!("{what}; left alone"))
 }
 
-fn damaged(name: &str, why: String) -> Finding {
-    Finding::new(Fault::Damaged, format!("data/{name}"), why)
+fn damaged(name: &str, why: String) -> ArchiveFinding {
+    ArchiveFinding::new(Fault::Damaged, format!("data/{name}"), why)
 }
 
-fn contradicted(name: &str, why: String) -> Finding {
-    Finding::new(Fault::Contradicted, format!("data/{name}"), why)
+fn contradicted(name: &str, why: String) -> ArchiveFinding {
+    ArchiveFinding::new(Fault::Contradicted, format!("data/{name}"), why)
 }
 
-fn stranger(name: &str) -> Finding {
-    Finding::new(Fault::Stranger, format!("data/{name}"), "the ledger does not know it")
+fn stranger(name: &str) -> ArchiveFinding {
+    ArchiveFinding::new(Fault::Stranger, format!("data/{name}"), "the ledger does not know it")
 }
 
-fn half(name: String) -> Finding {
-    Finding::new(Fault::Half, name, "a half-written file that nobody counts on")
+fn half(name: String) -> ArchiveFinding {
+    ArchiveFinding::new(Fault::Half, name, "a half-written file that nobody counts on")
 }

@@ -3,8 +3,8 @@
 //! Nothing outside DIR is touched: a path is a list of plain names below it, a folder that is a symbolic link is refused,
 //! and a link in a file's place is replaced, not followed.
 
-use crate::archive::{Kind, Seen, as_io, look, look_at};
 use crate::digest::hex;
+use crate::path_guard::{PathKind, PathState, as_io, look, look_at};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -108,10 +108,10 @@ impl Directory {
         }
         for folder in folders {
             place.push(folder);
-            match look_at(&place, Kind::Folder).map_err(as_io)? {
-                Seen::There => {}
-                Seen::Absent if missing == Missing::Leave => return Ok(Reached::Nothing),
-                Seen::Absent => fs::create_dir(&place)?,
+            match look_at(&place, PathKind::Folder).map_err(as_io)? {
+                PathState::There => {}
+                PathState::Absent if missing == Missing::Leave => return Ok(Reached::Nothing),
+                PathState::Absent => fs::create_dir(&place)?,
             }
         }
         Ok(Reached::Folder)
@@ -180,7 +180,7 @@ impl Disk for Directory {
             return Ok(ExtractLock::default());
         };
         let name = format!("{archive}/files.lock");
-        look(&self.root, &name, Kind::File).map_err(as_io)?;
+        look(&self.root, &name, PathKind::File).map_err(as_io)?;
         fs::create_dir_all(self.place(archive))?;
         let name = self.place(&name);
         let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(name)?;

@@ -9,7 +9,7 @@ use super::memory::Memory;
 use super::protocol::{Action, Ask, Breakage, Call, End, Event, Facts, Settings};
 use super::report::Report;
 use super::sink::{Keeping, Shelf, list};
-use crate::archive::{Archive, GiveUpReason, GivenUp, Learnt, QueryId, Role, Scope};
+use crate::archive::{Archive, GiveUpReason, GiveUpScope, GivenUp, Learnt, QueryId, Role};
 use crate::clock::Clock;
 use crate::job::{recollect, remember};
 use crate::plan::{LearntLimit, PerQuery, Plan, PlanIndex};
@@ -317,7 +317,7 @@ pub fn note(
             Some(window) => archive.give_up(&GivenUp {
                 query: mission.ids[*query],
                 window,
-                scope: Scope::Query,
+                scope: GiveUpScope::Query,
                 reason: reason.clone(),
                 at,
             }),
@@ -326,7 +326,7 @@ pub fn note(
         Action::RefuseWindow { query, window, reason } => archive.give_up(&GivenUp {
             query: mission.ids[*query],
             window: *window,
-            scope: Scope::Window,
+            scope: GiveUpScope::Window,
             reason: GiveUpReason::Refused(reason.clone()),
             at,
         }),

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 /// A part of the world, and the only files in which it may be named.
 const DOORS: &[(&str, &[&str])] = &[
     ("reqwest", &["request/client.rs"]),
-    ("tokio", &["request/client.rs"]),
-    ("rusqlite", &["archive/sqlite/"]),
-    ("object_store", &["archive/objects.rs"]),
-    ("parquet::", &["archive/codec.rs", "archive/pages.rs", "archive/error.rs"]),
+    ("tokio", &["request/client.rs", "archive/objects/store.rs"]),
+    ("rusqlite", &["archive/ledger/sqlite/"]),
+    ("object_store", &["archive/objects/store.rs"]),
+    ("parquet::", &["archive/objects/parquet/", "archive/error.rs"]),
     ("fs::", &["archive/disk.rs", "extract/disk.rs", "query/load.rs", "fetch/log.rs"]),
     ("now()", &["clock.rs", "fetch/driver.rs"]),
     ("RandomState", &["clock.rs"]),

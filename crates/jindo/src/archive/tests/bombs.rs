@@ -2,7 +2,7 @@
 
 use super::hostile::{draft, wrong};
 use super::*;
-use crate::archive::footer::{Footer, FooterSeries, KEY};
+use crate::archive::objects::{Footer, FooterSeries, KEY};
 use crate::digest::sha256;
 use bytes::Bytes;
 use expect_test::{Expect, expect};

@@ -21,7 +21,7 @@ impl World {
     fn open(&self, fuse: &Fuse) -> Result<Archive, Error> {
         let ledger = ledger::Frail { kept: Arc::clone(&self.ledger), fuse: fuse.clone() };
         let store = store::Frail { kept: Arc::clone(&self.store), fuse: fuse.clone() };
-        Archive::assemble(Box::new(ledger), Objects::over(Arc::new(store)))
+        Archive::assemble(Box::new(ledger), Objects::over(Arc::new(store))?)
     }
 
     fn calm(&self) -> Archive {
@@ -126,7 +126,11 @@ fn only_halves_of_noted_names_are_removed() {
     let (ours, unknown) = (ours.as_str(), unknown.as_str());
     let half = |name: &str| dir.path().join(format!("archive/data/{name}#1"));
     let archive = opened(dir.path());
-    archive.writing().unwrap().note(&Note { name: ours.into(), noted: Noted::Publish }).unwrap();
+    archive
+        .writing()
+        .unwrap()
+        .note(&NameNote { name: ours.into(), noted: NotePurpose::Publish })
+        .unwrap();
     drop(archive);
     std::fs::create_dir_all(half(ours).parent().unwrap()).unwrap();
     for name in [ours, unknown] {

@@ -24,7 +24,7 @@ const ROWS: &str = "
 fn first_format(dir: &Path) -> rusqlite::Connection {
     fs::DirBuilder::new().recursive(true).create(dir.join("archive")).unwrap();
     let ledger = rusqlite::Connection::open(dir.join("archive/ledger.db")).unwrap();
-    ledger.execute_batch(include_str!("../sqlite/schema-1.sql")).unwrap();
+    ledger.execute_batch(include_str!("../ledger/sqlite/schema-1.sql")).unwrap();
     ledger.execute_batch(ROWS).unwrap();
     ledger
 }

@@ -1,8 +1,8 @@
 //! Files that lie: every one gives an error that says so; none panics, none asks for more memory than its limit.
 
 use super::*;
-use crate::archive::codec::{Encoded, encode};
-use crate::archive::footer::{Footer, FooterQuery};
+use crate::archive::objects::{Encoded, Written, encode};
+use crate::archive::objects::{Footer, FooterQuery};
 use bytes::Bytes;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
@@ -35,7 +35,7 @@ pub(super) fn draft(window: Window) -> Footer {
     }
 }
 
-fn file() -> (Footer, Bytes) {
+fn file() -> Written {
     let window = window(0, 3600);
     let series = vec![series(0, &["k:v"], window, 1.5), series(0, &["k:w"], window, -0.0)];
     encode(draft(window), &Answer { series }).unwrap()
@@ -46,7 +46,7 @@ pub(super) fn wrong(bytes: &Bytes) -> Option<String> {
 }
 
 fn check(change: impl FnOnce(&mut Footer), expected: &Expect) {
-    let (mut footer, _) = file();
+    let Written { mut footer, .. } = file();
     change(&mut footer);
     let text = serde_json::to_string(&footer).unwrap();
     expected.assert_eq(&Footer::parse(&text).unwrap_err());
@@ -70,7 +70,7 @@ fn a_footer_that_contradicts_itself_is_refused() {
 
 #[test]
 fn what_is_no_file_of_ours_is_refused() {
-    let (_, bytes) = file();
+    let Written { bytes, .. } = file();
     assert_eq!(wrong(&bytes), None);
     for cut in 0..bytes.len() {
         assert!(wrong(&bytes.slice(..cut)).is_some(), "cut at {cut}");
@@ -84,7 +84,7 @@ proptest! {
     /// The hash finds it first in an archive; a stranger has no hash.
     #[test]
     fn no_flipped_byte_panics(at in any::<prop::sample::Index>(), byte in any::<u8>(), more in any::<prop::sample::Index>()) {
-        let (_, bytes) = file();
+        let Written { bytes, .. } = file();
         let mut bytes = bytes.to_vec();
         let (at, more) = (at.index(bytes.len()), more.index(bytes.len()));
         bytes[at] = byte;

@@ -1,14 +1,14 @@
 //! The ledger where the write-ahead log does not work, and journals that a crash or a stranger left beside it.
 
 use super::*;
-use crate::archive::disk::Place;
+use crate::archive::disk::ArchiveFolder;
 use rusqlite::Connection;
 use std::fs;
 
 const SHARED: Journal = Journal::Rollback("NFS");
 
 fn opened_with(dir: &Path, journal: Journal) -> Result<Archive, Error> {
-    let place = Place::at(dir).unwrap();
+    let place = ArchiveFolder::at(dir).unwrap();
     place.make().unwrap();
     Archive::open_locked(&place, place.lock(&holder()).unwrap(), journal)
 }

@@ -9,6 +9,7 @@ fn conforms(make: &dyn Fn() -> Box<dyn Ledger>) {
         remembers,
         substitutes,
         commits,
+        overtaken,
         taken_back,
         probes,
         reopens,
@@ -53,7 +54,9 @@ fn positions(ledger: &mut dyn Ledger) -> Vec<(String, Option<usize>)> {
 fn lists(ledger: &mut dyn Ledger) {
     assert_eq!(ledger.request().unwrap(), None);
     let mut first = request(&["avg:a{*}", "avg:b{*}", "avg:c{*}"]);
-    first.lines.insert(1, Line::Refused { written: "avg:(".into(), reason: "no name".into() });
+    first
+        .lines
+        .insert(1, RequestLine::Refused { written: "avg:(".into(), reason: "no name".into() });
     ledger.register(&first).unwrap();
     assert_eq!(ledger.request().unwrap(), Some(first));
     let refused = ledger.refused_lines().unwrap();
@@ -129,18 +132,27 @@ fn record(name: &str, queries: &[QueryId], window: Window, generation: u32) -> R
     }
 }
 
+/// Reserves a generation, and strikes the note of its name.
+fn next_generation(ledger: &mut dyn Ledger, queries: &[QueryId], window: Window) -> u32 {
+    let reserved = ledger.reserve(queries, window).unwrap();
+    let note = NameNote { name: reserved.name.clone(), noted: NotePurpose::Publish };
+    assert!(ledger.noted().unwrap().contains(&note), "the name is noted at once");
+    ledger.unnote(&reserved.name).unwrap();
+    reserved.generation
+}
+
 fn commits(ledger: &mut dyn Ledger) {
     ledger.register(&request(&["avg:a{*}", "avg:b{*}"])).unwrap();
     let queries: Vec<QueryId> = ledger.queries().unwrap().iter().map(|query| query.id).collect();
     let day = record("day", &queries, window(0, DAY_S), 0);
-    assert_eq!(ledger.generation(&queries, day.window).unwrap(), 0);
+    assert_eq!(next_generation(ledger, &queries, day.window), 0);
     ledger.give_up(&given_up(queries[0], day.window)).unwrap();
     let first = ledger.commit(&day).unwrap();
     assert_eq!(first.unreferenced, Vec::<String>::new());
     assert_eq!(ledger.given_up().unwrap(), [], "what is held is not given up");
     assert_eq!(ledger.object(first.object).unwrap().unwrap().record, day);
-    assert_eq!(ledger.generation(&queries, window(DAY_S, 2 * DAY_S)).unwrap(), 0);
-    assert_eq!(ledger.generation(&queries[..1], window(60, 120)).unwrap(), 1);
+    assert_eq!(next_generation(ledger, &queries, window(DAY_S, 2 * DAY_S)), 0);
+    assert_eq!(next_generation(ledger, &queries[..1], window(60, 120)), 1);
 
     let hour = record("hour", &queries[..1], window(3600, 7200), 1);
     let second = ledger.commit(&hour).unwrap();
@@ -172,15 +184,43 @@ fn commits(ledger: &mut dyn Ledger) {
 
     ledger.drop_object(last.object).unwrap();
     assert_eq!(ledger.coverage_all().unwrap().len(), 0);
-    assert_eq!(ledger.generation(&queries, window(0, 60)).unwrap(), 3, "above what was dropped");
+    assert_eq!(next_generation(ledger, &queries, window(0, 60)), 3, "above what was dropped");
     assert_eq!(ledger.check().unwrap(), Vec::<String>::new());
+}
+
+/// A generation that another object took since it was reserved is not committed; the same object twice is the same answer.
+fn overtaken(ledger: &mut dyn Ledger) {
+    ledger.register(&request(&["avg:a{*}", "avg:b{*}"])).unwrap();
+    let queries: Vec<QueryId> = ledger.queries().unwrap().iter().map(|query| query.id).collect();
+    let day = window(0, DAY_S);
+    let mine = ledger.reserve(&queries, day).unwrap();
+    let theirs = ledger.reserve(&queries[..1], day).unwrap();
+    assert_eq!((mine.generation, theirs.generation), (0, 0));
+    assert_eq!(mine.queries[1].text, ledger.queries().unwrap()[1].text);
+    let named = |reserved: &Reserved, queries: &[QueryId]| Record {
+        name: reserved.name.clone(),
+        ..record("", queries, day, reserved.generation)
+    };
+    let theirs = named(&theirs, &queries[..1]);
+    let NextCommit::Done(first) = ledger.commit_next(&theirs).unwrap() else {
+        panic!("it was free")
+    };
+    assert_eq!(ledger.commit_next(&named(&mine, &queries)).unwrap(), NextCommit::Overtaken);
+    let removal = NameNote { name: mine.name.clone(), noted: NotePurpose::Remove };
+    assert_eq!(ledger.noted().unwrap(), [removal]);
+    let again = Committed { object: first.object, unreferenced: vec![] };
+    assert_eq!(ledger.commit_next(&theirs).unwrap(), NextCommit::Done(again));
+    assert_eq!(ledger.objects().unwrap().len(), 1);
+    assert_eq!(next_generation(ledger, &queries, day), 1);
+    let unknown = ledger.reserve(&[queries[0], QueryId(99)], day);
+    assert!(matches!(unknown, Err(Error::UnknownQuery { query: QueryId(99) })), "{unknown:?}");
 }
 
 fn given_up(query: QueryId, window: Window) -> GivenUp {
     GivenUp {
         query,
         window,
-        scope: Scope::Query,
+        scope: GiveUpScope::Query,
         reason: GiveUpReason::Refused("too many points".into()),
         at: Timestamp::UNIX_EPOCH,
     }
@@ -193,7 +233,7 @@ fn taken_back(ledger: &mut dyn Ledger) {
     let queries: Vec<QueryId> = ledger.queries().unwrap().iter().map(|query| query.id).collect();
     let range = window(0, 96 * DAY_S);
     let old = |query, from_s, to_s| GivenUp {
-        scope: Scope::Window,
+        scope: GiveUpScope::Window,
         ..given_up(query, window(from_s, to_s))
     };
     for &query in &queries {
@@ -309,10 +349,13 @@ fn notes(ledger: &mut dyn Ledger) {
     ledger.register(&request(&["avg:a{*}"])).unwrap();
     let query = ledger.queries().unwrap()[0].id;
     for name in ["b", "a", "b"] {
-        ledger.note(&Note { name: named(name), noted: Noted::Publish }).unwrap();
+        ledger.note(&NameNote { name: named(name), noted: NotePurpose::Publish }).unwrap();
     }
     ledger.commit(&record("b", &[query], window(0, 60), 0)).unwrap();
-    assert_eq!(ledger.noted().unwrap(), [Note { name: named("a"), noted: Noted::Publish }]);
+    assert_eq!(
+        ledger.noted().unwrap(),
+        [NameNote { name: named("a"), noted: NotePurpose::Publish }]
+    );
     ledger.unnote(&named("a")).unwrap();
     assert_eq!(ledger.noted().unwrap(), []);
 }

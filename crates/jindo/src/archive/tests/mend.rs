@@ -13,7 +13,7 @@ fn furnished(dir: &Path) -> Archive {
     archive.register(&request(&["avg:old{*}", "avg:a{*}"])).unwrap();
     store(&archive, &ids(&archive), window(0, DAY_S), 2).unwrap();
     let mut list = request(&["avg:b{*}", "avg:a{*}", "avg:c{*}"]);
-    list.lines.push(Line::Refused { written: "avg:(".into(), reason: "no name".into() });
+    list.lines.push(RequestLine::Refused { written: "avg:(".into(), reason: "no name".into() });
     archive.register(&list).unwrap();
     let queries = archive.queries().unwrap();
     let refused = queries.iter().find(|query| query.text.written == "avg:c{*}").unwrap();
@@ -62,7 +62,7 @@ fn told(archive: &Archive) -> (String, Option<Request>, Vec<RefusedLine>) {
 fn check(verified: &Verified, expected: &Expect) {
     use std::fmt::Write as _;
     let mut lines = String::new();
-    for Finding { fault, name, why, mended } in &verified.findings {
+    for ArchiveFinding { fault, name, why, mended } in &verified.findings {
         let name = name.rsplit_once('/').map_or(&**name, |_| "OBJECT");
         let mended = mended.as_deref().map(|how| how.split("start=").next().unwrap());
         writeln!(lines, "{fault:?} {name}: {} -> {mended:?}", why.split(':').next().unwrap())

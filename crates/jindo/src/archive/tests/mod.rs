@@ -1,6 +1,7 @@
 //! The archive as its users see it: what goes in comes out, whatever happens in between.
 
 mod bombs;
+mod cloud;
 mod crash;
 mod first_format;
 #[path = "../../../tests/it/frail/mod.rs"]
@@ -17,7 +18,10 @@ mod share;
 mod trap;
 
 use super::*;
-use crate::parse::{CallPosition, Series};
+use crate::parse::{Answer, CallPosition, Series};
+use crate::plan::{LearntLimit, Window};
+use crate::query::{Interval, Query, QueryText};
+use jiff::Timestamp;
 use std::path::Path;
 
 pub(super) const DAY_S: i64 = 86_400;
@@ -44,7 +48,7 @@ pub(super) fn query(text: &str) -> Query {
 
 pub(super) fn request(texts: &[&str]) -> Request {
     Request {
-        lines: texts.iter().map(|text| Line::Query(query(text))).collect(),
+        lines: texts.iter().map(|text| RequestLine::Query(query(text))).collect(),
         asked: window(0, 2 * DAY_S).into(),
         timezone: "Asia/Seoul".into(),
         arguments: r#"{"from":"2021-12-12"}"#.into(),

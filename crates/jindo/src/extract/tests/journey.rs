@@ -1,7 +1,7 @@
 //! Contents of the files, and that they stay right as the archive grows.
 
 use super::*;
-use crate::archive::{GiveUpReason, GivenUp, Scope};
+use crate::archive::{GiveUpReason, GiveUpScope, GivenUp};
 use expect_test::expect;
 use futures::executor::block_on;
 use object_store::ObjectStoreExt as _;
@@ -24,7 +24,7 @@ fn every_fate() -> Shelf {
     shelf.cover(partial, [DAY_S, DAY_S + 3_600], &[("", &[(DAY_S, 2.0)])]);
     let given_up = shelf.ask("avg:bad{*}");
     let asked = Window::from_secs(DAY, DAY + 2 * DAY_S).unwrap();
-    let (scope, at) = (Scope::Query, asked.end());
+    let (scope, at) = (GiveUpScope::Query, asked.end());
     let reason = GiveUpReason::Refused("Query timed out".to_owned());
     shelf.archive.give_up(&GivenUp { query: given_up, window: asked, scope, reason, at }).unwrap();
     let earlier = shelf.ask("avg:old{*}");

@@ -13,7 +13,8 @@ use super::*;
 use crate::archive::tests::frail::fuse::{Dead, Doom, Fuse};
 use crate::archive::tests::frail::ledger::Frail;
 use crate::archive::{
-    Archive, Extracted, Fetched, Ledger as _, Line, Objects, QueryId, Request, Sqlite,
+    Archive, CoverageLedger as _, Extracted, Fetched, Objects, QueryId, Request, RequestLine,
+    Sqlite,
 };
 use crate::parse::{Answer, CallPosition, Series};
 use crate::plan::Window;
@@ -34,7 +35,7 @@ struct Shelf {
     fuse: Fuse,
     ledger: Arc<Mutex<Sqlite>>,
     store: Arc<InMemory>,
-    lines: Vec<Line>,
+    lines: Vec<RequestLine>,
 }
 
 /// Points of a series: seconds since DAY, and value.
@@ -55,7 +56,7 @@ impl Shelf {
 
     /// A query at 60 s of which DAY and the day after are asked.
     fn ask(&mut self, written: &str) -> QueryId {
-        self.lines.push(Line::Query(Query {
+        self.lines.push(RequestLine::Query(Query {
             text: QueryText::new(written, written, minute()),
             weight: None,
         }));
@@ -71,12 +72,13 @@ impl Shelf {
     /// A line that was left out.
     fn refuse(&mut self, written: &str, reason: &str) {
         let (written, reason) = (written.to_owned(), reason.to_owned());
-        self.lines.push(Line::Refused { written, reason });
+        self.lines.push(RequestLine::Refused { written, reason });
     }
 
     /// Takes a query off the list.
     fn unlist(&mut self, of: &str) {
-        self.lines.retain(|line| !matches!(line, Line::Query(query) if query.text.written == of));
+        self.lines
+            .retain(|line| !matches!(line, RequestLine::Query(query) if query.text.written == of));
         self.register();
     }
 
@@ -120,7 +122,7 @@ impl Shelf {
 fn assembled(ledger: &Arc<Mutex<Sqlite>>, store: &Arc<InMemory>, fuse: &Fuse) -> Archive {
     let frail = Frail { kept: Arc::clone(ledger), fuse: fuse.clone() };
     let objects: Arc<InMemory> = Arc::clone(store);
-    Archive::assemble(Box::new(frail), Objects::over(objects)).unwrap()
+    Archive::assemble(Box::new(frail), Objects::over(objects).unwrap()).unwrap()
 }
 
 fn minute() -> Interval {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::archive::GiveUpReason;
-use crate::archive::{Fetched, Holder, Line, Request};
+use crate::archive::{Fetched, Holder, Request, RequestLine};
 use crate::fetch::{Form, Shelf};
 use crate::plan::RETENTION;
 use crate::query::Interval;
@@ -51,7 +51,7 @@ impl World {
         let holder = Holder { pid: 7, host: "loft".into(), since: Timestamp::UNIX_EPOCH };
         let archive = Archive::open(dir.path(), &holder).unwrap();
         let request = Request {
-            lines: ["a", "b"].map(|name| Line::Query(query(name))).to_vec(),
+            lines: ["a", "b"].map(|name| RequestLine::Query(query(name))).to_vec(),
             asked: window(0, 2 * DAY_S).into(),
             timezone: "UTC".into(),
             arguments: "{}".into(),

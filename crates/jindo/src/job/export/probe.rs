@@ -6,8 +6,8 @@
 
 use super::planned::{Planned, PlannedQuery};
 use crate::archive::{
-    Archive, Aside, Coverage, Error, Granted, ObjectId, Origin, ProbesDiscarded, QueryId, Role,
-    Scope,
+    Archive, Aside, Coverage, Error, GiveUpScope, Granted, ObjectId, Origin, ProbesDiscarded,
+    QueryId, Role,
 };
 use crate::fetch::FetchJob;
 use crate::job::known::closed;
@@ -82,7 +82,7 @@ impl ProbePlan {
         let refused: HashSet<_> = archive
             .given_up()?
             .into_iter()
-            .filter(|g| g.scope == Scope::Query)
+            .filter(|g| g.scope == GiveUpScope::Query)
             .map(|g| g.query)
             .collect();
         let mut covered = Vec::new();
@@ -337,7 +337,7 @@ pub(crate) fn discard_probes(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::{Fetched, Line, Objects, Request, Sqlite};
+    use crate::archive::{Fetched, Objects, Request, RequestLine, Sqlite};
     use crate::job::request::{ExportRequest, ListText};
     use crate::parse::Answer;
     use crate::query::{Query, QueryText};
@@ -354,7 +354,7 @@ mod tests {
     /// Calls that are left to a query that is wanted for two days, after a probe without any point.
     fn left(open: bool) -> usize {
         let ledger = Box::new(Sqlite::memory().unwrap());
-        let objects = Objects::over(Arc::new(InMemory::new()));
+        let objects = Objects::over(Arc::new(InMemory::new())).unwrap();
         let archive = Archive::assemble(ledger, objects).unwrap();
         let query = Query::new(QueryText::new(
             "avg:m{*}",
@@ -365,7 +365,7 @@ mod tests {
         let probe = coarse(&query, interval).unwrap();
         let (range, now) = (window(48), window(1_000).end());
         let (timezone, arguments) = ("UTC".into(), "{}".into());
-        let lines = vec![Line::Query(query)];
+        let lines = vec![RequestLine::Query(query)];
         archive.register(&Request { lines, asked: range.into(), timezone, arguments }).unwrap();
         let queries = archive.remember_aside(&[probe], Role::Probe).unwrap();
         let (fetched_at, answer) = (now, &Answer { series: Vec::new() });

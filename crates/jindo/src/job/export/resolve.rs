@@ -1,6 +1,6 @@
 //! A request read against a moment: its list understood, its range cut to what is over.
 
-use crate::archive::{Line, Request, Spaced};
+use crate::archive::{Request, RequestLine, Spaced};
 use crate::extract::{CsvTree, DisplayOptions};
 use crate::job::error::Error;
 use crate::job::request::{ExportRequest, ListText, RefusedLines, Resolution};
@@ -102,8 +102,8 @@ impl ResolvedRequest {
 
     /// Returns what the directory keeps of the request.
     pub(super) fn to_register(&self, request: &ExportRequest) -> Result<Request, Error> {
-        let queries = self.list.queries.iter().cloned().map(Line::Query);
-        let refused = self.list.refused.iter().map(|complaint| Line::Refused {
+        let queries = self.list.queries.iter().cloned().map(RequestLine::Query);
+        let refused = self.list.refused.iter().map(|complaint| RequestLine::Refused {
             written: complaint.written.clone(),
             reason: complaint.reason.to_string(),
         });

@@ -6,7 +6,7 @@ use super::ports::{Caller, ExportEvent, Probed};
 use super::probe::{ProbePlan, ProbeResults};
 use super::resolve::ResolvedRequest;
 use super::run::ExportRun;
-use crate::archive::{Archive, GiveUpReason, GivenUp, Learnt, Scope};
+use crate::archive::{Archive, GiveUpReason, GiveUpScope, GivenUp, Learnt};
 use crate::fetch::{End, FetchJob, FetchOutcome};
 use crate::job::error::Error;
 use crate::job::request::{ExportRequest, Probing};
@@ -151,7 +151,7 @@ impl Rounds<'_> {
                 self.archive.give_up(&GivenUp {
                     query: known.id,
                     window: old,
-                    scope: Scope::Window,
+                    scope: GiveUpScope::Window,
                     reason: GiveUpReason::Refused(edge.why.clone()),
                     at: now,
                 })?;

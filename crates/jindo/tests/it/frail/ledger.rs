@@ -3,9 +3,10 @@
 use super::fuse::{Dead, Fuse};
 use jiff::Timestamp;
 use jindo::archive::{
-    Aside, Committed, Coverage, Error, Extracted, GivenUp, Granted, Learnt, Ledger, Note, Object,
-    ObjectId, OutputName, ProbesDiscarded, QueryId, Record, RefusedLine, Registered, Remembered,
-    Request, Spaced, Sqlite, Totals,
+    Aside, Committed, Coverage, CoverageLedger, Error, Extracted, FactLedger, GivenUp, Granted,
+    Journal, Learnt, Ledger, NameNote, NextCommit, Object, ObjectId, OutputName, ProbesDiscarded,
+    QueryId, QueryLedger, Recalled, Record, RefusedLine, Registered, Remembered, Request, Reserved,
+    Spaced, Sqlite, Totals,
 };
 use jindo::plan::Window;
 use std::collections::BTreeMap;
@@ -44,12 +45,27 @@ macro_rules! delegated {
     };
 }
 
-impl Ledger for Frail {
+impl QueryLedger for Frail {
     delegated! { change:
         register(request: &Request) -> ();
         remember(queries: &[Remembered]) -> Vec<QueryId>;
         substitute(query: QueryId, sent: &str) -> QueryId;
-        note(note: &Note) -> ();
+    }
+    delegated! { ask:
+        request() -> Option<Request>;
+        refused_lines() -> Vec<RefusedLine>;
+        queries() -> Vec<Registered>;
+        query(query: QueryId) -> Option<Registered>;
+        remembered() -> Vec<(QueryId, Remembered)>;
+        recall(queries: &[QueryId]) -> Vec<Recalled>;
+    }
+}
+
+impl CoverageLedger for Frail {
+    delegated! { change:
+        reserve(queries: &[QueryId], window: Window) -> Reserved;
+        commit_next(record: &Record) -> NextCommit;
+        note(note: &NameNote) -> ();
         unnote(name: &str) -> ();
         commit(record: &Record) -> Committed;
         cover_empty(empty: &[(QueryId, ObjectId, Window)]) -> ();
@@ -57,6 +73,19 @@ impl Ledger for Frail {
         forget_answers(aside: Aside) -> Vec<String>;
         reopen(stretches: &[(QueryId, ObjectId, Window)]) -> u64;
         drop_object(object: ObjectId) -> ();
+    }
+    delegated! { ask:
+        coverage(query: QueryId) -> Vec<Coverage>;
+        grants(query: QueryId) -> Vec<Granted>;
+        coverage_all() -> BTreeMap<QueryId, Vec<Coverage>>;
+        noted() -> Vec<NameNote>;
+        object(object: ObjectId) -> Option<Object>;
+        objects() -> Vec<Object>;
+    }
+}
+
+impl FactLedger for Frail {
+    delegated! { change:
         give_up(given_up: &GivenUp) -> ();
         learn(learnt: &Learnt) -> ();
         discard_probes(discarded: &ProbesDiscarded) -> ();
@@ -67,19 +96,6 @@ impl Ledger for Frail {
         mark_extracted(output: OutputName, extracted: &[(QueryId, Extracted)]) -> ();
     }
     delegated! { ask:
-        request() -> Option<Request>;
-        refused_lines() -> Vec<RefusedLine>;
-        queries() -> Vec<Registered>;
-        query(query: QueryId) -> Option<Registered>;
-        remembered() -> Vec<(QueryId, Remembered)>;
-        recall(query: QueryId) -> Option<(Remembered, Option<String>)>;
-        coverage(query: QueryId) -> Vec<Coverage>;
-        grants(query: QueryId) -> Vec<Granted>;
-        coverage_all() -> BTreeMap<QueryId, Vec<Coverage>>;
-        generation(queries: &[QueryId], window: Window) -> u32;
-        noted() -> Vec<Note>;
-        object(object: ObjectId) -> Option<Object>;
-        objects() -> Vec<Object>;
         given_up() -> Vec<GivenUp>;
         learnt() -> Vec<Learnt>;
         probes_discarded() -> Option<ProbesDiscarded>;
@@ -88,6 +104,19 @@ impl Ledger for Frail {
         extracted(output: OutputName, query: QueryId) -> Option<Extracted>;
         owner(path: &str) -> Option<QueryId>;
         totals() -> Totals;
+    }
+}
+
+impl Ledger for Frail {
+    delegated! { ask:
         check() -> Vec<String>;
+    }
+
+    fn journal(&self) -> Journal {
+        Journal::WriteAhead
+    }
+
+    fn close(self: Box<Self>) -> Result<(), Error> {
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use crate::frail::{ledger, store};
 use futures::StreamExt as _;
 use futures::executor::block_on;
 use jiff::Timestamp;
-use jindo::archive::Ledger as _;
+use jindo::archive::CoverageLedger as _;
 use jindo::archive::{Archive, Error, Objects, Sqlite};
 use jindo::clock::Random;
 use jindo::extract::Disk;
@@ -118,7 +118,7 @@ impl Storage for Directory {
     }
 
     fn open(&self) -> Result<Archive, Error> {
-        let objects = Objects::over(Arc::new(self.store.clone()));
+        let objects = Objects::over(Arc::new(self.store.clone()))?;
         Archive::assemble(Box::new(self.ledger.clone()), objects)
     }
 

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use jindo::archive::{
-    Archive, Extracted, Fetched, GiveUpReason, GivenUp, Holder, Learnt, Line, OutputName, QueryId,
-    Request, Scope, SeriesFile, Spaced,
+    Archive, Extracted, Fetched, GiveUpReason, GiveUpScope, GivenUp, Holder, Learnt, OutputName,
+    QueryId, Request, RequestLine, SeriesFile, Spaced,
 };
 use jindo::parse::{Answer, CallPosition, Series};
 use jindo::plan::{Confidence, LearntLimit, Window};
@@ -44,11 +44,11 @@ fn extracted(at: Timestamp) -> Extracted {
 fn learn(archive: &Archive, ids: &[QueryId], window: Window, at: Timestamp) {
     let interval = Interval::from_secs(10).expect("ten seconds");
     let reasons = [
-        (Scope::Window, GiveUpReason::Refused("older than what is kept".into())),
-        (Scope::Query, GiveUpReason::Refused("no such metric".into())),
-        (Scope::Query, GiveUpReason::NotOffered { asked: interval, nearest: interval }),
-        (Scope::Query, GiveUpReason::PointTooLarge { mebibytes_max: 64 }),
-        (Scope::Query, GiveUpReason::UrlTooLong),
+        (GiveUpScope::Window, GiveUpReason::Refused("older than what is kept".into())),
+        (GiveUpScope::Query, GiveUpReason::Refused("no such metric".into())),
+        (GiveUpScope::Query, GiveUpReason::NotOffered { asked: interval, nearest: interval }),
+        (GiveUpScope::Query, GiveUpReason::PointTooLarge { mebibytes_max: 64 }),
+        (GiveUpScope::Query, GiveUpReason::UrlTooLong),
     ];
     for (index, (scope, reason)) in reasons.into_iter().enumerate() {
         let query = ids[index % ids.len()];
@@ -85,7 +85,7 @@ pub(crate) fn archive(dir: &Path) {
         let text = QueryText::new(written, format!("{unfilled}.fill(null)"), interval);
         Query::new(text.with_unfilled(unfilled))
     };
-    let lines = ["avg:m{*} by {a}", "avg:n{*}"].map(|text| Line::Query(query(text))).into();
+    let lines = ["avg:m{*} by {a}", "avg:n{*}"].map(|text| RequestLine::Query(query(text))).into();
     let (timezone, arguments) = ("UTC".into(), "{}".into());
     archive
         .register(&Request { lines, asked: window.into(), timezone, arguments })

@@ -1,46 +1,27 @@
-//! Answers to Parquet files and back, with the `parquet` crate's column API. Pure: bytes in, bytes out.
-//!
-//! Values are kept to the bit: the dictionary compares bytes, so that 0.0 and -0.0 stay two. What comes back is untrusted until
+//! Parquet files to rows, with the `parquet` crate's column API. Pure: bytes in, rows out. What comes back is untrusted until
 //! [`Encoded::parse`] has compared it with its footer and looked at the size of every page.
 
 use super::footer::{Footer, FooterSeries, KEY};
-use super::pages::{Kind, TEXT_BYTES_MAX, check_pages};
-use super::rows::Chunk;
-use super::thrift::check_file;
-use crate::digest::sha256;
-use crate::parse::{Answer, Series};
+use super::guard::{ColumnKind, check_file, check_pages};
+use super::{GROUP_ROWS_MAX, SCHEMA, tags_text};
+use crate::digest::{hex, sha256};
 use bytes::Bytes;
 use jiff::Timestamp;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::column::reader::get_typed_column_reader;
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
+use parquet::data_type::{ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::file::reader::{FileReader, RowGroupReader};
 use parquet::file::serialized_reader::SerializedFileReader;
-use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
-use parquet::schema::types::{ColumnPath, Type};
+use parquet::schema::types::Type;
+use sha2::{Digest as _, Sha256};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Rows of the largest row group: one decoded is 2 MiB of times and values.
-pub(super) const GROUP_ROWS_MAX: usize = 128 << 10;
-/// Bytes of distinct metric and tag text in one row group, so that it stays in dictionaries.
-const GROUP_TEXT_BYTES_MAX: usize = 8 << 20;
-/// Smaller by a tenth than level 1, as quick to read.
-const ZSTD_LEVEL: i32 = 3;
+/// Says that a file is another than the ledger recorded.
+pub(in crate::archive) const NOT_AS_WRITTEN: &str = "its bytes are not those that were written";
 
-const SCHEMA: &str = "message jindo {
-    required binary query (STRING);
-    required binary metric (STRING);
-    required binary tags (STRING);
-    required int64 ts (TIMESTAMP(MILLIS,true));
-    required double value;
-    required int32 interval_s;
-}";
 /// The first columns are texts: the query, the metric, the tags.
 const TEXTS: usize = 3;
 const METRIC: usize = 1;
@@ -52,169 +33,69 @@ const COLUMNS: usize = 6;
 /// Bytes before each text in a dictionary.
 const TEXT_LENGTH_BYTES: usize = 4;
 
-/// A part of a series within one row group.
-struct Part<'a> {
-    series: &'a Series,
-    points: Range<usize>,
-}
-
-/// The file of an answer, its footer completed from what is written. `draft` has the queries of the call without their counts.
-pub(super) fn encode(mut draft: Footer, answer: &Answer) -> Result<(Footer, Bytes), ParquetError> {
-    let series = &answer.series;
-    assert!(series.is_sorted_by_key(|series| (series.query, &series.tags)), "an answer is sorted");
-    assert!(
-        series.iter().all(|series| series.ts_ms.len() == series.values.len()),
-        "every point of an answer has its value"
-    );
-    let schema = Arc::new(parse_message_type(SCHEMA)?);
-    let mut file = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties()?))?;
-    let interval_s = i32::try_from(draft.interval_s)
-        .map_err(|_| ParquetError::General("an interval of 68 years".into()))?;
-    let mut rest = series.as_slice();
-    for (index, query) in draft.queries.iter_mut().enumerate() {
-        let (own, others) =
-            rest.split_at(rest.partition_point(|series| series.query.number() <= index));
-        rest = others;
-        let groups = row_groups(own);
-        query.row_groups = groups.len();
-        query.rows = own.iter().map(|series| series.ts_ms.len() as u64).sum();
-        for group in groups {
-            let mut writer = file.next_row_group()?;
-            write_group(&mut writer, &query.sent, &group, interval_s)?;
-            writer.close()?;
-        }
-    }
-    assert!(rest.is_empty(), "every series of an answer is of a query of the call");
-    file.flush()?;
-    draft.data_bytes = file.inner().len();
-    draft.data_sha256 = sha256(file.inner());
-    draft.series = series.iter().map(footer_series).collect();
-    let text = serde_json::to_string(&draft)
-        .map_err(|wrong| ParquetError::General(format!("the footer is no JSON: {wrong}")))?;
-    file.append_key_value_metadata(KeyValue::new(KEY.to_owned(), text));
-    Ok((draft, Bytes::from(file.into_inner()?)))
-}
-
-fn properties() -> Result<WriterProperties, ParquetError> {
-    let column = |name: &str| ColumnPath::from(name);
-    let mut properties = WriterProperties::builder()
-        .set_writer_version(WriterVersion::PARQUET_1_0)
-        .set_created_by(concat!("jindo version ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
-        .set_max_row_group_row_count(Some(GROUP_ROWS_MAX))
-        .set_offset_index_disabled(true)
-        .set_statistics_enabled(EnabledStatistics::None)
-        .set_column_dictionary_enabled(column("ts"), false)
-        .set_column_encoding(column("ts"), Encoding::DELTA_BINARY_PACKED)
-        .set_column_encoding(column("value"), Encoding::PLAIN);
-    for indexed in ["query", "metric", "ts"] {
-        properties =
-            properties.set_column_statistics_enabled(column(indexed), EnabledStatistics::Chunk);
-    }
-    for text in ["query", "metric", "tags"] {
-        properties = properties
-            // Never plain text: a reader takes none.
-            .set_column_dictionary_page_size_limit(column(text), TEXT_BYTES_MAX);
-    }
-    Ok(properties.build())
-}
-
-/// Cuts the series of one query into groups of few enough rows and little enough text; a long series is cut anywhere.
-fn row_groups(series: &[Series]) -> Vec<Vec<Part<'_>>> {
-    let mut groups: Vec<Vec<Part<'_>>> = Vec::new();
-    let (mut rows, mut text) = (GROUP_ROWS_MAX, 0);
-    for series in series {
-        let mut from = 0;
-        while from < series.ts_ms.len() {
-            if rows == GROUP_ROWS_MAX || text > GROUP_TEXT_BYTES_MAX {
-                groups.push(Vec::new());
-                (rows, text) = (0, 0);
-            }
-            let until = series.ts_ms.len().min(from + GROUP_ROWS_MAX - rows);
-            rows += until - from;
-            text += series.metric.len() + series.tags.iter().map(String::len).sum::<usize>();
-            if let Some(group) = groups.last_mut() {
-                group.push(Part { series, points: from..until });
-            }
-            from = until;
-        }
-    }
-    groups
-}
-
-fn write_group(
-    writer: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
-    query: &str,
-    parts: &[Part<'_>],
-    interval_s: i32,
-) -> Result<(), ParquetError> {
-    let rows = parts.iter().map(|part| part.points.len()).sum();
-    let repeated = |text: &dyn Fn(&Series) -> String| {
-        let mut column = Vec::with_capacity(rows);
-        for part in parts {
-            let text = ByteArray::from(text(part.series).into_bytes());
-            column.resize(column.len() + part.points.len(), text);
-        }
-        column
-    };
-    write::<ByteArrayType>(writer, &vec![ByteArray::from(query.as_bytes().to_vec()); rows])?;
-    write::<ByteArrayType>(writer, &repeated(&|series| series.metric.clone()))?;
-    write::<ByteArrayType>(writer, &repeated(&|series| tags_text(&series.tags)))?;
-    let ts: Vec<i64> =
-        parts.iter().flat_map(|part| &part.series.ts_ms[part.points.clone()]).copied().collect();
-    write::<Int64Type>(writer, &ts)?;
-    let values: Vec<f64> =
-        parts.iter().flat_map(|part| &part.series.values[part.points.clone()]).copied().collect();
-    write::<DoubleType>(writer, &values)?;
-    write::<Int32Type>(writer, &vec![interval_s; rows])
-}
-
-fn write<T: DataType>(
-    writer: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
-    values: &[T::T],
-) -> Result<(), ParquetError> {
-    let mut column = writer.next_column()?.expect("the schema has as many columns as are written");
-    column.typed::<T>().write_batch(values, None, None)?;
-    column.close()
-}
-
-/// Tags as they stand in the column: a JSON array.
-fn tags_text(tags: &[String]) -> String {
-    serde_json::to_string(tags).expect("texts are always JSON")
-}
-
-fn footer_series(series: &Series) -> FooterSeries {
-    let moment = |ms: Option<&i64>| {
-        ms.map(|ms| Timestamp::from_millisecond(*ms).expect("points lie within a window"))
-    };
-    FooterSeries {
-        query: series.query.number(),
-        metric: series.metric.clone(),
-        tags: series.tags.clone(),
-        unit: series.unit.clone(),
-        points: series.ts_ms.len() as u64,
-        first: moment(series.ts_ms.first()),
-        last: moment(series.ts_ms.last()),
-    }
+/// Points of one series that follow each other; a long series comes in several.
+#[derive(Debug, Clone, Copy)]
+pub struct Chunk<'a> {
+    pub metric: &'a str,
+    /// `key:value`, sorted.
+    pub tags: &'a [String],
+    pub unit: Option<&'a str>,
+    /// Strictly ascending Unix milliseconds.
+    pub ts_ms: &'a [i64],
+    /// As long as `ts_ms`, bit for bit as fetched.
+    pub values: &'a [f64],
 }
 
 /// A file whose footer is ours and whose row groups are as the footer says. Its pages are not decoded yet.
-pub(super) struct Encoded {
+pub(in crate::archive) struct Encoded {
     pub footer: Footer,
     file: SerializedFileReader<Bytes>,
     /// Bytes of the file.
     pub bytes: u64,
+    /// Of the file, hex.
+    pub sha256: String,
     /// The first row group of each query, and behind the last.
     groups: Vec<usize>,
-    /// Decoded bytes of the dictionaries of each row group's texts.
+    /// Decoded bytes of the dictionaries of each row group's texts; none in a file that was checked before.
     texts: Vec<[u64; TEXTS]>,
 }
 
 impl Encoded {
-    /// The text says what is wrong with the file.
-    pub(super) fn parse(bytes: &Bytes) -> Result<Self, String> {
-        let length = bytes.len() as u64;
+    /// Reads a file of unknown origin; the text says what is wrong with it. Hashes it once.
+    pub(in crate::archive) fn parse(bytes: &Bytes) -> Result<Self, String> {
         check_file(bytes)?;
+        let mut encoded = Self::opened(bytes)?;
+        let (data, rest) = bytes
+            .split_at_checked(encoded.footer.data_bytes)
+            .ok_or("its rows are not those that were written")?;
+        let mut hash = Sha256::new_with_prefix(data);
+        if hex(&hash.clone().finalize()) != encoded.footer.data_sha256 {
+            return Err("its rows are not those that were written".into());
+        }
+        hash.update(rest);
+        encoded.sha256 = hex(&hash.finalize());
+        let expected = parse_message_type(SCHEMA).map_err(|wrong| wrong.to_string())?;
+        if columns(encoded.file.metadata().file_metadata().schema()) != columns(&expected) {
+            return Err("its columns are not ours".into());
+        }
+        encoded.groups = encoded.check_groups()?;
+        encoded.texts = encoded.check_chunks(data)?;
+        Ok(encoded)
+    }
+
+    /// Reads a file that [`Self::parse`] found sound before, which its hash proves.
+    pub(in crate::archive) fn parse_checked(bytes: &Bytes, known: &str) -> Result<Self, String> {
+        let sha256 = sha256(bytes);
+        if sha256 != known {
+            return Err(NOT_AS_WRITTEN.into());
+        }
+        let mut encoded = Self { sha256, ..Self::opened(bytes)? };
+        encoded.groups = encoded.check_groups()?;
+        Ok(encoded)
+    }
+
+    /// The file with its footer, of which nothing else is known yet.
+    fn opened(bytes: &Bytes) -> Result<Self, String> {
         let file = SerializedFileReader::new(bytes.clone())
             .map_err(|wrong| format!("it is no whole Parquet file: {wrong}"))?;
         let about = file.metadata().file_metadata();
@@ -223,18 +104,8 @@ impl Encoded {
             .and_then(|pairs| pairs.iter().find(|pair| pair.key == KEY)?.value.as_deref())
             .ok_or("it has no jindo footer")?;
         let footer = Footer::parse(text)?;
-        if bytes.get(..footer.data_bytes).map(sha256).as_ref() != Some(&footer.data_sha256) {
-            return Err("its rows are not those that were written".into());
-        }
-        let expected = parse_message_type(SCHEMA).map_err(|wrong| wrong.to_string())?;
-        if columns(about.schema()) != columns(&expected) {
-            return Err("its columns are not ours".into());
-        }
-        let (groups, texts) = (Vec::new(), Vec::new());
-        let mut encoded = Self { footer, file, bytes: length, groups, texts };
-        encoded.groups = encoded.check_groups()?;
-        encoded.texts = encoded.check_chunks(&bytes[..encoded.footer.data_bytes])?;
-        Ok(encoded)
+        let (groups, texts, sha256) = (Vec::new(), Vec::new(), String::new());
+        Ok(Self { footer, file, bytes: bytes.len() as u64, sha256, groups, texts })
     }
 
     fn check_groups(&self) -> Result<Vec<usize>, String> {
@@ -280,7 +151,7 @@ impl Encoded {
                 if u64::try_from(chunk.num_values()) != Ok(rows) {
                     return Err("a column has more or fewer values than rows".into());
                 }
-                let kind = if index < TEXTS { Kind::Text } else { Kind::Number };
+                let kind = if index < TEXTS { ColumnKind::Text } else { ColumnKind::Number };
                 let dictionary = check_pages(pages, rows, kind)?;
                 if let Some(text) = texts.get_mut(index) {
                     *text = dictionary;
@@ -302,14 +173,14 @@ impl Encoded {
     }
 
     /// Pushes one query's series in their order, one decoded row group in memory at a time.
-    pub(super) fn rows<E>(
+    pub(in crate::archive) fn rows<E>(
         &self,
         query: usize,
         damaged: &dyn Fn(String) -> E,
         sink: &mut dyn FnMut(Chunk<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut series = self.series_of(query).iter().filter(|series| series.points > 0);
-        let mut reading: Option<Reading<'_>> = None;
+        let mut reading: Option<SeriesCheck<'_>> = None;
         for group in self.groups_of(query) {
             let (ts_ms, values) = self.points(group).map_err(damaged)?;
             let mut at = 0;
@@ -318,7 +189,7 @@ impl Encoded {
                     Some(part) => part,
                     None => series
                         .next()
-                        .map(Reading::of)
+                        .map(SeriesCheck::of)
                         .ok_or_else(|| damaged("it has rows of no series".into()))?,
                 };
                 let range = at..ts_ms.len().min(at.saturating_add(part.left));
@@ -354,7 +225,7 @@ impl Encoded {
     }
 
     /// Decodes everything and compares it with the footer: texts, times, counts.
-    pub(super) fn check_rows(&self) -> Result<(), String> {
+    pub(in crate::archive) fn check_rows(&self) -> Result<(), String> {
         for (index, query) in self.footer.queries.iter().enumerate() {
             self.check_dictionaries(index)?;
             let mut series = self.series_of(index).iter();
@@ -439,13 +310,13 @@ struct Spelled {
 }
 
 /// A series that is being read, possibly over several row groups.
-struct Reading<'a> {
+struct SeriesCheck<'a> {
     series: &'a FooterSeries,
     left: usize,
     last_ms: i64,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> SeriesCheck<'a> {
     fn of(series: &'a FooterSeries) -> Self {
         Self {
             series,

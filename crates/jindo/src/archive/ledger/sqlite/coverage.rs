@@ -1,12 +1,14 @@
 //! The statements about objects, coverage and noted names. Which object a moment belongs to is [`take_over`]'s decision.
 
+use super::convert::{Name, Unsigned, json_numbers};
 use super::{
-    Committed, Connection, Count, Coverage, Granted, Name, Note, Object, ObjectId,
-    OptionalExtension, Origin, QueryId, Record, Role, Row, SqlError, Transaction, given_up, params,
-    stored_interval, stored_moment, stored_window,
+    Aside, Committed, Connection, Coverage, Granted, NameNote, NextCommit, Object, ObjectId,
+    OptionalExtension, Origin, QueryId, Record, Reserved, Role, Row, SqlError, Transaction,
+    given_up, params, queries, stored_interval, stored_moment, stored_window,
 };
-use crate::archive::ledger::{Aside, Noted};
-use crate::archive::takeover::{Holding, Rank, take_over};
+use crate::archive::objects::object_name;
+use crate::archive::precedence::{Holding, Rank, take_over};
+use crate::archive::{Error, NotePurpose};
 use crate::plan::{Window, subtract};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -85,35 +87,71 @@ fn holdings(c: &Connection, query: QueryId, window: Window) -> Result<Vec<Holdin
         .collect()
 }
 
-pub(super) fn generation(
-    c: &Connection,
+/// Claims the next generation: its number and its object's name, noted for publication.
+pub(super) fn reserve(
+    t: &Transaction<'_>,
     queries: &[QueryId],
     window: Window,
-) -> Result<u32, SqlError> {
-    let mut generation = 0;
-    for query in queries {
-        let floor: Option<u32> = c
-            .prepare_cached("SELECT generation_floor FROM queries WHERE id = ?1")?
-            .query_row([query.0], |row| row.get(0))
-            .optional()?;
-        generation = generation.max(floor.unwrap_or(0));
-        for holding in holdings(c, *query, window)? {
-            generation = generation.max(holding.rank.generation.saturating_add(1));
-        }
-    }
-    Ok(generation)
+) -> Result<Result<Reserved, Error>, SqlError> {
+    let recalled: Result<Vec<_>, _> = queries::recall(t, queries)?.into_iter().collect();
+    let queries_of_call = match recalled {
+        Ok(recalled) => recalled,
+        Err(unknown) => return Ok(Err(unknown)),
+    };
+    let generation = next_generation(t, queries, window)?;
+    let name = object_name(&queries_of_call, window, generation);
+    note(t, &NameNote { name: name.clone(), noted: NotePurpose::Publish })?;
+    Ok(Ok(Reserved { generation, name, queries: queries_of_call }))
 }
 
-pub(super) fn note(t: &Transaction<'_>, note: &Note) -> Result<(), SqlError> {
+/// Returns a generation above that of every object that holds something of these queries in the window, and of those that were
+/// dropped.
+fn next_generation(c: &Connection, queries: &[QueryId], window: Window) -> Result<u32, SqlError> {
+    let next: i64 = c
+        .prepare_cached(NEXT_GENERATION)?
+        .query_row(params![json_numbers(queries), window.start_s(), window.end_s()], |row| {
+            row.get(0)
+        })?;
+    // A ledger from elsewhere may say any number: its largest is never exceeded.
+    Ok(u32::try_from(next).unwrap_or(u32::MAX))
+}
+
+const NEXT_GENERATION: &str = "
+    SELECT max(coalesce((SELECT max(q.generation_floor) FROM json_each(?1) j JOIN queries q ON q.id = j.value), 0),
+               coalesce((SELECT max(o.generation) + 1
+                         FROM json_each(?1) j CROSS JOIN coverage c ON c.query = j.value
+                         CROSS JOIN objects o ON o.id = c.object
+                         WHERE c.start_s < ?3 AND c.end_s > ?2 AND c.start_s >= coalesce(
+                             (SELECT max(b.start_s) FROM coverage b WHERE b.query = j.value AND b.start_s <= ?2), ?2)
+                        ), 0))";
+
+/// Commits an object whose generation was reserved, unless another object took it since. One of the same name is the same answer.
+pub(super) fn commit_next(t: &Transaction<'_>, record: &Record) -> Result<NextCommit, SqlError> {
+    let recorded = t
+        .prepare_cached("SELECT id FROM objects WHERE name = ?1")?
+        .query_row([&record.name], |row| row.get(0).map(ObjectId))
+        .optional()?;
+    if let Some(object) = recorded {
+        unnote(t, &record.name)?;
+        return Ok(NextCommit::Done(Committed { object, unreferenced: Vec::new() }));
+    }
+    if next_generation(t, &record.queries, record.window)? == record.generation {
+        return commit(t, record).map(NextCommit::Done);
+    }
+    note(t, &NameNote { name: record.name.clone(), noted: NotePurpose::Remove })?;
+    Ok(NextCommit::Overtaken)
+}
+
+pub(super) fn note(t: &Transaction<'_>, note: &NameNote) -> Result<(), SqlError> {
     t.prepare_cached("INSERT OR REPLACE INTO noted (name, purpose) VALUES (?1, ?2)")?
         .execute(params![note.name, purpose(note.noted)])?;
     Ok(())
 }
 
-fn purpose(noted: Noted) -> &'static str {
+fn purpose(noted: NotePurpose) -> &'static str {
     match noted {
-        Noted::Publish => "publish",
-        Noted::Remove => "remove",
+        NotePurpose::Publish => "publish",
+        NotePurpose::Remove => "remove",
     }
 }
 
@@ -122,11 +160,11 @@ pub(super) fn unnote(t: &Transaction<'_>, name: &str) -> Result<(), SqlError> {
     Ok(())
 }
 
-pub(super) fn noted(c: &Connection) -> Result<Vec<Note>, SqlError> {
+pub(super) fn noted(c: &Connection) -> Result<Vec<NameNote>, SqlError> {
     c.prepare_cached("SELECT name, purpose = 'publish' FROM noted ORDER BY name")?
         .query_map([], |row| {
-            let noted = if row.get(1)? { Noted::Publish } else { Noted::Remove };
-            Ok(Note { name: row.get::<_, Name>(0)?.0, noted })
+            let noted = if row.get(1)? { NotePurpose::Publish } else { NotePurpose::Remove };
+            Ok(NameNote { name: row.get::<_, Name>(0)?.0, noted })
         })?
         .collect()
 }
@@ -148,9 +186,9 @@ pub(super) fn commit(t: &Transaction<'_>, record: &Record) -> Result<Committed, 
             touched.insert(weaker.object);
             t.prepare_cached("DELETE FROM coverage WHERE query = ?1 AND start_s = ?2")?
                 .execute(params![query.0, weaker.window.start_s()])?;
-            cover(t, *query, &left, &Grant::of(weaker))?;
+            cover(t, *query, &left, &CoverageCells::of(weaker))?;
         }
-        let grant = Grant { object, open: record.open, origin: Origin::Fetched };
+        let grant = CoverageCells { object, open: record.open, origin: Origin::Fetched };
         cover(t, *query, &takeover.granted, &grant)?;
         if !takeover.granted.is_empty() {
             given_up::take_back(t, *query, record.window)?;
@@ -177,8 +215,8 @@ fn insert(t: &Transaction<'_>, record: &Record) -> Result<ObjectId, SqlError> {
                 record.generation,
                 record.fetched_at.as_millisecond(),
                 record.open,
-                Count(record.rows),
-                Count(record.bytes),
+                Unsigned(record.rows),
+                Unsigned(record.bytes),
                 record.sha256
             ],
             |row| row.get(0).map(ObjectId),
@@ -187,19 +225,19 @@ fn insert(t: &Transaction<'_>, record: &Record) -> Result<ObjectId, SqlError> {
         t.prepare_cached(
             "INSERT INTO object_queries (object, position, query) VALUES (?1, ?2, ?3)",
         )?
-        .execute(params![object.0, Count::of(position), query.0])?;
+        .execute(params![object.0, Unsigned::of(position), query.0])?;
     }
     Ok(object)
 }
 
 /// What a stretch of coverage says besides where it lies.
-struct Grant {
+struct CoverageCells {
     object: ObjectId,
     open: bool,
     origin: Origin,
 }
 
-impl Grant {
+impl CoverageCells {
     fn of(holding: &Holding) -> Self {
         Self { object: holding.object, open: holding.open, origin: holding.rank.origin }
     }
@@ -209,7 +247,7 @@ fn cover(
     t: &Transaction<'_>,
     query: QueryId,
     windows: &[Window],
-    grant: &Grant,
+    grant: &CoverageCells,
 ) -> Result<(), SqlError> {
     let probed = grant.origin == Origin::Probed;
     for window in windows {
@@ -236,7 +274,7 @@ pub(super) fn cover_empty(
     for &(query, object, window) in empty {
         let held: Vec<Window> =
             holdings(t, query, window)?.iter().map(|holding| holding.window).collect();
-        let grant = Grant { object, open: false, origin: Origin::Probed };
+        let grant = CoverageCells { object, open: false, origin: Origin::Probed };
         cover(t, query, &subtract(window, &held), &grant)?;
     }
     Ok(())
@@ -301,7 +339,7 @@ fn sweep(t: &Transaction<'_>, objects: &BTreeSet<ObjectId>) -> Result<Vec<String
             .query_row([object.0], |row| row.get(0))
             .optional()?;
         if let Some(Name(name)) = name {
-            note(t, &Note { name: name.clone(), noted: Noted::Remove })?;
+            note(t, &NameNote { name: name.clone(), noted: NotePurpose::Remove })?;
             unreferenced.push(name);
         }
     }
@@ -323,8 +361,8 @@ fn record(row: &Row<'_>) -> Result<Object, SqlError> {
             generation: row.get(5)?,
             fetched_at: stored_moment(row.get(6)?)?,
             open: row.get(7)?,
-            rows: row.get::<_, Count>(8)?.0,
-            bytes: row.get::<_, Count>(9)?.0,
+            rows: row.get::<_, Unsigned>(8)?.0,
+            bytes: row.get::<_, Unsigned>(9)?.0,
             sha256: row.get(10)?,
         },
     })

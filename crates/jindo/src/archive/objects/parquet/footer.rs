@@ -2,8 +2,8 @@
 //!
 //! A footer is untrusted until [`Footer::parse`] has found it consistent. It never carries a key, only the salted hash of one.
 
-use super::Role;
-use super::bind::Kept;
+use crate::archive::organisation::KeptOrganisation;
+use crate::archive::{Recalled, Role};
 use crate::digest::hex;
 use crate::plan::Window;
 use crate::query::Interval;
@@ -12,19 +12,19 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// The key of Parquet's key-value metadata under which the footer lies.
-pub(super) const KEY: &str = "jindo";
+pub(in crate::archive) const KEY: &str = "jindo";
 /// Raised when a released jindo's footers change so that an older one would misread them.
 const VERSION: u32 = 1;
 /// Hexadecimal digits of an object's name: 128 bits, so that no two of them ever meet.
 const NAME_DIGITS: usize = 32;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Footer {
+pub(in crate::archive) struct Footer {
     pub version: u32,
     /// The jindo that wrote it.
     pub jindo: String,
     /// Whose data it is, when that was known.
-    pub organisation: Option<Kept>,
+    pub organisation: Option<KeptOrganisation>,
     pub start: Timestamp,
     pub end: Timestamp,
     pub interval_s: u32,
@@ -41,7 +41,7 @@ pub(super) struct Footer {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct FooterQuery {
+pub(in crate::archive) struct FooterQuery {
     pub sent: String,
     pub written: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,7 +63,7 @@ fn is_wanted(role: &Role) -> bool {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct FooterSeries {
+pub(in crate::archive) struct FooterSeries {
     /// Counts into `queries`.
     pub query: usize,
     pub metric: String,
@@ -75,10 +75,10 @@ pub(super) struct FooterSeries {
 }
 
 impl Footer {
-    pub(super) const VERSION: u32 = VERSION;
+    pub(in crate::archive) const VERSION: u32 = VERSION;
 
     /// Reads a footer; the text says what is wrong with it.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(in crate::archive) fn parse(text: &str) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Versioned {
             version: u32,
@@ -131,29 +131,39 @@ impl Footer {
         Window::new(self.start, self.end)
     }
 
-    pub(super) fn window(&self) -> Window {
+    pub(in crate::archive) fn window(&self) -> Window {
         self.try_window().expect("a footer is parsed or built with a window")
     }
 
-    pub(super) fn interval(&self) -> Interval {
+    pub(in crate::archive) fn interval(&self) -> Interval {
         Interval::from_secs(self.interval_s).expect("a footer is parsed or built with an interval")
     }
 
     /// `None` when the sum is beyond any number of rows.
-    pub(super) fn rows(&self) -> Option<u64> {
+    pub(in crate::archive) fn rows(&self) -> Option<u64> {
         self.queries.iter().try_fold(0_u64, |sum, query| sum.checked_add(query.rows))
     }
 
     /// The name that this object must have.
-    pub(super) fn name(&self) -> String {
-        let sent: Vec<&str> = self.queries.iter().map(|query| query.sent.as_str()).collect();
-        object_name(&sent, self.interval(), self.window(), self.generation)
+    pub(in crate::archive) fn name(&self) -> String {
+        let sent = self.queries.iter().map(|query| query.sent.as_str());
+        named(sent, self.interval(), self.window(), self.generation)
     }
 }
 
 /// `start=YYYY-MM-DD/<hash>.parquet`: a pure function of what identifies an answer.
-pub(super) fn object_name(
-    sent: &[&str],
+pub(in crate::archive) fn object_name(
+    queries: &[Recalled],
+    window: Window,
+    generation: u32,
+) -> String {
+    let interval = queries.first().expect("a call asks for something").text.interval;
+    let sent = queries.iter().map(|query| &*query.text.sent);
+    named(sent, interval, window, generation)
+}
+
+fn named<'a>(
+    sent: impl Iterator<Item = &'a str>,
     interval: Interval,
     window: Window,
     generation: u32,
@@ -172,7 +182,7 @@ pub(super) fn object_name(
 }
 
 /// Whether it is shaped as [`object_name`] shapes them: two plain names, which lead nowhere else.
-pub(super) fn is_object_name(name: &str) -> bool {
+pub(in crate::archive) fn is_object_name(name: &str) -> bool {
     let is_date = |date: &str| date.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let parts = name.strip_prefix("start=").and_then(|rest| rest.split_once('/'));

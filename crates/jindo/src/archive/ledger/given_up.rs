@@ -8,7 +8,7 @@ use std::fmt;
 
 /// Extent of a decision to ask no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub enum GiveUpScope {
     /// The query itself: in the next run one call decides whether it is asked again. An answer that is stored takes it back.
     Query,
     /// Only this stretch, which the server refuses for its place in time; the query is fine.
@@ -49,7 +49,7 @@ impl fmt::Display for GiveUpReason {
 pub struct GivenUp {
     pub query: QueryId,
     pub window: Window,
-    pub scope: Scope,
+    pub scope: GiveUpScope,
     pub reason: GiveUpReason,
     pub at: Timestamp,
 }

@@ -5,7 +5,7 @@ use super::{
     Connection, GivenUp, OpenFlags, QueryId, SCHEMA, SCHEMA_VERSION, SqlError, Transaction,
     TransactionBehavior, given_up, params, stored_moment, stored_window,
 };
-use crate::archive::{GiveUpReason, Scope};
+use crate::archive::{GiveUpReason, GiveUpScope};
 use crate::fold::folded;
 use crate::query::Interval;
 use rusqlite::backup::Backup;
@@ -58,7 +58,7 @@ fn reasons_as_data(t: &Transaction<'_>) -> Result<(), SqlError> {
         let row = GivenUp {
             query: QueryId(row.get(0)?),
             window: stored_window(row.get(1)?, row.get(2)?)?,
-            scope: if row.get(3)? { Scope::Query } else { Scope::Window },
+            scope: if row.get(3)? { GiveUpScope::Query } else { GiveUpScope::Window },
             reason: reason(row.get(4)?),
             at: stored_moment(row.get(5)?)?,
         };

@@ -1,14 +1,14 @@
 //! The door to the object store: whole files by name, written once. Local today; S3, Azure and GCS are the same trait.
 //!
 //! On this machine's disk every file, and each folder on the way to it, is looked at first: the store follows links, we do not.
-//! Works with or without a runtime around it: the futures are driven to their end on the calling thread.
+//! Every call runs on a runtime that the store owns, since stores in a cloud wait with its timers before they try again. Never
+//! call it from within another runtime's task.
 
-use super::disk::{Found, is_half, walk};
-use super::foreign::{Kind, look};
-use super::{Cause, Error};
+use crate::archive::disk::{WalkedFile, is_half, walk};
+use crate::archive::{Cause, Error};
+use crate::path_guard::{PathKind, look};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use futures::executor::block_on;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Location;
 use object_store::{
@@ -18,6 +18,7 @@ use object_store::{
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::runtime::{Builder, Runtime};
 
 /// Where objects lie, below the archive's root.
 const DATA: &str = "data";
@@ -30,7 +31,7 @@ const ASIDE_TRIES_MAX: u32 = 1000;
 
 /// Whether a create-only write found its name free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Published {
+pub(in crate::archive) enum Published {
     Now,
     /// An earlier attempt did.
     Before,
@@ -42,11 +43,12 @@ pub struct Objects {
     store: Arc<dyn ObjectStore>,
     /// Where they lie on this machine's disk: there a link leads elsewhere, and the store would follow it.
     root: Option<PathBuf>,
+    runtime: Arc<Runtime>,
 }
 
 /// What lies below `data/`, by names that begin there, sorted.
 #[derive(Debug, Default)]
-pub(super) struct Listed {
+pub(in crate::archive) struct Listed {
     pub files: Vec<String>,
     /// What is no plain file with a name that an object could have, and what it is. Left alone.
     pub foreign: Vec<(String, &'static str)>,
@@ -57,19 +59,31 @@ impl Objects {
     pub fn local(root: &Path) -> Result<Self, Error> {
         let store = LocalFileSystem::new_with_prefix(root)
             .map_err(|source| failed("opening", &root.to_string_lossy(), source))?;
-        Ok(Self { store: Arc::new(store.with_fsync(true)), root: Some(root.to_owned()) })
+        Self::on(Arc::new(store.with_fsync(true)), Some(root.to_owned()))
     }
 
     /// In any store; its root is the archive's.
-    pub fn over(store: Arc<dyn ObjectStore>) -> Self {
-        Self { store, root: None }
+    pub fn over(store: Arc<dyn ObjectStore>) -> Result<Self, Error> {
+        Self::on(store, None)
+    }
+
+    fn on(store: Arc<dyn ObjectStore>, root: Option<PathBuf>) -> Result<Self, Error> {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|source| failed("opening", "the object store", source))?;
+        Ok(Self { store, root, runtime: Arc::new(runtime) })
     }
 
     /// Writes the object whole, or finds that it is there.
-    pub(super) fn publish(&self, name: &str, bytes: Bytes) -> Result<Published, Error> {
+    pub(in crate::archive) fn publish(&self, name: &str, bytes: Bytes) -> Result<Published, Error> {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let location = self.data(name)?;
-        match block_on(self.store.put_opts(&location, PutPayload::from(bytes), options)) {
+        match self.runtime.block_on(self.store.put_opts(
+            &location,
+            PutPayload::from(bytes),
+            options,
+        )) {
             Ok(_) => Ok(Published::Now),
             Err(StoreError::AlreadyExists { .. }) => Ok(Published::Before),
             Err(source) => Err(failed("publishing", name, source)),
@@ -77,22 +91,22 @@ impl Objects {
     }
 
     /// The whole object; `None` where there is none.
-    pub(super) fn read(&self, name: &str) -> Result<Option<Bytes>, Error> {
+    pub(in crate::archive) fn read(&self, name: &str) -> Result<Option<Bytes>, Error> {
         self.get(&self.data(name)?, name)
     }
 
     /// Removes the object; that it is gone already is fine.
-    pub(super) fn remove(&self, name: &str) -> Result<(), Error> {
-        match block_on(self.store.delete(&self.data(name)?)) {
+    pub(in crate::archive) fn remove(&self, name: &str) -> Result<(), Error> {
+        match self.runtime.block_on(self.store.delete(&self.data(name)?)) {
             Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
             Err(source) => Err(failed("removing", name, source)),
         }
     }
 
     /// Whether there is any object at all.
-    pub(super) fn any(&self) -> Result<bool, Error> {
+    pub(in crate::archive) fn any(&self) -> Result<bool, Error> {
         let Some(root) = &self.root else {
-            let first = block_on(self.store.list(Some(&Location::from(DATA))).next());
+            let first = self.runtime.block_on(self.store.list(Some(&Location::from(DATA))).next());
             let first = first.transpose().map_err(|source| failed("listing", DATA, source))?;
             return Ok(first.is_some());
         };
@@ -105,7 +119,7 @@ impl Objects {
     }
 
     /// Everything below `data/` but halves.
-    pub(super) fn list(&self) -> Result<Listed, Error> {
+    pub(in crate::archive) fn list(&self) -> Result<Listed, Error> {
         let mut listed = match &self.root {
             Some(root) => listed_below(root)?,
             None => Listed { files: self.stored()?, foreign: Vec::new() },
@@ -116,7 +130,7 @@ impl Objects {
     }
 
     fn stored(&self) -> Result<Vec<String>, Error> {
-        block_on(async {
+        self.runtime.block_on(async {
             let mut names = Vec::new();
             let mut listed = self.store.list(Some(&Location::from(DATA)));
             while let Some(found) = listed.next().await {
@@ -128,7 +142,7 @@ impl Objects {
     }
 
     /// Moves the object below `damaged/`, never over another; its new name below the archive's root.
-    pub(super) fn set_aside(&self, name: &str) -> Result<String, Error> {
+    pub(in crate::archive) fn set_aside(&self, name: &str) -> Result<String, Error> {
         let from = self.data(name)?;
         for attempt in 0..ASIDE_TRIES_MAX {
             let suffix = if attempt == 0 { String::new() } else { format!(".{attempt}") };
@@ -138,7 +152,7 @@ impl Objects {
                 Err(Error::Foreign { path, .. }) if path.ends_with(&aside) => continue,
                 to => to?,
             };
-            match block_on(self.store.rename_if_not_exists(&from, &to)) {
+            match self.runtime.block_on(self.store.rename_if_not_exists(&from, &to)) {
                 Ok(()) => return Ok(aside),
                 Err(StoreError::AlreadyExists { .. }) => {}
                 Err(source) => return Err(failed("setting aside", name, source)),
@@ -148,14 +162,15 @@ impl Objects {
     }
 
     /// A small file beside the ledger, replaced whole.
-    pub(super) fn write_beside(&self, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
-        block_on(self.store.put(&self.own(name)?, PutPayload::from(bytes)))
+    pub(in crate::archive) fn write_beside(&self, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
+        self.runtime
+            .block_on(self.store.put(&self.own(name)?, PutPayload::from(bytes)))
             .map(|_| ())
             .map_err(|source| failed("writing", name, source))
     }
 
     /// `None` where there is none.
-    pub(super) fn read_beside(&self, name: &str) -> Result<Option<Bytes>, Error> {
+    pub(in crate::archive) fn read_beside(&self, name: &str) -> Result<Option<Bytes>, Error> {
         self.get(&self.own(name)?, name)
     }
 
@@ -167,7 +182,7 @@ impl Objects {
     fn own(&self, path: &str) -> Result<Location, Error> {
         let location = parsed(path)?;
         if let Some(root) = &self.root {
-            look(root, path, Kind::File)?;
+            look(root, path, PathKind::File)?;
         }
         Ok(location)
     }
@@ -181,7 +196,7 @@ impl Objects {
             }
             found.bytes().await.map(Ok)
         };
-        match block_on(read) {
+        match self.runtime.block_on(read) {
             Ok(Ok(bytes)) => Ok(Some(bytes)),
             Ok(Err(size)) => Err(Error::ObjectDamaged {
                 name: name.to_owned(),
@@ -196,7 +211,7 @@ impl Objects {
 /// The same of this machine's disk, without following anything.
 fn listed_below(root: &Path) -> Result<Listed, Error> {
     let mut listed = Listed::default();
-    walk(root, DATA, &mut |Found { name, foreign }| {
+    walk(root, DATA, &mut |WalkedFile { name, foreign }| {
         let nameless = || Location::parse(&name).err().map(|_| "a name that no object has");
         let below = below_data(&name).to_owned();
         match foreign.or_else(nameless) {

@@ -1,10 +1,10 @@
 //! The statements about what was given up.
 
 use super::{
-    Connection, Count, GivenUp, QueryId, Row, SqlError, Transaction, params, stored_interval,
+    Connection, GivenUp, QueryId, Row, SqlError, Transaction, Unsigned, params, stored_interval,
     stored_moment, stored_window,
 };
-use crate::archive::{GiveUpReason, Scope};
+use crate::archive::{GiveUpReason, GiveUpScope};
 use crate::plan::{Window, subtract};
 use crate::query::Interval;
 
@@ -30,7 +30,7 @@ pub(super) fn give_up(t: &Transaction<'_>, given_up: &GivenUp) -> Result<(), Sql
         }
         GiveUpReason::UrlTooLong => URL_TOO_LONG,
         GiveUpReason::PointTooLarge { mebibytes_max } => {
-            limit = Some(Count(*mebibytes_max));
+            limit = Some(Unsigned(*mebibytes_max));
             POINT_TOO_LARGE
         }
     };
@@ -43,7 +43,7 @@ pub(super) fn give_up(t: &Transaction<'_>, given_up: &GivenUp) -> Result<(), Sql
         query.0,
         window.start_s(),
         window.end_s(),
-        *scope == Scope::Query,
+        *scope == GiveUpScope::Query,
         kind,
         words,
         asked_s,
@@ -71,7 +71,7 @@ fn select(
             Ok(GivenUp {
                 query: QueryId(row.get(0)?),
                 window: stored_window(row.get(1)?, row.get(2)?)?,
-                scope: if row.get(3)? { Scope::Query } else { Scope::Window },
+                scope: if row.get(3)? { GiveUpScope::Query } else { GiveUpScope::Window },
                 at: stored_moment(row.get(4)?)?,
                 reason: reason(row, 5)?,
             })
@@ -90,7 +90,7 @@ pub(super) fn reason(row: &Row<'_>, from: usize) -> Result<GiveUpReason, SqlErro
         }
         URL_TOO_LONG => GiveUpReason::UrlTooLong,
         POINT_TOO_LARGE => {
-            let Count(mebibytes_max) = row.get(from + 4)?;
+            let Unsigned(mebibytes_max) = row.get(from + 4)?;
             GiveUpReason::PointTooLarge { mebibytes_max }
         }
         other => {

@@ -1,25 +1,27 @@
 //! Objects that were read lately, checked and parsed, so that queries of one object do not read and hash it again and again.
 //! Bounded in bytes; objects never change, so nothing in here can be stale.
 
-use super::ObjectId;
-use super::codec::Encoded;
-use std::collections::{BTreeMap, HashMap};
+use super::parquet::Encoded;
+use crate::archive::ObjectId;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Bytes of files held: the objects of one group of queries over months, a small part of the memory promised.
-const HELD_BYTES_MAX: u64 = 16 << 20;
+const CACHE_BYTES_MAX: u64 = 16 << 20;
 
 #[derive(Default)]
-pub(super) struct Held {
+pub(in crate::archive) struct ObjectCache {
     objects: HashMap<ObjectId, (u64, Arc<Encoded>)>,
     /// When each was last used, as a count of uses.
     by_use: BTreeMap<u64, ObjectId>,
     uses: u64,
     bytes: u64,
+    /// All that were ever put here: objects never change, so none is checked twice.
+    checked: HashSet<ObjectId>,
 }
 
-impl Held {
-    pub(super) fn get(&mut self, object: ObjectId) -> Option<Arc<Encoded>> {
+impl ObjectCache {
+    pub(in crate::archive) fn get(&mut self, object: ObjectId) -> Option<Arc<Encoded>> {
         let (last_use, encoded) = self.objects.get_mut(&object)?;
         self.by_use.remove(last_use);
         self.uses += 1;
@@ -28,16 +30,22 @@ impl Held {
         Some(Arc::clone(encoded))
     }
 
+    /// Whether the object was put here before, even if it is held no more.
+    pub(in crate::archive) fn is_checked(&self, object: ObjectId) -> bool {
+        self.checked.contains(&object)
+    }
+
     /// Holds an object, and lets go of those used longest ago where there is no room.
-    pub(super) fn put(&mut self, object: ObjectId, encoded: Arc<Encoded>) {
-        if self.objects.contains_key(&object) || encoded.bytes > HELD_BYTES_MAX {
+    pub(in crate::archive) fn put(&mut self, object: ObjectId, encoded: Arc<Encoded>) {
+        self.checked.insert(object);
+        if self.objects.contains_key(&object) || encoded.bytes > CACHE_BYTES_MAX {
             return;
         }
         self.bytes += encoded.bytes;
         self.uses += 1;
         self.by_use.insert(self.uses, object);
         self.objects.insert(object, (self.uses, encoded));
-        while self.bytes > HELD_BYTES_MAX {
+        while self.bytes > CACHE_BYTES_MAX {
             let Some((_, oldest)) = self.by_use.pop_first() else { return };
             if let Some((_, gone)) = self.objects.remove(&oldest) {
                 self.bytes -= gone.bytes;

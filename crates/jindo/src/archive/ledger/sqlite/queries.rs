@@ -1,11 +1,12 @@
 //! The statements about queries and the request. Never about what was fetched.
 
+use super::convert::json_numbers;
 use super::{
-    Connection, Count, OptionalExtension, QueryId, RefusedLine, Registered, Remembered, Request,
-    Row, SqlError, Timestamp, Transaction, given_up, params, stored_interval, stored_moment,
+    Connection, OptionalExtension, QueryId, RefusedLine, Registered, Remembered, Request, Row,
+    SqlError, Timestamp, Transaction, Unsigned, given_up, params, stored_interval, stored_moment,
     stored_window,
 };
-use crate::archive::{Line, Weight};
+use crate::archive::{Error, Recalled, RequestLine, Weight};
 use crate::plan::{Range, Window};
 use crate::query::{Query, QueryText};
 
@@ -26,23 +27,23 @@ pub(super) fn register(t: &Transaction<'_>, request: &Request) -> Result<(), Sql
     )?;
     for (position, line) in request.lines.iter().enumerate() {
         match line {
-            Line::Query(query) => {
+            RequestLine::Query(query) => {
                 let id = upsert(t, query)?;
                 t.prepare_cached(
                     "INSERT INTO lines (position, written, query) VALUES (?1, ?2, ?3)",
                 )?
                 .execute(params![
-                    Count::of(position),
+                    Unsigned::of(position),
                     query.text.written,
                     id.0
                 ])?;
                 place(t, id, position, query, request.asked)?;
             }
-            Line::Refused { written, reason } => {
+            RequestLine::Refused { written, reason } => {
                 t.prepare_cached(
                     "INSERT INTO lines (position, written, reason) VALUES (?1, ?2, ?3)",
                 )?
-                .execute(params![Count::of(position), written, reason])?;
+                .execute(params![Unsigned::of(position), written, reason])?;
             }
         }
     }
@@ -89,7 +90,7 @@ fn place(
     )?
     .execute(params![
         travels,
-        Count::of(position),
+        Unsigned::of(position),
         query.text.written,
         start_s,
         end_s,
@@ -121,11 +122,11 @@ pub(super) fn request(c: &Connection) -> Result<Option<Request>, SqlError> {
     Ok(Some(Request { lines, asked, timezone, arguments }))
 }
 
-fn line(row: &Row<'_>) -> Result<Line, SqlError> {
+fn line(row: &Row<'_>) -> Result<RequestLine, SqlError> {
     let written = row.get(0)?;
     Ok(match row.get(1)? {
-        Some(reason) => Line::Refused { written, reason },
-        None => Line::Query(Query::new(QueryText {
+        Some(reason) => RequestLine::Refused { written, reason },
+        None => RequestLine::Query(Query::new(QueryText {
             written,
             sent: row.get::<_, String>(2)?.into(),
             unfilled: row.get(3)?,
@@ -141,7 +142,7 @@ pub(super) fn refused_lines(c: &Connection) -> Result<Vec<RefusedLine>, SqlError
     )?
     .query_map([], |row| {
         Ok(RefusedLine {
-            position: row.get::<_, Count>(0)?.index()?,
+            position: row.get::<_, Unsigned>(0)?.index()?,
             written: row.get(1)?,
             reason: row.get(2)?,
         })
@@ -183,7 +184,7 @@ fn registered(row: &Row<'_>) -> Result<Registered, SqlError> {
             alone: row.get(5)?,
         },
         asked: optional_window(row.get(6)?, row.get(7)?)?,
-        position: row.get::<_, Option<Count>>(8)?.map(Count::index).transpose()?,
+        position: row.get::<_, Option<Unsigned>>(8)?.map(Unsigned::index).transpose()?,
         instead_of: row.get(9)?,
         weight: weight(row.get(10)?, row.get(11)?)?,
         too_old: too_old(row.get(12)?, row.get(13)?)?,
@@ -194,8 +195,8 @@ fn registered(row: &Row<'_>) -> Result<Registered, SqlError> {
     })
 }
 
-fn weight(bytes: Option<Count>, weighed_ms: Option<i64>) -> Result<Option<Weight>, SqlError> {
-    let known = bytes.zip(weighed_ms).map(|(Count(bytes_per_bucket), weighed_ms)| {
+fn weight(bytes: Option<Unsigned>, weighed_ms: Option<i64>) -> Result<Option<Weight>, SqlError> {
+    let known = bytes.zip(weighed_ms).map(|(Unsigned(bytes_per_bucket), weighed_ms)| {
         Ok(Weight { bytes_per_bucket, weighed_at: stored_moment(weighed_ms)? })
     });
     known.transpose()
@@ -211,7 +212,7 @@ pub(super) fn weigh(
     )?;
     for (query, bytes_per_bucket) in weights {
         let weighed_ms = bytes_per_bucket.map(|_| at.as_millisecond());
-        weigh.execute(params![query.0, bytes_per_bucket.map(Count), weighed_ms])?;
+        weigh.execute(params![query.0, bytes_per_bucket.map(Unsigned), weighed_ms])?;
     }
     Ok(())
 }
@@ -288,13 +289,26 @@ pub(super) fn remembered(c: &Connection) -> Result<Vec<(QueryId, Remembered)>, S
         .collect()
 }
 
+/// Reads these queries in the order given; an error in place of one that is not known.
 pub(super) fn recall(
     c: &Connection,
-    query: QueryId,
-) -> Result<Option<(Remembered, Option<String>)>, SqlError> {
-    c.prepare_cached(&format!("{REMEMBERED} WHERE q.id = ?1"))?
-        .query_row([query.0], |row| Ok((remembered_query(row)?, row.get(9)?)))
-        .optional()
+    queries: &[QueryId],
+) -> Result<Vec<Result<Recalled, Error>>, SqlError> {
+    let select = REMEMBERED
+        .replace("FROM queries q", "FROM json_each(?1) j LEFT JOIN queries q ON q.id = j.value");
+    c.prepare_cached(&format!("{select} ORDER BY j.key"))?
+        .query_map([json_numbers(queries)], |row| {
+            Ok(match row.get::<_, Option<i64>>(0)? {
+                Some(_) => {
+                    let Remembered { text, role, .. } = remembered_query(row)?;
+                    Some(Recalled { text, role, instead_of: row.get(9)? })
+                }
+                None => None,
+            })
+        })?
+        .zip(queries)
+        .map(|(recalled, &query)| Ok(recalled?.ok_or(Error::UnknownQuery { query })))
+        .collect()
 }
 
 fn remembered_query(row: &Row<'_>) -> Result<Remembered, SqlError> {

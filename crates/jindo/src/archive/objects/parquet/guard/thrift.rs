@@ -13,7 +13,8 @@ const ROW_GROUP_BYTES_MIN: usize = 100;
 const FIELD_MAX: i64 = 127;
 
 const CUT: &str = "a Parquet structure is cut off";
-pub(super) const WRONG: &str = "a Parquet structure is not as ours are";
+pub(in crate::archive::objects::parquet) const WRONG: &str =
+    "a Parquet structure is not as ours are";
 const NEGATIVE: &str = "a Parquet structure counts below zero";
 const TOO_LONG: &str = "a Parquet structure lists more than it can hold";
 
@@ -113,7 +114,7 @@ const FILE: Fields = &[
 const MAGIC: &[u8; 4] = b"PAR1";
 
 /// Walks over the footer of a Parquet file: every list and every nesting is such that reading it takes memory in proportion.
-pub(super) fn check_file(bytes: &[u8]) -> Result<(), &'static str> {
+pub(in crate::archive::objects::parquet) fn check_file(bytes: &[u8]) -> Result<(), &'static str> {
     let rest = bytes.strip_suffix(MAGIC).ok_or("it does not end as a Parquet file does")?;
     let (rest, length) = rest.split_last_chunk::<4>().ok_or(CUT)?;
     let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| CUT)?;
@@ -179,7 +180,10 @@ fn list_head(bytes: &mut &[u8]) -> Result<(u8, u64), &'static str> {
 
 /// The type of the next field, whose number becomes `id`; `None` at the struct's end. Numbers ascend, so that no field comes
 /// twice.
-pub(super) fn field(bytes: &mut &[u8], id: &mut i64) -> Result<Option<u8>, &'static str> {
+pub(in crate::archive::objects::parquet) fn field(
+    bytes: &mut &[u8],
+    id: &mut i64,
+) -> Result<Option<u8>, &'static str> {
     let head = byte(bytes)?;
     let (step, kind) = (i64::from(head >> 4), head & 0x0f);
     if kind == 0 {
@@ -198,7 +202,7 @@ pub(super) fn field(bytes: &mut &[u8], id: &mut i64) -> Result<Option<u8>, &'sta
 }
 
 /// A number that is not negative (zigzag).
-pub(super) fn number(bytes: &mut &[u8]) -> Result<u64, &'static str> {
+pub(in crate::archive::objects::parquet) fn number(bytes: &mut &[u8]) -> Result<u64, &'static str> {
     let zigzag = varint(bytes)?;
     if zigzag & 1 == 1 { Err(NEGATIVE) } else { Ok(zigzag >> 1) }
 }

@@ -1,7 +1,7 @@
 //! The statements about the small facts: learnt, kept, totals.
 
 use super::{
-    Connection, Count, Learnt, OptionalExtension, SqlError, Totals, Transaction, params,
+    Connection, Learnt, OptionalExtension, SqlError, Totals, Transaction, Unsigned, params,
     stored_interval, stored_moment, stored_second,
 };
 use crate::archive::{ProbesDiscarded, Spaced};
@@ -18,10 +18,10 @@ pub(super) fn learn(t: &Transaction<'_>, learnt: &Learnt) -> Result<(), SqlError
     let Learnt { limit, learnt_at, why } = learnt;
     let (name, value) = match *limit {
         LearntLimit::Points(points) => (POINTS, points.into()),
-        LearntLimit::Queries(queries) => (QUERIES, Count::of(queries)),
-        LearntLimit::UrlChars(chars) => (URL_CHARS, Count::of(chars)),
+        LearntLimit::Queries(queries) => (QUERIES, Unsigned::of(queries)),
+        LearntLimit::UrlChars(chars) => (URL_CHARS, Unsigned::of(chars)),
         LearntLimit::OldestKept(oldest) => {
-            (OLDEST_KEPT, Count(u64::try_from(oldest.as_second()).unwrap_or(0)))
+            (OLDEST_KEPT, Unsigned(u64::try_from(oldest.as_second()).unwrap_or(0)))
         }
     };
     t.execute(
@@ -32,7 +32,7 @@ pub(super) fn learn(t: &Transaction<'_>, learnt: &Learnt) -> Result<(), SqlError
 }
 
 /// The limit of that name and figure. Another name is an error: a limit that is skipped would be learnt again by failing calls.
-fn limit(name: &str, value: Count) -> Result<LearntLimit, SqlError> {
+fn limit(name: &str, value: Unsigned) -> Result<LearntLimit, SqlError> {
     Ok(match name {
         POINTS => LearntLimit::Points(u32::try_from(value.index()?).map_err(|_| {
             SqlError::InvalidColumnName("learnt.value is no number of points".into())
@@ -168,7 +168,7 @@ fn numbers<const N: usize>(c: &Connection, sql: &str) -> Result<[u64; N], SqlErr
     c.prepare_cached(sql)?.query_row([], |row| {
         let mut numbers = [0; N];
         for (index, number) in numbers.iter_mut().enumerate() {
-            *number = row.get::<_, Count>(index)?.0;
+            *number = row.get::<_, Unsigned>(index)?.0;
         }
         Ok(numbers)
     })

@@ -39,7 +39,7 @@ const ELSEWHERE: [(u32, &str); 21] = [
 
 impl Journal {
     /// For a file system of that kind. What is not known is taken for local: SQLite itself says where that is wrong.
-    pub(super) fn on(kind: u32) -> Self {
+    pub(in crate::archive) fn on(kind: u32) -> Self {
         let elsewhere = ELSEWHERE.iter().find(|(number, _)| *number == kind);
         elsewhere.map_or(Self::WriteAhead, |(_, name)| Self::Rollback(name))
     }

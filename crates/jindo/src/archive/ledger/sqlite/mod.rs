@@ -4,25 +4,27 @@
 //! ([`Journal`]); `synchronous` as high as that takes, so that what is committed stays. One writer, kept so by the lock of the
 //! directory. Only this file names `rusqlite`; its submodules hold the statements.
 
-mod cells;
 mod check;
+mod convert;
+mod coverage;
 mod facts;
 mod files;
 mod given_up;
 mod migrate;
-mod objects;
-mod requests;
-mod shape;
+mod queries;
+mod schema_check;
 
-use super::ledger::{Aside, Committed, Ledger, Note, Object, Record, Remembered};
 use super::{
-    Coverage, Error, Extracted, GivenUp, Granted, Journal, Learnt, ObjectId, Origin, OutputName,
-    ProbesDiscarded, QueryId, RefusedLine, Registered, Request, Role, Spaced, Totals,
+    Aside, Committed, Coverage, CoverageLedger, Extracted, FactLedger, GivenUp, Granted, Journal,
+    Learnt, Ledger, NameNote, NextCommit, Object, ObjectId, Origin, OutputName, ProbesDiscarded,
+    QueryId, QueryLedger, Recalled, Record, RefusedLine, Registered, Remembered, Request, Reserved,
+    Role, Spaced, Totals,
 };
+use crate::archive::Error;
 use crate::plan::Window;
 use crate::query::Interval;
-use cells::{
-    Count, Name, is_of_a_cell, stored_interval, stored_moment, stored_second, stored_window,
+use convert::{
+    Unsigned, is_of_a_cell, stored_interval, stored_moment, stored_second, stored_window,
 };
 use files::Marked;
 use jiff::Timestamp;
@@ -40,7 +42,7 @@ use std::time::Duration;
 /// `PRAGMA application_id` of a ledger: "jndo".
 const APPLICATION_ID: i64 = 0x6a6e_646f;
 /// `PRAGMA user_version`: raised when a released jindo's tables change. One that differs in more than comments and spaces is
-/// refused ([`shape`]), so that no change goes without it.
+/// refused ([`schema_check`]), so that no change goes without it.
 const SCHEMA_VERSION: i64 = 2;
 /// How long a reader or writer waits for SQLite's own short locks (a checkpoint, another reader's start).
 const BUSY_WAIT: Duration = Duration::from_secs(10);
@@ -113,15 +115,15 @@ impl Sqlite {
         guard(&connection).map_err(failed(doing))?;
         let mut ledger = Self { connection, journal: Journal::WriteAhead };
         match ledger.identify().map_err(failed(doing))? {
-            Identity::Ours => Ok(ledger),
-            Identity::Earlier => {
+            LedgerIdentity::Ours => Ok(ledger),
+            LedgerIdentity::Earlier => {
                 ledger.connection = migrate::copied(&ledger.connection).map_err(failed(doing))?;
                 guard(&ledger.connection).map_err(failed(doing))?;
                 Ok(ledger)
             }
-            Identity::Blank => Err(lost(path)),
-            Identity::Newer(found) => Err(newer(found)),
-            Identity::Foreign(why) => Err(Error::LedgerDamaged { why }),
+            LedgerIdentity::Blank => Err(lost(path)),
+            LedgerIdentity::Newer(found) => Err(newer(found)),
+            LedgerIdentity::Foreign(why) => Err(Error::LedgerDamaged { why }),
         }
     }
 
@@ -139,47 +141,41 @@ impl Sqlite {
             ledger.take_alone().map_err(failed(doing))?;
         }
         match (ledger.identify().map_err(failed(doing))?, if_blank) {
-            (Identity::Ours, _) => {}
-            (Identity::Earlier, _) => {
+            (LedgerIdentity::Ours, _) => {}
+            (LedgerIdentity::Earlier, _) => {
                 migrate::migrate(&mut ledger.connection).map_err(failed("migrating the ledger"))?;
             }
-            (Identity::Blank, IfBlank::Create) => {
+            (LedgerIdentity::Blank, IfBlank::Create) => {
                 ledger.create().map_err(failed("creating the ledger"))?;
             }
-            (Identity::Blank, IfBlank::Refuse) => {
+            (LedgerIdentity::Blank, IfBlank::Refuse) => {
                 return Err(lost(path));
             }
-            (Identity::Newer(found), _) => return Err(newer(found)),
-            (Identity::Foreign(why), _) => return Err(Error::LedgerDamaged { why }),
+            (LedgerIdentity::Newer(found), _) => return Err(newer(found)),
+            (LedgerIdentity::Foreign(why), _) => return Err(Error::LedgerDamaged { why }),
         }
         ledger.prepare().map_err(failed(doing))?;
         Ok(ledger)
     }
 
-    /// The journal that it got.
-    pub fn journal(&self) -> Journal {
-        self.journal
-    }
-
     /// Whose database it is. Before this has found it ours, nothing else is asked of it: a view in place of a table would be
     /// run by the first statement that reads it, a trigger by the first that writes.
-    fn identify(&self) -> Result<Identity, SqlError> {
+    fn identify(&self) -> Result<LedgerIdentity, SqlError> {
         let number = |pragma: &str| {
             self.connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))
         };
         let tables: i64 =
             self.connection
                 .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-        let others = || Identity::Foreign("it is another program's database".to_owned());
+        let others = || LedgerIdentity::Foreign("it is another program's database".to_owned());
         Ok(match (number("application_id")?, number("user_version")?) {
-            (0, 0) if tables == 0 => Identity::Blank,
-            (APPLICATION_ID, SCHEMA_VERSION) => {
-                shape::foreign(&self.connection, SCHEMA)?.map_or(Identity::Ours, Identity::Foreign)
-            }
-            (APPLICATION_ID, version) if version > SCHEMA_VERSION => Identity::Newer(version),
+            (0, 0) if tables == 0 => LedgerIdentity::Blank,
+            (APPLICATION_ID, SCHEMA_VERSION) => schema_check::foreign(&self.connection, SCHEMA)?
+                .map_or(LedgerIdentity::Ours, LedgerIdentity::Foreign),
+            (APPLICATION_ID, version) if version > SCHEMA_VERSION => LedgerIdentity::Newer(version),
             (APPLICATION_ID, version) => match migrate::schema_of(version) {
-                Some(schema) => shape::foreign(&self.connection, schema)?
-                    .map_or(Identity::Earlier, Identity::Foreign),
+                Some(schema) => schema_check::foreign(&self.connection, schema)?
+                    .map_or(LedgerIdentity::Earlier, LedgerIdentity::Foreign),
                 None => others(),
             },
             _ => others(),
@@ -237,13 +233,6 @@ impl Sqlite {
         self.connection.pragma_update_and_check(None, "journal_mode", wanted, |row| row.get(0))
     }
 
-    /// Folds the write-ahead log into the file and closes it, so that the one file is the whole ledger.
-    pub(super) fn close(self) -> Result<(), Error> {
-        let doing = "closing the ledger";
-        self.journal_mode("DELETE").map_err(failed(doing))?;
-        self.connection.close().map_err(|(_, source)| failed(doing)(source))
-    }
-
     fn write<T>(
         &mut self,
         doing: &'static str,
@@ -260,7 +249,7 @@ impl Sqlite {
     }
 }
 
-enum Identity {
+enum LedgerIdentity {
     Ours,
     /// Of an earlier format that can be migrated.
     Earlier,
@@ -335,7 +324,7 @@ fn no_journal(code: std::ffi::c_int, mode: &str) -> SqlError {
 }
 
 /// `path` with `suffix` behind its last character, as SQLite names its companions.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(in crate::archive) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
@@ -347,116 +336,161 @@ fn immutable_uri(path: &Path) -> String {
     format!("file:{escaped}?immutable=1")
 }
 
-impl Ledger for Sqlite {
+impl QueryLedger for Sqlite {
     fn register(&mut self, request: &Request) -> Result<(), Error> {
-        self.write("keeping the request", |t| requests::register(t, request))
+        self.write("keeping the request", |t| queries::register(t, request))
     }
+
     fn request(&mut self) -> Result<Option<Request>, Error> {
-        requests::request(&self.connection).map_err(failed("reading the request"))
+        queries::request(&self.connection).map_err(failed("reading the request"))
     }
+
     fn refused_lines(&mut self) -> Result<Vec<RefusedLine>, Error> {
-        requests::refused_lines(&self.connection).map_err(failed("reading refused lines"))
+        queries::refused_lines(&self.connection).map_err(failed("reading refused lines"))
     }
+
     fn queries(&mut self) -> Result<Vec<Registered>, Error> {
-        requests::queries(&self.connection).map_err(failed("reading queries"))
+        queries::queries(&self.connection).map_err(failed("reading queries"))
     }
+
     fn query(&mut self, query: QueryId) -> Result<Option<Registered>, Error> {
-        requests::query(&self.connection, query).map_err(failed("reading a query"))
+        queries::query(&self.connection, query).map_err(failed("reading a query"))
     }
+
     fn remember(&mut self, queries: &[Remembered]) -> Result<Vec<QueryId>, Error> {
-        self.write("keeping queries", |t| requests::remember(t, queries))
+        self.write("keeping queries", |t| queries::remember(t, queries))
     }
+
     fn remembered(&mut self) -> Result<Vec<(QueryId, Remembered)>, Error> {
-        requests::remembered(&self.connection).map_err(failed("reading queries"))
+        queries::remembered(&self.connection).map_err(failed("reading queries"))
     }
-    fn recall(&mut self, query: QueryId) -> Result<Option<(Remembered, Option<String>)>, Error> {
-        requests::recall(&self.connection, query).map_err(failed("reading a query"))
+
+    fn recall(&mut self, queries: &[QueryId]) -> Result<Vec<Recalled>, Error> {
+        let recalled = queries::recall(&self.connection, queries);
+        recalled.map_err(failed("reading queries"))?.into_iter().collect()
     }
+
     fn substitute(&mut self, query: QueryId, sent: &str) -> Result<QueryId, Error> {
-        self.write("keeping a substitute", |t| requests::substitute(t, query, sent))?
+        self.write("keeping a substitute", |t| queries::substitute(t, query, sent))?
             .ok_or(Error::UnknownQuery { query })
     }
+}
+
+impl CoverageLedger for Sqlite {
     fn coverage(&mut self, query: QueryId) -> Result<Vec<Coverage>, Error> {
-        objects::coverage(&self.connection, query).map_err(failed("reading coverage"))
+        coverage::coverage(&self.connection, query).map_err(failed("reading coverage"))
     }
+
     fn grants(&mut self, query: QueryId) -> Result<Vec<Granted>, Error> {
-        objects::grants(&self.connection, query).map_err(failed("reading coverage"))
+        coverage::grants(&self.connection, query).map_err(failed("reading coverage"))
     }
+
     fn coverage_all(&mut self) -> Result<BTreeMap<QueryId, Vec<Coverage>>, Error> {
-        objects::coverage_all(&self.connection).map_err(failed("reading coverage"))
+        coverage::coverage_all(&self.connection).map_err(failed("reading coverage"))
     }
-    fn generation(&mut self, queries: &[QueryId], window: Window) -> Result<u32, Error> {
-        objects::generation(&self.connection, queries, window).map_err(failed("reading coverage"))
+
+    fn reserve(&mut self, queries: &[QueryId], window: Window) -> Result<Reserved, Error> {
+        self.write("reserving a generation", |t| coverage::reserve(t, queries, window))?
     }
-    fn note(&mut self, note: &Note) -> Result<(), Error> {
-        self.write("noting a name", |t| objects::note(t, note))
+
+    fn commit_next(&mut self, record: &Record) -> Result<NextCommit, Error> {
+        self.write("committing an object", |t| coverage::commit_next(t, record))
     }
+
+    fn note(&mut self, note: &NameNote) -> Result<(), Error> {
+        self.write("noting a name", |t| coverage::note(t, note))
+    }
+
     fn unnote(&mut self, name: &str) -> Result<(), Error> {
-        self.write("striking a note", |t| objects::unnote(t, name))
+        self.write("striking a note", |t| coverage::unnote(t, name))
     }
-    fn noted(&mut self) -> Result<Vec<Note>, Error> {
-        objects::noted(&self.connection).map_err(failed("reading noted names"))
+
+    fn noted(&mut self) -> Result<Vec<NameNote>, Error> {
+        coverage::noted(&self.connection).map_err(failed("reading noted names"))
     }
+
     fn commit(&mut self, record: &Record) -> Result<Committed, Error> {
-        self.write("committing an object", |t| objects::commit(t, record))
+        self.write("committing an object", |t| coverage::commit(t, record))
     }
+
     fn cover_empty(&mut self, empty: &[(QueryId, ObjectId, Window)]) -> Result<(), Error> {
-        self.write("covering what a probe found empty", |t| objects::cover_empty(t, empty))
+        self.write("covering what a probe found empty", |t| coverage::cover_empty(t, empty))
     }
+
     fn doubt_empty(&mut self, points: u32) -> Result<(), Error> {
-        self.write("doubting empty answers", |t| objects::doubt_empty(t, points))
+        self.write("doubting empty answers", |t| coverage::doubt_empty(t, points))
     }
+
     fn forget_answers(&mut self, aside: Aside) -> Result<Vec<String>, Error> {
-        self.write("forgetting answers", |t| objects::forget_answers(t, aside))
+        self.write("forgetting answers", |t| coverage::forget_answers(t, aside))
     }
+
     fn reopen(&mut self, stretches: &[(QueryId, ObjectId, Window)]) -> Result<u64, Error> {
-        self.write("marking stretches open", |t| objects::reopen(t, stretches))
+        self.write("marking stretches open", |t| coverage::reopen(t, stretches))
     }
+
     fn object(&mut self, object: ObjectId) -> Result<Option<Object>, Error> {
-        objects::object(&self.connection, object).map_err(failed("reading an object's record"))
+        coverage::object(&self.connection, object).map_err(failed("reading an object's record"))
     }
+
     fn objects(&mut self) -> Result<Vec<Object>, Error> {
-        objects::objects(&self.connection).map_err(failed("reading the objects' records"))
+        coverage::objects(&self.connection).map_err(failed("reading the objects' records"))
     }
+
     fn drop_object(&mut self, object: ObjectId) -> Result<(), Error> {
-        self.write("dropping an object", |t| objects::drop_object(t, object))
+        self.write("dropping an object", |t| coverage::drop_object(t, object))
     }
+}
+
+impl FactLedger for Sqlite {
     fn give_up(&mut self, given_up: &GivenUp) -> Result<(), Error> {
         self.write("giving a query up", |t| given_up::give_up(t, given_up))
     }
+
     fn given_up(&mut self) -> Result<Vec<GivenUp>, Error> {
         given_up::given_up(&self.connection).map_err(failed("reading what was given up"))
     }
+
     fn learn(&mut self, learnt: &Learnt) -> Result<(), Error> {
         self.write("keeping a limit", |t| facts::learn(t, learnt))
     }
+
     fn learnt(&mut self) -> Result<Vec<Learnt>, Error> {
         facts::learnt(&self.connection).map_err(failed("reading limits"))
     }
+
     fn discard_probes(&mut self, discarded: &ProbesDiscarded) -> Result<(), Error> {
         self.write("discarding probes", |t| facts::discard_probes(t, discarded))
     }
+
     fn probes_discarded(&mut self) -> Result<Option<ProbesDiscarded>, Error> {
         facts::probes_discarded(&self.connection).map_err(failed("reading facts"))
     }
+
     fn weigh(&mut self, weights: &[(QueryId, Option<u64>)], at: Timestamp) -> Result<(), Error> {
-        self.write("keeping weights", |t| requests::weigh(t, weights, at))
+        self.write("keeping weights", |t| queries::weigh(t, weights, at))
     }
+
     fn forget(&mut self) -> Result<(), Error> {
         self.write("forgetting limits", facts::forget)
     }
+
     fn space(&mut self, spaced: &[Spaced]) -> Result<(), Error> {
         self.write("keeping spacings", |t| facts::space(t, spaced))
     }
+
     fn spaced(&mut self) -> Result<Vec<Spaced>, Error> {
         facts::spaced(&self.connection).map_err(failed("reading spacings"))
     }
+
     fn keep(&mut self, key: &str, text: &str) -> Result<(), Error> {
         self.write("keeping a fact", |t| facts::keep(t, key, text))
     }
+
     fn kept(&mut self, key: &str) -> Result<Option<String>, Error> {
         facts::kept(&self.connection, key).map_err(failed("reading a fact"))
     }
+
     fn extracted(
         &mut self,
         output: OutputName,
@@ -465,9 +499,11 @@ impl Ledger for Sqlite {
         files::extracted(&self.connection, output, query)
             .map_err(failed("reading what was extracted"))
     }
+
     fn owner(&mut self, path: &str) -> Result<Option<QueryId>, Error> {
         files::owner(&self.connection, path).map_err(failed("reading what was extracted"))
     }
+
     fn mark_extracted(
         &mut self,
         output: OutputName,
@@ -481,13 +517,28 @@ impl Ledger for Sqlite {
             Marked::None(taken) => Err(taken),
         }
     }
+
     fn totals(&mut self) -> Result<Totals, Error> {
         facts::totals(&self.connection).map_err(failed("counting"))
     }
+}
+
+impl Ledger for Sqlite {
     fn check(&mut self) -> Result<Vec<String>, Error> {
         match check::check(&self.connection).map_err(failed("checking the ledger")) {
             Err(Error::LedgerDamaged { why }) => Ok(vec![why]),
             checked => checked,
         }
+    }
+
+    fn journal(&self) -> Journal {
+        self.journal
+    }
+
+    /// Folds the write-ahead log into the file and closes it, so that the one file is the whole ledger.
+    fn close(self: Box<Self>) -> Result<(), Error> {
+        let doing = "closing the ledger";
+        self.journal_mode("DELETE").map_err(failed(doing))?;
+        self.connection.close().map_err(|(_, source)| failed(doing)(source))
     }
 }

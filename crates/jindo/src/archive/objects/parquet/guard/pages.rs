@@ -5,7 +5,7 @@
 use super::thrift::{WRONG, field, number};
 
 /// Bytes of the largest dictionary of texts: an answer of at most 64 MiB cannot make a larger one.
-pub(super) const TEXT_BYTES_MAX: usize = 96 << 20;
+pub(in crate::archive::objects::parquet) const TEXT_BYTES_MAX: usize = 96 << 20;
 /// Bytes of a decoded page for every value in it: 8, packed differences a little more.
 const VALUE_BYTES_MAX: u64 = 16;
 /// Bytes of a decoded page besides: packed differences fill up a block of values, of which there may be one.
@@ -21,7 +21,7 @@ const RLE_DICTIONARY: u64 = 8;
 
 /// What a column holds, which decides how its pages may be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::archive::objects::parquet) enum ColumnKind {
     /// Always by a dictionary: texts are few and repeated, so that what is decoded is no more than the distinct ones.
     Text,
     Number,
@@ -29,7 +29,11 @@ pub(super) enum Kind {
 
 /// Checks the pages that fill `chunk`: known kinds, reasonable sizes, a dictionary before its use, `rows` values in all.
 /// Bytes of the decoded dictionary, 0 without one.
-pub(super) fn check_pages(mut chunk: &[u8], rows: u64, kind: Kind) -> Result<u64, &'static str> {
+pub(in crate::archive::objects::parquet) fn check_pages(
+    mut chunk: &[u8],
+    rows: u64,
+    kind: ColumnKind,
+) -> Result<u64, &'static str> {
     let mut values = 0_u64;
     let mut dictionary = None;
     while !chunk.is_empty() {
@@ -61,25 +65,29 @@ fn check_dictionary(
     held: &Held,
     decoded_bytes: u64,
     rows: u64,
-    kind: Kind,
+    kind: ColumnKind,
 ) -> Result<(), &'static str> {
     if held.values > rows {
         return Err("a dictionary is larger than its column");
     }
     match kind {
-        Kind::Number => check_size(held, decoded_bytes),
-        Kind::Text if decoded_bytes > TEXT_BYTES_MAX as u64 => Err(TOO_LARGE),
-        Kind::Text => Ok(()),
+        ColumnKind::Number => check_size(held, decoded_bytes),
+        ColumnKind::Text if decoded_bytes > TEXT_BYTES_MAX as u64 => Err(TOO_LARGE),
+        ColumnKind::Text => Ok(()),
     }
 }
 
-fn check_encoding(encoding: u64, dictionary: Option<u64>, kind: Kind) -> Result<(), &'static str> {
+fn check_encoding(
+    encoding: u64,
+    dictionary: Option<u64>,
+    kind: ColumnKind,
+) -> Result<(), &'static str> {
     match (encoding, kind) {
         (PLAIN_DICTIONARY | RLE_DICTIONARY, _) if dictionary.is_none() => {
             Err("a page misses its dictionary")
         }
         (PLAIN_DICTIONARY | RLE_DICTIONARY, _) => Ok(()),
-        (PLAIN | DELTA_BINARY_PACKED, Kind::Number) => Ok(()),
+        (PLAIN | DELTA_BINARY_PACKED, ColumnKind::Number) => Ok(()),
         _ => Err("a page is encoded as none of ours"),
     }
 }
@@ -157,7 +165,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     fn check(chunk: &[u8], rows: u64, expected: &Expect) {
-        expected.assert_debug_eq(&check_pages(chunk, rows, Kind::Number));
+        expected.assert_debug_eq(&check_pages(chunk, rows, ColumnKind::Number));
     }
 
     /// kind, decoded and encoded size, then a data page header with `values` plain values.

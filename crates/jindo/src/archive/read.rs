@@ -1,22 +1,8 @@
 //! Out of the archive: the rows that an object holds of a query, in (series, time) order.
 
-use super::codec::Encoded;
+use super::objects::{Chunk, Encoded, NOT_AS_WRITTEN};
 use super::{Archive, Error, Object, ObjectId, QueryId};
-use crate::digest::sha256;
 use std::sync::{Arc, PoisonError};
-
-/// Points of one series that follow each other; a long series comes in several.
-#[derive(Debug, Clone, Copy)]
-pub struct Chunk<'a> {
-    pub metric: &'a str,
-    /// `key:value`, sorted.
-    pub tags: &'a [String],
-    pub unit: Option<&'a str>,
-    /// Strictly ascending Unix milliseconds.
-    pub ts_ms: &'a [i64],
-    /// As long as `ts_ms`, bit for bit as fetched.
-    pub values: &'a [f64],
-}
 
 impl Archive {
     /// Pushes what `object` holds of `query`, all of it: the caller takes only the window that coverage grants.
@@ -42,9 +28,11 @@ impl Archive {
         encoded.rows(position, &damaged, sink)
     }
 
+    /// Reads an object, unless it was read lately. Its bytes are hashed once. What it is made of is checked once in a process:
+    /// afterwards its hash proves that it is the same.
     fn encoded(&self, object: &Object) -> Result<Arc<Encoded>, Error> {
-        let held = || self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(encoded) = held().get(object.id) {
+        let cache = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(encoded) = cache().get(object.id) {
             return Ok(encoded);
         }
         let name = &object.record.name;
@@ -55,14 +43,20 @@ impl Archive {
                 None => Err(Error::ObjectGone { object: object.id }),
             };
         };
-        if sha256(&bytes) != object.record.sha256 {
-            return Err(damaged("its bytes are not those that were written".into()));
+        let is_checked = cache().is_checked(object.id);
+        let parsed = if is_checked {
+            Encoded::parse_checked(&bytes, &object.record.sha256)
+        } else {
+            Encoded::parse(&bytes)
+        };
+        let encoded = Arc::new(parsed.map_err(damaged)?);
+        if encoded.sha256 != object.record.sha256 {
+            return Err(damaged(NOT_AS_WRITTEN.into()));
         }
-        let encoded = Arc::new(Encoded::parse(&bytes).map_err(damaged)?);
         if encoded.footer.queries.len() != object.record.queries.len() {
             return Err(damaged("its queries are not those of the ledger".into()));
         }
-        held().put(object.id, Arc::clone(&encoded));
+        cache().put(object.id, Arc::clone(&encoded));
         Ok(encoded)
     }
 }

@@ -32,7 +32,7 @@ pub enum Bound {
 
 /// What is kept, in the ledger and in every footer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Kept {
+pub(super) struct KeptOrganisation {
     pub site: String,
     pub org_id: Option<String>,
     /// Oldest first.
@@ -40,7 +40,7 @@ pub(super) struct Kept {
     pub salt: Option<String>,
 }
 
-impl Kept {
+impl KeptOrganisation {
     fn of(organisation: &Organisation, salt: Option<String>) -> Self {
         let Organisation { site, org_id, key_hash } = organisation.clone();
         Self { site, org_id, key_hashes: key_hash.into_iter().collect(), salt }
@@ -67,7 +67,7 @@ impl Kept {
     }
 }
 
-impl fmt::Display for Kept {
+impl fmt::Display for KeptOrganisation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         described(f, &self.site, self.org_id.as_deref())
     }
@@ -131,14 +131,14 @@ impl Archive {
     /// Gives the directory to this organisation, whosever it was.
     pub fn rebind(&self, given: &Organisation) -> Result<(), Error> {
         let salt = self.reading().kept(SALT)?;
-        self.keep_organisation(&Kept::of(given, salt))
+        self.keep_organisation(&KeptOrganisation::of(given, salt))
     }
 
-    fn keep_organisation(&self, kept: &Kept) -> Result<(), Error> {
+    fn keep_organisation(&self, kept: &KeptOrganisation) -> Result<(), Error> {
         keep(&mut **self.writing()?, kept)
     }
 
-    pub(super) fn organisation(&self) -> Result<Option<Kept>, Error> {
+    pub(super) fn organisation(&self) -> Result<Option<KeptOrganisation>, Error> {
         let Some(text) = self.reading().kept(ORGANISATION)? else { return Ok(None) };
         serde_json::from_str(&text).map(Some).map_err(|wrong| Error::LedgerDamaged {
             why: format!("its organisation is no JSON: {wrong}"),
@@ -147,7 +147,7 @@ impl Archive {
 }
 
 /// Keeps the organisation, and its salt with it.
-pub(super) fn keep(ledger: &mut dyn Ledger, kept: &Kept) -> Result<(), Error> {
+pub(super) fn keep(ledger: &mut dyn Ledger, kept: &KeptOrganisation) -> Result<(), Error> {
     let text = serde_json::to_string(kept).expect("texts in a struct are always JSON");
     if let Some(salt) = &kept.salt {
         ledger.keep(SALT, salt)?;
@@ -156,7 +156,7 @@ pub(super) fn keep(ledger: &mut dyn Ledger, kept: &Kept) -> Result<(), Error> {
 }
 
 /// What is known of the organisation with what `given` adds, or that it is another.
-fn joined(kept: &Kept, given: &Organisation) -> Result<Kept, Error> {
+fn joined(kept: &KeptOrganisation, given: &Organisation) -> Result<KeptOrganisation, Error> {
     kept.joined(given).ok_or_else(|| {
         let (kept, given) = told_apart(kept, given);
         Error::OtherOrganisation { kept, given }
@@ -164,7 +164,7 @@ fn joined(kept: &Kept, given: &Organisation) -> Result<Kept, Error> {
 }
 
 /// Both in words that differ.
-fn told_apart(kept: &Kept, given: &Organisation) -> (String, String) {
+fn told_apart(kept: &KeptOrganisation, given: &Organisation) -> (String, String) {
     let (mut kept, mut given) = (kept.to_string(), given.to_string());
     if kept == given {
         kept.push_str(" (the first key)");

@@ -1,6 +1,6 @@
 //! What is wrong inside a ledger, which nothing else may find first: its pages, its references, its coverage, every cell.
 
-use super::{Connection, SqlError, facts, files, given_up, is_of_a_cell, objects, requests};
+use super::{Connection, SqlError, coverage, facts, files, given_up, is_of_a_cell, queries};
 
 /// One line for everything that is wrong; nothing when the ledger is sound.
 pub(super) fn check(c: &Connection) -> Result<Vec<String>, SqlError> {
@@ -39,18 +39,18 @@ fn count(c: &Connection, sql: &str) -> Result<i64, SqlError> {
     c.query_row(sql, [], |row| row.get(0))
 }
 
-type Read = fn(&Connection) -> Result<(), SqlError>;
+type TableRead = fn(&Connection) -> Result<(), SqlError>;
 
 /// Everything that is ever read of a ledger, so that a cell that cannot be is found here, where repairing begins, and not by
 /// whoever opens the ledger next.
-const READS: [(&str, Read); 12] = [
-    ("its request", |c| requests::request(c).map(drop)),
-    ("its refused lines", |c| requests::refused_lines(c).map(drop)),
-    ("its queries", |c| requests::queries(c).map(drop)),
-    ("its queries", |c| requests::remembered(c).map(drop)),
-    ("its coverage", |c| objects::coverage_all(c).map(drop)),
-    ("its objects", |c| objects::objects(c).map(drop)),
-    ("its notes", |c| objects::noted(c).map(drop)),
+const READS: [(&str, TableRead); 12] = [
+    ("its request", |c| queries::request(c).map(drop)),
+    ("its refused lines", |c| queries::refused_lines(c).map(drop)),
+    ("its queries", |c| queries::queries(c).map(drop)),
+    ("its queries", |c| queries::remembered(c).map(drop)),
+    ("its coverage", |c| coverage::coverage_all(c).map(drop)),
+    ("its objects", |c| coverage::objects(c).map(drop)),
+    ("its notes", |c| coverage::noted(c).map(drop)),
     ("what was given up", |c| given_up::given_up(c).map(drop)),
     ("its limits", |c| facts::learnt(c).map(drop)),
     ("that probes are discarded", |c| facts::probes_discarded(c).map(drop)),

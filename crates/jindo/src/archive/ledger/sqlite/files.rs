@@ -1,6 +1,6 @@
 //! The statements about what was extracted: marks and files, per output. Which paths an output makes is not known here.
 
-use super::cells::Count;
+use super::convert::Unsigned;
 use super::stored_moment;
 use super::{Connection, OptionalExtension, QueryId, Row, SqlError, Transaction, params};
 use crate::archive::{Error, Extracted, OutputName, SeriesFile};
@@ -44,8 +44,8 @@ pub(super) fn file(row: &Row<'_>) -> Result<SeriesFile, SqlError> {
         unit: row.get(3)?,
         first: stored_moment(row.get(4)?)?,
         last: stored_moment(row.get(5)?)?,
-        points: row.get::<_, Count>(6)?.0,
-        bytes: row.get::<_, Count>(7)?.0,
+        points: row.get::<_, Unsigned>(6)?.0,
+        bytes: row.get::<_, Unsigned>(7)?.0,
         sha256: row.get(8)?,
     })
 }
@@ -68,16 +68,17 @@ pub(super) fn mark_extracted(
             .execute(params![output.0, query.0])?;
     }
     for (query, Extracted { digest, files }) in extracted {
-        let bytes = Count::sum(files.iter().map(|file| file.bytes));
-        let points = Count::sum(files.iter().map(|file| file.points));
-        t.prepare_cached("INSERT INTO extracted VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-            .execute(params![output.0, query.0, digest, Count::of(files.len()), bytes, points])?;
+        let bytes = Unsigned::sum(files.iter().map(|file| file.bytes));
+        let points = Unsigned::sum(files.iter().map(|file| file.points));
+        t.prepare_cached("INSERT INTO extracted VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(
+            params![output.0, query.0, digest, Unsigned::of(files.len()), bytes, points],
+        )?;
         let mut insert = t.prepare_cached(INSERT)?;
         for (position, file) in files.iter().enumerate() {
             let inserted = insert.execute(params![
                 output.0,
                 query.0,
-                Count::of(position),
+                Unsigned::of(position),
                 file.path,
                 folded(&file.path),
                 file.metric,
@@ -85,8 +86,8 @@ pub(super) fn mark_extracted(
                 file.unit,
                 file.first.as_millisecond(),
                 file.last.as_millisecond(),
-                Count(file.points),
-                Count(file.bytes),
+                Unsigned(file.points),
+                Unsigned(file.bytes),
                 file.sha256
             ])?;
             if inserted == 0 {

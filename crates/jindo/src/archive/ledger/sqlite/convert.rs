@@ -2,10 +2,10 @@
 //! ours is an error, never a panic.
 
 use super::{
-    FromSql, FromSqlError, FromSqlResult, Interval, Role, SqlError, Timestamp, ToSql, ToSqlOutput,
-    ValueRef, Window,
+    FromSql, FromSqlError, FromSqlResult, Interval, QueryId, Role, SqlError, Timestamp, ToSql,
+    ToSqlOutput, ValueRef, Window,
 };
-use crate::archive::footer::is_object_name;
+use crate::archive::objects::is_object_name;
 
 /// Whether a statement failed for what stands in a cell, so that another look will not help.
 pub(super) fn is_of_a_cell(error: &SqlError) -> bool {
@@ -32,10 +32,16 @@ impl FromSql for Name {
     }
 }
 
-/// A count or a size: SQLite's integers are signed, ours are not.
-pub(super) struct Count(pub(super) u64);
+/// Numbers of queries as a JSON array, for `json_each`.
+pub(super) fn json_numbers(queries: &[QueryId]) -> String {
+    let numbers: Vec<String> = queries.iter().map(|query| query.0.to_string()).collect();
+    format!("[{}]", numbers.join(","))
+}
 
-impl Count {
+/// A count or a size: SQLite's integers are signed, ours are not.
+pub(super) struct Unsigned(pub(super) u64);
+
+impl Unsigned {
     pub(super) fn of(count: usize) -> Self {
         Self(count as u64)
     }
@@ -51,13 +57,13 @@ impl Count {
     }
 }
 
-impl From<u32> for Count {
+impl From<u32> for Unsigned {
     fn from(count: u32) -> Self {
         Self(count.into())
     }
 }
 
-impl ToSql for Count {
+impl ToSql for Unsigned {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>, SqlError> {
         let count = i64::try_from(self.0)
             .map_err(|beyond| SqlError::ToSqlConversionFailure(Box::new(beyond)))?;
@@ -65,7 +71,7 @@ impl ToSql for Count {
     }
 }
 
-impl FromSql for Count {
+impl FromSql for Unsigned {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let count = value.as_i64()?;
         u64::try_from(count).map(Self).map_err(|_| FromSqlError::OutOfRange(count))
@@ -93,7 +99,7 @@ pub(super) fn stored_interval(secs: u32) -> Result<Interval, SqlError> {
     Interval::from_secs(secs).ok_or(SqlError::IntegralValueOutOfRange(0, 0))
 }
 
-pub(super) fn stored_second(Count(secs): Count) -> Result<Timestamp, SqlError> {
+pub(super) fn stored_second(Unsigned(secs): Unsigned) -> Result<Timestamp, SqlError> {
     let second = i64::try_from(secs).unwrap_or(i64::MAX);
     Timestamp::from_second(second).map_err(|_| SqlError::IntegralValueOutOfRange(0, second))
 }

@@ -1,0 +1,154 @@
+//! Coverage and objects, as the ledger keeps them.
+
+use super::queries::{QueryId, Recalled};
+use crate::archive::Error;
+use crate::plan::Window;
+use crate::query::Interval;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// An object's number in the ledger. Never given out twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId(pub i64);
+
+/// How it is known what a stretch holds. The later is the stronger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Origin {
+    /// A probe's answer, the object, has no points there; the query itself was not asked.
+    Probed,
+    /// The query's own answer.
+    Fetched,
+}
+
+/// A stretch that the archive holds of one query. Disjoint per query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coverage {
+    pub window: Window,
+    pub object: ObjectId,
+    pub origin: Origin,
+    /// Fetched so soon after its end that late points may be missing: the next run asks it again, whole.
+    pub open: bool,
+}
+
+/// A stretch, and what its object is: read in one moment, since another object may take over in the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Granted {
+    pub held: Coverage,
+    /// The object's name and sha256, which survive a rebuilt ledger, unlike its number.
+    pub name: String,
+    pub sha256: String,
+    pub fetched_at: Timestamp,
+}
+
+/// An object as the ledger records it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Path below `archive/data/`.
+    pub name: String,
+    /// In the order of the call.
+    pub queries: Vec<QueryId>,
+    pub interval: Interval,
+    pub window: Window,
+    /// 0 for the first answer about a window, one more for each that takes over.
+    pub generation: u32,
+    /// Whole milliseconds.
+    pub fetched_at: Timestamp,
+    pub open: bool,
+    pub rows: u64,
+    pub bytes: u64,
+    /// Of the whole file, hex.
+    pub sha256: String,
+}
+
+/// A recorded object and its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    pub id: ObjectId,
+    pub record: Record,
+}
+
+/// What a commit did besides recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The new object; itself among `unreferenced` when newer objects already covered all of it.
+    pub object: ObjectId,
+    /// Names of objects that nothing refers to any more, noted for removal in the same transaction.
+    pub unreferenced: Vec<String>,
+}
+
+/// What is about to happen to a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotePurpose {
+    Publish,
+    Remove,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameNote {
+    pub name: String,
+    pub noted: NotePurpose,
+}
+
+/// Queries that are asked only to learn something about others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aside {
+    Probes,
+    Samples,
+}
+
+/// A claim on the next generation of a call's object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reserved {
+    /// Above that of every object that it overlaps.
+    pub generation: u32,
+    /// Name of the object, noted for publication.
+    pub name: String,
+    /// The call's queries, in its order.
+    pub queries: Vec<Recalled>,
+}
+
+/// Outcome of committing an object under a reserved generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NextCommit {
+    Done(Committed),
+    /// Another object took the generation since it was reserved. Nothing is recorded; the name is noted for removal.
+    Overtaken,
+}
+
+/// Bookkeeping of objects and of which of them holds what. Every change is one durable transaction.
+pub trait CoverageLedger: Send + fmt::Debug {
+    /// Returns the stretches of one query, oldest first.
+    fn coverage(&mut self, query: QueryId) -> Result<Vec<Coverage>, Error>;
+    /// Returns the same, each with facts about its object.
+    fn grants(&mut self, query: QueryId) -> Result<Vec<Granted>, Error>;
+    fn coverage_all(&mut self) -> Result<BTreeMap<QueryId, Vec<Coverage>>, Error>;
+    /// Claims the next generation for an answer to `queries`, and notes its object's name for publication, at once: after a crash
+    /// that name is looked at. [`Error::UnknownQuery`] for a query that is not known.
+    fn reserve(&mut self, queries: &[QueryId], window: Window) -> Result<Reserved, Error>;
+    /// Commits an object whose generation was reserved, if it still is the next one.
+    fn commit_next(&mut self, record: &Record) -> Result<NextCommit, Error>;
+    /// Notes a name before anything happens to it.
+    fn note(&mut self, note: &NameNote) -> Result<(), Error>;
+    fn unnote(&mut self, name: &str) -> Result<(), Error>;
+    fn noted(&mut self) -> Result<Vec<NameNote>, Error>;
+    /// Records the object, moves coverage by rank (origin, generation, then time of fetching), drops what nothing refers to any more,
+    /// takes back what was given up of queries that it answers (the query as a whole; of refused stretches the window), and strikes
+    /// the object's note.
+    fn commit(&mut self, record: &Record) -> Result<Committed, Error>;
+    /// Grants each query the stretches that the given object of a probe proves empty, as far as nothing is held of them.
+    fn cover_empty(&mut self, empty: &[(QueryId, ObjectId, Window)]) -> Result<(), Error>;
+    /// Opens again what came back without a single point from windows of more than `points`: coarser answers may have left out
+    /// what an answer of the asked interval would have held.
+    fn doubt_empty(&mut self, points: u32) -> Result<(), Error>;
+    /// Forgets the answers to probes or samples, and what they proved empty. Returns names to be removed, as
+    /// [`CoverageLedger::commit`] does.
+    fn forget_answers(&mut self, aside: Aside) -> Result<Vec<String>, Error>;
+    /// Marks open what the given object holds of a query and overlaps the window, as long as coverage still names that object:
+    /// stretches, whole. Returns how many are open then.
+    fn reopen(&mut self, stretches: &[(QueryId, ObjectId, Window)]) -> Result<u64, Error>;
+    fn object(&mut self, object: ObjectId) -> Result<Option<Object>, Error>;
+    fn objects(&mut self) -> Result<Vec<Object>, Error>;
+    /// Forgets an object and its coverage; what replaces it ranks above it.
+    fn drop_object(&mut self, object: ObjectId) -> Result<(), Error>;
+}

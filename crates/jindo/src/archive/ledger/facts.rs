@@ -1,0 +1,127 @@
+//! Facts about the server and about outputs, as the ledger keeps them.
+
+use super::given_up::GivenUp;
+use super::queries::QueryId;
+use crate::archive::Error;
+use crate::plan::{Confidence, LearntLimit};
+use crate::query::Interval;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::fmt;
+
+/// Name of an output, under which the ledger keeps its marks: `csv`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OutputName(pub &'static str);
+
+/// A limit of the server, learnt once and kept: it is not learnt again per window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Learnt {
+    pub limit: LearntLimit,
+    pub learnt_at: Timestamp,
+    /// What the server did that taught it.
+    pub why: String,
+}
+
+/// Record that an answer contradicted a probe: in this directory no probe is made or used any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbesDiscarded {
+    /// Which probe of which query, and from when.
+    pub why: String,
+    pub at: Timestamp,
+}
+
+/// The interval at which a query without one of its own is asked, found once and kept: another would be other data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spaced {
+    /// `query::Spacings::name` of the query.
+    pub query: String,
+    pub interval: Interval,
+    pub basis: Confidence,
+    /// What the samples showed, or the server's words.
+    pub why: String,
+    pub found_at: Timestamp,
+}
+
+/// Mark of a query's files in one output: inputs and files.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Extracted {
+    /// Names the inputs (coverage, zone, format): equal digests mean that nothing is to be done. Opaque here.
+    pub digest: String,
+    pub files: Vec<SeriesFile>,
+}
+
+/// An extracted file and facts about the series in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeriesFile {
+    /// Relative to the directory.
+    pub path: String,
+    pub metric: String,
+    pub tags: Vec<String>,
+    pub unit: Option<String>,
+    pub first: Timestamp,
+    pub last: Timestamp,
+    pub points: u64,
+    pub bytes: u64,
+    /// Hex.
+    pub sha256: String,
+}
+
+/// What `status` shows of an archive without reading an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Totals {
+    /// Queries of the last request's list that were not refused.
+    pub listed: u64,
+    /// All wanted queries known, earlier lists' too.
+    pub queries: u64,
+    /// Query-seconds covered.
+    pub covered_s: u64,
+    /// Of these, what a probe found empty, so that it was not fetched.
+    pub probed_s: u64,
+    pub objects: u64,
+    /// Of the objects.
+    pub bytes: u64,
+    /// Of the objects; a window that was asked again counts twice while both objects are needed.
+    pub rows: u64,
+    /// Stretches to be asked again.
+    pub open: u64,
+    /// Queries with a stretch given up.
+    pub given_up: u64,
+    /// Extracted files, their bytes and points.
+    pub files: u64,
+    pub file_bytes: u64,
+    pub file_points: u64,
+}
+
+/// Bookkeeping of facts. Every change is one durable transaction.
+pub trait FactLedger: Send + fmt::Debug {
+    fn give_up(&mut self, given_up: &GivenUp) -> Result<(), Error>;
+    fn given_up(&mut self) -> Result<Vec<GivenUp>, Error>;
+    fn learn(&mut self, learnt: &Learnt) -> Result<(), Error>;
+    fn learnt(&mut self) -> Result<Vec<Learnt>, Error>;
+    fn discard_probes(&mut self, discarded: &ProbesDiscarded) -> Result<(), Error>;
+    fn probes_discarded(&mut self) -> Result<Option<ProbesDiscarded>, Error>;
+    /// Keeps how many decoded bytes a bucket the answers to these queries have, as learnt at that time; `None` forgets it.
+    fn weigh(&mut self, weights: &[(QueryId, Option<u64>)], at: Timestamp) -> Result<(), Error>;
+    /// Forgets every limit that was learnt, that probes are discarded, what was refused for its place in time, all weights and every spacing.
+    fn forget(&mut self) -> Result<(), Error>;
+    /// Remembers the intervals of these queries, in place of earlier ones.
+    fn space(&mut self, spaced: &[Spaced]) -> Result<(), Error>;
+    /// By name of the query.
+    fn spaced(&mut self) -> Result<Vec<Spaced>, Error>;
+    /// A small text under a key, last writer wins: the organisation, the salt.
+    fn keep(&mut self, key: &str, text: &str) -> Result<(), Error>;
+    fn kept(&mut self, key: &str) -> Result<Option<String>, Error>;
+
+    fn extracted(&mut self, output: OutputName, query: QueryId)
+    -> Result<Option<Extracted>, Error>;
+    /// The query whose mark names this file, in any output.
+    fn owner(&mut self, path: &str) -> Result<Option<QueryId>, Error>;
+    /// Replaces the marks of these queries in an output. [`Error::PathTaken`] when two files of the directory, of any output,
+    /// would be one where names differ by neither case nor Unicode form.
+    fn mark_extracted(
+        &mut self,
+        output: OutputName,
+        extracted: &[(QueryId, Extracted)],
+    ) -> Result<(), Error>;
+    fn totals(&mut self) -> Result<Totals, Error>;
+}

@@ -1,0 +1,149 @@
+//! Queries and the request, as the ledger keeps them.
+
+use super::GiveUpReason;
+use crate::archive::Error;
+use crate::plan::{Range, Window, subtract};
+use crate::query::{Query, QueryText};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A query's number in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueryId(pub i64);
+
+/// The directory's last request: what was asked, in the list's order, and how it is to be shown. Kept in the ledger, and as
+/// `archive/request.json` beside it, so that a lost ledger is rebuilt to the byte.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// Every query of the list, once, in its order; `None` in `query` is a line that was refused.
+    pub lines: Vec<RequestLine>,
+    /// The range asked, before it is aligned to each query's interval.
+    pub asked: Range,
+    /// IANA name of the zone in which `date` is written.
+    pub timezone: String,
+    /// The command line's own words (JSON), for `jindo export` without a list. Opaque here.
+    pub arguments: String,
+}
+
+/// One line of the list as it was understood.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RequestLine {
+    Query(Query),
+    /// Left out by `--keep-going`: the text and the reason.
+    Refused {
+        written: String,
+        reason: String,
+    },
+}
+
+/// A line of the last request's list that was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedLine {
+    /// Its place in the list, counted as [`Registered::position`].
+    pub position: usize,
+    pub written: String,
+    pub reason: String,
+}
+
+/// A query that the ledger knows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Registered {
+    pub id: QueryId,
+    pub text: QueryText,
+    /// What was last asked of it, aligned to its interval; `None` when it was never in a request (a rebuilt ledger without
+    /// request.json).
+    pub asked: Option<Window>,
+    /// Its place in the last request's list (refused lines counted); `None` when it is of an earlier list.
+    pub position: Option<usize>,
+    /// Reason for which it was given up, unless it was answered since.
+    pub given_up: Option<GiveUpReason>,
+    /// Until when the server refuses it, since it is older than what is kept, and in which words.
+    pub too_old: Option<(Timestamp, String)>,
+    /// The form with jindo's fill that the server refused, and instead of which this one is sent.
+    pub instead_of: Option<String>,
+    /// Where its answers are so heavy that they shape calls.
+    pub weight: Option<Weight>,
+}
+
+impl Registered {
+    /// What was last asked of it and is in none of the stretches covered, oldest first.
+    pub fn gaps(&self, covered: &[Window]) -> Vec<Window> {
+        self.asked.map_or_else(Vec::new, |asked| subtract(asked, covered))
+    }
+}
+
+/// What a heavy query's answers weigh, and since when that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Weight {
+    /// Decoded.
+    pub bytes_per_bucket: u64,
+    pub weighed_at: Timestamp,
+}
+
+/// What a query is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Its points are wanted: a list names it, or did.
+    #[default]
+    Wanted,
+    /// Nobody wants its points: they tell where another query has any. No file is made of it, and no list shows it.
+    Probe,
+    /// Nobody wants its points either: they tell how far apart another query's points lie.
+    Sample,
+}
+
+impl Role {
+    pub(crate) const ALL: [Self; 3] = [Self::Wanted, Self::Probe, Self::Sample];
+
+    /// As the ledger spells it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Wanted => "wanted",
+            Self::Probe => "probe",
+            Self::Sample => "sample",
+        }
+    }
+}
+
+/// A query as footers and request.json remember it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remembered {
+    pub text: QueryText,
+    pub asked: Option<Window>,
+    /// The form that is sent in its place, because the server refused its fill.
+    pub substitute: Option<String>,
+    pub role: Role,
+}
+
+/// A query as an object's footer names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recalled {
+    pub text: QueryText,
+    pub role: Role,
+    /// The form with jindo's fill that the server refused, and instead of which this one is sent.
+    pub instead_of: Option<String>,
+}
+
+/// Bookkeeping of queries and of the directory's last request. Every change is one durable transaction.
+pub trait QueryLedger: Send + fmt::Debug {
+    /// Makes `request` the last one: upserts its queries, gives them their places, forgets all earlier places.
+    fn register(&mut self, request: &Request) -> Result<(), Error>;
+    fn request(&mut self) -> Result<Option<Request>, Error>;
+    fn refused_lines(&mut self) -> Result<Vec<RefusedLine>, Error>;
+    /// Returns those that are wanted: by place in the list, then those of earlier lists by number; without those that have a
+    /// substitute.
+    fn queries(&mut self) -> Result<Vec<Registered>, Error>;
+    /// Returns one of them.
+    fn query(&mut self, query: QueryId) -> Result<Option<Registered>, Error>;
+    /// Inserts the unknown, fills in what was missing, changes nothing that is known but its role: wanted before probe before
+    /// sample. Numbers in the order given.
+    fn remember(&mut self, queries: &[Remembered]) -> Result<Vec<QueryId>, Error>;
+    /// Returns every query by number, those with a substitute too.
+    fn remembered(&mut self) -> Result<Vec<(QueryId, Remembered)>, Error>;
+    /// Returns these queries in the order given, in one statement. [`Error::UnknownQuery`] for one that is not known.
+    fn recall(&mut self, queries: &[QueryId]) -> Result<Vec<Recalled>, Error>;
+    /// Makes `sent` travel, alone, wherever `query` is asked; it takes its place, its text and what was asked of it.
+    fn substitute(&mut self, query: QueryId, sent: &str) -> Result<QueryId, Error>;
+}

@@ -1,0 +1,15 @@
+//! Objects: the store of whole files by name, the Parquet files in it, and a cache of those read lately.
+
+mod cache;
+mod parquet;
+mod store;
+
+pub(super) use cache::ObjectCache;
+pub use parquet::Chunk;
+pub(super) use parquet::{
+    Encoded, Footer, FooterQuery, NOT_AS_WRITTEN, Written, encode, is_object_name, object_name,
+};
+#[cfg(test)]
+pub(super) use parquet::{FooterSeries, KEY};
+pub use store::Objects;
+pub(super) use store::{Listed, Published};

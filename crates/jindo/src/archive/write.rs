@@ -1,0 +1,213 @@
+//! Into the archive: an answer becomes an object and coverage, in the order of effects that survives a crash anywhere.
+
+use super::objects::{Encoded, Footer, FooterQuery, Published, Written, encode};
+use super::organisation::KeptOrganisation;
+use super::request_file::secs;
+use super::{
+    Archive, Committed, Error, Ledger, NextCommit, ObjectId, QueryId, Recalled, Record, Remembered,
+    Reserved,
+};
+use crate::parse::Answer;
+use crate::plan::Window;
+use crate::query::{Interval, QueryText};
+use bytes::Bytes;
+use jiff::Timestamp;
+
+/// Tries to commit an answer whose generation others take first; within one process nobody does.
+const ATTEMPTS_MAX: u32 = 8;
+
+/// One answer on its way into the archive.
+#[derive(Debug, Clone)]
+pub struct Fetched<'a> {
+    /// The queries of the call, in its order; `Series::query` counts into it.
+    pub queries: &'a [QueryId],
+    pub interval: Interval,
+    pub window: Window,
+    pub fetched_at: Timestamp,
+    pub open: bool,
+    pub answer: &'a Answer,
+}
+
+/// What a store left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    pub object: ObjectId,
+    /// Path below `archive/data/`.
+    pub name: String,
+    pub rows: u64,
+    pub bytes: u64,
+}
+
+impl Archive {
+    /// Stores an answer, durably:
+    ///
+    /// 1. reserves the next generation in the ledger, which notes the object's name;
+    /// 2. publishes the object, create-only; one that is there already, from an attempt whose commit failed, is read back and
+    ///    taken in the answer's place;
+    /// 3. in one transaction records it, if its generation still is the next, moves coverage to it and strikes the note. Objects
+    ///    that nothing refers to any more are noted for removal there, and removed after it.
+    ///
+    /// A crash between any two of these repeats work and changes nothing.
+    ///
+    /// # Panics
+    /// When the answer is not what `parse` promises: sorted, within its window, of the call's queries.
+    pub fn store(&self, fetched: &Fetched<'_>) -> Result<Stored, Error> {
+        assert!(!fetched.queries.is_empty(), "a call asks for something");
+        for _ in 0..ATTEMPTS_MAX {
+            let reserved = self.writing()?.reserve(fetched.queries, fetched.window)?;
+            let name = reserved.name.clone();
+            let record = self.publish(fetched, reserved)?.record(fetched.queries.to_vec());
+            let committed = self.writing()?.commit_next(&record)?;
+            if let NextCommit::Done(Committed { object, unreferenced }) = committed {
+                unreferenced.iter().for_each(|gone| self.remove_noted(gone));
+                return Ok(Stored { object, name, rows: record.rows, bytes: record.bytes });
+            }
+            self.remove_noted(&name);
+        }
+        Err(Error::Overtaken { attempts: ATTEMPTS_MAX })
+    }
+
+    /// Publishes an answer under its reserved name; or what an earlier attempt published there.
+    fn publish(&self, fetched: &Fetched<'_>, reserved: Reserved) -> Result<Whole, Error> {
+        let name = reserved.name.clone();
+        let draft = draft(fetched, reserved, self.organisation()?);
+        let Written { footer, bytes, sha256 } =
+            encode(draft, fetched.answer).map_err(|source| Error::Objects {
+                doing: "encoding",
+                name: name.clone(),
+                source: Box::new(source),
+            })?;
+        let length = bytes.len() as u64;
+        if self.objects.publish(&name, bytes)? == Published::Now {
+            return Ok(Whole { footer, name, bytes: length, sha256 });
+        }
+        let there = self.objects.read(&name)?.unwrap_or_default();
+        Whole::inspect(&name, &there).map_err(|why| Error::ObjectDamaged { name, why })
+    }
+
+    /// Removes a file that the ledger has forgotten. Where that fails its note stays, and the next opening does it.
+    pub(super) fn remove_noted(&self, name: &str) {
+        let removed = self
+            .objects
+            .remove(name)
+            .and_then(|()| self.writing().and_then(|mut l| l.unnote(name)));
+        if let Err(error) = removed {
+            tracing::warn!(name, %error, "an object that was replaced is removed at the next start");
+        }
+    }
+}
+
+/// The footer of an answer, but for what its rows will say.
+fn draft(
+    fetched: &Fetched<'_>,
+    reserved: Reserved,
+    organisation: Option<KeptOrganisation>,
+) -> Footer {
+    let interval_s = secs(fetched.interval);
+    let query = |recalled: Recalled| {
+        let QueryText { written, sent, unfilled, interval, alone } = recalled.text;
+        assert!(interval == fetched.interval, "queries of a call share their interval");
+        FooterQuery {
+            sent: sent.to_string(),
+            written,
+            unfilled,
+            alone,
+            instead_of: recalled.instead_of,
+            role: recalled.role,
+            interval_s,
+            row_groups: 0,
+            rows: 0,
+        }
+    };
+    Footer {
+        version: Footer::VERSION,
+        jindo: env!("CARGO_PKG_VERSION").to_owned(),
+        organisation,
+        start: fetched.window.start(),
+        end: fetched.window.end(),
+        interval_s,
+        generation: reserved.generation,
+        fetched_at: whole_milliseconds(fetched.fetched_at),
+        open: fetched.open,
+        data_sha256: String::new(),
+        data_bytes: 0,
+        queries: reserved.queries.into_iter().map(query).collect(),
+        series: Vec::new(),
+    }
+}
+
+/// The ledger keeps milliseconds; the footer must say the same moment.
+fn whole_milliseconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).expect("rounding stays in range")
+}
+
+/// A file that was written just now, or read back and found whole: every page decoded, everything as its footer says, under its
+/// own name.
+pub(super) struct Whole {
+    pub footer: Footer,
+    name: String,
+    bytes: u64,
+    sha256: String,
+}
+
+impl Whole {
+    /// Reads a file of unknown origin; the text says what is wrong with it.
+    pub(super) fn inspect(name: &str, bytes: &Bytes) -> Result<Self, String> {
+        let encoded = Encoded::parse(bytes)?;
+        encoded.check_rows()?;
+        let Encoded { footer, bytes, sha256, .. } = encoded;
+        if footer.name() != name {
+            return Err(format!("its footer belongs to {}", footer.name()));
+        }
+        Ok(Self { footer, name: name.to_owned(), bytes, sha256 })
+    }
+
+    /// As the ledger would record it, for the numbers that its queries have there.
+    pub(super) fn record(&self, queries: Vec<QueryId>) -> Record {
+        let Self { footer, name, bytes, sha256 } = self;
+        Record {
+            name: name.clone(),
+            queries,
+            interval: footer.interval(),
+            window: footer.window(),
+            generation: footer.generation,
+            fetched_at: whole_milliseconds(footer.fetched_at),
+            open: footer.open,
+            rows: footer.rows().expect("a footer is checked or counted"),
+            bytes: *bytes,
+            sha256: sha256.clone(),
+        }
+    }
+
+    /// Commits it, with the hash and counts of what was read back.
+    pub(super) fn adopt(&self, ledger: &mut dyn Ledger) -> Result<Committed, Error> {
+        let mut known = Vec::new();
+        let mut own = Vec::new();
+        for query in &self.footer.queries {
+            if let Some(instead_of) = &query.instead_of {
+                let (sent, unfilled) = (instead_of.as_str().into(), Some(query.sent.clone()));
+                let own = remembered(query, &self.footer);
+                known.push(Remembered {
+                    text: QueryText { sent, unfilled, alone: false, ..own.text },
+                    substitute: Some(query.sent.clone()),
+                    ..own
+                });
+            }
+            own.push(known.len());
+            known.push(remembered(query, &self.footer));
+        }
+        let ids = ledger.remember(&known)?;
+        ledger.commit(&self.record(own.into_iter().map(|index| ids[index]).collect()))
+    }
+}
+
+fn remembered(query: &FooterQuery, footer: &Footer) -> Remembered {
+    let (sent, interval) = (query.sent.as_str().into(), footer.interval());
+    let (written, unfilled, alone) = (query.written.clone(), query.unfilled.clone(), query.alone);
+    Remembered {
+        text: QueryText { written, sent, unfilled, interval, alone },
+        asked: None,
+        substitute: None,
+        role: query.role,
+    }
+}
