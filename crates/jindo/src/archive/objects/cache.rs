@@ -1,7 +1,7 @@
 //! Objects that were read lately, checked and parsed, so that queries of one object do not read and hash it again and again.
 //! Bounded in bytes; objects never change, so nothing in here can be stale.
 
-use super::parquet::Encoded;
+use super::Encoded;
 use crate::archive::ObjectId;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;

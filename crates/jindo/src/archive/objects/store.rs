@@ -1,8 +1,8 @@
 //! The door to the object store: whole files by name, written once. Local today; S3, Azure and GCS are the same trait.
 //!
 //! On this machine's disk every file, and each folder on the way to it, is looked at first: the store follows links, we do not.
-//! Every call runs on a runtime that the store owns, since stores in a cloud wait with its timers before they try again. Never
-//! call it from within another runtime's task.
+//! Every call runs on a runtime that the store owns, since stores in a cloud wait with its timers before they try again. The
+//! caller waits for it, also within a task of another runtime.
 
 use crate::archive::disk::{WalkedFile, is_half, walk};
 use crate::archive::{Cause, Error};
@@ -16,9 +16,11 @@ use object_store::{
     PutPayload,
 };
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::runtime::{Builder, Runtime};
+use std::thread;
+use tokio::runtime::{Builder, Handle, Runtime};
 
 /// Where objects lie, below the archive's root.
 const DATA: &str = "data";
@@ -43,7 +45,38 @@ pub struct Objects {
     store: Arc<dyn ObjectStore>,
     /// Where they lie on this machine's disk: there a link leads elsewhere, and the store would follow it.
     root: Option<PathBuf>,
-    runtime: Arc<Runtime>,
+    runtime: Arc<StoreRuntime>,
+}
+
+/// Runtime of a store's calls: timers and connections; one thread at a time drives it.
+#[derive(Debug)]
+struct StoreRuntime(Option<Runtime>);
+
+impl StoreRuntime {
+    fn new() -> std::io::Result<Self> {
+        Builder::new_current_thread().enable_all().build().map(|runtime| Self(Some(runtime)))
+    }
+
+    /// Drives a call to its end. A task of another runtime must not drive this one: there a thread of its own does.
+    fn run<T: Send>(&self, call: impl Future<Output = T> + Send) -> T {
+        let runtime = self.0.as_ref().expect("it is there until it is dropped");
+        if Handle::try_current().is_err() {
+            return runtime.block_on(call);
+        }
+        thread::scope(|scope| {
+            let done = scope.spawn(|| runtime.block_on(call)).join();
+            done.unwrap_or_else(|panic| resume_unwind(panic))
+        })
+    }
+}
+
+/// Without waiting, which a task of another runtime must not.
+impl Drop for StoreRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// What lies below `data/`, by names that begin there, sorted.
@@ -68,10 +101,8 @@ impl Objects {
     }
 
     fn on(store: Arc<dyn ObjectStore>, root: Option<PathBuf>) -> Result<Self, Error> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|source| failed("opening", "the object store", source))?;
+        let runtime =
+            StoreRuntime::new().map_err(|source| failed("opening", "the object store", source))?;
         Ok(Self { store, root, runtime: Arc::new(runtime) })
     }
 
@@ -79,11 +110,7 @@ impl Objects {
     pub(in crate::archive) fn publish(&self, name: &str, bytes: Bytes) -> Result<Published, Error> {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let location = self.data(name)?;
-        match self.runtime.block_on(self.store.put_opts(
-            &location,
-            PutPayload::from(bytes),
-            options,
-        )) {
+        match self.runtime.run(self.store.put_opts(&location, PutPayload::from(bytes), options)) {
             Ok(_) => Ok(Published::Now),
             Err(StoreError::AlreadyExists { .. }) => Ok(Published::Before),
             Err(source) => Err(failed("publishing", name, source)),
@@ -97,7 +124,7 @@ impl Objects {
 
     /// Removes the object; that it is gone already is fine.
     pub(in crate::archive) fn remove(&self, name: &str) -> Result<(), Error> {
-        match self.runtime.block_on(self.store.delete(&self.data(name)?)) {
+        match self.runtime.run(self.store.delete(&self.data(name)?)) {
             Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
             Err(source) => Err(failed("removing", name, source)),
         }
@@ -106,7 +133,7 @@ impl Objects {
     /// Whether there is any object at all.
     pub(in crate::archive) fn any(&self) -> Result<bool, Error> {
         let Some(root) = &self.root else {
-            let first = self.runtime.block_on(self.store.list(Some(&Location::from(DATA))).next());
+            let first = self.runtime.run(self.store.list(Some(&Location::from(DATA))).next());
             let first = first.transpose().map_err(|source| failed("listing", DATA, source))?;
             return Ok(first.is_some());
         };
@@ -130,7 +157,7 @@ impl Objects {
     }
 
     fn stored(&self) -> Result<Vec<String>, Error> {
-        self.runtime.block_on(async {
+        self.runtime.run(async {
             let mut names = Vec::new();
             let mut listed = self.store.list(Some(&Location::from(DATA)));
             while let Some(found) = listed.next().await {
@@ -152,7 +179,7 @@ impl Objects {
                 Err(Error::Foreign { path, .. }) if path.ends_with(&aside) => continue,
                 to => to?,
             };
-            match self.runtime.block_on(self.store.rename_if_not_exists(&from, &to)) {
+            match self.runtime.run(self.store.rename_if_not_exists(&from, &to)) {
                 Ok(()) => return Ok(aside),
                 Err(StoreError::AlreadyExists { .. }) => {}
                 Err(source) => return Err(failed("setting aside", name, source)),
@@ -164,7 +191,7 @@ impl Objects {
     /// A small file beside the ledger, replaced whole.
     pub(in crate::archive) fn write_beside(&self, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
         self.runtime
-            .block_on(self.store.put(&self.own(name)?, PutPayload::from(bytes)))
+            .run(self.store.put(&self.own(name)?, PutPayload::from(bytes)))
             .map(|_| ())
             .map_err(|source| failed("writing", name, source))
     }
@@ -196,7 +223,7 @@ impl Objects {
             }
             found.bytes().await.map(Ok)
         };
-        match self.runtime.block_on(read) {
+        match self.runtime.run(read) {
             Ok(Ok(bytes)) => Ok(Some(bytes)),
             Ok(Err(size)) => Err(Error::ObjectDamaged {
                 name: name.to_owned(),

@@ -1,6 +1,7 @@
 //! What is wrong inside a ledger, which nothing else may find first: its pages, its references, its coverage, every cell.
 
-use super::{Connection, SqlError, coverage, facts, files, given_up, is_of_a_cell, queries};
+use super::convert::is_of_a_cell;
+use super::{Connection, SqlError, coverage, facts, files, given_up, queries};
 
 /// One line for everything that is wrong; nothing when the ledger is sound.
 pub(super) fn check(c: &Connection) -> Result<Vec<String>, SqlError> {

@@ -1,11 +1,12 @@
 //! What stands in a cell, between our types and SQLite's. A cell of a ledger from elsewhere may hold anything: what is none of
 //! ours is an error, never a panic.
 
-use super::{
-    FromSql, FromSqlError, FromSqlResult, Interval, QueryId, Role, SqlError, Timestamp, ToSql,
-    ToSqlOutput, ValueRef, Window,
-};
+use super::{FromSql, FromSqlError, FromSqlResult, SqlError, ToSql, ToSqlOutput, ValueRef};
 use crate::archive::objects::is_object_name;
+use crate::archive::{QueryId, Role};
+use crate::plan::Window;
+use crate::query::Interval;
+use jiff::Timestamp;
 
 /// Whether a statement failed for what stands in a cell, so that another look will not help.
 pub(super) fn is_of_a_cell(error: &SqlError) -> bool {

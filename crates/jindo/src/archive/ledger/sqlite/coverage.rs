@@ -1,16 +1,84 @@
 //! The statements about objects, coverage and noted names. Which object a moment belongs to is [`take_over`]'s decision.
 
-use super::convert::{Name, Unsigned, json_numbers};
+use super::convert::{Name, Unsigned, json_numbers, stored_interval, stored_moment, stored_window};
 use super::{
-    Aside, Committed, Connection, Coverage, Granted, NameNote, NextCommit, Object, ObjectId,
-    OptionalExtension, Origin, QueryId, Record, Reserved, Role, Row, SqlError, Transaction,
-    given_up, params, queries, stored_interval, stored_moment, stored_window,
+    Connection, OptionalExtension, Row, SqlError, Sqlite, Transaction, failed, given_up, params,
+    queries,
 };
 use crate::archive::objects::object_name;
 use crate::archive::precedence::{Holding, Rank, take_over};
-use crate::archive::{Error, NotePurpose};
+use crate::archive::{
+    Aside, Committed, Coverage, CoverageLedger, Error, Granted, NameNote, NextCommit, NotePurpose,
+    Object, ObjectId, Origin, QueryId, Record, Reserved, Role,
+};
 use crate::plan::{Window, subtract};
 use std::collections::{BTreeMap, BTreeSet};
+
+impl CoverageLedger for Sqlite {
+    fn coverage(&mut self, query: QueryId) -> Result<Vec<Coverage>, Error> {
+        self::coverage(&self.connection, query).map_err(failed("reading coverage"))
+    }
+
+    fn grants(&mut self, query: QueryId) -> Result<Vec<Granted>, Error> {
+        self::grants(&self.connection, query).map_err(failed("reading coverage"))
+    }
+
+    fn coverage_all(&mut self) -> Result<BTreeMap<QueryId, Vec<Coverage>>, Error> {
+        self::coverage_all(&self.connection).map_err(failed("reading coverage"))
+    }
+
+    fn reserve(&mut self, queries: &[QueryId], window: Window) -> Result<Reserved, Error> {
+        self.write("reserving a generation", |t| self::reserve(t, queries, window))?
+    }
+
+    fn commit_next(&mut self, record: &Record) -> Result<NextCommit, Error> {
+        self.write("committing an object", |t| self::commit_next(t, record))
+    }
+
+    fn note(&mut self, note: &NameNote) -> Result<(), Error> {
+        self.write("noting a name", |t| self::note(t, note))
+    }
+
+    fn unnote(&mut self, name: &str) -> Result<(), Error> {
+        self.write("striking a note", |t| self::unnote(t, name))
+    }
+
+    fn noted(&mut self) -> Result<Vec<NameNote>, Error> {
+        self::noted(&self.connection).map_err(failed("reading noted names"))
+    }
+
+    fn commit(&mut self, record: &Record) -> Result<Committed, Error> {
+        self.write("committing an object", |t| self::commit(t, record))
+    }
+
+    fn cover_empty(&mut self, empty: &[(QueryId, ObjectId, Window)]) -> Result<(), Error> {
+        self.write("covering what a probe found empty", |t| self::cover_empty(t, empty))
+    }
+
+    fn doubt_empty(&mut self, points: u32) -> Result<(), Error> {
+        self.write("doubting empty answers", |t| self::doubt_empty(t, points))
+    }
+
+    fn forget_answers(&mut self, aside: Aside) -> Result<Vec<String>, Error> {
+        self.write("forgetting answers", |t| self::forget_answers(t, aside))
+    }
+
+    fn reopen(&mut self, stretches: &[(QueryId, ObjectId, Window)]) -> Result<u64, Error> {
+        self.write("marking stretches open", |t| self::reopen(t, stretches))
+    }
+
+    fn object(&mut self, object: ObjectId) -> Result<Option<Object>, Error> {
+        self::object(&self.connection, object).map_err(failed("reading an object's record"))
+    }
+
+    fn objects(&mut self) -> Result<Vec<Object>, Error> {
+        self::objects(&self.connection).map_err(failed("reading the objects' records"))
+    }
+
+    fn drop_object(&mut self, object: ObjectId) -> Result<(), Error> {
+        self.write("dropping an object", |t| self::drop_object(t, object))
+    }
+}
 
 pub(super) fn coverage(c: &Connection, query: QueryId) -> Result<Vec<Coverage>, SqlError> {
     c.prepare_cached(

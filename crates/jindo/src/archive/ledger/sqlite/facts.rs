@@ -1,11 +1,98 @@
 //! The statements about the small facts: learnt, kept, totals.
 
+use super::convert::{Unsigned, stored_interval, stored_moment, stored_second};
+use super::files::Marked;
 use super::{
-    Connection, Learnt, OptionalExtension, SqlError, Totals, Transaction, Unsigned, params,
-    stored_interval, stored_moment, stored_second,
+    Connection, OptionalExtension, SqlError, Sqlite, Transaction, TransactionBehavior, failed,
+    files, given_up, params, queries,
 };
-use crate::archive::{ProbesDiscarded, Spaced};
+use crate::archive::{
+    Error, Extracted, FactLedger, GivenUp, Learnt, OutputName, ProbesDiscarded, QueryId, Spaced,
+    Totals,
+};
 use crate::plan::{Confidence, LearntLimit};
+use jiff::Timestamp;
+
+impl FactLedger for Sqlite {
+    fn give_up(&mut self, given_up: &GivenUp) -> Result<(), Error> {
+        self.write("giving a query up", |t| given_up::give_up(t, given_up))
+    }
+
+    fn given_up(&mut self) -> Result<Vec<GivenUp>, Error> {
+        given_up::given_up(&self.connection).map_err(failed("reading what was given up"))
+    }
+
+    fn learn(&mut self, learnt: &Learnt) -> Result<(), Error> {
+        self.write("keeping a limit", |t| self::learn(t, learnt))
+    }
+
+    fn learnt(&mut self) -> Result<Vec<Learnt>, Error> {
+        self::learnt(&self.connection).map_err(failed("reading limits"))
+    }
+
+    fn discard_probes(&mut self, discarded: &ProbesDiscarded) -> Result<(), Error> {
+        self.write("discarding probes", |t| self::discard_probes(t, discarded))
+    }
+
+    fn probes_discarded(&mut self) -> Result<Option<ProbesDiscarded>, Error> {
+        self::probes_discarded(&self.connection).map_err(failed("reading facts"))
+    }
+
+    fn weigh(&mut self, weights: &[(QueryId, Option<u64>)], at: Timestamp) -> Result<(), Error> {
+        self.write("keeping weights", |t| queries::weigh(t, weights, at))
+    }
+
+    fn forget(&mut self) -> Result<(), Error> {
+        self.write("forgetting limits", self::forget)
+    }
+
+    fn space(&mut self, spaced: &[Spaced]) -> Result<(), Error> {
+        self.write("keeping spacings", |t| self::space(t, spaced))
+    }
+
+    fn spaced(&mut self) -> Result<Vec<Spaced>, Error> {
+        self::spaced(&self.connection).map_err(failed("reading spacings"))
+    }
+
+    fn keep(&mut self, key: &str, text: &str) -> Result<(), Error> {
+        self.write("keeping a fact", |t| self::keep(t, key, text))
+    }
+
+    fn kept(&mut self, key: &str) -> Result<Option<String>, Error> {
+        self::kept(&self.connection, key).map_err(failed("reading a fact"))
+    }
+
+    fn extracted(
+        &mut self,
+        output: OutputName,
+        query: QueryId,
+    ) -> Result<Option<Extracted>, Error> {
+        files::extracted(&self.connection, output, query)
+            .map_err(failed("reading what was extracted"))
+    }
+
+    fn owner(&mut self, path: &str) -> Result<Option<QueryId>, Error> {
+        files::owner(&self.connection, path).map_err(failed("reading what was extracted"))
+    }
+
+    fn mark_extracted(
+        &mut self,
+        output: OutputName,
+        extracted: &[(QueryId, Extracted)],
+    ) -> Result<(), Error> {
+        let doing = "keeping what was extracted";
+        let t = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let t = t.map_err(failed(doing))?;
+        match files::mark_extracted(&t, output, extracted).map_err(failed(doing))? {
+            Marked::All => t.commit().map_err(failed(doing)),
+            Marked::None(taken) => Err(taken),
+        }
+    }
+
+    fn totals(&mut self) -> Result<Totals, Error> {
+        self::totals(&self.connection).map_err(failed("counting"))
+    }
+}
 
 /// Names in the table `learnt`.
 const POINTS: &str = "points";

@@ -1,9 +1,8 @@
 //! The statements about what was extracted: marks and files, per output. Which paths an output makes is not known here.
 
-use super::convert::Unsigned;
-use super::stored_moment;
-use super::{Connection, OptionalExtension, QueryId, Row, SqlError, Transaction, params};
-use crate::archive::{Error, Extracted, OutputName, SeriesFile};
+use super::convert::{Unsigned, stored_moment};
+use super::{Connection, OptionalExtension, Row, SqlError, Transaction, params};
+use crate::archive::{Error, Extracted, OutputName, QueryId, SeriesFile};
 use crate::fold::folded;
 
 /// Files, as [`file`] reads them.

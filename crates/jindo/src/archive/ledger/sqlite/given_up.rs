@@ -1,10 +1,8 @@
 //! The statements about what was given up.
 
-use super::{
-    Connection, GivenUp, QueryId, Row, SqlError, Transaction, Unsigned, params, stored_interval,
-    stored_moment, stored_window,
-};
-use crate::archive::{GiveUpReason, GiveUpScope};
+use super::convert::{Unsigned, stored_interval, stored_moment, stored_window};
+use super::{Connection, Row, SqlError, Transaction, params};
+use crate::archive::{GiveUpReason, GiveUpScope, GivenUp, QueryId};
 use crate::plan::{Window, subtract};
 use crate::query::Interval;
 

@@ -1,11 +1,12 @@
 //! Ledgers of earlier formats, brought to the present one: in one transaction when opened for writing, in a copy in memory
 //! when opened for reading.
 
+use super::convert::{stored_moment, stored_window};
 use super::{
-    Connection, GivenUp, OpenFlags, QueryId, SCHEMA, SCHEMA_VERSION, SqlError, Transaction,
-    TransactionBehavior, given_up, params, stored_moment, stored_window,
+    Connection, OpenFlags, SCHEMA, SCHEMA_VERSION, SqlError, Transaction, TransactionBehavior,
+    given_up, params,
 };
-use crate::archive::{GiveUpReason, GiveUpScope};
+use crate::archive::{GiveUpReason, GiveUpScope, GivenUp, QueryId};
 use crate::fold::folded;
 use crate::query::Interval;
 use rusqlite::backup::Backup;

@@ -2,7 +2,8 @@
 //!
 //! WAL, so that `status`, `verify` and `extract` read while an export writes, or a rollback journal where that does not work
 //! ([`Journal`]); `synchronous` as high as that takes, so that what is committed stays. One writer, kept so by the lock of the
-//! directory. Only this file names `rusqlite`; its submodules hold the statements.
+//! directory. Only this file names `rusqlite`; its
+//! submodules hold the statements, each beside the part of the ledger that it makes.
 
 mod check;
 mod convert;
@@ -14,20 +15,9 @@ mod migrate;
 mod queries;
 mod schema_check;
 
-use super::{
-    Aside, Committed, Coverage, CoverageLedger, Extracted, FactLedger, GivenUp, Granted, Journal,
-    Learnt, Ledger, NameNote, NextCommit, Object, ObjectId, Origin, OutputName, ProbesDiscarded,
-    QueryId, QueryLedger, Recalled, Record, RefusedLine, Registered, Remembered, Request, Reserved,
-    Role, Spaced, Totals,
-};
+use super::{Journal, Ledger};
 use crate::archive::Error;
-use crate::plan::Window;
-use crate::query::Interval;
-use convert::{
-    Unsigned, is_of_a_cell, stored_interval, stored_moment, stored_second, stored_window,
-};
-use files::Marked;
-use jiff::Timestamp;
+use convert::is_of_a_cell;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
@@ -35,7 +25,6 @@ use rusqlite::{
     Connection, Error as SqlError, ErrorCode, OpenFlags, OptionalExtension, Row, ToSql,
     Transaction, TransactionBehavior, params,
 };
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -334,193 +323,6 @@ fn immutable_uri(path: &Path) -> String {
     let escaped =
         path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     format!("file:{escaped}?immutable=1")
-}
-
-impl QueryLedger for Sqlite {
-    fn register(&mut self, request: &Request) -> Result<(), Error> {
-        self.write("keeping the request", |t| queries::register(t, request))
-    }
-
-    fn request(&mut self) -> Result<Option<Request>, Error> {
-        queries::request(&self.connection).map_err(failed("reading the request"))
-    }
-
-    fn refused_lines(&mut self) -> Result<Vec<RefusedLine>, Error> {
-        queries::refused_lines(&self.connection).map_err(failed("reading refused lines"))
-    }
-
-    fn queries(&mut self) -> Result<Vec<Registered>, Error> {
-        queries::queries(&self.connection).map_err(failed("reading queries"))
-    }
-
-    fn query(&mut self, query: QueryId) -> Result<Option<Registered>, Error> {
-        queries::query(&self.connection, query).map_err(failed("reading a query"))
-    }
-
-    fn remember(&mut self, queries: &[Remembered]) -> Result<Vec<QueryId>, Error> {
-        self.write("keeping queries", |t| queries::remember(t, queries))
-    }
-
-    fn remembered(&mut self) -> Result<Vec<(QueryId, Remembered)>, Error> {
-        queries::remembered(&self.connection).map_err(failed("reading queries"))
-    }
-
-    fn recall(&mut self, queries: &[QueryId]) -> Result<Vec<Recalled>, Error> {
-        let recalled = queries::recall(&self.connection, queries);
-        recalled.map_err(failed("reading queries"))?.into_iter().collect()
-    }
-
-    fn substitute(&mut self, query: QueryId, sent: &str) -> Result<QueryId, Error> {
-        self.write("keeping a substitute", |t| queries::substitute(t, query, sent))?
-            .ok_or(Error::UnknownQuery { query })
-    }
-}
-
-impl CoverageLedger for Sqlite {
-    fn coverage(&mut self, query: QueryId) -> Result<Vec<Coverage>, Error> {
-        coverage::coverage(&self.connection, query).map_err(failed("reading coverage"))
-    }
-
-    fn grants(&mut self, query: QueryId) -> Result<Vec<Granted>, Error> {
-        coverage::grants(&self.connection, query).map_err(failed("reading coverage"))
-    }
-
-    fn coverage_all(&mut self) -> Result<BTreeMap<QueryId, Vec<Coverage>>, Error> {
-        coverage::coverage_all(&self.connection).map_err(failed("reading coverage"))
-    }
-
-    fn reserve(&mut self, queries: &[QueryId], window: Window) -> Result<Reserved, Error> {
-        self.write("reserving a generation", |t| coverage::reserve(t, queries, window))?
-    }
-
-    fn commit_next(&mut self, record: &Record) -> Result<NextCommit, Error> {
-        self.write("committing an object", |t| coverage::commit_next(t, record))
-    }
-
-    fn note(&mut self, note: &NameNote) -> Result<(), Error> {
-        self.write("noting a name", |t| coverage::note(t, note))
-    }
-
-    fn unnote(&mut self, name: &str) -> Result<(), Error> {
-        self.write("striking a note", |t| coverage::unnote(t, name))
-    }
-
-    fn noted(&mut self) -> Result<Vec<NameNote>, Error> {
-        coverage::noted(&self.connection).map_err(failed("reading noted names"))
-    }
-
-    fn commit(&mut self, record: &Record) -> Result<Committed, Error> {
-        self.write("committing an object", |t| coverage::commit(t, record))
-    }
-
-    fn cover_empty(&mut self, empty: &[(QueryId, ObjectId, Window)]) -> Result<(), Error> {
-        self.write("covering what a probe found empty", |t| coverage::cover_empty(t, empty))
-    }
-
-    fn doubt_empty(&mut self, points: u32) -> Result<(), Error> {
-        self.write("doubting empty answers", |t| coverage::doubt_empty(t, points))
-    }
-
-    fn forget_answers(&mut self, aside: Aside) -> Result<Vec<String>, Error> {
-        self.write("forgetting answers", |t| coverage::forget_answers(t, aside))
-    }
-
-    fn reopen(&mut self, stretches: &[(QueryId, ObjectId, Window)]) -> Result<u64, Error> {
-        self.write("marking stretches open", |t| coverage::reopen(t, stretches))
-    }
-
-    fn object(&mut self, object: ObjectId) -> Result<Option<Object>, Error> {
-        coverage::object(&self.connection, object).map_err(failed("reading an object's record"))
-    }
-
-    fn objects(&mut self) -> Result<Vec<Object>, Error> {
-        coverage::objects(&self.connection).map_err(failed("reading the objects' records"))
-    }
-
-    fn drop_object(&mut self, object: ObjectId) -> Result<(), Error> {
-        self.write("dropping an object", |t| coverage::drop_object(t, object))
-    }
-}
-
-impl FactLedger for Sqlite {
-    fn give_up(&mut self, given_up: &GivenUp) -> Result<(), Error> {
-        self.write("giving a query up", |t| given_up::give_up(t, given_up))
-    }
-
-    fn given_up(&mut self) -> Result<Vec<GivenUp>, Error> {
-        given_up::given_up(&self.connection).map_err(failed("reading what was given up"))
-    }
-
-    fn learn(&mut self, learnt: &Learnt) -> Result<(), Error> {
-        self.write("keeping a limit", |t| facts::learn(t, learnt))
-    }
-
-    fn learnt(&mut self) -> Result<Vec<Learnt>, Error> {
-        facts::learnt(&self.connection).map_err(failed("reading limits"))
-    }
-
-    fn discard_probes(&mut self, discarded: &ProbesDiscarded) -> Result<(), Error> {
-        self.write("discarding probes", |t| facts::discard_probes(t, discarded))
-    }
-
-    fn probes_discarded(&mut self) -> Result<Option<ProbesDiscarded>, Error> {
-        facts::probes_discarded(&self.connection).map_err(failed("reading facts"))
-    }
-
-    fn weigh(&mut self, weights: &[(QueryId, Option<u64>)], at: Timestamp) -> Result<(), Error> {
-        self.write("keeping weights", |t| queries::weigh(t, weights, at))
-    }
-
-    fn forget(&mut self) -> Result<(), Error> {
-        self.write("forgetting limits", facts::forget)
-    }
-
-    fn space(&mut self, spaced: &[Spaced]) -> Result<(), Error> {
-        self.write("keeping spacings", |t| facts::space(t, spaced))
-    }
-
-    fn spaced(&mut self) -> Result<Vec<Spaced>, Error> {
-        facts::spaced(&self.connection).map_err(failed("reading spacings"))
-    }
-
-    fn keep(&mut self, key: &str, text: &str) -> Result<(), Error> {
-        self.write("keeping a fact", |t| facts::keep(t, key, text))
-    }
-
-    fn kept(&mut self, key: &str) -> Result<Option<String>, Error> {
-        facts::kept(&self.connection, key).map_err(failed("reading a fact"))
-    }
-
-    fn extracted(
-        &mut self,
-        output: OutputName,
-        query: QueryId,
-    ) -> Result<Option<Extracted>, Error> {
-        files::extracted(&self.connection, output, query)
-            .map_err(failed("reading what was extracted"))
-    }
-
-    fn owner(&mut self, path: &str) -> Result<Option<QueryId>, Error> {
-        files::owner(&self.connection, path).map_err(failed("reading what was extracted"))
-    }
-
-    fn mark_extracted(
-        &mut self,
-        output: OutputName,
-        extracted: &[(QueryId, Extracted)],
-    ) -> Result<(), Error> {
-        let doing = "keeping what was extracted";
-        let t = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
-        let t = t.map_err(failed(doing))?;
-        match files::mark_extracted(&t, output, extracted).map_err(failed(doing))? {
-            Marked::All => t.commit().map_err(failed(doing)),
-            Marked::None(taken) => Err(taken),
-        }
-    }
-
-    fn totals(&mut self) -> Result<Totals, Error> {
-        facts::totals(&self.connection).map_err(failed("counting"))
-    }
 }
 
 impl Ledger for Sqlite {

@@ -1,14 +1,56 @@
 //! The statements about queries and the request. Never about what was fetched.
 
-use super::convert::json_numbers;
+use super::convert::{Unsigned, json_numbers, stored_interval, stored_moment, stored_window};
 use super::{
-    Connection, OptionalExtension, QueryId, RefusedLine, Registered, Remembered, Request, Row,
-    SqlError, Timestamp, Transaction, Unsigned, given_up, params, stored_interval, stored_moment,
-    stored_window,
+    Connection, OptionalExtension, Row, SqlError, Sqlite, Transaction, failed, given_up, params,
 };
-use crate::archive::{Error, Recalled, RequestLine, Weight};
+use crate::archive::{
+    Error, QueryId, QueryLedger, Recalled, RefusedLine, Registered, Remembered, Request,
+    RequestLine, Weight,
+};
 use crate::plan::{Range, Window};
 use crate::query::{Query, QueryText};
+use jiff::Timestamp;
+
+impl QueryLedger for Sqlite {
+    fn register(&mut self, request: &Request) -> Result<(), Error> {
+        self.write("keeping the request", |t| self::register(t, request))
+    }
+
+    fn request(&mut self) -> Result<Option<Request>, Error> {
+        self::request(&self.connection).map_err(failed("reading the request"))
+    }
+
+    fn refused_lines(&mut self) -> Result<Vec<RefusedLine>, Error> {
+        self::refused_lines(&self.connection).map_err(failed("reading refused lines"))
+    }
+
+    fn queries(&mut self) -> Result<Vec<Registered>, Error> {
+        self::queries(&self.connection).map_err(failed("reading queries"))
+    }
+
+    fn query(&mut self, query: QueryId) -> Result<Option<Registered>, Error> {
+        self::query(&self.connection, query).map_err(failed("reading a query"))
+    }
+
+    fn remember(&mut self, queries: &[Remembered]) -> Result<Vec<QueryId>, Error> {
+        self.write("keeping queries", |t| self::remember(t, queries))
+    }
+
+    fn remembered(&mut self) -> Result<Vec<(QueryId, Remembered)>, Error> {
+        self::remembered(&self.connection).map_err(failed("reading queries"))
+    }
+
+    fn recall(&mut self, queries: &[QueryId]) -> Result<Vec<Recalled>, Error> {
+        let recalled = self::recall(&self.connection, queries);
+        recalled.map_err(failed("reading queries"))?.into_iter().collect()
+    }
+
+    fn substitute(&mut self, query: QueryId, sent: &str) -> Result<QueryId, Error> {
+        self.write("keeping a substitute", |t| self::substitute(t, query, sent))?
+            .ok_or(Error::UnknownQuery { query })
+    }
+}
 
 pub(super) fn register(t: &Transaction<'_>, request: &Request) -> Result<(), SqlError> {
     t.execute("DELETE FROM lines", [])?;
