@@ -1,7 +1,7 @@
 //! The tables: series.csv describes the files, queries.csv the standing of each query, gaps.csv what is missing.
 //!
 //! For machines: no spreadsheet guards, times in RFC 3339 UTC, rows in the list's order, then by file or time. Rendered
-//! query by query; the whole table is never in memory.
+//! query by query; only a small table is ever in memory as a whole.
 
 use super::marks::{Mark, UNFINISHED};
 use super::{CsvTree, Disk, Error, Staged};

@@ -27,14 +27,37 @@ pub enum FileFinding {
 /// Compares files and tables with the ledger: by queries in the list's order, then strangers by path, then tables.
 ///
 /// # Errors
-/// When archive or disk cannot be read.
+/// Those of archive and disk, when they cannot be read.
 pub fn verify(
     archive: &Archive,
     disk: &dyn Disk,
     output: &CsvTree,
 ) -> Result<Vec<FileFinding>, Error> {
+    let mut findings = verify_output(archive, disk, output)?;
+    // The tables describe files: while these are out of date, nothing can be said of the tables.
+    let is_behind = |finding: &FileFinding| {
+        matches!(finding, FileFinding::Outdated { .. } | FileFinding::StrayMark { .. })
+    };
+    if findings.iter().any(is_behind) {
+        return Ok(findings);
+    }
+    let differing = match tables::differing(archive, disk, output) {
+        // Another process has begun to bring a query's files up to date.
+        Err(Error::Unfinished { .. }) => Vec::new(),
+        other => other?,
+    };
+    let finding = |path: &str| FileFinding::Table { path: path.to_owned() };
+    findings.extend(differing.into_iter().map(|table| finding(table.path())));
+    Ok(findings)
+}
+
+/// Compares the files of one output with its marks.
+pub(super) fn verify_output(
+    archive: &Archive,
+    disk: &dyn Disk,
+    output: &dyn Output,
+) -> Result<Vec<FileFinding>, Error> {
     let mut findings = Vec::new();
-    let mut tables_comparable = Comparable::Yes;
     for query in archive.queries()? {
         let grants = archive.grants(query.id)?;
         let mark = Mark::read(archive, output, query.id)?;
@@ -42,17 +65,15 @@ pub fn verify(
             Mark::Stray(path) => {
                 let path = path.clone();
                 findings.push(FileFinding::StrayMark { query: query.id, path });
-                tables_comparable = Comparable::No;
                 continue;
             }
             Mark::Absent => None,
             Mark::Made(made) => Some(made),
         };
         let digest = digest(output, &query, &grants);
+        let outdated = FileFinding::Outdated { query: query.id, written: query.text.written };
         if made.map_or(!grants.is_empty(), |made| made.digest != digest) {
-            let written = query.text.written.clone();
-            findings.push(FileFinding::Outdated { query: query.id, written });
-            tables_comparable = Comparable::No;
+            findings.push(outdated);
             continue;
         }
         let Some(made) = made else { continue };
@@ -61,20 +82,10 @@ pub fn verify(
         if differing.is_empty() || Mark::read(archive, output, query.id)? == mark {
             findings.extend(differing);
         } else {
-            findings.push(FileFinding::Outdated { query: query.id, written: query.text.written });
-            tables_comparable = Comparable::No;
+            findings.push(outdated);
         }
     }
     findings.extend(strangers(archive, disk, output)?);
-    if tables_comparable == Comparable::Yes {
-        let differing = match tables::differing(archive, disk, output) {
-            // Another process has begun to bring a query's files up to date.
-            Err(Error::Unfinished { .. }) => Vec::new(),
-            other => other?,
-        };
-        let finding = |path: &str| FileFinding::Table { path: path.to_owned() };
-        findings.extend(differing.into_iter().map(|table| finding(table.path())));
-    }
     Ok(findings)
 }
 
@@ -98,13 +109,7 @@ fn differing(
     Ok(findings)
 }
 
-/// Comparability of the tables: not while files that they describe are out of date.
-#[derive(PartialEq)]
-enum Comparable {
-    Yes,
-    No,
-}
-
+/// Returns the files in the output's folder that no mark names, by path.
 fn strangers(
     archive: &Archive,
     disk: &dyn Disk,

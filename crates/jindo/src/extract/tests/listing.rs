@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::archive::{OutputName, SeriesFile};
+use crate::extract::verify::verify_output;
 use expect_test::expect;
 
 /// A file per query, with a line per series: tags and number of points.
@@ -91,6 +92,11 @@ fn two_outputs_of_one_archive_do_not_know_of_each_other() {
     "#]]
     .assert_eq(&told(&listed));
     assert_eq!(verify(&shelf.archive, &disk, &utc).unwrap(), []);
+
+    assert_eq!(verify_output(&shelf.archive, &disk, &Listing).unwrap(), []);
+    disk.state.lock().unwrap().files.insert("listing/mine".to_owned(), Vec::new());
+    let stranger = FileFinding::Stranger { path: "listing/mine".to_owned() };
+    assert_eq!(verify_output(&shelf.archive, &disk, &Listing).unwrap(), [stranger]);
 
     let again = update(&shelf.archive, &disk, &Listing, &all, Which::Outdated).unwrap();
     assert_eq!(again, Change::default());
