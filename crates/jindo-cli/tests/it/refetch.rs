@@ -32,12 +32,20 @@ fn words(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Everything below the archive, and the files made from it.
+/// All objects, the files made from them, and what the ledger says but for the audit.
 fn bytes(world: &World) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let mut files = walk(&world.out().join("archive/data"));
     files.extend(walk(&world.out().join("csv")));
-    files.push(world.out().join("archive/ledger.db"));
-    files.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+    let mut all: Vec<_> =
+        files.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+    let mut status = status(world);
+    status.as_object_mut().unwrap().remove("audit");
+    all.push(("ledger".into(), status.to_string().into_bytes()));
+    all
+}
+
+fn status(world: &World) -> Value {
+    serde_json::from_slice(&world.run(["status", "out", "--json"]).stdout).unwrap()
 }
 
 /// The calls of the newest run: windows and queries.
@@ -76,11 +84,15 @@ fn a_server_that_says_the_same_is_told_so_and_nothing_is_written() {
         (&12.into(), &12.into(), &12.into())
     );
     assert_eq!(world.stats().query_calls, calls + 12);
-    let rows: u64 = {
-        let status = world.run(["status", "out", "--json"]);
-        serde_json::from_slice::<Value>(&status.stdout).unwrap()["totals"]["rows"].as_u64().unwrap()
-    };
+    let status = status(&world);
+    let rows = status["totals"]["rows"].as_u64().unwrap();
     assert!(rows > 0);
+    let audit = &status["audit"];
+    assert_eq!((&audit["compared"], &audit["points"]), (&told["compared"], &told["points"]));
+    assert_eq!(
+        (&audit["late"], &audit["changed"], &audit["gone"]),
+        (&0.into(), &0.into(), &0.into())
+    );
     assert_eq!(told["points"].as_u64(), Some(rows), "every point was compared");
     assert_eq!(bytes(&world), before);
 }
@@ -212,7 +224,7 @@ fn other_values_are_changed_and_what_the_server_lost_is_gone_and_kept() {
         (&0.into(), &0.into(), &0.into())
     );
     let data = |files: &[(std::path::PathBuf, Vec<u8>)]| -> Vec<_> {
-        files.iter().filter(|(path, _)| !path.ends_with("ledger.db")).cloned().collect()
+        files.iter().filter(|(path, _)| !path.ends_with("ledger")).cloned().collect()
     };
     assert_eq!(data(&bytes(&world)), data(&before));
 }

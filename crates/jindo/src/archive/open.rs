@@ -21,6 +21,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Under which the ledger keeps what a run knew of refusals.
 const REFUSALS: &str = "refusals";
 
+/// Under which the ledger keeps the result of the last audit.
+const AUDIT: &str = "audit";
+
 /// What was fetched, and the record of it. Shared by the thread that stores and the one that extracts.
 pub struct Archive {
     ledger: Mutex<Box<dyn Ledger>>,
@@ -327,6 +330,16 @@ impl Archive {
 
     pub fn refusals(&self) -> Result<String, Error> {
         Ok(self.reading().kept(REFUSALS)?.unwrap_or_default())
+    }
+
+    /// Keeps the result of the last audit; opaque here.
+    pub fn keep_audit(&self, text: &str) -> Result<(), Error> {
+        self.writing()?.keep(AUDIT, text)
+    }
+
+    /// Returns the result of the last audit; `None`: there was none, or not since the ledger was rebuilt.
+    pub fn audit(&self) -> Result<Option<String>, Error> {
+        self.reading().kept(AUDIT)
     }
 
     /// Returns a query's mark in an output; `None`: never made, or not since the ledger was rebuilt. The paths are as the ledger

@@ -6,6 +6,7 @@ mod export;
 mod known;
 mod request;
 mod resolution;
+mod status;
 
 pub use audit::{
     Audit, AuditOutcome, AuditReport, AuditRequest, Difference, DifferenceCounts, DifferenceKind,
@@ -24,3 +25,4 @@ pub use request::{
     Resolution,
 };
 pub use resolution::{SampleJob, SampleTerms, Sampling};
+pub use status::{AuditRecord, DirectoryStatus, ListedQuery, StatusCounts};

@@ -1,5 +1,5 @@
 //! `jindo verify --refetch`: compares a random sample of the archive with the server, point by point. With `--repair` what differs is
-//! marked, and the next export fetches it again; otherwise only the run's log is written.
+//! marked, and the next export fetches it again; otherwise only the run's log and the result are written.
 
 use crate::args::VerifyArgs;
 use crate::auth::{self, KeyFacts};
@@ -18,8 +18,9 @@ use jiff::tz::TimeZone;
 use jindo::archive::{self, Archive};
 use jindo::clock::{Clock, entropy};
 use jindo::fetch::{Doors, End, FetchOutcome, Keeping, RunLog, Settings, drive};
-use jindo::job::{Audit, AuditRequest, Marking, SampleSize};
+use jindo::job::{Audit, AuditRecord, AuditRequest, Marking, SampleSize};
 use jindo::request::Client;
+use jindo::text::with_causes;
 use std::sync::atomic::AtomicBool;
 
 /// A seed that is short enough to be typed.
@@ -66,6 +67,9 @@ impl<'a> Refetch<'a> {
             let contact = contact.insert(self.contact(&archive)?);
             self.make(contact, audit, clock, interrupted)
         })?;
+        if outcome.calls.is_some() {
+            self.keep(&archive, &AuditRecord::new(&outcome.report, request.seed, clock.now()));
+        }
         let report = RefetchReport::new(dir, request, &outcome);
         let failure = match (outcome.marked, outcome.calls) {
             (Err(error), _) => Some(error.into()),
@@ -74,6 +78,21 @@ impl<'a> Refetch<'a> {
             (Ok(_), None) => None,
         };
         Ok(RefetchOutcome { report, failure })
+    }
+
+    /// Keeps the result in the ledger. Where that cannot be written, the result is reported all the same: its calls are paid.
+    fn keep(&self, archive: &Archive, record: &AuditRecord) {
+        let kept = if self.command.repair {
+            record.keep(archive)
+        } else {
+            Archive::beside(&self.command.dir)
+                .map_err(Into::into)
+                .and_then(|archive| record.keep(&archive))
+        };
+        if let Err(error) = kept {
+            let why = with_causes(&error);
+            terminal::remark(&format!("`jindo status` will not show this result: {why}\n"));
+        }
     }
 
     /// Opens the connection. Other keys than those of the archive's organisation are refused before any query.

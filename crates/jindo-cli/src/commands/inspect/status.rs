@@ -9,67 +9,25 @@ use crate::terminal;
 use crate::time;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jindo::archive::{Archive, ProbesDiscarded, QueryStatus, Registered, Weight};
+use jindo::archive::{Archive, ProbesDiscarded, Registered, Weight};
+use jindo::job::{AuditRecord, DirectoryStatus};
 use jindo::query::Interval;
-use std::cmp::Reverse;
 use std::fmt::Write as _;
-
-/// Numbers of listed queries and lines, by standing.
-#[derive(Debug, Default, serde::Serialize)]
-struct Counts {
-    complete: u64,
-    partial: u64,
-    given_up: u64,
-    /// Lines of the list that were left out.
-    refused: u64,
-}
 
 /// Prints the standing of a directory's queries, its size, and what earlier runs learnt.
 pub(crate) fn run(command: &args::StatusArgs) -> anyhow::Result<u8> {
     let archive = Archive::read(&command.dir)?;
-    let listed = Listed::read(&archive)?;
-    let text = if command.json { json(&archive, &listed)? } else { words(&archive, &listed)? };
+    let status = DirectoryStatus::read(&archive)?;
+    let text = if command.json { json(&archive, &status)? } else { words(&archive, &status)? };
     terminal::answer(&text)?;
     Ok(exit_code::COMPLETE)
 }
 
-/// The last request's list.
-struct Listed {
-    counts: Counts,
-    intervals: Vec<Interval>,
+fn intervals(status: &DirectoryStatus) -> impl Iterator<Item = Interval> {
+    status.listed.iter().map(|listed| listed.query.text.interval)
 }
 
-impl Listed {
-    fn read(archive: &Archive) -> anyhow::Result<Self> {
-        let refused = archive.refused_lines()?.len() as u64;
-        let mut counts = Counts { refused, ..Counts::default() };
-        let mut intervals = Vec::new();
-        for (query, standing) in archive.standings()? {
-            if query.position.is_none() {
-                continue;
-            }
-            intervals.push(query.text.interval);
-            match standing.status {
-                QueryStatus::Complete | QueryStatus::Empty => counts.complete += 1,
-                QueryStatus::Partial => counts.partial += 1,
-                QueryStatus::GivenUp => counts.given_up += 1,
-                QueryStatus::Refused => counts.refused += 1,
-            }
-        }
-        Ok(Self { counts, intervals })
-    }
-}
-
-/// Returns the queries with answers so large that they need smaller calls, the largest first.
-fn heavy(archive: &Archive) -> anyhow::Result<Vec<(Registered, Weight)>> {
-    let weighed = |query: Registered| query.weight.map(|weight| (query, weight));
-    let mut heavy: Vec<_> = archive.queries()?.into_iter().filter_map(weighed).collect();
-    heavy.sort_by_key(|(_, weight)| Reverse(weight.bytes_per_bucket));
-    Ok(heavy)
-}
-
-fn json(archive: &Archive, listed: &Listed) -> anyhow::Result<String> {
-    let heavy = heavy(archive)?;
+fn json(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<String> {
     let request = archive.request()?;
     let object = serde_json::json!({
         "asked": request.as_ref().map(|request| serde_json::json!({
@@ -77,16 +35,17 @@ fn json(archive: &Archive, listed: &Listed) -> anyhow::Result<String> {
             "to": request.asked.window.end(),
             "timezone": request.timezone,
         })),
-        "queries": listed.counts,
-        "resolutions": resolutions(listed.intervals.iter().copied()),
+        "queries": status.counts(),
+        "resolutions": resolutions(intervals(status)),
         "spacings": archive.spaced()?.iter().map(resolution::json).collect::<Vec<_>>(),
         "totals": archive.totals()?,
         "learnt": learnt_json(archive)?,
-        "heavy": heavy.iter().map(|(query, weight)| serde_json::json!({
+        "heavy": status.heavy.iter().map(|query| serde_json::json!({
             "query": query.text.written,
-            "bytes_per_bucket": weight.bytes_per_bucket,
-            "weighed_at": weight.weighed_at,
+            "bytes_per_bucket": query.weight.map(|weight| weight.bytes_per_bucket),
+            "weighed_at": query.weight.map(|weight| weight.weighed_at),
         })).collect::<Vec<_>>(),
+        "audit": status.audit,
     });
     Ok(format!("{}\n", serde_json::to_string_pretty(&object)?))
 }
@@ -111,8 +70,8 @@ fn learnt_json(archive: &Archive) -> anyhow::Result<Vec<serde_json::Value>> {
         .collect())
 }
 
-fn words(archive: &Archive, listed: &Listed) -> anyhow::Result<String> {
-    let (totals, counts) = (archive.totals()?, &listed.counts);
+fn words(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<String> {
+    let (totals, counts) = (archive.totals()?, status.counts());
     let mut text = String::new();
     if let Some(request) = archive.request()? {
         let zone = time::zone(&request.timezone).unwrap_or(TimeZone::UTC);
@@ -132,7 +91,7 @@ fn words(archive: &Archive, listed: &Listed) -> anyhow::Result<String> {
             lines => format!("; {} left out", counted(lines, "line", "lines")),
         }
     )?;
-    let resolutions = resolutions(listed.intervals.iter().copied());
+    let resolutions = resolutions(intervals(status));
     if resolutions.len() > 1 {
         writeln!(text, "resolution {}", counted_resolutions(&resolutions))?;
     }
@@ -164,12 +123,24 @@ fn words(archive: &Archive, listed: &Listed) -> anyhow::Result<String> {
         size(totals.file_bytes),
         count(totals.file_points)
     )?;
-    text += &learnt(archive)?;
+    if let Some(AuditRecord { at, windows, compared, points, late, changed, gone, .. }) =
+        status.audit
+    {
+        writeln!(
+            text,
+            "audit      {} of {} compared with the server on {}: {}, {late} late, {changed} changed, {gone} gone",
+            count(compared as u64),
+            counted(windows as u64, "window", "windows"),
+            at.strftime("%Y-%m-%d"),
+            counted(points, "point", "points"),
+        )?;
+    }
+    text += &learnt(archive, &status.heavy)?;
     Ok(text)
 }
 
 /// Returns a line for each learnt limit, and one for queries with large answers.
-fn learnt(archive: &Archive) -> anyhow::Result<String> {
+fn learnt(archive: &Archive, heavy: &[Registered]) -> anyhow::Result<String> {
     let mut text = String::new();
     for learnt in archive.learnt()? {
         let (why, on) = (learnt.why, learnt.learnt_at.strftime("%Y-%m-%d"));
@@ -188,15 +159,16 @@ fn learnt(archive: &Archive) -> anyhow::Result<String> {
             "learnt     probe results are discarded here ({why}, on {on}); jindo export --forget drops it"
         )?;
     }
-    let heavy = heavy(archive)?;
-    if let Some((query, Weight { bytes_per_bucket, weighed_at })) = heavy.first() {
+    if let Some(query) = heavy.first()
+        && let Some(Weight { bytes_per_bucket, weighed_at }) = query.weight
+    {
         writeln!(
             text,
             "learnt     {} in smaller calls, because their answers are large: the heaviest, {}, brings {} a point in time \
              (on {}); jindo export --forget drops it",
             counted(heavy.len() as u64, "query", "queries"),
             query.text.written,
-            size(*bytes_per_bucket),
+            size(bytes_per_bucket),
             weighed_at.strftime("%Y-%m-%d")
         )?;
     }

@@ -12,6 +12,7 @@ use crate::terminal;
 use jindo::archive::{self, Archive};
 use jindo::clock::Clock;
 use jindo::extract::{self, CsvTree, Directory, FileFinding, Which};
+use jindo::job::DirectoryStatus;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -203,15 +204,10 @@ impl VerifyReport {
 
     /// Adds the gaps of the listed queries.
     fn gaps(&mut self, archive: &Archive) -> anyhow::Result<()> {
-        for (query, standing) in archive.standings()? {
-            if query.position.is_some() {
-                let gaps = &standing.gaps;
-                self.queries_with_gaps += u64::from(!gaps.is_empty());
-                self.missing_seconds +=
-                    gaps.iter().map(|gap| gap.window.secs().unsigned_abs()).sum::<u64>();
-            }
-        }
-        self.lines_left_out = archive.refused_lines()?.len() as u64;
+        let status = DirectoryStatus::read(archive)?;
+        self.queries_with_gaps = status.queries_with_gaps();
+        self.missing_seconds = status.missing_seconds();
+        self.lines_left_out = status.lines_left_out;
         Ok(())
     }
 }

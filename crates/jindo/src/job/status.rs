@@ -1,0 +1,128 @@
+//! The state of a directory as data: for `status`, `verify`, and later a receipt.
+
+use super::audit::AuditReport;
+use super::error::Error;
+use crate::archive::{self, Archive, QueryStanding, QueryStatus, Registered};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
+
+/// What the ledger tells of a directory. Reads no object and no file.
+#[derive(Debug, Clone)]
+pub struct DirectoryStatus {
+    /// The queries of the last request, in its order.
+    pub listed: Vec<ListedQuery>,
+    /// Lines of the last request's list that were left out.
+    pub lines_left_out: u64,
+    /// Queries whose answers are so large that they shape calls, the heaviest first; those of earlier lists too.
+    pub heavy: Vec<Registered>,
+    /// The last comparison with the server.
+    pub audit: Option<AuditRecord>,
+}
+
+/// A query of the last request.
+#[derive(Debug, Clone)]
+pub struct ListedQuery {
+    pub query: Registered,
+    pub standing: QueryStanding,
+}
+
+/// Numbers of listed queries and lines, by standing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct StatusCounts {
+    pub complete: u64,
+    pub partial: u64,
+    pub given_up: u64,
+    /// Lines of the list that were left out.
+    pub refused: u64,
+}
+
+/// Result of an audit, as the ledger keeps it. Windows are counted in calls' worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRecord {
+    pub at: Timestamp,
+    /// Draws the same sample again.
+    pub seed: u64,
+    /// Of which the sample was drawn.
+    pub windows: usize,
+    pub compared: usize,
+    /// Points of either side that were compared.
+    pub points: u64,
+    pub late: u64,
+    pub changed: u64,
+    pub gone: u64,
+}
+
+impl DirectoryStatus {
+    /// # Errors
+    /// When the ledger cannot be read, or keeps an audit that cannot.
+    pub fn read(archive: &Archive) -> Result<Self, Error> {
+        let mut listed = Vec::new();
+        let mut heavy = Vec::new();
+        for (query, standing) in archive.standings()? {
+            if query.weight.is_some() {
+                heavy.push(query.clone());
+            }
+            if query.position.is_some() {
+                listed.push(ListedQuery { query, standing });
+            }
+        }
+        heavy.sort_by_key(|query| Reverse(query.weight.map(|weight| weight.bytes_per_bucket)));
+        let lines_left_out = archive.refused_lines()?.len() as u64;
+        Ok(Self { listed, lines_left_out, heavy, audit: AuditRecord::read(archive)? })
+    }
+
+    pub fn counts(&self) -> StatusCounts {
+        let mut counts = StatusCounts { refused: self.lines_left_out, ..StatusCounts::default() };
+        for ListedQuery { standing, .. } in &self.listed {
+            match standing.status {
+                QueryStatus::Complete | QueryStatus::Empty => counts.complete += 1,
+                QueryStatus::Partial => counts.partial += 1,
+                QueryStatus::GivenUp => counts.given_up += 1,
+                QueryStatus::Refused => counts.refused += 1,
+            }
+        }
+        counts
+    }
+
+    /// Returns how many listed queries lack something.
+    pub fn queries_with_gaps(&self) -> u64 {
+        self.listed.iter().filter(|listed| !listed.standing.gaps.is_empty()).count() as u64
+    }
+
+    /// Returns the seconds that are missing, those of all listed queries together.
+    pub fn missing_seconds(&self) -> u64 {
+        let gaps = self.listed.iter().flat_map(|listed| &listed.standing.gaps);
+        gaps.map(|gap| gap.window.secs().unsigned_abs()).sum()
+    }
+}
+
+impl AuditRecord {
+    pub fn new(report: &AuditReport, seed: u64, at: Timestamp) -> Self {
+        let AuditReport { windows, compared, points, counts, .. } = report;
+        Self {
+            at,
+            seed,
+            windows: *windows,
+            compared: *compared,
+            points: *points,
+            late: counts.late,
+            changed: counts.changed,
+            gone: counts.gone,
+        }
+    }
+
+    /// Keeps it in the ledger, in place of an earlier one.
+    pub fn keep(&self, archive: &Archive) -> Result<(), Error> {
+        let text = serde_json::to_string(self).expect("numbers are always JSON");
+        Ok(archive.keep_audit(&text)?)
+    }
+
+    fn read(archive: &Archive) -> Result<Option<Self>, Error> {
+        let Some(text) = archive.audit()? else { return Ok(None) };
+        serde_json::from_str(&text).map(Some).map_err(|wrong| {
+            let why = format!("its last audit cannot be read: {wrong}");
+            archive::Error::LedgerDamaged { why }.into()
+        })
+    }
+}
