@@ -67,7 +67,7 @@ impl<'a> Refetch<'a> {
             let contact = contact.insert(self.contact(&archive)?);
             self.make(contact, audit, clock, interrupted)
         })?;
-        if outcome.calls.is_some() {
+        if let Some(Ok(_)) = &outcome.calls {
             self.keep(&archive, &AuditRecord::new(&outcome.report, request.seed, clock.now()));
         }
         let report = RefetchReport::new(dir, request, &outcome);
