@@ -346,3 +346,36 @@ fn a_plan_of_some_minutes_says_until_when() {
     );
     assert!(!hurried.contains("until"), "{hurried}");
 }
+
+#[test]
+fn a_run_of_a_few_calls_is_refused_with_the_reason() {
+    let world = World::new(calm(), &ONE);
+    let mut args = world.export_args(START_S, START_S + DAY_S);
+    args.extend(["--max-calls", "19"].map(str::to_owned));
+    check(
+        &world,
+        &world.run(&args),
+        2,
+        &expect![[r#"
+        error: invalid value '19' for '--max-calls <N>': at least 20: finding out why a call was refused takes a few calls, and a run that ends in between finds out nothing
+
+        For more information, try '--help'.
+    "#]],
+    );
+    assert_eq!(world.stats().calls_by_path.len(), 0);
+    *args.last_mut().unwrap() = "20".to_owned();
+    exits(&world.run(&args), 0);
+}
+
+#[test]
+fn counts_and_rates_are_a_reason_to_check_the_metrics_type() {
+    let warns = |query: &str| {
+        let world = World::new(calm(), &[query]);
+        let output = world.export(1);
+        exits(&output, 0);
+        String::from_utf8_lossy(&output.stdout)
+            .contains("\n  check        1 query has .as_count() or .as_rate(): ")
+    };
+    assert!(warns("sum:app.requests{*}.as_count()"));
+    assert!(!warns(ONE[0]));
+}
