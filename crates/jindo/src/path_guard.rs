@@ -1,4 +1,4 @@
-//! What lies at jindo's own places below DIR: a plain folder or a plain file, or nothing yet. Anything else (a link, a pipe, a
+//! Guard of jindo's own places below DIR: there is a plain folder or a plain file, or nothing yet. Anything else (a link, a pipe, a
 //! device) was put there by somebody else and is refused before it is opened, locked, written or removed: what is done
 //! through it would be done elsewhere, or never end. Only looks, and follows nothing. DIR itself was named by the user, and
 //! may be what it likes.

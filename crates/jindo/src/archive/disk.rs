@@ -24,11 +24,11 @@ const LEDGERS: [&str; 2] = ["ledger.db", "ledger.new.db"];
 /// The other files and folders that have their place below the root; `extract` and `run` have some of them.
 const FILES: [&str; 3] = ["lock", "files.lock", REQUEST];
 const FOLDERS: [&str; 3] = ["data", "damaged", "staging"];
-/// What ends a rollback journal that names a further file, which SQLite would read and remove (`aJournalMagic` in its
+/// End of a rollback journal that names a further file, which SQLite would read and remove (`aJournalMagic` in its
 /// `pager.c`). Ours name none, as one ledger is all that a transaction writes to.
 const NAMES_ANOTHER_FILE: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
-/// Who writes to an archive; a second writer is told.
+/// Process that writes to an archive; named to a second writer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     pub pid: u32,
@@ -36,7 +36,7 @@ pub struct Holder {
     pub since: Timestamp,
 }
 
-/// Where an archive lies; whatever lies there has been looked at, and is plain.
+/// Place of an archive, of which everything fixed was looked at and is plain.
 #[derive(Debug, Clone)]
 pub(super) struct ArchiveFolder {
     /// The directory that was named by the user.
@@ -102,7 +102,7 @@ impl ArchiveFolder {
         self.root.join(LEDGERS[0])
     }
 
-    /// Where a ledger is rebuilt before it takes its place.
+    /// Returns the path where a ledger is rebuilt before it takes its place.
     pub(super) fn new_ledger(&self) -> PathBuf {
         self.root.join(LEDGERS[1])
     }
@@ -288,7 +288,7 @@ fn sync_folder(_: &Path) -> Result<(), Error> {
 pub(super) struct WalkedFile {
     /// With `/`; a name that is no text as far as it can be read.
     pub name: String,
-    /// What it is, where it is no plain file with a name that is text.
+    /// Kind of what is no plain file with a name that is text; `None` for one that is.
     pub foreign: Option<&'static str>,
 }
 
@@ -298,7 +298,7 @@ impl WalkedFile {
     }
 }
 
-/// Whether that is the name of what a publication left half-done: `…#1`.
+/// Returns true for the name of a file that a publication left half-done: `…#1`.
 pub(super) fn is_half(name: &str) -> bool {
     name.rsplit_once('#').is_some_and(|(_, digits)| {
         !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
@@ -343,7 +343,7 @@ struct FolderEntry {
     kind: fs::FileType,
 }
 
-/// What is in a folder; nothing where it is gone.
+/// Lists a folder; nothing where it is gone.
 fn list(folder: &Path) -> Result<Vec<FolderEntry>, Error> {
     let listed = match fs::read_dir(folder) {
         Ok(listed) => listed,

@@ -1,4 +1,4 @@
-//! Why the archive could not do what it was asked; each variant is named by what the caller would do about it.
+//! Errors of the archive; each variant is named by what the caller would do about it.
 //! Never retries, never words a hint for the terminal beyond the command that mends it.
 
 use super::{Holder, ObjectId, QueryId};

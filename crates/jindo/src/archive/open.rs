@@ -24,7 +24,7 @@ const REFUSALS: &str = "refusals";
 /// Under which the ledger keeps the result of the last audit.
 const AUDIT: &str = "audit";
 
-/// What was fetched, and the record of it. Shared by the thread that stores and the one that extracts.
+/// Ledger and objects of a directory. Shared by the thread that stores and the one that extracts.
 pub struct Archive {
     ledger: Mutex<Box<dyn Ledger>>,
     pub(super) objects: Objects,
@@ -102,7 +102,7 @@ impl Archive {
     }
 
     /// Opens to bring files up to date while an export fetches: takes no lock and recovers nothing, since what is noted
-    /// is the export's. Whoever opens it so writes nothing but marks of what was extracted.
+    /// is the export's. Write nothing through it but marks of what was extracted.
     pub fn beside(dir: &Path) -> Result<Self, Error> {
         let place = ArchiveFolder::there(dir)?;
         place.check_journal()?;
@@ -110,7 +110,7 @@ impl Archive {
         Ok(Self::of(ledger, Objects::local(&place.root)?, Access::Write))
     }
 
-    /// An archive of given parts, recovered; whoever gives them keeps other writers away.
+    /// Makes an archive of given parts, and recovers it; the caller keeps other writers away.
     pub fn assemble(mut ledger: Box<dyn Ledger>, objects: Objects) -> Result<Self, Error> {
         let recovery = recover(&mut *ledger, &objects, None)?;
         Ok(Self { recovery, ..Self::of(ledger, objects, Access::Write) })
@@ -122,12 +122,12 @@ impl Archive {
         Self { ledger, objects, cache, access, recovery, journal, _lock: None }
     }
 
-    /// What opening it found and did.
+    /// Returns what opening it found and did.
     pub fn recovery(&self) -> &Recovery {
         &self.recovery
     }
 
-    /// How the ledger of an archive that was opened for writing keeps its commits whole.
+    /// Returns the journal by which the ledger of an archive that was opened for writing keeps commits whole.
     pub fn journal(&self) -> Journal {
         self.journal
     }
@@ -185,7 +185,7 @@ impl Archive {
         self.writing()?.substitute(query, sent_unfilled)
     }
 
-    /// What is held of a query: disjoint, oldest first.
+    /// Returns the stretches held of a query: disjoint, oldest first.
     pub fn coverage(&self, query: QueryId) -> Result<Vec<Coverage>, Error> {
         self.reading().coverage(query)
     }
@@ -195,7 +195,7 @@ impl Archive {
         self.reading().grants(query)
     }
 
-    /// What is held of every query that has any, in one scan.
+    /// Returns the stretches of every query that has any, in one scan.
     pub fn coverage_all(&self) -> Result<BTreeMap<QueryId, Vec<Coverage>>, Error> {
         self.reading().coverage_all()
     }
@@ -323,7 +323,7 @@ impl Archive {
         self.keep_refusals("")
     }
 
-    /// What a run knew of refusals that ended before it understood them; opaque here, empty when there is nothing.
+    /// Keeps the refusals of a run that ended before it had explained them; opaque here, empty when there is nothing.
     pub fn keep_refusals(&self, text: &str) -> Result<(), Error> {
         self.writing()?.keep(REFUSALS, text)
     }

@@ -9,7 +9,7 @@ const KEY_HASHES_MAX: usize = 16;
 const ORGANISATION: &str = "organisation";
 const SALT: &str = "salt";
 
-/// What a run knows of the organisation behind its keys.
+/// Organisation behind a run's keys, as far as the run knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Organisation {
     /// `datadoghq.eu`; compared to the letter.
@@ -20,17 +20,17 @@ pub struct Organisation {
     pub key_hash: Option<String>,
 }
 
-/// How a directory took an organisation.
+/// Result of binding a directory to an organisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
-    /// It belonged to nobody.
+    /// It had no organisation yet.
     First,
     Same,
     /// The same, of which more is known now: its id, or another of its keys.
     Upgraded,
 }
 
-/// What is kept, in the ledger and in every footer.
+/// Organisation as kept in the ledger and in every footer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct KeptOrganisation {
     pub site: String,
@@ -119,7 +119,7 @@ impl Archive {
         Ok(Bound::Upgraded)
     }
 
-    /// The check of [`Archive::bind`], which changes nothing: for whoever only reads. A directory that belongs to nobody yet is
+    /// The check of [`Archive::bind`], which changes nothing: for readers. A directory without an organisation is
     /// anybody's.
     pub fn recognise(&self, given: &Organisation) -> Result<(), Error> {
         match self.organisation()? {
@@ -155,7 +155,7 @@ pub(super) fn keep(ledger: &mut dyn Ledger, kept: &KeptOrganisation) -> Result<(
     ledger.keep(ORGANISATION, &text)
 }
 
-/// What is known of the organisation with what `given` adds, or that it is another.
+/// Adds `given` to what is known of the organisation; an error when it is another.
 fn joined(kept: &KeptOrganisation, given: &Organisation) -> Result<KeptOrganisation, Error> {
     kept.joined(given).ok_or_else(|| {
         let (kept, given) = told_apart(kept, given);

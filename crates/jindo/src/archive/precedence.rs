@@ -4,7 +4,8 @@
 use super::{ObjectId, Origin};
 use crate::plan::{Window, subtract};
 
-/// What was fetched is greater than what was probed, and newer is greater: by generation, then by the time of fetching; the name breaks ties that only damage can make.
+/// Order of objects. Fetched is greater than probed, and newer is greater: by generation, then by the time of fetching; the name
+/// breaks ties that only damage can make.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
     pub origin: Origin,
@@ -22,10 +23,10 @@ pub(super) struct Holding {
     pub rank: Rank,
 }
 
-/// What is to be written so that ranges stay disjoint.
+/// Changes of coverage that keep ranges disjoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Takeover {
-    /// What the new object is granted of its window.
+    /// Parts of its window that the new object is granted.
     pub granted: Vec<Window>,
     /// The weaker holdings that it overlaps (by index), each with what is left to it.
     pub trimmed: Vec<(usize, Vec<Window>)>,

@@ -1,4 +1,4 @@
-//! What opening an archive does after a crash: only names that were noted are looked at. Whole objects are adopted, halves
+//! Recovery on opening, after a crash: only names that were noted are looked at. Whole objects are adopted, halves
 //! removed, removals finished. Anything else is left alone; `verify` reports it.
 
 use super::disk::ArchiveFolder;
@@ -7,7 +7,7 @@ use super::write::Whole;
 use super::{Error, Ledger, NotePurpose};
 use std::collections::HashSet;
 
-/// What opening found and did; all empty after a clean end.
+/// Findings and actions of an opening; all empty after a clean end.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Recovery {
     /// Objects that were published but not recorded: their calls are not repeated.

@@ -90,7 +90,7 @@ pub(super) fn secs(interval: Interval) -> u32 {
     u32::try_from(interval.secs()).expect("an interval is made of a u32")
 }
 
-/// What the file says, or what is wrong with it.
+/// Reads the file; the text says what is wrong with it.
 pub(super) fn parsed(bytes: &[u8]) -> Result<(Request, Vec<Remembered>), String> {
     let file: File = serde_json::from_slice(bytes).map_err(|wrong| wrong.to_string())?;
     if file.version != VERSION {

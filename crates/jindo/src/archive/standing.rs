@@ -58,7 +58,7 @@ pub struct StandingFacts<'a> {
     pub covered: &'a [Window],
     /// Everything that was given up of this query.
     pub given_up: &'a [GivenUp],
-    /// Points that the query has; `None` where nobody counted: then no query is `Empty`.
+    /// Points that the query has; `None`: not counted, then no query is `Empty`.
     pub points: Option<u64>,
 }
 
@@ -135,7 +135,7 @@ impl Archive {
         Ok(queries.into_iter().map(standing).collect())
     }
 
-    /// What was given up, by query.
+    /// Returns what was given up, by query.
     ///
     /// # Errors
     /// When the ledger cannot be read.

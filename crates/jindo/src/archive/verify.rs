@@ -1,4 +1,4 @@
-//! Whether the archive is what it should be: every object read back, decoded and compared with the ledger, and every file accounted
+//! Verification and repair: every object read back, decoded and compared with the ledger, and every file accounted
 //! for. [`Archive::verify`] changes nothing; [`Archive::repair`] mends, and deletes nothing: what is damaged is set aside.
 
 use super::disk::ArchiveFolder;
@@ -15,7 +15,7 @@ use serde::Serialize;
 use std::collections::HashMap;
 use std::path::Path;
 
-/// What is wrong with a file.
+/// Kind of fault of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
@@ -34,7 +34,7 @@ pub enum Fault {
     /// A file that the ledger does not know. Mended: adopted where it is whole, set aside where not; what is no plain file is
     /// left alone.
     Stranger,
-    /// What a crash left of a file that nobody counts on. Mended: set aside.
+    /// A half-written file that a crash left and no record names. Mended: set aside.
     Half,
 }
 
@@ -60,7 +60,7 @@ impl ArchiveFinding {
     }
 }
 
-/// What was looked at, and what was found.
+/// Report of a verification or repair.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Verified {
     /// Objects that are as they should be, their rows and bytes.
@@ -70,7 +70,7 @@ pub struct Verified {
     pub findings: Vec<ArchiveFinding>,
 }
 
-/// What a file turned out to be.
+/// Result of comparing a file with its record.
 enum Looked {
     Sound { rows: u64, bytes: u64 },
     Missing(String),
@@ -169,7 +169,7 @@ impl Archive {
             let finding = self.take_in(&name)?;
             verified.findings.push(finding);
         }
-        verified.findings.extend(foreign.into_iter().map(left_alone));
+        verified.findings.extend(foreign.iter().map(|(name, what)| left_alone(name, what)));
         Ok(())
     }
 
@@ -202,7 +202,7 @@ impl Archive {
     }
 }
 
-/// Whether these bytes, whatever they are called, are a whole object: every page decoded, everything as their footer says. The text
+/// Checks that these bytes, whatever they are called, are a whole object: every page decoded, everything as their footer says. The text
 /// says what is wrong. For bytes of unknown origin; takes no more memory than a few times their length.
 pub fn inspect(bytes: &[u8]) -> Result<(), String> {
     Encoded::parse(&Bytes::copy_from_slice(bytes))?.check_rows()
@@ -260,7 +260,7 @@ fn verify_with(
             Err(error) => return Err(error),
         }
     }
-    verified.findings.extend(listed.foreign.iter().cloned().map(left_alone));
+    verified.findings.extend(listed.foreign.iter().map(|(name, what)| left_alone(name, what)));
     let is_noted =
         |half: &str| noted.iter().any(|note| half.starts_with(&format!("data/{}#", note.name)));
     let left = halves.iter().filter(|half| !is_noted(half));
@@ -288,7 +288,7 @@ fn verify_without(
             Err(why) => verified.findings.push(damaged(name, why)),
         }
     }
-    verified.findings.extend(listed.foreign.iter().cloned().map(left_alone));
+    verified.findings.extend(listed.foreign.iter().map(|(name, what)| left_alone(name, what)));
     Ok(())
 }
 
@@ -337,7 +337,7 @@ fn look(ledger: &mut dyn Ledger, objects: &Objects, object: &Object) -> Result<L
     Ok(Looked::Sound { rows: record.rows, bytes: record.bytes })
 }
 
-/// Whether the ledger knows the query by that text and interval.
+/// Returns true if the ledger knows the query by that text and interval.
 fn known_as(
     ledger: &mut dyn Ledger,
     query: QueryId,
@@ -411,7 +411,7 @@ fn missing(name: &str, why: String) -> ArchiveFinding {
 }
 
 /// Neither read nor moved: what it leads to is not the archive's.
-fn left_alone((name, what): (String, &'static str)) -> ArchiveFinding {
+fn left_alone(name: &str, what: &str) -> ArchiveFinding {
     ArchiveFinding::new(Fault::Stranger, format!("data/{name}"), format!("{what}; left alone"))
 }
 

@@ -13,7 +13,7 @@ use crate::query::{Interval, QueryText};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-/// Tries to commit an answer whose generation others take first; within one process nobody does.
+/// Attempts to commit an answer whose generation other writers take first, which none does within one process.
 const ATTEMPTS_MAX: u32 = 8;
 
 /// One answer on its way into the archive.
@@ -28,7 +28,7 @@ pub struct Fetched<'a> {
     pub answer: &'a Answer,
 }
 
-/// What a store left behind.
+/// Object that a store left behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     pub object: ObjectId,
@@ -59,7 +59,9 @@ impl Archive {
             let record = self.publish(fetched, reserved)?.record(fetched.queries.to_vec());
             let committed = self.writing()?.commit_next(&record)?;
             if let NextCommit::Done(Committed { object, unreferenced }) = committed {
-                unreferenced.iter().for_each(|gone| self.remove_noted(gone));
+                for gone in &unreferenced {
+                    self.remove_noted(gone);
+                }
                 return Ok(Stored { object, name, rows: record.rows, bytes: record.bytes });
             }
             self.remove_noted(&name);

@@ -12,7 +12,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectId(pub i64);
 
-/// How it is known what a stretch holds. The later is the stronger.
+/// Source of what is known about a stretch. The later is the stronger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
     /// A probe's answer, the object, has no points there; the query itself was not asked.
@@ -68,7 +68,7 @@ pub struct Object {
     pub record: Record,
 }
 
-/// What a commit did besides recording.
+/// Result of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
     /// The new object; itself among `unreferenced` when newer objects already covered all of it.
@@ -77,7 +77,7 @@ pub struct Committed {
     pub unreferenced: Vec<String>,
 }
 
-/// What is about to happen to a name.
+/// Intended effect on a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotePurpose {
     Publish,

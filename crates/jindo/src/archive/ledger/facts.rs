@@ -18,7 +18,7 @@ pub struct OutputName(pub &'static str);
 pub struct Learnt {
     pub limit: LearntLimit,
     pub learnt_at: Timestamp,
-    /// What the server did that taught it.
+    /// Behaviour of the server that taught it.
     pub why: String,
 }
 
@@ -37,7 +37,7 @@ pub struct Spaced {
     pub query: String,
     pub interval: Interval,
     pub basis: Confidence,
-    /// What the samples showed, or the server's words.
+    /// Evidence: the samples' intervals, or the server's words.
     pub why: String,
     pub found_at: Timestamp,
 }
@@ -66,7 +66,7 @@ pub struct SeriesFile {
     pub sha256: String,
 }
 
-/// What `status` shows of an archive without reading an object.
+/// Sums that `status` shows without reading an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Totals {
     /// Queries of the last request's list that were not refused.

@@ -1,6 +1,6 @@
 //! Which journal the ledger needs on a file system. Pure: the number of its kind is handed in, `disk` asks for it.
 
-/// How SQLite keeps a commit of the ledger whole. In both, what is committed survives a power failure.
+/// Journal by which SQLite keeps a commit of the ledger whole. In both, what is committed survives a power failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Journal {
     /// The write-ahead log: readers and the writer never wait for each other. It needs memory that processes share, which
@@ -11,7 +11,7 @@ pub enum Journal {
     Rollback(&'static str),
 }
 
-/// What is no file system of this machine, or may be none (FUSE), by its number in Linux's `statfs`
+/// File systems of other machines, or that may be such (FUSE), by its number in Linux's `statfs`
 /// (`linux/magic.h`, `statfs(2)`, the sources of those outside the kernel).
 const ELSEWHERE: [(u32, &str); 21] = [
     (0x6969, "NFS"),

@@ -34,7 +34,7 @@ use std::path::Path;
 pub trait Ledger: QueryLedger + CoverageLedger + FactLedger {
     /// Returns a line for everything that is wrong inside the ledger itself; nothing when it is sound.
     fn check(&mut self) -> Result<Vec<String>, Error>;
-    /// How it keeps commits whole.
+    /// Returns the journal by which it keeps commits whole.
     fn journal(&self) -> Journal;
     /// Ends its use so that its one file is all of it.
     fn close(self: Box<Self>) -> Result<(), Error>;

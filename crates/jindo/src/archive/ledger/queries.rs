@@ -51,7 +51,7 @@ pub struct RefusedLine {
 pub struct Registered {
     pub id: QueryId,
     pub text: QueryText,
-    /// What was last asked of it, aligned to its interval; `None` when it was never in a request (a rebuilt ledger without
+    /// Range last asked of it, aligned to its interval; `None` when it was never in a request (a rebuilt ledger without
     /// request.json).
     pub asked: Option<Window>,
     /// Its place in the last request's list (refused lines counted); `None` when it is of an earlier list.
@@ -62,18 +62,18 @@ pub struct Registered {
     pub too_old: Option<(Timestamp, String)>,
     /// The form with jindo's fill that the server refused, and instead of which this one is sent.
     pub instead_of: Option<String>,
-    /// Where its answers are so heavy that they shape calls.
+    /// Size of its answers, if they are so heavy that they shape calls.
     pub weight: Option<Weight>,
 }
 
 impl Registered {
-    /// What was last asked of it and is in none of the stretches covered, oldest first.
+    /// Returns the parts of what was last asked that no stretch covers, oldest first.
     pub fn gaps(&self, covered: &[Window]) -> Vec<Window> {
         self.asked.map_or_else(Vec::new, |asked| subtract(asked, covered))
     }
 }
 
-/// What a heavy query's answers weigh, and since when that is known.
+/// Size of a heavy query's answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Weight {
     /// Decoded.
@@ -81,16 +81,16 @@ pub struct Weight {
     pub weighed_at: Timestamp,
 }
 
-/// What a query is asked for.
+/// Purpose of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Its points are wanted: a list names it, or did.
     #[default]
     Wanted,
-    /// Nobody wants its points: they tell where another query has any. No file is made of it, and no list shows it.
+    /// Its points show in which windows another query has any. No file is made of it, and no list shows it.
     Probe,
-    /// Nobody wants its points either: they tell how far apart another query's points lie.
+    /// Its points show how far apart another query's points lie. No file is made of it either.
     Sample,
 }
 

@@ -12,7 +12,7 @@ const CACHE_BYTES_MAX: u64 = 16 << 20;
 #[derive(Default)]
 pub(in crate::archive) struct ObjectCache {
     objects: HashMap<ObjectId, (u64, Arc<Encoded>)>,
-    /// When each was last used, as a count of uses.
+    /// Objects by their last use, counted in uses.
     by_use: BTreeMap<u64, ObjectId>,
     uses: u64,
     bytes: u64,
@@ -30,7 +30,7 @@ impl ObjectCache {
         Some(Arc::clone(encoded))
     }
 
-    /// Whether the object was put here before, even if it is held no more.
+    /// Returns true if the object was put here before, even if it is held no more.
     pub(in crate::archive) fn is_checked(&self, object: ObjectId) -> bool {
         self.checked.contains(&object)
     }

@@ -22,16 +22,16 @@ use std::sync::Arc;
 use std::thread;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// Where objects lie, below the archive's root.
+/// Folder of objects, below the archive's root.
 const DATA: &str = "data";
-/// Where damaged objects are moved, below the archive's root.
+/// Folder to which damaged objects are moved, below the archive's root.
 const DAMAGED: &str = "damaged";
 /// Bytes of the largest file that is read. An answer of 64 MiB is an object of less; more is not ours.
 const OBJECT_BYTES_MAX: u64 = 256 << 20;
 /// Names tried for a damaged object before it is left where it is: as many were set aside under its name already.
 const ASIDE_TRIES_MAX: u32 = 1000;
 
-/// Whether a create-only write found its name free.
+/// Result of a create-only write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::archive) enum Published {
     Now,
@@ -43,7 +43,7 @@ pub(in crate::archive) enum Published {
 #[derive(Debug, Clone)]
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
-    /// Where they lie on this machine's disk: there a link leads elsewhere, and the store would follow it.
+    /// Their folder on this machine's disk, on which links are refused: the store would follow them.
     root: Option<PathBuf>,
     runtime: Arc<StoreRuntime>,
 }
@@ -79,11 +79,11 @@ impl Drop for StoreRuntime {
     }
 }
 
-/// What lies below `data/`, by names that begin there, sorted.
+/// Files below `data/`, by names that begin there, sorted.
 #[derive(Debug, Default)]
 pub(in crate::archive) struct Listed {
     pub files: Vec<String>,
-    /// What is no plain file with a name that an object could have, and what it is. Left alone.
+    /// Anything else than a plain file with a name that an object could have, and its kind. Left alone.
     pub foreign: Vec<(String, &'static str)>,
 }
 
@@ -130,7 +130,7 @@ impl Objects {
         }
     }
 
-    /// Whether there is any object at all.
+    /// Returns true if there is any object at all.
     pub(in crate::archive) fn any(&self) -> Result<bool, Error> {
         let Some(root) = &self.root else {
             let first = self.runtime.run(self.store.list(Some(&Location::from(DATA))).next());

@@ -1,4 +1,4 @@
-//! What is wrong inside a ledger, which nothing else may find first: its pages, its references, its coverage, every cell.
+//! Check of a ledger's inside, before anything else can fail by it: its pages, its references, its coverage, every cell.
 
 use super::convert::is_of_a_cell;
 use super::{Connection, SqlError, coverage, facts, files, given_up, queries};
@@ -43,7 +43,7 @@ fn count(c: &Connection, sql: &str) -> Result<i64, SqlError> {
 type TableRead = fn(&Connection) -> Result<(), SqlError>;
 
 /// Everything that is ever read of a ledger, so that a cell that cannot be is found here, where repairing begins, and not by
-/// whoever opens the ledger next.
+/// the next one who opens the ledger.
 const READS: [(&str, TableRead); 12] = [
     ("its request", |c| queries::request(c).map(drop)),
     ("its refused lines", |c| queries::refused_lines(c).map(drop)),

@@ -1,4 +1,4 @@
-//! What stands in a cell, between our types and SQLite's. A cell of a ledger from elsewhere may hold anything: what is none of
+//! Conversion of cells between our types and SQLite's. A cell of a ledger from elsewhere may hold anything: what is none of
 //! ours is an error, never a panic.
 
 use super::{FromSql, FromSqlError, FromSqlResult, SqlError, ToSql, ToSqlOutput, ValueRef};
@@ -8,7 +8,7 @@ use crate::plan::Window;
 use crate::query::Interval;
 use jiff::Timestamp;
 
-/// Whether a statement failed for what stands in a cell, so that another look will not help.
+/// Returns true if a statement failed for the content of a cell, so that another try will not help.
 pub(super) fn is_of_a_cell(error: &SqlError) -> bool {
     matches!(
         error,

@@ -129,7 +129,7 @@ fn origin(row: &Row<'_>, at: usize) -> Result<Origin, SqlError> {
     Ok(if row.get(at)? { Origin::Probed } else { Origin::Fetched })
 }
 
-/// What of a query overlaps the window. Ranges are disjoint, so all but the first start within it: no scan of the others.
+/// Stretches of a query that overlap the window. Ranges are disjoint, so all but the first start within it: no scan of the others.
 const HOLDINGS: &str = "
     SELECT c.start_s, c.end_s, c.object, c.open, o.generation, o.fetched_ms, o.name, c.probed
     FROM coverage c JOIN objects o ON o.id = c.object
@@ -298,7 +298,7 @@ fn insert(t: &Transaction<'_>, record: &Record) -> Result<ObjectId, SqlError> {
     Ok(object)
 }
 
-/// What a stretch of coverage says besides where it lies.
+/// Cells of a stretch of coverage besides its window.
 struct CoverageCells {
     object: ObjectId,
     open: bool,

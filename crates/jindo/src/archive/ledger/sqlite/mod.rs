@@ -33,7 +33,7 @@ const APPLICATION_ID: i64 = 0x6a6e_646f;
 /// `PRAGMA user_version`: raised when a released jindo's tables change. One that differs in more than comments and spaces is
 /// refused ([`schema_check`]), so that no change goes without it.
 const SCHEMA_VERSION: i64 = 2;
-/// How long a reader or writer waits for SQLite's own short locks (a checkpoint, another reader's start).
+/// Longest wait of a reader or writer for SQLite's own short locks (a checkpoint, another reader's start).
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 /// Statements kept compiled per connection: a few more than this door has.
 const STATEMENTS_MAX: usize = 64;
@@ -43,7 +43,7 @@ const CELL_BYTES_MAX: i32 = 128 << 20;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
-/// What to do with a ledger file that is not there or has no tables.
+/// Treatment of a ledger file that is not there or has no tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfBlank {
     Create,
@@ -147,7 +147,7 @@ impl Sqlite {
         Ok(ledger)
     }
 
-    /// Whose database it is. Before this has found it ours, nothing else is asked of it: a view in place of a table would be
+    /// Identifies the database. Before this has found it ours, nothing else is asked of it: a view in place of a table would be
     /// run by the first statement that reads it, a trigger by the first that writes.
     fn identify(&self) -> Result<LedgerIdentity, SqlError> {
         let number = |pragma: &str| {
@@ -199,7 +199,7 @@ impl Sqlite {
         self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?.rollback()
     }
 
-    /// What was left in a write-ahead log is then read without shared memory.
+    /// Locks the file for this connection alone: what was left in a write-ahead log is then read without shared memory.
     fn take_alone(&self) -> Result<(), SqlError> {
         self.connection.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))
     }
@@ -248,7 +248,7 @@ enum LedgerIdentity {
     Foreign(String),
 }
 
-/// What holds for every connection: nothing that a ledger from elsewhere defines is run, and no cell takes all memory.
+/// Sets the limits of every connection: nothing that a ledger from elsewhere defines is run, and no cell takes all memory.
 fn guard(connection: &Connection) -> Result<(), SqlError> {
     connection.busy_timeout(BUSY_WAIT)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -279,7 +279,7 @@ fn failed(doing: &'static str) -> impl Fn(SqlError) -> Error {
     }
 }
 
-/// What SQLite says where it could read if it might write: a log to be indexed, a journal to be rolled back. Not that
+/// Returns true for SQLite's errors where it could read if it might write: a log to be indexed, a journal to be rolled back. Not that
 /// somebody else is writing: what is read past a writer's lock may be half of it.
 fn is_refused_write(error: &Error) -> bool {
     matches!(
@@ -288,7 +288,7 @@ fn is_refused_write(error: &Error) -> bool {
     )
 }
 
-/// How the write-ahead log fails where processes share no memory.
+/// Returns true for the errors of a write-ahead log where processes share no memory.
 fn is_no_shared_memory(error: &Error) -> bool {
     matches!(
         code(error),
@@ -300,7 +300,7 @@ fn is_no_shared_memory(error: &Error) -> bool {
     )
 }
 
-/// What SQLite called a failure of the ledger.
+/// Returns SQLite's code of a failure of the ledger.
 fn code(error: &Error) -> Option<ErrorCode> {
     let Error::Ledger { source, .. } = error else { return None };
     source.downcast_ref::<SqlError>().and_then(SqlError::sqlite_error_code)

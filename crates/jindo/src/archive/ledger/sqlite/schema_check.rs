@@ -1,10 +1,10 @@
-//! Whether a database is shaped as a ledger is: the same tables and indexes, and nothing else. What defines itself (views,
+//! Check that a database has the shape of a ledger: the same tables and indexes, and nothing else. What defines itself (views,
 //! triggers, generated columns, defaults) runs when it is read or written, and one from elsewhere may run for ever.
 
 use super::{Connection, OpenFlags, SqlError};
 use std::collections::BTreeSet;
 
-/// What `ANALYZE` leaves in a ledger that somebody looked at: of SQLite's own making, and read by itself alone.
+/// Tables that `ANALYZE` leaves in a ledger: of SQLite's own making, and read by itself alone.
 const STATISTICS: [&str; 2] = ["sqlite_stat1", "sqlite_stat4"];
 
 /// Type, name, table and text of what a schema defines.
@@ -70,7 +70,7 @@ fn space(bare: &mut String) {
     }
 }
 
-/// What ends a text or a name that begins so.
+/// Returns the character that ends a text or a name that begins so.
 fn closing(c: char) -> Option<char> {
     match c {
         '\'' | '"' | '`' => Some(c),

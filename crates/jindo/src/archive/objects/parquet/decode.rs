@@ -301,7 +301,7 @@ impl Encoded {
     }
 }
 
-/// What the text columns must say for so many rows more.
+/// Expected texts of the rows that follow.
 #[derive(Default)]
 struct Spelled {
     left: u64,

@@ -1,4 +1,4 @@
-//! What an object says about itself, as JSON in Parquet's key-value metadata: enough to rebuild a lost ledger.
+//! An object's facts about itself, as JSON in Parquet's key-value metadata: enough to rebuild a lost ledger.
 //!
 //! A footer is untrusted until [`Footer::parse`] has found it consistent. It never carries a key, only the salted hash of one.
 
@@ -23,7 +23,7 @@ pub(in crate::archive) struct Footer {
     pub version: u32,
     /// The jindo that wrote it.
     pub jindo: String,
-    /// Whose data it is, when that was known.
+    /// Owner of the data, if known then.
     pub organisation: Option<KeptOrganisation>,
     pub start: Timestamp,
     pub end: Timestamp,
@@ -181,7 +181,7 @@ fn named<'a>(
     format!("start={}/{}.parquet", window.start().strftime("%Y-%m-%d"), &digits[..NAME_DIGITS])
 }
 
-/// Whether it is shaped as [`object_name`] shapes them: two plain names, which lead nowhere else.
+/// Returns true for a name shaped as [`object_name`] shapes them: two plain names, which lead nowhere else.
 pub(in crate::archive) fn is_object_name(name: &str) -> bool {
     let is_date = |date: &str| date.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');

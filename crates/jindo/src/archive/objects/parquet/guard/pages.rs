@@ -19,7 +19,7 @@ const PLAIN_DICTIONARY: u64 = 2;
 const DELTA_BINARY_PACKED: u64 = 5;
 const RLE_DICTIONARY: u64 = 8;
 
-/// What a column holds, which decides how its pages may be encoded.
+/// Content of a column, which decides how its pages may be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::archive::objects::parquet) enum ColumnKind {
     /// Always by a dictionary: texts are few and repeated, so that what is decoded is no more than the distinct ones.
@@ -109,7 +109,7 @@ struct Page {
     dictionary: Option<Held>,
 }
 
-/// How many values a page holds, and how they are encoded.
+/// Number of a page's values, and their encoding.
 #[derive(Debug, Default)]
 struct Held {
     values: u64,

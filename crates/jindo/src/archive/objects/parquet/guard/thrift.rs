@@ -18,11 +18,11 @@ pub(in crate::archive::objects::parquet) const WRONG: &str =
 const NEGATIVE: &str = "a Parquet structure counts below zero";
 const TOO_LONG: &str = "a Parquet structure lists more than it can hold";
 
-/// What stands in a field.
+/// Expected content of a field.
 enum Shape {
     /// A number or a name of a list that is known, of any width.
     Number,
-    /// How many elements of a schema lie below this one.
+    /// Number of a schema's elements below this one.
     Children,
     Flag,
     Text,
@@ -110,7 +110,7 @@ const FILE: Fields = &[
     (7, Shape::List(&Shape::Struct(COLUMN_ORDER))),
 ];
 
-/// What a Parquet file ends with, and the four bytes before it: the length of its footer.
+/// Last four bytes of a Parquet file, and the four before them: the length of its footer.
 const MAGIC: &[u8; 4] = b"PAR1";
 
 /// Walks over the footer of a Parquet file: every list and every nesting is such that reading it takes memory in proportion.
