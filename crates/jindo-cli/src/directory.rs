@@ -1,7 +1,7 @@
 //! Directory of an export: opens it for reading or writing, and reads its last request.
 
 use crate::args::RequestArgs;
-use crate::request::Words;
+use crate::request::TypedRequest;
 use anyhow::Context as _;
 use jindo::archive::{Archive, Holder};
 use jindo::clock::Clock;
@@ -17,10 +17,10 @@ pub(crate) fn existing(dir: &Path) -> anyhow::Result<Option<Archive>> {
 }
 
 /// Returns the directory's last request as typed; `None` if this command line has a list of its own.
-pub(crate) fn last_words(
+pub(crate) fn last_request(
     wanted: &RequestArgs,
     archive: Option<&Archive>,
-) -> anyhow::Result<Option<Words>> {
+) -> anyhow::Result<Option<TypedRequest>> {
     let Some(archive) = archive.filter(|_| wanted.queries.is_none()) else { return Ok(None) };
     let Some(request) = archive.request()? else { return Ok(None) };
     let words = serde_json::from_str(&request.arguments)

@@ -12,17 +12,17 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The words of a request, as the directory keeps them for `jindo export` without a list. Times stay words: `now` and
-/// `-90d` mean another time the next time.
+/// Request as typed, which the directory keeps for `jindo export` without a list. Times stay text: `now` and
+/// `-90d` mean another time in the next run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Words {
-    /// The list's file name, for complaints.
+pub(crate) struct TypedRequest {
+    /// File name of the list, for errors.
     list_name: String,
     list: String,
     from: String,
     to: String,
     timezone: String,
-    /// None: each query's own spacing.
+    /// `None`: the native interval of each query.
     resolution_s: Option<u32>,
     variables: BTreeMap<String, String>,
     keep_fill: bool,
@@ -30,7 +30,7 @@ pub(crate) struct Words {
     keep_going: bool,
 }
 
-impl Words {
+impl TypedRequest {
     /// Returns the request of this command line. Without a list on it, flags that were not given are taken from `last`.
     pub(crate) fn new(wanted: &RequestArgs, last: Option<Self>) -> anyhow::Result<Self> {
         let mut words = match (&wanted.queries, last) {
@@ -145,8 +145,8 @@ impl Words {
 
 /// Returns a stored request with another zone.
 pub(crate) fn in_zone(arguments: &str, timezone: &str) -> anyhow::Result<String> {
-    let words: Words = serde_json::from_str(arguments)?;
-    Ok(serde_json::to_string(&Words { timezone: timezone.to_owned(), ..words })?)
+    let words: TypedRequest = serde_json::from_str(arguments)?;
+    Ok(serde_json::to_string(&TypedRequest { timezone: timezone.to_owned(), ..words })?)
 }
 
 fn seconds(interval: Interval) -> u32 {

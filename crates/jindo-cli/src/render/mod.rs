@@ -1,4 +1,4 @@
-//! Words for people: plans, progress, summaries, errors, units. Reads results, never computes them.
+//! Text for people: plans, progress, summaries, errors, units. Reads results, never computes them.
 
 pub(crate) mod errors;
 pub(crate) mod export;

@@ -6,7 +6,7 @@ use crate::defaults;
 use crate::environment::{Access, KeyOrigin};
 use crate::exit_code;
 use crate::render::summary;
-use crate::request::Words;
+use crate::request::TypedRequest;
 use crate::terminal;
 use anyhow::Context as _;
 use jindo::clock::Clock;
@@ -51,7 +51,9 @@ pub(crate) fn run(
         })
     };
     let order = Order {
-        request: &Words::of_text(list, format!("-{DAYS}d")).until("-0d").resolve(clock.now())?,
+        request: &TypedRequest::of_text(list, format!("-{DAYS}d"))
+            .until("-0d")
+            .resolve(clock.now())?,
         out: command.out(),
         progress: defaults::PROGRESS,
         access: &access,

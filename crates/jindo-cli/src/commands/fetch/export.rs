@@ -3,14 +3,14 @@
 use crate::args::ExportArgs;
 use crate::commands::fetch::calls::Calls;
 use crate::commands::fetch::order::Order;
-use crate::directory::{existing, holder, last_words};
+use crate::directory::{existing, holder, last_request};
 use crate::environment::Environment;
 use crate::exit_code;
 use crate::keys;
 use crate::render::errors::{CONTINUES, Failed, broken_off};
 use crate::render::export::{Screen, of_job};
 use crate::render::summary::{self, ExportSummary};
-use crate::request::Words;
+use crate::request::TypedRequest;
 use crate::terminal;
 use jiff::Timestamp;
 use jindo::clock::Clock;
@@ -42,7 +42,7 @@ pub(crate) fn run(
 
 /// Returns the request of the command line, or the directory's last one with what the command line changes of it.
 fn request(command: &ExportArgs, now: Timestamp) -> anyhow::Result<ExportRequest> {
-    let last = last_words(&command.request, existing(command.out())?.as_ref())?;
+    let last = last_request(&command.request, existing(command.out())?.as_ref())?;
     let ExportArgs { pacing, sparse, .. } = command;
     Ok(ExportRequest {
         probing: match (sparse.probe, sparse.recheck_probed) {
@@ -65,7 +65,7 @@ fn request(command: &ExportArgs, now: Timestamp) -> anyhow::Result<ExportRequest
         } else {
             OtherOrganisation::Refuse
         },
-        ..Words::new(&command.request, last)?.resolve(now)?
+        ..TypedRequest::new(&command.request, last)?.resolve(now)?
     })
 }
 

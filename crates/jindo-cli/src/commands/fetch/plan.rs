@@ -2,11 +2,11 @@
 
 use crate::args;
 use crate::defaults;
-use crate::directory::{existing, last_words};
+use crate::directory::{existing, last_request};
 use crate::render;
 use crate::render::export::of_job;
 use crate::render::plan::Alternative;
-use crate::request::Words;
+use crate::request::TypedRequest;
 use crate::terminal;
 use jiff::Timestamp;
 use jindo::archive::Archive;
@@ -23,7 +23,8 @@ const COMPARED_S: [u32; 3] = [10, 60, 300];
 pub(crate) fn run(command: &args::PlanArgs, clock: &dyn Clock) -> anyhow::Result<u8> {
     let now = clock.now();
     let archive = named(command)?;
-    let words = Words::new(&command.request, last_words(&command.request, archive.as_ref())?)?;
+    let words =
+        TypedRequest::new(&command.request, last_request(&command.request, archive.as_ref())?)?;
     let request = ExportRequest { settle: command.settle(), ..words.resolve(now)? };
     let worded = |error| of_job(error, &request.zone);
     let plan = request.plan(archive.as_ref(), now).map_err(worded)?;
