@@ -4,9 +4,6 @@ use jiff::{SignedDuration, Timestamp};
 use std::sync::Mutex;
 use std::time::Instant;
 
-/// Seconds of a day.
-pub const DAY_S: i64 = 86_400;
-
 /// Source of the current time.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;

@@ -39,11 +39,12 @@ pub use copy::copy;
 pub use csv_tree::CsvTree;
 pub use disk::{Directory, Disk, ExtractLock, Staged};
 pub use error::{Claim, Error};
-pub use staging::{StagedFile, Staging};
+pub use publish::Change;
+pub use staging::{MadeFile, SeriesFacts, StagedFile, Staging};
 pub use tables::{Summary, tables};
-pub use update::{Change, Which, update};
+pub use update::{Which, update};
 pub use verify::{FileFinding, verify};
-pub use writer::{MadeFile, Output, QueryExtent, SeriesFacts, Writer};
+pub use writer::{Output, QueryExtent, Writer};
 
 use jiff::tz::TimeZone;
 

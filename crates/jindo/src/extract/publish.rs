@@ -1,9 +1,20 @@
 //! Publishes staged files of any output: marks, renames, one sync, marks again; see the order of effects in `extract`.
 
 use super::marks::{Mark, UNFINISHED};
-use super::{Change, Claim, Disk, Error, MadeFile, Output};
+use super::{Claim, Disk, Error, MadeFile, Output};
 use crate::archive::{self, Archive, Extracted, QueryId, Registered, SeriesFile};
 use std::collections::HashSet;
+
+/// Effects of an [`super::update`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Change {
+    /// Queries whose files were not up to date.
+    pub queries: u64,
+    pub files: u64,
+    pub bytes: u64,
+    /// Files of series that are no more.
+    pub removed: u64,
+}
 
 /// Files of a group: at most this many, or the query that goes beyond, are staged, published and synced together. One sync
 /// costs as much as hundreds of renames; more than this would only hold their facts in memory. A few under test, so that

@@ -1,8 +1,9 @@
 //! Files of one query on their way to the staging folder: numbered, buffered, hashed. Any text or bytes.
 
-use super::{Disk, Error, MadeFile, SeriesFacts, Staged};
+use super::{Disk, Error, Staged};
 use crate::archive::SeriesFile;
 use crate::digest::hex;
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 /// Bytes held back over all files of a query before they are appended, so that a file of many windows is opened now and
@@ -22,6 +23,25 @@ impl StagedNumbers {
         self.0 += 1;
         Staged(self.0 - 1)
     }
+}
+
+/// Facts about a series that was streamed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeriesFacts {
+    pub metric: String,
+    /// `key:value`, sorted.
+    pub tags: Vec<String>,
+    pub unit: Option<String>,
+    pub first: Timestamp,
+    pub last: Timestamp,
+    pub points: u64,
+}
+
+/// A file that lies whole in the staging folder, and its record for the ledger.
+#[derive(Debug)]
+pub struct MadeFile {
+    pub staged: Staged,
+    pub file: SeriesFile,
 }
 
 /// Files of one query that grow in the staging folder.

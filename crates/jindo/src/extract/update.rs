@@ -1,7 +1,7 @@
 //! Brings the files of queries up to date with what the archive covers; see the order of effects in `extract`.
 
 use super::marks::{Mark, digest};
-use super::publish::{Group, GroupedQuery};
+use super::publish::{Change, Group, GroupedQuery};
 use super::staging::{StagedNumbers, Staging};
 use super::stream::{extent, write_series};
 use super::{Disk, Error, MadeFile, Output};
@@ -15,17 +15,6 @@ pub enum Which {
     Outdated,
     /// All of them: files that were changed by others, at the same size, are made anew.
     All,
-}
-
-/// Effects of an [`update`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Change {
-    /// Queries whose files were not up to date.
-    pub queries: u64,
-    pub files: u64,
-    pub bytes: u64,
-    /// Files of series that are no more.
-    pub removed: u64,
 }
 
 /// Makes the files of `queries` show what the archive covers. Writes nothing when they do.

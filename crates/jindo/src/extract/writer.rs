@@ -1,10 +1,10 @@
 //! The seam between the archive's series and forms of files. A new output implements [`Output`] and [`Writer`] in files of
 //! its own; streaming, staging, marks and publishing stay as they are.
 
-use super::{Error, Staged, Staging};
-use crate::archive::{OutputName, Registered, SeriesFile};
+use super::Error;
+use super::staging::{MadeFile, SeriesFacts, Staging};
+use crate::archive::{OutputName, Registered};
 use crate::plan::Window;
-use jiff::Timestamp;
 
 /// A form of output: the files that it makes of a query.
 pub trait Output: Sync {
@@ -47,23 +47,4 @@ pub struct QueryExtent<'a> {
     pub query: &'a Registered,
     /// Hull of what was asked and what is covered, and so the same for two runs of one request, whatever was fetched between.
     pub range: Window,
-}
-
-/// Facts about a series that was streamed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SeriesFacts {
-    pub metric: String,
-    /// `key:value`, sorted.
-    pub tags: Vec<String>,
-    pub unit: Option<String>,
-    pub first: Timestamp,
-    pub last: Timestamp,
-    pub points: u64,
-}
-
-/// A file that lies whole in the staging folder, and its record for the ledger.
-#[derive(Debug)]
-pub struct MadeFile {
-    pub staged: Staged,
-    pub file: SeriesFile,
 }
