@@ -1,7 +1,7 @@
 //! Errors in words: the only place that writes `error:` and `hint:`.
 
 use jindo::fetch::Breakage;
-use jindo::text::messages;
+use jindo::text::{messages, with_causes};
 use std::fmt::Write as _;
 
 /// Hint of a failure after which the user has nothing to correct.
@@ -55,8 +55,9 @@ pub(crate) fn render(error: &anyhow::Error) -> String {
 
 /// Returns a failure of this machine (a disk, the archive) that ended a run, with its hint.
 pub(crate) fn broken_off(cause: &Breakage) -> Failed {
-    let hint = hint(anyhow::Chain::new(cause.error())).unwrap_or_else(|| CONTINUES.to_owned());
-    Failed::new(cause.to_string(), hint)
+    let hint =
+        hint(anyhow::Chain::new(cause.error().cause())).unwrap_or_else(|| CONTINUES.to_owned());
+    Failed::new(with_causes(cause.error().cause()), hint)
 }
 
 fn hint(mut causes: anyhow::Chain<'_>) -> Option<String> {

@@ -180,7 +180,6 @@ impl Report for ProgressReport {
             }
             Action::Ask { .. }
             | Action::Weigh { .. }
-            | Action::Remember { .. }
             | Action::Store { .. }
             | Action::Discard { .. }
             | Action::Complete { .. }

@@ -18,9 +18,6 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Under which the ledger keeps what a run knew of refusals.
-const REFUSALS: &str = "refusals";
-
 /// Under which the ledger keeps the result of the last audit.
 const AUDIT: &str = "audit";
 
@@ -317,19 +314,9 @@ impl Archive {
         Ok(travels.collect())
     }
 
-    /// Forgets every limit that was learnt, that probes are discarded, how heavy queries are, every spacing, and what was refused.
+    /// Forgets every limit that was learnt, that probes are discarded, how heavy queries are, and every spacing.
     pub fn forget(&self) -> Result<(), Error> {
-        self.writing()?.forget()?;
-        self.keep_refusals("")
-    }
-
-    /// Keeps the refusals of a run that ended before it had explained them; opaque here, empty when there is nothing.
-    pub fn keep_refusals(&self, text: &str) -> Result<(), Error> {
-        self.writing()?.keep(REFUSALS, text)
-    }
-
-    pub fn refusals(&self) -> Result<String, Error> {
-        Ok(self.reading().kept(REFUSALS)?.unwrap_or_default())
+        self.writing()?.forget()
     }
 
     /// Keeps the result of the last audit; opaque here.

@@ -67,9 +67,6 @@ impl Machine {
         self.weigh(&task, facts, actions);
         self.lengthen_url(&task, actions);
         self.is_kept(task.window);
-        if let Purpose::Question(_) = flight.job.purpose {
-            self.witness(&flight.job, None);
-        }
         let mut conclusions = match flight.job.purpose {
             Purpose::Fetch => {
                 if self.trust == Trust::Unproven {
@@ -199,7 +196,6 @@ impl Machine {
             self.settle(&job);
             job.purpose = Purpose::Fetch;
         }
-        self.witness(&job, Some(&words));
         let task = job.task;
         if job.purpose == Purpose::Fetch && self.is_too_old(task.window) {
             let Task { queries, window, .. } = task;
@@ -355,9 +351,6 @@ impl Machine {
     }
 
     pub(super) fn apply(&mut self, conclusions: Vec<Conclusion>, actions: &mut Vec<Action>) {
-        if self.diagnoses.is_idle() {
-            self.witnessed.clear();
-        }
         for conclusion in conclusions {
             match conclusion {
                 Conclusion::Ask(job) => self.queue.push_front(job),

@@ -8,7 +8,6 @@
 use super::query_state::{Job, Purpose, Subjects, Travels};
 use crate::archive::GiveUpReason;
 use crate::plan::{Limits, PlanIndex, Task, Window};
-use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -79,8 +78,8 @@ pub(super) struct Diagnoses {
 }
 
 /// The search for the longest list that the server takes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListLength {
+#[derive(Debug, Default)]
+struct ListLength {
     strikes: u32,
     fine: usize,
     refused: Option<usize>,
@@ -95,15 +94,6 @@ impl Diagnoses {
     /// Nothing is being found out, not even how long a list may be.
     pub(super) fn is_calm(&self) -> bool {
         self.is_idle() && !self.lists.is_open()
-    }
-
-    pub(super) fn lists(&self) -> ListLength {
-        self.lists.clone()
-    }
-
-    /// Goes on with the search where an earlier run stopped.
-    pub(super) fn recall(&mut self, lists: ListLength) {
-        self.lists = lists;
     }
 
     /// Refusals that wait, for the count of calls to come.

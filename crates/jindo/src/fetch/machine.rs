@@ -1,10 +1,9 @@
 //! The run as a machine: (state, event, now) → actions. Pure; it performs nothing and knows no clock.
 
 use super::bisect::Diagnoses;
-use super::memory::Fate;
 use super::outage::Trouble;
-use super::protocol::{Action, Ask, Call, End, Event, Progress, Settings};
-use super::query_state::{Job, Purpose, Subjects};
+use super::protocol::{Action, Ask, Call, End, Event, Form, Progress, Settings};
+use super::query_state::{Job, Purpose, Subjects, Travels};
 use super::retention::Edge;
 use super::url_length::UrlLength;
 use crate::clock::Random;
@@ -76,10 +75,6 @@ pub struct Machine {
     pub(super) wary: bool,
     pub(super) url: UrlLength,
     pub(super) edge: Edge,
-    /// What an earlier run was told and did not come to the end of.
-    pub(super) recalled: Vec<Fate>,
-    /// What the open diagnoses were told.
-    pub(super) witnessed: Vec<Fate>,
     /// What came back coarse, while it is asked why.
     pub(super) waiting: Vec<Task>,
     pub(super) points_proven: u32,
@@ -141,8 +136,6 @@ impl Machine {
             wary: plan.queries.iter().any(|query| query.weight.is_some()),
             url: UrlLength::default(),
             edge: Edge::default(),
-            recalled: Vec::new(),
-            witnessed: Vec::new(),
             waiting: Vec::new(),
             points_proven: 0,
             length_proven: 0,
@@ -225,7 +218,6 @@ impl Machine {
             }
             self.narrow_edge();
             let Some(job) = self.next_job(now) else { break };
-            let Some(job) = self.recall(job, actions) else { continue };
             match self.may_send(now, &job) {
                 Some(at) if at <= now => self.send(now, job, actions),
                 wait => {
@@ -319,6 +311,16 @@ impl Machine {
         self.flying.insert(self.calls, Flight { job, sent_at: now, bytes });
     }
 
+    /// Returns the form in which the job's queries travel.
+    fn form(&self, job: &Job) -> Form {
+        let drops_fill = match job.purpose {
+            Purpose::Question(id) => self.diagnoses.drops_fill(id, &self.subjects),
+            Purpose::Fetch | Purpose::Half(_) | Purpose::Trial | Purpose::Sounding => false,
+        };
+        let unfilled = self.subjects.get(job.task.queries[0]).travels == Travels::Unfilled;
+        if drops_fill || unfilled { Form::Unfilled } else { Form::Sent }
+    }
+
     fn finish(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         let idle = self.queue.is_empty()
             && self.delayed.is_empty()
@@ -338,7 +340,6 @@ impl Machine {
         self.flying.clear();
         if self.storing.is_empty() && !self.finished {
             self.finished = true;
-            self.remember(actions);
             actions.push(Action::Finish { end });
         }
     }

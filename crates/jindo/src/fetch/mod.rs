@@ -6,11 +6,12 @@
 mod answers;
 mod bisect;
 mod driver;
+mod error;
 mod forecast;
 mod log;
 mod machine;
-mod memory;
 mod outage;
+mod pipeline;
 mod protocol;
 mod query_cap;
 mod query_state;
@@ -20,15 +21,14 @@ mod sink;
 mod url_length;
 mod weight;
 
-pub(crate) use bisect::ListLength;
-pub use driver::{Doors, FetchJob, FetchOutcome, drive, note};
+pub use driver::{Doors, Extract, FetchJob, FetchOutcome, drive};
+pub use error::Error;
 pub use forecast::Forecast;
 pub use log::RunLog;
 pub use machine::Machine;
-pub use memory::{Fate, Memory};
 pub use protocol::{Action, Ask, Breakage, Call, End, Event, Facts, Form, Progress, Settings};
 pub use report::Report;
-pub use sink::{Keeping, Shelf, list};
+pub use sink::{AnswerSink, AskedCall, ReadAnswer, Recorded, list};
 
 #[cfg(test)]
 mod tests;

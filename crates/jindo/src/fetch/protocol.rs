@@ -1,15 +1,11 @@
 //! What the machine is told and what it answers: events, actions, and the ends of a run.
 
-use super::memory::Memory;
+use super::error::Error;
 use crate::archive::GiveUpReason;
 use crate::plan::{LearntLimit, Limits, Pace, PlanIndex, Window};
 use crate::query::Interval;
 use crate::request::{Failure, Rate, Reserve};
-use crate::text::with_causes;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
-use std::error::Error;
-use std::fmt;
 use std::sync::Arc;
 
 /// A call's number within its run, from 1.
@@ -112,10 +108,6 @@ pub enum Action {
     Wake {
         at: Timestamp,
     },
-    /// The run ends before its diagnoses do: what the next one should know.
-    Remember {
-        memory: Memory,
-    },
     /// All is done that can be done; the last action.
     Finish {
         end: End,
@@ -134,7 +126,7 @@ pub struct Ask {
 }
 
 /// In which of its two forms a query travels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     Sent,
     /// Without the fill that jindo added.
@@ -168,30 +160,24 @@ pub enum End {
     },
 }
 
-/// What failed on this machine while a run went on: the error itself, since its kind tells what to do about it.
+/// A failure on this machine that ended a set of calls. Shared, since events and actions are copied.
 #[derive(Debug, Clone)]
-pub struct Breakage(Arc<dyn Error + Send + Sync>);
+pub struct Breakage(Arc<Error>);
 
 impl Breakage {
-    pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self(Arc::from(cause.into()))
+    pub fn new(error: Error) -> Self {
+        Self(Arc::new(error))
     }
 
-    pub fn error(&self) -> &(dyn Error + 'static) {
-        &*self.0
-    }
-}
-
-impl fmt::Display for Breakage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&with_causes(self.error()))
+    pub fn error(&self) -> &Error {
+        &self.0
     }
 }
 
-/// Two that read the same are the same.
+/// Equal when both are the same occurrence.
 impl PartialEq for Breakage {
     fn eq(&self, other: &Self) -> bool {
-        self.to_string() == other.to_string()
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 

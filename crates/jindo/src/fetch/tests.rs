@@ -62,8 +62,6 @@ struct Run {
     learnt: Vec<LearntLimit>,
     /// Bytes a bucket, as last noted.
     weights: BTreeMap<PlanIndex, Option<u64>>,
-    /// For the next run.
-    memory: Memory,
     /// Seconds stored per query.
     stored: BTreeMap<PlanIndex, i64>,
     held: Vec<(PlanIndex, Window)>,
@@ -122,7 +120,6 @@ fn drive_machine(
         refused_windows: 0,
         learnt: Vec::new(),
         weights: BTreeMap::new(),
-        memory: Memory::default(),
         stored: BTreeMap::new(),
         held: Vec::new(),
     };
@@ -168,7 +165,6 @@ fn drive_machine(
                 Action::RefuseWindow { .. } => run.refused_windows += 1,
                 Action::Learn { limit, .. } => run.learnt.push(limit),
                 Action::Weigh { weights } => run.weights.extend(weights),
-                Action::Remember { memory } => run.memory = memory,
                 Action::Discard { .. } | Action::Complete { .. } => {}
                 Action::Finish { end } => {
                     run.end = end;

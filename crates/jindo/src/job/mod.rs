@@ -15,11 +15,9 @@ pub use audit::{
 pub use error::Error;
 pub use export::{
     Caller, Events, Export, ExportEvent, ExportPlan, ExportReport, FetchWork, Files, Folder,
-    ProbeResults, ProbeYield, Probed, ResolvedRequest, Storage,
+    ProbeResults, ProbeYield, Probed, ResolvedRequest, Storage, StoreAnswers,
 };
-pub(crate) use export::{NO_PROBES, discard_probes};
-pub(crate) use known::remember;
-pub use known::{as_registered, closed, learnt_limits, recollect};
+pub use known::{as_registered, closed, learnt_limits};
 pub use request::{
     ExportRequest, LearntFacts, ListText, OtherOrganisation, Pacing, Probing, RefusedLines,
     Resolution,

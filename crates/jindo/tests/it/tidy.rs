@@ -36,7 +36,7 @@ const KNOWS: &[(&str, &[&str])] = &[
     ("request", &["query", "plan", "parse", "clock", "secret"]),
     ("archive", &["query", "plan", "parse"]),
     ("extract", &["query", "plan", "archive"]),
-    ("fetch", &["query", "plan", "request", "parse", "archive", "job", "clock", "secret"]),
+    ("fetch", &["query", "plan", "request", "parse", "archive", "clock", "secret"]),
     (
         "job",
         &["query", "plan", "request", "parse", "archive", "extract", "fetch", "clock", "secret"],

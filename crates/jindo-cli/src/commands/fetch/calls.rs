@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use jindo::archive::{Archive, Organisation};
 use jindo::clock::{Clock, entropy};
-use jindo::fetch::{Doors, End, FetchOutcome, Keeping, RunLog, drive};
+use jindo::fetch::{Doors, End, FetchOutcome, RunLog, drive};
 use jindo::job::{Caller, FetchWork};
 use jindo::plan::Plan;
 use jindo::request::{Client, ClientError};
@@ -103,15 +103,14 @@ impl Caller for Calls<'_> {
     fn make(&mut self, work: FetchWork<'_>) -> anyhow::Result<FetchOutcome> {
         let log = RunLog::create(self.order.out, self.started, self.made)
             .context("while creating the run's log")?;
-        let FetchWork { archive, job, settings, probes, files, report } = work;
+        let FetchWork { job, settings, sink, files, report, .. } = work;
         let (clock, interrupted) = (self.clock, self.interrupted);
         let doors = Doors {
-            archive,
             client: &self.contact().client,
             clock,
             log,
             report,
-            keeping: Keeping::Store(probes),
+            sink,
             interrupted,
             extract: files,
         };

@@ -17,7 +17,7 @@ use anyhow::Context as _;
 use jiff::tz::TimeZone;
 use jindo::archive::{self, Archive};
 use jindo::clock::{Clock, entropy};
-use jindo::fetch::{Doors, End, FetchOutcome, Keeping, RunLog, Settings, drive};
+use jindo::fetch::{Doors, End, FetchOutcome, RunLog, Settings, drive};
 use jindo::job::{Audit, AuditRecord, AuditRequest, Marking, SampleSize};
 use jindo::request::Client;
 use jindo::text::with_causes;
@@ -135,12 +135,11 @@ impl<'a> Refetch<'a> {
         let mut report =
             ProgressReport::new(defaults::PROGRESS, again.concurrency(), started, zone);
         let doors = Doors {
-            archive,
             client,
             clock,
             log: log(RunLog::create(&self.command.dir, started, 0))?,
             report: &mut report,
-            keeping: Keeping::Compare(audit),
+            sink: audit,
             interrupted,
             extract: &|_| Ok(()),
         };

@@ -162,7 +162,7 @@ fn run(jump: Option<(u64, Jump)>) -> Told {
                     told.took_s = clocks.stopwatch.duration_since(began).as_secs_f64();
                     return told;
                 }
-                Action::Complete { .. } | Action::Weigh { .. } | Action::Remember { .. } => {}
+                Action::Complete { .. } | Action::Weigh { .. } => {}
                 Action::Discard { .. }
                 | Action::Learn { .. }
                 | Action::SendUnfilled { .. }

@@ -19,7 +19,7 @@ pub use sample::SampleSize;
 use super::known::learnt_limits;
 use crate::archive::{Archive, Coverage, Error, ObjectId, Origin, QueryId, Registered, Role};
 use crate::fetch::FetchJob;
-use crate::fetch::{Action, Ask};
+use crate::fetch::{Action, AnswerSink, Ask, ReadAnswer, Recorded};
 use crate::parse::{Answer, CallPosition, Series};
 use crate::plan::{Limits, PerQuery, Plan, PlanIndex, Task, Window, hull};
 use crate::query::{Query, QueryText};
@@ -119,7 +119,7 @@ impl<'a> Audit<'a> {
     }
 
     /// Compares an answer with what the archive holds, as far as it still does.
-    pub(crate) fn compare(&self, ask: &Ask, answer: &Answer) -> Result<(), Error> {
+    fn compare(&self, ask: &Ask, answer: &Answer) -> Result<(), Error> {
         for (position, &query) in CallPosition::all(ask.queries.len()).zip(&ask.queries) {
             let Some(all) = self.sampled.get(&self.ids[query]) else { continue };
             let from = all.partition_point(|stretch| stretch.window.end() <= ask.window.start());
@@ -187,7 +187,7 @@ impl<'a> Audit<'a> {
     }
 
     /// Counts what the server refuses. Nothing that was learnt is kept.
-    pub(crate) fn note(&self, action: &Action) {
+    fn note(&self, action: &Action) {
         let mut findings = self.findings.lock().unwrap_or_else(PoisonError::into_inner);
         match action {
             Action::GiveUp { query, reason } => findings.refused(*query, None, &reason.to_string()),
@@ -197,7 +197,6 @@ impl<'a> Audit<'a> {
             Action::SendUnfilled { .. } => unreachable!("no query of the plan has such a form"),
             Action::Learn { .. }
             | Action::Weigh { .. }
-            | Action::Remember { .. }
             | Action::Ask { .. }
             | Action::Store { .. }
             | Action::Discard { .. }
@@ -205,6 +204,23 @@ impl<'a> Audit<'a> {
             | Action::Wake { .. }
             | Action::Finish { .. } => {}
         }
+    }
+}
+
+impl AnswerSink for Audit<'_> {
+    /// Compares the answer; the archive stays as it is.
+    fn accept(&self, read: &ReadAnswer, _now: Timestamp) -> Result<(), Error> {
+        self.compare(&read.asked.ask, &read.answer)
+    }
+
+    fn record(
+        &self,
+        decision: &Action,
+        _job: &mut FetchJob<'_>,
+        _now: Timestamp,
+    ) -> Result<Recorded, Error> {
+        self.note(decision);
+        Ok(Recorded::Ignored)
     }
 }
 

@@ -3,9 +3,10 @@
 use super::*;
 use crate::archive::GiveUpReason;
 use crate::archive::{Fetched, Holder, Request, RequestLine};
-use crate::fetch::{Form, Shelf};
+use crate::fetch::{AskedCall, Form};
 use crate::plan::RETENTION;
 use crate::query::Interval;
+use crate::secret::Secrets;
 use expect_test::{Expect, expect};
 use std::fmt::Write as _;
 
@@ -310,22 +311,19 @@ fn nothing_that_could_be_asked_is_no_sample() {
 }
 
 #[test]
-fn a_shelf_that_compares_keeps_nothing() {
+fn an_answer_that_is_compared_is_not_kept() {
     let world = World::new();
     let all = window(0, 3_600);
     world.store(all, vec![series(0, "x", &[(0, 1.0)])]);
     let before = (world.archive.totals().unwrap(), world.archive.coverage_all().unwrap());
     let audit = world.draw();
-    let mut shelf =
-        Shelf::new(&world.archive, SignedDuration::ZERO, crate::fetch::Keeping::Compare(&audit));
     let body = format!(
         r#"{{"status":"ok","series":[{{"metric":"m","query_index":0,"interval":60,"tag_set":["host:x"],"scope":"host:x","expression":"e","pointlist":[[{}.0,4.0]]}}]}}"#,
         START_S * 1000
     );
-    let asked = (ask(&[0, 1], all), world.ids.clone());
-    shelf.read(1, asked, body.as_bytes()).unwrap();
-    shelf.store(1, at(DAY_S)).unwrap();
-    drop(shelf);
+    let asked = AskedCall { ask: ask(&[0, 1], all), ids: world.ids.clone() };
+    let (read, _) = ReadAnswer::read(asked, body.as_bytes(), &Secrets::default()).unwrap();
+    audit.accept(&read, at(DAY_S)).unwrap();
     assert_eq!(audit.ended().counts, DifferenceCounts { late: 0, changed: 1, gone: 0 });
     assert_eq!((world.archive.totals().unwrap(), world.archive.coverage_all().unwrap()), before);
 }

@@ -8,13 +8,14 @@ mod resolve;
 mod rounds;
 mod run;
 mod sampling;
+mod store_answers;
 
 pub use files::Files;
 pub use planned::ExportPlan;
 pub use ports::{Caller, Events, ExportEvent, FetchWork, Folder, Probed, Storage};
-pub(crate) use probe::{NO_PROBES, discard_probes};
 pub use probe::{ProbeResults, ProbeYield};
 pub use resolve::ResolvedRequest;
+pub use store_answers::StoreAnswers;
 
 use crate::archive::{Archive, Aside};
 use crate::extract::{CsvTree, Summary};

@@ -1,10 +1,12 @@
 //! What an export is handed: a place to keep things, someone who makes calls, and someone who is told.
 
 use super::planned::ExportPlan;
-use super::probe::{ProbeResults, ProbeYield};
-use crate::archive::{self, Archive, Holder, Organisation, QueryId};
+use super::probe::ProbeYield;
+use crate::archive::{self, Archive, Holder, Organisation};
 use crate::extract::{Directory, Disk, Summary};
-use crate::fetch::{Action, Breakage, FetchJob, FetchOutcome, Progress, Report, Settings};
+use crate::fetch::{
+    Action, AnswerSink, Extract, FetchJob, FetchOutcome, Progress, Report, Settings,
+};
 use crate::job::error::Error;
 use crate::plan::Plan;
 use jiff::Timestamp;
@@ -81,10 +83,10 @@ pub struct FetchWork<'a> {
     pub archive: &'a Archive,
     pub job: FetchJob<'a>,
     pub settings: Settings,
-    /// Results of probes, which answers are held against.
-    pub probes: &'a ProbeResults,
+    /// Takes the answers.
+    pub sink: &'a dyn AnswerSink,
     /// Brings the files of these queries up to date; may be called on another thread.
-    pub files: &'a (dyn Fn(&[QueryId]) -> Result<(), Breakage> + Sync),
+    pub files: &'a Extract<'a>,
     pub report: &'a mut dyn Report,
 }
 

@@ -175,7 +175,7 @@ impl ProbeYield {
 pub struct ProbeResults(BTreeMap<QueryId, Vec<ProbeResult>>);
 
 /// What is known without a probe.
-pub(crate) static NO_PROBES: ProbeResults = ProbeResults(BTreeMap::new());
+pub(super) static NO_PROBES: ProbeResults = ProbeResults(BTreeMap::new());
 
 /// What one probe saw of a query.
 #[derive(Debug)]
@@ -258,7 +258,7 @@ impl ProbeResults {
 
     /// Whether a probe said something else than the points (Unix milliseconds) that the query was answered in `window`: the start
     /// (Unix seconds) of a bucket where one of both has points.
-    pub(crate) fn contradiction(
+    pub(super) fn contradiction(
         &self,
         query: QueryId,
         window: Window,
@@ -320,7 +320,7 @@ impl ProbeResult {
 
 /// An answer contradicts a probe: points came late, or the server's coarse answers cannot be believed. What probes found empty is
 /// a gap again, and this directory is not probed any more.
-pub(crate) fn discard_probes(
+pub(super) fn discard_probes(
     archive: &Archive,
     query: QueryId,
     at_s: i64,

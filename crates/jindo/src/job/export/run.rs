@@ -4,8 +4,9 @@ use super::files::Files;
 use super::planned::ExportPlan;
 use super::ports::{Caller, Events, ExportEvent, FetchWork, Relay};
 use super::probe::{NO_PROBES, ProbeResults};
+use super::store_answers::StoreAnswers;
 use crate::archive::Archive;
-use crate::fetch::{Breakage, End, FetchJob, FetchOutcome, Settings};
+use crate::fetch::{self, End, FetchJob, FetchOutcome, Settings};
 use crate::job::error::Error;
 use crate::job::request::{ExportRequest, OtherOrganisation};
 use crate::plan::Limits;
@@ -88,12 +89,15 @@ impl<'a, C: Caller> ExportRun<'a, C> {
         let settings = self.settings(calls_max)?;
         self.tell(ExportEvent::Calling { at: self.caller.present() });
         let files = self.files;
+        let sink = StoreAnswers::new(files.archive, &job, probes);
         let outcome = self.caller.make(FetchWork {
             archive: files.archive,
             job,
             settings,
-            probes,
-            files: &|queries| files.update(queries).map_err(Breakage::new),
+            sink: &sink,
+            files: &|queries| {
+                files.update(queries).map_err(|error| fetch::Error::Files(error.into()))
+            },
             report: &mut Relay(self.events),
         })?;
         self.calls += outcome.calls;

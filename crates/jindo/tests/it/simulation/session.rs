@@ -5,14 +5,15 @@ use super::wire;
 use super::world::{Broke, World};
 use crate::frail::fuse::Fuse;
 use jiff::{SignedDuration, Timestamp};
-use jindo::archive::{Archive, Organisation, QueryId, Role};
+use jindo::archive::{Archive, Organisation, Role};
 use jindo::fetch::{
-    Action, Ask, Breakage, Call, End, Event, FetchJob, FetchOutcome, Keeping, Machine, Memory,
-    Progress, Shelf, list, note,
+    self, Action, AnswerSink, AskedCall, Breakage, Call, End, Event, Extract, FetchJob,
+    FetchOutcome, Machine, Progress, ReadAnswer, list,
 };
-use jindo::job::{Caller, Events, Export, ExportEvent, FetchWork, Probing, closed, recollect};
+use jindo::job::{Caller, Events, Export, ExportEvent, FetchWork, Probing, closed};
 use jindo::plan::{Limits, Pace, Plan};
 use jindo::request::{Reply, Reserve};
+use jindo::secret::Secrets;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
@@ -185,14 +186,11 @@ impl Caller for Process<'_> {
     }
 
     fn make(&mut self, work: FetchWork<'_>) -> Result<FetchOutcome, Halt> {
-        let FetchWork { archive, job, settings, probes, files, report: _ } = work;
-        let memory = match job.role {
-            Role::Wanted => recollect(archive, &job.ids, self.world.now)?,
-            Role::Probe | Role::Sample => Memory::default(),
-        };
+        let FetchWork { archive, job, settings, sink, files, report: _ } = work;
         let mut run = Run {
-            machine: Machine::new(job.plan, &job.given_up, settings).recalling(memory),
-            shelf: Shelf::new(archive, job.look_back, Keeping::Store(probes)),
+            machine: Machine::new(job.plan, &job.given_up, settings),
+            sink,
+            answers: BTreeMap::new(),
             world: self.world,
             manner: self.manner,
             cut: self.cut,
@@ -218,16 +216,17 @@ struct Run<'a> {
     manner: &'a Manner,
     cut: &'a Cut,
     archive: &'a Archive,
-    files: &'a (dyn Fn(&[QueryId]) -> Result<(), Breakage> + Sync),
+    files: &'a Extract<'a>,
     job: FetchJob<'a>,
     machine: Machine,
-    shelf: Shelf<'a>,
+    sink: &'a dyn AnswerSink,
+    /// Read, and neither stored nor discarded yet.
+    answers: BTreeMap<Call, ReadAnswer>,
     /// By time, then in the order in which they came to be.
     coming: BTreeMap<(Timestamp, u64), Coming>,
     order: u64,
     wake: Option<Timestamp>,
-    /// And its queries as the ledger numbered them then.
-    asks: BTreeMap<Call, (Ask, Vec<QueryId>)>,
+    asks: BTreeMap<Call, AskedCall>,
     actions: u64,
 }
 
@@ -281,13 +280,16 @@ impl Run<'_> {
             }
             Coming::Replied(call, reply) => self.replied(call, reply),
             Coming::Stored(call) => Some(Event::Stored { call }),
-            Coming::Broke(why) => Some(Event::Broke { cause: Breakage::new(why) }),
+            Coming::Broke(why) => {
+                let cause = Breakage::new(fetch::Error::Files(why.into()));
+                Some(Event::Broke { cause })
+            }
             Coming::Interrupted => Some(Event::Interrupted),
         }
     }
 
     fn arrive(&mut self, call: Call) {
-        let (ask, _) = &self.asks[&call];
+        let ask = &self.asks[&call].ask;
         let text = list(self.job.plan, ask);
         let request = wire::request(&text, ask.window, !self.world.random.draw().is_multiple_of(4));
         let since_epoch = self.world.now.as_duration().unsigned_abs();
@@ -303,7 +305,11 @@ impl Run<'_> {
             return None;
         }
         let asked = self.asks[&call].clone();
-        let outcome = body.and_then(|body| self.shelf.read(call, asked, &body));
+        let read = body.and_then(|body| ReadAnswer::read(asked, &body, &Secrets::default()));
+        let outcome = read.map(|(answer, facts)| {
+            self.answers.insert(call, answer);
+            facts
+        });
         Some(Event::Answered { call, outcome, rate })
     }
 
@@ -311,12 +317,12 @@ impl Run<'_> {
         match action {
             Action::Ask { call, ask } => {
                 let ids = ask.queries.iter().map(|&query| self.job.ids[query]).collect();
-                self.asks.insert(call, (ask, ids));
+                self.asks.insert(call, AskedCall { ask, ids });
                 let way = self.part(self.manner.way_ms);
                 self.later(way, Coming::Arrives(call));
             }
             Action::Store { call } => self.store(call),
-            Action::Discard { call } => self.shelf.discard(call),
+            Action::Discard { call } => drop(self.answers.remove(&call)),
             Action::Complete { .. } if self.job.role != Role::Wanted => {}
             Action::Complete { query } => {
                 if let Err(cause) = (self.files)(&[self.job.ids[query]]) {
@@ -327,12 +333,11 @@ impl Run<'_> {
             Action::Finish { .. } => unreachable!("it ends the loop"),
             Action::Learn { .. }
             | Action::Weigh { .. }
-            | Action::Remember { .. }
             | Action::SendUnfilled { .. }
             | Action::GiveUp { .. }
             | Action::RefuseWindow { .. } => {
                 let now = self.world.now;
-                if let Err(error) = note(&action, self.archive, &mut self.job, now) {
+                if let Err(error) = self.sink.record(&action, &mut self.job, now) {
                     self.break_down(error.into());
                 }
             }
@@ -341,14 +346,15 @@ impl Run<'_> {
 
     /// Keeps an answer; nothing that is covered for good may have been fetched again.
     fn store(&mut self, call: Call) {
-        let (ask, ids) = &self.asks[&call];
+        let AskedCall { ask, ids } = &self.asks[&call];
         for id in ids {
             let Ok(coverage) = self.archive.coverage(*id) else { continue };
             let covered = closed(&coverage);
             let again = covered.iter().find(|window| window.intersect(ask.window).is_some());
             assert!(again.is_none(), "query {id:?} was covered in {again:?}: {ask:?}");
         }
-        match self.shelf.store(call, self.world.now) {
+        let answer = self.answers.remove(&call).expect("only an answer that was read is stored");
+        match self.sink.accept(&answer, self.world.now) {
             Ok(()) => {
                 let keeping = self.part(self.manner.keeping_ms);
                 self.later(keeping, Coming::Stored(call));

@@ -117,7 +117,7 @@ fn manner(random: &mut Random) -> Manner {
         concurrency: pick(random, &[1, 4, 8, 12]),
         reserve: pick(random, &reserves),
         pace: pick(random, &paces),
-        calls_max: pick(random, &[None, None, None, Some(5)]),
+        calls_max: pick(random, &[None, None, None, Some(20)]),
         resolution_s: Some(300),
         limits,
         way_ms: pick(random, &[0, 100, 3_000]),

@@ -182,7 +182,7 @@ fn questions(dir: &Path) {
     let Ok(archive) = Archive::read(dir) else { return };
     drop((archive.request(), archive.queries(), archive.refused_lines(), archive.totals()));
     drop((archive.given_up(), archive.learnt(), archive.probes(), archive.spaced()));
-    drop((archive.refusals(), archive.identities(), archive.objects_all()));
+    drop((archive.identities(), archive.objects_all()));
     for (query, held) in archive.coverage_all().unwrap_or_default() {
         drop((
             archive.query(query),

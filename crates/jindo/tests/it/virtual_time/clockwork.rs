@@ -279,7 +279,7 @@ impl Clockwork<'_> {
             | Action::Weigh { .. }
             | Action::Wake { .. }
             | Action::Finish { .. } => {}
-            Action::Remember { .. } | Action::SendUnfilled { .. } | Action::RefuseWindow { .. } => {
+            Action::SendUnfilled { .. } | Action::RefuseWindow { .. } => {
                 panic!("no temper has a reason for it: {action:?}")
             }
         }

@@ -1,0 +1,122 @@
+//! Answers of an export on their way into the archive, and decisions on their way into the ledger.
+
+use super::probe::{NO_PROBES, ProbeResults, discard_probes};
+use crate::archive::{Archive, Error, Fetched, GiveUpReason, GiveUpScope, GivenUp, Learnt, Role};
+use crate::fetch::{Action, AnswerSink, AskedCall, FetchJob, ReadAnswer, Recorded};
+use crate::parse::CallPosition;
+use crate::plan::{LearntLimit, PlanIndex};
+use jiff::{SignedDuration, Timestamp};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Stores answers in an archive, and compares each with what probes saw of its queries: the first that contradicts one
+/// discards all probes of the directory.
+#[derive(Debug)]
+pub struct StoreAnswers<'a> {
+    archive: &'a Archive,
+    /// Answers fetched sooner than this after their window's end stay open.
+    look_back: SignedDuration,
+    probes: &'a ProbeResults,
+    discarded: AtomicBool,
+}
+
+impl<'a> StoreAnswers<'a> {
+    pub fn new(archive: &'a Archive, job: &FetchJob<'_>, probes: &'a ProbeResults) -> Self {
+        let discarded = AtomicBool::new(false);
+        Self { archive, look_back: job.look_back, probes, discarded }
+    }
+
+    /// Discards all probes if the answer contradicts one.
+    fn check_probes(&self, read: &ReadAnswer, now: Timestamp) -> Result<(), Error> {
+        let AskedCall { ask, ids } = &read.asked;
+        let discarded = self.discarded.load(Ordering::Relaxed);
+        let probes = if discarded { &NO_PROBES } else { self.probes };
+        for (position, &id) in CallPosition::all(ids.len()).zip(ids) {
+            let points_ms = || {
+                let own = read.answer.series.iter().filter(|series| series.query == position);
+                own.flat_map(|series| series.ts_ms.iter().copied()).collect()
+            };
+            if let Some(at_s) = probes.contradiction(id, ask.window, &points_ms) {
+                self.discarded.store(true, Ordering::Relaxed);
+                return discard_probes(self.archive, id, at_s, now);
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&self, decision: &Action, job: &mut FetchJob<'_>, at: Timestamp) -> Result<(), Error> {
+        match decision {
+            Action::Learn { limit: LearntLimit::Points(_), .. } if job.role != Role::Wanted => {
+                Ok(())
+            }
+            Action::Learn { limit, why } => {
+                // Before it is learnt: a crash in between learns and doubts again.
+                if let LearntLimit::Points(points) = limit {
+                    self.archive.doubt_empty(*points)?;
+                }
+                self.archive.learn(&Learnt { limit: *limit, learnt_at: at, why: why.clone() })
+            }
+            Action::Weigh { weights } => {
+                let id = |&(query, bytes): &(PlanIndex, Option<u64>)| (job.ids[query], bytes);
+                self.archive.weigh(&weights.iter().map(id).collect::<Vec<_>>(), at)
+            }
+            Action::SendUnfilled { query } => {
+                let unfilled = job.plan.queries[*query].text.unfilled.as_deref();
+                let unfilled =
+                    unfilled.expect("only a query whose fill was added can go without it");
+                job.ids[*query] = self.archive.substitute(job.ids[*query], unfilled)?;
+                Ok(())
+            }
+            Action::GiveUp { query, reason } => match job.plan.asked[*query] {
+                Some(window) => self.archive.give_up(&GivenUp {
+                    query: job.ids[*query],
+                    window,
+                    scope: GiveUpScope::Query,
+                    reason: reason.clone(),
+                    at,
+                }),
+                None => Ok(()),
+            },
+            Action::RefuseWindow { query, window, reason } => self.archive.give_up(&GivenUp {
+                query: job.ids[*query],
+                window: *window,
+                scope: GiveUpScope::Window,
+                reason: GiveUpReason::Refused(reason.clone()),
+                at,
+            }),
+            Action::Ask { .. }
+            | Action::Store { .. }
+            | Action::Discard { .. }
+            | Action::Complete { .. }
+            | Action::Wake { .. }
+            | Action::Finish { .. } => Ok(()),
+        }
+    }
+}
+
+impl AnswerSink for StoreAnswers<'_> {
+    fn accept(&self, read: &ReadAnswer, now: Timestamp) -> Result<(), Error> {
+        self.check_probes(read, now)?;
+        let AskedCall { ask, ids } = &read.asked;
+        self.archive.store(&Fetched {
+            queries: ids,
+            interval: ask.interval,
+            window: ask.window,
+            fetched_at: now,
+            open: now.duration_since(ask.window.end()) < self.look_back,
+            answer: &read.answer,
+        })?;
+        Ok(())
+    }
+
+    /// Only an export's own queries teach the points limit: a probe or a sample may come back coarse because the server does
+    /// not offer its interval.
+    fn record(
+        &self,
+        decision: &Action,
+        job: &mut FetchJob<'_>,
+        now: Timestamp,
+    ) -> Result<Recorded, Error> {
+        self.keep(decision, job, now)?;
+        Ok(Recorded::Kept)
+    }
+}
