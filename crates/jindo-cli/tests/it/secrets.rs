@@ -300,7 +300,7 @@ fn a_key_command_is_believed_only_when_it_goes_well() {
         ("; exit 7", "error: --key-command failed: exit status: 7\n"),
         ("; kill -9 $$", "error: --key-command failed: signal: 9 (SIGKILL)\n"),
         ("; cat /dev/zero", "error: --key-command failed: it is longer than 65536 bytes\n"),
-        ("; echo c4a9", "error: line 3 of the keys from --key-command is no NAME=VALUE\n"),
+        ("; echo c4a9", "error: line 3 of the keys from --key-command is not NAME=VALUE\n"),
     ] {
         let output = export_with(&fresh, &["--key-command", &format!("{prints}{more}")]);
         exits(&output, 2);
