@@ -13,13 +13,13 @@ pub fn as_registered(known: &Registered) -> Query {
     }
 }
 
-/// What need not be asked again when probes are not believed: what was fetched, but for open stretches.
+/// Returns the stretches that need not be fetched again if probes do not count: those fetched, except open ones.
 pub(super) fn closed_without_probes(coverage: &[Coverage]) -> Vec<Window> {
     let fetched = |covered: &&Coverage| !covered.open && covered.origin == Origin::Fetched;
     coverage.iter().filter(fetched).map(|covered| covered.window).collect()
 }
 
-/// What need not be asked again: everything but open stretches.
+/// Returns the stretches that need not be fetched again: all except open ones.
 pub fn closed(coverage: &[Coverage]) -> Vec<Window> {
     coverage.iter().filter(|covered| !covered.open).map(|covered| covered.window).collect()
 }

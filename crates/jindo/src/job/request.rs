@@ -68,7 +68,7 @@ pub enum Probing {
     Never,
     /// Queries are asked coarsely first, and windows without points are left out.
     First,
-    /// What earlier probes found empty is fetched.
+    /// Results of earlier probes are dropped, and the windows that they left out are fetched.
     Discard,
 }
 
@@ -106,7 +106,7 @@ pub struct Pacing {
 }
 
 impl ExportRequest {
-    /// What cloud crawlers need to deliver everything.
+    /// Time that cloud crawlers need to deliver everything.
     pub const SETTLE: SignedDuration = SignedDuration::from_mins(20);
 
     pub const LOOK_BACK: SignedDuration = SignedDuration::from_hours(1);

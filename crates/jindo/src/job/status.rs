@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 
-/// What the ledger tells of a directory. Reads no object and no file.
+/// State of a directory, from the ledger alone.
 #[derive(Debug, Clone)]
 pub struct DirectoryStatus {
     /// The queries of the last request, in its order.
@@ -55,7 +55,7 @@ pub struct AuditRecord {
 
 impl DirectoryStatus {
     /// # Errors
-    /// When the ledger cannot be read, or keeps an audit that cannot.
+    /// If the ledger cannot be read, or keeps an audit that cannot be read.
     pub fn read(archive: &Archive) -> Result<Self, Error> {
         let mut listed = Vec::new();
         let mut heavy = Vec::new();

@@ -39,20 +39,20 @@ pub struct Export<'a> {
     pub interrupted: &'a AtomicBool,
 }
 
-/// What an export came to.
+/// Result of an export.
 #[derive(Debug, Clone)]
 pub struct ExportReport {
     /// As it was announced last, before the first call of the export itself.
     pub plan: Plan,
     /// Calls of samples, probes and all rounds together; points of the rounds.
     pub outcome: FetchOutcome,
-    /// What the files show; `None` after an interruption, and where the export ended before anything was registered or
+    /// Numbers of the files; `None` after an interruption, and where the export ended before anything was registered or
     /// answered.
     pub files: Option<Summary>,
     pub took: SignedDuration,
 }
 
-/// How fetching ended.
+/// A plan with the outcome of its calls.
 struct FetchedPlan {
     plan: Plan,
     outcome: FetchOutcome,

@@ -50,12 +50,12 @@ struct Draft {
 }
 
 impl ExportPlan {
-    /// Whether calls are needed: to fetch, or to find native intervals.
+    /// Returns true if calls are needed: to fetch, or to find native intervals.
     pub fn needs_calls(&self) -> bool {
         self.plan.calls() > 0 || self.needs_samples()
     }
 
-    /// Whether intervals have to be found before the plan is final.
+    /// Returns true if intervals have to be found before the plan is final.
     pub fn needs_samples(&self) -> bool {
         !self.request.list.unspaced.is_empty()
     }
@@ -216,4 +216,106 @@ fn planned(request: &ExportRequest, query: &Query, known: &Registered) -> (Query
 /// Returns what is known of a query that was only ever asked as a probe or a sample.
 fn asked_aside(id: QueryId) -> PlannedQuery {
     PlannedQuery { id, is_given_up: false, is_weighed: false, too_old_until: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::{Fetched, GiveUpReason, GiveUpScope, GivenUp, Objects, Sqlite};
+    use crate::job::request::ListText;
+    use crate::parse::Answer;
+    use crate::query::Interval;
+    use object_store::memory::InMemory;
+    use std::sync::Arc;
+
+    const START_S: i64 = 1_780_272_000; // 2026-06-01T00:00:00Z
+
+    const DAY_S: i64 = 86_400;
+
+    fn empty() -> Archive {
+        let objects = Objects::over(Arc::new(InMemory::new())).unwrap();
+        Archive::assemble(Box::new(Sqlite::memory().unwrap()), objects).unwrap()
+    }
+
+    fn days(from: i64, to: i64) -> Window {
+        Window::from_secs(START_S + from * DAY_S, START_S + to * DAY_S).unwrap()
+    }
+
+    fn request(text: &str) -> ExportRequest {
+        let list = ListText { name: "list".into(), text: text.into() };
+        ExportRequest::new(list, days(0, 4).start(), days(0, 4).end())
+    }
+
+    fn register(archive: &Archive, request: &ExportRequest, now: Timestamp) -> ResolvedRequest {
+        let resolved = request.resolve(Vec::new(), now).unwrap();
+        archive.register(&resolved.to_register(request).unwrap()).unwrap();
+        resolved
+    }
+
+    fn hold(archive: &Archive, id: QueryId, window: Window, now: Timestamp) {
+        let fetched = Fetched {
+            queries: &[id],
+            interval: Interval::from_secs(60).unwrap(),
+            window,
+            fetched_at: now,
+            open: false,
+            answer: &Answer { series: Vec::new() },
+        };
+        archive.store(&fetched).unwrap();
+    }
+
+    /// What was printed before a request was registered left out that a query is sent without its fill, and what samples hold of
+    /// another.
+    #[test]
+    fn the_plan_before_a_request_is_registered_is_the_one_that_runs() {
+        let archive = empty();
+        let now = days(0, 60).end();
+        let wanted = request("avg:a{*}\navg:b{*}\navg:c{*}\navg:d{*}");
+        let resolved = register(&archive, &request("avg:a{*}\navg:c{*}"), now);
+        let known = archive.queries().unwrap();
+        let unfilled = resolved.list.queries[0].text.unfilled.clone().unwrap();
+        let without_fill = archive.substitute(known[0].id, unfilled.as_str()).unwrap();
+        hold(&archive, without_fill, days(0, 1), now);
+        archive
+            .give_up(&GivenUp {
+                query: known[1].id,
+                window: days(0, 4),
+                scope: GiveUpScope::Query,
+                reason: GiveUpReason::Refused("no".into()),
+                at: now,
+            })
+            .unwrap();
+        // A list without them: the ledger knows them, and places none of them.
+        register(&archive, &request("avg:z{*}"), now);
+        let sampled = wanted.resolve(Vec::new(), now).unwrap().list.queries[1].clone();
+        let sample = archive.remember_aside(&[sampled], Role::Sample).unwrap()[0];
+        hold(&archive, sample, days(3, 4), now);
+
+        let printed = wanted.plan(Some(&archive), now).unwrap();
+        let resolved = register(&archive, &wanted, now);
+        let runs = Planned::new(&wanted, &resolved, &archive, now).unwrap();
+        assert_eq!(printed.plan, runs.plan);
+        assert_eq!(
+            printed.plan.queries.iter().next().unwrap().text.sent.as_str(),
+            unfilled.as_str()
+        );
+        let covered: Vec<_> = runs.covered.iter().map(Vec::len).collect();
+        assert_eq!(covered, [1, 1, 0, 0]);
+    }
+
+    #[test]
+    fn what_is_to_be_forgotten_shapes_no_plan() {
+        let archive = empty();
+        let now = days(0, 60).end();
+        let wanted = request("avg:a{*}");
+        register(&archive, &wanted, now);
+        let id = archive.queries().unwrap()[0].id;
+        archive.weigh(&[(id, Some(1_000_000))], now).unwrap();
+        let weighed = wanted.plan(Some(&archive), now).unwrap().plan;
+        let forgetful = ExportRequest { learnt: LearntFacts::Forget, ..wanted };
+        let printed = forgetful.plan(Some(&archive), now).unwrap().plan;
+        assert_ne!(printed, weighed);
+        archive.forget().unwrap();
+        assert_eq!(printed, forgetful.plan(Some(&archive), now).unwrap().plan);
+    }
 }

@@ -1,4 +1,4 @@
-//! What an export is handed: a place to keep things, someone who makes calls, and someone who is told.
+//! The ports of an export: storage, calls, events. Each has two implementations, of the command line and of the simulation.
 
 use super::planned::ExportPlan;
 use super::probe::ProbeYield;
@@ -130,7 +130,7 @@ pub enum ExportEvent<'a> {
     Extracted(&'a Summary),
 }
 
-/// What probing cost and saved.
+/// Cost and yield of probing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Probed {
     pub calls: u64,

@@ -1,8 +1,8 @@
-//! The presence probe: which queries are asked coarsely before they are fetched, and what the answers prove.
+//! The presence probe: queries fetched at a coarse interval, to find the windows that hold no data.
 //!
 //! A probe is a query like any other, at a longer interval: its calls are the machine's, its answers lie in the archive, a crash
-//! costs it nothing. What it proves empty is covered by its own object, as [`Origin::Probed`]. Every answer that is fetched
-//! later is compared with it; one that disagrees, and no probe is believed any more.
+//! loses none. Windows that it proves empty are covered by its own object, as [`Origin::Probed`]. Every answer fetched later is
+//! compared with its probe; after a contradiction all probe results of the directory are discarded.
 
 use super::planned::{Planned, PlannedQuery};
 use crate::archive::{
@@ -22,7 +22,7 @@ const WINDOWS_MIN: usize = 10;
 /// So many batches are probed before it is decided whether the others are.
 const TRIAL_BATCHES: usize = 2;
 
-/// Where fewer of the trial's windows were empty, the rest is not probed: 35 queries share a call, and it is made as soon as one
+/// Least share of empty windows in the trial for which the rest is probed: 35 queries share a call, and it is made as soon as one
 /// of them is active.
 const EMPTY_PERCENT_MIN: usize = 10;
 
@@ -45,17 +45,17 @@ pub(super) struct ProbePlan {
 }
 
 impl ProbePlan {
-    /// Probes of those queries that are worth a call, of which absence tells something, and of which the evidence does not tell
+    /// Probes of those queries that are worth a call, of which absence tells something, and of which `results` tell nothing
     /// yet. What is younger than `settled` is not probed.
     pub(super) fn new(
         archive: &Archive,
         Planned { plan, queries: registered, .. }: &Planned,
-        evidence: &ProbeResults,
+        results: &ProbeResults,
         limits: Limits,
         settled: Timestamp,
     ) -> Result<Option<Self>, Error> {
         let discarded = archive.probes_discarded()?.is_some();
-        let Some(sweep) = ProbeGrid::before(plan, limits, settled).filter(|_| !discarded) else {
+        let Some(grid) = ProbeGrid::before(plan, limits, settled).filter(|_| !discarded) else {
             return Ok(None);
         };
         let mut probes = Vec::new();
@@ -65,11 +65,11 @@ impl ProbePlan {
             let sound = !registered[index].is_given_up;
             if windows.len() < WINDOWS_MIN
                 || !sound
-                || evidence.covers(registered[index].id, windows)
+                || results.covers(registered[index].id, windows)
             {
                 continue;
             }
-            let Some(probe) = coarse(&plan.queries[index], sweep.interval) else { continue };
+            let Some(probe) = coarse(&plan.queries[index], grid.interval) else { continue };
             // Two queries may differ in their interval alone, and share their probe.
             let at = *known.entry(probe.text.sent.clone()).or_insert(probes.len());
             if at == probes.len() {
@@ -88,13 +88,13 @@ impl ProbePlan {
         let mut covered = Vec::new();
         for id in &ids {
             let held = if refused.contains(id) {
-                vec![sweep.window]
+                vec![grid.window]
             } else {
                 closed(&archive.coverage(*id)?)
             };
             covered.push(held);
         }
-        let all = Plan::new(sweep.window, probes, &covered, limits, settled);
+        let all = Plan::new(grid.window, probes, &covered, limits, settled);
         Ok((all.calls() > 0).then(|| Self::split(&all, ids.into(), of.into())))
     }
 
@@ -122,12 +122,12 @@ impl ProbePlan {
         (self.rest.calls() > 0).then(|| self.mission(&self.rest))
     }
 
-    /// What came of the trial: what was planned before it, and what is planned after.
+    /// Returns the yield of the trial, from the plans before and after it.
     pub(super) fn found_by_trial(&self, before: &Planned, after: &Planned) -> ProbeYield {
         self.found_by(&[&self.trial], before, after)
     }
 
-    /// The same of both parts.
+    /// Returns the yield of both parts.
     pub(super) fn found(&self, before: &Planned, after: &Planned) -> ProbeYield {
         self.found_by(&[&self.trial, &self.rest], before, after)
     }
@@ -154,7 +154,7 @@ impl ProbePlan {
     }
 }
 
-/// What probes found, counted in windows of single queries.
+/// Yield of probes, in windows of single queries.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ProbeYield {
     /// That were to be fetched, of the queries that were probed.
@@ -164,25 +164,25 @@ pub struct ProbeYield {
 }
 
 impl ProbeYield {
-    /// Whether others are worth probing too.
+    /// Returns true if other queries are worth probing too.
     pub(super) fn encourages(self) -> bool {
         self.windows > 0 && self.empty * 100 >= self.windows * EMPTY_PERCENT_MIN
     }
 }
 
-/// What the archive's probes saw of some queries.
+/// Results of the archive's probes, by the query that they tell about.
 #[derive(Debug, Default)]
 pub struct ProbeResults(BTreeMap<QueryId, Vec<ProbeResult>>);
 
-/// What is known without a probe.
+/// Results of no probe.
 pub(super) static NO_PROBES: ProbeResults = ProbeResults(BTreeMap::new());
 
-/// What one probe saw of a query.
+/// Result of one probe of a query.
 #[derive(Debug)]
 struct ProbeResult {
     presence: PresenceMap,
     series: usize,
-    /// What is granted of the probe itself, but for open stretches: in these, points may still come.
+    /// Stretches that the archive holds of the probe, except open ones: in these, points may still come.
     held: Vec<Granted>,
 }
 
@@ -194,7 +194,7 @@ impl ProbeResults {
     ) -> Result<Self, Error> {
         let probes = archive.probes()?;
         let intervals: BTreeSet<_> = probes.keys().map(|(_, interval)| *interval).collect();
-        let mut evidence = BTreeMap::new();
+        let mut results = BTreeMap::new();
         for (query, PlannedQuery { id, .. }) in plan.queries.iter().zip(registered) {
             let mut all = Vec::new();
             for probe in intervals.iter().filter_map(|&interval| coarse(query, interval)) {
@@ -204,10 +204,10 @@ impl ProbeResults {
                 all.extend(ProbeResult::by(archive, *id, probe.text.interval)?);
             }
             if !all.is_empty() {
-                evidence.insert(*id, all);
+                results.insert(*id, all);
             }
         }
-        Ok(Self(evidence))
+        Ok(Self(results))
     }
 
     /// Covers what of the plan it proves empty, and keeps how heavy queries of many series are that nobody has weighed.
@@ -244,20 +244,20 @@ impl ProbeResults {
         Ok(())
     }
 
-    /// Whether no probe told anything.
+    /// Returns true without any result.
     pub(super) fn is_none(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether a probe was made over all of the windows.
+    /// Returns true if one probe covers all of the windows.
     fn covers(&self, query: QueryId, windows: &[Window]) -> bool {
         let covers =
             |seen: &ProbeResult| windows.iter().all(|&window| seen.presence.covers(window));
         self.0.get(&query).is_some_and(|all| all.iter().any(covers))
     }
 
-    /// Whether a probe said something else than the points (Unix milliseconds) that the query was answered in `window`: the start
-    /// (Unix seconds) of a bucket where one of both has points.
+    /// Compares the points (Unix milliseconds) of an answer for `window` with the probes. Returns the start (Unix seconds) of a
+    /// bucket in which only one of both has points.
     pub(super) fn contradiction(
         &self,
         query: QueryId,
@@ -292,7 +292,7 @@ impl ProbeResult {
         Ok(Some(Self { presence, series: series.len(), held }))
     }
 
-    /// How heavy a query of so many series is, where that shapes its calls, and since when that is known.
+    /// Returns the weight of a query of so many series, if it shapes calls, and since when it is known.
     fn weight(&self) -> Option<(u64, Timestamp)> {
         let bytes_per_bucket = self.series as u64 * POINT_BYTES;
         (bytes_per_bucket >= HEAVY_BYTES_PER_BUCKET).then_some((bytes_per_bucket, self.probed_at()))
@@ -302,7 +302,7 @@ impl ProbeResult {
         self.held.iter().map(|granted| granted.fetched_at).max().unwrap_or(Timestamp::MIN)
     }
 
-    /// What was fetched after the probe, and so was compared with it and agreed.
+    /// Returns the stretches fetched after the probe, which were compared with it and agreed.
     fn judged(&self, own: &[Granted]) -> Vec<Window> {
         let probed_at = self.probed_at();
         let since = |granted: &&Granted| {

@@ -55,7 +55,7 @@ impl Rounds<'_> {
             let FetchOutcome { end, calls, points } =
                 run.make(planned.job(self.request.look_back), &probes, None)?;
             sum = FetchOutcome { end, calls: sum.calls + calls, points: sum.points + points };
-            // What a probe had left out, or what came back empty beyond a cap, is a gap again.
+            // A contradicted probe, or a cap that was learnt, opens gaps again.
             self.doubt_empty()?;
             planned = self.planned(run.present())?;
             probes = ProbeResults::of(self.archive, &planned).map_err(Error::from)?;

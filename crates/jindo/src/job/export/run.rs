@@ -12,7 +12,7 @@ use crate::job::request::{ExportRequest, OtherOrganisation};
 use crate::plan::Limits;
 use jiff::Timestamp;
 
-/// What the steps of an export share.
+/// State that the steps of an export share.
 pub(super) struct ExportRun<'a, C: Caller> {
     /// The request once what it drops is dropped.
     pub(super) request: &'a ExportRequest,
