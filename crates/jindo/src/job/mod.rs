@@ -3,7 +3,7 @@
 mod audit;
 mod error;
 mod export;
-mod known;
+mod plan_input;
 mod request;
 mod resolution;
 mod status;
@@ -17,7 +17,7 @@ pub use export::{
     Caller, Events, Export, ExportEvent, ExportPlan, ExportReport, FetchWork, Files, Folder,
     ProbeResults, ProbeYield, Probed, ResolvedRequest, Storage, StoreAnswers,
 };
-pub use known::{as_registered, closed, learnt_limits};
+pub use plan_input::{closed, learnt_limits};
 pub use request::{
     ExportRequest, LearntFacts, ListText, OtherOrganisation, Pacing, Probing, RefusedLines,
     Resolution,

@@ -16,7 +16,7 @@ pub use report::{AuditReport, Difference, DifferenceCounts, RefusedAudit};
 pub use run::{AuditOutcome, AuditRequest, Marking};
 pub use sample::SampleSize;
 
-use super::known::learnt_limits;
+use super::plan_input::learnt_limits;
 use crate::archive::{Archive, Coverage, Error, ObjectId, Origin, QueryId, Registered, Role};
 use crate::fetch::FetchJob;
 use crate::fetch::{Action, AnswerSink, Ask, ReadAnswer, Recorded};

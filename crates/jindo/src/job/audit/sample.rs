@@ -220,7 +220,8 @@ mod tests {
     /// `object of kind: query granted, …` of every unit.
     fn told(coverage: &BTreeMap<QueryId, Vec<Coverage>>, objects: Vec<Object>) -> String {
         let registered: PerQuery<_> = (1..=3).map(registered).collect();
-        let queries: PerQuery<_> = registered.iter().map(crate::job::as_registered).collect();
+        let queries: PerQuery<_> =
+            registered.iter().map(|known| Query::new(known.text.clone())).collect();
         let now = Timestamp::from_second(NOW_S).unwrap();
         let limits = Limits { queries: 2, ..Limits::ASSUMED };
         let AuditUnits { askable, too_old } = units(

@@ -4,7 +4,7 @@ use super::resolve::ResolvedRequest;
 use crate::archive::{Archive, Coverage, QueryId, Registered, Role, Spaced};
 use crate::fetch::FetchJob;
 use crate::job::error::Error;
-use crate::job::known::{closed, closed_without_probes, learnt_limits};
+use crate::job::plan_input::{closed, closed_without_probes, learnt_limits};
 use crate::job::request::{ExportRequest, LearntFacts, Probing};
 use crate::job::resolution::Sampling;
 use crate::plan::{Limits, PerQuery, Plan, PlanIndex, Window};

@@ -10,7 +10,7 @@ use crate::archive::{
     QueryId, Role,
 };
 use crate::fetch::FetchJob;
-use crate::job::known::closed;
+use crate::job::plan_input::closed;
 use crate::plan::{Limits, PerQuery, Plan, PlanIndex, PresenceMap, ProbeGrid, Window};
 use crate::query::{Interval, coarse};
 use jiff::{SignedDuration, Timestamp};
