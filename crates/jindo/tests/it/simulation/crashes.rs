@@ -36,7 +36,7 @@ pub(super) fn finish(world: &mut World) -> Told {
     told
 }
 
-/// What the range still lacks, in seconds of all queries.
+/// Returns the gaps of the range, in seconds of all queries.
 fn missing_s(world: &World) -> i64 {
     let covered: BTreeMap<String, Vec<Window>> = world.covered();
     let gaps = |query: &jindo::query::Query| {

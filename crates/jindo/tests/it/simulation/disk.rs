@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-/// What lies on the disk; outlives every process.
+/// Content of the disk; outlives every process.
 #[derive(Debug, Default)]
 pub(crate) struct Platter {
     staged: BTreeMap<Staged, Vec<u8>>,

@@ -18,7 +18,7 @@ const DAY_S: i64 = 86_400;
 /// Hosts whose names try what a path, a CSV cell or a comma list could trip over.
 const HOSTS: [&str; 6] = ["web-1", "../../etc/passwd", "한글 배포", "a,b\"c", "con", "arn:aws:x/1"];
 
-/// What is to be exported, of whom.
+/// An export: its organisation, its queries, its range.
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
     pub(crate) organisation: Arc<Organisation>,

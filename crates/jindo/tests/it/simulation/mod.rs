@@ -28,7 +28,7 @@ impl Drop for Reproduction {
     }
 }
 
-/// What was survived, for `cargo xtask endure`, which adds it up.
+/// Counts something survived, for `cargo xtask endure`, which adds it up.
 #[expect(clippy::print_stdout, reason = "a tally is heard with --nocapture alone")]
 fn tell(number: u64, what: &str) {
     println!("tally: {number} {what}");

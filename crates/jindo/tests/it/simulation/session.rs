@@ -20,14 +20,14 @@ use std::sync::atomic::AtomicBool;
 /// Actions of one run, at most: far more than any job here needs, so that a run that does not end is a failed test.
 const ACTIONS_MAX: u64 = 200_000;
 
-/// What the command line says.
+/// Options of a session, as a command line gives them.
 #[derive(Debug, Clone)]
 pub(crate) struct Manner {
     pub(crate) concurrency: u16,
     pub(crate) reserve: Reserve,
     pub(crate) pace: Option<Pace>,
     pub(crate) calls_max: Option<u64>,
-    /// Where the search for the server's limits begins.
+    /// Limits assumed until others are learnt.
     pub(crate) limits: Limits,
     /// Milliseconds that a request takes to the server, and an answer back, at most; each takes a random part of it.
     pub(crate) way_ms: u64,
@@ -52,7 +52,7 @@ impl Manner {
     };
 }
 
-/// What cuts a session short.
+/// A cause that cuts a session short.
 #[derive(Debug, Clone)]
 pub(crate) enum Cut {
     Nothing,
@@ -64,7 +64,7 @@ pub(crate) enum Cut {
     Fails(Fuse),
 }
 
-/// How a session ended.
+/// End of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ended {
     Finished(End),
@@ -73,7 +73,7 @@ pub(crate) enum Ended {
     Broke(String),
 }
 
-/// What a session did.
+/// Result of a session.
 #[derive(Debug, Clone)]
 pub(crate) struct Told {
     pub(crate) ended: Ended,
@@ -82,7 +82,7 @@ pub(crate) struct Told {
     pub(crate) actions: u64,
 }
 
-/// Why a process did not come to its end.
+/// Cause for which a process did not come to its end.
 #[derive(Debug)]
 enum Halt {
     Killed,
@@ -95,7 +95,7 @@ impl<E: Into<Broke>> From<E> for Halt {
     }
 }
 
-/// What will happen at a moment to come.
+/// An event of a moment to come.
 #[derive(Debug)]
 enum Coming {
     Arrives(Call),

@@ -47,7 +47,7 @@ impl Temper {
         Self { options, manner: manner(random) }
     }
 
-    /// Nobody else takes from the budget, and the server says what is left of it.
+    /// Returns true if no other client takes from the budget and the server states the rest.
     pub(crate) fn is_alone(&self) -> bool {
         let headers = self.options.rate_headers != HeaderStyle::Absent;
         headers && self.options.query_limits.iter().all(|limit| limit.others_percent == 0)

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// After so much silence the client hangs up.
 const SILENCE: Duration = Duration::from_secs(90);
 
-/// What a body without an end takes to grow past what the client reads.
+/// Time in which a body without an end grows past what the client reads.
 const FLOOD: Duration = Duration::from_secs(20);
 
 /// The request that the client sends for a comma list.
@@ -25,7 +25,7 @@ pub(crate) fn request(list: &str, window: Window, accepts_gzip: bool) -> Request
     request
 }
 
-/// What the client reports, and how long after the server began to answer.
+/// Returns the client's report, and its delay since the server began to answer.
 pub(crate) fn reply(response: &Response) -> (Duration, Reply) {
     let rate = Rate::read(|name| response.header(name));
     let (took, body) = match response.delivery {

@@ -94,7 +94,7 @@ impl World {
         there.checked_sub(known).expect("what is recorded is there")
     }
 
-    /// What the archive covers, by the query as sent.
+    /// Returns the archive's coverage, by the query as sent.
     pub(crate) fn covered(&self) -> BTreeMap<String, Vec<Window>> {
         let archive = self.archive();
         let coverage = archive.coverage_all().unwrap();
