@@ -43,8 +43,9 @@ impl Rounds<'_> {
             return Ok(sum);
         }
         let probes = ProbeResults::of(self.archive, &planned).map_err(Error::from)?;
-        let Prepared { mut planned, mut probes } =
+        let Prepared { mut planned, probes } =
             self.probe(run, Prepared { planned, probes }, &mut sum)?;
+        let mut known = Some(probes);
         let mut before = None;
         while sum.end == End::Done && planned.plan.calls() > 0 {
             let doubts = Some(self.doubts()?);
@@ -52,13 +53,16 @@ impl Rounds<'_> {
                 break;
             }
             before = doubts;
+            let probes = match known.take() {
+                Some(probes) => probes,
+                None => ProbeResults::of(self.archive, &planned).map_err(Error::from)?,
+            };
             let FetchOutcome { end, calls, points } =
                 run.make(planned.job(self.request.look_back), &probes, None)?;
             sum = FetchOutcome { end, calls: sum.calls + calls, points: sum.points + points };
             // A contradicted probe, or a cap that was learnt, opens gaps again.
             self.doubt_empty()?;
             planned = self.planned(run.present())?;
-            probes = ProbeResults::of(self.archive, &planned).map_err(Error::from)?;
         }
         Ok(sum)
     }
