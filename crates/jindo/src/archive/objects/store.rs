@@ -53,7 +53,12 @@ pub struct Objects {
 struct StoreRuntime(Option<Runtime>);
 
 impl StoreRuntime {
-    fn new() -> std::io::Result<Self> {
+    /// For a store on this machine's disk, whose calls need no connections: without their file descriptors.
+    fn without_connections() -> std::io::Result<Self> {
+        Builder::new_current_thread().enable_time().build().map(|runtime| Self(Some(runtime)))
+    }
+
+    fn with_connections() -> std::io::Result<Self> {
         Builder::new_current_thread().enable_all().build().map(|runtime| Self(Some(runtime)))
     }
 
@@ -92,18 +97,15 @@ impl Objects {
     pub fn local(root: &Path) -> Result<Self, Error> {
         let store = LocalFileSystem::new_with_prefix(root)
             .map_err(|source| failed("opening", &root.to_string_lossy(), source))?;
-        Self::on(Arc::new(store.with_fsync(true)), Some(root.to_owned()))
+        let runtime = StoreRuntime::without_connections().map_err(no_runtime)?;
+        let (store, root) = (Arc::new(store.with_fsync(true)), Some(root.to_owned()));
+        Ok(Self { store, root, runtime: Arc::new(runtime) })
     }
 
     /// In any store; its root is the archive's.
     pub fn over(store: Arc<dyn ObjectStore>) -> Result<Self, Error> {
-        Self::on(store, None)
-    }
-
-    fn on(store: Arc<dyn ObjectStore>, root: Option<PathBuf>) -> Result<Self, Error> {
-        let runtime =
-            StoreRuntime::new().map_err(|source| failed("opening", "the object store", source))?;
-        Ok(Self { store, root, runtime: Arc::new(runtime) })
+        let runtime = StoreRuntime::with_connections().map_err(no_runtime)?;
+        Ok(Self { store, root: None, runtime: Arc::new(runtime) })
     }
 
     /// Writes the object whole, or finds that it is there.
@@ -257,6 +259,10 @@ fn below_data(path: &str) -> &str {
 
 fn parsed(path: &str) -> Result<Location, Error> {
     Location::parse(path).map_err(|source| failed("naming", path, source))
+}
+
+fn no_runtime(source: std::io::Error) -> Error {
+    failed("opening", "the object store", source)
 }
 
 fn failed(doing: &'static str, name: &str, source: impl Into<Cause>) -> Error {

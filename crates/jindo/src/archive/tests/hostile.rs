@@ -149,3 +149,28 @@ proptest! {
         use_all(dir.path());
     }
 }
+
+/// An object that was checked before is read again by its hash alone.
+#[test]
+fn a_checked_file_is_known_by_its_hash() {
+    let Written { bytes, sha256, .. } = file();
+    let checked = Encoded::parse(&bytes).ok().unwrap();
+    assert_eq!(checked.sha256, sha256, "written and read files have one hash");
+    let again = Encoded::parse_checked(&bytes, &sha256).ok().unwrap();
+    let points = |encoded: &Encoded| {
+        let mut points = 0;
+        let mut count = |chunk: Chunk<'_>| {
+            points += chunk.values.len();
+            Ok(())
+        };
+        encoded.rows(0, &|wrong| wrong, &mut count).unwrap();
+        points
+    };
+    assert_eq!((points(&checked), points(&again)), (120, 120));
+    for at in [8, bytes.len() / 2, bytes.len() - 9] {
+        let mut damaged = bytes.to_vec();
+        damaged[at] ^= 1;
+        let refused = Encoded::parse_checked(&Bytes::from(damaged), &sha256).err();
+        assert_eq!(refused.as_deref(), Some("its bytes are not those that were written"));
+    }
+}
