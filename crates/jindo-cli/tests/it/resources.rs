@@ -59,7 +59,7 @@ fn a_few_file_descriptors_are_enough_and_too_few_are_told() {
         let script = format!(r#"ulimit -n {count} && exec "$0" "$@""#);
         world.shell(&script, args_of(1, &world, out)).output().unwrap()
     };
-    let too_few = few(15, "starved");
+    let too_few = few(12, "starved");
     exits(&too_few, 1);
     assert!(said(&too_few).contains("Too many open files"), "{}", said(&too_few));
     assert!(
