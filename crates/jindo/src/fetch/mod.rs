@@ -3,23 +3,24 @@
 //! [`Machine`] maps (state, event, now) to actions and touches nothing; the driver, or a simulation on a virtual clock,
 //! performs the actions and reports the events.
 
-mod answers;
 mod bisect;
+mod call;
+mod decision;
 mod driver;
 mod error;
 mod forecast;
+mod learn;
 mod log;
 mod machine;
 mod outage;
 mod pipeline;
 mod protocol;
-mod query_cap;
 mod query_state;
+mod queue;
+mod refusal;
 mod report;
-mod retention;
+mod scheduler;
 mod sink;
-mod url_length;
-mod weight;
 
 pub use driver::{Doors, Extract, FetchJob, FetchOutcome, drive};
 pub use error::Error;

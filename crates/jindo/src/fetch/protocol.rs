@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub type Call = u64;
 
 /// How the run behaves, apart from what it is to fetch.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// Calls in flight at once, at most.
     pub concurrency: usize,
@@ -61,6 +61,12 @@ pub struct Facts {
     pub points: Vec<u64>,
     /// Points of the longest series: proof that so many are served.
     pub points_max: u32,
+}
+
+impl Facts {
+    pub(super) fn holds_points(&self) -> bool {
+        self.points.iter().any(|&points| points > 0)
+    }
 }
 
 /// What is to be done.
@@ -147,7 +153,7 @@ pub enum End {
         after_success: bool,
     },
     /// What answers is no metrics API, and nothing has come through yet: the address is wrong.
-    Astray {
+    NotAnApi {
         words: String,
     },
     /// Nothing came through for as long as the run was to wait.

@@ -1,107 +1,74 @@
-//! What the machine knows of each query, and the jobs it still has to do.
+//! What the machine knows of each query, and the cut of a task to what may be asked of its queries now. Pure.
 
 use crate::plan::{
     BODY_BYTES_TARGET, Limits, PerQuery, Plan, PlanIndex, RETENTION, Task, WEIGHT_ASSUMED, Window,
     buckets, escaped_len, tile,
 };
+use crate::query::Query;
 use jiff::{SignedDuration, Timestamp};
 
 /// What was planned for three quarters of what the client takes is cut only when seven eighths are expected: a little more
 /// than planned is not worth another call.
 const BODY_BYTES_MOST: f64 = (56 << 20) as f64;
 
-/// One query as the run sees it.
 #[derive(Debug, Clone)]
-pub(super) struct Subject {
-    pub(super) asked: Option<Window>,
+struct QueryState {
+    asked: Option<Window>,
     /// Seconds of gaps that no answer has closed yet.
-    pub(super) left_s: i64,
-    pub(super) travels: Travels,
+    left_s: i64,
+    batching: Batching,
     /// There is a form without the fill that jindo added.
-    pub(super) has_unfilled: bool,
-    pub(super) given_up: bool,
-    pub(super) served: Served,
+    has_unfilled: bool,
+    given_up: bool,
+    served: Served,
+    /// Length of its text in a URL.
     escaped: usize,
     /// Decoded bytes a bucket, from the answers so far.
-    pub(super) weight: Option<f64>,
+    weight: Option<f64>,
 }
 
 /// What is younger may still change; a question about it is answered all the same.
 const LATELY: SignedDuration = SignedDuration::from_hours(1);
 
-/// In what company and form a query travels.
+/// With which other queries and in which form a query is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Travels {
+enum Batching {
     Together,
     Alone,
     /// As written, alone, since the server refuses the added fill.
     Unfilled,
 }
 
-/// How many points of a query the server serves at once.
+/// Points of a query that the server serves at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Served {
     /// As many as of the others, as far as known.
     AsOthers,
-    /// It came back coarse where others did not, and why is being asked; so many, if the interval is on offer at all.
+    /// It came back coarse where others did not, and a small call asks why; so many, if the interval is on offer at all.
     Unsure(u32),
     AtMost(u32),
 }
 
-/// One call to be made.
+/// All queries of a set of calls.
 #[derive(Debug, Clone)]
-pub(super) struct Job {
-    pub(super) task: Task,
-    /// Calls made for it in vain.
-    pub(super) attempts: u32,
-    /// When the first of these was sent.
-    pub(super) tried_since: Option<Timestamp>,
-    pub(super) purpose: Purpose,
-}
-
-/// What an answer is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    Fetch,
-    /// Half of a refused task: its fate tells the diagnosis of that number more.
-    Half(u64),
-    /// A small question of the diagnosis of that number; its answer is not kept.
-    Question(u64),
-    /// The one call for a query that an earlier run gave up.
-    Trial,
-    /// A small part of what came back coarse while others did not: is the interval on offer?
-    Sounding,
-}
-
-impl Job {
-    pub(super) fn fetch(task: Task) -> Self {
-        Self { task, attempts: 0, tried_since: None, purpose: Purpose::Fetch }
-    }
-
-    /// Whether it shares a query with `task`.
-    pub(super) fn is_akin(&self, task: &Task) -> bool {
-        self.task.queries.iter().any(|query| task.queries.contains(query))
-    }
-}
-
-/// All queries of the run.
-#[derive(Debug, Clone)]
-pub(super) struct Subjects {
-    all: PerQuery<Subject>,
-    /// When the machine was last told the time.
+pub(super) struct QueryStates {
+    all: PerQuery<QueryState>,
+    /// As planned, but for those that turned out to be sent alone, or to be heavy.
+    planned: PerQuery<Query>,
+    /// The last step of the machine.
     now: Timestamp,
 }
 
-impl Subjects {
+impl QueryStates {
     pub(super) fn new(plan: &Plan) -> Self {
-        let mut subjects: PerQuery<_> = plan
+        let mut states: PerQuery<_> = plan
             .queries
             .iter()
             .zip(&plan.asked)
-            .map(|(query, &asked)| Subject {
+            .map(|(query, &asked)| QueryState {
                 asked,
                 left_s: 0,
-                travels: if query.text.alone { Travels::Alone } else { Travels::Together },
+                batching: if query.text.alone { Batching::Alone } else { Batching::Together },
                 has_unfilled: query.text.unfilled.is_some(),
                 given_up: false,
                 served: Served::AsOthers,
@@ -111,18 +78,18 @@ impl Subjects {
             .collect();
         for task in &plan.tasks {
             for &query in &task.queries {
-                subjects[query].left_s += task.window.secs();
+                states[query].left_s += task.window.secs();
             }
         }
-        Self { all: subjects, now: Timestamp::MIN }
+        Self { all: states, planned: plan.queries.clone(), now: Timestamp::MIN }
     }
 
-    pub(super) fn told(&mut self, now: Timestamp) {
+    pub(super) fn pass(&mut self, now: Timestamp) {
         self.now = now;
     }
 
-    /// The newest moment at which the query may be asked a small question: the end of what is asked of it, or, where that may be
-    /// older than what the server keeps, of these days.
+    /// Returns the newest moment, in Unix seconds, at which the query may be asked a small question: the end of its range, or,
+    /// where that may be past retention, an hour ago. `None`: nothing is asked of it.
     pub(super) fn newest_s(&self, query: PlanIndex) -> Option<i64> {
         let asked_s = self.all[query].asked?.end_s();
         let kept = |now: Timestamp| asked_s > (now - RETENTION).as_second();
@@ -131,12 +98,67 @@ impl Subjects {
         Some(told.filter(|&now| !kept(now)).map_or(asked_s, lately))
     }
 
-    pub(super) fn get(&self, query: PlanIndex) -> &Subject {
-        &self.all[query]
+    pub(super) fn planned(&self) -> &PerQuery<Query> {
+        &self.planned
     }
 
-    pub(super) fn get_mut(&mut self, query: PlanIndex) -> &mut Subject {
-        &mut self.all[query]
+    pub(super) fn asked(&self, query: PlanIndex) -> Option<Window> {
+        self.all[query].asked
+    }
+
+    pub(super) fn is_given_up(&self, query: PlanIndex) -> bool {
+        self.all[query].given_up
+    }
+
+    pub(super) fn give_up(&mut self, query: PlanIndex) {
+        self.all[query].given_up = true;
+    }
+
+    /// Whether the query goes without the fill that jindo added.
+    pub(super) fn is_unfilled(&self, query: PlanIndex) -> bool {
+        self.all[query].batching == Batching::Unfilled
+    }
+
+    /// Whether the query could go without its fill, and does not yet.
+    pub(super) fn may_drop_fill(&self, query: PlanIndex) -> bool {
+        self.all[query].has_unfilled && !self.is_unfilled(query)
+    }
+
+    pub(super) fn send_unfilled(&mut self, query: PlanIndex) {
+        self.all[query].batching = Batching::Unfilled;
+        self.planned[query].text.alone = true;
+    }
+
+    pub(super) fn served(&self, query: PlanIndex) -> Served {
+        self.all[query].served
+    }
+
+    pub(super) fn set_served(&mut self, query: PlanIndex, served: Served) {
+        self.all[query].served = served;
+    }
+
+    /// Decoded bytes a bucket; `None`: no answer has told.
+    pub(super) fn weight(&self, query: PlanIndex) -> Option<f64> {
+        self.all[query].weight
+    }
+
+    pub(super) fn set_weight(&mut self, query: PlanIndex, weight: f64) {
+        self.all[query].weight = Some(weight);
+    }
+
+    pub(super) fn plan_weight(&mut self, query: PlanIndex, weight: Option<u64>) {
+        self.planned[query].weight = weight;
+    }
+
+    /// Whether some queries are known to be heavy.
+    pub(super) fn has_weights(&self) -> bool {
+        self.planned.iter().any(|query| query.weight.is_some())
+    }
+
+    /// Takes in that the query's answer for the window is stored; returns whether that closes its last gap.
+    pub(super) fn stored(&mut self, query: PlanIndex, window: Window) -> bool {
+        self.all[query].left_s -= window.secs();
+        self.all[query].left_s == 0
     }
 
     /// Decoded bytes that the answer to `task` is expected to have.
@@ -173,7 +195,7 @@ impl Subjects {
             let windows = tile(task.window, task.interval, limits);
             return windows.into_iter().map(|window| Task { window, ..task.clone() }).collect();
         }
-        let apart = |&query: &PlanIndex| self.all[query].travels != Travels::Together;
+        let apart = |&query: &PlanIndex| self.all[query].batching != Batching::Together;
         let crowded = task.queries.len() > limits.queries || self.url_len(&task) > limits.url;
         let heavy = self.expected_bytes(&task) > BODY_BYTES_MOST;
         if task.queries.len() > 1 && (crowded || heavy || task.queries.iter().any(apart)) {
@@ -211,7 +233,7 @@ impl Subjects {
         let mut parts: Vec<Task> = Vec::new();
         let mut open: Vec<PlanIndex> = Vec::new();
         for &query in &task.queries {
-            if self.all[query].travels != Travels::Together {
+            if self.all[query].batching != Batching::Together {
                 parts.push(part(&[query]));
                 continue;
             }

@@ -51,7 +51,7 @@ impl<'a> Calls<'a> {
             End::Forbidden { words, after_success: false } => {
                 Err(auth::which_key(client, access, *known, words))
             }
-            End::Astray { words } => Err(auth::no_api(access, words)),
+            End::NotAnApi { words } => Err(auth::no_api(access, words)),
             End::Forbidden { after_success: true, .. }
             | End::Done
             | End::OutOfCalls

@@ -106,7 +106,7 @@ fn check_end(end: &End) -> anyhow::Result<()> {
             format!("the keys worked and are now refused: {words}"),
             "what was fetched is kept; with valid keys the same command continues",
         ),
-        End::Done | End::OutOfCalls | End::Interrupted | End::Astray { .. } => return Ok(()),
+        End::Done | End::OutOfCalls | End::Interrupted | End::NotAnApi { .. } => return Ok(()),
     };
     Err(Failed::new(text, hint).into())
 }

@@ -156,7 +156,7 @@ impl<'a> Refetch<'a> {
                 let AuditConnection { client, known, .. } = contact;
                 return Some(auth::which_key(client, &self.access, *known, &words));
             }
-            End::Astray { words } => return Some(auth::no_api(&self.access, &words)),
+            End::NotAnApi { words } => return Some(auth::no_api(&self.access, &words)),
             End::Broke { cause } => return Some(broken_off(&cause).into()),
             End::Failed { why } => (why, "try again later; the same --seed draws the same sample"),
             End::Forbidden { words, after_success: true } => (

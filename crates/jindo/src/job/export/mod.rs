@@ -167,7 +167,7 @@ fn extract<C: Caller>(
         End::Done | End::OutOfCalls => (true, false),
         End::Failed { .. } | End::Broke { .. } => (true, true),
         End::Forbidden { after_success, .. } => (*after_success, true),
-        End::Interrupted | End::Astray { .. } => (false, false),
+        End::Interrupted | End::NotAnApi { .. } => (false, false),
     };
     if !(is_worth && fetched.is_registered) {
         return Ok(None);

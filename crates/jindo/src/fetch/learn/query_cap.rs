@@ -1,0 +1,145 @@
+//! Queries of which the server serves less than of the others in the same answer: no points so close together, or fewer of
+//! them at once. All that an answer names are isolated together, one small call tells which of the two it is, and what it tells
+//! holds for the rest of the run. Pure.
+
+use crate::fetch::call::{PendingCall, Purpose, part, points};
+use crate::fetch::decision::Decision;
+use crate::fetch::query_state::{QueryStates, Served};
+use crate::plan::{Limits, PlanIndex, Task, Window};
+use crate::query::Interval;
+
+/// A query that came back coarse.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::fetch) struct Coarse {
+    pub(in crate::fetch) query: PlanIndex,
+    pub(in crate::fetch) got: Interval,
+}
+
+#[derive(Debug, Default)]
+pub(in crate::fetch) struct QueryCap {
+    /// What came back coarse, until the small call is answered.
+    waiting: Vec<Task>,
+}
+
+impl QueryCap {
+    /// Takes the coarse queries out of the task; the others are asked again without them. The number of points is not to
+    /// blame, or the others would be coarse too.
+    pub(in crate::fetch) fn isolate(
+        &mut self,
+        task: &Task,
+        coarse: &[Coarse],
+        states: &mut QueryStates,
+    ) -> Vec<Decision> {
+        let (mut checked, mut waiting, mut again) = (Vec::new(), Vec::new(), Vec::new());
+        let mut decisions = Vec::new();
+        for &Coarse { query, got } in coarse {
+            let served = u32::try_from(task.window.secs() / got.secs()).unwrap_or(u32::MAX);
+            let fewer = Limits::fewer_points(points(task), served);
+            match states.served(query) {
+                Served::AsOthers => {
+                    states.set_served(query, Served::Unsure(fewer));
+                    checked.push(query);
+                }
+                Served::Unsure(_) => waiting.push(query),
+                Served::AtMost(most) => {
+                    states.set_served(query, Served::AtMost(fewer.min(most)));
+                    decisions.push(Decision::Replan);
+                    again.push(query);
+                }
+            }
+        }
+        let is_coarse = |query: &PlanIndex| coarse.iter().any(|coarse| coarse.query == *query);
+        let rest: Vec<_> = task.queries.iter().copied().filter(|query| !is_coarse(query)).collect();
+        for queries in [again, rest] {
+            if !queries.is_empty() {
+                decisions.push(Decision::Ask(PendingCall::fetch(part(task, &queries))));
+            }
+        }
+        if !waiting.is_empty() {
+            self.waiting.push(part(task, &waiting));
+        }
+        if !checked.is_empty() {
+            decisions.extend(self.check(&part(task, &checked)));
+        }
+        decisions
+    }
+
+    /// Asks the newest of the task, so little that no cap can be to blame; the rest of it waits for the answer.
+    fn check(&mut self, task: &Task) -> Option<Decision> {
+        let (window, step) = (task.window, task.interval.secs());
+        let newest_s = window.end_s() - i64::from(Limits::POINTS_MIN) * step;
+        let from_s = newest_s.max(window.start_s());
+        let part = |from_s, to_s| {
+            let window = Window::from_secs(from_s, to_s)?;
+            Some(Task { window, ..task.clone() })
+        };
+        self.waiting.extend(part(window.start_s(), from_s));
+        let newest = part(from_s, window.end_s())?;
+        Some(Decision::Ask(PendingCall::of(Purpose::CapCheck, newest)))
+    }
+
+    /// Takes in that the small call came back as it was asked: the interval is on offer, fewer points at once are. Of a query
+    /// without points in it nothing is known, and the fewest are asked.
+    pub(in crate::fetch) fn answered(
+        &mut self,
+        task: &Task,
+        points: &[u64],
+        states: &mut QueryStates,
+    ) -> Vec<Decision> {
+        for (&query, &points) in task.queries.iter().zip(points) {
+            if let Served::Unsure(fewer) = states.served(query) {
+                let most = if points > 0 { fewer } else { Limits::POINTS_MIN };
+                states.set_served(query, Served::AtMost(most));
+            }
+        }
+        self.release(states)
+    }
+
+    /// Takes in that the small call goes on in another shape, and tells nothing.
+    pub(in crate::fetch) fn cut(&mut self, task: &Task, states: &mut QueryStates) -> Vec<Decision> {
+        self.answered(task, &vec![0; task.queries.len()], states)
+    }
+
+    /// Takes in that some queries of the small call came back coarse and were given up: the others are asked again.
+    pub(in crate::fetch) fn partly_answered(
+        &mut self,
+        mut task: Task,
+        states: &mut QueryStates,
+    ) -> Vec<Decision> {
+        for &query in &task.queries {
+            if states.is_given_up(query) {
+                states.set_served(query, Served::AsOthers);
+            }
+        }
+        task.queries.retain(|&query| !states.is_given_up(query));
+        let mut decisions = Vec::new();
+        if !task.queries.is_empty() {
+            decisions.push(Decision::Ask(PendingCall::of(Purpose::CapCheck, task)));
+        }
+        decisions.extend(self.release(states));
+        decisions
+    }
+
+    /// Tasks that wait for the small call.
+    pub(in crate::fetch) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Hands back what waited for an answer that is known now, to be planned anew.
+    fn release(&mut self, states: &QueryStates) -> Vec<Decision> {
+        let mut decisions = Vec::new();
+        for task in std::mem::take(&mut self.waiting) {
+            let is_unsure =
+                |query: &&PlanIndex| matches!(states.served(**query), Served::Unsure(_));
+            let (unsure, known): (Vec<_>, Vec<_>) = task.queries.iter().partition(is_unsure);
+            if !known.is_empty() {
+                decisions.push(Decision::AskLast(PendingCall::fetch(part(&task, &known))));
+                decisions.push(Decision::Replan);
+            }
+            if !unsure.is_empty() {
+                self.waiting.push(part(&task, &unsure));
+            }
+        }
+        decisions
+    }
+}

@@ -1,0 +1,424 @@
+//! Takes in what came back: each answer, fine or failed, and what it changes.
+
+use super::confidence::Evidence;
+use super::{Machine, Step};
+use crate::archive::GiveUpReason;
+use crate::fetch::bisect::Outcome;
+use crate::fetch::call::{PendingCall, Purpose, at_points_min, list_halves, points};
+use crate::fetch::decision::Decision;
+use crate::fetch::learn::{Coarse, TooLarge};
+use crate::fetch::protocol::{Action, Call, Facts};
+use crate::fetch::query_state::Served;
+use crate::fetch::queue::Flight;
+use crate::fetch::refusal::Refusal;
+use crate::fetch::scheduler::Attempts;
+use crate::parse::Other;
+use crate::plan::{LearntLimit, Limits, Task};
+use crate::query::Interval;
+use crate::request::{BODY_BYTES_MAX, Backoff, Failure, Rate};
+
+/// A failure that may pass.
+struct Retry {
+    what: String,
+    pace: Backoff,
+}
+
+/// An answer in which some series came back at another interval than asked.
+struct OtherInterval {
+    others: Vec<Other>,
+    /// Some series came back as asked: a cap would have hit them all.
+    others_fine: bool,
+    /// What is to be explained: the coarsest interval, or the finest where all are finer than asked.
+    got: Interval,
+}
+
+impl Machine {
+    pub(super) fn answered(
+        &mut self,
+        number: Call,
+        outcome: Result<Facts, Failure>,
+        rate: Option<&Rate>,
+        step: &mut Step,
+    ) {
+        let Some(flight) = self.in_flight.ended(number) else { return };
+        self.scheduler.ended(step.now, flight.sent_at, outcome.as_ref().err(), rate);
+        match outcome {
+            Ok(facts) => self.fine(number, flight, &facts, step),
+            Err(failure) => {
+                let mut call = flight.call;
+                call.tried_since.get_or_insert(flight.sent_at);
+                self.failed(call, failure, rate, step);
+            }
+        }
+    }
+
+    fn fine(&mut self, number: Call, flight: Flight, facts: &Facts, step: &mut Step) {
+        self.scheduler.succeeded();
+        let task = flight.call.task.clone();
+        self.points_cap.answered(&task, facts);
+        if facts.points_max == 0 && points(&task) > self.limits.points {
+            // Sent before the cap was learnt: an empty answer says nothing of its interval.
+            step.actions.push(Action::Discard { call: number });
+            return self.again(flight.call, step);
+        }
+        let weighed = self.weights.answered(&task, facts, &mut self.states, self.limits);
+        self.carry_out(weighed, step);
+        let longer = self.url_length.accepted(self.states.url_len(&task));
+        self.carry_out(longer, step);
+        self.edge.answered(task.window, self.range);
+        let mut decisions = self.decide(flight.call.purpose, &task, facts);
+        if flight.call.is_question() {
+            step.actions.push(Action::Discard { call: number });
+        } else {
+            self.points_cap.stored(facts);
+            decisions.extend(self.bisection.answered(task.queries.len(), self.limits));
+            self.points += facts.points.iter().sum::<u64>();
+            self.in_flight.storing(number, flight);
+            step.actions.push(Action::Store { call: number });
+        }
+        self.carry_out(decisions, step);
+    }
+
+    /// Returns what follows from a fine answer by its purpose.
+    fn decide(&mut self, purpose: Purpose, task: &Task, facts: &Facts) -> Vec<Decision> {
+        match purpose {
+            Purpose::Fetch => {
+                self.confidence = self.confidence.after(Evidence::PlannedCallAnswered);
+                Vec::new()
+            }
+            Purpose::Half(id) | Purpose::Question(id) => {
+                self.bisection.outcome(id, task.clone(), Outcome::Fine, &self.states)
+            }
+            Purpose::Trial => self.release_trial(task),
+            Purpose::CapCheck => self.query_cap.answered(task, &facts.points, &mut self.states),
+        }
+    }
+
+    pub(super) fn stored(&mut self, number: Call, step: &mut Step) {
+        let Some(flight) = self.in_flight.stored(number) else { return };
+        let Task { queries, window, .. } = flight.call.task;
+        for query in queries {
+            if self.states.stored(query, window) {
+                step.actions.push(Action::Complete { query });
+            }
+        }
+    }
+
+    fn failed(
+        &mut self,
+        call: PendingCall,
+        failure: Failure,
+        rate: Option<&Rate>,
+        step: &mut Step,
+    ) {
+        if let Purpose::Question(id) = call.purpose
+            && let Failure::OtherInterval { .. } | Failure::TooLarge | Failure::UrlTooLong = failure
+        {
+            return self.question_taken(id, call, &failure, step);
+        }
+        match failure {
+            Failure::Forbidden { words } => self.scheduler.forbidden(step.now, words),
+            Failure::Limited { retry_after, .. } => {
+                self.queue.push_first(call);
+                self.scheduler.limited(step.now, rate, retry_after);
+            }
+            Failure::Transient { what } => self.transient(call, what, step),
+            Failure::Unusable { what } => self.unusable(call, what, step),
+            Failure::NotAnApi { words } => {
+                if !self.scheduler.no_api(step.now, &words) {
+                    self.unusable(call, words, step);
+                }
+            }
+            Failure::TimedOut { what } => self.timed_out(call, what, step),
+            Failure::Refused { words } => self.refused(call, words, step),
+            Failure::UrlTooLong => self.url_too_long(call, step),
+            Failure::TooLarge => self.too_large(&call, step),
+            Failure::OtherInterval { others, others_fine } => {
+                match worst(&others, call.task.interval) {
+                    Some(got) => {
+                        let answer = OtherInterval { others, others_fine, got };
+                        self.other_interval(call, &answer, step);
+                    }
+                    None => self.transient(call, "no interval came".to_owned(), step),
+                }
+            }
+        }
+    }
+
+    /// The server took a small question, and that is what was to be known.
+    fn question_taken(&mut self, id: u64, call: PendingCall, failure: &Failure, step: &mut Step) {
+        if matches!(failure, Failure::TooLarge) && call.attempts == 0 {
+            // So small a question has so large an answer only when something is broken.
+            let what = format!("more than {} MiB for a small question", BODY_BYTES_MAX >> 20);
+            return self.transient(call, what, step);
+        }
+        let decisions = self.bisection.outcome(id, call.task, Outcome::Fine, &self.states);
+        self.carry_out(decisions, step);
+    }
+
+    fn transient(&mut self, call: PendingCall, what: String, step: &mut Step) {
+        self.retry_or_refuse(call, Retry { what, pace: Backoff::TRANSIENT }, step);
+    }
+
+    fn retry_or_refuse(&mut self, mut call: PendingCall, retry: Retry, step: &mut Step) {
+        call.attempts += 1;
+        let attempts = Attempts { made: call.attempts, since: call.tried_since };
+        let is_answer = self.scheduler.is_to_blame(attempts)
+            || call.is_question() && self.scheduler.settles(step.now, attempts);
+        if is_answer {
+            return self.refused(call, retry.what, step);
+        }
+        self.retry(vec![call], retry, step);
+    }
+
+    /// Makes the calls again after a pause, the longer the more has failed.
+    fn retry(&mut self, calls: Vec<PendingCall>, retry: Retry, step: &Step) {
+        let Retry { what, pace } = retry;
+        self.scheduler.retry(step.now, what, pace);
+        for call in calls {
+            self.queue.delay(self.scheduler.again_at(step.now, call.attempts, pace), call);
+        }
+        self.scheduler.check_deadline(step.now);
+    }
+
+    /// An answer that cannot be used. Where nothing else comes through, one query of the list may spoil every call: its
+    /// halves are asked instead, and as soon as one of them comes through the other is to blame.
+    fn unusable(&mut self, call: PendingCall, what: String, step: &mut Step) {
+        let nothing_else = self.scheduler.unusable() && call.attempts > 0;
+        let retry = Retry { what, pace: Backoff::UNUSABLE };
+        if !nothing_else || !call.is_fetch() || call.task.queries.len() == 1 {
+            return self.retry_or_refuse(call, retry, step);
+        }
+        let halves = list_halves(&call.task).map(|task| PendingCall {
+            attempts: call.attempts + 1,
+            tried_since: call.tried_since,
+            ..PendingCall::fetch(task)
+        });
+        self.retry(halves.into(), retry, step);
+    }
+
+    /// Once may be chance. Twice: the call asks for too much.
+    fn timed_out(&mut self, call: PendingCall, what: String, step: &mut Step) {
+        let suspected = matches!(call.purpose, Purpose::Half(_));
+        if call.attempts == 0 && !suspected {
+            return self.transient(call, what, step);
+        }
+        self.scheduler.failed(what.clone());
+        if call.task.queries.len() > 1 {
+            return self.refused(call, what, step);
+        }
+        let halves = call.task.window.halves(call.task.interval);
+        match halves.filter(|_| !at_points_min(&call.task)) {
+            Some((early, late)) => {
+                for window in [late, early] {
+                    let task = Task { window, ..call.task.clone() };
+                    self.queue.push_first(PendingCall::fetch(task));
+                }
+                self.reshape(&call, step);
+            }
+            None => self.transient(call, what, step),
+        }
+    }
+
+    fn refused(&mut self, mut call: PendingCall, words: String, step: &mut Step) {
+        if call.purpose == Purpose::CapCheck {
+            self.reshape(&call, step);
+            call.purpose = Purpose::Fetch;
+        }
+        let task = call.task;
+        let refusal = Refusal::new(task.clone(), words.clone());
+        let decisions = match call.purpose {
+            Purpose::Fetch if task.window.end_s() <= self.limits.oldest_s => {
+                vec![refusal.out_of_place()]
+            }
+            Purpose::Half(id) | Purpose::Question(id) => {
+                self.bisection.outcome(id, task, Outcome::Refused(words), &self.states)
+            }
+            Purpose::Trial => {
+                let reason = GiveUpReason::Refused(words);
+                vec![Decision::GiveUp { query: task.queries[0], reason }]
+            }
+            Purpose::Fetch if self.points_cap.explains(&task) && !at_points_min(&task) => {
+                vec![
+                    Decision::Ask(PendingCall::fetch(task.clone())),
+                    Decision::FewerPoints { task, words },
+                ]
+            }
+            Purpose::Fetch => self.bisection.refused(refusal, &self.states),
+            Purpose::CapCheck => unreachable!("it was made a fetch"),
+        };
+        self.carry_out(decisions, step);
+    }
+
+    fn url_too_long(&mut self, call: PendingCall, step: &mut Step) {
+        if let [query] = call.task.queries[..] {
+            let reason = GiveUpReason::UrlTooLong;
+            return self.carry_out([Decision::GiveUp { query, reason }], step);
+        }
+        let shorter = self.url_length.refused(self.states.url_len(&call.task));
+        self.carry_out([shorter], step);
+        self.again(call, step);
+    }
+
+    fn too_large(&mut self, call: &PendingCall, step: &mut Step) {
+        match self.weights.too_large(call.task.clone(), &mut self.states, self.limits) {
+            TooLarge::GiveUp { query, reason } => {
+                self.carry_out([Decision::GiveUp { query, reason }], step);
+            }
+            TooLarge::Known(task) => {
+                self.reshape(call, step);
+                self.queue.push_behind_overlapping(PendingCall::fetch(task));
+            }
+            TooLarge::Cut { decisions, parts } => {
+                self.reshape(call, step);
+                self.carry_out(decisions, step);
+                for part in parts.into_iter().rev() {
+                    self.queue.push_first(PendingCall::fetch(part));
+                }
+            }
+        }
+    }
+
+    fn other_interval(&mut self, call: PendingCall, answer: &OtherInterval, step: &mut Step) {
+        let (asked, got) = (call.task.interval, answer.got);
+        if got > asked && call.attempts == 0 && self.points_cap.has_served(&call.task) {
+            // As many points at full resolution have been seen: this answer is chance.
+            let what = format!("coarser ({got}) than the same number of points was served before");
+            return self.transient(call, what, step);
+        }
+        if got < asked && call.attempts == 0 {
+            // No cap makes an answer finer: it may be chance, and a query is not given up by chance.
+            return self.transient(call, format!("finer ({got}) than asked"), step);
+        }
+        let is_alike = |other: &&Other| (other.got > asked) == (got > asked);
+        let alike = answer.others.iter().filter(is_alike);
+        let named: Vec<Coarse> = alike
+            .map(|other| Coarse { query: *other.query.of(&call.task.queries), got: other.got })
+            .collect();
+        if got < asked || at_points_min(&call.task) {
+            return self.not_offered(call, &named, step);
+        }
+        if answer.others_fine {
+            self.points_cap.partly_answered(&call.task);
+        }
+        let is_own = |coarse: &Coarse| self.states.served(coarse.query) != Served::AsOthers;
+        if self.points_cap.has_answered(&call.task) || named.iter().all(is_own) {
+            self.reshape(&call, step);
+            let decisions = self.query_cap.isolate(&call.task, &named, &mut self.states);
+            return self.carry_out(decisions, step);
+        }
+        let served = u32::try_from(call.task.window.secs() / got.secs()).unwrap_or(u32::MAX);
+        let points = points(&call.task);
+        let fewer = Limits::fewer_points(points, served);
+        self.lower_points(fewer, format!("{points} points came back every {got}"), step);
+        self.again(call, step);
+    }
+
+    /// Gives up the queries whose interval the server does not offer; the others of the call are asked again.
+    fn not_offered(&mut self, call: PendingCall, named: &[Coarse], step: &mut Step) {
+        let asked = call.task.interval;
+        let give_up = |coarse: &Coarse| {
+            let reason = GiveUpReason::NotOffered { asked, nearest: coarse.got };
+            Decision::GiveUp { query: coarse.query, reason }
+        };
+        self.carry_out(named.iter().map(give_up), step);
+        match call.purpose {
+            Purpose::CapCheck => {
+                let decisions = self.query_cap.partly_answered(call.task, &mut self.states);
+                self.carry_out(decisions, step);
+            }
+            Purpose::Fetch | Purpose::Half(_) | Purpose::Question(_) | Purpose::Trial => {
+                self.again(call, step);
+            }
+        }
+    }
+
+    /// Puts the call back at once; what was learnt cuts it when it comes up.
+    fn again(&mut self, call: PendingCall, step: &mut Step) {
+        self.reshape(&call, step);
+        self.queue.push_first(PendingCall::fetch(call.task));
+    }
+
+    /// Takes in that the call goes on in another shape: what waited for its answer can conclude nothing.
+    pub(super) fn reshape(&mut self, call: &PendingCall, step: &mut Step) {
+        let decisions = match call.purpose {
+            Purpose::Fetch => Vec::new(),
+            Purpose::Half(id) | Purpose::Question(id) => {
+                let tasks = self.bisection.void(id).into_iter();
+                tasks.map(|task| Decision::Ask(PendingCall::fetch(task))).collect()
+            }
+            Purpose::Trial => self.release_trial(&call.task),
+            Purpose::CapCheck => self.query_cap.cut(&call.task, &mut self.states),
+        };
+        self.carry_out(decisions, step);
+    }
+
+    /// Returns the rest of the tasks of the query on trial.
+    fn release_trial(&mut self, task: &Task) -> Vec<Decision> {
+        let rest = self.on_trial.remove(&task.queries[0]).unwrap_or_default();
+        rest.into_iter().map(|task| Decision::AskLast(PendingCall::fetch(task))).collect()
+    }
+
+    pub(super) fn carry_out(
+        &mut self,
+        decisions: impl IntoIterator<Item = Decision>,
+        step: &mut Step,
+    ) {
+        for decision in decisions {
+            match decision {
+                Decision::Ask(call) => self.queue.push_first(call),
+                Decision::AskLast(call) => self.queue.push_last(call),
+                Decision::Replan => self.is_outdated = true,
+                Decision::Weigh { weights } => step.actions.push(Action::Weigh { weights }),
+                Decision::Limit { limit, why } => self.limit(limit, why, step),
+                Decision::FewerPoints { task, words } => {
+                    let points = points(&task);
+                    let why = format!("{points} points were refused: {words}");
+                    self.lower_points(Limits::fewer_points(points, 0), why, step);
+                    self.points_cap.lowered(task.queries.len());
+                }
+                Decision::GiveUp { query, reason } => {
+                    self.states.give_up(query);
+                    self.weights.given_up(query);
+                    self.on_trial.remove(&query);
+                    step.actions.push(Action::GiveUp { query, reason });
+                }
+                Decision::RefuseWindow { queries, window, words } => {
+                    if self.edge.refused(window, &words, self.limits.oldest_s) {
+                        let oldest = LearntLimit::OldestKept(window.end());
+                        self.limit(oldest, words.clone(), step);
+                    }
+                    let reason =
+                        |query| Action::RefuseWindow { query, window, reason: words.clone() };
+                    step.actions.extend(queries.into_iter().map(reason));
+                }
+                Decision::SendUnfilled { query } => {
+                    self.states.send_unfilled(query);
+                    step.actions.push(Action::SendUnfilled { query });
+                }
+            }
+        }
+    }
+
+    fn lower_points(&mut self, fewer: u32, why: String, step: &mut Step) {
+        if fewer < self.limits.points {
+            self.limit(LearntLimit::Points(fewer), why, step);
+        }
+    }
+
+    /// Learns a limit that differs from the one so far; all that is queued is then planned anew.
+    fn limit(&mut self, limit: LearntLimit, why: String, step: &mut Step) {
+        let limits = self.limits.with(limit);
+        if limits != self.limits {
+            self.limits = limits;
+            self.limit_changed();
+            step.actions.push(Action::Learn { limit, why });
+        }
+    }
+}
+
+/// What is to be explained: the coarsest interval, or the finest where all are finer than asked.
+fn worst(others: &[Other], asked: Interval) -> Option<Interval> {
+    let all = || others.iter().map(|other| other.got);
+    all().filter(|&got| got > asked).max().or_else(|| all().min())
+}
