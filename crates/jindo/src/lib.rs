@@ -9,11 +9,11 @@
 extern crate self as jindo;
 
 pub mod archive;
+mod case_fold;
 pub mod clock;
 pub mod digest;
 pub mod extract;
 pub mod fetch;
-mod fold;
 pub mod job;
 pub mod parse;
 mod path_guard;

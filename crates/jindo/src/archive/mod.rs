@@ -22,10 +22,10 @@ mod objects;
 mod open;
 mod organisation;
 mod precedence;
+mod query_standing;
 mod read;
 mod recover;
 mod request_file;
-mod standing;
 mod verify;
 mod write;
 
@@ -44,7 +44,7 @@ pub use ledger::{
 pub use objects::{Chunk, Objects};
 pub use open::{Archive, Identities};
 pub use organisation::{Bound, Organisation};
+pub use query_standing::{Gap, GapReason, QueryStanding, QueryStatus, StandingFacts};
 pub use recover::Recovery;
-pub use standing::{Gap, GapReason, QueryStanding, QueryStatus, StandingFacts};
 pub use verify::{ArchiveFinding, Fault, Verified, inspect};
 pub use write::{Fetched, Stored};

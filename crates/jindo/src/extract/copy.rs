@@ -6,7 +6,7 @@ use super::tables::{self, Rendering, Summary, Table, TableLine};
 use super::update::stage;
 use super::{Claim, CsvTree, Disk, Error, MadeFile, Output as _};
 use crate::archive::{Archive, Registered, SeriesFile};
-use crate::fold::folded;
+use crate::case_fold::folded;
 use std::collections::HashMap;
 
 /// Writes csv/ and the tables of the whole archive into an empty place.

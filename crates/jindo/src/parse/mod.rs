@@ -4,8 +4,8 @@
 //! asked. Either everything in it is what was asked for, or the whole answer is an [`Error`] that says what to do next.
 //! This stage never guesses, never repairs a value, and knows nothing of HTTP.
 
+mod answer_check;
 mod body;
-mod check;
 mod field;
 mod json;
 mod position;
@@ -117,7 +117,7 @@ fn others_came(others: &[Other], asked: Interval) -> String {
 /// See [`Error`]; where several series break the contract, [`Error::Interval`] is returned: it explains the others.
 pub fn answer(body: &[u8], expected: &Expected, secrets: &Secrets) -> Result<Answer, Error> {
     body::read(body, expected, secrets)
-        .and_then(|body| check::answer(body, expected))
+        .and_then(|body| answer_check::answer(body, expected))
         .map_err(|error| error.redacted(secrets))
 }
 

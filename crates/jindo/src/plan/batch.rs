@@ -1,7 +1,7 @@
 //! Queries that share one call: packed by count, by escaped length and by expected weight.
 
-use super::index::{PerQuery, PlanIndex};
 use super::limits::Limits;
+use super::plan_index::{PerQuery, PlanIndex};
 use super::weight::{BODY_BYTES_TARGET, weight};
 use crate::query::Query;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

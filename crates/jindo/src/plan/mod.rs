@@ -2,9 +2,9 @@
 
 mod batch;
 mod estimate;
-mod index;
 mod limits;
 mod native_interval;
+mod plan_index;
 mod presence;
 mod tile;
 mod weight;
@@ -12,12 +12,12 @@ mod window;
 
 pub use batch::{SEPARATOR, escape, escaped_len, pack};
 pub use estimate::{Estimate, Pace};
-pub use index::{PerQuery, PlanIndex};
 pub use limits::{LearntLimit, Limits};
 pub use native_interval::{
     Confidence, CountPart, Counting, IntervalSample, NativeInterval, NextSample, Observed,
     PointCount, SampleRange,
 };
+pub use plan_index::{PerQuery, PlanIndex};
 pub use presence::{PresenceMap, ProbeGrid};
 pub use tile::tile;
 pub use weight::{BODY_BYTES_TARGET, WEIGHT_ASSUMED, buckets};

@@ -4,7 +4,7 @@
 //! over shared state. An endpoint counts against the limits that its own answers have named; until the first of them it is
 //! a limit of its own, of which one call at a time finds out more.
 
-use super::period::{Period, Reserve};
+use super::rate_period::{Period, Reserve};
 use super::{ApiCall, Rate};
 use crate::plan::Pace;
 use jiff::{SignedDuration, Timestamp};

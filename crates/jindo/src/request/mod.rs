@@ -5,8 +5,8 @@ mod budget;
 mod call;
 mod client;
 mod failure;
-mod period;
 mod rate;
+mod rate_period;
 mod retry;
 
 pub use address::{Address, AddressError, Transport};
@@ -16,6 +16,6 @@ pub use client::{
     BODY_BYTES_MAX, Client, Endpoint, Error as ClientError, KeyCheck, KeyOwner, Keys, Reply,
 };
 pub use failure::{Failure, classify};
-pub use period::Reserve;
 pub use rate::Rate;
+pub use rate_period::Reserve;
 pub use retry::Backoff;

@@ -1,7 +1,7 @@
 //! Calls of an export: finds keys and makes a client once the first call is certain, then runs the driver for each job.
 
 use crate::auth::{self, KeyFacts};
-use crate::commands::fetch::order::Order;
+use crate::commands::fetch::export_setup::ExportSetup;
 use crate::disk_space;
 use crate::environment::Access;
 use crate::render::errors::Usage;
@@ -17,7 +17,7 @@ use std::sync::atomic::AtomicBool;
 
 /// Makes the calls of one export.
 pub(crate) struct Calls<'a> {
-    order: &'a Order<'a>,
+    order: &'a ExportSetup<'a>,
     clock: &'a dyn Clock,
     interrupted: &'a AtomicBool,
     started: Timestamp,
@@ -35,7 +35,7 @@ struct Contact {
 
 impl<'a> Calls<'a> {
     pub(crate) fn new(
-        order: &'a Order<'a>,
+        order: &'a ExportSetup<'a>,
         clock: &'a dyn Clock,
         interrupted: &'a AtomicBool,
     ) -> Self {

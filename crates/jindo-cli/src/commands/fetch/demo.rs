@@ -1,7 +1,7 @@
 //! `jindo demo`: the whole job on a simulated organisation inside this process.
 
 use crate::args;
-use crate::commands::fetch::order::Order;
+use crate::commands::fetch::export_setup::ExportSetup;
 use crate::defaults;
 use crate::environment::{Access, KeyOrigin};
 use crate::exit_code;
@@ -50,7 +50,7 @@ pub(crate) fn run(
             origin: KeyOrigin::BuiltIn,
         })
     };
-    let order = Order {
+    let order = ExportSetup {
         request: &TypedRequest::of_text(list, format!("-{DAYS}d"))
             .until("-0d")
             .resolve(clock.now())?,

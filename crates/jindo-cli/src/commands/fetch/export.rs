@@ -2,7 +2,7 @@
 
 use crate::args::ExportArgs;
 use crate::commands::fetch::calls::Calls;
-use crate::commands::fetch::order::Order;
+use crate::commands::fetch::export_setup::ExportSetup;
 use crate::directory::{existing, holder, last_request};
 use crate::environment::Environment;
 use crate::exit_code;
@@ -33,7 +33,7 @@ pub(crate) fn run(
     let request = &request(command, clock.now())?;
     let connection = command.connection.as_typed();
     let (out, progress) = (command.out(), command.progress());
-    let order = Order { request, out, progress, access: &access, connection };
+    let order = ExportSetup { request, out, progress, access: &access, connection };
     let told = order.carry_out(clock, interrupted)?;
     terminal::answer(&summary::of_export(&told))?;
     terminal::answer(&summary::next(&told))?;
@@ -69,7 +69,7 @@ fn request(command: &ExportArgs, now: Timestamp) -> anyhow::Result<ExportRequest
     })
 }
 
-impl Order<'_> {
+impl ExportSetup<'_> {
     /// Runs the export and returns its summary. A run that broke off returns its error after the files were brought up to date.
     pub(crate) fn carry_out(
         &self,

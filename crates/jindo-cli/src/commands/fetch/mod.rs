@@ -3,5 +3,5 @@
 mod calls;
 pub(crate) mod demo;
 pub(crate) mod export;
-mod order;
+mod export_setup;
 pub(crate) mod plan;

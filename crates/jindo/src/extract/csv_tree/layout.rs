@@ -5,7 +5,7 @@
 //! files differ by the names of the keys.
 
 use super::names::{encode, finish, hashed, tag_name};
-use crate::fold::is_own_fold;
+use crate::case_fold::is_own_fold;
 use crate::query::ast::{Aggregator, Arg, Expr, Modifier, Node, ScopeExpr, SeriesExpr, Value};
 use crate::query::{Interval, SentText, added_fill, default_method};
 use std::fmt::{self, Display, Formatter};

@@ -3,8 +3,8 @@
 //! A name is built of encoded parts and then finished. `~` stands only before the hash that finishing adds, so a name
 //! with a hash never equals one without.
 
+use crate::case_fold::{fold, is_own_fold};
 use crate::digest::sha256;
-use crate::fold::{fold, is_own_fold};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 

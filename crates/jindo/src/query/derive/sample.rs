@@ -1,7 +1,7 @@
 //! Variants of a query that show how far apart its points lie: the query at another interval without filled points, and a count of
 //! its samples. Pure.
 
-use super::coarse::restate;
+use super::coarse_query::restate;
 use crate::query::ast::{Aggregator, Arg, Expr, Modifier, Node, SeriesExpr, Value};
 use crate::query::rewrite::{added_fill, null_fill};
 use crate::query::{Interval, Query, QueryText};

@@ -3,7 +3,7 @@
 use super::convert::{Unsigned, stored_moment};
 use super::{Connection, OptionalExtension, Row, SqlError, Transaction, params};
 use crate::archive::{Error, Extracted, OutputName, QueryId, SeriesFile};
-use crate::fold::folded;
+use crate::case_fold::folded;
 
 /// Files, as [`file`] reads them.
 pub(super) const FILES: &str =

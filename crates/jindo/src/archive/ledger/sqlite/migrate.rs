@@ -7,7 +7,7 @@ use super::{
     given_up, params,
 };
 use crate::archive::{GiveUpReason, GiveUpScope, GivenUp, QueryId};
-use crate::fold::folded;
+use crate::case_fold::folded;
 use crate::query::Interval;
 use rusqlite::backup::Backup;
 use std::time::Duration;

@@ -5,12 +5,12 @@
 //! directory. Only this file names `rusqlite`; its
 //! submodules hold the statements, each beside the part of the ledger that it makes.
 
-mod check;
 mod convert;
 mod coverage;
 mod facts;
 mod files;
 mod given_up;
+mod integrity_check;
 mod migrate;
 mod queries;
 mod schema_check;
@@ -327,7 +327,7 @@ fn immutable_uri(path: &Path) -> String {
 
 impl Ledger for Sqlite {
     fn check(&mut self) -> Result<Vec<String>, Error> {
-        match check::check(&self.connection).map_err(failed("checking the ledger")) {
+        match integrity_check::check(&self.connection).map_err(failed("checking the ledger")) {
             Err(Error::LedgerDamaged { why }) => Ok(vec![why]),
             checked => checked,
         }

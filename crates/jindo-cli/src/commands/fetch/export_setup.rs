@@ -1,4 +1,4 @@
-//! Order of an export: the request, its directory, its keys, and the style of its progress.
+//! ExportSetup of an export: the request, its directory, its keys, and the style of its progress.
 
 use crate::args::ProgressStyle;
 use crate::environment::Access;
@@ -6,7 +6,7 @@ use jindo::job::ExportRequest;
 use std::path::Path;
 
 /// Request of an export with everything that the command line adds to it.
-pub(crate) struct Order<'a> {
+pub(crate) struct ExportSetup<'a> {
     pub(crate) request: &'a ExportRequest,
     pub(crate) out: &'a Path,
     pub(crate) progress: ProgressStyle,
