@@ -17,7 +17,7 @@ use std::sync::atomic::AtomicBool;
 
 /// Makes the calls of one export.
 pub(crate) struct Calls<'a> {
-    order: &'a ExportSetup<'a>,
+    setup: &'a ExportSetup<'a>,
     clock: &'a dyn Clock,
     interrupted: &'a AtomicBool,
     started: Timestamp,
@@ -35,11 +35,11 @@ struct Contact {
 
 impl<'a> Calls<'a> {
     pub(crate) fn new(
-        order: &'a ExportSetup<'a>,
+        setup: &'a ExportSetup<'a>,
         clock: &'a dyn Clock,
         interrupted: &'a AtomicBool,
     ) -> Self {
-        Self { order, clock, interrupted, started: clock.now(), contact: None, made: 0 }
+        Self { setup, clock, interrupted, started: clock.now(), contact: None, made: 0 }
     }
 
     /// Returns an error that names the key or the address, where calls were refused from the start.
@@ -78,12 +78,12 @@ impl Caller for Calls<'_> {
     }
 
     fn admit(&mut self, plan: &Plan) -> anyhow::Result<()> {
-        let calls_max = self.order.request.pacing.max_calls;
-        Ok(disk_space::check(plan, self.order.out, calls_max)?)
+        let calls_max = self.setup.request.pacing.max_calls;
+        Ok(disk_space::check(plan, self.setup.out, calls_max)?)
     }
 
     fn connect(&mut self) -> anyhow::Result<()> {
-        let access = (self.order.access)()?;
+        let access = (self.setup.access)()?;
         let client = Client::new(&access.endpoint, &access.keys).map_err(|error| {
             let is_key = matches!(error, ClientError::Key { .. });
             let origin = if is_key { format!(" ({})", access.origin) } else { String::new() };
@@ -101,7 +101,7 @@ impl Caller for Calls<'_> {
     }
 
     fn make(&mut self, work: FetchWork<'_>) -> anyhow::Result<FetchOutcome> {
-        let log = RunLog::create(self.order.out, self.started, self.made)
+        let log = RunLog::create(self.setup.out, self.started, self.made)
             .context("while creating the run's log")?;
         let FetchWork { job, settings, sink, files, report, .. } = work;
         let (clock, interrupted) = (self.clock, self.interrupted);

@@ -50,7 +50,7 @@ pub(crate) fn run(
             origin: KeyOrigin::BuiltIn,
         })
     };
-    let order = ExportSetup {
+    let setup = ExportSetup {
         request: &TypedRequest::of_text(list, format!("-{DAYS}d"))
             .until("-0d")
             .resolve(clock.now())?,
@@ -59,7 +59,7 @@ pub(crate) fn run(
         access: &access,
         connection: String::new(),
     };
-    let told = order.carry_out(clock, interrupted)?;
+    let told = setup.carry_out(clock, interrupted)?;
     terminal::answer(&summary::of_export(&told))?;
     if told.files.is_some() {
         terminal::answer(&closing(command.out()))?;

@@ -33,8 +33,8 @@ pub(crate) fn run(
     let request = &request(command, clock.now())?;
     let connection = command.connection.as_typed();
     let (out, progress) = (command.out(), command.progress());
-    let order = ExportSetup { request, out, progress, access: &access, connection };
-    let told = order.carry_out(clock, interrupted)?;
+    let setup = ExportSetup { request, out, progress, access: &access, connection };
+    let told = setup.carry_out(clock, interrupted)?;
     terminal::answer(&summary::of_export(&told))?;
     terminal::answer(&summary::next(&told))?;
     Ok(exit_code::of_export(&told.outcome.end, told.files.as_ref(), command.accept_partial))

@@ -1,4 +1,4 @@
-//! ExportSetup of an export: the request, its directory, its keys, and the style of its progress.
+//! Setup of an export: the request, its directory, its keys, and the style of its progress.
 
 use crate::args::ProgressStyle;
 use crate::environment::Access;
