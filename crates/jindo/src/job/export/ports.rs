@@ -140,16 +140,3 @@ pub struct Probed {
     /// Calls that are left.
     pub left: usize,
 }
-
-/// Passes on what a set of calls reports.
-pub(super) struct Relay<'a>(pub(super) &'a mut dyn Events);
-
-impl Report for Relay<'_> {
-    fn progress(&mut self, progress: &Progress, now: Timestamp) {
-        self.0.happened(ExportEvent::Progress { progress, at: now });
-    }
-
-    fn decided(&mut self, decision: &Action, plan: &Plan) {
-        self.0.happened(ExportEvent::Decided { decision, plan });
-    }
-}

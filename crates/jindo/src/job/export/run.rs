@@ -2,14 +2,14 @@
 
 use super::files::Files;
 use super::planned::ExportPlan;
-use super::ports::{Caller, Events, ExportEvent, FetchWork, Relay};
+use super::ports::{Caller, Events, ExportEvent, FetchWork};
 use super::probe::{NO_PROBES, ProbeResults};
 use super::store_answers::StoreAnswers;
 use crate::archive::Archive;
-use crate::fetch::{self, End, FetchJob, FetchOutcome, Settings};
+use crate::fetch::{self, Action, End, FetchJob, FetchOutcome, Progress, Report, Settings};
 use crate::job::error::Error;
 use crate::job::request::{ExportRequest, OtherOrganisation};
-use crate::plan::Limits;
+use crate::plan::{Limits, Plan};
 use jiff::Timestamp;
 
 /// State that the steps of an export share.
@@ -130,5 +130,18 @@ impl<'a, C: Caller> ExportRun<'a, C> {
             limits: self.limits()?,
             seed: self.caller.seed(),
         })
+    }
+}
+
+/// Passes on what a set of calls reports.
+struct Relay<'a>(&'a mut dyn Events);
+
+impl Report for Relay<'_> {
+    fn progress(&mut self, progress: &Progress, now: Timestamp) {
+        self.0.happened(ExportEvent::Progress { progress, at: now });
+    }
+
+    fn decided(&mut self, decision: &Action, plan: &Plan) {
+        self.0.happened(ExportEvent::Decided { decision, plan });
     }
 }
