@@ -128,7 +128,7 @@ impl Report for ProgressReport {
     fn progress(&mut self, progress: &Progress, now: Timestamp) {
         if self.forecast.is_none() {
             let elapsed = now.duration_since(self.started);
-            let forecast = Forecast::new(progress, (elapsed, now), usize::from(self.concurrency));
+            let forecast = Forecast::new(progress, elapsed, now, usize::from(self.concurrency));
             self.forecast = forecast.map(|forecast| (forecast, now));
         }
         match &self.style {
@@ -305,9 +305,9 @@ mod tests {
         assert_eq!(left_s(&unlimited, span), Some(120));
         assert_eq!(left_s(&Progress { calls_made: 2, ..run() }, span), None);
         let first = Progress { calls_made: 1, ..run() };
-        let elapsed = (SignedDuration::from_secs(2), NOW);
+        let elapsed = SignedDuration::from_secs(2);
         let forecast = |progress: &Progress| {
-            Forecast::new(progress, elapsed, 8).map(|forecast| (forecast.calls, forecast.secs))
+            Forecast::new(progress, elapsed, NOW, 8).map(|forecast| (forecast.calls, forecast.secs))
         };
         assert_eq!(forecast(&first), Some((61, 4_322)));
         assert_eq!(forecast(&Progress { paced_until: None, ..first.clone() }), Some((61, 15)));

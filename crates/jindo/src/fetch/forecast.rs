@@ -1,9 +1,9 @@
-//! How many calls a run will have made and how long it will take, as it looks from where it stands. Pure.
+//! Forecast of a run: its calls and its time, as they look from where it stands. Pure.
 
 use super::protocol::Progress;
 use jiff::{SignedDuration, Timestamp};
 
-/// What a run will have come to.
+/// Calls and time of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forecast {
     /// All calls of the run, those already made too.
@@ -13,8 +13,8 @@ pub struct Forecast {
 }
 
 impl Forecast {
-    /// As it looks once an answer of the planned size came through, `elapsed` after the run's start: as fast as the limits
-    /// allow, and as the answers come in side by side. `None`: what is left is not known yet.
+    /// Returns the forecast `elapsed` after the run's start: as fast as the limits allow, and as the answers come in side by
+    /// side. `None`: no answer of the planned size came through yet, or failures go on.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -23,7 +23,8 @@ impl Forecast {
     )]
     pub fn new(
         progress: &Progress,
-        (elapsed, now): (SignedDuration, Timestamp),
+        elapsed: SignedDuration,
+        now: Timestamp,
         concurrency: usize,
     ) -> Option<Self> {
         if !progress.settled || progress.trouble.is_some() {

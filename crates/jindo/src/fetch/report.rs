@@ -1,13 +1,13 @@
-//! What a run says while it goes on. The library prints nothing: whoever shows it implements this.
+//! Reports of a run while it goes on. The library prints nothing: a front end implements [`Report`].
 
 use super::protocol::{Action, Progress};
 use crate::plan::Plan;
 use jiff::Timestamp;
 
-/// Hears of a run; called from one thread.
+/// Takes the reports of a run; called from one thread.
 pub trait Report: Send {
-    /// Many times a second; what is shown, and how often, is the listener's.
+    /// Takes the state of the run, many times a second.
     fn progress(&mut self, progress: &Progress, now: Timestamp);
-    /// Something was learnt, or given up.
+    /// Takes a limit that was learnt, or a query that was given up.
     fn decided(&mut self, decision: &Action, plan: &Plan);
 }

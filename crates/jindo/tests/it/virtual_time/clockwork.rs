@@ -216,9 +216,10 @@ impl Clockwork<'_> {
                     self.perform(action);
                 }
                 if self.promise.is_none() {
-                    let since = (self.now.duration_since(start), self.now);
+                    let elapsed = self.now.duration_since(start);
                     let progress = self.machine.progress();
-                    let promise = Forecast::new(&progress, since, self.setting.concurrency);
+                    let promise =
+                        Forecast::new(&progress, elapsed, self.now, self.setting.concurrency);
                     self.promise = promise.map(|promise| (promise, self.now));
                 }
             }
