@@ -4,10 +4,8 @@
 //! Never follows a link: a [`ArchiveFolder`] is one whose fixed places were looked at.
 
 use super::request_file::REQUEST;
-use super::{Error, Journal};
+use super::{Error, Holder, Journal};
 use crate::path_guard::{PathKind, PathState, look, look_at};
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::ControlFlow;
@@ -27,14 +25,6 @@ const FOLDERS: [&str; 3] = ["data", "damaged", "staging"];
 /// End of a rollback journal that names a further file, which SQLite would read and remove (`aJournalMagic` in its
 /// `pager.c`). Ours name none, as one ledger is all that a transaction writes to.
 const NAMES_ANOTHER_FILE: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
-
-/// Process that writes to an archive; named to a second writer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    pub pid: u32,
-    pub host: String,
-    pub since: Timestamp,
-}
 
 /// Place of an archive, of which everything fixed was looked at and is plain.
 #[derive(Debug, Clone)]

@@ -17,6 +17,7 @@
 
 mod disk;
 mod error;
+mod holder;
 mod ledger;
 mod objects;
 mod open;
@@ -32,8 +33,8 @@ mod write;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use disk::Holder;
 pub use error::{Cause, Error};
+pub use holder::Holder;
 pub use ledger::{
     Aside, Committed, Coverage, CoverageLedger, Extracted, FactLedger, GiveUpReason, GiveUpScope,
     GivenUp, Granted, IfBlank, Journal, Learnt, Ledger, NameNote, NextCommit, NotePurpose, Object,

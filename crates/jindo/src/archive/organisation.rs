@@ -1,7 +1,7 @@
 //! To which organisation a directory belongs. Keys never come here: at most the salted hash of one.
 
+use super::objects::KeptOrganisation;
 use super::{Archive, Error, Ledger};
-use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Hashes of keys remembered for one organisation: more than anyone rotates through, few enough to read.
@@ -28,16 +28,6 @@ pub enum Bound {
     Same,
     /// The same, of which more is known now: its id, or another of its keys.
     Upgraded,
-}
-
-/// Organisation as kept in the ledger and in every footer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct KeptOrganisation {
-    pub site: String,
-    pub org_id: Option<String>,
-    /// Oldest first.
-    pub key_hashes: Vec<String>,
-    pub salt: Option<String>,
 }
 
 impl KeptOrganisation {

@@ -2,8 +2,7 @@
 //! removed, removals finished. Anything else is left alone; `verify` reports it.
 
 use super::disk::ArchiveFolder;
-use super::objects::Objects;
-use super::write::Whole;
+use super::objects::{Objects, Whole};
 use super::{Error, Ledger, NotePurpose};
 use std::collections::HashSet;
 

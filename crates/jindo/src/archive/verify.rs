@@ -3,10 +3,9 @@
 
 use super::disk::ArchiveFolder;
 use super::ledger;
-use super::objects::{Encoded, Listed, Objects};
-use super::organisation::{self, KeptOrganisation};
+use super::objects::{Encoded, KeptOrganisation, Listed, Objects, Whole};
+use super::organisation;
 use super::request_file::{REQUEST, parsed};
-use super::write::Whole;
 use super::{Archive, Error, Holder, IfBlank, Ledger, Object, QueryId};
 use crate::query::Interval;
 use bytes::Bytes;

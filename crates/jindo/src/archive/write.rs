@@ -1,16 +1,13 @@
 //! Into the archive: an answer becomes an object and coverage, in the order of effects that survives a crash anywhere.
 
-use super::objects::{Encoded, Footer, FooterQuery, Published, Written, encode};
-use super::organisation::KeptOrganisation;
-use super::request_file::secs;
-use super::{
-    Archive, Committed, Error, Ledger, NextCommit, ObjectId, QueryId, Recalled, Record, Remembered,
-    Reserved,
+use super::objects::{
+    Footer, FooterQuery, KeptOrganisation, Published, Whole, Written, encode, whole_milliseconds,
 };
+use super::request_file::secs;
+use super::{Archive, Committed, Error, NextCommit, ObjectId, QueryId, Recalled, Reserved};
 use crate::parse::Answer;
 use crate::plan::Window;
 use crate::query::{Interval, QueryText};
-use bytes::Bytes;
 use jiff::Timestamp;
 
 /// Attempts to commit an answer whose generation other writers take first, which none does within one process.
@@ -81,7 +78,7 @@ impl Archive {
             })?;
         let length = bytes.len() as u64;
         if self.objects.publish(&name, bytes)? == Published::Now {
-            return Ok(Whole { footer, name, bytes: length, sha256 });
+            return Ok(Whole::written(name, footer, length, sha256));
         }
         let there = self.objects.read(&name)?.unwrap_or_default();
         Whole::inspect(&name, &there).map_err(|why| Error::ObjectDamaged { name, why })
@@ -135,81 +132,5 @@ fn draft(
         data_bytes: 0,
         queries: reserved.queries.into_iter().map(query).collect(),
         series: Vec::new(),
-    }
-}
-
-/// The ledger keeps milliseconds; the footer must say the same moment.
-fn whole_milliseconds(at: Timestamp) -> Timestamp {
-    Timestamp::from_millisecond(at.as_millisecond()).expect("rounding stays in range")
-}
-
-/// A file that was written just now, or read back and found whole: every page decoded, everything as its footer says, under its
-/// own name.
-pub(super) struct Whole {
-    pub footer: Footer,
-    name: String,
-    bytes: u64,
-    sha256: String,
-}
-
-impl Whole {
-    /// Reads a file of unknown origin; the text says what is wrong with it.
-    pub(super) fn inspect(name: &str, bytes: &Bytes) -> Result<Self, String> {
-        let encoded = Encoded::parse(bytes)?;
-        encoded.check_rows()?;
-        let Encoded { footer, bytes, sha256, .. } = encoded;
-        if footer.name() != name {
-            return Err(format!("its footer belongs to {}", footer.name()));
-        }
-        Ok(Self { footer, name: name.to_owned(), bytes, sha256 })
-    }
-
-    /// As the ledger would record it, for the numbers that its queries have there.
-    pub(super) fn record(&self, queries: Vec<QueryId>) -> Record {
-        let Self { footer, name, bytes, sha256 } = self;
-        Record {
-            name: name.clone(),
-            queries,
-            interval: footer.interval(),
-            window: footer.window(),
-            generation: footer.generation,
-            fetched_at: whole_milliseconds(footer.fetched_at),
-            open: footer.open,
-            rows: footer.rows().expect("a footer is checked or counted"),
-            bytes: *bytes,
-            sha256: sha256.clone(),
-        }
-    }
-
-    /// Commits it, with the hash and counts of what was read back.
-    pub(super) fn adopt(&self, ledger: &mut dyn Ledger) -> Result<Committed, Error> {
-        let mut known = Vec::new();
-        let mut own = Vec::new();
-        for query in &self.footer.queries {
-            if let Some(instead_of) = &query.instead_of {
-                let (sent, unfilled) = (instead_of.as_str().into(), Some(query.sent.clone()));
-                let own = remembered(query, &self.footer);
-                known.push(Remembered {
-                    text: QueryText { sent, unfilled, alone: false, ..own.text },
-                    substitute: Some(query.sent.clone()),
-                    ..own
-                });
-            }
-            own.push(known.len());
-            known.push(remembered(query, &self.footer));
-        }
-        let ids = ledger.remember(&known)?;
-        ledger.commit(&self.record(own.into_iter().map(|index| ids[index]).collect()))
-    }
-}
-
-fn remembered(query: &FooterQuery, footer: &Footer) -> Remembered {
-    let (sent, interval) = (query.sent.as_str().into(), footer.interval());
-    let (written, unfilled, alone) = (query.written.clone(), query.unfilled.clone(), query.alone);
-    Remembered {
-        text: QueryText { written, sent, unfilled, interval, alone },
-        asked: None,
-        substitute: None,
-        role: query.role,
     }
 }

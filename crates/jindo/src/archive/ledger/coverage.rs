@@ -1,16 +1,13 @@
 //! Coverage and objects, as the ledger keeps them.
 
-use super::queries::{QueryId, Recalled};
+use super::ids::{ObjectId, QueryId};
+use super::queries::Recalled;
 use crate::archive::Error;
 use crate::plan::Window;
 use crate::query::Interval;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
-
-/// An object's number in the ledger. Never given out twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ObjectId(pub i64);
 
 /// Source of what is known about a stretch. The later is the stronger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

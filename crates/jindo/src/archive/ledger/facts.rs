@@ -1,7 +1,7 @@
 //! Facts about the server and about outputs, as the ledger keeps them.
 
 use super::given_up::GivenUp;
-use super::queries::QueryId;
+use super::ids::QueryId;
 use crate::archive::Error;
 use crate::plan::{Confidence, LearntLimit};
 use crate::query::Interval;

@@ -1,6 +1,6 @@
 //! Record of what is not asked any more, with its reason as data. [`GiveUpReason`]'s `Display` is the only place that words it.
 
-use super::QueryId;
+use super::ids::QueryId;
 use crate::plan::Window;
 use crate::query::Interval;
 use jiff::Timestamp;

@@ -7,22 +7,23 @@
 mod coverage;
 mod facts;
 mod given_up;
+mod ids;
 mod journal_mode;
 mod queries;
 mod sqlite;
 
 pub use coverage::{
     Aside, Committed, Coverage, CoverageLedger, Granted, NameNote, NextCommit, NotePurpose, Object,
-    ObjectId, Origin, Record, Reserved,
+    Origin, Record, Reserved,
 };
 pub use facts::{
     Extracted, FactLedger, Learnt, OutputName, ProbesDiscarded, SeriesFile, Spaced, Totals,
 };
 pub use given_up::{GiveUpReason, GiveUpScope, GivenUp};
+pub use ids::{ObjectId, QueryId};
 pub use journal_mode::Journal;
 pub use queries::{
-    QueryId, QueryLedger, Recalled, RefusedLine, Registered, Remembered, Request, RequestLine,
-    Role, Weight,
+    QueryLedger, Recalled, RefusedLine, Registered, Remembered, Request, RequestLine, Role, Weight,
 };
 pub(super) use sqlite::beside;
 pub use sqlite::{IfBlank, Sqlite};

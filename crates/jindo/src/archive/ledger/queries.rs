@@ -1,16 +1,13 @@
 //! Queries and the request, as the ledger keeps them.
 
 use super::GiveUpReason;
+use super::ids::QueryId;
 use crate::archive::Error;
 use crate::plan::{Range, Window, subtract};
 use crate::query::{Query, QueryText};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-
-/// A query's number in the ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct QueryId(pub i64);
 
 /// The directory's last request: what was asked, in the list's order, and how it is to be shown. Kept in the ledger, and as
 /// `archive/request.json` beside it, so that a lost ledger is rebuilt to the byte.

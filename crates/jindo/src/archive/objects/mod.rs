@@ -3,13 +3,16 @@
 mod cache;
 mod parquet;
 mod store;
+mod whole;
 
 pub(super) use cache::ObjectCache;
 pub use parquet::Chunk;
 pub(super) use parquet::{
-    Encoded, Footer, FooterQuery, NOT_AS_WRITTEN, Written, encode, is_object_name, object_name,
+    Encoded, Footer, FooterQuery, KeptOrganisation, NOT_AS_WRITTEN, Written, encode,
+    is_object_name, object_name,
 };
 #[cfg(test)]
 pub(super) use parquet::{FooterSeries, KEY};
 pub use store::Objects;
 pub(super) use store::{Listed, Published};
+pub(super) use whole::{Whole, whole_milliseconds};

@@ -2,7 +2,6 @@
 //!
 //! A footer is untrusted until [`Footer::parse`] has found it consistent. It never carries a key, only the salted hash of one.
 
-use crate::archive::organisation::KeptOrganisation;
 use crate::archive::{Recalled, Role};
 use crate::digest::hex;
 use crate::plan::Window;
@@ -10,6 +9,16 @@ use crate::query::Interval;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+/// Organisation as kept in the ledger and in every footer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::archive) struct KeptOrganisation {
+    pub site: String,
+    pub org_id: Option<String>,
+    /// Oldest first.
+    pub key_hashes: Vec<String>,
+    pub salt: Option<String>,
+}
 
 /// The key of Parquet's key-value metadata under which the footer lies.
 pub(in crate::archive) const KEY: &str = "jindo";

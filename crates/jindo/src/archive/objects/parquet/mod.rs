@@ -8,7 +8,9 @@ mod guard;
 pub use decode::Chunk;
 pub(in crate::archive) use decode::{Encoded, NOT_AS_WRITTEN};
 pub(in crate::archive) use encode::{Written, encode};
-pub(in crate::archive) use footer::{Footer, FooterQuery, is_object_name, object_name};
+pub(in crate::archive) use footer::{
+    Footer, FooterQuery, KeptOrganisation, is_object_name, object_name,
+};
 #[cfg(test)]
 pub(in crate::archive) use footer::{FooterSeries, KEY};
 

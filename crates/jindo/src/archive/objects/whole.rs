@@ -1,0 +1,93 @@
+//! Objects that are known to be whole, and their records in a ledger.
+
+use super::{Encoded, Footer, FooterQuery};
+use crate::archive::{Committed, Error, Ledger, QueryId, Record, Remembered};
+use crate::query::QueryText;
+use bytes::Bytes;
+use jiff::Timestamp;
+
+/// A file that was written just now, or read back and found whole: every page decoded, everything as its footer says, under its
+/// own name.
+pub(in crate::archive) struct Whole {
+    pub footer: Footer,
+    name: String,
+    bytes: u64,
+    sha256: String,
+}
+
+impl Whole {
+    /// Returns a file as it was just written: `bytes` long.
+    pub(in crate::archive) fn written(
+        name: String,
+        footer: Footer,
+        bytes: u64,
+        sha256: String,
+    ) -> Self {
+        Self { footer, name, bytes, sha256 }
+    }
+
+    /// Reads a file of unknown origin; the text says what is wrong with it.
+    pub(in crate::archive) fn inspect(name: &str, bytes: &Bytes) -> Result<Self, String> {
+        let encoded = Encoded::parse(bytes)?;
+        encoded.check_rows()?;
+        let Encoded { footer, bytes, sha256, .. } = encoded;
+        if footer.name() != name {
+            return Err(format!("its footer belongs to {}", footer.name()));
+        }
+        Ok(Self { footer, name: name.to_owned(), bytes, sha256 })
+    }
+
+    /// As the ledger would record it, for the numbers that its queries have there.
+    pub(in crate::archive) fn record(&self, queries: Vec<QueryId>) -> Record {
+        let Self { footer, name, bytes, sha256 } = self;
+        Record {
+            name: name.clone(),
+            queries,
+            interval: footer.interval(),
+            window: footer.window(),
+            generation: footer.generation,
+            fetched_at: whole_milliseconds(footer.fetched_at),
+            open: footer.open,
+            rows: footer.rows().expect("a footer is checked or counted"),
+            bytes: *bytes,
+            sha256: sha256.clone(),
+        }
+    }
+
+    /// Commits it, with the hash and counts of what was read back.
+    pub(in crate::archive) fn adopt(&self, ledger: &mut dyn Ledger) -> Result<Committed, Error> {
+        let mut known = Vec::new();
+        let mut own = Vec::new();
+        for query in &self.footer.queries {
+            if let Some(instead_of) = &query.instead_of {
+                let (sent, unfilled) = (instead_of.as_str().into(), Some(query.sent.clone()));
+                let own = remembered(query, &self.footer);
+                known.push(Remembered {
+                    text: QueryText { sent, unfilled, alone: false, ..own.text },
+                    substitute: Some(query.sent.clone()),
+                    ..own
+                });
+            }
+            own.push(known.len());
+            known.push(remembered(query, &self.footer));
+        }
+        let ids = ledger.remember(&known)?;
+        ledger.commit(&self.record(own.into_iter().map(|index| ids[index]).collect()))
+    }
+}
+
+fn remembered(query: &FooterQuery, footer: &Footer) -> Remembered {
+    let (sent, interval) = (query.sent.as_str().into(), footer.interval());
+    let (written, unfilled, alone) = (query.written.clone(), query.unfilled.clone(), query.alone);
+    Remembered {
+        text: QueryText { written, sent, unfilled, interval, alone },
+        asked: None,
+        substitute: None,
+        role: query.role,
+    }
+}
+
+/// Rounds a moment as the ledger does; the footer must say the same.
+pub(in crate::archive) fn whole_milliseconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).expect("rounding stays in range")
+}
