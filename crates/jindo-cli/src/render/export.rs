@@ -12,7 +12,7 @@ use crate::time;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use jindo::archive::{Archive, Journal};
-use jindo::fetch::Report as _;
+use jindo::fetch::Observer as _;
 use jindo::job::{Error, Events, ExportEvent, ExportPlan, ExportRequest, Probed, RefusedLines};
 use jindo::query::Complaint;
 use std::path::Path;

@@ -8,7 +8,7 @@ use crate::time;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle as Template};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use jindo::fetch::{Action, End, FetchOutcome, Forecast, Progress, Report};
+use jindo::fetch::{Action, End, FetchOutcome, Forecast, Observer, Progress};
 use jindo::plan::{Plan, PlanIndex};
 use std::collections::HashSet;
 use std::io::IsTerminal;
@@ -124,7 +124,7 @@ impl ProgressReport {
     }
 }
 
-impl Report for ProgressReport {
+impl Observer for ProgressReport {
     fn progress(&mut self, progress: &Progress, now: Timestamp) {
         if self.forecast.is_none() {
             let elapsed = now.duration_since(self.started);

@@ -6,29 +6,26 @@
 mod bisect;
 mod call;
 mod decision;
-mod driver;
+mod drive;
 mod error;
+mod fetch_job;
 mod forecast;
 mod learn;
-mod log;
 mod machine;
-mod outage;
-mod pipeline;
+mod observer;
 mod protocol;
 mod query_state;
-mod queue;
 mod refusal;
-mod report;
-mod scheduler;
+mod schedule;
 mod sink;
 
-pub use driver::{Doors, Extract, FetchJob, FetchOutcome, drive};
+pub use drive::{Doors, Extract, RunLog, drive};
 pub use error::Error;
+pub use fetch_job::{FetchJob, FetchOutcome};
 pub use forecast::Forecast;
-pub use log::RunLog;
 pub use machine::Machine;
+pub use observer::Observer;
 pub use protocol::{Action, Ask, Breakage, Call, End, Event, Facts, Form, Progress, Settings};
-pub use report::Report;
 pub use sink::{AnswerSink, AskedCall, ReadAnswer, Recorded, list};
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The destination of answers: an [`AnswerSink`], and the answers that are on their way to one.
 
-use super::driver::FetchJob;
+use super::fetch_job::FetchJob;
 use super::protocol::{Action, Ask, Facts, Form};
 use crate::archive::{Error, QueryId};
 use crate::parse::{self, Answer, Expected};

@@ -3,16 +3,16 @@
 //!
 //! [`Decision`]: super::decision::Decision
 
+mod answer_size;
 mod list_length;
-mod points;
+mod points_cap;
 mod query_cap;
 mod retention;
 mod url_length;
-mod weight;
 
+pub(super) use answer_size::{TooLarge, Weights};
 pub(super) use list_length::ListLength;
-pub(super) use points::PointsCap;
+pub(super) use points_cap::PointsCap;
 pub(super) use query_cap::{Coarse, QueryCap};
 pub(super) use retention::RetentionEdge;
 pub(super) use url_length::UrlLength;
-pub(super) use weight::{TooLarge, Weights};

@@ -1,11 +1,11 @@
 //! Sends the calls that may go now, and ends the run when nothing is left.
 
-use super::confidence::Evidence;
-use super::{Confidence, Machine, Step};
+use super::reliability::Evidence;
+use super::{Machine, Reliability, Step};
 use crate::fetch::call::{PendingCall, Purpose};
 use crate::fetch::protocol::{Action, Ask, End, Form};
-use crate::fetch::queue::Flight;
-use crate::fetch::scheduler::Ending;
+use crate::fetch::schedule::queue::Flight;
+use crate::fetch::schedule::scheduler::Ending;
 use crate::plan::{Limits, PerQuery, PlanIndex, Task, Window, arrange, union};
 use std::collections::BTreeSet;
 
@@ -68,12 +68,12 @@ impl Machine {
     /// Plans all that is queued anew where limits, or weights and caps of single queries, have changed: cutting each old task
     /// would cost a call for every remnant.
     fn plan_anew(&mut self, step: &mut Step) {
-        match self.confidence {
-            Confidence::Stale => {
+        match self.reliability {
+            Reliability::Stale => {
                 self.replan(step);
-                self.confidence = self.confidence.after(Evidence::Replanned);
+                self.reliability = self.reliability.after(Evidence::Replanned);
             }
-            Confidence::Unproven | Confidence::Proven => {
+            Reliability::Unproven | Reliability::Proven => {
                 if self.is_outdated && !self.weights.is_weighing() {
                     self.replan(step);
                 }

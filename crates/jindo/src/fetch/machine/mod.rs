@@ -3,20 +3,20 @@
 //! It keeps the queue and the calls in flight and carries out the decisions of the bisection and the learners. [`Scheduler`]
 //! decides when a call may go; `dispatch` sends, `outcome` takes in what came back.
 
-mod confidence;
 mod dispatch;
 mod outcome;
+mod reliability;
 
 use super::bisect::Bisection;
 use super::call::{PendingCall, Purpose};
 use super::learn::{PointsCap, QueryCap, RetentionEdge, UrlLength, Weights};
 use super::protocol::{Action, Call, End, Event, Progress, Settings};
 use super::query_state::QueryStates;
-use super::queue::{InFlight, Queue};
-use super::scheduler::Scheduler;
+use super::schedule::queue::{InFlight, Queue};
+use super::schedule::scheduler::Scheduler;
 use crate::plan::{Limits, Plan, PlanIndex, Task, Window};
-use confidence::{Confidence, Evidence};
 use jiff::Timestamp;
+use reliability::{Evidence, Reliability};
 use std::collections::{BTreeMap, VecDeque};
 
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub struct Machine {
     concurrency: usize,
     range: Window,
     limits: Limits,
-    confidence: Confidence,
+    reliability: Reliability,
     states: QueryStates,
     scheduler: Scheduler,
     queue: Queue,
@@ -63,7 +63,7 @@ impl Machine {
             concurrency: settings.concurrency.max(1),
             range: plan.range,
             limits: settings.limits,
-            confidence: Confidence::Unproven,
+            reliability: Reliability::Unproven,
             weights: Weights::new(&states),
             states,
             scheduler: Scheduler::new(settings),
@@ -128,14 +128,14 @@ impl Machine {
 
     /// Whether the limits are proven and no learner is in doubt.
     fn is_proven(&self) -> bool {
-        self.confidence == Confidence::Proven
+        self.reliability == Reliability::Proven
             && !self.points_cap.is_unproven()
             && !self.weights.is_weighing()
             && !self.edge.is_sought(&self.queue)
     }
 
     fn limit_changed(&mut self) {
-        self.confidence = self.confidence.after(Evidence::LimitChanged);
+        self.reliability = self.reliability.after(Evidence::LimitChanged);
     }
 }
 

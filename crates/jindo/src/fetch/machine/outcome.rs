@@ -1,6 +1,6 @@
 //! Takes in what came back: each answer, fine or failed, and what it changes.
 
-use super::confidence::Evidence;
+use super::reliability::Evidence;
 use super::{Machine, Step};
 use crate::archive::GiveUpReason;
 use crate::fetch::bisect::Outcome;
@@ -9,9 +9,9 @@ use crate::fetch::decision::Decision;
 use crate::fetch::learn::{Coarse, TooLarge};
 use crate::fetch::protocol::{Action, Call, Facts};
 use crate::fetch::query_state::Served;
-use crate::fetch::queue::Flight;
 use crate::fetch::refusal::Refusal;
-use crate::fetch::scheduler::Attempts;
+use crate::fetch::schedule::queue::Flight;
+use crate::fetch::schedule::scheduler::Attempts;
 use crate::parse::Other;
 use crate::plan::{LearntLimit, Limits, Task};
 use crate::query::Interval;
@@ -83,7 +83,7 @@ impl Machine {
     fn decide(&mut self, purpose: Purpose, task: &Task, facts: &Facts) -> Vec<Decision> {
         match purpose {
             Purpose::Fetch => {
-                self.confidence = self.confidence.after(Evidence::PlannedCallAnswered);
+                self.reliability = self.reliability.after(Evidence::PlannedCallAnswered);
                 Vec::new()
             }
             Purpose::Half(id) | Purpose::Question(id) => {

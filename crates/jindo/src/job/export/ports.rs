@@ -5,7 +5,7 @@ use super::probe::ProbeYield;
 use crate::archive::{self, Archive, Holder, Organisation};
 use crate::extract::{Directory, Disk, Summary};
 use crate::fetch::{
-    Action, AnswerSink, Extract, FetchJob, FetchOutcome, Progress, Report, Settings,
+    Action, AnswerSink, Extract, FetchJob, FetchOutcome, Observer, Progress, Settings,
 };
 use crate::job::error::Error;
 use crate::plan::Plan;
@@ -87,7 +87,7 @@ pub struct FetchWork<'a> {
     pub sink: &'a dyn AnswerSink,
     /// Brings the files of these queries up to date; may be called on another thread.
     pub files: &'a Extract<'a>,
-    pub report: &'a mut dyn Report,
+    pub report: &'a mut dyn Observer,
 }
 
 /// Takes the facts of an export as they come, to show them. Called from one thread.

@@ -6,7 +6,7 @@ use super::ports::{Caller, Events, ExportEvent, FetchWork};
 use super::probe::{NO_PROBES, ProbeResults};
 use super::store_answers::StoreAnswers;
 use crate::archive::Archive;
-use crate::fetch::{self, Action, End, FetchJob, FetchOutcome, Progress, Report, Settings};
+use crate::fetch::{self, Action, End, FetchJob, FetchOutcome, Observer, Progress, Settings};
 use crate::job::error::Error;
 use crate::job::request::{ExportRequest, OtherOrganisation};
 use crate::plan::{Limits, Plan};
@@ -136,7 +136,7 @@ impl<'a, C: Caller> ExportRun<'a, C> {
 /// Passes on what a set of calls reports.
 struct Relay<'a>(&'a mut dyn Events);
 
-impl Report for Relay<'_> {
+impl Observer for Relay<'_> {
     fn progress(&mut self, progress: &Progress, now: Timestamp) {
         self.0.happened(ExportEvent::Progress { progress, at: now });
     }

@@ -2,7 +2,7 @@
 
 /// Reliability of the limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Confidence {
+pub(super) enum Reliability {
     /// No call of the planned size was answered yet: one call at a time, so that a mistake is made once.
     Unproven,
     /// They changed, and what is queued was planned for others.
@@ -18,7 +18,7 @@ pub(super) enum Evidence {
     PlannedCallAnswered,
 }
 
-impl Confidence {
+impl Reliability {
     /// Returns the reliability after new evidence.
     pub(super) fn after(self, evidence: Evidence) -> Self {
         match (self, evidence) {
@@ -38,20 +38,20 @@ mod tests {
 
     #[test]
     fn only_an_answer_to_what_was_planned_anew_proves_changed_limits() {
-        let mut confidence = Confidence::Unproven;
+        let mut reliability = Reliability::Unproven;
         let steps = [
-            (Evidence::PlannedCallAnswered, Confidence::Proven),
-            (Evidence::Replanned, Confidence::Proven),
-            (Evidence::LimitChanged, Confidence::Stale),
-            (Evidence::PlannedCallAnswered, Confidence::Stale),
-            (Evidence::Replanned, Confidence::Unproven),
-            (Evidence::LimitChanged, Confidence::Stale),
-            (Evidence::Replanned, Confidence::Unproven),
-            (Evidence::PlannedCallAnswered, Confidence::Proven),
+            (Evidence::PlannedCallAnswered, Reliability::Proven),
+            (Evidence::Replanned, Reliability::Proven),
+            (Evidence::LimitChanged, Reliability::Stale),
+            (Evidence::PlannedCallAnswered, Reliability::Stale),
+            (Evidence::Replanned, Reliability::Unproven),
+            (Evidence::LimitChanged, Reliability::Stale),
+            (Evidence::Replanned, Reliability::Unproven),
+            (Evidence::PlannedCallAnswered, Reliability::Proven),
         ];
         for (evidence, expected) in steps {
-            confidence = confidence.after(evidence);
-            assert_eq!(confidence, expected, "{evidence:?}");
+            reliability = reliability.after(evidence);
+            assert_eq!(reliability, expected, "{evidence:?}");
         }
     }
 }

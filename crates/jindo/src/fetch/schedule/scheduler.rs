@@ -2,8 +2,8 @@
 //! a call asks for. Pure.
 
 use super::outage::{ATTEMPTS_MAX, Outage};
-use super::protocol::{Call, End, Settings};
 use crate::clock::Random;
+use crate::fetch::protocol::{Call, End, Settings};
 use crate::request::{Allowance, Backoff, Budget, Failure, Rate};
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 const GRACE: SignedDuration = SignedDuration::from_secs(2);
 
 #[derive(Debug)]
-pub(super) struct Scheduler {
+pub(in crate::fetch) struct Scheduler {
     calls_max: Option<u64>,
     budget: Budget,
     outage: Outage,
@@ -25,23 +25,23 @@ pub(super) struct Scheduler {
 
 /// The end that a run comes to.
 #[derive(Debug, Clone)]
-pub(super) struct Ending {
-    pub(super) end: End,
+pub(in crate::fetch) struct Ending {
+    pub(in crate::fetch) end: End,
     /// Until then answers under way are waited for.
-    pub(super) grace: Timestamp,
+    pub(in crate::fetch) grace: Timestamp,
 }
 
 /// A failed call, as far as retrying it goes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Attempts {
+pub(in crate::fetch) struct Attempts {
     /// So many calls failed.
-    pub(super) made: u32,
+    pub(in crate::fetch) made: u32,
     /// When the first of these was sent.
-    pub(super) since: Option<Timestamp>,
+    pub(in crate::fetch) since: Option<Timestamp>,
 }
 
 impl Scheduler {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(in crate::fetch) fn new(settings: Settings) -> Self {
         Self {
             calls_max: settings.calls_max,
             budget: Budget::new(settings.reserve, settings.pace),
@@ -53,12 +53,16 @@ impl Scheduler {
         }
     }
 
-    pub(super) fn pass(&mut self, now: Timestamp) {
+    pub(in crate::fetch) fn pass(&mut self, now: Timestamp) {
         self.outage.pass(now);
     }
 
     /// Returns when the next call may go; `None`: an answer has to come first.
-    pub(super) fn next_call(&mut self, now: Timestamp, in_flight: usize) -> Option<Timestamp> {
+    pub(in crate::fetch) fn next_call(
+        &mut self,
+        now: Timestamp,
+        in_flight: usize,
+    ) -> Option<Timestamp> {
         if let Some(until) = self.hold_until.filter(|&until| until > now) {
             return Some(until);
         }
@@ -75,7 +79,7 @@ impl Scheduler {
     }
 
     /// Numbers the call that is sent now. `None`: `--max-calls` is reached, and the run ends.
-    pub(super) fn send(&mut self, now: Timestamp) -> Option<Call> {
+    pub(in crate::fetch) fn send(&mut self, now: Timestamp) -> Option<Call> {
         if self.calls_max.is_some_and(|most| self.calls >= most) {
             self.end(End::OutOfCalls, now);
             return None;
@@ -87,7 +91,7 @@ impl Scheduler {
     }
 
     /// Takes in the end of a call for the budget.
-    pub(super) fn ended(
+    pub(in crate::fetch) fn ended(
         &mut self,
         now: Timestamp,
         sent_at: Timestamp,
@@ -107,13 +111,13 @@ impl Scheduler {
     }
 
     /// Takes in that an answer is what was asked: an outage is over.
-    pub(super) fn succeeded(&mut self) {
+    pub(in crate::fetch) fn succeeded(&mut self) {
         self.outage.ends();
         self.hold_until = None;
     }
 
     /// Takes in a 429; its call is made again.
-    pub(super) fn limited(
+    pub(in crate::fetch) fn limited(
         &mut self,
         now: Timestamp,
         rate: Option<&Rate>,
@@ -125,14 +129,14 @@ impl Scheduler {
     }
 
     /// Takes in that the keys are refused.
-    pub(super) fn forbidden(&mut self, now: Timestamp, words: String) {
+    pub(in crate::fetch) fn forbidden(&mut self, now: Timestamp, words: String) {
         let after_success = self.succeeded_at.is_some();
         let grace = if after_success { now + GRACE } else { now };
         self.end(End::Forbidden { words, after_success }, grace);
     }
 
     /// Takes in an answer of something that is no metrics API; returns whether the address is wrong, which ends the run.
-    pub(super) fn no_api(&mut self, now: Timestamp, words: &str) -> bool {
+    pub(in crate::fetch) fn no_api(&mut self, now: Timestamp, words: &str) -> bool {
         let is_wrong = self.outage.no_api() && self.succeeded_at.is_none();
         if is_wrong {
             self.end(End::NotAnApi { words: words.to_owned() }, now);
@@ -141,73 +145,78 @@ impl Scheduler {
     }
 
     /// Takes in an answer that cannot be used; returns whether nothing else comes through.
-    pub(super) fn unusable(&mut self) -> bool {
+    pub(in crate::fetch) fn unusable(&mut self) -> bool {
         self.outage.unusable()
     }
 
     /// Whether it is not the server but this call: it failed often, and others came through meanwhile.
-    pub(super) fn is_to_blame(&self, attempts: Attempts) -> bool {
+    pub(in crate::fetch) fn is_to_blame(&self, attempts: Attempts) -> bool {
         let others = self.succeeded_at.zip(attempts.since).is_some_and(|(at, since)| at > since);
         attempts.made >= ATTEMPTS_MAX && others
     }
 
     /// Whether a question that failed so often is taken for refused, also where nothing else is left to ask.
-    pub(super) fn settles(&mut self, now: Timestamp, attempts: Attempts) -> bool {
+    pub(in crate::fetch) fn settles(&mut self, now: Timestamp, attempts: Attempts) -> bool {
         attempts.made >= ATTEMPTS_MAX && self.outage.settles(now)
     }
 
     /// Takes in a failure that may pass.
-    pub(super) fn retry(&mut self, now: Timestamp, what: String, pace: Backoff) {
+    pub(in crate::fetch) fn retry(&mut self, now: Timestamp, what: String, pace: Backoff) {
         let until = self.outage.retry(now, what, pace);
         self.hold_until = self.hold_until.max(until);
     }
 
     /// Returns when a call that failed so often may be tried again.
-    pub(super) fn again_at(&mut self, now: Timestamp, attempts: u32, pace: Backoff) -> Timestamp {
+    pub(in crate::fetch) fn again_at(
+        &mut self,
+        now: Timestamp,
+        attempts: u32,
+        pace: Backoff,
+    ) -> Timestamp {
         self.outage.again_at(now, attempts, pace)
     }
 
     /// Takes in the words of a failure that changes what is asked.
-    pub(super) fn failed(&mut self, what: String) {
+    pub(in crate::fetch) fn failed(&mut self, what: String) {
         self.outage.failed(what);
     }
 
     /// Ends the run once nothing has come through for as long as it is to wait.
-    pub(super) fn check_deadline(&mut self, now: Timestamp) {
+    pub(in crate::fetch) fn check_deadline(&mut self, now: Timestamp) {
         if let Some(why) = self.outage.check_deadline(now) {
             self.end(End::Failed { why }, now);
         }
     }
 
-    pub(super) fn interrupted(&mut self, now: Timestamp) {
+    pub(in crate::fetch) fn interrupted(&mut self, now: Timestamp) {
         self.end(End::Interrupted, now + GRACE);
     }
 
     /// The first reason to end counts. Until `grace` answers under way may still come in.
-    pub(super) fn end(&mut self, end: End, grace: Timestamp) {
+    pub(in crate::fetch) fn end(&mut self, end: End, grace: Timestamp) {
         self.ending.get_or_insert(Ending { end, grace });
     }
 
-    pub(super) fn ending(&self) -> Option<&Ending> {
+    pub(in crate::fetch) fn ending(&self) -> Option<&Ending> {
         self.ending.as_ref()
     }
 
-    pub(super) fn calls(&self) -> u64 {
+    pub(in crate::fetch) fn calls(&self) -> u64 {
         self.calls
     }
 
     /// Returns the last failure in words, while failures go on.
-    pub(super) fn trouble(&self) -> Option<&str> {
+    pub(in crate::fetch) fn trouble(&self) -> Option<&str> {
         self.outage.what()
     }
 
     /// Returns calls left in the strictest limit, and the limit.
-    pub(super) fn budget_left(&self) -> Option<(u64, u64)> {
+    pub(in crate::fetch) fn budget_left(&self) -> Option<(u64, u64)> {
         self.budget.left()
     }
 
     /// Returns when the last of so many calls may be sent, as the limits are now.
-    pub(super) fn paced_until(&self, calls: u64) -> Option<Timestamp> {
+    pub(in crate::fetch) fn paced_until(&self, calls: u64) -> Option<Timestamp> {
         self.budget.paced_until(calls)
     }
 }

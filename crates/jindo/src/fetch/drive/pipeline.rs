@@ -3,9 +3,9 @@
 //! Answers that were read wait with the reader until the machine says what becomes of them. They are stored one after the
 //! other, in the order in which the machine said so.
 
-use super::error::Error;
-use super::protocol::{Breakage, Call, Facts};
-use super::sink::{AnswerSink, AskedCall, ReadAnswer};
+use crate::fetch::error::Error;
+use crate::fetch::protocol::{Breakage, Call, Facts};
+use crate::fetch::sink::{AnswerSink, AskedCall, ReadAnswer};
 use crate::request::{Failure, Rate};
 use crate::secret::Secrets;
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ pub(super) const STORING_MAX: usize = 2;
 
 /// Work for the reading thread.
 pub(super) enum Reading {
-    Read(Body),
+    Read(ReceivedBody),
     /// Hand the answer to the storing thread.
     Store {
         call: Call,
@@ -29,7 +29,7 @@ pub(super) enum Reading {
 }
 
 /// The body that answered a call.
-pub(super) struct Body {
+pub(super) struct ReceivedBody {
     pub(super) call: Call,
     pub(super) asked: AskedCall,
     pub(super) bytes: Vec<u8>,
@@ -60,7 +60,7 @@ pub(super) fn read_answers<M: From<Done>>(
     let mut answers: BTreeMap<Call, ReadAnswer> = BTreeMap::new();
     for work in work {
         match work {
-            Reading::Read(Body { call, asked, bytes, rate }) => {
+            Reading::Read(ReceivedBody { call, asked, bytes, rate }) => {
                 let outcome = ReadAnswer::read(asked, &bytes, secrets).map(|(answer, facts)| {
                     answers.insert(call, answer);
                     facts

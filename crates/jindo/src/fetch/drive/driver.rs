@@ -3,18 +3,18 @@
 //! The loop itself is synchronous and single: it hands an event to the machine, performs the actions, and waits for
 //! whatever comes first: an answer, a thread's word, the time the machine asked to be woken at, or an interruption.
 
-use super::error::Error;
-use super::log::{Ended, RunLog};
-use super::machine::Machine;
-use super::pipeline::{Body, Done, Reading, STORING_MAX, read_answers, store_answers};
-use super::protocol::{Action, Ask, Breakage, Call, End, Event, Facts, Settings};
-use super::report::Report;
-use super::sink::{AnswerSink, AskedCall, Recorded, list};
+use super::pipeline::{Done, Reading, ReceivedBody, STORING_MAX, read_answers, store_answers};
+use super::run_log::{Ended, RunLog};
 use crate::archive::{QueryId, Role};
 use crate::clock::Clock;
-use crate::plan::{PerQuery, Plan, PlanIndex};
+use crate::fetch::error::Error;
+use crate::fetch::fetch_job::{FetchJob, FetchOutcome};
+use crate::fetch::machine::Machine;
+use crate::fetch::observer::Observer;
+use crate::fetch::protocol::{Action, Ask, Breakage, Call, End, Event, Facts, Settings};
+use crate::fetch::sink::{AnswerSink, AskedCall, Recorded, list};
 use crate::request::{ApiCall, Client, Failure, Rate, Reply};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
@@ -30,7 +30,7 @@ pub struct Doors<'a> {
     pub client: &'a Client,
     pub clock: &'a dyn Clock,
     pub log: RunLog,
-    pub report: &'a mut dyn Report,
+    pub report: &'a mut dyn Observer,
     pub sink: &'a dyn AnswerSink,
     /// Set from a signal handler; the run then ends within 5 s.
     pub interrupted: &'a AtomicBool,
@@ -40,29 +40,6 @@ pub struct Doors<'a> {
 
 /// Brings the files of some queries up to date.
 pub type Extract<'a> = dyn Fn(&[QueryId]) -> Result<(), Error> + Sync + 'a;
-
-/// What is to be fetched, and whose it is in the ledger.
-#[derive(Debug)]
-pub struct FetchJob<'a> {
-    pub plan: &'a Plan,
-    /// The plan's queries as the ledger numbers them.
-    pub ids: PerQuery<QueryId>,
-    /// Queries that an earlier run gave up.
-    pub given_up: Vec<PlanIndex>,
-    /// Answers fetched sooner than this after their window's end stay open.
-    pub look_back: SignedDuration,
-    /// Of its queries. What is asked aside makes no files, gives nothing up that is wanted, and teaches no cap on points: coarse answers may as
-    /// well be the server's dislike of the interval.
-    pub role: Role,
-}
-
-/// What a run came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FetchOutcome {
-    pub end: End,
-    pub calls: u64,
-    pub points: u64,
-}
 
 /// What the threads say to the loop.
 enum Message {
@@ -179,7 +156,7 @@ impl Driver<'_> {
                     && let Some(Flying { asked, .. }) = self.flying.get(&call)
                 {
                     let asked = asked.clone();
-                    self.read(Reading::Read(Body { call, asked, bytes, rate }));
+                    self.read(Reading::Read(ReceivedBody { call, asked, bytes, rate }));
                 }
                 Ok(None)
             }

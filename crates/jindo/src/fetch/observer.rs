@@ -1,11 +1,11 @@
-//! Reports of a run while it goes on. The library prints nothing: a front end implements [`Report`].
+//! The observer of a run. The library prints nothing: a front end implements [`Observer`].
 
 use super::protocol::{Action, Progress};
 use crate::plan::Plan;
 use jiff::Timestamp;
 
 /// Takes the reports of a run; called from one thread.
-pub trait Report: Send {
+pub trait Observer: Send {
     /// Takes the state of the run, many times a second.
     fn progress(&mut self, progress: &Progress, now: Timestamp);
     /// Takes a limit that was learnt, or a query that was given up.
