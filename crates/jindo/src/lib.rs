@@ -4,10 +4,6 @@
 //! [`query`] → [`plan`] → [`request`] → [`parse`] → [`archive`] → [`extract`], and [`run`] is the loop around them.
 //! The library prints nothing and never ends the process.
 
-// The archive's tests share a frail ledger and store with the tests beside the library, which name it so.
-#[cfg(test)]
-extern crate self as jindo;
-
 pub mod archive;
 mod case_fold;
 pub mod clock;

@@ -31,7 +31,7 @@ mod verify;
 mod write;
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 pub use error::{Cause, Error};
 pub use holder::Holder;

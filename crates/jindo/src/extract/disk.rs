@@ -17,11 +17,39 @@ const READ_BYTES: usize = 64 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Staged(pub u64);
 
+/// Amounts up to which work is held back before the disk is touched.
+#[derive(Debug, Clone, Copy)]
+pub struct BufferLimits {
+    /// Bytes over all files of a query before they are appended, so that a file of many windows is opened now and then
+    /// and not once per window.
+    pub pending_bytes_max: usize,
+    /// Files of a group: at most this many, or the query that goes beyond, are staged, published and synced together. One
+    /// sync costs as much as hundreds of renames; more than this would only hold their facts in memory.
+    pub group_files_max: usize,
+    /// Bytes of a table up to which it is kept in memory once rendered. A larger one that changed is rendered again.
+    pub table_bytes_max: usize,
+}
+
+impl Default for BufferLimits {
+    fn default() -> Self {
+        Self {
+            pending_bytes_max: 16 * 1024 * 1024,
+            group_files_max: 4_096,
+            table_bytes_max: 8 * 1024 * 1024,
+        }
+    }
+}
+
 /// A place where files are made. Paths are relative to DIR, with `/`. One caller at a time between `begin` and `end`.
 pub trait Disk: Send + Sync {
     /// Waits until no other process makes files here: `jindo extract` may run beside an export.
     fn lock(&self) -> io::Result<ExtractLock> {
         Ok(ExtractLock::default())
+    }
+
+    /// Returns how much is held back before this disk is touched. Files have the same content whatever it is.
+    fn buffer_limits(&self) -> BufferLimits {
+        BufferLimits::default()
     }
 
     /// Empties the staging folder, which holds nothing but copies. Without one, nothing is done.

@@ -29,21 +29,19 @@ mod publish;
 mod staging;
 mod stream;
 mod tables;
-#[cfg(test)]
-mod tests;
 mod update;
 mod verify;
 mod writer;
 
 pub use copy::copy;
-pub use csv_tree::CsvTree;
-pub use disk::{Directory, Disk, ExtractLock, Staged};
+pub use csv_tree::{CsvTree, Names};
+pub use disk::{BufferLimits, Directory, Disk, ExtractLock, Staged};
 pub use error::{Claim, Error};
 pub use publish::Change;
 pub use staging::{MadeFile, SeriesFacts, StagedFile, Staging};
 pub use tables::{Summary, tables};
 pub use update::{Which, update};
-pub use verify::{FileFinding, verify};
+pub use verify::{FileFinding, verify, verify_output};
 pub use writer::{Output, QueryExtent, Writer};
 
 use jiff::tz::TimeZone;

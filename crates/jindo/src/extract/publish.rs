@@ -1,7 +1,7 @@
 //! Publishes staged files of any output: marks, renames, one sync, marks again; see the order of effects in `extract`.
 
 use super::marks::{Mark, UNFINISHED};
-use super::{Claim, Disk, Error, MadeFile, Output};
+use super::{BufferLimits, Claim, Disk, Error, MadeFile, Output};
 use crate::archive::{self, Archive, Extracted, QueryId, Registered, SeriesFile};
 use std::collections::HashSet;
 
@@ -16,12 +16,8 @@ pub struct Change {
     pub removed: u64,
 }
 
-/// Files of a group: at most this many, or the query that goes beyond, are staged, published and synced together. One sync
-/// costs as much as hundreds of renames; more than this would only hold their facts in memory. A few under test, so that
-/// tests see several groups.
-const GROUP_FILES_MAX: usize = if cfg!(test) { 3 } else { 4_096 };
-
-/// Bytes of a group, likewise: so many lie twice on the disk meanwhile.
+/// Bytes of a group that is published together, beside its [`super::BufferLimits::group_files_max`]: so many lie twice on the
+/// disk meanwhile.
 const GROUP_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
 /// Queries that are published together.
@@ -83,8 +79,8 @@ impl Group {
         self.queries.push(query);
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.files >= GROUP_FILES_MAX || self.bytes >= GROUP_BYTES_MAX
+    pub(super) fn is_full(&self, buffer_limits: BufferLimits) -> bool {
+        self.files >= buffer_limits.group_files_max || self.bytes >= GROUP_BYTES_MAX
     }
 
     /// Publishes the group and adds to `change`.

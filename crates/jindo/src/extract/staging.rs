@@ -6,10 +6,6 @@ use crate::digest::hex;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-/// Bytes held back over all files of a query before they are appended, so that a file of many windows is opened now and
-/// then and not once per window. Next to nothing under test, so that tests cross it.
-const PENDING_BYTES_MAX: usize = if cfg!(test) { 64 } else { 16 * 1024 * 1024 };
-
 /// Numbers for staged files.
 #[derive(Debug)]
 pub(super) struct StagedNumbers(u64);
@@ -102,7 +98,11 @@ impl<'a> Staging<'a> {
         let before = pending.len();
         write(pending);
         self.pending_bytes += pending.len() - before;
-        if self.pending_bytes > PENDING_BYTES_MAX { self.flush() } else { Ok(()) }
+        if self.pending_bytes > self.disk.buffer_limits().pending_bytes_max {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     fn flush(&mut self) -> Result<(), Error> {

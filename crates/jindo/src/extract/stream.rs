@@ -99,3 +99,75 @@ impl<'a> SeriesStream<'a> {
         Ok(self.series.len() - 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{SeriesStream, extent};
+    use crate::archive::{
+        Archive, Chunk, Coverage, Granted, ObjectId, Objects, Origin, Request, RequestLine, Sqlite,
+    };
+    use crate::extract::staging::{StagedNumbers, Staging};
+    use crate::extract::{CsvTree, Directory, DisplayOptions, Error, Output as _};
+    use crate::plan::Window;
+    use crate::query::{Interval, Query, QueryText};
+    use jiff::tz::TimeZone;
+    use object_store::memory::InMemory;
+    use std::sync::Arc;
+
+    /// Seconds since `START_S`, and value.
+    type Points<'a> = &'a [(i64, f64)];
+
+    const START_S: i64 = 1_636_257_600;
+
+    fn archive(asked: Window) -> Archive {
+        let objects = Objects::over(Arc::new(InMemory::new())).unwrap();
+        let archive = Archive::assemble(Box::new(Sqlite::memory().unwrap()), objects).unwrap();
+        let minute = Interval::from_secs(60).unwrap();
+        let text = QueryText::new("avg:m{*}", "avg:m{*}", minute);
+        let lines = vec![RequestLine::Query(Query { text, weight: None })];
+        let (timezone, arguments) = ("UTC".to_owned(), "{}".to_owned());
+        archive.register(&Request { lines, asked: asked.into(), timezone, arguments }).unwrap();
+        archive
+    }
+
+    /// Streams these points as one chunk of one series.
+    fn stream(chunks: &[Points<'_>]) -> Result<(), Error> {
+        let window = Window::from_secs(START_S, START_S + 600).unwrap();
+        let query = archive(window).queries().unwrap().remove(0);
+        let grant = Granted {
+            held: Coverage { window, object: ObjectId(1), origin: Origin::Fetched, open: false },
+            name: "object".to_owned(),
+            sha256: String::new(),
+            fetched_at: window.end(),
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Directory::of_archive(dir.path());
+        let csv = CsvTree::new(&DisplayOptions { zone: TimeZone::UTC, timezone: "UTC".to_owned() });
+        let mut numbers = StagedNumbers::from(0);
+        let staging = Staging::new(&disk, &mut numbers);
+        let mut stream = SeriesStream::new(&query, csv.begin(&extent(&query, &[]), staging));
+        for points in chunks {
+            let ts_ms: Vec<i64> = points.iter().map(|(at, _)| (START_S + at) * 1_000).collect();
+            let values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
+            let (ts_ms, values) = (&ts_ms[..], &values[..]);
+            stream.take(&grant, &Chunk { metric: "m", tags: &[], unit: None, ts_ms, values })?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn rows_that_jindo_never_writes_are_damage() {
+        for chunks in [
+            &[&[(60, 1.0), (0, 1.0)][..]][..],
+            &[&[(0, 1.0), (0, 1.0)]],
+            &[&[(0, 1.0), (60, 1.0)], &[(60, 2.0)]],
+            &[&[(30, 1.0)]],
+            &[&[(0, f64::NAN)]],
+            &[&[(0, f64::INFINITY)]],
+        ] {
+            let failed = stream(chunks);
+            assert!(matches!(failed, Err(Error::Damaged { .. })), "{chunks:?} {failed:?}");
+        }
+        stream(&[&[(0, 1.0), (60, 1.0)], &[(120, 2.0)]]).unwrap();
+    }
+}

@@ -4,7 +4,7 @@
 //! query by query; only a small table is ever in memory as a whole.
 
 use super::marks::{Mark, UNFINISHED};
-use super::{CsvTree, Disk, Error, Staged};
+use super::{BufferLimits, CsvTree, Disk, Error, Staged};
 use crate::archive::{
     Archive, Gap, GapReason, GivenUp, Granted, QueryId, QueryStanding, QueryStatus, RefusedLine,
     Registered, SeriesFile, StandingFacts,
@@ -88,10 +88,6 @@ impl Table {
 /// Receiver of a table's pieces, in their order.
 pub(super) type Sink<'a> = dyn FnMut(Table, &[u8]) -> Result<(), Error> + 'a;
 
-/// Bytes of a table up to which it is kept in memory once rendered. A larger one that changed is rendered again. Next to
-/// nothing under test, so that tests cross it.
-const KEPT_BYTES_MAX: usize = if cfg!(test) { 512 } else { 8 * 1024 * 1024 };
-
 /// Brings the three tables up to date with the ledger; writes those whose content changes. [`super::update`] all queries
 /// first.
 ///
@@ -100,7 +96,7 @@ const KEPT_BYTES_MAX: usize = if cfg!(test) { 512 } else { 8 * 1024 * 1024 };
 pub fn tables(archive: &Archive, disk: &dyn Disk, output: &CsvTree) -> Result<Summary, Error> {
     let _lock = disk.lock().map_err(Error::disk("lock", "the directory"))?;
     disk.begin().map_err(Error::disk("empty", "the staging folder"))?;
-    let mut rendered = Rendered::of(archive, output)?;
+    let mut rendered = Rendered::of(archive, output, disk.buffer_limits())?;
     let changed = rendered.differing(disk)?;
     if changed.is_empty() {
         return Ok(rendered.summary);
@@ -120,7 +116,7 @@ pub(super) fn differing(
     disk: &dyn Disk,
     output: &CsvTree,
 ) -> Result<Vec<Table>, Error> {
-    Rendered::of(archive, output)?.differing(disk)
+    Rendered::of(archive, output, disk.buffer_limits())?.differing(disk)
 }
 
 pub(super) fn stage(disk: &dyn Disk, table: Table, rows: &[u8]) -> Result<(), Error> {
@@ -146,12 +142,12 @@ struct Rendered {
 }
 
 impl Rendered {
-    fn of(archive: &Archive, output: &CsvTree) -> Result<Self, Error> {
+    fn of(archive: &Archive, output: &CsvTree, buffer_limits: BufferLimits) -> Result<Self, Error> {
         let mut hashes = Table::ALL.map(|_| Sha256::new());
         let mut kept = Table::ALL.map(|_| Some(Vec::new()));
         let summary = render(archive, output, &mut |table, rows| {
             hashes[table as usize].update(rows);
-            let keeps = |all: &Vec<u8>| all.len() + rows.len() <= KEPT_BYTES_MAX;
+            let keeps = |all: &Vec<u8>| all.len() + rows.len() <= buffer_limits.table_bytes_max;
             let all = &mut kept[table as usize];
             *all = all.take().filter(keeps);
             if let Some(all) = all {

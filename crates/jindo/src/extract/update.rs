@@ -67,7 +67,7 @@ impl Updating<'_> {
             if let Some(query) = self.staged(*id, &mut numbers)? {
                 group.add(query);
             }
-            if group.is_full() {
+            if group.is_full(self.disk.buffer_limits()) {
                 std::mem::take(&mut group).publish(
                     self.archive,
                     self.disk,

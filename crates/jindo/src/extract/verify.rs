@@ -52,7 +52,10 @@ pub fn verify(
 }
 
 /// Compares the files of one output with its marks.
-pub(super) fn verify_output(
+///
+/// # Errors
+/// Those of archive and disk, when they cannot be read.
+pub fn verify_output(
     archive: &Archive,
     disk: &dyn Disk,
     output: &dyn Output,

@@ -2,7 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-mod frail;
+mod archive;
+mod extract;
 mod simulation;
 mod tidy;
 mod untrusted;

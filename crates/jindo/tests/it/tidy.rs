@@ -104,7 +104,7 @@ fn the_simulator_shares_no_code_with_what_it_tests() {
 
 #[test]
 fn every_file_says_what_it_is_for_and_fits_a_mind() {
-    for name in ["jindo", "jindo-cli", "jindo-sim"] {
+    for name in ["jindo", "jindo-cli", "jindo-sim", "jindo-testing"] {
         let root = source(name);
         for path in files(&root) {
             let text = fs::read_to_string(&path).unwrap();

@@ -2,13 +2,11 @@
 
 mod bombs;
 mod cloud;
-mod crash;
 mod first_format;
-#[path = "../../../tests/it/frail/mod.rs"]
-pub(crate) mod frail;
 mod hostile;
 mod journal;
 mod ledger;
+mod leftovers;
 #[cfg(unix)]
 mod links;
 mod mend;

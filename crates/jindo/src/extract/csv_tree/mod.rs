@@ -21,17 +21,17 @@ const FORMAT: &str = "jindo csv 1";
 /// The output `csv/` in a zone.
 #[derive(Debug, Clone)]
 pub struct CsvTree {
-    pub(super) display: DisplayOptions,
-    pub(super) names: Names,
+    pub display: DisplayOptions,
+    pub names: Names,
 }
 
 /// Names of directories and files; pure functions, without extension, never empty, safe as one part of a path.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Names {
+pub struct Names {
     /// Of a query as sent. Queries that share one must differ in every name of their series.
-    pub(super) directory: fn(&SentText, Interval) -> String,
+    pub directory: fn(&SentText, Interval) -> String,
     /// Of a series' tags.
-    pub(super) series: fn(&[String]) -> String,
+    pub series: fn(&[String]) -> String,
 }
 
 impl CsvTree {

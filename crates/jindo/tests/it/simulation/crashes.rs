@@ -6,12 +6,12 @@ use super::oracle::{Files, faultless, same};
 use super::session::{Cut, Ended, Manner, Told, session};
 use super::temper::calm;
 use super::world::World;
-use crate::frail::fuse::{Doom, Fuse};
 use jiff::SignedDuration;
 use jindo::clock::Random;
 use jindo::fetch::End;
 use jindo::plan::{Limits, Window, subtract};
 use jindo_sim::Options;
+use jindo_testing::{Doom, Fuse};
 use std::collections::BTreeMap;
 
 /// Few queries in short windows: a run of a dozen calls, and every kind of effect.

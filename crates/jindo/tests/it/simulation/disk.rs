@@ -1,9 +1,9 @@
 //! A disk in memory that may fail before and after every operation. What is not synced may be lost, or be there by half,
 //! when the power fails.
 
-use crate::frail::fuse::{Dead, Fuse};
 use jindo::clock::Random;
 use jindo::extract::{Disk, Staged};
+use jindo_testing::{Dead, Fuse};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io;
@@ -43,7 +43,7 @@ impl Platter {
 
 /// One process' handle of the disk.
 #[derive(Debug)]
-pub(crate) struct Frail {
+pub(crate) struct FaultyDisk {
     pub(crate) kept: Arc<Mutex<Platter>>,
     pub(crate) fuse: Fuse,
 }
@@ -52,7 +52,7 @@ fn dead(dead: Dead) -> io::Error {
     io::Error::other(dead)
 }
 
-impl Frail {
+impl FaultyDisk {
     fn act<T>(&self, act: impl FnOnce(&mut Platter) -> T) -> io::Result<T> {
         self.fuse.burn().map_err(dead)?;
         let done = act(&mut self.kept.lock().unwrap());
@@ -66,7 +66,7 @@ impl Frail {
     }
 }
 
-impl Disk for Frail {
+impl Disk for FaultyDisk {
     fn begin(&self) -> io::Result<()> {
         if self.look(|platter| platter.staged.is_empty())? {
             return Ok(());

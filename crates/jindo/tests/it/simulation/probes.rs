@@ -7,7 +7,6 @@ use super::session::{Cut, Ended, Manner, session};
 use super::temper::{Temper, calm};
 use super::world::World;
 use super::{Reproduction, seeds};
-use crate::frail::fuse::Doom;
 use jiff::SignedDuration;
 use jindo::archive::Origin;
 use jindo::clock::Random;
@@ -15,6 +14,7 @@ use jindo::fetch::End;
 use jindo::job::Probing;
 use jindo::plan::{Limits, Pace, Window};
 use jindo_sim::Options;
+use jindo_testing::Doom;
 
 /// Windows of half a day, so that few days are worth a probe.
 const SHORT: Limits = Limits { points: 150, queries: 4, ..Limits::ASSUMED };

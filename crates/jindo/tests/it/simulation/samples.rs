@@ -8,10 +8,10 @@ use super::session::{Cut, Ended, Manner, Told, session};
 use super::temper::{Temper, calm};
 use super::world::World;
 use super::{Reproduction, seeds};
-use crate::frail::fuse::Doom;
 use jindo::clock::Random;
 use jindo::fetch::End;
 use jindo::plan::Limits;
+use jindo_testing::Doom;
 
 const SAMPLING: Manner =
     Manner { resolution_s: None, limits: Limits { queries: 4, ..Limits::ASSUMED }, ..SMALL };

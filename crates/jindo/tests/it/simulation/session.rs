@@ -3,7 +3,6 @@
 
 use super::wire;
 use super::world::{Broke, World};
-use crate::frail::fuse::Fuse;
 use jiff::{SignedDuration, Timestamp};
 use jindo::archive::{Archive, Organisation, Role};
 use jindo::fetch::{
@@ -14,6 +13,7 @@ use jindo::job::{Caller, Events, Export, ExportEvent, FetchWork, Probing, closed
 use jindo::plan::{Limits, Pace, Plan};
 use jindo::request::{Reply, Reserve};
 use jindo::secret::Secrets;
+use jindo_testing::Fuse;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 

@@ -1,9 +1,7 @@
 //! What survives a crash: the ledger, the objects, the files, and the server with its clock. Everything else is a session.
 
-use super::disk::{self, Platter};
+use super::disk::{FaultyDisk, Platter};
 use super::job::Job;
-use crate::frail::fuse::Fuse;
-use crate::frail::{ledger, store};
 use futures::StreamExt as _;
 use futures::executor::block_on;
 use jiff::Timestamp;
@@ -15,6 +13,7 @@ use jindo::job::{self, Storage};
 use jindo::plan::Window;
 use jindo::text::with_causes;
 use jindo_sim::{Api, Options};
+use jindo_testing::{FaultyLedger, FaultyStore, Fuse};
 use object_store::ObjectStore as _;
 use object_store::memory::InMemory;
 use object_store::path::Path as Location;
@@ -66,9 +65,9 @@ impl World {
 
     /// The directory, as a new process finds it.
     pub(crate) fn storage(&self, fuse: &Fuse) -> Directory {
-        let ledger = ledger::Frail { kept: Arc::clone(&self.ledger), fuse: fuse.clone() };
-        let store = store::Frail { kept: Arc::clone(&self.objects), fuse: fuse.clone() };
-        let disk = disk::Frail { kept: Arc::clone(&self.platter), fuse: fuse.clone() };
+        let ledger = FaultyLedger { kept: Arc::clone(&self.ledger), fuse: fuse.clone() };
+        let store = FaultyStore { kept: Arc::clone(&self.objects), fuse: fuse.clone() };
+        let disk = FaultyDisk { kept: Arc::clone(&self.platter), fuse: fuse.clone() };
         Directory { ledger, store, disk }
     }
 
@@ -106,9 +105,9 @@ impl World {
 /// One process' handles of ledger, objects and files, which fail together.
 #[derive(Debug)]
 pub(crate) struct Directory {
-    ledger: ledger::Frail,
-    store: store::Frail,
-    disk: disk::Frail,
+    ledger: FaultyLedger,
+    store: FaultyStore,
+    disk: FaultyDisk,
 }
 
 impl Storage for Directory {

@@ -1,9 +1,8 @@
 //! The seam of outputs, by a second one: a list of a query's series, which shares nothing with the tree of CSV files.
 
 use super::*;
-use crate::archive::{OutputName, SeriesFile};
-use crate::extract::verify::verify_output;
 use expect_test::expect;
+use jindo::archive::{OutputName, SeriesFile};
 
 /// A file per query, with a line per series: tags and number of points.
 struct Listing;

@@ -1,6 +1,6 @@
 //! A ledger that may fail before and after every transaction. What it committed outlives it.
 
-use super::fuse::{Dead, Fuse};
+use crate::fuse::{Dead, Fuse};
 use jiff::Timestamp;
 use jindo::archive::{
     Aside, Committed, Coverage, CoverageLedger, Error, Extracted, FactLedger, GivenUp, Granted,
@@ -14,19 +14,19 @@ use std::sync::{Arc, Mutex};
 
 /// One process' handle of the ledger.
 #[derive(Debug, Clone)]
-pub(crate) struct Frail {
-    pub(crate) kept: Arc<Mutex<Sqlite>>,
-    pub(crate) fuse: Fuse,
+pub struct FaultyLedger {
+    pub kept: Arc<Mutex<Sqlite>>,
+    pub fuse: Fuse,
 }
 
 fn dead(dead: Dead) -> Error {
     Error::Ledger { doing: "living", source: Box::new(dead) }
 }
 
-impl Frail {
+impl FaultyLedger {
     fn ask<T>(&self, ask: impl FnOnce(&mut Sqlite) -> Result<T, Error>) -> Result<T, Error> {
         self.fuse.alive().map_err(dead)?;
-        ask(&mut self.kept.lock().unwrap())
+        ask(&mut self.kept.lock().expect("no test panics while it holds the ledger"))
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Sqlite) -> Result<T, Error>) -> Result<T, Error> {
@@ -45,7 +45,7 @@ macro_rules! delegated {
     };
 }
 
-impl QueryLedger for Frail {
+impl QueryLedger for FaultyLedger {
     delegated! { change:
         register(request: &Request) -> ();
         remember(queries: &[Remembered]) -> Vec<QueryId>;
@@ -61,7 +61,7 @@ impl QueryLedger for Frail {
     }
 }
 
-impl CoverageLedger for Frail {
+impl CoverageLedger for FaultyLedger {
     delegated! { change:
         reserve(queries: &[QueryId], window: Window) -> Reserved;
         commit_next(record: &Record) -> NextCommit;
@@ -84,7 +84,7 @@ impl CoverageLedger for Frail {
     }
 }
 
-impl FactLedger for Frail {
+impl FactLedger for FaultyLedger {
     delegated! { change:
         give_up(given_up: &GivenUp) -> ();
         learn(learnt: &Learnt) -> ();
@@ -107,7 +107,7 @@ impl FactLedger for Frail {
     }
 }
 
-impl Ledger for Frail {
+impl Ledger for FaultyLedger {
     delegated! { ask:
         check() -> Vec<String>;
     }

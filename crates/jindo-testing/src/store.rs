@@ -1,6 +1,6 @@
 //! An object store that may fail before, within and after every write. What it wrote outlives it.
 
-use super::fuse::{Dead, Fuse};
+use crate::fuse::{Dead, Fuse};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
@@ -15,22 +15,22 @@ use std::sync::Arc;
 
 /// One process' handle of the store.
 #[derive(Debug, Clone)]
-pub(crate) struct Frail {
-    pub(crate) kept: Arc<InMemory>,
-    pub(crate) fuse: Fuse,
+pub struct FaultyStore {
+    pub kept: Arc<InMemory>,
+    pub fuse: Fuse,
 }
 
-impl fmt::Display for Frail {
+impl fmt::Display for FaultyStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a frail store")
+        f.write_str("a faulty store")
     }
 }
 
 fn dead(dead: Dead) -> object_store::Error {
-    object_store::Error::Generic { store: "frail", source: Box::new(dead) }
+    object_store::Error::Generic { store: "faulty", source: Box::new(dead) }
 }
 
-impl Frail {
+impl FaultyStore {
     /// An object that is created may be there by half; a small file is replaced whole or not at all.
     async fn put(
         &self,
@@ -53,7 +53,7 @@ impl Frail {
     }
 }
 
-impl ObjectStore for Frail {
+impl ObjectStore for FaultyStore {
     fn put_opts<'s, 'l, 'f>(
         &'s self,
         location: &'l Location,

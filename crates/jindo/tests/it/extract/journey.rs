@@ -1,9 +1,9 @@
 //! Contents of the files, and that they stay right as the archive grows.
 
 use super::*;
-use crate::archive::{GiveUpReason, GiveUpScope, GivenUp};
 use expect_test::expect;
 use futures::executor::block_on;
+use jindo::archive::{GiveUpReason, GiveUpScope, GivenUp};
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path as Location;
 use proptest::prelude::*;

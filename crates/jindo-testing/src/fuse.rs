@@ -1,12 +1,12 @@
-//! When the world ends: a count of moments, burnt by every effect on ledger, objects and files. Decides nothing else.
+//! The moment of a failure: a count of moments, burnt by every effect on ledger, objects and files. Decides nothing else.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// What happens at the fatal moment.
+/// Kinds of failure at the fatal moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Doom {
+pub enum Doom {
     /// The process is gone: nothing works any more.
     Dies,
     /// A full disk, a moment's fault: one effect fails, all that follow work.
@@ -14,16 +14,16 @@ pub(crate) enum Doom {
 }
 
 /// Moments left. Every effect has one before and one after it, so that it may fail without having happened, and happen
-/// without its caller ever hearing of it.
+/// without its caller learning of it.
 #[derive(Debug, Clone)]
-pub(crate) struct Fuse {
+pub struct Fuse {
     left: Arc<AtomicI64>,
     doom: Doom,
 }
 
 /// The effect did not succeed, as far as its caller knows.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Dead;
+pub struct Dead;
 
 impl fmt::Display for Dead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -34,16 +34,21 @@ impl fmt::Display for Dead {
 impl std::error::Error for Dead {}
 
 impl Fuse {
-    pub(crate) fn endless() -> Self {
+    /// Returns a fuse that never blows.
+    pub fn endless() -> Self {
         Self::of(i64::MAX, Doom::Dies)
     }
 
-    pub(crate) fn of(moments: i64, doom: Doom) -> Self {
+    /// Returns a fuse that blows when so many moments have passed.
+    pub fn of(moments: i64, doom: Doom) -> Self {
         Self { left: Arc::new(AtomicI64::new(moments)), doom }
     }
 
     /// Lets a moment pass.
-    pub(crate) fn burn(&self) -> Result<(), Dead> {
+    ///
+    /// # Errors
+    /// [`Dead`] at the fatal moment, and after it unless the effect fails once only.
+    pub fn burn(&self) -> Result<(), Dead> {
         match self.left.fetch_sub(1, Ordering::SeqCst) {
             1.. => Ok(()),
             0 => Err(Dead),
@@ -52,17 +57,21 @@ impl Fuse {
         }
     }
 
-    /// Reading takes no moment, but a dead process does not read.
-    pub(crate) fn alive(&self) -> Result<(), Dead> {
+    /// Refuses the reads of a dead process. A read takes no moment.
+    ///
+    /// # Errors
+    /// [`Dead`] once the process has died.
+    pub fn alive(&self) -> Result<(), Dead> {
         if self.doom == Doom::Dies && self.has_blown() { Err(Dead) } else { Ok(()) }
     }
 
-    pub(crate) fn has_blown(&self) -> bool {
+    /// Returns true after the fatal moment.
+    pub fn has_blown(&self) -> bool {
         self.left.load(Ordering::SeqCst) < 0
     }
 
-    /// Moments burnt of an endless one.
-    pub(crate) fn burnt(&self) -> i64 {
+    /// Returns the moments burnt of an endless fuse.
+    pub fn burnt(&self) -> i64 {
         i64::MAX - self.left.load(Ordering::SeqCst)
     }
 }

@@ -5,20 +5,22 @@ mod disk;
 mod hostile;
 mod journey;
 mod listing;
-mod stream;
 mod twins;
 
-use super::csv_tree::Names;
-use super::*;
-use crate::archive::tests::frail::fuse::{Dead, Doom, Fuse};
-use crate::archive::tests::frail::ledger::Frail;
-use crate::archive::{
+use jiff::tz::TimeZone;
+use jindo::archive::{
     Archive, CoverageLedger as _, Extracted, Fetched, Objects, QueryId, Request, RequestLine,
     Sqlite,
 };
-use crate::parse::{Answer, CallPosition, Series};
-use crate::plan::Window;
-use crate::query::{Interval, Query, QueryText, SentText};
+use jindo::extract::{
+    BufferLimits, Change, CsvTree, Directory, Disk, DisplayOptions, Error, FileFinding, MadeFile,
+    Names, Output, QueryExtent, SeriesFacts, Staged, Staging, Summary, Which, Writer, copy, tables,
+    update, verify, verify_output,
+};
+use jindo::parse::{Answer, CallPosition, Series};
+use jindo::plan::Window;
+use jindo::query::{Interval, Query, QueryText, SentText};
+use jindo_testing::{Dead, Doom, FaultyLedger, Fuse};
 use object_store::memory::InMemory;
 use std::collections::BTreeMap;
 use std::io;
@@ -120,9 +122,9 @@ impl Shelf {
 }
 
 fn assembled(ledger: &Arc<Mutex<Sqlite>>, store: &Arc<InMemory>, fuse: &Fuse) -> Archive {
-    let frail = Frail { kept: Arc::clone(ledger), fuse: fuse.clone() };
+    let ledger = FaultyLedger { kept: Arc::clone(ledger), fuse: fuse.clone() };
     let objects: Arc<InMemory> = Arc::clone(store);
-    Archive::assemble(Box::new(frail), Objects::over(objects).unwrap()).unwrap()
+    Archive::assemble(Box::new(ledger), Objects::over(objects).unwrap()).unwrap()
 }
 
 fn minute() -> Interval {
@@ -197,6 +199,11 @@ impl Memory {
 }
 
 impl Disk for Memory {
+    /// Next to nothing, so that tests cross every bound.
+    fn buffer_limits(&self) -> BufferLimits {
+        BufferLimits { pending_bytes_max: 64, group_files_max: 3, table_bytes_max: 512 }
+    }
+
     fn begin(&self) -> io::Result<()> {
         if self.state.lock().unwrap().staged.is_empty() {
             return Ok(());
@@ -232,7 +239,7 @@ impl Disk for Memory {
     }
 
     fn sha256(&self, path: &str) -> io::Result<Option<String>> {
-        Ok(self.state.lock().unwrap().files.get(path).map(|text| crate::digest::sha256(text)))
+        Ok(self.state.lock().unwrap().files.get(path).map(|text| jindo::digest::sha256(text)))
     }
 
     fn walk(&self, folder: &str, found: &mut dyn FnMut(&str)) -> io::Result<()> {

@@ -1,8 +1,8 @@
 //! Ledgers from elsewhere: no path that they name is looked at unless a file of the output can lie there.
 
 use super::*;
-use crate::archive::SeriesFile;
 use jiff::Timestamp;
+use jindo::archive::SeriesFile;
 use std::fs;
 
 const STRAYS: [&str; 13] = [

@@ -1,10 +1,14 @@
 //! A crash after every single effect on ledger and objects: nothing that was covered is lost, no half is believed, and doing the
 //! work again ends where a faultless run ends.
 
-use super::frail::fuse::{Doom, Fuse};
-use super::frail::{ledger, store};
 use super::*;
+use futures::TryStreamExt as _;
+use futures::executor::block_on;
+use jindo::archive::{CoverageLedger as _, Objects, Sqlite};
+use jindo_testing::{Doom, FaultyLedger, FaultyStore, Fuse};
+use object_store::ObjectStore as _;
 use object_store::memory::InMemory;
+use object_store::path::Path as Location;
 use std::sync::{Arc, Mutex};
 
 struct World {
@@ -19,13 +23,29 @@ impl World {
     }
 
     fn open(&self, fuse: &Fuse) -> Result<Archive, Error> {
-        let ledger = ledger::Frail { kept: Arc::clone(&self.ledger), fuse: fuse.clone() };
-        let store = store::Frail { kept: Arc::clone(&self.store), fuse: fuse.clone() };
+        let ledger = FaultyLedger { kept: Arc::clone(&self.ledger), fuse: fuse.clone() };
+        let store = FaultyStore { kept: Arc::clone(&self.store), fuse: fuse.clone() };
         Archive::assemble(Box::new(ledger), Objects::over(Arc::new(store))?)
     }
 
     fn calm(&self) -> Archive {
         self.open(&Fuse::endless()).unwrap()
+    }
+
+    /// Returns the names of the objects in the store.
+    fn files(&self) -> Vec<String> {
+        let there = self.store.list(Some(&Location::from("data"))).try_collect::<Vec<_>>();
+        let names = block_on(there)
+            .unwrap()
+            .into_iter()
+            .map(|meta| meta.location.as_ref().strip_prefix("data/").unwrap().to_owned());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
+    }
+
+    fn noted(&self) -> Vec<NameNote> {
+        self.ledger.lock().unwrap().noted().unwrap()
     }
 }
 
@@ -60,9 +80,8 @@ fn is_newest(
 ) -> Result<bool, Error> {
     let at = Timestamp::from_second(START_S + i64::from(fetched_s)).unwrap();
     for query in queries {
-        for held in archive.coverage(*query)? {
-            let record = archive.reading().object(held.object)?.unwrap().record;
-            if record.fetched_at == at && held.window == wanted {
+        for grant in archive.grants(*query)? {
+            if grant.fetched_at == at && grant.held.window == wanted {
                 return Ok(true);
             }
         }
@@ -92,13 +111,13 @@ fn a_crash_or_a_failure_at_any_moment_of_any_effect_changes_nothing() {
             // A crash in the recovery as well, once.
             drop(world.open(&Fuse::of(moment % 5, Doom::Dies)));
             let archive = world.calm();
-            assert_eq!(archive.reading().noted().unwrap(), [], "{doom:?} at {moment}");
+            assert_eq!(world.noted(), [], "{doom:?} at {moment}");
             let covered = archive.totals().unwrap().covered_s;
             assert!(done == 0 || covered >= 2 * 86_400, "{doom:?} at {moment}: coverage was lost");
             shown(&archive);
             run(&archive, &mut done).unwrap();
             assert_eq!(shown(&archive), expected, "{doom:?} at {moment}");
-            let names = archive.objects.list().unwrap().files;
+            let names = world.files();
             assert_eq!(names.len() as u64, archive.totals().unwrap().objects, "no file is left");
         }
     }
@@ -112,48 +131,10 @@ fn a_published_object_is_adopted_and_its_call_not_repeated() {
     assert!(run(&archive, &mut 0).is_err());
     drop(archive);
     let archive = world.calm();
-    assert_eq!(archive.objects.list().unwrap().files.len(), 1);
-    assert_eq!(archive.recovery().adopted, archive.objects.list().unwrap().files);
+    assert_eq!(world.files().len(), 1);
+    assert_eq!(archive.recovery().adopted, world.files());
     let totals = archive.totals().unwrap();
     assert_eq!((totals.covered_s, totals.rows), (2 * 86_400, 2 * 1440));
-}
-
-#[test]
-fn only_halves_of_noted_names_are_removed() {
-    let dir = tempfile::tempdir().unwrap();
-    let [ours, unknown] =
-        ["a", "b"].map(|digit| format!("start=2021-12-12/{}.parquet", digit.repeat(32)));
-    let (ours, unknown) = (ours.as_str(), unknown.as_str());
-    let half = |name: &str| dir.path().join(format!("archive/data/{name}#1"));
-    let archive = opened(dir.path());
-    archive
-        .writing()
-        .unwrap()
-        .note(&NameNote { name: ours.into(), noted: NotePurpose::Publish })
-        .unwrap();
-    drop(archive);
-    std::fs::create_dir_all(half(ours).parent().unwrap()).unwrap();
-    for name in [ours, unknown] {
-        std::fs::File::create(half(name)).unwrap();
-    }
-    let archive = opened(dir.path());
-    assert_eq!(archive.recovery().removed, [format!("data/{ours}#1")]);
-    assert!(!half(ours).exists() && half(unknown).exists());
-    assert_eq!(archive.reading().noted().unwrap(), []);
-}
-
-#[test]
-fn a_crash_before_the_ledger_was_made_leaves_nothing_to_mend() {
-    for blank in [false, true] {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(dir.path().join("archive/data")).unwrap();
-        if blank {
-            std::fs::File::create(dir.path().join("archive/ledger.db")).unwrap();
-        }
-        assert!(matches!(Archive::read(dir.path()), Err(Error::Absent { .. })));
-        opened(dir.path()).register(&request(&["avg:a{*}"])).unwrap();
-        assert_eq!(ids(&Archive::read(dir.path()).unwrap()).len(), 1);
-    }
 }
 
 #[test]

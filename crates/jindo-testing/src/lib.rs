@@ -1,0 +1,9 @@
+//! A ledger and an object store that fail on command, for tests. A [`Fuse`] says when; what was written outlives the failure.
+
+mod fuse;
+mod ledger;
+mod store;
+
+pub use fuse::{Dead, Doom, Fuse};
+pub use ledger::FaultyLedger;
+pub use store::FaultyStore;

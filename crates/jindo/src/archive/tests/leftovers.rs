@@ -1,0 +1,41 @@
+//! What a crash leaves in a directory is removed where it was noted, and nothing else is.
+
+use super::*;
+
+#[test]
+fn only_halves_of_noted_names_are_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let [ours, unknown] =
+        ["a", "b"].map(|digit| format!("start=2021-12-12/{}.parquet", digit.repeat(32)));
+    let (ours, unknown) = (ours.as_str(), unknown.as_str());
+    let half = |name: &str| dir.path().join(format!("archive/data/{name}#1"));
+    let archive = opened(dir.path());
+    archive
+        .writing()
+        .unwrap()
+        .note(&NameNote { name: ours.into(), noted: NotePurpose::Publish })
+        .unwrap();
+    drop(archive);
+    std::fs::create_dir_all(half(ours).parent().unwrap()).unwrap();
+    for name in [ours, unknown] {
+        std::fs::File::create(half(name)).unwrap();
+    }
+    let archive = opened(dir.path());
+    assert_eq!(archive.recovery().removed, [format!("data/{ours}#1")]);
+    assert!(!half(ours).exists() && half(unknown).exists());
+    assert_eq!(archive.reading().noted().unwrap(), []);
+}
+
+#[test]
+fn a_crash_before_the_ledger_was_made_leaves_nothing_to_mend() {
+    for blank in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("archive/data")).unwrap();
+        if blank {
+            std::fs::File::create(dir.path().join("archive/ledger.db")).unwrap();
+        }
+        assert!(matches!(Archive::read(dir.path()), Err(Error::Absent { .. })));
+        opened(dir.path()).register(&request(&["avg:a{*}"])).unwrap();
+        assert_eq!(ids(&Archive::read(dir.path()).unwrap()).len(), 1);
+    }
+}
