@@ -4,7 +4,7 @@ use super::error::Error;
 use crate::archive::GiveUpReason;
 use crate::plan::{LearntLimit, Limits, Pace, PlanIndex, Window};
 use crate::query::Interval;
-use crate::request::{Failure, Rate, Reserve};
+use crate::request::{BudgetKey, Budgets, Failure, Rate, Reserve};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 
@@ -12,10 +12,13 @@ use std::sync::Arc;
 pub type Call = u64;
 
 /// How the run behaves, apart from what it is to fetch.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Calls in flight at once, at most.
     pub concurrency: usize,
+    /// Budgets of this process; the job's is that of `budget_key`, shared with every other job of it.
+    pub budgets: Budgets,
+    pub budget_key: BudgetKey,
     pub reserve: Reserve,
     /// The user's own bound on the pace.
     pub pace: Option<Pace>,

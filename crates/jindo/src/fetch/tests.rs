@@ -10,7 +10,7 @@ use super::*;
 use crate::parse::{CallPosition, Other};
 use crate::plan::{LearntLimit, Limits, Plan, PlanIndex, Window};
 use crate::query::{Interval, Query, QueryText};
-use crate::request::{Failure, Rate, Reserve};
+use crate::request::{BudgetKey, Budgets, Failure, Rate, Reserve};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,6 +42,8 @@ fn plan_from(start_s: i64, count: usize, days: i64) -> Plan {
 fn settings() -> Settings {
     Settings {
         concurrency: 8,
+        budgets: Budgets::default(),
+        budget_key: BudgetKey::of_queries("", None),
         reserve: Reserve::NONE,
         pace: None,
         calls_max: None,

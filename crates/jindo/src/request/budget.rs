@@ -31,6 +31,14 @@ pub struct BudgetKey {
     pub endpoint: &'static str,
 }
 
+impl BudgetKey {
+    /// Returns the key of query calls.
+    pub fn of_queries(site: &str, organisation: Option<&str>) -> Self {
+        let organisation = organisation.map(str::to_owned);
+        Self { site: site.to_owned(), organisation, endpoint: ApiCall::QUERY }
+    }
+}
+
 /// Site and organisation.
 type Owner = (String, Option<String>);
 
@@ -91,12 +99,6 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A budget for query calls that shares its limits with no other job.
-    pub fn new(reserve: Reserve, own: Option<Pace>) -> Self {
-        let (site, organisation, endpoint) = (String::new(), None, ApiCall::QUERY);
-        Budgets::default().budget(BudgetKey { site, organisation, endpoint }, reserve, own)
-    }
-
     /// Returns the moment of the next call: the strictest limit counts.
     pub fn allowance(&mut self, now: Timestamp) -> Allowance {
         let mut limits = self.limits();
@@ -221,7 +223,7 @@ mod tests {
 
     /// A budget that has had one answer at second 0 of a period of 10 calls in 10 s.
     fn started(reserve: Reserve) -> Budget {
-        let mut budget = Budget::new(reserve, None);
+        let mut budget = Budgets::default().budget(BudgetKey::of_queries("", None), reserve, None);
         assert_eq!(budget.allowance(at(0.0)), Allowance::Now);
         budget.sent(at(0.0));
         assert_eq!(budget.allowance(at(0.0)), Allowance::AfterAnswer);

@@ -18,6 +18,7 @@ use jindo::fetch::End;
 use jindo::job::{
     Export, ExportReport, ExportRequest, Folder, LearntFacts, OtherOrganisation, Pacing, Probing,
 };
+use jindo::request::Budgets;
 use std::sync::atomic::AtomicBool;
 
 /// Runs `jindo export`; running it again continues.
@@ -79,7 +80,8 @@ impl ExportSetup<'_> {
         let storage = &Folder::new(self.out, holder(clock));
         let mut calls = Calls::new(self, clock, interrupted);
         let mut screen = Screen::new(self.request, self.out, self.progress, clock.now());
-        let export = Export { request: self.request, storage, interrupted };
+        let budgets = &Budgets::default();
+        let export = Export { request: self.request, storage, budgets, interrupted };
         let report = export.run(&mut calls, &mut screen).map_err(|error| self.worded(error))?;
         let ExportReport { plan, outcome, files, took } = report;
         calls.check(&outcome.end)?;

@@ -19,7 +19,7 @@ use jindo::archive::{self, Archive};
 use jindo::clock::{Clock, entropy};
 use jindo::fetch::{Doors, End, FetchOutcome, RunLog, Settings, drive};
 use jindo::job::{Audit, AuditRecord, AuditRequest, Marking, SampleSize};
-use jindo::request::Client;
+use jindo::request::{BudgetKey, Budgets, Client};
 use jindo::text::with_causes;
 use std::sync::atomic::AtomicBool;
 
@@ -121,6 +121,8 @@ impl<'a> Refetch<'a> {
         let again = &self.command.refetch;
         let settings = Settings {
             concurrency: usize::from(again.concurrency()),
+            budgets: Budgets::default(),
+            budget_key: BudgetKey::of_queries(&self.access.site, None),
             reserve: again.reserve(),
             pace: again.limit,
             calls_max: None,

@@ -44,7 +44,7 @@ impl Scheduler {
     pub(in crate::fetch) fn new(settings: Settings) -> Self {
         Self {
             calls_max: settings.calls_max,
-            budget: Budget::new(settings.reserve, settings.pace),
+            budget: settings.budgets.budget(settings.budget_key, settings.reserve, settings.pace),
             outage: Outage::new(settings.give_up_after, Random::seeded(settings.seed)),
             calls: 0,
             succeeded_at: None,

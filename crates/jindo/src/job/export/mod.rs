@@ -23,6 +23,7 @@ use crate::fetch::{End, FetchOutcome};
 use crate::job::error::Error;
 use crate::job::request::{ExportRequest, LearntFacts, Probing};
 use crate::plan::Plan;
+use crate::request::Budgets;
 use jiff::{SignedDuration, Timestamp};
 use rounds::Rounds;
 use run::ExportRun;
@@ -35,6 +36,8 @@ use std::sync::atomic::AtomicBool;
 pub struct Export<'a> {
     pub request: &'a ExportRequest,
     pub storage: &'a dyn Storage,
+    /// Budgets of this process: exports of one organisation that are given the same share them.
+    pub budgets: &'a Budgets,
     /// Set from a signal handler; the export then ends within 5 s.
     pub interrupted: &'a AtomicBool,
 }
@@ -83,7 +86,7 @@ impl Export<'_> {
         let archive = self.open(events)?;
         let (request, csv) = (self.request.once_dropped(), self.request.csv()?);
         let files = self.files(&archive, &csv);
-        let mut run = ExportRun::new(&request, files, calls, events);
+        let mut run = ExportRun::new(&request, files, calls, events, self.budgets);
         if plan.needs_calls() {
             run.identify()?;
         }

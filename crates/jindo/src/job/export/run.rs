@@ -5,11 +5,12 @@ use super::planned::ExportPlan;
 use super::ports::{Caller, Events, ExportEvent, FetchWork};
 use super::probe::{NO_PROBES, ProbeResults};
 use super::store_answers::StoreAnswers;
-use crate::archive::Archive;
+use crate::archive::{Archive, Organisation};
 use crate::fetch::{self, Action, End, FetchJob, FetchOutcome, Observer, Progress, Settings};
 use crate::job::error::Error;
 use crate::job::request::{ExportRequest, OtherOrganisation};
 use crate::plan::{Limits, Plan};
+use crate::request::{BudgetKey, Budgets};
 use jiff::Timestamp;
 
 /// State that the steps of an export share.
@@ -19,7 +20,9 @@ pub(super) struct ExportRun<'a, C: Caller> {
     pub(super) files: Files<'a>,
     caller: &'a mut C,
     events: &'a mut dyn Events,
-    is_identified: bool,
+    budgets: &'a Budgets,
+    /// Known once the organisation is.
+    budget_key: Option<BudgetKey>,
     calls: u64,
 }
 
@@ -29,8 +32,9 @@ impl<'a, C: Caller> ExportRun<'a, C> {
         files: Files<'a>,
         caller: &'a mut C,
         events: &'a mut dyn Events,
+        budgets: &'a Budgets,
     ) -> Self {
-        Self { request, files, caller, events, is_identified: false, calls: 0 }
+        Self { request, files, caller, events, budgets, budget_key: None, calls: 0 }
     }
 
     pub(super) fn archive(&self) -> &'a Archive {
@@ -60,8 +64,8 @@ impl<'a, C: Caller> ExportRun<'a, C> {
         self.caller.admit(&plan.plan)
     }
 
-    /// Learns whose organisation the keys open, and refuses to mix two in one directory.
-    pub(super) fn identify(&mut self) -> Result<(), C::Error> {
+    /// Learns which organisation the keys open, refuses to mix two in one directory, and returns the key of its budgets.
+    pub(super) fn identify(&mut self) -> Result<BudgetKey, C::Error> {
         let organisation = self.caller.identify(self.archive())?;
         match self.request.other_organisation {
             OtherOrganisation::Refuse => {
@@ -71,8 +75,9 @@ impl<'a, C: Caller> ExportRun<'a, C> {
                 self.archive().rebind(&organisation).map_err(Error::from)?;
             }
         }
-        self.is_identified = true;
-        Ok(())
+        let Organisation { site, org_id, .. } = organisation;
+        let key = BudgetKey::of_queries(&site, org_id.as_deref());
+        Ok(self.budget_key.insert(key).clone())
     }
 
     /// Makes the calls of a job, at most `calls_max` besides what the request allows.
@@ -82,11 +87,13 @@ impl<'a, C: Caller> ExportRun<'a, C> {
         probes: &ProbeResults,
         calls_max: Option<u64>,
     ) -> Result<FetchOutcome, C::Error> {
-        if !self.is_identified {
+        let budget_key = if let Some(known) = self.budget_key.clone() {
+            known
+        } else {
             self.caller.connect()?;
-            self.identify()?;
-        }
-        let settings = self.settings(calls_max)?;
+            self.identify()?
+        };
+        let settings = self.settings(budget_key, calls_max)?;
         self.tell(ExportEvent::Calling { at: self.caller.present() });
         let files = self.files;
         let sink = StoreAnswers::new(files.archive, &job, probes);
@@ -118,11 +125,17 @@ impl<'a, C: Caller> ExportRun<'a, C> {
         Ok(outcome)
     }
 
-    fn settings(&mut self, calls_max: Option<u64>) -> Result<Settings, Error> {
+    fn settings(
+        &mut self,
+        budget_key: BudgetKey,
+        calls_max: Option<u64>,
+    ) -> Result<Settings, Error> {
         let pacing = &self.request.pacing;
         let users = pacing.max_calls.map(|most| most.saturating_sub(self.calls));
         Ok(Settings {
             concurrency: usize::from(pacing.concurrency),
+            budgets: self.budgets.clone(),
+            budget_key,
             reserve: pacing.reserve,
             pace: pacing.limit,
             calls_max: [users, calls_max].into_iter().flatten().min(),

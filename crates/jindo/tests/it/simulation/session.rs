@@ -11,7 +11,7 @@ use jindo::fetch::{
 };
 use jindo::job::{Caller, Events, Export, ExportEvent, FetchWork, Probing, closed};
 use jindo::plan::{Limits, Pace, Plan};
-use jindo::request::{Reply, Reserve};
+use jindo::request::{Budgets, Reply, Reserve};
 use jindo::secret::Secrets;
 use jindo_testing::Fuse;
 use std::collections::BTreeMap;
@@ -133,7 +133,12 @@ fn export(world: &mut World, manner: &Manner, cut: &Cut, told: &mut Told) -> Res
     let fuse = if let Cut::Fails(fuse) = cut { fuse.clone() } else { Fuse::endless() };
     let (storage, request) = (world.storage(&fuse), world.job.request(manner));
     let interrupted = AtomicBool::new(false);
-    let export = Export { request: &request, storage: &storage, interrupted: &interrupted };
+    let export = Export {
+        request: &request,
+        storage: &storage,
+        budgets: &Budgets::default(),
+        interrupted: &interrupted,
+    };
     let mut plans = Plans::default();
     let report = export.run(&mut Process { world, manner, cut, told }, &mut plans);
     told.planned = plans.first.unwrap_or(0);

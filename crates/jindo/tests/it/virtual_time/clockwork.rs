@@ -8,7 +8,7 @@ use jindo::clock::Random;
 use jindo::fetch::{Action, Ask, Call, End, Event, Forecast, Machine, Settings};
 use jindo::plan::{LearntLimit, Limits, PerQuery, Plan, PlanIndex, Window, union};
 use jindo::query::{Interval, Query, QueryText};
-use jindo::request::{Failure, Rate, Reserve};
+use jindo::request::{BudgetKey, Budgets, Failure, Rate, Reserve};
 use std::collections::BTreeMap;
 
 /// 2021-12-12T00:00:00Z: the article's range begins here.
@@ -114,6 +114,8 @@ pub(crate) fn run(setting: &Setting) -> Outcome {
 pub(crate) fn run_plan(setting: &Setting, plan: &Plan, needed: usize) -> Outcome {
     let settings = Settings {
         concurrency: setting.concurrency,
+        budgets: Budgets::default(),
+        budget_key: BudgetKey::of_queries("", None),
         reserve: setting.reserve,
         pace: None,
         calls_max: None,
