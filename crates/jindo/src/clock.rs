@@ -103,7 +103,7 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    /// What the clock shows after steps of (calendar, stopwatch), in seconds from the start.
+    /// Times that the clock shows after steps of (calendar, stopwatch), in seconds from the start.
     fn shown(steps: &[(i64, u64)]) -> Vec<i64> {
         #[expect(
             clippy::disallowed_methods,

@@ -1,7 +1,8 @@
 //! jindo brings Datadog metrics home.
 //!
 //! The folders are the journey of the data, in its order:
-//! [`query`] → [`plan`] → [`request`] → [`parse`] → [`archive`] → [`extract`], and [`run`] is the loop around them.
+//! [`query`] → [`plan`] → [`request`] → [`parse`] → [`archive`] → [`extract`]; [`fetch`] makes one set of calls, and [`job`]
+//! decides which.
 //! The library prints nothing and never ends the process.
 
 pub mod archive;

@@ -65,7 +65,7 @@ impl Bisection {
         self.open.is_empty() && self.parked.is_empty()
     }
 
-    /// Whether no cause is sought, not even how long a list may be.
+    /// Returns whether no cause is sought, not even how long a list may be.
     pub(super) fn is_calm(&self) -> bool {
         self.is_idle() && !self.lists.is_open()
     }
@@ -282,7 +282,7 @@ impl Bisection {
         vec![Decision::GiveUp { query: task.queries[0], reason: GiveUpReason::Refused(words) }]
     }
 
-    /// Whether a question of narrowing `id` goes without the added fill.
+    /// Returns whether a question of narrowing `id` goes without the added fill.
     pub(super) fn drops_fill(&self, id: u64, states: &QueryStates) -> bool {
         match self.open.get(&id) {
             Some(Narrowing::Small { stage: Stage::Recent, suspect }) => {

@@ -9,7 +9,7 @@ pub(super) struct PendingCall {
     pub(super) task: Task,
     /// Calls made for it that failed.
     pub(super) attempts: u32,
-    /// When the first of these was sent.
+    /// Time at which the first of these was sent.
     pub(super) tried_since: Option<Timestamp>,
     pub(super) purpose: Purpose,
 }
@@ -37,7 +37,7 @@ impl PendingCall {
         Self { task, attempts: 0, tried_since: None, purpose }
     }
 
-    /// Whether it shares a query with `task`.
+    /// Returns whether it shares a query with `task`.
     pub(super) fn overlaps(&self, task: &Task) -> bool {
         self.task.queries.iter().any(|query| task.queries.contains(query))
     }
@@ -56,7 +56,7 @@ pub(super) fn points(task: &Task) -> u32 {
     u32::try_from(task.window.points(task.interval)).unwrap_or(u32::MAX)
 }
 
-/// Whether so few points are asked for that no cap can be lower.
+/// Returns whether so few points are asked for that no cap can be lower.
 pub(super) fn at_points_min(task: &Task) -> bool {
     points(task) <= Limits::POINTS_MIN
 }

@@ -1,4 +1,4 @@
-//! What the machine is told and what it answers: events, actions, and the ends of a run.
+//! Events that the machine takes, actions that it answers, and the ends of a run.
 
 use super::error::Error;
 use crate::archive::GiveUpReason;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// A call's number within its run, from 1.
 pub type Call = u64;
 
-/// How the run behaves, apart from what it is to fetch.
+/// Settings of a job of calls, apart from what it fetches.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Calls in flight at once, at most.
@@ -32,7 +32,7 @@ pub struct Settings {
     pub seed: u64,
 }
 
-/// What happened.
+/// An event that the machine takes.
 #[derive(Debug, Clone)]
 pub enum Event {
     Started,
@@ -72,7 +72,7 @@ impl Facts {
     }
 }
 
-/// What is to be done.
+/// An action for the driver.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     Ask {
@@ -142,7 +142,7 @@ pub enum Form {
     Unfilled,
 }
 
-/// How the run ended.
+/// End of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
     /// Nothing is left to ask; gaps may remain where the server refused.
@@ -155,7 +155,7 @@ pub enum End {
         words: String,
         after_success: bool,
     },
-    /// What answers is no metrics API, and nothing has come through yet: the address is wrong.
+    /// The server is no metrics API, and no call was answered yet: the address is wrong.
     NotAnApi {
         words: String,
     },
@@ -192,7 +192,7 @@ impl PartialEq for Breakage {
 
 impl Eq for Breakage {}
 
-/// Where the run stands.
+/// State of a run, for its observer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Progress {
     pub calls_made: u64,
@@ -202,7 +202,7 @@ pub struct Progress {
     pub points: u64,
     /// Calls left, and the limit they are left of.
     pub budget: Option<(u64, u64)>,
-    /// When the last of the calls left may be sent, as far as the limits are known.
+    /// Time at which the last of the calls left may be sent, as far as the limits are known.
     pub paced_until: Option<Timestamp>,
     /// An answer of the planned size came through: what is left is known as well as it can be.
     pub settled: bool,

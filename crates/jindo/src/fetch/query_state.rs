@@ -1,4 +1,4 @@
-//! What the machine knows of each query, and the cut of a task to what may be asked of its queries now. Pure.
+//! State of each query of a job, and the cut of a task to what may be asked of its queries now. Pure.
 
 use crate::plan::{
     BODY_BYTES_TARGET, Limits, PerQuery, Plan, PlanIndex, RETENTION, Task, WEIGHT_ASSUMED, Window,
@@ -7,7 +7,7 @@ use crate::plan::{
 use crate::query::Query;
 use jiff::{SignedDuration, Timestamp};
 
-/// What was planned for three quarters of what the client takes is cut only when seven eighths are expected: a little more
+/// Answers are planned for three quarters of what the client takes, and cut only when seven eighths are expected: a little more
 /// than planned is not worth another call.
 const BODY_BYTES_MOST: f64 = (56 << 20) as f64;
 
@@ -27,7 +27,7 @@ struct QueryState {
     weight: Option<f64>,
 }
 
-/// What is younger may still change; a question about it is answered all the same.
+/// Age from which a small question is surely answered; younger points may still change.
 const LATELY: SignedDuration = SignedDuration::from_hours(1);
 
 /// With which other queries and in which form a query is sent.
@@ -114,12 +114,12 @@ impl QueryStates {
         self.all[query].given_up = true;
     }
 
-    /// Whether the query goes without the fill that jindo added.
+    /// Returns whether the query goes without the fill that jindo added.
     pub(super) fn is_unfilled(&self, query: PlanIndex) -> bool {
         self.all[query].batching == Batching::Unfilled
     }
 
-    /// Whether the query could go without its fill, and does not yet.
+    /// Returns whether the query could go without its fill, and does not yet.
     pub(super) fn may_drop_fill(&self, query: PlanIndex) -> bool {
         self.all[query].has_unfilled && !self.is_unfilled(query)
     }
@@ -150,7 +150,7 @@ impl QueryStates {
         self.planned[query].weight = weight;
     }
 
-    /// Whether some queries are known to be heavy.
+    /// Returns whether some queries are known to be heavy.
     pub(super) fn has_weights(&self) -> bool {
         self.planned.iter().any(|query| query.weight.is_some())
     }
@@ -178,7 +178,7 @@ impl QueryStates {
     }
 
     /// `task` cut to what may be asked now: without the queries that were given up, within the limits, not too heavy. One
-    /// task when nothing had to be cut, none when nobody wants it any more.
+    /// task when nothing had to be cut, none when it is not wanted any more.
     pub(super) fn fit(&self, mut task: Task, limits: Limits) -> Vec<Task> {
         task.queries.retain(|&query| !self.all[query].given_up);
         if task.queries.is_empty() {

@@ -8,7 +8,7 @@ use crate::plan::Task;
 pub(super) struct Refusal {
     pub(super) task: Task,
     pub(super) words: String,
-    /// Whether the window's size may be to blame.
+    /// True if the window's size may be to blame.
     pub(super) window: WindowSize,
 }
 
@@ -35,7 +35,7 @@ impl Refusal {
     }
 }
 
-/// Whether two refusals read the same, but for the numbers in them.
+/// Returns whether two refusals read the same, but for the numbers in them.
 pub(super) fn alike(a: &str, b: &str) -> bool {
     let letters = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
     letters(a) == letters(b)

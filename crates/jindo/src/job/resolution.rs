@@ -20,10 +20,10 @@ use std::ops::Range;
 /// Calls of the first batch of a kind. A server that does not offer points every second refuses query by query.
 const TRIAL_CALLS_MAX: u64 = 8;
 
-/// Why the default is taken where samples were lost.
+/// Reason for the default where samples were lost.
 const UNANSWERED: &str = "not all of its samples were answered";
 
-/// What the archive holds of some queries' samples.
+/// Samples of some queries, as far as the archive holds them.
 #[derive(Debug)]
 pub struct Sampling<'a> {
     archive: &'a Archive,

@@ -304,7 +304,7 @@ mod tests {
     }
 
     proptest! {
-        /// What is a number and what is none: as serde_json says, which reads by the same grammar.
+        /// Numbers are told from other text as serde_json does, which reads by the same grammar.
         #[test]
         fn numbers_are_those_of_json(text in "-?[0-9]{0,3}[.]?[0-9]{0,2}([eE][-+]?[0-9]{0,2})?[-.,e]?") {
             let mut json = Reader::new(text.as_bytes()).unwrap();

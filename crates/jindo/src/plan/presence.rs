@@ -109,7 +109,7 @@ impl PresenceMap {
     /// Those of `planned` (disjoint) that need not be fetched. Every bucket that overlaps such a window is empty. So is the
     /// one before and the one after it, or that one lies in a stretch whose own points bear it out: one that is `planned`
     /// and not empty, so that [`PresenceMap::contradiction`] will judge it, or one that was `judged` before. What lies before the first
-    /// planned window and after the last is nobody's neighbour.
+    /// planned window and after the last has no neighbour.
     pub fn empty(&self, planned: &[Window], judged: &[Window]) -> Vec<Window> {
         let (silent, loud): (Vec<Window>, Vec<Window>) =
             planned.iter().partition(|&&window| self.is_silent(window));

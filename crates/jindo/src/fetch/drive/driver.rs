@@ -21,10 +21,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel}
 use std::thread;
 use std::time::Duration;
 
-/// How often the loop looks up, to draw progress and to see an interruption.
+/// Interval at which the loop draws progress and looks for an interruption.
 const LOOK_UP_EVERY: Duration = Duration::from_millis(100);
 
-/// What a run touches.
+/// Everything outside the machine that a job of calls touches.
 #[expect(missing_debug_implementations, reason = "holds trait objects")]
 pub struct Doors<'a> {
     pub client: &'a Client,
@@ -41,7 +41,7 @@ pub struct Doors<'a> {
 /// Brings the files of some queries up to date.
 pub type Extract<'a> = dyn Fn(&[QueryId]) -> Result<(), Error> + Sync + 'a;
 
-/// What the threads say to the loop.
+/// Messages of the threads to the loop.
 enum Message {
     Reply { call: Call, reply: Reply },
     Answer(Done),

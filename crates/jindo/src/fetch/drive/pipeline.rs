@@ -50,7 +50,7 @@ pub(super) enum Done {
     Broke { cause: Breakage },
 }
 
-/// Reads bodies until the driver is gone, or nobody stores any more.
+/// Reads bodies until the driver or the storing thread has ended.
 pub(super) fn read_answers<M: From<Done>>(
     secrets: &Secrets,
     work: &Receiver<Reading>,

@@ -105,12 +105,12 @@ impl Weights {
         self.weighing.remove(&query);
     }
 
-    /// Whether queries wait to be weighed whose answers were too large.
+    /// Returns whether queries wait to be weighed whose answers were too large.
     pub(in crate::fetch) fn is_weighing(&self) -> bool {
         !self.weighing.is_empty()
     }
 
-    /// Whether the first answer about some of the call's queries should come before it, where heavy ones were found.
+    /// Returns whether the first answer about some of the call's queries should come before it, where heavy ones were found.
     pub(in crate::fetch) fn wants_first_answer(
         &self,
         call: &PendingCall,

@@ -61,7 +61,7 @@ impl ListLength {
         known.then(|| self.limit())
     }
 
-    /// Whether a list was refused for its length, and the longest that is taken is not known yet.
+    /// Returns whether a list was refused for its length, and the longest that is taken is not known yet.
     pub(in crate::fetch) fn is_open(&self) -> bool {
         self.refused.is_some_and(|refused| refused > self.fine + 1)
     }

@@ -44,18 +44,18 @@ impl PointsCap {
         self.unproven.is_some()
     }
 
-    /// Whether a refusal of the task is explained by a cap that is still too high. A longer list than the one that led to the
+    /// Returns whether a refusal of the task is explained by a cap that is still too high. A longer list than the one that led to the
     /// cap may be refused for its length as well.
     pub(in crate::fetch) fn explains(&self, task: &Task) -> bool {
         self.unproven.is_some_and(|queries| task.queries.len() <= queries)
     }
 
-    /// Whether a series of at least as many points was served before.
+    /// Returns whether a series of at least as many points was served before.
     pub(in crate::fetch) fn has_served(&self, task: &Task) -> bool {
         points(task) <= self.served
     }
 
-    /// Whether some series was served as asked when at least as many points were asked for.
+    /// Returns whether some series was served as asked when at least as many points were asked for.
     pub(in crate::fetch) fn has_answered(&self, task: &Task) -> bool {
         points(task) <= self.asked
     }

@@ -17,7 +17,7 @@ pub(in crate::fetch) struct Coarse {
 
 #[derive(Debug, Default)]
 pub(in crate::fetch) struct QueryCap {
-    /// What came back coarse, until the small call is answered.
+    /// Tasks that came back coarse, until the small call is answered.
     waiting: Vec<Task>,
 }
 

@@ -41,7 +41,7 @@ impl RetentionEdge {
         true
     }
 
-    /// Whether something is queued that may lie on either side of the edge: then there is one call at a time.
+    /// Returns whether something is queued that may lie on either side of the edge: then there is one call at a time.
     pub(in crate::fetch) fn is_sought(&self, queue: &Queue) -> bool {
         self.words.is_some() && queue.has_fetch_before(self.kept_s())
     }

@@ -49,13 +49,13 @@ impl Machine {
         self.finish(step);
     }
 
-    /// Whether one more call may be in flight: one at a time while there is doubt, so that a mistake is made once.
+    /// Returns whether one more call may be in flight: one at a time while there is doubt, so that a mistake is made once.
     fn may_fly(&self) -> bool {
         let most = if self.is_proven() { self.concurrency } else { 1 };
         self.scheduler.ending().is_none() && self.in_flight.len() < most
     }
 
-    /// Whether the answer still fits beside those in flight, and none of these is to be seen first.
+    /// Returns whether the answer still fits beside those in flight, and none of these is to be seen first.
     fn fits_in_flight(&self, call: &PendingCall) -> bool {
         let held = self.in_flight.bytes();
         let expected = self.states.expected_bytes(&call.task);

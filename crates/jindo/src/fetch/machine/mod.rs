@@ -38,7 +38,7 @@ pub struct Machine {
     weights: Weights,
     url_length: UrlLength,
     edge: RetentionEdge,
-    /// What is queued was planned for other weights or caps of single queries.
+    /// True if the queue was planned for other weights or caps of single queries.
     is_outdated: bool,
     /// Points of all answers that are stored.
     points: u64,
@@ -103,7 +103,7 @@ impl Machine {
         step.actions
     }
 
-    /// Whether the answer to `call` is still of use; a run that ends drops what is in flight.
+    /// Returns whether the answer to `call` is still of use; a run that ends drops what is in flight.
     pub fn awaits(&self, call: Call) -> bool {
         self.in_flight.awaits(call)
     }
@@ -126,7 +126,7 @@ impl Machine {
         }
     }
 
-    /// Whether the limits are proven and no learner is in doubt.
+    /// Returns whether the limits are proven and no learner is in doubt.
     fn is_proven(&self) -> bool {
         self.reliability == Reliability::Proven
             && !self.points_cap.is_unproven()

@@ -28,7 +28,7 @@ struct OtherInterval {
     others: Vec<Other>,
     /// Some series came back as asked: a cap would have hit them all.
     others_fine: bool,
-    /// What is to be explained: the coarsest interval, or the finest where all are finer than asked.
+    /// Interval to be explained: the coarsest interval, or the finest where all are finer than asked.
     got: Interval,
 }
 
@@ -417,7 +417,7 @@ impl Machine {
     }
 }
 
-/// What is to be explained: the coarsest interval, or the finest where all are finer than asked.
+/// The interval to be explained: the coarsest interval, or the finest where all are finer than asked.
 fn worst(others: &[Other], asked: Interval) -> Option<Interval> {
     let all = || others.iter().map(|other| other.got);
     all().filter(|&got| got > asked).max().or_else(|| all().min())

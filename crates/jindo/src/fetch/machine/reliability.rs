@@ -1,4 +1,4 @@
-//! How far the limits can be relied on, and so how many calls may be in flight.
+//! Reliability of the limits, which decides how many calls may be in flight.
 
 /// Reliability of the limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,7 +17,7 @@ pub(super) struct Outage {
     patience: SignedDuration,
     /// Jitter of the pauses.
     random: Random,
-    /// When it began, moved by the time that does not count.
+    /// Start of the outage, moved by the time that does not count.
     since: Option<Timestamp>,
     /// Start of the current rate-limit wait. Does not count towards `patience`.
     paced_since: Option<Timestamp>,
@@ -28,7 +28,7 @@ pub(super) struct Outage {
     consecutive_limited: u32,
     consecutive_no_api: u32,
     consecutive_unusable: u32,
-    /// When a question was last taken for answered by nothing but failures.
+    /// Time at which a question was last taken for answered by nothing but failures.
     settled_at: Option<Timestamp>,
     /// The last failure, in words.
     what: Option<String>,
@@ -86,7 +86,7 @@ impl Outage {
         }
     }
 
-    /// Whether a question that keeps failing is an answer by now. It asks just whether its call is to blame, and must find out
+    /// Returns whether a question that keeps failing is an answer by now. It asks just whether its call is to blame, and must find out
     /// also where nothing else is left to ask; but an outage answers it wrongly, so it takes half of the patience, every time.
     pub(super) fn settles(&mut self, now: Timestamp) -> bool {
         let since = self.since.max(self.settled_at);

@@ -164,7 +164,7 @@ impl InFlight {
         self.flying.values().chain(self.storing.values()).map(|flight| flight.bytes).sum()
     }
 
-    /// Whether a call that waits for an answer shares a query with the task.
+    /// Returns whether a call that waits for an answer shares a query with the task.
     pub(in crate::fetch) fn overlaps(&self, task: &Task) -> bool {
         self.flying.values().any(|flight| flight.call.overlaps(task))
     }

@@ -1,4 +1,4 @@
-//! When the next call may go, and what follows from the class of an outcome: budget, retries, outage, end. Knows nothing of what
+//! Time of the next call, and what follows from the class of an outcome: budget, retries, outage, end. Knows nothing of what
 //! a call asks for. Pure.
 
 use super::outage::{ATTEMPTS_MAX, Outage};
@@ -36,7 +36,7 @@ pub(in crate::fetch) struct Ending {
 pub(in crate::fetch) struct Attempts {
     /// So many calls failed.
     pub(in crate::fetch) made: u32,
-    /// When the first of these was sent.
+    /// Time at which the first of these was sent.
     pub(in crate::fetch) since: Option<Timestamp>,
 }
 
@@ -149,13 +149,13 @@ impl Scheduler {
         self.outage.unusable()
     }
 
-    /// Whether it is not the server but this call: it failed often, and others came through meanwhile.
+    /// Returns whether it is not the server but this call: it failed often, and others came through meanwhile.
     pub(in crate::fetch) fn is_to_blame(&self, attempts: Attempts) -> bool {
         let others = self.succeeded_at.zip(attempts.since).is_some_and(|(at, since)| at > since);
         attempts.made >= ATTEMPTS_MAX && others
     }
 
-    /// Whether a question that failed so often is taken for refused, also where nothing else is left to ask.
+    /// Returns whether a question that failed so often is taken for refused, also where nothing else is left to ask.
     pub(in crate::fetch) fn settles(&mut self, now: Timestamp, attempts: Attempts) -> bool {
         attempts.made >= ATTEMPTS_MAX && self.outage.settles(now)
     }

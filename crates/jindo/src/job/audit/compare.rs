@@ -90,7 +90,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::fmt::Write as _;
 
-    /// What differs between two series of (second, value), a line each, and how many times there are.
+    /// Returns the differences between two series of (second, value), a line each, and how many times there are.
     fn told(held: &[(i64, f64)], served: &[(i64, f64)]) -> (String, u64) {
         let split = |points: &[(i64, f64)]| -> (Vec<i64>, Vec<f64>) {
             points.iter().map(|(s, value)| (s * 1000, value)).unzip()

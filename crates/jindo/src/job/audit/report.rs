@@ -39,7 +39,7 @@ pub struct Difference {
     pub query: String,
     pub tags: Vec<String>,
     pub point: PointDifference,
-    /// When the archive's answer came: a point that is late was not there yet so long after its time.
+    /// Time of the archive's answer: a point that is late was not there yet so long after its time.
     pub fetched_at: Timestamp,
     /// [`Origin::Probed`]: the query had not been fetched there, since a probe found nothing.
     pub origin: Origin,
@@ -84,7 +84,7 @@ pub struct AuditReport {
     pub queries: Vec<(String, DifferenceCounts)>,
     /// The first 1,000 by query, tags and time.
     pub differences: Vec<Difference>,
-    /// How long after its time the latest point was still not there.
+    /// Longest time after which a late point was still missing.
     pub late_by_max: Option<SignedDuration>,
     /// Stretches, compared to their end, where asking again brings more or better, and loses nothing.
     pub to_ask: Vec<(QueryId, ObjectId, Window)>,

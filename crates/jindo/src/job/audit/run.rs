@@ -29,7 +29,7 @@ pub struct AuditOutcome<E> {
     pub report: AuditReport,
     /// Number of stretches that were marked.
     pub marked: Result<u64, Error>,
-    /// What the calls came to; `None` where the archive holds nothing that can be asked again.
+    /// Outcome of the calls; `None` where the archive holds nothing that can be asked again.
     pub calls: Option<Result<FetchOutcome, E>>,
 }
 

@@ -48,7 +48,7 @@ pub(super) struct AuditUnit {
     pub(super) queries: Vec<QueryId>,
     pub(super) object: ObjectId,
     pub(super) fetched_at: Timestamp,
-    /// What coverage grants the object, or the probe, of each query in turn.
+    /// Windows that coverage grants the object, or the probe, of each query in turn.
     pub(super) granted: Vec<Vec<Window>>,
 }
 

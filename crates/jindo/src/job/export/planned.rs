@@ -264,7 +264,7 @@ mod tests {
         archive.store(&fetched).unwrap();
     }
 
-    /// What was printed before a request was registered left out that a query is sent without its fill, and what samples hold of
+    /// The plan that was printed before a request was registered left out that a query is sent without its fill, and what samples hold of
     /// another.
     #[test]
     fn the_plan_before_a_request_is_registered_is_the_one_that_runs() {

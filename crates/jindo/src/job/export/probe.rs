@@ -210,7 +210,7 @@ impl ProbeResults {
         Ok(Self(results))
     }
 
-    /// Covers what of the plan it proves empty, and keeps how heavy queries of many series are that nobody has weighed.
+    /// Covers what of the plan it proves empty, and keeps how heavy queries of many series are that have no weight yet.
     pub(super) fn conclude(
         &self,
         archive: &Archive,
@@ -381,13 +381,13 @@ mod tests {
         planned().plan.calls()
     }
 
-    /// What a young probe had not seen yet was covered for good.
+    /// Points that a young probe had not seen yet were covered for good.
     #[test]
     fn a_probe_that_is_still_open_proves_nothing() {
         assert_eq!([left(false), left(true)], [0, 2]);
     }
 
-    /// Where every probe of the trial was refused, all the others were asked.
+    /// All other probes were asked although every probe of the trial was refused.
     #[test]
     fn a_trial_that_proves_nothing_encourages_nobody() {
         let found = |windows, empty| ProbeYield { windows, empty }.encourages();

@@ -9,7 +9,7 @@ use std::fmt;
 /// Counts of a query's points, where they can be had.
 #[derive(Debug, Clone)]
 pub enum Counting {
-    /// What was counted so far.
+    /// Counts so far.
     Counted(Vec<PointCount>),
     /// The points of such a query are not known to be countable.
     Unsupported,

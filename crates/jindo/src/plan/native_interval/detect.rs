@@ -47,7 +47,7 @@ pub enum NativeInterval {
     Unknown(Confidence),
 }
 
-/// What the interval of a query rests on. The ledger and `status --json` call it `basis`.
+/// Evidence on which the interval of a query rests. The ledger and `status --json` call it `basis`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Confidence {

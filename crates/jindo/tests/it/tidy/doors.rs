@@ -1,6 +1,6 @@
-//! The shape of the source, kept by a test: effects behind their doors, stages that know only what lies before them,
-//! files that fit a mind.
+//! Effects stay behind their doors, and a stage knows only the stages before it.
 
+use super::source::{files, is_test, relative, workspace};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -42,9 +42,6 @@ const KNOWS: &[(&str, &[&str])] = &[
         &["query", "plan", "request", "parse", "archive", "extract", "fetch", "clock", "secret"],
     ),
 ];
-
-/// Lines of a file, its tests included.
-const LINES_MAX: usize = 500;
 
 #[test]
 fn effects_stay_behind_their_doors() {
@@ -102,25 +99,6 @@ fn the_simulator_shares_no_code_with_what_it_tests() {
     assert!(!manifest.contains("jindo.workspace") && !manifest.contains("path ="));
 }
 
-#[test]
-fn every_file_says_what_it_is_for_and_fits_a_mind() {
-    for name in ["jindo", "jindo-cli", "jindo-sim", "jindo-testing"] {
-        let root = source(name);
-        for path in files(&root) {
-            let text = fs::read_to_string(&path).unwrap();
-            let shown = path.display();
-            assert!(text.starts_with("//! "), "{shown} opens with //!, saying what it is for");
-            let lines = text.lines().count();
-            assert!(lines <= LINES_MAX, "{shown} has {lines} lines, more than {LINES_MAX}");
-            let allow = format!("#[{}(", "allow");
-            assert!(
-                !text.contains(&allow),
-                "{shown}: #[expect(…, reason = \"…\")] instead of {allow}…)]"
-            );
-        }
-    }
-}
-
 /// Whether `line` names `word` as a word of its own, not as the tail of another.
 fn names(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
@@ -139,31 +117,6 @@ fn code(path: &Path) -> Vec<(usize, String)> {
         .collect()
 }
 
-fn is_test(name: &str) -> bool {
-    name.ends_with("tests.rs") || name.contains("tests/")
-}
-
-fn relative(path: &Path, root: &Path) -> String {
-    path.strip_prefix(root).unwrap().display().to_string().replace('\\', "/")
-}
-
-fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
 fn source(name: &str) -> PathBuf {
     workspace().join("crates").join(name).join("src")
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found
 }

@@ -1,0 +1,9 @@
+//! The shape of the source, kept by a test: effects behind their doors, stages that know only the stages before them, no
+//! import circle, files and folders that fit a mind, one meaning per name, documentation in plain words.
+
+mod circles;
+mod doors;
+mod names;
+mod prose;
+mod size;
+mod source;
