@@ -26,7 +26,8 @@ fn graph(sources: &[Source]) -> Graph {
         .collect();
     let mut graph = Graph::new();
     for source in sources.iter().filter(|source| !source.is_door_plate()) {
-        let mut paths = Paths { modules: &modules, plates: &plates, source, found: BTreeSet::new() };
+        let mut paths =
+            Paths { modules: &modules, plates: &plates, source, found: BTreeSet::new() };
         paths.visit_file(&source.syntax);
         paths.found.remove(&source.module);
         graph.insert(source.module.clone(), paths.found);
@@ -35,10 +36,7 @@ fn graph(sources: &[Source]) -> Graph {
 }
 
 /// The names that a door plate re-exports, each with the module that it leads to.
-fn reexports(
-    source: &Source,
-    modules: &BTreeSet<Vec<String>>,
-) -> BTreeMap<String, Vec<String>> {
+fn reexports(source: &Source, modules: &BTreeSet<Vec<String>>) -> BTreeMap<String, Vec<String>> {
     let mut names = BTreeMap::new();
     for item in &source.syntax.items {
         let syn::Item::Use(import) = item else { continue };
@@ -85,8 +83,7 @@ impl<'a> Visit<'a> for Paths<'_> {
     }
 
     fn visit_path(&mut self, path: &'a syn::Path) {
-        let names: Vec<_> =
-            path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        let names: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         if names.len() > 1 {
             self.add(&names);
         }

@@ -22,7 +22,10 @@ fn files_open_with_their_purpose_and_fit_a_mind() {
         let lines = text.lines().count();
         assert!(lines <= FILE_LINES_MAX, "{name} has {lines} lines, more than {FILE_LINES_MAX}");
         let allow = format!("#[{}(", "allow");
-        assert!(!text.contains(&allow), "{name}: #[expect(…, reason = \"…\")] instead of {allow}…)]");
+        assert!(
+            !text.contains(&allow),
+            "{name}: #[expect(…, reason = \"…\")] instead of {allow}…)]"
+        );
     }
 }
 
@@ -65,7 +68,11 @@ fn no_parameter_is_a_tuple() {
             }
         }
     }
-    assert!(packed.is_empty(), "a parameter struct or a smaller responsibility:\n{}", packed.join("\n"));
+    assert!(
+        packed.is_empty(),
+        "a parameter struct or a smaller responsibility:\n{}",
+        packed.join("\n")
+    );
 }
 
 /// Returns whether a parameter's type is a tuple of several, or a reference to one.

@@ -52,8 +52,7 @@ fn source(name: String, path: &Path) -> Source {
     let text = fs::read_to_string(path).unwrap();
     let mut syntax = syn::parse_file(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
     syntax.items.retain(|item| !is_for_tests(item));
-    let mut module: Vec<_> =
-        name.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
+    let mut module: Vec<_> = name.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
     if matches!(module.last().map(String::as_str), Some("mod" | "lib" | "main")) {
         module.pop();
     }
