@@ -1,8 +1,9 @@
 //! Flags of `jindo export`.
 
+use super::values::ProgressStyle;
 use super::{ConnectionArgs, PacingArgs, RequestArgs, SparseDataArgs};
 use crate::defaults;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::path::{Path, PathBuf};
 
 pub(super) const EXAMPLES: &str = "\
@@ -49,25 +50,5 @@ impl ExportArgs {
 
     pub(crate) fn progress(&self) -> ProgressStyle {
         self.progress.unwrap_or(defaults::PROGRESS)
-    }
-}
-
-/// Style of the progress on stderr.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ProgressStyle {
-    Auto,
-    Bar,
-    Plain,
-    Json,
-    None,
-}
-
-impl ProgressStyle {
-    /// Returns true for the styles that people read, which get the plan and remarks as well.
-    pub(crate) fn is_talkative(self) -> bool {
-        match self {
-            Self::Auto | Self::Bar | Self::Plain => true,
-            Self::Json | Self::None => false,
-        }
     }
 }

@@ -1,7 +1,8 @@
 //! Flags of `jindo extract`.
 
+use super::values::OutputFormat;
 use crate::defaults;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::path::PathBuf;
 
 /// Flags of `jindo extract`.
@@ -24,10 +25,4 @@ impl ExtractArgs {
     pub(crate) fn to(&self) -> OutputFormat {
         self.to.unwrap_or(defaults::FORMAT)
     }
-}
-
-/// Format of the files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
-    Csv,
 }

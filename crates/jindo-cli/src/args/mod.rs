@@ -13,15 +13,16 @@ mod simulate;
 mod values;
 
 pub(crate) use connection::ConnectionArgs;
-pub(crate) use export::{ExportArgs, ProgressStyle};
-pub(crate) use extract::{ExtractArgs, OutputFormat};
+pub(crate) use export::ExportArgs;
+pub(crate) use extract::ExtractArgs;
 pub(crate) use inspect::{StatusArgs, VerifyArgs};
 pub(crate) use pacing::{PacingArgs, SparseDataArgs};
 pub(crate) use plan::PlanArgs;
 pub(crate) use refetch::RefetchArgs;
-pub(crate) use request::{FillArg, RequestArgs, ResolutionArg};
+pub(crate) use request::RequestArgs;
 pub(crate) use simulate::{DemoArgs, SimulateArgs};
 pub(crate) use values::span;
+pub(crate) use values::{FillArg, OutputFormat, ProgressStyle, ResolutionArg};
 
 use clap::{Parser, Subcommand};
 

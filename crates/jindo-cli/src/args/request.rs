@@ -1,8 +1,7 @@
 //! Flags of a request: the list, the range, and the reading of its queries.
 
-use super::values::{resolution, variable};
-use clap::{Args, ValueEnum};
-use jindo::query::Interval;
+use super::values::{FillArg, ResolutionArg, resolution, variable};
+use clap::Args;
 use std::path::PathBuf;
 
 const QUERIES_HELP: &str = "\
@@ -41,19 +40,4 @@ pub struct RequestArgs {
     /// Leave refused lines of the list out instead of stopping
     #[arg(long)]
     pub keep_going: bool,
-}
-
-/// Treatment of buckets without points.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FillArg {
-    Null,
-    Keep,
-}
-
-/// Distance between the points of queries without a rollup of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResolutionArg {
-    Every(Interval),
-    /// The interval detected for each query.
-    Auto,
 }

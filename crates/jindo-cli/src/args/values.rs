@@ -1,10 +1,51 @@
 //! Readers of single values: spans, paces, percentages, variables. Their errors say what to write instead.
 
-use super::ResolutionArg;
+use clap::ValueEnum;
 use jiff::SignedDuration;
 use jindo::plan::Pace;
 use jindo::query::Interval;
 use jindo::request::Reserve;
+
+/// Style of the progress on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProgressStyle {
+    Auto,
+    Bar,
+    Plain,
+    Json,
+    None,
+}
+
+impl ProgressStyle {
+    /// Returns true for the styles that people read, which get the plan and remarks as well.
+    pub(crate) fn is_talkative(self) -> bool {
+        match self {
+            Self::Auto | Self::Bar | Self::Plain => true,
+            Self::Json | Self::None => false,
+        }
+    }
+}
+
+/// Format of the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    Csv,
+}
+
+/// Treatment of buckets without points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FillArg {
+    Null,
+    Keep,
+}
+
+/// Distance between the points of queries without a rollup of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResolutionArg {
+    Every(Interval),
+    /// The interval detected for each query.
+    Auto,
+}
 
 /// Least value of `--max-calls`: finding out why a call was refused takes a few calls, and a run that ends in between has to
 /// begin anew.
