@@ -12,6 +12,9 @@ use std::collections::BTreeSet;
 /// Decoded bodies in flight together, by expectation. With one more being parsed and written a run stays under 200 MB.
 const BYTES_IN_FLIGHT_MAX: f64 = (96_u32 << 20) as f64;
 
+/// Calls that may be unstored in any case: one in flight, one being stored, one that waits for it.
+const UNSTORED_MIN: usize = 3;
+
 impl Machine {
     pub(super) fn dispatch(&mut self, step: &mut Step) {
         self.waits_until = None;
@@ -49,10 +52,14 @@ impl Machine {
         self.finish(step);
     }
 
-    /// Returns whether one more call may be in flight: one at a time while there is doubt, so that a mistake is made once.
+    /// Returns whether one more call may be in flight: one at a time while there is doubt, so that a mistake is made once. Answers
+    /// that are not stored yet count too, since a crash loses them like a call in flight.
     fn may_fly(&self) -> bool {
         let most = if self.is_proven() { self.concurrency } else { 1 };
-        self.scheduler.ending().is_none() && self.in_flight.len() < most
+        let unstored = self.in_flight.len() + self.in_flight.storing_len();
+        self.scheduler.ending().is_none()
+            && self.in_flight.len() < most
+            && unstored < most.max(UNSTORED_MIN)
     }
 
     /// Returns whether the answer still fits beside those in flight, and none of these is to be seen first.

@@ -155,6 +155,11 @@ impl InFlight {
         self.flying.len()
     }
 
+    /// Returns the number of answers that are not stored yet.
+    pub(in crate::fetch) fn storing_len(&self) -> usize {
+        self.storing.len()
+    }
+
     pub(in crate::fetch) fn is_storing(&self) -> bool {
         !self.storing.is_empty()
     }
