@@ -21,7 +21,7 @@ pub use plan_index::{PerQuery, PlanIndex};
 pub use presence::{PresenceMap, ProbeGrid};
 pub use tile::tile;
 pub use weight::{BODY_BYTES_TARGET, WEIGHT_ASSUMED, buckets};
-pub use window::{Range, Window, hull, subtract, union};
+pub use window::{DAY_S, Range, Window, hull, subtract, union};
 
 use crate::query::{Interval, Query};
 use jiff::{SignedDuration, Timestamp};

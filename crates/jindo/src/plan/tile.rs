@@ -1,10 +1,7 @@
 //! A range → windows that a call can carry at full resolution.
 
-use super::{Limits, Window};
+use super::{DAY_S, Limits, Window};
 use crate::query::Interval;
-
-/// Seconds of a day.
-const DAY_S: i64 = 86_400;
 
 /// A round window may cost this many per cent more calls than the longest one; for that it starts where people look.
 const ROUND_COST_PERCENT_MAX: i64 = 5;

@@ -4,6 +4,9 @@ use crate::query::Interval;
 use jiff::Timestamp;
 use std::fmt;
 
+/// Seconds of a day.
+pub const DAY_S: i64 = 86_400;
+
 /// A half-open stretch `[start, end)` in UTC with whole seconds, never empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Window {

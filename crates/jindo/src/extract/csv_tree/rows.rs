@@ -5,15 +5,13 @@
 //! `value` is the shortest decimal that reads back to the same f64: `17.0`, `0.1`, `-0.0`, `1e300`, `5e-324`; plain from
 //! 1e-5 up to 1e16, with an exponent beyond.
 
-use crate::plan::Window;
+use crate::plan::{DAY_S, Window};
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 use std::fmt::Write as _;
 
 /// The first line of every series' file.
 pub(super) const HEADER: &[u8] = b"date,values\n";
-
-const DAY_S: i64 = 86_400;
 
 /// Below it a value is spelled without a positive exponent, which would be written `e+16` and is shorter as `e16`.
 const PLAIN_BELOW: f64 = 1e16;

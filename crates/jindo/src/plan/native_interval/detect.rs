@@ -1,7 +1,7 @@
 //! Which sample or count is asked for next, and the interval that follows from them.
 
 use super::super::window::{ceil, floor};
-use super::super::{Limits, RETENTION, Window, tile};
+use super::super::{DAY_S, Limits, RETENTION, Window, tile};
 use super::{Counting, IntervalSample};
 use crate::query::Interval;
 use jiff::Timestamp;
@@ -13,8 +13,6 @@ const POINTS: Limits = Limits::ASSUMED;
 
 /// The default interval. Points further apart are taken to be so only where a count confirms it.
 const MINUTE_S: i64 = 60;
-
-const DAY_S: i64 = 86_400;
 
 /// Gaps that show an interval above 60 s: one alone may be chance.
 const GAPS_ENOUGH: u64 = 2;
