@@ -1,7 +1,9 @@
 //! JSON written by hand, so that answers can be spelled as the real server spells them, not as a library would.
 //! [`Spelling`] varies the same things as the real one.
 
-use std::io::Write as _;
+use std::fmt::Write as _;
+
+use serde::Serialize;
 
 /// The spelling of numbers in one answer. Each was seen in recordings or in other servers; all read back bit-exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,76 +42,53 @@ impl Spelling {
     }
 }
 
-/// Appends `text` as a JSON string. Non-ASCII letters stay as they are.
-pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    for c in text.chars() {
-        match c {
-            '"' => out.extend_from_slice(b"\\\""),
-            '\\' => out.extend_from_slice(b"\\\\"),
-            '\n' => out.extend_from_slice(b"\\n"),
-            '\u{0}'..='\u{1f}' => {
-                out.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes());
-            }
-            _ => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
-    }
-    out.push(b'"');
-}
-
-/// Appends a list of JSON strings.
-pub(crate) fn strings<T: AsRef<str>>(out: &mut Vec<u8>, texts: &[T]) {
-    list(out, texts, |out, text| string(out, text.as_ref()));
+/// Returns `value` as JSON, members in the order of its fields.
+pub(crate) fn text(value: impl Serialize) -> String {
+    serde_json::to_string(&value).expect("only plain data is written")
 }
 
 /// Appends a list; `write` appends each item.
 pub(crate) fn list<T>(
-    out: &mut Vec<u8>,
+    out: &mut String,
     items: impl IntoIterator<Item = T>,
-    mut write: impl FnMut(&mut Vec<u8>, T),
+    mut write: impl FnMut(&mut String, T),
 ) {
-    out.push(b'[');
+    out.push('[');
     for (i, item) in items.into_iter().enumerate() {
         if i > 0 {
-            out.push(b',');
+            out.push(',');
         }
         write(out, item);
     }
-    out.push(b']');
-}
-
-/// Appends a whole number.
-pub(crate) fn integer(out: &mut Vec<u8>, n: i64) {
-    write!(out, "{n}").expect("a Vec grows");
+    out.push(']');
 }
 
 /// Appends epoch seconds as milliseconds.
-pub(crate) fn time(out: &mut Vec<u8>, time_s: i64, spelling: Spelling) {
-    integer(out, time_s * 1_000);
-    if spelling.time == Time::Float {
-        out.extend_from_slice(b".0");
-    }
+pub(crate) fn time(out: &mut String, time_s: i64, spelling: Time) {
+    let fraction = if spelling == Time::Float { ".0" } else { "" };
+    write!(out, "{}{fraction}", time_s * 1_000).expect("a String grows");
 }
 
 /// Appends a value; NaN and infinities as `null`.
-pub(crate) fn value(out: &mut Vec<u8>, value: f64, spelling: Spelling) {
-    if !value.is_finite() {
-        out.extend_from_slice(b"null");
-        return;
-    }
-    if let Some(whole) = small_whole(value) {
-        integer(out, whole);
-        if spelling.value != Number::Bare {
-            out.extend_from_slice(b".0");
+pub(crate) fn value(out: &mut String, value: f64, spelling: Number) {
+    let written = if !value.is_finite() {
+        write!(out, "null")
+    } else if let Some(whole) = small_whole(value) {
+        let fraction = if spelling == Number::Bare { "" } else { ".0" };
+        write!(out, "{whole}{fraction}")
+    } else {
+        // `{:?}` is the shortest text that reads back to the same double, with an exponent far from 1.
+        let shortest = format!("{value:?}");
+        let (mantissa, exponent) = shortest.split_once('e').unwrap_or((&shortest, ""));
+        let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |d| ('-', d));
+        match spelling {
+            _ if exponent.is_empty() => write!(out, "{mantissa}"),
+            Number::Bare => write!(out, "{mantissa}e{exponent}"),
+            Number::Python => write!(out, "{mantissa}e{sign}{digits:0>2}"),
+            Number::Upper => write!(out, "{mantissa}E{sign}{digits}"),
         }
-        return;
-    }
-    let start = out.len();
-    // `{:?}` is the shortest text that reads back to the same double, with an exponent far from 1.
-    write!(out, "{value:?}").expect("a Vec grows");
-    if spelling.value != Number::Bare {
-        respell_exponent(out, start, spelling.value);
-    }
+    };
+    written.expect("a String grows");
 }
 
 /// Returns the value as an integer if every JSON reader gets it back bit-exactly: whole, below 10^15, not -0.0.
@@ -120,53 +99,10 @@ fn small_whole(value: f64) -> Option<i64> {
     (same && whole.unsigned_abs() < 1_000_000_000_000_000).then_some(whole)
 }
 
-/// Rewrites the exponent of the number that starts at `start`, if it has one.
-fn respell_exponent(out: &mut Vec<u8>, start: usize, spelling: Number) {
-    let Some(at) = out[start..].iter().position(|&b| b == b'e').map(|n| start + n) else { return };
-    let exponent = out.split_off(at + 1);
-    let (sign, digits) = match exponent.split_first() {
-        Some((b'-', digits)) => (b'-', digits),
-        _ => (b'+', exponent.as_slice()),
-    };
-    if spelling == Number::Upper {
-        out[at] = b'E';
-    }
-    out.push(sign);
-    if spelling == Number::Python && digits.len() == 1 {
-        out.push(b'0');
-    }
-    out.extend_from_slice(digits);
-}
-
-/// Returns the text that `write` appends.
-pub(crate) fn text(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    let mut out = Vec::new();
-    write(&mut out);
-    out
-}
-
-/// Returns `text` as a JSON string.
-pub(crate) fn quoted(content: &str) -> Vec<u8> {
-    text(|out| string(out, content))
-}
-
-/// Returns a whole number.
-pub(crate) fn whole(n: i64) -> Vec<u8> {
-    text(|out| integer(out, n))
-}
-
-/// Appends an object with these members, in this order; the values are JSON already.
-pub(crate) fn members(out: &mut Vec<u8>, members: &[(&str, Vec<u8>)]) {
-    out.push(b'{');
-    for (i, (key, value)) in members.iter().enumerate() {
-        if i > 0 {
-            out.push(b',');
-        }
-        string(out, key);
-        out.push(b':');
-        out.extend_from_slice(value);
-    }
-    out.push(b'}');
+/// Returns an object with these members, in this order; the values are JSON already.
+pub(crate) fn object(members: &[(&str, String)]) -> String {
+    let members = members.iter().map(|(key, value)| format!("\"{key}\":{value}"));
+    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
 }
 
 #[cfg(test)]
@@ -194,9 +130,8 @@ mod tests {
     fn every_spelling_reads_back_to_the_same_bits() {
         for number in [Number::Python, Number::Bare, Number::Upper] {
             for odd in ODD {
-                let mut out = Vec::new();
-                value(&mut out, odd, Spelling { time: Time::Integer, value: number });
-                let text = String::from_utf8(out).unwrap();
+                let mut text = String::new();
+                value(&mut text, odd, number);
                 assert_eq!(text.parse::<f64>().map(f64::to_bits), Ok(odd.to_bits()), "{text}");
                 let read: f64 = serde_json::from_str(&text).unwrap();
                 assert_eq!(read.to_bits(), odd.to_bits(), "{text}");
@@ -207,10 +142,9 @@ mod tests {
     #[test]
     fn spellings_differ_as_servers_do() {
         let spell = |number| {
-            let mut out = Vec::new();
-            let spelling = Spelling { time: Time::Float, value: number };
-            list(&mut out, [5e-5, 1e300, -0.0, 7.0], |out, v| value(out, v, spelling));
-            String::from_utf8(out).unwrap()
+            let mut out = String::new();
+            list(&mut out, [5e-5, 1e300, -0.0, 7.0], |out, v| value(out, v, number));
+            out
         };
         assert_eq!(spell(Number::Python), "[5e-05,1e+300,-0.0,7.0]");
         assert_eq!(spell(Number::Bare), "[5e-5,1e300,-0.0,7]");
@@ -219,8 +153,6 @@ mod tests {
 
     #[test]
     fn strings_are_escaped() {
-        let mut out = Vec::new();
-        string(&mut out, "a\"b\\c\n\u{1}한");
-        assert_eq!(String::from_utf8(out).unwrap(), "\"a\\\"b\\\\c\\n\\u0001한\"");
+        assert_eq!(text("a\"b\\c\n\u{1}한"), "\"a\\\"b\\\\c\\n\\u0001한\"");
     }
 }

@@ -10,6 +10,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::Serialize;
+
 /// Most windows kept for the statistics, over all names; the oldest are dropped first.
 const WINDOWS_MAX: usize = 10_000;
 
@@ -37,12 +39,14 @@ pub(crate) struct RateStatus {
 }
 
 /// The calls of one window.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RateWindow {
     /// Name of the limit.
     pub name: String,
     /// Start in epoch seconds.
+    #[serde(rename = "start")]
     pub start_s: u64,
+    #[serde(rename = "period")]
     pub period_s: u32,
     /// Calls allowed.
     pub limit: u32,

@@ -2,7 +2,7 @@
 
 use super::errors;
 use super::route::{METADATA_PREFIX, Route};
-use crate::json::{self, quoted};
+use crate::json::text;
 use crate::options::Options;
 use crate::wire::{Request, Response, decode};
 
@@ -45,11 +45,7 @@ fn active_metrics(options: &Options, request: &Request) -> Response {
     if from.parse::<i64>().is_err() {
         return errors::errors(400, "The parameter 'from' is required");
     }
-    let mut body = b"{\"metrics\":".to_vec();
-    json::strings(&mut body, &names(options));
-    body.extend_from_slice(b",\"from\":");
-    json::string(&mut body, &from);
-    body.push(b'}');
+    let body = format!(r#"{{"metrics":{},"from":{}}}"#, text(names(options)), text(from));
     Response::json(200, body)
 }
 
@@ -76,21 +72,20 @@ fn metrics(options: &Options, request: &Request) -> Response {
         Some(_) => return errors::errors(400, "Invalid page[cursor]"),
     };
     let end = names.len().min(start + size);
-    let mut body = b"{\"data\":".to_vec();
-    json::list(&mut body, &names[start..end], |out, name| {
-        out.extend_from_slice(b"{\"type\":\"metrics\",\"id\":");
-        json::string(out, name);
-        out.push(b'}');
+    let page = names[start..end].iter().map(|name| {
+        let id = text(name);
+        format!(r#"{{"type":"metrics","id":{id}}}"#)
     });
-    if asked.is_some() && end < names.len() {
-        let more = format!(
-            ",\"meta\":{{\"pagination\":{{\"cursor\":null,\"next_cursor\":\"{end:x}\",\"limit\":{size},\"type\":\"cursor_limit\"}}}},\
-             \"links\":{{\"self\":\"/api/v2/metrics?page[size]={size}\",\"last\":null,\"next\":\"/api/v2/metrics?page[size]={size}&page[cursor]={end:x}\",\
-             \"prev\":null,\"first\":\"/api/v2/metrics?page[size]={size}\"}}"
-        );
-        body.extend_from_slice(more.as_bytes());
+    let data = page.collect::<Vec<_>>().join(",");
+    if asked.is_none() || end == names.len() {
+        return Response::json(200, format!(r#"{{"data":[{data}]}}"#));
     }
-    body.push(b'}');
+    let first = format!("/api/v2/metrics?page[size]={size}");
+    let body = format!(
+        "{{\"data\":[{data}],\"meta\":{{\"pagination\":{{\"cursor\":null,\"next_cursor\":\"{end:x}\",\"limit\":{size},\
+         \"type\":\"cursor_limit\"}}}},\"links\":{{\"self\":\"{first}\",\"last\":null,\"next\":\"{first}&page[cursor]={end:x}\",\
+         \"prev\":null,\"first\":\"{first}\"}}}}"
+    );
     Response::json(200, body)
 }
 
@@ -100,18 +95,13 @@ fn metadata(options: &Options, request: &Request) -> Response {
     let Some(metric) = options.organisation.metric(&name) else {
         return errors::errors(404, "metric_name not found");
     };
-    let or_null = |text: Option<&str>| text.map_or(b"null".to_vec(), quoted);
-    let integration = name.split('.').next().filter(|first| *first == "aws");
-    let members = [
-        ("description", or_null(None)),
-        ("short_name", or_null(None)),
-        ("integration", or_null(integration)),
-        ("statsd_interval", or_null(None)),
-        ("per_unit", or_null(None)),
-        ("type", quoted(metric.kind.name())),
-        ("unit", or_null(metric.unit.map(|unit| unit.name))),
-    ];
-    Response::json(200, json::text(|out| json::members(out, &members)))
+    let integration = text(name.split('.').next().filter(|first| *first == "aws"));
+    let kind = text(metric.kind);
+    let unit = text(metric.unit.map(|unit| unit.name));
+    let body = format!(
+        r#"{{"description":null,"short_name":null,"integration":{integration},"statsd_interval":null,"per_unit":null,"type":{kind},"unit":{unit}}}"#
+    );
+    Response::json(200, body)
 }
 
 /// Returns the names that contain the part of `q=metrics:part`. (DOC)
@@ -121,8 +111,5 @@ fn search(options: &Options, request: &Request) -> Response {
     };
     let part = wanted.strip_prefix("metrics:").unwrap_or(&wanted);
     let found: Vec<&str> = names(options).into_iter().filter(|name| name.contains(part)).collect();
-    let mut body = b"{\"results\":{\"metrics\":".to_vec();
-    json::strings(&mut body, &found);
-    body.extend_from_slice(b"}}");
-    Response::json(200, body)
+    Response::json(200, format!(r#"{{"results":{{"metrics":{}}}}}"#, text(found)))
 }

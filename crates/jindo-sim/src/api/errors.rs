@@ -1,15 +1,13 @@
 //! Error answers in the shapes that were recorded and reported, and the checks of keys and sizes. Computes no data.
 
 use super::route::Route;
-use crate::grid::TimeRange;
-use crate::json::{self, quoted, whole};
-use crate::options::{Options, Refusal};
+use crate::json;
+use crate::options::Options;
 use crate::wire::{Request, Response};
 
 /// Returns `{"errors":[text]}`. (DOC)
 pub(super) fn errors(status: u16, text: &str) -> Response {
-    let list = json::text(|out| json::strings(out, &[text]));
-    Response::json(status, json::text(|out| json::members(out, &[("errors", list)])))
+    Response::json(status, format!(r#"{{"errors":{}}}"#, json::text([text])))
 }
 
 /// Returns an error in the shape of the proxy in front of the API. (REC for 403, USER for 429 and 502)
@@ -40,37 +38,6 @@ pub(super) fn too_many(nth: u64) -> Response {
         2 => Response::json(429, Vec::new()),
         _ => html(429, "Too Many Requests"),
     }
-}
-
-/// Returns the answer to a v1 query that is refused: status 400 or 200, as the options say.
-pub(super) fn refused(options: &Options, range: TimeRange, query: &str, text: &str) -> Response {
-    match options.refusal {
-        Refusal::Status400 => errors(400, text),
-        Refusal::Status200 => error_in_200(range, query, text),
-    }
-}
-
-/// Returns a 200 with `status: "error"`. (USER, reported verbatim in 2023)
-fn error_in_200(range: TimeRange, query: &str, text: &str) -> Response {
-    let members = [
-        ("status", quoted("error")),
-        ("res_type", quoted("time_series")),
-        ("resp_version", whole(1)),
-        ("query", quoted(query)),
-        ("from_date", whole(range.from_s * 1_000)),
-        ("to_date", whole(range.to_s * 1_000)),
-        ("series", b"[]".to_vec()),
-        ("values", b"[]".to_vec()),
-        ("times", b"[]".to_vec()),
-        ("error", quoted(text)),
-        ("group_by", b"[]".to_vec()),
-    ];
-    Response::json(200, json::text(|out| json::members(out, &members)))
-}
-
-/// Returns the 200 of a v1 query that took too long. (USER)
-pub(super) fn timed_out(range: TimeRange, query: &str) -> Response {
-    error_in_200(range, query, "Query timed out")
 }
 
 /// Returns a 414 for an escaped query that is too long (USER), a 413 for too large a body.

@@ -13,19 +13,20 @@ const DRIP_PIECES: usize = 20;
 const DRIP_PAUSE: Duration = Duration::from_millis(50);
 
 /// Start of a JSON answer that ends in the middle of a time.
-const BROKEN_JSON: &[u8] =
-    b"{\"status\":\"ok\",\"series\":[{\"pointlist\":[[1641344100000,1.5],[16413";
+const BROKEN_JSON: &str = r#"{"status":"ok","series":[{"pointlist":[[1641344100000,1.5],[16413"#;
 
-/// Returns the answer that replaces the true one; `None` for faults that damage the true answer.
-pub(super) fn replacement(fault: Fault, hash: u64) -> Option<Response> {
-    Some(match fault {
+/// Turns the true answer, compressed, into the one that a call gets under `fault`. Faults in the text of an answer are
+/// there already. `hash` picks among equal answers.
+pub(super) fn apply(fault: Fault, hash: u64, response: &mut Response) {
+    let bytes = response.body.len();
+    match fault {
         // Without `errors`, as seen for hours on end. (USER)
-        Fault::Internal => Response::json(500, "{\"status\":\"error\",\"code\":500}"),
-        Fault::BadGateway => errors::edge(502, "Bad Gateway"),
-        Fault::Unavailable => errors::html(503, "Service Unavailable"),
-        Fault::GatewayTimeout => errors::html(504, "Gateway Time-out"),
+        Fault::Internal => *response = Response::json(500, r#"{"status":"error","code":500}"#),
+        Fault::BadGateway => *response = errors::edge(502, "Bad Gateway"),
+        Fault::Unavailable => *response = errors::html(503, "Service Unavailable"),
+        Fault::GatewayTimeout => *response = errors::html(504, "Gateway Time-out"),
         Fault::TooMany => {
-            let mut response = errors::too_many(hash);
+            *response = errors::too_many(hash);
             let lines = [
                 ("Limit", "100"),
                 ("Period", "1"),
@@ -36,60 +37,28 @@ pub(super) fn replacement(fault: Fault, hash: u64) -> Option<Response> {
             response.headers.extend(
                 lines.map(|(name, value)| (format!("X-RateLimit-{name}"), value.to_owned())),
             );
-            response
         }
-        Fault::TooManyBare => errors::too_many(hash),
-        Fault::Html => errors::html(200, "OK"),
-        Fault::Empty => Response::json(200, Vec::new()),
-        Fault::Reset => Response { delivery: Delivery::Reset, ..Response::json(200, Vec::new()) },
-        Fault::Hang => Response { delivery: Delivery::Hang, ..Response::json(200, Vec::new()) },
-        Fault::ResetBody
-        | Fault::HalfBody
-        | Fault::TruncatedGzip
-        | Fault::BrokenJson
-        | Fault::Drip
-        | Fault::Endless
-        | Fault::TimedOut
-        | Fault::NoIndex
-        | Fault::UnknownIndex => return None,
-    })
-}
-
-/// Damages the true answer, after compression. Faults that replace it, or are in its text already, change nothing here.
-pub(super) fn damage(fault: Fault, response: &mut Response) {
-    let half = response.body.len() / 2;
-    match fault {
-        Fault::ResetBody => response.delivery = Delivery::ResetAfter { bytes: half },
-        Fault::HalfBody => response.delivery = Delivery::CloseAfter { bytes: half },
+        Fault::TooManyBare => *response = errors::too_many(hash),
+        Fault::Html => *response = errors::html(200, "OK"),
+        Fault::Empty => *response = Response::json(200, ""),
+        Fault::BrokenJson => *response = Response::json(200, BROKEN_JSON),
         Fault::TruncatedGzip => {
             if response.header("content-encoding").is_none() {
                 response.compress();
             }
-            let end = response.body.len() * 2 / 3;
-            response.body.truncate(end);
+            response.body.truncate(response.body.len() * 2 / 3);
             response.points = 0;
         }
-        Fault::BrokenJson => {
-            response.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-encoding"));
-            response.body = BROKEN_JSON.to_vec();
-            response.points = 0;
-        }
+        Fault::Reset => response.delivery = Delivery::Reset,
+        Fault::Hang => response.delivery = Delivery::Hang,
+        Fault::ResetBody => response.delivery = Delivery::ResetAfter { bytes: bytes / 2 },
+        Fault::HalfBody => response.delivery = Delivery::CloseAfter { bytes: bytes / 2 },
         Fault::Drip => {
-            let bytes = response.body.len() / DRIP_PIECES + 1;
+            let bytes = bytes / DRIP_PIECES + 1;
             response.delivery = Delivery::Drip { bytes, pause: DRIP_PAUSE };
         }
         Fault::Endless => response.delivery = Delivery::Endless,
         Fault::NoIndex | Fault::UnknownIndex => response.points = 0,
-        Fault::Internal
-        | Fault::BadGateway
-        | Fault::Unavailable
-        | Fault::GatewayTimeout
-        | Fault::TooMany
-        | Fault::TooManyBare
-        | Fault::Reset
-        | Fault::Html
-        | Fault::Empty
-        | Fault::TimedOut
-        | Fault::Hang => {}
+        Fault::TimedOut => {}
     }
 }

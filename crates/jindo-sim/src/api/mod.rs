@@ -12,7 +12,6 @@
 //! assert_eq!(answer.status, 200);
 //! ```
 
-mod call;
 mod discovery;
 mod errors;
 mod inject;
@@ -33,10 +32,9 @@ use crate::organisation::Organisation;
 use crate::rate::{self, Limit, Windows};
 use crate::stats::Stats;
 use crate::wire::{Delivery, Request, Response};
-use call::hash;
 use route::Route;
 
-pub use call::QueryCall;
+pub use query::QueryCall;
 
 /// Bodies of at most this many bytes are not compressed.
 const UNCOMPRESSED_BYTES_MAX: usize = 512;
@@ -145,7 +143,7 @@ impl Api {
         let queries = query::count(request);
         self.stats.queries += queries;
         self.stats.queries_per_call_max = self.stats.queries_per_call_max.max(queries);
-        let hash = hash(&self.options, request);
+        let hash = query::hash(&self.options, request);
         let fault = self.schedule.next(hash);
         if let Some(fault) = fault {
             *self.stats.faults_by_kind.entry(fault.name().to_owned()).or_default() += 1;
@@ -167,17 +165,14 @@ impl Api {
         now: Duration,
         request: &Request,
     ) -> Result<Vec<(String, String)>, Response> {
-        let style = self.options.rate_headers;
-        let hash = hash(&self.options, request);
-        match self.windows.take(limit, now) {
-            Ok(status) => Ok(rate::headers(&status, style, hash)),
-            Err(status) => {
-                let refusals = self.stats.answers_by_status.get(&429).copied().unwrap_or(0);
-                let mut response = errors::too_many(refusals);
-                response.headers.extend(rate::headers(&status, style, hash));
-                Err(response)
-            }
-        }
+        let hash = query::hash(&self.options, request);
+        let headers = |status| rate::headers(&status, self.options.rate_headers, hash);
+        self.windows.take(limit, now).map(headers).map_err(|status| {
+            let refusals = self.stats.answers_by_status.get(&429).copied().unwrap_or(0);
+            let mut response = errors::too_many(refusals);
+            response.headers.extend(headers(status));
+            response
+        })
     }
 
     /// Counts an answer that is about to be sent; resets and hangs send none.
@@ -197,13 +192,13 @@ impl Api {
 }
 
 impl QueryCall {
-    /// Computes the answer: numbers, JSON, the fault if there is one, compression.
+    /// Computes the answer: numbers, JSON, compression, the fault if there is one.
     pub fn run(mut self) -> Response {
-        let replacement = self.fault.and_then(|fault| inject::replacement(fault, self.hash));
-        let mut response = replacement.unwrap_or_else(|| self.true_answer());
-        if !matches!(self.fault, Some(Fault::TooMany | Fault::TooManyBare)) {
-            response.headers.append(&mut self.rate_headers);
-        }
+        let mut response = if Route::of(&self.request) == Route::Timeseries {
+            timeseries::answer(&self)
+        } else {
+            v1::answer(&self)
+        };
         let accepted =
             self.request.header("accept-encoding").is_some_and(|text| text.contains("gzip"));
         let allowed = self.options.compression == Compression::WhenAccepted;
@@ -211,19 +206,13 @@ impl QueryCall {
             response.compress();
         }
         if let Some(fault) = self.fault {
-            inject::damage(fault, &mut response);
+            inject::apply(fault, self.hash, &mut response);
+        }
+        if !matches!(self.fault, Some(Fault::TooMany | Fault::TooManyBare)) {
+            response.headers.append(&mut self.rate_headers);
         }
         let jitter = self.options.jitter.mul_f64(noise::unit(noise::mix(self.hash)));
         response.latency = self.options.latency + jitter;
         response
-    }
-
-    /// Computes the answer as if there were no fault, but for faults in its text.
-    fn true_answer(&self) -> Response {
-        if Route::of(&self.request) == Route::Timeseries {
-            timeseries::answer(self)
-        } else {
-            v1::answer(self)
-        }
     }
 }

@@ -1,10 +1,12 @@
 //! The part that v1 and v2 share: from query texts to results on their grids, with all refusals of the server.
 
-use super::call::QueryCall;
-use crate::evaluate::{self, Context, Interpolation, QueryResult};
+use std::sync::Arc;
+
+use crate::evaluate::{self, Context, Interpolation, QueryResult, Series};
+use crate::faults::Fault;
 use crate::grammar::{self, Expr, Query};
 use crate::grid::{Grid, TimeRange};
-use crate::json::{self, quoted, whole};
+use crate::noise;
 use crate::options::{BucketAtTo, Options, OverPoints};
 use crate::organisation::Unit;
 use crate::resolution::{self, Resolution};
@@ -12,6 +14,25 @@ use crate::wire::Request;
 
 /// The server's message for a query that it parsed and refuses. (USER)
 pub(super) const INVALID: &str = "Invalid query input:\n";
+
+/// A query call that was admitted and is yet to be computed. Holds no lock.
+#[derive(Debug)]
+pub struct QueryCall {
+    pub(crate) options: Arc<Options>,
+    pub(crate) request: Request,
+    /// Time of admission in epoch seconds.
+    pub(crate) now_s: i64,
+    pub(crate) rate_headers: Vec<(String, String)>,
+    pub(crate) fault: Option<Fault>,
+    /// Hash of the seed and the request, by which equal answers are spelled differently.
+    pub(crate) hash: u64,
+}
+
+/// Returns the hash of a request under a seed; it does not depend on the order of requests.
+pub(super) fn hash(options: &Options, request: &Request) -> u64 {
+    let target = noise::of_text(options.seed, &request.target);
+    request.body.iter().fold(target, |h, b| noise::mix(h ^ u64::from(*b)))
+}
 
 /// A query call that gets no data.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +101,6 @@ pub(super) fn results(
 }
 
 /// Returns the settings of an evaluation by the options and the time of the call.
-/// Returns the settings of an evaluation by the options and the time of the call.
 fn context(
     call: &QueryCall,
     range: TimeRange,
@@ -118,7 +138,6 @@ fn check_stated_intervals(options: &Options, expr: &Expr, range: TimeRange) -> R
 }
 
 /// Refuses intervals with more points per series than allowed.
-/// Refuses intervals with more points per series than allowed.
 fn check_points(options: &Options, range: TimeRange, interval_s: i64) -> Result<(), String> {
     let points = Grid::covering(range, interval_s).len;
     let max = options.points_max;
@@ -128,21 +147,44 @@ fn check_points(options: &Options, range: TimeRange, interval_s: i64) -> Result<
     Ok(())
 }
 
-/// Appends `null`, or a list of two: the unit, and the unit it is per. (REC)
-pub(super) fn unit(out: &mut Vec<u8>, unit: Option<Unit>) {
-    let Some(unit) = unit else {
-        out.extend_from_slice(b"null");
-        return;
-    };
-    let members = [
-        ("family", quoted(unit.family)),
-        ("scale_factor", format!("{:?}", unit.scale_factor).into_bytes()),
-        ("name", quoted(unit.name)),
-        ("short_name", unit.short_name.map_or(b"null".to_vec(), quoted)),
-        ("plural", quoted(unit.plural)),
-        ("id", whole(unit.id.into())),
-    ];
-    out.push(b'[');
-    json::members(out, &members);
-    out.extend_from_slice(b",null]");
+/// One series of an answer, and the query that it belongs to.
+pub(super) struct Row<'a> {
+    /// Position of the query in the list.
+    pub(crate) index: usize,
+    pub(crate) result: &'a QueryResult,
+    pub(crate) series: &'a Series,
+}
+
+impl Row<'_> {
+    /// Returns the `query_index` to write, by the fault of the call.
+    pub(super) fn query_index(&self, fault: Option<Fault>) -> Option<usize> {
+        match fault {
+            Some(Fault::NoIndex) => None,
+            Some(Fault::UnknownIndex) => Some(9_999),
+            _ => Some(self.index),
+        }
+    }
+
+    /// Returns the `unit` to write: the unit, and the unit it is per, of which there is none. (REC)
+    pub(super) fn unit(&self) -> Option<(Unit, Option<Unit>)> {
+        self.result.unit.map(|unit| (unit, None))
+    }
+}
+
+/// Returns all series that have a value.
+pub(super) fn rows(results: &[QueryResult]) -> Vec<Row<'_>> {
+    let all = results.iter().enumerate().flat_map(|(index, result)| {
+        result.series.iter().map(move |series| Row { index, result, series })
+    });
+    all.filter(|row| row.result.points(row.series).next().is_some()).collect()
+}
+
+/// Returns every time, in epoch seconds, at which any series has a value, ascending: one grid for all. (USER)
+pub(super) fn times_s(rows: &[Row<'_>]) -> Vec<i64> {
+    let points = rows.iter().flat_map(|row| row.result.points(row.series));
+    let mut times_s: Vec<i64> = points.map(|(time_s, _)| time_s).collect();
+    #[expect(clippy::stable_sort_primitive, reason = "it merges the ascending runs of the series")]
+    times_s.sort();
+    times_s.dedup();
+    times_s
 }

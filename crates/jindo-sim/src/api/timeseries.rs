@@ -1,21 +1,17 @@
 //! `POST /api/v2/query/timeseries`, metrics source: columns on one shared list of times. (DOC)/(REC)
 
-use std::collections::BTreeSet;
-
+use serde::Serialize;
 use serde_json::Value;
 
-use super::call::QueryCall;
 use super::errors;
-use super::query::{self, INVALID, QueryError};
+use super::query::{self, INVALID, QueryCall, QueryError};
 use crate::evaluate::QueryResult;
 use crate::faults::Fault;
 use crate::grammar::{self, Query};
 use crate::grid::TimeRange;
-use crate::json::{self, Number, Spelling, Time};
+use crate::json::{self, Number};
+use crate::organisation::Unit;
 use crate::wire::Response;
-
-/// The spelling of all answers: for times the only one recorded.
-const SPELLING: Spelling = Spelling { time: Time::Integer, value: Number::Bare };
 
 /// The question in a body.
 struct TimeseriesRequest {
@@ -99,23 +95,14 @@ fn integer(value: &Value) -> Option<i64> {
 
 /// Replaces the names of queries in a formula by their texts, each in parentheses.
 fn substitute(formula: &str, named: &[(&str, &str)]) -> String {
-    let mut out = String::new();
-    let mut rest = formula;
-    while let Some(c) = rest.chars().next() {
-        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
-        if end == 0 {
-            out.push(c);
-            rest = &rest[c.len_utf8()..];
-            continue;
-        }
-        let word = &rest[..end];
-        match named.iter().find(|(name, _)| *name == word) {
-            Some((_, text)) => out.extend(["(", text, ")"]),
-            None => out.push_str(word),
-        }
-        rest = &rest[end..];
-    }
-    out
+    let in_word = |c: char| c.is_alphanumeric() || c == '_';
+    let chars: Vec<char> = formula.chars().collect();
+    let parts = chars.chunk_by(|a, b| in_word(*a) && in_word(*b)).map(String::from_iter);
+    let replaced = parts.map(|part| match named.iter().find(|(name, _)| *name == part) {
+        Some((_, text)) => format!("({text})"),
+        None => part,
+    });
+    replaced.collect()
 }
 
 /// Returns a 200 with `errors` as a string. (DOC)
@@ -123,45 +110,38 @@ fn timed_out() -> Response {
     Response::json(200, "{\"errors\":\"Query timed out\"}")
 }
 
+/// The head of a series, whose values are a column of the answer.
+#[derive(Serialize)]
+struct Column<'a> {
+    group_tags: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query_index: Option<usize>,
+    unit: Option<(Unit, Option<Unit>)>,
+}
+
 /// Returns the answer with all series that have a value.
 fn document(results: &[QueryResult], fault: Option<Fault>) -> Response {
-    let mut rows = Vec::new();
-    let mut times_s = BTreeSet::new();
-    for (index, result) in results.iter().enumerate() {
-        for series in &result.series {
-            let mut own = result.points(series).map(|(time_s, _)| time_s).peekable();
-            if own.peek().is_some() {
-                rows.push((index, result, series));
-            }
-            times_s.extend(own);
-        }
-    }
-    let mut points = 0;
-    let mut out =
-        b"{\"data\":{\"id\":\"0\",\"type\":\"timeseries_response\",\"attributes\":{\"series\":"
-            .to_vec();
-    json::list(&mut out, &rows, |out, (index, result, series)| {
-        out.extend_from_slice(b"{\"group_tags\":");
-        json::strings(out, &series.tags);
-        match fault {
-            Some(Fault::NoIndex) => {}
-            Some(Fault::UnknownIndex) => out.extend_from_slice(b",\"query_index\":9999"),
-            _ => out.extend_from_slice(format!(",\"query_index\":{index}").as_bytes()),
-        }
-        out.extend_from_slice(b",\"unit\":");
-        query::unit(out, result.unit);
-        out.push(b'}');
+    let rows = query::rows(results);
+    let times_s = query::times_s(&rows);
+    let columns = rows.iter().map(|row| Column {
+        group_tags: &row.series.tags,
+        query_index: row.query_index(fault),
+        unit: row.unit(),
     });
-    out.extend_from_slice(b",\"times\":");
-    json::list(&mut out, &times_s, |out, time_s| json::time(out, *time_s, SPELLING));
-    out.extend_from_slice(b",\"values\":");
-    json::list(&mut out, &rows, |out, (_, result, series)| {
+    let columns = json::text(columns.collect::<Vec<_>>());
+    let times = json::text(times_s.iter().map(|time_s| time_s * 1_000).collect::<Vec<_>>());
+    let mut points = 0;
+    let mut values = String::new();
+    json::list(&mut values, &rows, |out, row| {
         json::list(out, &times_s, |out, time_s| {
-            let value = result.value_at(series, *time_s);
+            let value = row.result.value_at(row.series, *time_s);
             points += u64::from(value.is_finite());
-            json::value(out, value, SPELLING);
+            json::value(out, value, Number::Bare);
         });
     });
-    out.extend_from_slice(b"}}}");
-    Response { points, ..Response::new(200, "application/vnd.api+json", out) }
+    let body = format!(
+        "{{\"data\":{{\"id\":\"0\",\"type\":\"timeseries_response\",\"attributes\":{{\"series\":{columns},\
+         \"times\":{times},\"values\":{values}}}}}}}"
+    );
+    Response { points, ..Response::new(200, "application/vnd.api+json", body) }
 }

@@ -8,7 +8,7 @@
 
 use super::ranking::Ranking;
 use super::{Context, QueryResult, Series, evaluate};
-use crate::grammar::{Arg, Expr};
+use crate::grammar::Arg;
 use crate::organisation::Organisation;
 
 /// A function, or arguments of it, that the simulator does not support; answered as the server answers unknown ones.
@@ -38,7 +38,10 @@ pub(super) fn call(
         _ => None,
     };
     if let Some(shift_s) = shift_s {
-        return shifted(organisation, inner, context, shift_s);
+        // Evaluated over the range `shift_s` seconds earlier and moved into the range.
+        let mut result = evaluate(organisation, inner, &context.earlier(shift_s))?;
+        result.grid.start_s += shift_s;
+        return Ok(result);
     }
     let result = evaluate(organisation, inner, context)?;
     if let Some(ranking) = Ranking::of(function, args) {
@@ -55,25 +58,11 @@ pub(super) fn call(
     }
 }
 
-/// Evaluates `inner` over the range `shift_s` seconds earlier and moves the result into the range.
-/// Evaluates `inner` over the range `shift_s` seconds earlier and moves the result into the range.
-fn shifted(
-    organisation: &Organisation,
-    inner: &Expr,
-    context: &Context,
-    shift_s: i64,
-) -> Result<QueryResult, Unsupported> {
-    let mut result = evaluate(organisation, inner, &context.earlier(shift_s))?;
-    result.grid.start_s += shift_s;
-    Ok(result)
-}
-
 /// A change of one series, given its values and the interval in seconds.
 type Change = Box<dyn Fn(&mut [f64], i64)>;
 
 /// Returns the change of a function that maps each series to one.
 fn per_series(function: &str, args: &[Arg]) -> Option<Change> {
-    let limit = args.first().and_then(Arg::number);
     Some(match (function, args.len()) {
         ("abs", 0) => each(f64::abs),
         ("log2", 0) => each(f64::log2),
@@ -81,13 +70,14 @@ fn per_series(function: &str, args: &[Arg]) -> Option<Change> {
         ("default_zero", 0) => Box::new(|values, _| {
             values.iter_mut().filter(|v| v.is_nan()).for_each(|v| *v = 0.0);
         }),
-        ("clamp_min", 1) => limit.map(|limit| each(move |v| v.max(limit)))?,
-        ("clamp_max", 1) => limit.map(|limit| each(move |v| v.min(limit)))?,
-        ("cutoff_min", 1) => {
-            limit.map(|limit| each(move |v| if v < limit { f64::NAN } else { v }))?
-        }
-        ("cutoff_max", 1) => {
-            limit.map(|limit| each(move |v| if v > limit { f64::NAN } else { v }))?
+        ("clamp_min" | "clamp_max" | "cutoff_min" | "cutoff_max", 1) => {
+            let limit = args[0].number()?;
+            match function {
+                "clamp_min" => each(move |v| v.max(limit)),
+                "clamp_max" => each(move |v| v.min(limit)),
+                "cutoff_min" => each(move |v| if v < limit { f64::NAN } else { v }),
+                _ => each(move |v| if v > limit { f64::NAN } else { v }),
+            }
         }
         ("diff", 0) => steps(|before, now, _| now - before),
         ("dt", 0) => steps(|_, _, seconds| seconds),

@@ -133,7 +133,6 @@ pub(crate) fn evaluate(
 }
 
 /// Returns `value` at every time of the default interval's grid.
-/// Returns `value` at every time of the default interval's grid.
 fn constant(value: f64, context: &Context) -> QueryResult {
     let grid = context.grid(None);
     let series = vec![Series { tags: Vec::new(), values: vec![value; grid.len] }];

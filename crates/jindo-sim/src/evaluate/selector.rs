@@ -36,13 +36,12 @@ fn groups<'a>(metric: &'a Metric, selector: &Selector) -> BTreeMap<Vec<String>, 
         let mut names = vec![Vec::new()];
         for key in &selector.by {
             let values = values_of(source, key);
+            let longer = |name: &Vec<String>, value: &String| {
+                [&name[..], std::slice::from_ref(value)].concat()
+            };
             names = names
                 .iter()
-                .flat_map(|name: &Vec<String>| {
-                    values
-                        .iter()
-                        .map(|value| [name.as_slice(), std::slice::from_ref(value)].concat())
-                })
+                .flat_map(|name| values.iter().map(|value| longer(name, value)))
                 .collect();
         }
         for name in names {
@@ -86,11 +85,11 @@ impl Aggregation<'_> {
             return vec![f64::NAN; len];
         }
         let method = self.method();
-        let mut buckets = vec![vec![f64::NAN; len]; sources.len()];
-        for (source, out) in sources.iter().zip(&mut buckets) {
-            let time_aggregation = TimeAggregation { method, scale: self.scale(source) };
-            time_aggregation.fill(&source.signal, &self.grid, self.context.visible, out);
-        }
+        let over_time = |source: &&Source| {
+            let aggregation = TimeAggregation { method, scale: self.scale(source) };
+            aggregation.buckets(&source.signal, &self.grid, self.context.visible)
+        };
+        let mut buckets: Vec<_> = sources.iter().map(over_time).collect();
         self.fill_gaps(&mut buckets);
         let mut values = match buckets.len() {
             1 if aggregator != Some(Aggregator::Count) => buckets.remove(0),

@@ -15,10 +15,9 @@ pub(super) struct TimeAggregation {
 }
 
 impl TimeAggregation {
-    /// Writes one value per bucket of `grid` into `out`, NaN for buckets without a sample. Samples outside `visible`
-    /// are ignored. `out` is as long as the grid.
-    pub(super) fn fill(self, signal: &Signal, grid: &Grid, visible: TimeRange, out: &mut [f64]) {
-        out.fill(f64::NAN);
+    /// Returns one value per bucket of `grid`, NaN for buckets without a sample. Samples outside `visible` are ignored.
+    pub(super) fn buckets(self, signal: &Signal, grid: &Grid, visible: TimeRange) -> Vec<f64> {
+        let mut out = vec![f64::NAN; grid.len];
         let end_s = grid.end_s().min(visible.to_s);
         let mut number = signal.first_from(grid.start_s.max(visible.from_s));
         let mut time_s = signal.time_s(number);
@@ -27,7 +26,7 @@ impl TimeAggregation {
         let mut state = Accumulator::EMPTY;
         while time_s < end_s {
             if time_s >= bucket_end_s {
-                state.store(self.method, out, bucket);
+                state.store(self.method, &mut out, bucket);
                 let offset = (time_s - grid.start_s) / grid.interval_s;
                 bucket = usize::try_from(offset).unwrap_or(usize::MAX);
                 bucket_end_s = grid.start_s + (offset + 1) * grid.interval_s;
@@ -40,7 +39,8 @@ impl TimeAggregation {
             number += 1;
             time_s += signal.spacing_s;
         }
-        state.store(self.method, out, bucket);
+        state.store(self.method, &mut out, bucket);
+        out
     }
 }
 

@@ -11,7 +11,6 @@
 //! (USER)/(DOC): reconstructed from public queries and error texts; the server's own grammar is not public.
 
 mod cursor;
-mod modifiers;
 mod parser;
 mod scope;
 #[cfg(test)]
@@ -57,7 +56,6 @@ pub(crate) struct Query {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Expr {
     /// A constant, without sign.
-    /// A constant, without sign.
     Number(f64),
     Series(Box<Selector>),
     Negate(Box<Expr>),
@@ -96,7 +94,6 @@ pub(crate) enum Operator {
 
 impl Operator {
     /// Returns its spelling in a query.
-    /// Returns its spelling in a query.
     pub(crate) fn symbol(self) -> char {
         match self {
             Operator::Add => '+',
@@ -127,13 +124,10 @@ impl Arg {
     pub(crate) fn number(&self) -> Option<f64> {
         match self {
             Arg::Expr(Expr::Number(n)) => Some(*n),
-            Arg::Expr(Expr::Negate(inner)) => {
-                if let Expr::Number(n) = **inner {
-                    Some(-n)
-                } else {
-                    None
-                }
-            }
+            Arg::Expr(Expr::Negate(inner)) => match **inner {
+                Expr::Number(n) => Some(-n),
+                Expr::Series(_) | Expr::Negate(_) | Expr::Binary { .. } | Expr::Call { .. } => None,
+            },
             Arg::Expr(Expr::Series(_) | Expr::Binary { .. } | Expr::Call { .. }) | Arg::Text(_) => {
                 None
             }

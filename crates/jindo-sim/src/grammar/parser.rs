@@ -1,9 +1,9 @@
-//! The recursive descent behind [`super::parse_list`]: lists, arithmetic, calls, series.
+//! The recursive descent behind [`super::parse_list`]: lists, arithmetic, calls, series and their modifiers.
 
 use super::cursor::{Cursor, Failure};
 use super::{
-    Aggregator, Arg, Comparison, DEPTH_MAX, Expr, METRIC_CHARS_MAX, Operator, ParseError, Query,
-    Selector, modifiers, scope,
+    Aggregator, Arg, Comparison, Counting, DEPTH_MAX, Expr, FILL_LIMIT_S, Fill, METRIC_CHARS_MAX,
+    Method, Operator, ParseError, Query, Rollup, Selector, scope,
 };
 
 /// Parses a comma list of queries.
@@ -20,7 +20,6 @@ pub(crate) fn parse_list(text: &str) -> Result<Vec<Query>, ParseError> {
 }
 
 /// Parses the whole text: at least one query.
-/// Parses the whole text: at least one query.
 fn list(cursor: &mut Cursor<'_>) -> Result<Vec<Query>, Failure> {
     let mut queries = Vec::new();
     loop {
@@ -36,7 +35,6 @@ fn list(cursor: &mut Cursor<'_>) -> Result<Vec<Query>, Failure> {
     }
 }
 
-/// Parses terms joined by `+` and `-`.
 /// Parses terms joined by `+` and `-`.
 fn sum(cursor: &mut Cursor<'_>, depth: usize) -> Result<Expr, Failure> {
     left_associative(cursor, &[('+', Operator::Add), ('-', Operator::Subtract)], |cursor| {
@@ -117,7 +115,6 @@ fn is_name_char(c: char) -> bool {
 }
 
 /// Returns the aggregator of this name; percentiles are 0 to 100 with at most two decimals. (DOC)
-/// Returns the aggregator of this name; percentiles are 0 to 100 with at most two decimals. (DOC)
 fn aggregator(name: &str) -> Option<Aggregator> {
     Some(match name {
         "avg" => Aggregator::Avg,
@@ -169,7 +166,6 @@ fn count_if(cursor: &mut Cursor<'_>) -> Result<Option<Aggregator>, Failure> {
 }
 
 /// Parses the arguments of a call, from its opening parenthesis.
-/// Parses the arguments of a call, from its opening parenthesis.
 fn call(cursor: &mut Cursor<'_>, function: &str, depth: usize) -> Result<Expr, Failure> {
     cursor.advance(); // the parenthesis
     let args = cursor.take_list(')', "func", |cursor| {
@@ -181,7 +177,6 @@ fn call(cursor: &mut Cursor<'_>, function: &str, depth: usize) -> Result<Expr, F
     Ok(Expr::Call { function: function.to_owned(), args })
 }
 
-/// Parses a text up to the same quote; there are no escapes.
 /// Parses a text up to the same quote; there are no escapes.
 fn quoted(cursor: &mut Cursor<'_>, quote: char) -> Result<String, Failure> {
     cursor.advance();
@@ -207,7 +202,6 @@ fn number(cursor: &mut Cursor<'_>) -> Result<f64, Failure> {
     cursor.since(start).parse().map_err(|_| failure)
 }
 
-/// Parses a series from its metric on.
 /// Parses a series from its metric on.
 fn series(
     cursor: &mut Cursor<'_>,
@@ -237,7 +231,7 @@ fn series(
         fill: None,
         modifiers_text: String::new(),
     };
-    modifiers::parse(cursor, &mut selector)?;
+    modifiers(cursor, &mut selector)?;
     Ok(Expr::Series(Box::new(selector)))
 }
 
@@ -255,4 +249,88 @@ fn group_by(cursor: &mut Cursor<'_>) -> Result<Vec<String>, Failure> {
     let mut seen = std::collections::HashSet::new();
     keys.retain(|key| seen.insert(key.clone()));
     Ok(keys)
+}
+
+/// Parses all modifiers into `selector`. Calendar rollups and a second `.rollup` (nested queries, a preview) are not
+/// simulated: they fail as unknown text does.
+fn modifiers(cursor: &mut Cursor<'_>, selector: &mut Selector) -> Result<(), Failure> {
+    let all = cursor.position();
+    while cursor.peek() == Some('.') {
+        let position = cursor.position();
+        let failure = |rule| Failure { rule, position };
+        cursor.advance();
+        let name = cursor.take_while(|c| c.is_ascii_alphabetic() || c == '_');
+        if !cursor.take('(') {
+            return Err(failure("modifier"));
+        }
+        let args = arguments(cursor)?;
+        match (name, args.as_slice()) {
+            ("rollup", args) if selector.rollup.is_none() => {
+                selector.rollup = Some(rollup(args).ok_or_else(|| failure("rollup"))?);
+            }
+            ("fill", args) => {
+                selector.fill = Some(fill(args).ok_or_else(|| failure("fill"))?);
+            }
+            ("as_count", []) => selector.counting = Some(Counting::AsCount),
+            ("as_rate", []) => selector.counting = Some(Counting::AsRate),
+            ("weighted", []) => {}
+            _ => return Err(failure("modifier")),
+        }
+    }
+    cursor.since(all).clone_into(&mut selector.modifiers_text);
+    Ok(())
+}
+
+/// Parses the arguments and the closing parenthesis.
+fn arguments<'a>(cursor: &mut Cursor<'a>) -> Result<Vec<&'a str>, Failure> {
+    cursor.skip_space();
+    if cursor.take(')') {
+        return Ok(Vec::new());
+    }
+    cursor.take_list(')', "args", |cursor| {
+        let arg = cursor.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
+        if arg.is_empty() { Err(cursor.failure("args")) } else { Ok(arg) }
+    })
+}
+
+/// Returns `.rollup(method)`, `.rollup(seconds)` or `.rollup(method, seconds)`, seconds at least 1.
+fn rollup(args: &[&str]) -> Option<Rollup> {
+    let seconds = |text: &str| text.parse::<i64>().ok().filter(|&s| s > 0);
+    Some(match args {
+        [one] => match seconds(one) {
+            Some(interval_s) => Rollup { method: None, interval_s: Some(interval_s) },
+            None => Rollup { method: Some(method(one)?), interval_s: None },
+        },
+        [name, interval] => {
+            Rollup { method: Some(method(name)?), interval_s: Some(seconds(interval)?) }
+        }
+        _ => return None,
+    })
+}
+
+fn method(name: &str) -> Option<Method> {
+    Some(match name {
+        "avg" => Method::Avg,
+        "sum" => Method::Sum,
+        "min" => Method::Min,
+        "max" => Method::Max,
+        "count" => Method::Count,
+        _ => return None,
+    })
+}
+
+/// Returns `.fill(name)` or `.fill(name, limit in seconds)`.
+fn fill(args: &[&str]) -> Option<Fill> {
+    let (name, limit_s) = match args {
+        [name] => (*name, FILL_LIMIT_S),
+        [name, limit] => (*name, limit.parse().ok()?),
+        _ => return None,
+    };
+    Some(match name {
+        "null" => Fill::Null,
+        "zero" => Fill::Zero,
+        "last" => Fill::Last { limit_s },
+        "linear" => Fill::Linear { limit_s },
+        _ => return None,
+    })
 }

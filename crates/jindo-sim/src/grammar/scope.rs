@@ -5,7 +5,6 @@ use super::DEPTH_MAX;
 use super::cursor::{Cursor, Failure};
 
 /// The rule that fails for every error in a scope.
-/// The rule that fails for every error in a scope.
 const RULE: &str = "scope_expr";
 
 /// A condition on the tags (`key:value`) of a source.
@@ -83,7 +82,6 @@ fn all_of(cursor: &mut Cursor<'_>, depth: usize) -> Result<Filter, Failure> {
     })
 }
 
-/// Parses one condition, with the NOT before it.
 /// Parses one condition, with the NOT before it.
 fn one(cursor: &mut Cursor<'_>, depth: usize) -> Result<Filter, Failure> {
     if depth > DEPTH_MAX {

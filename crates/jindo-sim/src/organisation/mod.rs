@@ -9,13 +9,16 @@ mod variety;
 
 use std::collections::HashMap;
 
+use serde::Serialize;
+
 pub use aws::{built_in_list, built_in_queries};
 pub use expected::{Expected, ExpectedError};
 pub use signal::{Life, Presence, Shape, Signal};
 pub use variety::{WIDE_QUERY, variety_queries};
 
 /// The type of a metric in Datadog's storage. (DOC)
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Samples of a level: they are averaged.
     Gauge,
@@ -27,30 +30,18 @@ pub enum Kind {
     Distribution,
 }
 
-impl Kind {
-    /// Returns its name in the API.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Gauge => "gauge",
-            Kind::Count => "count",
-            Kind::Rate => "rate",
-            Kind::Distribution => "distribution",
-        }
-    }
-}
-
-/// A metric's unit, as answers describe it. (REC)
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// A metric's unit; its fields are the members of an answer, in their order. (REC)
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Unit {
-    /// Number of the unit in Datadog's list.
-    pub id: u32,
     pub family: &'static str,
-    /// Singular, lower case.
-    pub name: &'static str,
-    pub plural: &'static str,
-    pub short_name: Option<&'static str>,
     /// Factor to the base unit of its family.
     pub scale_factor: f64,
+    /// Singular, lower case.
+    pub name: &'static str,
+    pub short_name: Option<&'static str>,
+    pub plural: &'static str,
+    /// Number of the unit in Datadog's list.
+    pub id: u32,
 }
 
 /// One metric and all its sources.

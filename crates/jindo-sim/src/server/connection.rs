@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::Shared;
-use super::http1::{self, Framing, Head, Persistence, Refused};
+use super::http1::{self, Head, Persistence};
 use crate::wire::{Delivery, Request, Response};
 
 /// Space for one read in bytes.
@@ -56,7 +56,7 @@ impl Connection {
             match http1::parse(&self.unread) {
                 Ok(Some(head)) => break head,
                 Ok(None) => {}
-                Err(Refused(status)) => {
+                Err(status) => {
                     let response = Response::new(status, "text/plain", Vec::new());
                     self.send(&response, Persistence::Close).await?;
                     return Ok(None);
@@ -91,26 +91,24 @@ impl Connection {
         persistence: Persistence,
     ) -> io::Result<Persistence> {
         let body = &response.body;
-        let head = http1::head(response, Framing::Length(body.len()), persistence);
+        let head = http1::head(response, Some(body.len()), persistence);
+        let start = |bytes: usize| [head.as_bytes(), &body[..bytes]].concat();
         match response.delivery {
             Delivery::Whole => {
-                self.stream.write_all(head.as_bytes()).await?;
-                self.stream.write_all(body).await?;
+                self.stream.write_all(&start(body.len())).await?;
                 Ok(persistence)
             }
             Delivery::Reset => self.reset(),
             Delivery::ResetAfter { bytes } => {
-                self.stream.write_all(head.as_bytes()).await?;
-                self.stream.write_all(&body[..bytes]).await?;
+                self.stream.write_all(&start(bytes)).await?;
                 self.reset()
             }
             Delivery::CloseAfter { bytes } => {
-                self.stream.write_all(head.as_bytes()).await?;
-                self.stream.write_all(&body[..bytes]).await?;
+                self.stream.write_all(&start(bytes)).await?;
                 Ok(Persistence::Close)
             }
             Delivery::Drip { bytes, pause: length } => {
-                self.stream.write_all(head.as_bytes()).await?;
+                self.stream.write_all(&start(0)).await?;
                 for piece in body.chunks(bytes.max(1)) {
                     pause(length).await;
                     self.stream.write_all(piece).await?;
@@ -135,22 +133,18 @@ impl Connection {
 
     /// Sends white space after the body until the client disconnects.
     async fn endless(&mut self, response: &Response) -> io::Result<Persistence> {
-        let head = http1::head(response, Framing::Chunked, Persistence::Close);
+        let head = http1::head(response, None, Persistence::Close);
         self.stream.write_all(head.as_bytes()).await?;
-        self.chunk(&response.body).await?;
         let space = vec![b' '; ENDLESS_BYTES];
+        let mut piece = &response.body;
         loop {
-            self.chunk(&space).await?;
+            // An empty chunk would end the body.
+            if !piece.is_empty() {
+                self.stream.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).await?;
+                self.stream.write_all(piece).await?;
+                self.stream.write_all(b"\r\n").await?;
+            }
+            piece = &space;
         }
-    }
-
-    /// Sends one chunk of a chunked body.
-    async fn chunk(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if bytes.is_empty() {
-            return Ok(()); // an empty chunk would end the body
-        }
-        self.stream.write_all(format!("{:x}\r\n", bytes.len()).as_bytes()).await?;
-        self.stream.write_all(bytes).await?;
-        self.stream.write_all(b"\r\n").await
     }
 }

@@ -32,32 +32,28 @@ pub(super) enum Persistence {
     Close,
 }
 
-/// A refused request: the status to answer with before the connection is closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Refused(pub(super) u16);
-
 /// Parses the head at the start of `buffer`; `None` when more bytes are needed.
 ///
 /// # Errors
-/// 400 for text that is not HTTP/1, 411 for a chunked body, 413 and 431 for bodies and heads that are too large.
-pub(super) fn parse(buffer: &[u8]) -> Result<Option<Head>, Refused> {
+/// The status to answer with before the connection is closed: 400 for text that is not HTTP/1, 411 for a chunked body, 413 and 431 for bodies and heads that are too large.
+pub(super) fn parse(buffer: &[u8]) -> Result<Option<Head>, u16> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut parsed = httparse::Request::new(&mut headers);
     let length_bytes = match parsed.parse(buffer) {
         Ok(httparse::Status::Complete(bytes)) if bytes <= HEAD_BYTES_MAX => bytes,
         Ok(httparse::Status::Partial) if buffer.len() <= HEAD_BYTES_MAX => return Ok(None),
-        Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(Refused(431)),
-        Err(_) => return Err(Refused(400)),
+        Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(431),
+        Err(_) => return Err(400),
     };
-    let request = request(&parsed).ok_or(Refused(400))?;
+    let request = request(&parsed).ok_or(400_u16)?;
     if request.header("transfer-encoding").is_some() {
-        return Err(Refused(411));
+        return Err(411);
     }
     let body_bytes = match request.header("content-length").map(str::parse::<usize>) {
         None => 0,
         Some(Ok(bytes)) if bytes <= BODY_BYTES_MAX => bytes,
-        Some(Ok(_)) => return Err(Refused(413)),
-        Some(Err(_)) => return Err(Refused(400)),
+        Some(Ok(_)) => return Err(413),
+        Some(Err(_)) => return Err(400),
     };
     let wish = request.header("connection").unwrap_or_default().to_ascii_lowercase();
     let persistent = parsed.version == Some(1) && !wish.contains("close");
@@ -89,37 +85,21 @@ fn origin_form(target: &str) -> &str {
     rest.find('/').map_or("/", |slash| &rest[slash..])
 }
 
-/// The framing of a response body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Framing {
-    /// `Content-Length` in bytes.
-    Length(usize),
-    /// `Transfer-Encoding: chunked`, for a body that does not end.
-    Chunked,
-}
-
-/// Returns the head of an answer.
-pub(super) fn head(response: &Response, framing: Framing, persistence: Persistence) -> String {
-    let mut head = format!("HTTP/1.1 {} {}\r\n", response.status, reason(response.status));
-    for (name, value) in &response.headers {
-        line(&mut head, name, value);
-    }
-    match framing {
-        Framing::Length(bytes) => line(&mut head, "Content-Length", &bytes.to_string()),
-        Framing::Chunked => line(&mut head, "Transfer-Encoding", "chunked"),
-    }
+/// Returns the head of an answer with a body of `length` bytes; `None` is a chunked body that does not end.
+pub(super) fn head(response: &Response, length: Option<usize>, persistence: Persistence) -> String {
+    let framing = match length {
+        Some(bytes) => format!("Content-Length: {bytes}"),
+        None => "Transfer-Encoding: chunked".to_owned(),
+    };
     let connection = match persistence {
         Persistence::KeepAlive => "keep-alive",
         Persistence::Close => "close",
     };
-    line(&mut head, "Connection", connection);
-    head.push_str("\r\n");
-    head
-}
-
-/// Appends one header line.
-fn line(head: &mut String, name: &str, value: &str) {
-    write!(head, "{name}: {value}\r\n").expect("a String grows");
+    let mut head = format!("HTTP/1.1 {} {}\r\n", response.status, reason(response.status));
+    for (name, value) in &response.headers {
+        write!(head, "{name}: {value}\r\n").expect("a String grows");
+    }
+    head + &framing + "\r\nConnection: " + connection + "\r\n\r\n"
 }
 
 fn reason(status: u16) -> &'static str {
@@ -160,7 +140,7 @@ mod tests {
 
     #[test]
     fn what_is_no_request_is_refused() {
-        let status = |text: &str| parse(text.as_bytes()).map_err(|Refused(status)| status).err();
+        let status = |text: &str| parse(text.as_bytes()).err();
         assert_eq!(status("hello\r\n\r\n"), Some(400));
         assert_eq!(status("GET / HTTP/2\r\n\r\n"), Some(400));
         assert_eq!(status("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), Some(411));

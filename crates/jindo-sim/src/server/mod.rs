@@ -35,26 +35,10 @@ pub struct Simulator {
 #[derive(Debug)]
 struct Shared {
     api: Mutex<Api>,
-    clock: Clock,
-}
-
-/// The system's clock, shifted to the simulated start. Times are since the epoch.
-#[derive(Debug)]
-struct Clock {
+    /// System time at the start, since the epoch.
     system_start: Duration,
+    /// Simulated time at the start, since the epoch.
     simulated_start: Duration,
-}
-
-impl Clock {
-    fn start(at: Option<Duration>) -> Self {
-        let system_start = system_time();
-        Self { system_start, simulated_start: at.unwrap_or(system_start) }
-    }
-
-    /// Returns the simulated time.
-    fn now(&self) -> Duration {
-        self.simulated_start + system_time().saturating_sub(self.system_start)
-    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the simulator's door to the clock")]
@@ -64,8 +48,9 @@ fn system_time() -> Duration {
 
 impl Shared {
     fn new(options: Options) -> Arc<Self> {
-        let clock = Clock::start(options.now_at_start);
-        Arc::new(Self { api: Mutex::new(Api::new(options)), clock })
+        let system_start = system_time();
+        let simulated_start = options.now_at_start.unwrap_or(system_start);
+        Arc::new(Self { api: Mutex::new(Api::new(options)), system_start, simulated_start })
     }
 
     /// Runs `act` under the lock; a panic elsewhere does not block later calls.
@@ -75,7 +60,7 @@ impl Shared {
 
     /// Answers, computing outside the lock so that connections do not wait for each other.
     async fn answer(self: &Arc<Self>, request: Request) -> Response {
-        let now = self.clock.now();
+        let now = self.simulated_start + system_time().saturating_sub(self.system_start);
         let response = match self.with_api(|api| api.admit(now, &request)) {
             Admission::Answer(response) => response,
             Admission::Compute(call) => match tokio::task::spawn_blocking(|| call.run()).await {
