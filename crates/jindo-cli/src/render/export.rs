@@ -12,8 +12,9 @@ use crate::time;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use jindo::archive::{Archive, Journal};
-use jindo::fetch::Observer as _;
+use jindo::fetch::{Action, Observer, Progress};
 use jindo::job::{Error, Events, ExportEvent, ExportPlan, ExportRequest, Probed, RefusedLines};
+use jindo::plan::Plan;
 use jindo::query::Complaint;
 use std::path::Path;
 
@@ -85,6 +86,20 @@ impl<'a> Screen<'a> {
     }
 }
 
+impl Observer for Screen<'_> {
+    fn progress(&mut self, progress: &Progress, now: Timestamp) {
+        if let Some(shown) = &mut self.progress {
+            shown.progress(progress, now);
+        }
+    }
+
+    fn decided(&mut self, decision: &Action, plan: &Plan) {
+        if let Some(shown) = &mut self.progress {
+            shown.decided(decision, plan);
+        }
+    }
+}
+
 impl Events for Screen<'_> {
     fn happened(&mut self, event: ExportEvent<'_>) {
         match event {
@@ -100,16 +115,6 @@ impl Events for Screen<'_> {
                 let (zone, concurrency) =
                     (zone_of_clocks(self.request), self.request.pacing.concurrency);
                 self.progress = Some(ProgressReport::new(self.style, concurrency, at, zone));
-            }
-            ExportEvent::Progress { progress, at } => {
-                if let Some(shown) = &mut self.progress {
-                    shown.progress(progress, at);
-                }
-            }
-            ExportEvent::Decided { decision, plan } => {
-                if let Some(shown) = &mut self.progress {
-                    shown.decided(decision, plan);
-                }
             }
             ExportEvent::Called { outcome, at } => {
                 self.forecast = self.progress.take().and_then(|shown| shown.done(outcome, at));

@@ -29,7 +29,7 @@ pub(crate) fn counted_resolutions(resolutions: &BTreeMap<i64, u64>) -> String {
     words.join(", ")
 }
 
-/// Returns the line about resolutions if each query has its own: `resolution: 12 queries at 10 s, 500 at 60 s (1 had no points: 60 s)`.
+/// Returns the line about resolutions if each query has its own: `resolution: 12 queries at 10 s, 500 at 60 s (1 had no points of late: 60 s)`.
 pub(crate) fn in_words(request: &ExportRequest, asked: &ResolvedRequest) -> String {
     if !request.resolution.is_auto() {
         return String::new();
@@ -65,7 +65,7 @@ pub(crate) fn in_words(request: &ExportRequest, asked: &ResolvedRequest) -> Stri
 fn doubt(basis: Confidence) -> &'static str {
     match basis {
         Confidence::Sampled => "sampled",
-        Confidence::Empty => "had no points",
+        Confidence::Empty => "had no points of late",
         Confidence::Sparse => "had too few points to detect it",
         Confidence::Irregular => "had points far apart, but not surely all through the range",
         Confidence::Refused => "could not be sampled",

@@ -15,12 +15,11 @@ pub use audit::{
 pub use error::Error;
 pub use export::{
     Caller, Events, Export, ExportEvent, ExportPlan, ExportReport, FetchWork, Files, Folder,
-    ProbeResults, ProbeYield, Probed, ResolvedRequest, Storage, StoreAnswers,
+    ProbeYield, Probed, ResolvedRequest, Storage,
 };
 pub use plan_input::{closed, learnt_limits};
 pub use request::{
     ExportRequest, LearntFacts, ListText, OtherOrganisation, Pacing, Probing, RefusedLines,
     Resolution,
 };
-pub use resolution::{SampleJob, SampleTerms, Sampling};
 pub use status::{AuditRecord, DirectoryStatus, ListedQuery, StatusCounts};

@@ -1,13 +1,7 @@
 //! Inputs of a plan from the archive: learnt limits, and coverage that counts.
 
-use crate::archive::{Archive, Coverage, Error, Origin};
+use crate::archive::{Archive, Coverage, Error};
 use crate::plan::{Limits, Window};
-
-/// Returns the stretches that need not be fetched again if probes do not count: those fetched, except open ones.
-pub(super) fn closed_without_probes(coverage: &[Coverage]) -> Vec<Window> {
-    let fetched = |covered: &&Coverage| !covered.open && covered.origin == Origin::Fetched;
-    coverage.iter().filter(fetched).map(|covered| covered.window).collect()
-}
 
 /// Returns the stretches that need not be fetched again: all except open ones.
 pub fn closed(coverage: &[Coverage]) -> Vec<Window> {

@@ -14,8 +14,8 @@ pub use batch::{SEPARATOR, escape, escaped_len, pack};
 pub use estimate::{Estimate, Pace};
 pub use limits::{LearntLimit, Limits};
 pub use native_interval::{
-    Confidence, CountPart, Counting, IntervalSample, NativeInterval, NextSample, Observed,
-    PointCount, SampleRange,
+    Confidence, Counting, IntervalSample, NativeInterval, NextSample, Observed, PointCount,
+    SampleKind, SampleRange,
 };
 pub use plan_index::{PerQuery, PlanIndex};
 pub use presence::{PresenceMap, ProbeGrid};

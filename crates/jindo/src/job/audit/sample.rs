@@ -2,7 +2,7 @@
 //!
 //! Leaves out what the server no longer keeps, what is open (the next export asks it anyway), and queries that are not wanted.
 
-use crate::archive::{Coverage, Object, ObjectId, Origin, QueryId, Registered};
+use crate::archive::{Coverage, Object, ObjectId, Origin, QueryId, Record};
 use crate::clock::Random;
 use crate::plan::{Limits, PerQuery, PlanIndex, RETENTION, Window, buckets, pack};
 use crate::query::{Interval, Query};
@@ -45,113 +45,91 @@ pub(super) struct AuditUnit {
     pub(super) interval: Interval,
     pub(super) origin: Origin,
     /// In the order of the call.
-    pub(super) queries: Vec<QueryId>,
+    pub(super) queries: Vec<PlanIndex>,
     pub(super) object: ObjectId,
     pub(super) fetched_at: Timestamp,
     /// Windows that coverage grants the object, or the probe, of each query in turn.
     pub(super) granted: Vec<Vec<Window>>,
 }
 
-/// All units, in their order.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct AuditUnits {
-    pub(super) askable: Vec<AuditUnit>,
-    /// Number of units that begin before what Datadog keeps: the archive alone still has them.
-    pub(super) too_old: usize,
+impl AuditUnit {
+    /// Returns true where Datadog still keeps all of it; else the archive alone has it.
+    pub(super) fn is_kept(&self, now: Timestamp) -> bool {
+        self.window.start() >= now - RETENTION
+    }
 }
 
-/// The wanted queries as the ledger has them and as they are asked, by the same index.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct WantedQueries<'a> {
-    pub(super) registered: &'a PerQuery<Registered>,
-    pub(super) queries: &'a PerQuery<Query>,
-}
-
-/// Returns the units of an archive: `coverage` of all queries, the records of its objects, and the wanted queries.
+/// Returns the units of an archive, in their order: `coverage` of all queries, the records of its objects, and the wanted queries as
+/// they are asked, with their numbers in the ledger.
 pub(super) fn units(
     coverage: &BTreeMap<QueryId, Vec<Coverage>>,
     objects: Vec<Object>,
-    WantedQueries { registered, queries }: WantedQueries<'_>,
+    ids: &PerQuery<QueryId>,
+    queries: &PerQuery<Query>,
     limits: Limits,
-    now: Timestamp,
-) -> AuditUnits {
-    let mut fetched: HashMap<(ObjectId, QueryId), Vec<Window>> = HashMap::new();
-    let mut probed: BTreeMap<(Window, Interval, ObjectId), Vec<PlanIndex>> = BTreeMap::new();
-    for (index, Registered { id, text, .. }) in registered.indexed() {
+) -> Vec<AuditUnit> {
+    let mut fetched: HashMap<(ObjectId, QueryId), (PlanIndex, Vec<Window>)> = HashMap::new();
+    let mut probed: HashMap<ObjectId, BTreeMap<(Window, Interval), Vec<PlanIndex>>> =
+        HashMap::new();
+    for (index, id) in ids.indexed() {
         for held in coverage.get(id).into_iter().flatten().filter(|held| !held.open) {
-            match held.origin {
-                Origin::Fetched => fetched.entry((held.object, *id)).or_default().push(held.window),
-                Origin::Probed => {
-                    probed
-                        .entry((held.window, text.interval, held.object))
-                        .or_default()
-                        .push(index);
-                }
+            if held.origin == Origin::Fetched {
+                let granted = fetched.entry((held.object, *id)).or_insert((index, Vec::new()));
+                granted.1.push(held.window);
+            } else {
+                let stretch = (held.window, queries[index].text.interval);
+                let stretches = probed.entry(held.object).or_default();
+                stretches.entry(stretch).or_default().push(index);
             }
         }
     }
-    let fetched_at: HashMap<_, _> =
-        objects.iter().map(|object| (object.id, object.record.fetched_at)).collect();
-    let mut all: Vec<_> = objects.into_iter().filter_map(|o| of_object(o, &mut fetched)).collect();
-    for ((window, interval, object), members) in probed {
-        // Without a record an export has replaced it since its coverage was read.
-        let Some(&fetched_at) = fetched_at.get(&object) else { continue };
-        all.extend(pack(&members, queries, limits, buckets(window, interval)).into_iter().map(
-            |batch| AuditUnit {
+    let mut all = Vec::new();
+    for Object {
+        id: object,
+        record: Record { window, interval, queries: asked, fetched_at, .. },
+    } in objects
+    {
+        let granted = asked.iter().filter_map(|query| fetched.remove(&(object, *query)));
+        let (members, granted): (Vec<_>, Vec<_>) = granted.unzip();
+        if !members.is_empty() {
+            let origin = Origin::Fetched;
+            all.push(AuditUnit {
+                window,
+                interval,
+                origin,
+                queries: members,
+                object,
+                fetched_at,
+                granted,
+            });
+        }
+        for ((window, interval), members) in probed.remove(&object).unwrap_or_default() {
+            let batches = pack(&members, queries, limits, buckets(window, interval));
+            all.extend(batches.into_iter().map(|batch| AuditUnit {
                 window,
                 interval,
                 origin: Origin::Probed,
                 granted: vec![vec![window]; batch.len()],
-                queries: batch.into_iter().map(|index| registered[index].id).collect(),
+                queries: batch,
                 object,
                 fetched_at,
-            },
-        ));
-    }
-    all.sort_unstable();
-    let (askable, too_old): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|unit| unit.window.start() >= now - RETENTION);
-    AuditUnits { askable, too_old: too_old.len() }
-}
-
-/// `None` when coverage refers to nothing of it that is asked again.
-fn of_object(
-    object: Object,
-    fetched: &mut HashMap<(ObjectId, QueryId), Vec<Window>>,
-) -> Option<AuditUnit> {
-    let mut unit = AuditUnit {
-        window: object.record.window,
-        interval: object.record.interval,
-        origin: Origin::Fetched,
-        queries: Vec::new(),
-        object: object.id,
-        fetched_at: object.record.fetched_at,
-        granted: Vec::new(),
-    };
-    for query in object.record.queries {
-        if let Some(granted) = fetched.remove(&(object.id, query)) {
-            unit.queries.push(query);
-            unit.granted.push(granted);
+            }));
         }
     }
-    (!unit.queries.is_empty()).then_some(unit)
+    all.sort_unstable();
+    all
 }
 
 /// Draws from `all`, each as likely as any other, none twice, in their order. The same seed draws the same.
-pub(super) fn sample<T>(mut all: Vec<T>, size: SampleSize, seed: u64) -> Vec<T> {
+pub(super) fn sample<T: Ord>(mut all: Vec<T>, size: SampleSize, seed: u64) -> Vec<T> {
     let wanted = size.of(all.len());
     let mut random = Random::seeded(seed);
-    let mut places: Vec<usize> = (0..all.len()).collect();
     for drawn in 0..wanted {
-        let rest = places.len() - drawn;
-        places.swap(drawn, drawn + below(&mut random, rest));
+        let rest = all.len() - drawn;
+        all.swap(drawn, drawn + below(&mut random, rest));
     }
-    let mut keep = vec![false; all.len()];
-    for &place in &places[..wanted] {
-        keep[place] = true;
-    }
-    let mut keep = keep.into_iter();
-    all.retain(|_| keep.next().expect("a mark for each"));
+    all.truncate(wanted);
+    all.sort_unstable();
     all
 }
 
@@ -164,7 +142,6 @@ fn below(random: &mut Random, bound: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::Record;
     use crate::query::QueryText;
     use proptest::prelude::*;
     use std::fmt::Write as _;
@@ -200,41 +177,27 @@ mod tests {
         Coverage { window, object: ObjectId(object), origin, open: false }
     }
 
-    fn registered(id: i64) -> Registered {
-        Registered {
-            too_old: None,
-            id: QueryId(id),
-            text: QueryText::new(
-                format!("avg:m{id}{{*}}"),
-                format!("avg:m{id}{{*}}.rollup(avg,60)"),
-                minute(),
-            ),
-            asked: None,
-            position: None,
-            given_up: None,
-            instead_of: None,
-            weight: None,
-        }
+    fn query(id: i64) -> Query {
+        Query::new(QueryText::new(
+            format!("avg:m{id}{{*}}"),
+            format!("avg:m{id}{{*}}.rollup(avg,60)"),
+            minute(),
+        ))
     }
 
     /// `object of kind: query granted, …` of every unit.
     fn told(coverage: &BTreeMap<QueryId, Vec<Coverage>>, objects: Vec<Object>) -> String {
-        let registered: PerQuery<_> = (1..=3).map(registered).collect();
-        let queries: PerQuery<_> =
-            registered.iter().map(|known| Query::new(known.text.clone())).collect();
+        let (ids, queries) = ((1..=3).map(QueryId).collect(), (1..=3).map(query).collect());
         let now = Timestamp::from_second(NOW_S).unwrap();
         let limits = Limits { queries: 2, ..Limits::ASSUMED };
-        let AuditUnits { askable, too_old } = units(
-            coverage,
-            objects,
-            WantedQueries { registered: &registered, queries: &queries },
-            limits,
-            now,
-        );
+        let all = units(coverage, objects, &ids, &queries, limits);
+        let (askable, too_old): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|unit| unit.is_kept(now));
+        let too_old = too_old.len();
         let mut told = format!("{too_old} too old\n");
         for unit in askable {
             let from = (unit.window.start_s() - NOW_S) / DAY_S;
-            let queries: Vec<_> = unit.queries.iter().map(|query| query.0).collect();
+            let queries: Vec<_> = unit.queries.iter().map(|&query| ids[query].0).collect();
             let parts: Vec<_> = unit.granted.iter().map(Vec::len).collect();
             let (object, origin) = (unit.object.0, unit.origin);
             writeln!(told, "day {from}: {origin:?} {object}, queries {queries:?} in {parts:?}")

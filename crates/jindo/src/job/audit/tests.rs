@@ -1,8 +1,8 @@
 //! A sample against answers made by hand: what is told of them, and that the archive stays as it is.
 
 use super::*;
-use crate::archive::GiveUpReason;
 use crate::archive::{Fetched, Holder, Request, RequestLine};
+use crate::archive::{GiveUpReason, ObjectId};
 use crate::fetch::{AskedCall, Form};
 use crate::plan::RETENTION;
 use crate::query::Interval;

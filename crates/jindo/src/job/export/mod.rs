@@ -13,12 +13,11 @@ mod store_answers;
 pub use files::Files;
 pub use planned::ExportPlan;
 pub use ports::{Caller, Events, ExportEvent, FetchWork, Folder, Probed, Storage};
-pub use probe::{ProbeResults, ProbeYield};
+pub use probe::ProbeYield;
 pub use resolve::ResolvedRequest;
-pub use store_answers::StoreAnswers;
 
 use crate::archive::{Archive, Aside};
-use crate::extract::{CsvTree, Summary};
+use crate::extract::Summary;
 use crate::fetch::{End, FetchOutcome};
 use crate::job::error::Error;
 use crate::job::request::{ExportRequest, LearntFacts, Probing};
@@ -27,7 +26,6 @@ use crate::request::Budgets;
 use jiff::{SignedDuration, Timestamp};
 use rounds::Rounds;
 use run::ExportRun;
-use sampling::Sampled;
 use std::sync::atomic::AtomicBool;
 
 /// A request, and the place where it is carried out.
@@ -55,14 +53,6 @@ pub struct ExportReport {
     pub took: SignedDuration,
 }
 
-/// A plan with the outcome of its calls.
-struct FetchedPlan {
-    plan: Plan,
-    outcome: FetchOutcome,
-    /// Without a registered request there are no files to be brought up to date.
-    is_registered: bool,
-}
-
 impl Export<'_> {
     /// Returns the plan with which [`Export::run`] would begin. Reads only.
     pub fn plan(&self, now: Timestamp) -> Result<ExportPlan, Error> {
@@ -77,35 +67,48 @@ impl Export<'_> {
     /// Those of the caller, and [`Error`]. The end of the calls is no error: it is in the report.
     pub fn run<C: Caller>(
         &self,
-        calls: &mut C,
+        caller: &mut C,
         events: &mut dyn Events,
     ) -> Result<ExportReport, C::Error> {
-        let started = calls.present();
-        let plan = self.plan(started)?;
-        prepare(&plan, calls, events)?;
-        let archive = self.open(events)?;
+        let started = caller.present();
+        let mut plan = self.plan(started)?;
+        let is_announced = !plan.needs_samples();
+        // Nothing is written before there is room for the plan, and keys for its calls.
+        if is_announced {
+            events.happened(ExportEvent::Planned(&plan));
+            caller.admit(&plan.plan)?;
+        }
+        if plan.needs_calls() {
+            caller.connect()?;
+        }
+        let archive = self.storage.open().map_err(Error::from)?;
+        events.happened(ExportEvent::Opened(&archive));
         let (request, csv) = (self.request.once_dropped(), self.request.csv()?);
-        let files = self.files(&archive, &csv);
-        let mut run = ExportRun::new(&request, files, calls, events, self.budgets);
+        let (disk, interrupted) = (self.storage.disk(), self.interrupted);
+        let mut run = ExportRun {
+            request: &request,
+            files: Files { archive: &archive, disk, csv: &csv, interrupted },
+            caller,
+            events,
+            budgets: self.budgets,
+            budget_key: None,
+            is_announced,
+            calls: 0,
+        };
         if plan.needs_calls() {
             run.identify()?;
         }
         self.drop_learnt(&archive)?;
-        let sampled = sampling::sample(&mut run, plan)?;
-        let fetched = fetch(&mut run, sampled)?;
-        let files = extract(&mut run, &fetched)?;
-        let took = run.present().duration_since(started);
-        Ok(ExportReport { plan: fetched.plan, outcome: fetched.outcome, files, took })
-    }
-
-    fn open(&self, events: &mut dyn Events) -> Result<Archive, Error> {
-        let archive = self.storage.open()?;
-        events.happened(ExportEvent::Opened(&archive));
-        Ok(archive)
-    }
-
-    fn files<'a>(&'a self, archive: &'a Archive, csv: &'a CsvTree) -> Files<'a> {
-        Files { archive, disk: self.storage.disk(), csv, interrupted: self.interrupted }
+        let end = sampling::sample(&mut run, &mut plan)?;
+        let (outcome, files) = if end == End::Done {
+            let outcome = fetch(&mut run, &mut plan)?;
+            let files = extract(&mut run, &outcome.end)?;
+            (outcome, files)
+        } else {
+            (FetchOutcome { end, calls: run.calls, points: 0 }, None)
+        };
+        let took = run.caller.present().duration_since(started);
+        Ok(ExportReport { plan: plan.plan, outcome, files, took })
     }
 
     /// Drops what was learnt, as far as that is wanted; of samples and probes the answers too, or they would teach the same again.
@@ -125,62 +128,41 @@ impl Export<'_> {
     }
 }
 
-/// Tells of the plan where it is final, and connects where there is a call to make; nothing is written yet.
-fn prepare<C: Caller>(
-    plan: &ExportPlan,
-    calls: &mut C,
-    events: &mut dyn Events,
-) -> Result<(), C::Error> {
-    if !plan.needs_samples() {
-        events.happened(ExportEvent::Planned(plan));
-        calls.admit(&plan.plan)?;
-    }
-    if plan.needs_calls() { calls.connect() } else { Ok(()) }
-}
-
 /// Makes the request the directory's own, and fetches what it lacks. What runs is what was announced last.
-fn fetch<C: Caller>(run: &mut ExportRun<'_, C>, sampled: Sampled) -> Result<FetchedPlan, C::Error> {
-    let Sampled { mut plan, is_announced, end } = sampled;
-    if let Some(end) = end {
-        let outcome = FetchOutcome { end, calls: run.calls(), points: 0 };
-        return Ok(FetchedPlan { plan: plan.plan, outcome, is_registered: false });
-    }
-    let (archive, request) = (run.archive(), run.request);
+fn fetch<C: Caller>(
+    run: &mut ExportRun<'_, C>,
+    plan: &mut ExportPlan,
+) -> Result<FetchOutcome, C::Error> {
+    let (archive, request) = (run.files.archive, run.request);
     archive.register(&plan.request.to_register(request)?).map_err(Error::from)?;
     let resolved = plan.request.clone();
     let rounds = Rounds { archive, request, resolved: &resolved };
     rounds.doubt_empty()?;
-    let planned = rounds.planned(run.present())?;
-    if !is_announced || planned.plan != plan.plan {
+    let planned = rounds.planned(run.caller.present())?;
+    if !run.is_announced || planned.plan != plan.plan {
         plan.plan = planned.plan.clone();
-        run.announce(&plan)?;
+        run.events.happened(ExportEvent::Planned(plan));
+        run.caller.admit(&plan.plan)?;
     }
-    let outcome = rounds.run(run, planned)?;
-    let outcome = FetchOutcome { calls: run.calls(), ..outcome };
-    Ok(FetchedPlan { plan: plan.plan, outcome, is_registered: true })
+    rounds.run(run, planned)
 }
 
 /// Brings files and tables up to date, unless nothing can be in them. After a failure of the calls that is told, and not what
 /// went wrong with the files: it may follow from it.
-fn extract<C: Caller>(
-    run: &mut ExportRun<'_, C>,
-    fetched: &FetchedPlan,
-) -> Result<Option<Summary>, Error> {
-    let (is_worth, has_failed) = match &fetched.outcome.end {
-        End::Done | End::OutOfCalls => (true, false),
-        End::Failed { .. } | End::Broke { .. } => (true, true),
-        End::Forbidden { after_success, .. } => (*after_success, true),
-        End::Interrupted | End::NotAnApi { .. } => (false, false),
+fn extract<C: Caller>(run: &mut ExportRun<'_, C>, end: &End) -> Result<Option<Summary>, Error> {
+    let has_failed = match end {
+        End::Done | End::OutOfCalls => false,
+        End::Failed { .. } | End::Broke { .. } | End::Forbidden { after_success: true, .. } => true,
+        End::Forbidden { after_success: false, .. } | End::Interrupted | End::NotAnApi { .. } => {
+            return Ok(None);
+        }
     };
-    if !(is_worth && fetched.is_registered) {
-        return Ok(None);
-    }
     let files = match run.files.update_all() {
         Err(_) if has_failed => None,
         files => files?,
     };
     if let Some(summary) = &files {
-        run.tell(ExportEvent::Extracted(summary));
+        run.events.happened(ExportEvent::Extracted(summary));
     }
     Ok(files)
 }

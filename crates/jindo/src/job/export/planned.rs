@@ -1,16 +1,16 @@
 //! The one plan of an export: what is printed before it, what its rounds fetch, and what `jindo plan` tells.
 
 use super::resolve::ResolvedRequest;
-use crate::archive::{Archive, Coverage, QueryId, Registered, Role, Spaced};
+use crate::archive::{Archive, Coverage, Origin, QueryId, Registered, Role, Spaced};
 use crate::fetch::FetchJob;
 use crate::job::error::Error;
-use crate::job::plan_input::{closed, closed_without_probes, learnt_limits};
+use crate::job::plan_input::learnt_limits;
 use crate::job::request::{ExportRequest, LearntFacts, Probing};
 use crate::job::resolution::Sampling;
 use crate::plan::{Limits, PerQuery, Plan, PlanIndex, Window};
 use crate::query::{Query, QueryText};
-use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use jiff::Timestamp;
+use std::collections::{HashMap, HashSet};
 
 /// The calls of an export, with the request that they follow from.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct ExportPlan {
 #[derive(Debug, Clone)]
 pub(super) struct PlannedQuery {
     pub(super) id: QueryId,
+    /// Coverage that counts.
+    pub(super) covered: Vec<Window>,
     pub(super) is_given_up: bool,
     pub(super) is_weighed: bool,
     /// End of what the server refuses for its age.
@@ -37,16 +39,6 @@ pub(super) struct Planned {
     pub(super) plan: Plan,
     /// In the order of the plan's queries.
     pub(super) queries: PerQuery<PlannedQuery>,
-    /// Coverage that counts, likewise.
-    pub(super) covered: Vec<Vec<Window>>,
-}
-
-/// A plan as it is before its request is registered.
-#[derive(Debug, Default)]
-struct Draft {
-    queries: Vec<Query>,
-    known: Vec<Option<PlannedQuery>>,
-    covered: Vec<Vec<Window>>,
 }
 
 impl ExportPlan {
@@ -70,12 +62,15 @@ impl ExportRequest {
         let known = archive.filter(|_| self.learnt == LearntFacts::Keep);
         let spaced = known.map(Archive::spaced).transpose()?.unwrap_or_default();
         let request = self.resolve(spaced, now)?;
-        let found = match known {
-            Some(archive) => settled(self, &request, archive, now)?,
-            None => Vec::new(),
-        };
+        let mut found = Vec::new();
+        // Samples of a run that was killed, or whose ledger was lost, show intervals without a call.
+        if let Some(archive) = known.filter(|_| !request.list.unspaced.is_empty()) {
+            let range = request.sample_range(self, now);
+            let sampling = Sampling::read(archive, &request.list.unspaced, range)?;
+            found = sampling.settled(self.resolution.fixed(), now);
+        }
         let request = request.with_intervals(self, found.clone());
-        let (plan, _) = arrange(self, &request, archive, now)?;
+        let (plan, _) = self.arrange(&request, archive, now)?;
         Ok(ExportPlan { request, plan, found })
     }
 
@@ -84,6 +79,93 @@ impl ExportRequest {
         let known = archive.filter(|_| self.learnt == LearntFacts::Keep);
         let learnt = known.map(|archive| learnt_limits(archive, self.assumed)).transpose()?;
         Ok(learnt.unwrap_or(self.assumed))
+    }
+
+    /// Subtracts what the archive covers from what is wanted. Of each query of the plan also returns what the ledger knows, if anything.
+    fn arrange(
+        &self,
+        resolved: &ResolvedRequest,
+        archive: Option<&Archive>,
+        now: Timestamp,
+    ) -> Result<(Plan, Vec<Option<PlannedQuery>>), Error> {
+        let list = &resolved.list.queries;
+        let (queries, known): (Vec<_>, Vec<_>) = match archive {
+            Some(archive) => self.recall(list, archive)?.into_iter().unzip(),
+            None => list.iter().map(|query| (query.clone(), None)).unzip(),
+        };
+        let covered = |known: &Option<PlannedQuery>| {
+            known.as_ref().map(|known| known.covered.clone()).unwrap_or_default()
+        };
+        let covered: Vec<_> = known.iter().map(covered).collect();
+        let limits = self.limits(archive)?;
+        Ok((Plan::new(resolved.wanted(), queries, &covered, limits, now), known))
+    }
+
+    /// Reads what the ledger knows of the list's queries, registered or not, each in the form in which it travels. One that travels as
+    /// another of the list is planned once.
+    fn recall(
+        &self,
+        list: &[Query],
+        archive: &Archive,
+    ) -> Result<Vec<(Query, Option<PlannedQuery>)>, Error> {
+        let ids = archive.travelling()?;
+        let registered: HashMap<_, _> =
+            archive.queries()?.into_iter().map(|known| (known.id, known)).collect();
+        let coverage = archive.coverage_all()?;
+        let (mut recalled, mut seen) = (Vec::new(), HashSet::new());
+        for query in list {
+            let Some(&(id, _)) = ids.get(&(query.text.sent.clone(), query.text.interval)) else {
+                recalled.push((query.clone(), None));
+                continue;
+            };
+            if !seen.insert(id) {
+                continue;
+            }
+            let covered = coverage.get(&id).map_or_else(Vec::new, |held| self.counted(held));
+            let mut known = PlannedQuery {
+                id,
+                covered,
+                is_given_up: false,
+                is_weighed: false,
+                too_old_until: None,
+            };
+            // Otherwise it was only ever asked as a probe or a sample.
+            let query = match registered.get(&id) {
+                Some(registered) => self.travelling(query, registered, &mut known),
+                None => query.clone(),
+            };
+            recalled.push((query, Some(known)));
+        }
+        Ok(recalled)
+    }
+
+    /// Returns the stretches that need not be asked again: all except open ones, and without those of probes where these do not count.
+    fn counted(&self, held: &[Coverage]) -> Vec<Window> {
+        let counts = |held: &&Coverage| {
+            !held.open && (self.probing != Probing::Discard || held.origin == Origin::Fetched)
+        };
+        held.iter().filter(counts).map(|held| held.window).collect()
+    }
+
+    /// Returns a query in the form in which it travels: perhaps without its fill, alone while it is given up, with its weight.
+    fn travelling(
+        &self,
+        query: &Query,
+        registered: &Registered,
+        known: &mut PlannedQuery,
+    ) -> Query {
+        let weight = registered.weight.filter(|_| self.learnt == LearntFacts::Keep);
+        known.is_given_up = registered.given_up.is_some();
+        known.is_weighed = weight.is_some();
+        known.too_old_until = registered.too_old.as_ref().map(|(until, _)| *until);
+        let is_same = registered.text.sent == query.text.sent;
+        let travels = if is_same { &query.text } else { &registered.text };
+        let text = QueryText {
+            written: query.text.written.clone(),
+            alone: travels.alone || known.is_given_up,
+            ..travels.clone()
+        };
+        Query { text, weight: weight.map(|weight| weight.bytes_per_bucket) }
     }
 }
 
@@ -95,127 +177,22 @@ impl Planned {
         archive: &Archive,
         now: Timestamp,
     ) -> Result<Self, Error> {
-        let (plan, Draft { known, covered, .. }) = arrange(request, resolved, Some(archive), now)?;
+        let (plan, known) = request.arrange(resolved, Some(archive), now)?;
         let registered = |known: Option<PlannedQuery>| known.expect("a registered query is known");
-        let queries = known.into_iter().map(registered).collect();
-        Ok(Self { plan, queries, covered })
+        Ok(Self { plan, queries: known.into_iter().map(registered).collect() })
     }
 
     /// Returns the calls of the plan as a job.
-    pub(super) fn job(&self, look_back: SignedDuration) -> FetchJob<'_> {
+    pub(super) fn job(&self, request: &ExportRequest) -> FetchJob<'_> {
         let given_up = |&index: &PlanIndex| self.queries[index].is_given_up;
         FetchJob {
             plan: &self.plan,
             ids: self.queries.iter().map(|query| query.id).collect(),
             given_up: self.queries.indexes().filter(given_up).collect(),
-            look_back,
+            look_back: request.look_back,
             role: Role::Wanted,
         }
     }
-}
-
-/// Returns the intervals that samples of an earlier run show without a call: of one that was killed, or whose ledger was lost.
-fn settled(
-    request: &ExportRequest,
-    resolved: &ResolvedRequest,
-    archive: &Archive,
-    now: Timestamp,
-) -> Result<Vec<Spaced>, Error> {
-    let queries = &resolved.list.unspaced;
-    if queries.is_empty() {
-        return Ok(Vec::new());
-    }
-    let sampling = Sampling::read(archive, queries, resolved.sample_range(request, now))?;
-    Ok(sampling.settled(request.resolution.fixed(), now))
-}
-
-/// Subtracts what the archive covers from what is wanted.
-fn arrange(
-    request: &ExportRequest,
-    resolved: &ResolvedRequest,
-    archive: Option<&Archive>,
-    now: Timestamp,
-) -> Result<(Plan, Draft), Error> {
-    let draft = match archive {
-        Some(archive) => Draft::read(request, &resolved.list.queries, archive)?,
-        None => Draft::unknown(&resolved.list.queries),
-    };
-    let limits = request.limits(archive)?;
-    let (queries, range) = (draft.queries.clone(), resolved.wanted());
-    Ok((Plan::new(range, queries, &draft.covered, limits, now), draft))
-}
-
-impl Draft {
-    fn unknown(list: &[Query]) -> Self {
-        let known = list.iter().map(|_| None).collect();
-        Self { queries: list.to_vec(), known, covered: vec![Vec::new(); list.len()] }
-    }
-
-    /// Reads what the ledger knows of the list's queries, registered or not. A query that travels as another of the list is
-    /// planned once.
-    fn read(request: &ExportRequest, list: &[Query], archive: &Archive) -> Result<Self, Error> {
-        let ids = archive.travelling()?;
-        let registered: HashMap<_, _> =
-            archive.queries()?.into_iter().map(|known| (known.id, known)).collect();
-        let coverage = archive.coverage_all()?;
-        let (mut draft, mut seen) = (Self::default(), HashSet::new());
-        for query in list {
-            let Some(&(id, _)) = ids.get(&(query.text.sent.clone(), query.text.interval)) else {
-                draft.push(query.clone(), None, Vec::new());
-                continue;
-            };
-            if seen.insert(id) {
-                let held = held(request, &coverage, id);
-                let (query, known) = match registered.get(&id) {
-                    Some(known) => planned(request, query, known),
-                    None => (query.clone(), asked_aside(id)),
-                };
-                draft.push(query, Some(known), held);
-            }
-        }
-        Ok(draft)
-    }
-
-    fn push(&mut self, query: Query, known: Option<PlannedQuery>, covered: Vec<Window>) {
-        self.queries.push(query);
-        self.known.push(known);
-        self.covered.push(covered);
-    }
-}
-
-/// Returns the stretches that need not be asked again.
-fn held(
-    request: &ExportRequest,
-    coverage: &BTreeMap<QueryId, Vec<Coverage>>,
-    id: QueryId,
-) -> Vec<Window> {
-    let coverage = coverage.get(&id).map_or(&[][..], Vec::as_slice);
-    match request.probing {
-        Probing::Discard => closed_without_probes(coverage),
-        Probing::Never | Probing::First => closed(coverage),
-    }
-}
-
-/// Returns a query in the form in which it travels: perhaps without its fill, alone while it is given up, with its weight.
-fn planned(request: &ExportRequest, query: &Query, known: &Registered) -> (Query, PlannedQuery) {
-    let weight = known.weight.filter(|_| request.learnt == LearntFacts::Keep);
-    let is_given_up = known.given_up.is_some();
-    let travels = if known.text.sent == query.text.sent { &query.text } else { &known.text };
-    let query = Query {
-        text: QueryText {
-            written: query.text.written.clone(),
-            alone: travels.alone || is_given_up,
-            ..travels.clone()
-        },
-        weight: weight.map(|weight| weight.bytes_per_bucket),
-    };
-    let too_old_until = known.too_old.as_ref().map(|(until, _)| *until);
-    (query, PlannedQuery { id: known.id, is_given_up, is_weighed: weight.is_some(), too_old_until })
-}
-
-/// Returns what is known of a query that was only ever asked as a probe or a sample.
-fn asked_aside(id: QueryId) -> PlannedQuery {
-    PlannedQuery { id, is_given_up: false, is_weighed: false, too_old_until: None }
 }
 
 #[cfg(test)]
@@ -299,7 +276,7 @@ mod tests {
             printed.plan.queries.iter().next().unwrap().text.sent.as_str(),
             unfilled.as_str()
         );
-        let covered: Vec<_> = runs.covered.iter().map(Vec::len).collect();
+        let covered: Vec<_> = runs.queries.iter().map(|query| query.covered.len()).collect();
         assert_eq!(covered, [1, 1, 0, 0]);
     }
 

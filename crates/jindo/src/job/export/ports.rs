@@ -4,9 +4,7 @@ use super::planned::ExportPlan;
 use super::probe::ProbeYield;
 use crate::archive::{self, Archive, Holder, Organisation};
 use crate::extract::{Directory, Disk, Summary};
-use crate::fetch::{
-    Action, AnswerSink, Extract, FetchJob, FetchOutcome, Observer, Progress, Settings,
-};
+use crate::fetch::{AnswerSink, Extract, FetchJob, FetchOutcome, Observer, Settings};
 use crate::job::error::Error;
 use crate::plan::Plan;
 use jiff::Timestamp;
@@ -90,8 +88,8 @@ pub struct FetchWork<'a> {
     pub report: &'a mut dyn Observer,
 }
 
-/// Takes the facts of an export as they come, to show them. Called from one thread.
-pub trait Events: Send {
+/// Takes the facts of an export as they come, to show them, and those of each job's calls. Called from one thread.
+pub trait Events: Observer {
     fn happened(&mut self, event: ExportEvent<'_>);
 }
 
@@ -109,16 +107,6 @@ pub enum ExportEvent<'a> {
     /// Calls of a job begin: of samples, probes, or the export itself.
     Calling {
         at: Timestamp,
-    },
-    /// Many times a second while calls are made.
-    Progress {
-        progress: &'a Progress,
-        at: Timestamp,
-    },
-    /// A limit was learnt or a query given up. Indexes are those of `plan`.
-    Decided {
-        decision: &'a Action,
-        plan: &'a Plan,
     },
     /// Calls of a job came to their end.
     Called {

@@ -6,13 +6,14 @@
 
 use super::planned::{Planned, PlannedQuery};
 use crate::archive::{
-    Archive, Aside, Coverage, Error, GiveUpScope, Granted, ObjectId, Origin, ProbesDiscarded,
+    self, Archive, Aside, Coverage, GiveUpScope, Granted, ObjectId, Origin, ProbesDiscarded,
     QueryId, Role,
 };
 use crate::fetch::FetchJob;
+use crate::job::error::Error;
 use crate::job::plan_input::closed;
 use crate::plan::{Limits, PerQuery, Plan, PlanIndex, PresenceMap, ProbeGrid, Window};
-use crate::query::{Interval, coarse};
+use crate::query::{Interval, Query, coarse};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -32,13 +33,12 @@ const POINT_BYTES: u64 = 32;
 /// A query of so many bytes a bucket takes more than its share of a call of 35 queries over a day of minutes.
 const HEAVY_BYTES_PER_BUCKET: u64 = 1_000;
 
-/// The probes that are worth their calls, in two parts.
+/// The probes that are worth their calls.
 #[derive(Debug)]
 pub(super) struct ProbePlan {
-    /// The first batches, whose emptiness decides about the others.
-    trial: Plan,
-    rest: Plan,
-    /// As the ledger numbers the probes, in the order of either plan's queries.
+    /// The first batches, whose emptiness decides about the others, and the others where there are any.
+    pub(super) parts: Vec<Plan>,
+    /// As the ledger numbers the probes, in the order of the parts' queries.
     ids: PerQuery<QueryId>,
     /// Of each probe, the queries that it tells about.
     of: PerQuery<Vec<QueryId>>,
@@ -49,7 +49,7 @@ impl ProbePlan {
     /// yet. What is younger than `settled` is not probed.
     pub(super) fn new(
         archive: &Archive,
-        Planned { plan, queries: registered, .. }: &Planned,
+        Planned { plan, queries: registered }: &Planned,
         results: &ProbeResults,
         limits: Limits,
         settled: Timestamp,
@@ -58,15 +58,12 @@ impl ProbePlan {
         let Some(grid) = ProbeGrid::before(plan, limits, settled).filter(|_| !discarded) else {
             return Ok(None);
         };
-        let mut probes = Vec::new();
+        let mut probes: Vec<Query> = Vec::new();
         let mut of: Vec<Vec<QueryId>> = Vec::new();
         let mut known = HashMap::new();
         for (index, windows) in plan.stretches().indexed() {
-            let sound = !registered[index].is_given_up;
-            if windows.len() < WINDOWS_MIN
-                || !sound
-                || results.covers(registered[index].id, windows)
-            {
+            let PlannedQuery { id, is_given_up, .. } = registered[index];
+            if windows.len() < WINDOWS_MIN || is_given_up || results.covers(id, windows) {
                 continue;
             }
             let Some(probe) = coarse(&plan.queries[index], grid.interval) else { continue };
@@ -76,64 +73,39 @@ impl ProbePlan {
                 probes.push(probe);
                 of.push(Vec::new());
             }
-            of[at].push(registered[index].id);
+            of[at].push(id);
         }
         let ids = archive.remember_aside(&probes, Role::Probe)?;
-        let refused: HashSet<_> = archive
-            .given_up()?
-            .into_iter()
-            .filter(|g| g.scope == GiveUpScope::Query)
-            .map(|g| g.query)
-            .collect();
+        let given_up = archive.given_up()?.into_iter();
+        let refused = given_up.filter(|lost| lost.scope == GiveUpScope::Query);
+        let refused: HashSet<_> = refused.map(|lost| lost.query).collect();
         let mut covered = Vec::new();
         for id in &ids {
-            let held = if refused.contains(id) {
-                vec![grid.window]
-            } else {
-                closed(&archive.coverage(*id)?)
-            };
+            let is_refused = refused.contains(id);
+            let held = if is_refused { vec![grid.window] } else { closed(&archive.coverage(*id)?) };
             covered.push(held);
         }
         let all = Plan::new(grid.window, probes, &covered, limits, settled);
-        Ok((all.calls() > 0).then(|| Self::split(&all, ids.into(), of.into())))
+        let parts = split(&all);
+        Ok((!parts.is_empty()).then(|| Self { parts, ids: ids.into(), of: of.into() }))
     }
 
-    fn split(all: &Plan, ids: PerQuery<QueryId>, of: PerQuery<Vec<QueryId>>) -> Self {
-        let mut batches: Vec<&[PlanIndex]> = Vec::new();
-        for task in &all.tasks {
-            if !batches.contains(&&task.queries[..]) {
-                batches.push(&task.queries);
-            }
+    /// Returns the calls of a part as a job.
+    pub(super) fn job<'a>(&self, part: &'a Plan) -> FetchJob<'a> {
+        FetchJob {
+            plan: part,
+            ids: self.ids.clone(),
+            given_up: Vec::new(),
+            look_back: SignedDuration::ZERO,
+            role: Role::Probe,
         }
-        batches.truncate(TRIAL_BATCHES);
-        let (trial, rest) =
-            all.tasks.iter().cloned().partition(|task| batches.contains(&&task.queries[..]));
-        let part = |tasks| Plan { tasks, ..all.clone() };
-        Self { trial: part(trial), rest: part(rest), ids, of }
     }
 
-    /// The calls of the first batches.
-    pub(super) fn trial(&self) -> FetchJob<'_> {
-        self.mission(&self.trial)
-    }
-
-    /// The calls of the others, when there are any.
-    pub(super) fn rest(&self) -> Option<FetchJob<'_>> {
-        (self.rest.calls() > 0).then(|| self.mission(&self.rest))
-    }
-
-    /// Returns the yield of the trial, from the plans before and after it.
-    pub(super) fn found_by_trial(&self, before: &Planned, after: &Planned) -> ProbeYield {
-        self.found_by(&[&self.trial], before, after)
-    }
-
-    /// Returns the yield of both parts.
-    pub(super) fn found(&self, before: &Planned, after: &Planned) -> ProbeYield {
-        self.found_by(&[&self.trial, &self.rest], before, after)
-    }
-
-    fn found_by(&self, parts: &[&Plan], before: &Planned, after: &Planned) -> ProbeYield {
-        let probes = parts.iter().flat_map(|plan| &plan.tasks).flat_map(|task| &task.queries);
+    /// Returns the yield of the parts up to `last`, from the plans before and after them.
+    pub(super) fn found(&self, last: &Plan, before: &Planned, after: &Planned) -> ProbeYield {
+        let number = self.parts.iter().position(|part| part == last).unwrap_or(0);
+        let tasks = self.parts[..=number].iter().flat_map(|part| &part.tasks);
+        let probes = tasks.flat_map(|task| &task.queries);
         let asked: HashSet<&QueryId> = probes.flat_map(|&probe| &self.of[probe]).collect();
         let count = |planned: &Planned| -> usize {
             let all = planned.queries.iter().zip(planned.plan.stretches());
@@ -142,16 +114,18 @@ impl ProbePlan {
         let windows = count(before);
         ProbeYield { windows, empty: windows.saturating_sub(count(after)) }
     }
+}
 
-    fn mission<'a>(&'a self, plan: &'a Plan) -> FetchJob<'a> {
-        FetchJob {
-            plan,
-            ids: self.ids.clone(),
-            given_up: Vec::new(),
-            look_back: SignedDuration::ZERO,
-            role: Role::Probe,
-        }
-    }
+/// Returns the first batches of a plan, and the others; without those that have no calls.
+fn split(all: &Plan) -> Vec<Plan> {
+    let mut batches: Vec<&[PlanIndex]> = all.tasks.iter().map(|task| &task.queries[..]).collect();
+    let mut seen = HashSet::new();
+    batches.retain(|batch| seen.insert(*batch));
+    batches.truncate(TRIAL_BATCHES);
+    let (trial, rest): (Vec<_>, Vec<_>) =
+        all.tasks.iter().cloned().partition(|task| batches.contains(&&task.queries[..]));
+    let parts = [trial, rest].into_iter().filter(|tasks| !tasks.is_empty());
+    parts.map(|tasks| Plan { tasks, ..all.clone() }).collect()
 }
 
 /// Yield of probes, in windows of single queries.
@@ -171,11 +145,8 @@ impl ProbeYield {
 }
 
 /// Results of the archive's probes, by the query that they tell about.
-#[derive(Debug, Default)]
-pub struct ProbeResults(BTreeMap<QueryId, Vec<ProbeResult>>);
-
-/// Results of no probe.
-pub(super) static NO_PROBES: ProbeResults = ProbeResults(BTreeMap::new());
+#[derive(Debug)]
+pub(super) struct ProbeResults(BTreeMap<QueryId, Vec<ProbeResult>>);
 
 /// Result of one probe of a query.
 #[derive(Debug)]
@@ -190,7 +161,7 @@ impl ProbeResults {
     /// Reads what probes saw of the planned queries, in this run or an earlier one.
     pub(super) fn of(
         archive: &Archive,
-        Planned { plan, queries: registered, .. }: &Planned,
+        Planned { plan, queries: registered }: &Planned,
     ) -> Result<Self, Error> {
         let probes = archive.probes()?;
         let intervals: BTreeSet<_> = probes.keys().map(|(_, interval)| *interval).collect();
@@ -214,7 +185,7 @@ impl ProbeResults {
     pub(super) fn conclude(
         &self,
         archive: &Archive,
-        Planned { plan, queries: registered, .. }: &Planned,
+        Planned { plan, queries: registered }: &Planned,
     ) -> Result<(), Error> {
         let (mut proven, mut weights) = (Vec::new(), BTreeMap::new());
         for (planned, PlannedQuery { id, is_weighed, .. }) in
@@ -286,7 +257,7 @@ impl ProbeResult {
             archive.rows(*object, probe, &mut |chunk| {
                 series.insert(chunk.tags.to_vec());
                 presence.report(chunk.ts_ms.iter().copied().filter(|&at| from <= at && at < to));
-                Ok::<_, Error>(())
+                Ok::<_, archive::Error>(())
             })?;
         }
         Ok(Some(Self { presence, series: series.len(), held }))
@@ -325,8 +296,9 @@ pub(super) fn discard_probes(
     query: QueryId,
     at_s: i64,
     now: Timestamp,
-) -> Result<(), Error> {
-    let query = archive.query(query)?.ok_or(Error::UnknownQuery { query })?;
+) -> Result<(), archive::Error> {
+    let unknown = archive::Error::UnknownQuery { query };
+    let query = archive.query(query)?.ok_or(unknown)?;
     let at = Timestamp::from_second(at_s).unwrap_or(now);
     let why =
         format!("from {at} a probe of {} said something else than its points", query.text.written);
@@ -340,7 +312,7 @@ mod tests {
     use crate::archive::{Fetched, Objects, Request, RequestLine, Sqlite};
     use crate::job::request::{ExportRequest, ListText};
     use crate::parse::Answer;
-    use crate::query::{Query, QueryText};
+    use crate::query::QueryText;
     use object_store::memory::InMemory;
     use std::sync::Arc;
 

@@ -3,11 +3,11 @@
 
 use super::planned::Planned;
 use super::ports::{Caller, ExportEvent, Probed};
-use super::probe::{ProbePlan, ProbeResults};
+use super::probe::{ProbePlan, ProbeResults, ProbeYield};
 use super::resolve::ResolvedRequest;
 use super::run::ExportRun;
 use crate::archive::{Archive, GiveUpReason, GiveUpScope, GivenUp, Learnt};
-use crate::fetch::{End, FetchJob, FetchOutcome};
+use crate::fetch::{End, FetchOutcome};
 use crate::job::error::Error;
 use crate::job::request::{ExportRequest, Probing};
 use crate::plan::{LearntLimit, Limits, Window, hull, subtract};
@@ -24,47 +24,30 @@ pub(super) struct Rounds<'a> {
     pub(super) resolved: &'a ResolvedRequest,
 }
 
-/// A plan, and what probes told of its queries.
-struct Prepared {
-    planned: Planned,
-    probes: ProbeResults,
-}
-
 impl Rounds<'_> {
-    /// Fetches until nothing is left that can be had. Returns how that ended, with the points of all rounds.
+    /// Fetches until nothing is left that can be had. Returns how that ended, with all calls of the run and the points of all rounds.
     pub(super) fn run<C: Caller>(
         &self,
         run: &mut ExportRun<'_, C>,
         planned: Planned,
     ) -> Result<FetchOutcome, C::Error> {
-        let mut sum = FetchOutcome { end: End::Done, calls: 0, points: 0 };
-        self.refuse_too_old(&planned, run.present())?;
-        if planned.plan.calls() == 0 {
-            return Ok(sum);
-        }
-        let probes = ProbeResults::of(self.archive, &planned).map_err(Error::from)?;
-        let Prepared { mut planned, probes } =
-            self.probe(run, Prepared { planned, probes }, &mut sum)?;
-        let mut known = Some(probes);
-        let mut before = None;
-        while sum.end == End::Done && planned.plan.calls() > 0 {
+        self.refuse_too_old(&planned, run.caller.present())?;
+        let (mut points, mut before) = (0, None);
+        let (mut planned, mut end) = self.probe(run, planned)?;
+        while end == End::Done && planned.plan.calls() > 0 {
             let doubts = Some(self.doubts()?);
             if before == doubts {
                 break;
             }
             before = doubts;
-            let probes = match known.take() {
-                Some(probes) => probes,
-                None => ProbeResults::of(self.archive, &planned).map_err(Error::from)?,
-            };
-            let FetchOutcome { end, calls, points } =
-                run.make(planned.job(self.request.look_back), &probes, None)?;
-            sum = FetchOutcome { end, calls: sum.calls + calls, points: sum.points + points };
+            let probes = ProbeResults::of(self.archive, &planned)?;
+            let outcome = run.make(planned.job(self.request), Some(&probes), None)?;
+            (end, points) = (outcome.end, points + outcome.points);
             // A contradicted probe, or a cap that was learnt, opens gaps again.
             self.doubt_empty()?;
-            planned = self.planned(run.present())?;
+            planned = self.planned(run.caller.present())?;
         }
-        Ok(sum)
+        Ok(FetchOutcome { end, calls: run.calls, points })
     }
 
     pub(super) fn planned(&self, now: Timestamp) -> Result<Planned, Error> {
@@ -72,51 +55,56 @@ impl Rounds<'_> {
     }
 
     /// Takes in what earlier probes saw, and where that is wanted asks: the first batches, and the others where that pays. What
-    /// is found empty is covered from then on.
+    /// is found empty is covered from then on. Returns what is left, and how the calls ended.
     fn probe<C: Caller>(
         &self,
         run: &mut ExportRun<'_, C>,
-        prepared: Prepared,
-        sum: &mut FetchOutcome,
-    ) -> Result<Prepared, C::Error> {
-        let is_wanted = self.request.probing == Probing::First;
-        if prepared.probes.is_none() && !is_wanted {
-            return Ok(prepared);
+        planned: Planned,
+    ) -> Result<(Planned, End), C::Error> {
+        let (now, calls_before) = (run.caller.present(), run.calls);
+        if planned.plan.calls() == 0 {
+            return Ok((planned, End::Done));
         }
-        let Prepared { planned, probes } = prepared;
-        probes.conclude(self.archive, &planned).map_err(Error::from)?;
-        let before = self.planned(run.present())?;
-        if !is_wanted {
-            return Ok(Prepared { planned: before, probes });
+        let probes = ProbeResults::of(self.archive, &planned)?;
+        let before = self.conclude(planned, &probes, now)?;
+        if self.request.probing != Probing::First {
+            return Ok((before, End::Done));
         }
-        let settled = run.present() - self.request.look_back;
-        let limits = self.limits()?;
-        let plan = ProbePlan::new(self.archive, &before, &probes, limits, settled);
-        let Some(plan) = plan.map_err(Error::from)? else {
-            return Ok(Prepared { planned: before, probes });
-        };
-        ask(run, plan.trial(), sum)?;
-        let mut after = self.conclude(run.present())?;
-        let mut found = plan.found_by_trial(&before, &after.planned);
-        if let Some(rest) = plan.rest()
-            && sum.end == End::Done
-            && found.encourages()
-        {
-            ask(run, rest, sum)?;
-            after = self.conclude(run.present())?;
-            found = plan.found(&before, &after.planned);
+        let settled = now - self.request.look_back;
+        let plan = ProbePlan::new(self.archive, &before, &probes, self.limits()?, settled)?;
+        let Some(plan) = plan else { return Ok((before, End::Done)) };
+        let (mut after, mut end) = (before.clone(), End::Done);
+        let mut found = ProbeYield::default();
+        for part in &plan.parts {
+            let most = part.calls() as u64 * 2 + CALLS_SPARE;
+            end = run.make(plan.job(part), None, Some(most))?.end;
+            let now = run.caller.present();
+            after = self.planned(now)?;
+            let probes = ProbeResults::of(self.archive, &after)?;
+            after = self.conclude(after, &probes, now)?;
+            found = plan.found(part, &before, &after);
+            if end != End::Done || !found.encourages() {
+                break;
+            }
         }
-        let (planned, left) = (before.plan.calls(), after.planned.plan.calls());
-        run.tell(ExportEvent::Probed(Probed { calls: sum.calls, found, planned, left }));
-        Ok(after)
+        let (planned, left) = (before.plan.calls(), after.plan.calls());
+        let calls = run.calls - calls_before;
+        run.events.happened(ExportEvent::Probed(Probed { calls, found, planned, left }));
+        Ok((after, end))
     }
 
-    /// Covers what the probes that lie there prove empty, and plans anew.
-    fn conclude(&self, now: Timestamp) -> Result<Prepared, Error> {
-        let planned = self.planned(now)?;
-        let probes = ProbeResults::of(self.archive, &planned)?;
+    /// Covers what the probes prove empty, and plans anew.
+    fn conclude(
+        &self,
+        planned: Planned,
+        probes: &ProbeResults,
+        now: Timestamp,
+    ) -> Result<Planned, Error> {
+        if probes.is_none() {
+            return Ok(planned);
+        }
         probes.conclude(self.archive, &planned)?;
-        Ok(Prepared { planned: self.planned(now)?, probes })
+        self.planned(now)
     }
 
     fn limits(&self) -> Result<Limits, Error> {
@@ -144,9 +132,8 @@ impl Rounds<'_> {
         let is_edge = |learnt: &&Learnt| matches!(learnt.limit, LearntLimit::OldestKept(_));
         let Some(edge) = learnt.iter().find(is_edge) else { return Ok(()) };
         let oldest_s = self.limits()?.oldest_s;
-        let asked = planned.plan.asked.iter().zip(&planned.covered);
-        for (known, (asked, covered)) in planned.queries.iter().zip(asked) {
-            let gaps = asked.map_or_else(Vec::new, |asked| subtract(asked, covered));
+        for (known, asked) in planned.queries.iter().zip(&planned.plan.asked) {
+            let gaps = asked.map_or_else(Vec::new, |asked| subtract(asked, &known.covered));
             let old = gaps
                 .iter()
                 .filter_map(|gap| Window::from_secs(gap.start_s(), gap.end_s().min(oldest_s)));
@@ -163,17 +150,4 @@ impl Rounds<'_> {
         }
         Ok(())
     }
-}
-
-/// Makes the calls of a probe, and adds them up.
-fn ask<C: Caller>(
-    run: &mut ExportRun<'_, C>,
-    job: FetchJob<'_>,
-    sum: &mut FetchOutcome,
-) -> Result<(), C::Error> {
-    let most = job.plan.calls() as u64 * 2 + CALLS_SPARE;
-    let FetchOutcome { end, calls, .. } = run.make_ahead(job, Some(most))?;
-    sum.calls += calls;
-    sum.end = end;
-    Ok(())
 }

@@ -5,71 +5,49 @@ use super::ports::{Caller, ExportEvent};
 use super::run::ExportRun;
 use crate::fetch::End;
 use crate::job::error::Error;
-use crate::job::resolution::{SampleTerms, Sampling};
-use crate::plan::SampleRange;
-use crate::query::Query;
+use crate::job::resolution::Sampling;
 
-/// Rounds of samples at most: six for a query that was active long ago, as many again where the server does not offer what was asked
-/// first, and some for calls that failed.
+/// Rounds of samples at most: four for a query, as many again where the server does not offer what was asked first, and some for calls
+/// that failed.
 const ROUNDS_MAX: usize = 16;
 
 /// Trials, of samples and of counts, that may be lost to a server that fails.
 const TRIALS_MAX: usize = 5;
 
-/// A plan whose intervals are known, or the end of a run that did not find them.
-pub(super) struct Sampled {
-    pub(super) plan: ExportPlan,
-    /// The plan was final before anything was sampled.
-    pub(super) is_announced: bool,
-    pub(super) end: Option<End>,
-}
-
-/// Finds the native intervals that the plan lacks, and keeps them. A crash keeps the answers: the next run concludes the same.
+/// Finds the native intervals that the plan lacks, and keeps them; returns the end of the calls where the run ended before. A crash
+/// keeps the answers: the next run concludes the same.
 pub(super) fn sample<C: Caller>(
     run: &mut ExportRun<'_, C>,
-    mut plan: ExportPlan,
-) -> Result<Sampled, C::Error> {
-    let archive = run.archive();
+    plan: &mut ExportPlan,
+) -> Result<End, C::Error> {
+    let (archive, request) = (run.files.archive, run.request);
     archive.space(&plan.found).map_err(Error::from)?;
     if !plan.needs_samples() {
-        return Ok(Sampled { plan, is_announced: true, end: None });
+        return Ok(End::Done);
     }
     let queries = &plan.request.list.unspaced;
-    run.tell(ExportEvent::Sampling { queries: queries.len() });
-    let range = plan.request.sample_range(run.request, run.present());
-    let end = ask(run, queries, range)?;
-    if end.is_none() {
-        let known = Sampling::read(archive, queries, range).map_err(Error::from)?;
-        let spaced = known.all(run.request.resolution.fixed(), run.present());
-        archive.space(&spaced).map_err(Error::from)?;
-        plan.request = plan.request.with_intervals(run.request, spaced);
-    }
-    Ok(Sampled { plan, is_announced: false, end })
-}
-
-/// Asks until nothing more can be learnt. The end, when the run ended before.
-fn ask<C: Caller>(
-    run: &mut ExportRun<'_, C>,
-    queries: &[Query],
-    range: SampleRange,
-) -> Result<Option<End>, C::Error> {
-    let (look_back, now) = (run.request.look_back, run.present());
+    run.events.happened(ExportEvent::Sampling { queries: queries.len() });
+    let now = run.caller.present();
+    let range = plan.request.sample_range(request, now);
+    let read = || Sampling::read(archive, queries, range).map_err(Error::from);
     let mut trials = 0;
     for _ in 0..ROUNDS_MAX {
-        let known = Sampling::read(run.archive(), queries, range).map_err(Error::from)?;
-        let limits = run.limits()?;
-        let jobs = known.jobs(SampleTerms { limits, look_back, now }).map_err(Error::from)?;
+        let limits = request.limits(Some(archive))?;
+        let jobs = read()?.jobs(limits, now).map_err(Error::from)?;
         if jobs.is_empty() {
             break;
         }
         for job in &jobs {
             let trial = job.calls_max.filter(|_| trials < TRIALS_MAX);
             trials += usize::from(trial.is_some());
-            let end = run.make_ahead(job.fetch_job(), trial)?.end;
+            let end = run.make(job.fetch_job(request.look_back), None, trial)?.end;
             if end != End::Done {
-                return Ok(Some(end));
+                return Ok(end);
             }
         }
     }
-    Ok(None)
+    let spaced = read()?.all(request.resolution.fixed(), run.caller.present());
+    archive.space(&spaced).map_err(Error::from)?;
+    plan.request = plan.request.clone().with_intervals(request, spaced);
+    Ok(End::Done)
 }

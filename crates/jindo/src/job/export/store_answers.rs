@@ -1,6 +1,6 @@
 //! Answers of an export on their way into the archive, and decisions on their way into the ledger.
 
-use super::probe::{NO_PROBES, ProbeResults, discard_probes};
+use super::probe::{ProbeResults, discard_probes};
 use crate::archive::{Archive, Error, Fetched, GiveUpReason, GiveUpScope, GivenUp, Learnt, Role};
 use crate::fetch::{Action, AnswerSink, AskedCall, FetchJob, ReadAnswer, Recorded};
 use crate::parse::CallPosition;
@@ -11,16 +11,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Stores answers in an archive, and compares each with what probes saw of its queries: the first that contradicts one
 /// discards all probes of the directory.
 #[derive(Debug)]
-pub struct StoreAnswers<'a> {
+pub(super) struct StoreAnswers<'a> {
     archive: &'a Archive,
     /// Answers fetched sooner than this after their window's end stay open.
     look_back: SignedDuration,
-    probes: &'a ProbeResults,
+    probes: Option<&'a ProbeResults>,
     discarded: AtomicBool,
 }
 
 impl<'a> StoreAnswers<'a> {
-    pub fn new(archive: &'a Archive, job: &FetchJob<'_>, probes: &'a ProbeResults) -> Self {
+    pub(super) fn new(
+        archive: &'a Archive,
+        job: &FetchJob<'_>,
+        probes: Option<&'a ProbeResults>,
+    ) -> Self {
         let discarded = AtomicBool::new(false);
         Self { archive, look_back: job.look_back, probes, discarded }
     }
@@ -28,8 +32,8 @@ impl<'a> StoreAnswers<'a> {
     /// Discards all probes if the answer contradicts one.
     fn check_probes(&self, read: &ReadAnswer, now: Timestamp) -> Result<(), Error> {
         let AskedCall { ask, ids } = &read.asked;
-        let discarded = self.discarded.load(Ordering::Relaxed);
-        let probes = if discarded { &NO_PROBES } else { self.probes };
+        let is_discarded = self.discarded.load(Ordering::Relaxed);
+        let Some(probes) = self.probes.filter(|_| !is_discarded) else { return Ok(()) };
         for (position, &id) in CallPosition::all(ids.len()).zip(ids) {
             let points_ms = || {
                 let own = read.answer.series.iter().filter(|series| series.query == position);

@@ -3,13 +3,216 @@
 //! The newest points propose an interval: the smallest gap between two points of a series. One above 60 s is taken only where
 //! a count over the whole range shows that no bucket of it holds two points; else the points are exported every 60 s.
 
-mod count;
-mod detect;
-mod sample;
+mod evidence;
 
 #[cfg(test)]
 mod tests;
 
-pub use count::{CountPart, Counting, PointCount};
-pub use detect::{Confidence, NativeInterval, NextSample, Observed, SampleRange};
-pub use sample::IntervalSample;
+pub use evidence::{IntervalSample, PointCount};
+
+use super::window::{ceil, floor};
+use super::{DAY_S, Limits, RETENTION, Window, tile};
+use crate::query::Interval;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Samples span as many points as a call is documented to carry, whatever limit was learnt: the same samples are asked for again
+/// after a limit was learnt or forgotten.
+const POINTS: Limits = Limits::ASSUMED;
+
+/// The default interval. Points further apart are taken to be so only where a count confirms it.
+const MINUTE_S: u64 = 60;
+
+/// All that is known of a query's points.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// The finest interval that the server offers for the query, as far as known.
+    pub finest: Interval,
+    /// Answers to [`SampleRange::next_points`], in its order.
+    pub samples: Vec<IntervalSample>,
+    pub counting: Counting,
+}
+
+/// The count of a query's points over the whole range.
+#[derive(Debug, Clone)]
+pub enum Counting {
+    /// Not known yet, or not needed.
+    Unknown,
+    Counted(PointCount),
+    /// The points of such a query are not known to be countable.
+    Unsupported,
+    /// The server refused, in these words.
+    Refused(String),
+}
+
+/// The next question about a query. Questions that are equal share their calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NextSample {
+    pub kind: SampleKind,
+    pub interval: Interval,
+    pub window: Window,
+}
+
+/// Kinds of questions about the points of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SampleKind {
+    /// The points themselves.
+    Points,
+    /// Counts of points per bucket.
+    Count,
+}
+
+/// The interval of a query's points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NativeInterval {
+    /// No bucket of this interval holds two points, as far as sampled and counted.
+    Every(Interval),
+    /// Not found, for this reason.
+    Unknown(Confidence),
+}
+
+/// Evidence on which the interval of a query rests. The ledger and `status --json` call it `basis`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confidence {
+    /// Its points.
+    Sampled,
+    /// The default: it has no points in the newest day.
+    Empty,
+    /// The default: it has too few points there.
+    Sparse,
+    /// The default: its newest points lie more than 60 s apart, but no count confirms that of the whole range.
+    Irregular,
+    /// The default: the server refused its sample.
+    Refused,
+}
+
+impl Confidence {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Sampled, Self::Empty, Self::Sparse, Self::Irregular, Self::Refused];
+
+    /// Returns the word that the ledger keeps.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sampled => "sampled",
+            Self::Empty => "empty",
+            Self::Sparse => "sparse",
+            Self::Irregular => "irregular",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+impl Observed {
+    /// Returns 60 s, or the finest interval offered where that is longer.
+    fn minute(&self) -> Interval {
+        Interval::offered(MINUTE_S).map_or(self.finest, |minute| minute.max(self.finest))
+    }
+
+    /// Returns the smallest gap between neighbouring points of any series, snapped down to an interval that is offered. One above 60 s
+    /// must occur twice.
+    fn proposed(&self) -> NativeInterval {
+        let smallest_s = self.samples.iter().filter_map(IntervalSample::smallest_gap_s).min();
+        if let Some(interval) = smallest_s.and_then(Interval::offered_below)
+            && interval <= self.minute()
+        {
+            return NativeInterval::Every(interval.max(self.finest));
+        }
+        let Some(sample) = self.samples.iter().rev().find(|sample| sample.has_gaps()) else {
+            let has_points = self.samples.iter().any(IntervalSample::has_points);
+            let confidence = if has_points { Confidence::Sparse } else { Confidence::Empty };
+            return NativeInterval::Unknown(confidence);
+        };
+        let repeated = sample.repeated_gap_s().and_then(Interval::offered_below);
+        repeated.map_or(NativeInterval::Unknown(Confidence::Irregular), NativeInterval::Every)
+    }
+
+    /// Returns the interval that follows from all that is known: the one proposed, above 60 s only where a count confirms it.
+    pub fn conclude(&self) -> NativeInterval {
+        let proposed = self.proposed();
+        match (proposed, &self.counting) {
+            (NativeInterval::Every(every), _) if every <= self.minute() => proposed,
+            (NativeInterval::Every(every), Counting::Counted(count)) if count.confirms(every) => {
+                proposed
+            }
+            (NativeInterval::Every(_), _) => NativeInterval::Unknown(Confidence::Irregular),
+            (NativeInterval::Unknown(_), _) => proposed,
+        }
+    }
+}
+
+/// The range in which a query is sampled and counted.
+#[derive(Debug, Clone, Copy)]
+pub struct SampleRange {
+    sampled: Window,
+    /// To the end of the range asked, settled or not: the interval must hold for all of it.
+    counted: Window,
+}
+
+impl SampleRange {
+    /// The part of `range` that is `settled` and still kept by the server; all of it where no part is.
+    pub fn new(range: Window, settled: Timestamp, now: Timestamp) -> Self {
+        let kept = Window::from_secs((now - RETENTION).as_second(), settled.as_second());
+        let sampled = kept.and_then(|kept| range.intersect(kept)).unwrap_or(range);
+        let counted = Window::new(sampled.start(), range.end()).unwrap_or(range);
+        Self { sampled, counted }
+    }
+
+    /// Returns the next question that tells more about a query; `None` once its interval is settled.
+    pub fn next(&self, observed: &Observed) -> Option<NextSample> {
+        self.next_points(observed).or_else(|| match observed.counting {
+            Counting::Unknown => self.count_of(observed),
+            Counting::Counted(_) | Counting::Unsupported | Counting::Refused(_) => None,
+        })
+    }
+
+    /// Returns the sample after those that are known: the newest points as finely as offered; where these are few, a day of minutes;
+    /// where points lie in minutes that touch, a finer look at the newest of them.
+    pub fn next_points(&self, observed: &Observed) -> Option<NextSample> {
+        let (finest, minute) = (observed.finest, observed.minute());
+        let (interval, window) = match &observed.samples[..] {
+            [] => (finest, self.newest(finest)?),
+            [fine, ..] if fine.is_enough() || finest == minute => return None,
+            [_] => (minute, self.newest(minute)?),
+            [_, minutes] => (finest, self.around(finest, minutes.touching_end_s?)?),
+            [..] => return None,
+        };
+        Some(NextSample { kind: SampleKind::Points, interval, window })
+    }
+
+    /// Returns what one call carries of the newest, in whole days where it carries any. Samples may become wanted data: nothing
+    /// outside the range.
+    fn newest(&self, interval: Interval) -> Option<Window> {
+        let longest_s = POINTS.window_secs_max(interval);
+        let length_s = if longest_s < DAY_S { longest_s } else { floor(longest_s, DAY_S) };
+        let end_s = floor(self.sampled.end_s(), interval.secs());
+        self.sampled.intersect(Window::from_secs(end_s - length_s, end_s)?)?.aligned(interval)
+    }
+
+    /// Returns a window of one call that reaches `end_s` or somewhat further. It lies on a grid of half its length, so that queries
+    /// whose points end at about the same time share their calls.
+    fn around(&self, interval: Interval, end_s: i64) -> Option<Window> {
+        let (step, length_s) = (interval.secs(), POINTS.window_secs_max(interval));
+        let start_s = ceil(end_s - length_s, floor(length_s / 2, step).max(step));
+        let whole = Window::from_secs(start_s, start_s + length_s)?.intersect(self.sampled)?;
+        Window::from_secs(ceil(whole.start_s(), step), floor(whole.end_s(), step))
+    }
+
+    /// Returns the count that would confirm what the samples propose: in buckets as fine as one call carries, ending where those of the
+    /// proposal do. `None` where there is nothing above 60 s to confirm. Both ends lie outside the range: what is counted too much
+    /// leads to the default at worst.
+    pub fn count_of(&self, observed: &Observed) -> Option<NextSample> {
+        let NativeInterval::Every(every) = observed.proposed() else { return None };
+        if every <= observed.minute() {
+            return None;
+        }
+        let (start_s, end_s) = (self.counted.start_s(), self.counted.end_s());
+        Interval::all_offered().find_map(|interval| {
+            let step = interval.secs();
+            let window = Window::from_secs(floor(start_s, step), ceil(end_s, step))?;
+            let fits = step % every.secs() == 0 && tile(window, interval, POINTS).len() == 1;
+            fits.then_some(NextSample { kind: SampleKind::Count, interval, window })
+        })
+    }
+}

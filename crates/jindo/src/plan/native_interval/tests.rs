@@ -50,25 +50,19 @@ enum Numbers {
 
 impl Numbers {
     fn count(self, interval: Interval, window: Window, series: &[Points]) -> PointCount {
-        let mut counted = PointCount::new(interval, &[window], &[window]);
+        let (mut totals, mut leasts) = (Vec::new(), Vec::new());
         for points in series {
             let mut counts: BTreeMap<i64, u32> = BTreeMap::new();
             for at_s in points.iter().map(|at_s| START_S + at_s) {
                 if (window.start_s()..window.end_s()).contains(&at_s) {
-                    *counts.entry(floor(at_s, interval.secs()) * 1_000).or_default() += 1;
+                    *counts.entry(floor(at_s, interval.secs())).or_default() += 1;
                 }
             }
-            let told = counts.into_iter().map(|(at, count)| (at, f64::from(count)));
-            let (total, least): (Vec<_>, Vec<_>) = match self {
-                Self::Values(value) => {
-                    told.map(|(at, count)| ((at, count * value), (at, value))).unzip()
-                }
-                Self::Counts | Self::Unsupported => told.map(|told| (told, (told.0, 1.0))).unzip(),
-            };
-            counted.add(CountPart::Total, total);
-            counted.add(CountPart::Least, least);
+            let each = if let Self::Values(value) = self { value } else { 1.0 };
+            totals.extend(counts.values().map(|&count| f64::from(count) * each));
+            leasts.extend(counts.values().map(|_| each));
         }
-        counted
+        PointCount::new(interval, &totals, &leasts)
     }
 }
 
@@ -90,45 +84,35 @@ fn play_counting(
     numbers: Numbers,
 ) -> Played {
     let is_counted = numbers != Numbers::Unsupported;
-    let counting = if is_counted { Counting::Counted(Vec::new()) } else { Counting::Unsupported };
+    let counting = if is_counted { Counting::Unknown } else { Counting::Unsupported };
     let mut observed = Observed { samples: Vec::new(), counting, finest };
-    let mut asked: BTreeMap<Interval, Vec<Window>> = BTreeMap::new();
     let mut samples = String::new();
-    for _ in 0..14 {
-        observed.samples =
-            asked.iter().map(|(&interval, windows)| sampled(interval, windows, series)).collect();
-        let (interval, window) = match range.next(&observed) {
-            None => return Played { samples, interval: range.conclude(&observed) },
-            Some(NextSample::Count(interval, window)) => {
-                let Counting::Counted(counts) = &mut observed.counting else { panic!("a count") };
-                counts.push(numbers.count(interval, window, series));
-                let buckets = window.secs() / interval.secs();
-                write!(samples, "count {} s x {buckets} ", interval.secs()).unwrap();
-                continue;
-            }
-            Some(NextSample::Points(interval, window)) => (interval, window),
+    for _ in 0..4 {
+        let Some(NextSample { kind, interval, window }) = range.next(&observed) else {
+            return Played { samples, interval: observed.conclude() };
         };
-        asked.entry(interval).or_default().push(window);
+        match kind {
+            SampleKind::Points => observed.samples.push(sampled(interval, window, series)),
+            SampleKind::Count => {
+                observed.counting = Counting::Counted(numbers.count(interval, window, series));
+                samples.push_str("count ");
+            }
+        }
         write!(samples, "{} s x {} ", interval.secs(), window.secs() / interval.secs()).unwrap();
     }
     panic!("it never ends: {samples}");
 }
 
-fn sampled(interval: Interval, windows: &[Window], series: &[Points]) -> IntervalSample {
-    let mut sample = IntervalSample::new(interval, windows);
-    for (index, points) in series.iter().enumerate() {
+fn sampled(interval: Interval, window: Window, series: &[Points]) -> IntervalSample {
+    let buckets = |points: &Points| -> Vec<i64> {
         let mut starts: Vec<_> =
             points.iter().map(|at_s| floor(START_S + at_s, interval.secs())).collect();
         starts.dedup();
-        sample.add(&index.to_string(), starts.into_iter().map(|at_s| at_s * 1_000));
-    }
-    sample
-}
-
-/// Of samples alone, without a count.
-fn concluded(sample: IntervalSample) -> NativeInterval {
-    let counting = Counting::Unsupported;
-    range(96).conclude(&Observed { samples: vec![sample], counting, finest: secs(1) })
+        starts.retain(|at_s| (window.start_s()..window.end_s()).contains(at_s));
+        starts.into_iter().map(|at_s| at_s * 1_000).collect()
+    };
+    let series: Vec<_> = series.iter().map(buckets).collect();
+    IntervalSample::new(interval, &series)
 }
 
 fn check(days: i64, series: &[Points], expected: &Expect) {
@@ -164,23 +148,16 @@ fn the_day_shows_what_is_too_slow_for_a_short_sample() {
     let newest = |spacing_s| vec![regular(spacing_s, 61, 2 * DAY_S, 3 * DAY_S)];
     check(3, &newest(900), &expect!["1 s x 1499 60 s x 1440 count 900 s x 288 -> 900 s"]);
     check(3, &newest(3_600), &expect!["1 s x 1499 60 s x 1440 count 3600 s x 72 -> 3600 s"]);
-    check(3, &newest(DAY_S), &expect!["1 s x 1499 60 s x 1440 300 s x 864 -> sparse"]);
+    check(3, &newest(DAY_S), &expect!["1 s x 1499 60 s x 1440 -> sparse"]);
 }
 
+/// Only the newest day is sampled: what ended before it, or has a point a day, keeps the default.
 #[test]
-fn what_was_active_once_is_found() {
+fn what_was_active_once_keeps_the_default() {
     let old = [regular(10, 3, 40 * DAY_S + 777, 40 * DAY_S + 1_377)];
-    check(
-        96,
-        &old,
-        &expect!["1 s x 1499 60 s x 1440 7200 s x 1152 60 s x 1499 1 s x 1499 -> 10 s"],
-    );
+    check(96, &old, &expect!["1 s x 1499 60 s x 1440 -> empty"]);
     let daily = [regular(DAY_S, 61, 0, 96 * DAY_S)];
-    check(
-        96,
-        &daily,
-        &expect!["1 s x 1499 60 s x 1440 7200 s x 1152 count 86400 s x 96 -> 86400 s"],
-    );
+    check(96, &daily, &expect!["1 s x 1499 60 s x 1440 -> sparse"]);
 }
 
 #[test]
@@ -190,7 +167,7 @@ fn bursts_do_not_pass_for_a_slow_series() {
         .collect();
     check(3, &[bursts.clone()], &expect!["1 s x 1499 60 s x 1440 count 3600 s x 72 -> irregular"]);
     bursts.retain(|at_s| *at_s < 2 * DAY_S + HOUR_S);
-    check(3, &[bursts], &expect!["1 s x 1499 60 s x 1440 300 s x 864 -> sparse"]);
+    check(3, &[bursts], &expect!["1 s x 1499 60 s x 1440 -> sparse"]);
 }
 
 #[test]
@@ -204,7 +181,7 @@ fn events_at_any_time_keep_the_default_and_missing_points_change_nothing() {
 
 #[test]
 fn nothing_anywhere_is_asked_for_once_at_each_scale() {
-    check(96, &[], &expect!["1 s x 1499 60 s x 1440 7200 s x 1152 -> empty"]);
+    check(96, &[], &expect!["1 s x 1499 60 s x 1440 -> empty"]);
     check(1, &[], &expect!["1 s x 1499 60 s x 1440 -> empty"]);
 }
 
@@ -219,30 +196,6 @@ fn where_a_second_is_not_offered_the_nearest_is_the_finest() {
     let slow = [regular(900, 0, 0, 3 * DAY_S)];
     let played = play(range(3), secs(300), &slow);
     assert_eq!(played.interval, NativeInterval::Every(secs(900)));
-}
-
-#[test]
-fn two_windows_are_no_neighbours() {
-    let mut sample = IntervalSample::new(secs(1), &[span(0, 100), span(5_000, 5_100)]);
-    sample.add("a", [50, 5_050, 7_000].map(|at_s| (START_S + at_s) * 1_000));
-    assert_eq!(concluded(sample), NativeInterval::Unknown(Confidence::Sparse));
-}
-
-/// A sample around an old series' last points had no gap, and that of the overview's buckets was taken for its interval.
-#[test]
-fn neighbouring_buckets_of_an_overview_prove_no_interval() {
-    let mut overview = IntervalSample::new(secs(7_200), &[span(0, 96 * DAY_S)]);
-    overview.add(
-        "a",
-        regular(7_200, 0, DAY_S, 2 * DAY_S).into_iter().map(|at_s| (START_S + at_s) * 1_000),
-    );
-    assert_eq!(concluded(overview), NativeInterval::Unknown(Confidence::Sparse));
-    let old = [regular(1_988, 1_585, 5_459_767, 5_898_000)];
-    check(
-        96,
-        &old,
-        &expect!["1 s x 1499 60 s x 1440 7200 s x 1152 60 s x 1499 count 7200 s x 1152 -> 1800 s"],
-    );
 }
 
 /// Points of one series that changes its pace: (seconds between points, from, to).
@@ -281,7 +234,7 @@ fn what_was_denser_earlier_keeps_the_default_wherever_it_lies() {
     );
     single(
         &[(DAY_S, 0, to_s), (20, 5 * hour_s, 5 * hour_s + 2_000)],
-        &expect!["1 s x 1499 60 s x 1440 600 s x 1440 -> sparse"],
+        &expect!["1 s x 1499 60 s x 1440 -> sparse"],
     );
     single(&[(hour_s, 0, to_s)], &expect!["1 s x 1499 60 s x 1440 count 3600 s x 240 -> 3600 s"]);
 }
@@ -345,7 +298,7 @@ proptest! {
     /// What is exported at the interval detected loses no point.
     #[test]
     fn every_point_of_a_regular_series_lies_in_its_own_bucket(
-        spacing_s in 1_i64..4_000, phase in 0.0..1.0_f64, from_s in 0..80 * DAY_S, length_s in 1..9 * DAY_S,
+        spacing_s in 1_i64..4_000, phase in 0.0..1.0_f64, from_s in 87 * DAY_S..96 * DAY_S, length_s in 1..9 * DAY_S,
     ) {
         #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a share")]
         let phase_s = (phase * spacing_s as f64) as i64;
@@ -360,7 +313,9 @@ proptest! {
                 prop_assert!(spacing_s >= 3_600 || next.is_none_or(|next| next.secs() > floor(spacing_s, 60)),
                     "{} for points every {} s", interval, spacing_s);
             }
-            NativeInterval::Unknown(Confidence::Empty) => prop_assert!(points.is_empty()),
+            NativeInterval::Unknown(Confidence::Empty) => {
+                prop_assert!(points.iter().all(|&at_s| at_s < 95 * DAY_S));
+            }
             NativeInterval::Unknown(confidence) => {
                 prop_assert!(confidence == Confidence::Sparse || spacing_s > 60, "{:?}", confidence);
                 prop_assert!(spacing_s >= 60 || points.len() < 3, "{:?}", confidence);

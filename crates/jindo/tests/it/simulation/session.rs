@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use jindo::archive::{Archive, Organisation, Role};
 use jindo::fetch::{
     self, Action, AnswerSink, AskedCall, Breakage, Call, End, Event, Extract, FetchJob,
-    FetchOutcome, Machine, Progress, ReadAnswer, list,
+    FetchOutcome, Machine, Observer, Progress, ReadAnswer, list,
 };
 use jindo::job::{Caller, Events, Export, ExportEvent, FetchWork, Probing, closed};
 use jindo::plan::{Limits, Pace, Plan};
@@ -150,6 +150,8 @@ fn export(world: &mut World, manner: &Manner, cut: &Cut, told: &mut Told) -> Res
 struct Plans {
     first: Option<usize>,
 }
+
+impl Observer for Plans {}
 
 impl Events for Plans {
     fn happened(&mut self, event: ExportEvent<'_>) {

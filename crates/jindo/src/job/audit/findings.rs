@@ -1,0 +1,354 @@
+//! Differences found so far, and what is left to be compared.
+
+use super::report::{
+    AuditReport, Difference, DifferenceCounts, DifferenceKind, PointDifference, RefusedAudit,
+};
+use super::sample::AuditUnit;
+use crate::archive::{ObjectId, Origin, QueryId};
+use crate::plan::{PerQuery, Plan, PlanIndex, Window, subtract};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+/// Differences that are kept with their values: enough to see a pattern in, and a report that fits an editor.
+const DIFFERENCES_MAX: usize = 1_000;
+
+/// A stretch of one query that the archive held when the sample was drawn, and its comparison so far.
+#[derive(Debug)]
+pub(super) struct SampledStretch {
+    query: PlanIndex,
+    pub(super) window: Window,
+    pub(super) object: ObjectId,
+    pub(super) origin: Origin,
+    fetched_at: Timestamp,
+    /// Number of its unit in the sample.
+    unit: usize,
+    /// Windows that no answer was compared with yet.
+    left: Vec<Window>,
+    is_replaced: bool,
+    counts: DifferenceCounts,
+}
+
+/// Differences found so far.
+#[derive(Debug)]
+pub(super) struct Findings {
+    /// By query, the oldest first; those of one query are disjoint.
+    pub(super) stretches: Vec<SampledStretch>,
+    /// Reasons by query and window.
+    pub(super) refused: BTreeMap<(PlanIndex, Option<Window>), String>,
+    points: u64,
+    /// The first by query, tags and time (Unix milliseconds), whatever the order of the answers.
+    first: BTreeMap<(PlanIndex, Vec<String>, i64), Difference>,
+    late_by_max: Option<SignedDuration>,
+}
+
+/// Points of one query, by tags and time (Unix milliseconds).
+#[derive(Debug, Default)]
+pub(super) struct PointPairs(BTreeMap<Vec<String>, BTreeMap<i64, PointPair>>);
+
+/// The value held and the value served.
+#[derive(Debug, Clone, Copy, Default)]
+struct PointPair {
+    held: Option<f64>,
+    served: Option<f64>,
+}
+
+impl PointPairs {
+    pub(super) fn hold(&mut self, tags: &[String], ts_ms: &[i64], values: &[f64]) {
+        let series = self.0.entry(tags.to_vec()).or_default();
+        for (&at, &value) in ts_ms.iter().zip(values) {
+            series.entry(at).or_default().held = Some(value);
+        }
+    }
+
+    pub(super) fn serve(&mut self, tags: &[String], ts_ms: &[i64], values: &[f64]) {
+        let series = self.0.entry(tags.to_vec()).or_default();
+        for (&at, &value) in ts_ms.iter().zip(values) {
+            series.entry(at).or_default().served = Some(value);
+        }
+    }
+}
+
+impl SampledStretch {
+    /// Returns the windows within `window` that were not compared yet, and counts them as compared. Objects that overlap are two calls,
+    /// whose answers both hold the points of either.
+    fn take(&mut self, window: Window) -> Vec<Window> {
+        let taken = self.left.iter().filter_map(|left| left.intersect(window)).collect();
+        self.left = self.left.iter().flat_map(|left| subtract(*left, &[window])).collect();
+        taken
+    }
+
+    /// Returns true where it differs and asking again loses nothing. What was not compared to its end may hold points that only the
+    /// archive still has.
+    fn is_to_ask(&self) -> bool {
+        let is_compared = self.left.is_empty() && !self.is_replaced;
+        is_compared && self.counts.all() > 0 && self.counts.gone == 0
+    }
+}
+
+impl Findings {
+    /// Nothing yet of a sample.
+    pub(super) fn of(units: &[AuditUnit]) -> Self {
+        let mut stretches = Vec::new();
+        for (number, unit) in units.iter().enumerate() {
+            for (&query, granted) in unit.queries.iter().zip(&unit.granted) {
+                stretches.extend(granted.iter().map(|&window| SampledStretch {
+                    query,
+                    window,
+                    object: unit.object,
+                    origin: unit.origin,
+                    fetched_at: unit.fetched_at,
+                    unit: number,
+                    left: vec![window],
+                    is_replaced: false,
+                    counts: DifferenceCounts::default(),
+                }));
+            }
+        }
+        stretches.sort_unstable_by_key(|stretch| (stretch.query, stretch.window));
+        let (refused, first) = (BTreeMap::new(), BTreeMap::new());
+        Self { stretches, refused, points: 0, first, late_by_max: None }
+    }
+
+    /// Returns the numbers of the stretches of a query that touch the window, those of one object together.
+    pub(super) fn by_object(&self, query: PlanIndex, window: Window) -> Vec<Range<usize>> {
+        let all = &self.stretches;
+        let mut from =
+            all.partition_point(|own| (own.query, own.window.end()) <= (query, window.start()));
+        let until =
+            all.partition_point(|own| (own.query, own.window.start()) < (query, window.end()));
+        let of_one = all[from..until].chunk_by(|a, b| a.object == b.object);
+        let numbers = of_one.map(|stretches| {
+            from += stretches.len();
+            from - stretches.len()..from
+        });
+        numbers.collect()
+    }
+
+    /// Compares what is left of a stretch within the window; without `pairs` the archive does not show the stretch any more.
+    pub(super) fn compare(&mut self, number: usize, window: Window, pairs: Option<&PointPairs>) {
+        let parts = self.stretches[number].take(window);
+        let Some(PointPairs(pairs)) = pairs else {
+            self.stretches[number].is_replaced = true;
+            return;
+        };
+        for part in parts {
+            let times = part.start().as_millisecond()..part.end().as_millisecond();
+            for (tags, series) in pairs {
+                for (&ts_ms, &PointPair { held, served }) in series.range(times.clone()) {
+                    self.points += 1;
+                    if let Some(point) = PointDifference::between(ts_ms, held, served) {
+                        self.differs(number, tags, point);
+                    }
+                }
+            }
+        }
+    }
+
+    fn differs(&mut self, number: usize, tags: &[String], point: PointDifference) {
+        let stretch = &mut self.stretches[number];
+        stretch.counts.count(point.kind);
+        let &mut SampledStretch { query, fetched_at, origin, .. } = stretch;
+        if point.kind == DifferenceKind::Late {
+            let by = SignedDuration::from_millis(fetched_at.as_millisecond() - point.ts_ms);
+            self.late_by_max = self.late_by_max.max(Some(by));
+        }
+        let is_full = self.first.len() == DIFFERENCES_MAX;
+        let last = self.first.last_key_value().filter(|_| is_full);
+        let last = last.map(|((query, tags, at), _)| (*query, &tags[..], *at));
+        if last.is_some_and(|last| (query, tags, point.ts_ms) >= last) {
+            return;
+        }
+        let tags = tags.to_vec();
+        let difference =
+            Difference { query: String::new(), tags: tags.clone(), point, fetched_at, origin };
+        self.first.insert((query, tags, point.ts_ms), difference);
+        if is_full {
+            self.first.pop_last();
+        }
+    }
+
+    /// Returns the report of everything found; what it was drawn from is left to the caller.
+    pub(super) fn ended(self, plan: &Plan, ids: &PerQuery<QueryId>) -> AuditReport {
+        let Self { stretches, refused, points, first, late_by_max } = self;
+        let written = |query: PlanIndex| plan.queries[query].text.written.clone();
+        let units = |is: fn(&&SampledStretch) -> bool| -> BTreeSet<usize> {
+            stretches.iter().filter(is).map(|stretch| stretch.unit).collect()
+        };
+        let unfinished = units(|stretch| !stretch.left.is_empty());
+        let replaced = units(|stretch| stretch.is_replaced);
+        let differing =
+            stretches.chunk_by(|a, b| a.query == b.query).map(|own| (own[0].query, sum(own)));
+        let mut to_ask: Vec<_> = stretches
+            .iter()
+            .filter(|stretch| stretch.is_to_ask())
+            .map(|stretch| (ids[stretch.query], stretch.object, stretch.window))
+            .collect();
+        to_ask.sort_unstable();
+        AuditReport {
+            sampled: plan.calls(),
+            compared: plan.calls() - unfinished.union(&replaced).count(),
+            replaced: replaced.len(),
+            unfinished: unfinished.len(),
+            refused: refused
+                .into_iter()
+                .map(|((query, window), reason)| RefusedAudit {
+                    query: written(query),
+                    window,
+                    reason,
+                })
+                .collect(),
+            points,
+            counts: sum(&stretches),
+            queries: differing
+                .filter(|(_, counts)| counts.all() > 0)
+                .map(|(query, counts)| (written(query), counts))
+                .collect(),
+            differences: first
+                .into_iter()
+                .map(|((query, ..), difference)| Difference { query: written(query), ..difference })
+                .collect(),
+            late_by_max,
+            to_ask,
+            to_keep: stretches.iter().filter(|stretch| stretch.counts.gone > 0).count(),
+            ..AuditReport::default()
+        }
+    }
+}
+
+/// Returns the differences of all the stretches together.
+fn sum(stretches: &[SampledStretch]) -> DifferenceCounts {
+    stretches.iter().fold(DifferenceCounts::default(), |sum, SampledStretch { counts, .. }| {
+        DifferenceCounts {
+            late: sum.late + counts.late,
+            changed: sum.changed + counts.changed,
+            gone: sum.gone + counts.gone,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::Interval;
+    use expect_test::{Expect, expect};
+    use proptest::prelude::*;
+    use std::fmt::Write as _;
+
+    /// One query that was granted an hour.
+    fn findings() -> Findings {
+        Findings::of(&[AuditUnit {
+            window: hour(),
+            interval: Interval::from_secs(60).unwrap(),
+            origin: Origin::Fetched,
+            queries: vec![PlanIndex::new(0)],
+            object: ObjectId(1),
+            fetched_at: hour().end(),
+            granted: vec![vec![hour()]],
+        }])
+    }
+
+    fn hour() -> Window {
+        Window::from_secs(0, 3_600).unwrap()
+    }
+
+    /// Returns the differences between two series of (second, value), a line each, and how many times there are.
+    fn told(held: &[(i64, f64)], served: &[(i64, f64)]) -> (String, u64) {
+        told_within(hour(), held, served)
+    }
+
+    fn told_within(window: Window, held: &[(i64, f64)], served: &[(i64, f64)]) -> (String, u64) {
+        let split = |points: &[(i64, f64)]| -> (Vec<i64>, Vec<f64>) {
+            points.iter().map(|(s, value)| (s * 1000, value)).unzip()
+        };
+        let (held, served) = (split(held), split(served));
+        let (mut pairs, mut findings) = (PointPairs::default(), findings());
+        pairs.hold(&[], &held.0, &held.1);
+        pairs.serve(&[], &served.0, &served.1);
+        findings.compare(0, window, Some(&pairs));
+        let mut text = String::new();
+        for difference in findings.first.values() {
+            let PointDifference { kind, ts_ms, held, served } = difference.point;
+            writeln!(text, "{kind:?} at {}: {held:?} {served:?}", ts_ms / 1000).unwrap();
+        }
+        (text, findings.points)
+    }
+
+    fn check(held: &[(i64, f64)], served: &[(i64, f64)], expected: &Expect) {
+        expected.assert_eq(&told(held, served).0);
+    }
+
+    #[test]
+    fn equal_bits_are_equal_and_nothing_else_is() {
+        check(&[], &[], &expect![[""]]);
+        check(&[(0, 1.5), (60, -0.0)], &[(0, 1.5), (60, -0.0)], &expect![[""]]);
+        check(
+            &[(0, 0.0), (60, 5e-324), (120, 0.1)],
+            &[(0, -0.0), (60, 0.0), (120, 0.100_000_000_000_000_02)],
+            &expect![[r#"
+                Changed at 0: Some(0.0) Some(-0.0)
+                Changed at 60: Some(5e-324) Some(0.0)
+                Changed at 120: Some(0.1) Some(0.10000000000000002)
+            "#]],
+        );
+    }
+
+    #[test]
+    fn what_one_side_has_alone_is_late_or_gone() {
+        check(
+            &[(60, 1.0), (120, 2.0), (240, 4.0)],
+            &[(0, 0.0), (120, 2.5), (180, 3.0), (240, 4.0), (300, 5.0)],
+            &expect![[r#"
+                Late at 0: None Some(0.0)
+                Gone at 60: Some(1.0) None
+                Changed at 120: Some(2.0) Some(2.5)
+                Late at 180: None Some(3.0)
+                Late at 300: None Some(5.0)
+            "#]],
+        );
+        check(&[(60, 1.0)], &[], &expect![["Gone at 60: Some(1.0) None\n"]]);
+    }
+
+    #[test]
+    fn only_what_lies_in_the_window_counts() {
+        let window = Window::from_secs(60, 180).unwrap();
+        let points = [(0, 0.0), (60, 1.0), (120, 2.0), (180, 3.0)];
+        let (text, times) = told_within(window, &points, &[]);
+        expect![[r#"
+            Gone at 60: Some(1.0) None
+            Gone at 120: Some(2.0) None
+        "#]]
+        .assert_eq(&text);
+        assert_eq!((times, told_within(window, &[], &[]).1), (2, 0));
+    }
+
+    fn series() -> impl Strategy<Value = BTreeMap<i64, u8>> {
+        prop::collection::btree_map(0..40_i64, 0..3_u8, 0..30)
+    }
+
+    proptest! {
+        /// Against the plainest way to say it.
+        #[test]
+        fn every_time_of_either_side_is_compared_once(held in series(), served in series()) {
+            let times: BTreeSet<i64> = held.keys().chain(served.keys()).copied().collect();
+            let value = |points: &BTreeMap<i64, u8>, at| points.get(&at).copied().map(f64::from);
+            let mut expected = String::new();
+            for &at in &times {
+                let (held, served) = (value(&held, at), value(&served, at));
+                let kind = match (held, served) {
+                    (None, _) => "Late",
+                    (_, None) => "Gone",
+                    _ if held != served => "Changed",
+                    _ => continue,
+                };
+                writeln!(expected, "{kind} at {at}: {held:?} {served:?}").unwrap();
+            }
+            let list = |points: &BTreeMap<i64, u8>| -> Vec<(i64, f64)> {
+                points.iter().map(|(&at, &value)| (at, f64::from(value))).collect()
+            };
+            let (text, count) = told(&list(&held), &list(&served));
+            prop_assert_eq!(text, expected);
+            prop_assert_eq!(count, times.len() as u64);
+        }
+    }
+}
