@@ -82,11 +82,10 @@ impl Secrets {
 
     /// Redacts an owned text, which is returned as it is where it holds no secret.
     pub fn hide(&self, text: String) -> String {
-        let redacted = match self.redact(&text) {
-            Cow::Borrowed(_) => None,
-            Cow::Owned(redacted) => Some(redacted),
-        };
-        redacted.unwrap_or(text)
+        if let Cow::Owned(redacted) = self.redact(&text) {
+            return redacted;
+        }
+        text
     }
 }
 

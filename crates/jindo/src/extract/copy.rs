@@ -1,10 +1,9 @@
 //! Everything once more, into another place: `jindo extract DIR --out PATH`. Reads the archive and marks nothing in it.
 
 use super::csv_tree::may_have_twins;
-use super::staging::{StagedNumbers, Staging};
-use super::tables::{self, Rendering, Summary, Table, TableLine};
-use super::update::stage;
-use super::{Claim, CsvTree, Disk, Error, MadeFile, Output as _};
+use super::stream::stage;
+use super::tables::{StagedTables, Summary, Table, render};
+use super::{CsvTree, Disk, Error, MadeFile, Output as _, Staging};
 use crate::archive::{Archive, Registered, SeriesFile};
 use crate::case_fold::folded;
 use std::collections::HashMap;
@@ -20,28 +19,18 @@ pub fn copy(archive: &Archive, disk: &dyn Disk, output: &CsvTree) -> Result<Summ
     refuse_occupied(disk, output)?;
     let _lock = disk.lock().map_err(Error::disk("lock", "the directory"))?;
     disk.begin().map_err(Error::disk("empty", "the staging folder"))?;
-    let mut copying = Copying {
+    // The tables are staged under the first numbers, and stay staged until the end.
+    let (mut table_number, number) = (0, Table::ALL.len() as u64);
+    let mut tables = StagedTables::new(disk, &mut table_number);
+    let mut copying = Copying { archive, disk, output, number, claims: HashMap::new() };
+    let summary = render(
         archive,
-        disk,
-        output,
-        // The tables are staged under the first numbers, and stay staged until the end.
-        numbers: StagedNumbers::from(Table::ALL.len() as u64),
-        claims: HashMap::new(),
-    };
-    let mut sink = |table: Table, rows: &[u8]| tables::stage(disk, table, rows);
-    let mut rendering = Rendering::begin(archive, &output.display.timezone, &mut sink)?;
-    for line in tables::lines(archive)? {
-        match line {
-            TableLine::Refused(line) => rendering.refused(&line)?,
-            TableLine::Query(query) => {
-                let files = copying.query(&query)?;
-                rendering.query(&query, &files)?;
-            }
-        }
-    }
-    let summary = rendering.summary;
+        &output.display.timezone,
+        &mut |query| copying.query(query),
+        &mut |table, rows| tables.append(table, rows),
+    )?;
     disk.sync().map_err(Error::disk("sync", output.folder()))?;
-    tables::publish(disk, &Table::ALL)?;
+    tables.publish(&Table::ALL)?;
     Ok(summary)
 }
 
@@ -61,20 +50,21 @@ struct Copying<'a> {
     archive: &'a Archive,
     disk: &'a dyn Disk,
     output: &'a CsvTree,
-    numbers: StagedNumbers,
-    /// By folded path, files whose name may be another's where names differ by neither case nor Unicode form: what the
+    /// Of the next staged file.
+    number: u64,
+    /// Paths and queries, by folded path, of files whose name may be another's where names differ by neither case nor Unicode form: what the
     /// ledger's index does for the archive's own directory.
-    claims: HashMap<String, Claim>,
+    claims: HashMap<String, [String; 2]>,
 }
 
 impl Copying<'_> {
     fn query(&mut self, query: &Registered) -> Result<Vec<SeriesFile>, Error> {
         let grants = self.archive.grants(query.id)?;
-        let staging = Staging::new(self.disk, &mut self.numbers);
+        let staging = Staging::new(self.disk, &mut self.number);
         let made = stage(self.archive, query, &grants, self.output, staging)?;
         let mut files = Vec::with_capacity(made.len());
         for MadeFile { staged, file } in made {
-            self.claim(&file.path, query)?;
+            self.claim(&file.path, &query.text.written)?;
             self.disk.publish(staged, &file.path).map_err(Error::disk("publish", &file.path))?;
             files.push(file);
         }
@@ -82,8 +72,8 @@ impl Copying<'_> {
     }
 
     /// Refuses a path that an earlier file has, or would have on another file system.
-    fn claim(&mut self, path: &str, query: &Registered) -> Result<(), Error> {
-        let own = Claim { path: path.to_owned(), of: query.text.written.clone() };
+    fn claim(&mut self, path: &str, of: &str) -> Result<(), Error> {
+        let own = [path, of].map(str::to_owned);
         if may_have_twins(path)
             && let Some(other) = self.claims.insert(folded(path).into_owned(), own.clone())
         {
@@ -93,7 +83,6 @@ impl Copying<'_> {
         if self.disk.size(path).map_err(Error::disk("look at", path))?.is_none() {
             return Ok(());
         }
-        let other = Claim { of: "one before it".to_owned(), ..own.clone() };
-        Err(Error::one_file(own, other))
+        Err(Error::one_file(own, [path, "one before it"].map(str::to_owned)))
     }
 }

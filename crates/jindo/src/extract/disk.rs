@@ -4,7 +4,7 @@
 //! and a link in a file's place is replaced, not followed.
 
 use crate::digest::hex;
-use crate::path_guard::{PathKind, PathState, as_io, look, look_at};
+use crate::path_guard::{PathKind, PathState, as_io, look};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -24,19 +24,13 @@ pub struct BufferLimits {
     /// and not once per window.
     pub pending_bytes_max: usize,
     /// Files of a group: at most this many, or the query that goes beyond, are staged, published and synced together. One
-    /// sync costs as much as hundreds of renames; more than this would only hold their facts in memory.
+    /// sync costs as much as hundreds of renames.
     pub group_files_max: usize,
-    /// Bytes of a table up to which it is kept in memory once rendered. A larger one that changed is rendered again.
-    pub table_bytes_max: usize,
 }
 
 impl Default for BufferLimits {
     fn default() -> Self {
-        Self {
-            pending_bytes_max: 16 * 1024 * 1024,
-            group_files_max: 4_096,
-            table_bytes_max: 8 * 1024 * 1024,
-        }
+        Self { pending_bytes_max: 16 * 1024 * 1024, group_files_max: 4_096 }
     }
 }
 
@@ -127,28 +121,24 @@ impl Directory {
         self.place(self.staging).join(format!("{}.part", staged.0))
     }
 
-    /// Goes through the folders on the way to `path` (not `path` itself), below DIR.
-    fn through(&self, path: &str, missing: Missing) -> io::Result<Reached> {
-        let mut place = self.root.clone();
-        let folders = Path::new(path).parent().into_iter().flat_map(Path::components);
-        if missing == Missing::Make {
-            fs::create_dir_all(&self.root)?;
+    /// Looks at the folders on the way to `path` (not at `path` itself), below DIR.
+    fn look_at_folder_of(&self, path: &str) -> io::Result<PathState> {
+        let (folder, _) = path.rsplit_once('/').unwrap_or_default();
+        look(&self.root, folder, PathKind::Folder).map_err(as_io)
+    }
+
+    /// Makes the folders on the way to `path`.
+    fn make_folder_of(&self, path: &str) -> io::Result<()> {
+        match (self.look_at_folder_of(path)?, self.place(path).parent()) {
+            (PathState::Absent, Some(folder)) => fs::create_dir_all(folder),
+            _ => Ok(()),
         }
-        for folder in folders {
-            place.push(folder);
-            match look_at(&place, PathKind::Folder).map_err(as_io)? {
-                PathState::There => {}
-                PathState::Absent if missing == Missing::Leave => return Ok(Reached::Nothing),
-                PathState::Absent => fs::create_dir(&place)?,
-            }
-        }
-        Ok(Reached::Folder)
     }
 
     /// Returns the metadata of the file at `path`, if a file is there and no link on the way.
     fn file(&self, path: &str) -> io::Result<Option<fs::Metadata>> {
         let place = self.place(path);
-        if self.through(path, Missing::Leave)? == Reached::Nothing {
+        if self.look_at_folder_of(path)? == PathState::Absent {
             return Ok(None);
         }
         Ok(there(fs::symlink_metadata(place))?.filter(fs::Metadata::is_file))
@@ -170,18 +160,6 @@ impl Directory {
     #[cfg(target_os = "linux")]
     #[expect(clippy::unused_self, reason = "one sync of the file system needs no list")]
     fn touch(&self, _place: &Path) {}
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Missing {
-    Make,
-    Leave,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Reached {
-    Folder,
-    Nothing,
 }
 
 /// `None` for what does not exist.
@@ -217,9 +195,7 @@ impl Disk for Directory {
     }
 
     fn begin(&self) -> io::Result<()> {
-        // A dummy file name: the staging folder itself is checked too.
-        let within = format!("{}/0", self.staging);
-        if self.through(&within, Missing::Leave)? == Reached::Nothing {
+        if look(&self.root, self.staging, PathKind::Folder).map_err(as_io)? == PathState::Absent {
             return Ok(());
         }
         for entry in fs::read_dir(self.place(self.staging))? {
@@ -237,7 +213,7 @@ impl Disk for Directory {
         options.append(true).create(true);
         let file = match options.open(&place) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.through(&format!("{}/0", self.staging), Missing::Make)?;
+                self.make_folder_of(&format!("{}/0", self.staging))?;
                 options.open(&place)
             }
             opened => opened,
@@ -248,7 +224,7 @@ impl Disk for Directory {
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
     fn publish(&self, staged: Staged, path: &str) -> io::Result<()> {
         let place = self.place(path);
-        self.through(path, Missing::Make)?;
+        self.make_folder_of(path)?;
         fs::rename(self.staged(staged), &place)?;
         self.touch(&place);
         Ok(())
@@ -256,7 +232,7 @@ impl Disk for Directory {
 
     fn remove(&self, path: &str) -> io::Result<()> {
         let place = self.place(path);
-        if self.through(path, Missing::Leave)? == Reached::Nothing {
+        if self.look_at_folder_of(path)? == PathState::Absent {
             return Ok(());
         }
         there(fs::remove_file(&place))?;

@@ -40,17 +40,10 @@ pub enum Error {
     Occupied { path: String },
 }
 
-/// A file, and the query or series that it is to hold.
-#[derive(Debug, Clone)]
-pub struct Claim {
-    pub path: String,
-    pub of: String,
-}
-
 impl Error {
-    /// Of two claims that cannot both be met.
-    pub(super) fn one_file(own: Claim, other: Claim) -> Self {
-        let (Claim { path, of: query }, Claim { path: twin, of: other }) = (own, other);
+    /// Of two files that cannot both be: path of each, and the query or series that it is to hold.
+    pub(super) fn one_file(own: [String; 2], other: [String; 2]) -> Self {
+        let ([path, query], [twin, other]) = (own, other);
         if path == twin {
             Self::Collision { path, query, other }
         } else {

@@ -5,7 +5,7 @@
 //! | `stream` | reads a query's series from the archive, in time order, one object open at a time |
 //! | `writer` | the seam: an [`Output`] and its [`Writer`], which makes files of a stream of series |
 //! | `csv_tree` | the output `csv/`: a file per series |
-//! | `update`, `publish` | which queries are out of date; staging, marks, renames |
+//! | `update` | which queries are out of date; staging, marks, renames |
 //! | `tables` | series.csv, queries.csv and gaps.csv |
 //! | `copy`, `verify` | everything into another place; comparison with the marks |
 //!
@@ -25,7 +25,6 @@ mod csv_tree;
 mod disk;
 mod error;
 mod marks;
-mod publish;
 mod staging;
 mod stream;
 mod tables;
@@ -36,11 +35,10 @@ mod writer;
 pub use copy::copy;
 pub use csv_tree::{CsvTree, Names};
 pub use disk::{BufferLimits, Directory, Disk, ExtractLock, Staged};
-pub use error::{Claim, Error};
-pub use publish::Change;
+pub use error::Error;
 pub use staging::{MadeFile, SeriesFacts, StagedFile, Staging};
 pub use tables::{Summary, tables};
-pub use update::{Which, update};
+pub use update::{Change, Which, update};
 pub use verify::{FileFinding, verify, verify_output};
 pub use writer::{Output, QueryExtent, Writer};
 

@@ -6,21 +6,6 @@ use crate::digest::hex;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-/// Numbers for staged files.
-#[derive(Debug)]
-pub(super) struct StagedNumbers(u64);
-
-impl StagedNumbers {
-    pub(super) fn from(first: u64) -> Self {
-        Self(first)
-    }
-
-    fn next(&mut self) -> Staged {
-        self.0 += 1;
-        Staged(self.0 - 1)
-    }
-}
-
 /// Facts about a series that was streamed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeriesFacts {
@@ -44,7 +29,8 @@ pub struct MadeFile {
 #[expect(missing_debug_implementations, reason = "a disk is no value to be shown")]
 pub struct Staging<'a> {
     disk: &'a dyn Disk,
-    numbers: &'a mut StagedNumbers,
+    /// Number of the next file.
+    number: &'a mut u64,
     files: Vec<GrowingFile>,
     pending_bytes: usize,
 }
@@ -78,13 +64,14 @@ impl StagedFile {
 }
 
 impl<'a> Staging<'a> {
-    pub(super) fn new(disk: &'a dyn Disk, numbers: &'a mut StagedNumbers) -> Self {
-        Self { disk, numbers, files: Vec::new(), pending_bytes: 0 }
+    pub(super) fn new(disk: &'a dyn Disk, number: &'a mut u64) -> Self {
+        Self { disk, number, files: Vec::new(), pending_bytes: 0 }
     }
 
     /// Begins the file for a path relative to DIR; returns its index, counted from 0.
     pub fn create(&mut self, path: String) -> usize {
-        let (staged, hash) = (self.numbers.next(), Sha256::new());
+        let (staged, hash) = (Staged(*self.number), Sha256::new());
+        *self.number += 1;
         self.files.push(GrowingFile { staged, path, pending: Vec::new(), hash, bytes: 0 });
         self.files.len() - 1
     }

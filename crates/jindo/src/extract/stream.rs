@@ -1,7 +1,7 @@
 //! The series of one query, from the archive into a [`Writer`]: objects in time order, one open at a time, of each only what
 //! coverage grants. Trusts no row, and knows no form of files.
 
-use super::{Error, MadeFile, QueryExtent, SeriesFacts, Writer};
+use super::{Error, MadeFile, Output, QueryExtent, SeriesFacts, Staging, Writer};
 use crate::archive::{Archive, Chunk, Granted, Origin, Registered};
 use crate::plan::{Window, hull};
 use jiff::Timestamp;
@@ -15,14 +15,15 @@ pub(super) fn extent<'a>(query: &'a Registered, grants: &[Granted]) -> QueryExte
     QueryExtent { query, range: range.unwrap_or_else(second) }
 }
 
-/// Streams everything that is covered of a query into `writer`, and ends it.
-pub(super) fn write_series(
+/// Stages the files of one query, ascending by path: everything that is covered of it.
+pub(super) fn stage(
     archive: &Archive,
     query: &Registered,
     grants: &[Granted],
-    writer: Box<dyn Writer + '_>,
+    output: &dyn Output,
+    staging: Staging<'_>,
 ) -> Result<Vec<MadeFile>, Error> {
-    let mut stream = SeriesStream::new(query, writer);
+    let mut stream = SeriesStream::new(query, output.begin(&extent(query, grants), staging));
     for grant in grants.iter().filter(|grant| grant.held.origin == Origin::Fetched) {
         let mut sink = |chunk: Chunk<'_>| stream.take(grant, &chunk);
         archive.rows(grant.held.object, query.id, &mut sink)?;
@@ -31,7 +32,7 @@ pub(super) fn write_series(
 }
 
 /// Series of a query that have come so far.
-pub(super) struct SeriesStream<'a> {
+struct SeriesStream<'a> {
     query: &'a Registered,
     writer: Box<dyn Writer + 'a>,
     /// Index in `series`.
@@ -40,7 +41,7 @@ pub(super) struct SeriesStream<'a> {
 }
 
 impl<'a> SeriesStream<'a> {
-    pub(super) fn new(query: &'a Registered, writer: Box<dyn Writer + 'a>) -> Self {
+    fn new(query: &'a Registered, writer: Box<dyn Writer + 'a>) -> Self {
         Self { query, writer, by_tags: HashMap::new(), series: Vec::new() }
     }
 
@@ -48,7 +49,7 @@ impl<'a> SeriesStream<'a> {
     ///
     /// # Errors
     /// [`Error::Damaged`] for rows that jindo never writes: out of order, twice, off the interval's grid, not finite.
-    pub(super) fn take(&mut self, grant: &Granted, chunk: &Chunk<'_>) -> Result<(), Error> {
+    fn take(&mut self, grant: &Granted, chunk: &Chunk<'_>) -> Result<(), Error> {
         let damaged = |what: &str| Error::Damaged {
             object: grant.held.object,
             query: self.query.text.written.clone(),
@@ -106,8 +107,7 @@ mod tests {
     use crate::archive::{
         Archive, Chunk, Coverage, Granted, ObjectId, Objects, Origin, Request, RequestLine, Sqlite,
     };
-    use crate::extract::staging::{StagedNumbers, Staging};
-    use crate::extract::{CsvTree, Directory, DisplayOptions, Error, Output as _};
+    use crate::extract::{CsvTree, Directory, DisplayOptions, Error, Output as _, Staging};
     use crate::plan::Window;
     use crate::query::{Interval, Query, QueryText};
     use jiff::tz::TimeZone;
@@ -143,8 +143,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let disk = Directory::of_archive(dir.path());
         let csv = CsvTree::new(&DisplayOptions { zone: TimeZone::UTC, timezone: "UTC".to_owned() });
-        let mut numbers = StagedNumbers::from(0);
-        let staging = Staging::new(&disk, &mut numbers);
+        let mut number = 0;
+        let staging = Staging::new(&disk, &mut number);
         let mut stream = SeriesStream::new(&query, csv.begin(&extent(&query, &[]), staging));
         for points in chunks {
             let ts_ms: Vec<i64> = points.iter().map(|(at, _)| (START_S + at) * 1_000).collect();

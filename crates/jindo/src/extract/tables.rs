@@ -4,7 +4,7 @@
 //! query by query; only a small table is ever in memory as a whole.
 
 use super::marks::{Mark, UNFINISHED};
-use super::{BufferLimits, CsvTree, Disk, Error, Staged};
+use super::{CsvTree, Disk, Error, StagedFile, Staging};
 use crate::archive::{
     Archive, Gap, GapReason, GivenUp, Granted, QueryId, QueryStanding, QueryStatus, RefusedLine,
     Registered, SeriesFile, StandingFacts,
@@ -85,9 +85,6 @@ impl Table {
     }
 }
 
-/// Receiver of a table's pieces, in their order.
-pub(super) type Sink<'a> = dyn FnMut(Table, &[u8]) -> Result<(), Error> + 'a;
-
 /// Brings the three tables up to date with the ledger; writes those whose content changes. [`super::update`] all queries
 /// first.
 ///
@@ -96,18 +93,20 @@ pub(super) type Sink<'a> = dyn FnMut(Table, &[u8]) -> Result<(), Error> + 'a;
 pub fn tables(archive: &Archive, disk: &dyn Disk, output: &CsvTree) -> Result<Summary, Error> {
     let _lock = disk.lock().map_err(Error::disk("lock", "the directory"))?;
     disk.begin().map_err(Error::disk("empty", "the staging folder"))?;
-    let mut rendered = Rendered::of(archive, output, disk.buffer_limits())?;
-    let changed = rendered.differing(disk)?;
+    let (summary, changed) = differing(archive, disk, output)?;
     if changed.is_empty() {
-        return Ok(rendered.summary);
+        return Ok(summary);
     }
-    let made = rendered
-        .stage(disk, &changed, |sink| render(archive, output, sink))
-        .and_then(|()| publish(disk, &changed));
+    let mut number = 0;
+    let mut staged = StagedTables::new(disk, &mut number);
+    let mut sink = |table: Table, rows: &[u8]| {
+        if changed.contains(&table) { staged.append(table, rows) } else { Ok(()) }
+    };
+    let made = render_marked(archive, output, &mut sink).and_then(|_| staged.publish(&changed));
     if made.is_err() {
         disk.clear();
     }
-    made.map(|()| rendered.summary)
+    made.map(|()| summary)
 }
 
 /// Returns the tables that say something else on the disk than the ledger, or are not there.
@@ -115,146 +114,110 @@ pub(super) fn differing(
     archive: &Archive,
     disk: &dyn Disk,
     output: &CsvTree,
-) -> Result<Vec<Table>, Error> {
-    Rendered::of(archive, output, disk.buffer_limits())?.differing(disk)
-}
-
-pub(super) fn stage(disk: &dyn Disk, table: Table, rows: &[u8]) -> Result<(), Error> {
-    disk.append(Staged(table as u64), rows).map_err(Error::disk("stage", table.path()))
-}
-
-/// Moves staged tables into place and makes everything durable.
-pub(super) fn publish(disk: &dyn Disk, tables: &[Table]) -> Result<(), Error> {
-    for table in tables {
-        let publish = disk.publish(Staged(*table as u64), table.path());
-        publish.map_err(Error::disk("publish", table.path()))?;
+) -> Result<(Summary, Vec<Table>), Error> {
+    let mut hashes = Table::ALL.map(|_| Sha256::new());
+    let summary = render_marked(archive, output, &mut |table, rows| {
+        hashes[table as usize].update(rows);
+        Ok(())
+    })?;
+    let mut changed = Vec::new();
+    for (table, hash) in Table::ALL.into_iter().zip(hashes) {
+        let found = disk.sha256(table.path()).map_err(Error::disk("read", table.path()))?;
+        if found != Some(hex(&hash.finalize())) {
+            changed.push(table);
+        }
     }
-    disk.sync().map_err(Error::disk("sync", "the tables"))?;
-    disk.end().map_err(Error::disk("remove", "the staging folder"))
+    Ok((summary, changed))
 }
 
-/// The tables as the ledger has them, hashed and, where they are small, kept.
-struct Rendered {
-    hashes: [Sha256; Table::ALL.len()],
-    /// `None` for a table that is too large.
-    kept: [Option<Vec<u8>>; Table::ALL.len()],
-    summary: Summary,
+/// Tables that grow in the staging folder, under its first numbers.
+pub(super) struct StagedTables<'a> {
+    disk: &'a dyn Disk,
+    staging: Staging<'a>,
 }
 
-impl Rendered {
-    fn of(archive: &Archive, output: &CsvTree, buffer_limits: BufferLimits) -> Result<Self, Error> {
-        let mut hashes = Table::ALL.map(|_| Sha256::new());
-        let mut kept = Table::ALL.map(|_| Some(Vec::new()));
-        let summary = render(archive, output, &mut |table, rows| {
-            hashes[table as usize].update(rows);
-            let keeps = |all: &Vec<u8>| all.len() + rows.len() <= buffer_limits.table_bytes_max;
-            let all = &mut kept[table as usize];
-            *all = all.take().filter(keeps);
-            if let Some(all) = all {
-                all.extend_from_slice(rows);
-            }
-            Ok(())
-        })?;
-        Ok(Self { hashes, kept, summary })
-    }
-
-    fn differing(&self, disk: &dyn Disk) -> Result<Vec<Table>, Error> {
-        let mut changed = Vec::new();
+impl<'a> StagedTables<'a> {
+    pub(super) fn new(disk: &'a dyn Disk, number: &'a mut u64) -> Self {
+        let mut staging = Staging::new(disk, number);
         for table in Table::ALL {
-            let found = disk.sha256(table.path()).map_err(Error::disk("read", table.path()))?;
-            if found != Some(hex(&self.hashes[table as usize].clone().finalize())) {
-                changed.push(table);
-            }
+            staging.create(table.path().to_owned());
         }
-        Ok(changed)
+        Self { disk, staging }
     }
 
-    /// Stages these tables; `again` renders those that were not kept.
-    fn stage(
-        &mut self,
-        disk: &dyn Disk,
-        tables: &[Table],
-        again: impl FnOnce(&mut Sink<'_>) -> Result<Summary, Error>,
-    ) -> Result<(), Error> {
-        let mut large = Vec::new();
-        for table in tables {
-            match self.kept[*table as usize].take() {
-                Some(rows) => stage(disk, *table, &rows)?,
-                None => large.push(*table),
-            }
+    pub(super) fn append(&mut self, table: Table, rows: &[u8]) -> Result<(), Error> {
+        self.staging.append(table as usize, |out| out.extend_from_slice(rows))
+    }
+
+    /// Moves these tables into place and makes everything durable.
+    pub(super) fn publish(self, tables: &[Table]) -> Result<(), Error> {
+        let Self { disk, staging } = self;
+        let staged = staging.finish()?;
+        for StagedFile { staged, path, .. } in tables.iter().map(|table| &staged[*table as usize]) {
+            disk.publish(*staged, path).map_err(Error::disk("publish", path))?;
         }
-        if large.is_empty() {
-            return Ok(());
-        }
-        let mut sink = |table: Table, rows: &[u8]| {
-            if large.contains(&table) { stage(disk, table, rows) } else { Ok(()) }
-        };
-        again(&mut sink).map(drop)
+        disk.sync().map_err(Error::disk("sync", "the tables"))?;
+        disk.end().map_err(Error::disk("remove", "the staging folder"))
     }
 }
 
-fn render(archive: &Archive, output: &CsvTree, sink: &mut Sink<'_>) -> Result<Summary, Error> {
-    let mut rendering = Rendering::begin(archive, &output.display.timezone, sink)?;
-    for line in lines(archive)? {
-        let query = match line {
-            TableLine::Query(query) => query,
-            TableLine::Refused(line) => {
-                rendering.refused(&line)?;
-                continue;
-            }
-        };
-        let files = match Mark::read(archive, output, query.id)? {
-            Mark::Absent => Vec::new(),
-            Mark::Made(made) if made.digest != UNFINISHED => made.files,
-            Mark::Made(_) | Mark::Stray(_) => {
-                return Err(Error::Unfinished { query: query.text.written });
-            }
-        };
+/// Renders the tables with the files that the ledger's marks name.
+fn render_marked(
+    archive: &Archive,
+    output: &CsvTree,
+    sink: &mut Sink<'_>,
+) -> Result<Summary, Error> {
+    let mut marked = |query: &Registered| match Mark::read(archive, output, query.id)? {
+        Mark::Absent => Ok(Vec::new()),
+        Mark::Made(made) if made.digest != UNFINISHED => Ok(made.files),
+        Mark::Made(_) | Mark::Stray(_) => {
+            Err(Error::Unfinished { query: query.text.written.clone() })
+        }
+    };
+    render(archive, &output.display.timezone, &mut marked, sink)
+}
+
+/// Receiver of a table's pieces, in their order.
+pub(super) type Sink<'a> = dyn FnMut(Table, &[u8]) -> Result<(), Error> + 'a;
+
+/// Source of a query's files.
+pub(super) type FilesOf<'a> = dyn FnMut(&Registered) -> Result<Vec<SeriesFile>, Error> + 'a;
+
+/// Renders the last request's lines in its order, then the queries of earlier ones. `timezone` is the IANA name of the zone in
+/// which the files' times are.
+pub(super) fn render(
+    archive: &Archive,
+    timezone: &str,
+    files_of: &mut FilesOf<'_>,
+    sink: &mut Sink<'_>,
+) -> Result<Summary, Error> {
+    Table::ALL.into_iter().try_for_each(|table| sink(table, table.header()))?;
+    let (given_up, summary) = (archive.given_up_by_query()?, Summary::default());
+    let mut rendering = Rendering { archive, timezone, given_up, sink, summary };
+    let mut refused = archive.refused_lines()?.into_iter().peekable();
+    for query in archive.queries()? {
+        let at = query.position.unwrap_or(usize::MAX);
+        while let Some(line) = refused.next_if(|line| line.position < at) {
+            rendering.refused(&line)?;
+        }
+        let files = files_of(&query)?;
         rendering.query(&query, &files)?;
     }
+    refused.try_for_each(|line| rendering.refused(&line))?;
     Ok(rendering.summary)
 }
 
-/// A line of the tables.
-pub(super) enum TableLine {
-    Query(Box<Registered>),
-    Refused(RefusedLine),
-}
-
-/// Returns the last request's lines in its order, then the queries of earlier ones.
-pub(super) fn lines(archive: &Archive) -> Result<Vec<TableLine>, Error> {
-    let queries = archive.queries()?.into_iter().map(|query| TableLine::Query(Box::new(query)));
-    let refused = archive.refused_lines()?.into_iter().map(TableLine::Refused);
-    let mut lines: Vec<TableLine> = queries.chain(refused).collect();
-    lines.sort_by_key(|line| match line {
-        TableLine::Query(query) => query.position.unwrap_or(usize::MAX),
-        TableLine::Refused(line) => line.position,
-    });
-    Ok(lines)
-}
-
 /// The three tables on their way into a sink, line by line.
-pub(super) struct Rendering<'a, 'b> {
+struct Rendering<'a, 'b> {
     archive: &'a Archive,
-    /// IANA name of the zone in which the files' times are.
     timezone: &'a str,
     given_up: BTreeMap<QueryId, Vec<GivenUp>>,
     sink: &'a mut Sink<'b>,
-    pub(super) summary: Summary,
+    summary: Summary,
 }
 
-impl<'a, 'b> Rendering<'a, 'b> {
-    pub(super) fn begin(
-        archive: &'a Archive,
-        timezone: &'a str,
-        sink: &'a mut Sink<'b>,
-    ) -> Result<Self, Error> {
-        let given_up = archive.given_up_by_query()?;
-        Table::ALL.into_iter().try_for_each(|table| sink(table, table.header()))?;
-        Ok(Self { archive, timezone, given_up, sink, summary: Summary::default() })
-    }
-
-    pub(super) fn refused(&mut self, line: &RefusedLine) -> Result<(), Error> {
+impl Rendering<'_, '_> {
+    fn refused(&mut self, line: &RefusedLine) -> Result<(), Error> {
         self.summary.queries += 1;
         self.summary.refused += 1;
         let status = word(QueryStatus::Refused);
@@ -263,9 +226,24 @@ impl<'a, 'b> Rendering<'a, 'b> {
     }
 
     /// Writes the rows of one query in all three tables.
-    pub(super) fn query(&mut self, query: &Registered, files: &[SeriesFile]) -> Result<(), Error> {
+    fn query(&mut self, query: &Registered, files: &[SeriesFile]) -> Result<(), Error> {
         let interval = query.text.interval.secs().to_string();
-        (self.sink)(Table::Series, &series_rows(query, &interval, files, self.timezone))?;
+        let mut rows = Vec::new();
+        for file in files {
+            rows.extend(record([
+                &file.path,
+                &query.text.written,
+                &file.metric,
+                &json(&file.tags),
+                file.unit.as_deref().unwrap_or_default(),
+                &interval,
+                &file.first.to_string(),
+                &file.last.to_string(),
+                &file.points.to_string(),
+                self.timezone,
+            ]));
+        }
+        (self.sink)(Table::Series, &rows)?;
 
         let grants = self.archive.grants(query.id)?;
         let covered: Vec<Window> = grants.iter().map(|grant| grant.held.window).collect();
@@ -276,11 +254,15 @@ impl<'a, 'b> Rendering<'a, 'b> {
             given_up: self.given_up.get(&query.id).map_or(&[], Vec::as_slice),
             points: Some(points),
         });
-        let age = age(&grants, files);
+        let expired = is_expired(&grants, files);
         let reason = match &standing.reason {
             Some(GapReason::TooOld(_)) if query.position.is_none() => EARLIER.to_owned(),
             Some(reason) => missing(query, reason),
-            None => remark(query, age).to_owned(),
+            None if query.position.is_none() => EARLIER.to_owned(),
+            None if query.asked.is_none() => NO_INTERVAL.to_owned(),
+            None if expired => EXPIRED.to_owned(),
+            None if query.instead_of.is_some() => AS_WRITTEN.to_owned(),
+            None => String::new(),
         };
         let (series, points) = (files.len().to_string(), points.to_string());
         let status = word(standing.status);
@@ -288,11 +270,14 @@ impl<'a, 'b> Rendering<'a, 'b> {
         (self.sink)(Table::Queries, &record(row))?;
         for Gap { window, reason } in &standing.gaps {
             let (start, end) = (window.start().to_string(), window.end().to_string());
-            let row =
-                record([&query.text.written, &interval, &start, &end, &missing(query, reason)]);
+            let reason = missing(query, reason);
+            let row = record([&query.text.written, &interval, &start, &end, &reason]);
             (self.sink)(Table::Gaps, &row)?;
         }
-        self.summary.add(query, files, standing.status, age);
+        self.summary.add(query, files, standing.status);
+        let whole = matches!(standing.status, QueryStatus::Complete | QueryStatus::Empty);
+        let is_listed = query.position.is_some() && query.asked.is_some();
+        self.summary.expired += u64::from(whole && is_listed && expired);
         Ok(())
     }
 }
@@ -316,52 +301,8 @@ fn missing(query: &Registered, reason: &GapReason) -> String {
     }
 }
 
-/// Words a remark on a query of which nothing is missing; mostly empty.
-fn remark(query: &Registered, age: Age) -> &'static str {
-    match age {
-        _ if query.position.is_none() => EARLIER,
-        _ if query.asked.is_none() => NO_INTERVAL,
-        Age::Kept if query.instead_of.is_some() => AS_WRITTEN,
-        Age::Kept => "",
-        Age::Expired => EXPIRED,
-    }
-}
-
-fn series_rows(
-    query: &Registered,
-    interval: &str,
-    files: &[SeriesFile],
-    timezone: &str,
-) -> Vec<u8> {
-    let mut rows = Vec::new();
-    for file in files {
-        let tags = json(&file.tags);
-        rows.extend_from_slice(&record([
-            &file.path,
-            &query.text.written,
-            &file.metric,
-            &tags,
-            file.unit.as_deref().unwrap_or_default(),
-            interval,
-            &file.first.to_string(),
-            &file.last.to_string(),
-            &file.points.to_string(),
-            timezone,
-        ]));
-    }
-    rows
-}
-
-/// Age of what was asked.
-#[derive(Clone, Copy, PartialEq)]
-enum Age {
-    /// Datadog still had it.
-    Kept,
-    /// Part of it was older than what Datadog keeps, and nothing came from there.
-    Expired,
-}
-
-fn age(grants: &[Granted], files: &[SeriesFile]) -> Age {
+/// Returns true if part of what was asked was older than what Datadog keeps, and nothing came from there.
+fn is_expired(grants: &[Granted], files: &[SeriesFile]) -> bool {
     // A ledger from elsewhere may say any moment.
     let kept_since =
         |grant: &Granted| grant.fetched_at.saturating_sub(RETENTION).unwrap_or(Timestamp::MIN);
@@ -370,16 +311,12 @@ fn age(grants: &[Granted], files: &[SeriesFile]) -> Age {
         .filter(|grant| grant.held.window.start() < kept_since(grant))
         .map(kept_since)
         .max();
-    let oldest = files.iter().map(|file| file.first).min();
-    match edge {
-        Some(edge) if oldest.is_none_or(|oldest| oldest >= edge) => Age::Expired,
-        _ => Age::Kept,
-    }
+    edge.is_some_and(|edge| files.iter().all(|file| file.first >= edge))
 }
 
 impl Summary {
     /// Adds one query of the list, or of an earlier one.
-    fn add(&mut self, query: &Registered, files: &[SeriesFile], status: QueryStatus, age: Age) {
+    fn add(&mut self, query: &Registered, files: &[SeriesFile], status: QueryStatus) {
         if query.position.is_none() {
             self.earlier += 1;
             return;
@@ -395,8 +332,6 @@ impl Summary {
             QueryStatus::GivenUp => self.given_up += 1,
             QueryStatus::Refused => self.refused += 1,
         }
-        let whole = matches!(status, QueryStatus::Complete | QueryStatus::Empty);
-        self.expired += u64::from(whole && query.asked.is_some() && age == Age::Expired);
         self.untagged += u64::from(files.iter().any(|file| file.tags.iter().any(without_tag)));
     }
 }

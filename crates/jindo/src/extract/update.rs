@@ -1,12 +1,11 @@
 //! Brings the files of queries up to date with what the archive covers; see the order of effects in `extract`.
 
-use super::marks::{Mark, digest};
-use super::publish::{Change, Group, GroupedQuery};
-use super::staging::{StagedNumbers, Staging};
-use super::stream::{extent, write_series};
-use super::{Disk, Error, MadeFile, Output};
-use crate::archive::{Archive, Granted, QueryId, Registered};
+use super::marks::{Mark, UNFINISHED, digest};
+use super::stream::stage;
+use super::{Disk, Error, MadeFile, Output, Staging};
+use crate::archive::{self, Archive, Extracted, Granted, QueryId, Registered, SeriesFile};
 use std::collections::HashSet;
+use std::mem::take;
 
 /// Which queries are extracted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +15,21 @@ pub enum Which {
     /// All of them: files that were changed by others, at the same size, are made anew.
     All,
 }
+
+/// Effects of an [`update`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Change {
+    /// Queries whose files were not up to date.
+    pub queries: u64,
+    pub files: u64,
+    pub bytes: u64,
+    /// Files of series that are no more.
+    pub removed: u64,
+}
+
+/// Bytes of a group that is published together, beside its [`super::BufferLimits::group_files_max`]: so many lie twice on the
+/// disk meanwhile.
+const GROUP_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
 /// Makes the files of `queries` show what the archive covers. Writes nothing when they do.
 ///
@@ -33,22 +47,12 @@ pub fn update(
 ) -> Result<Change, Error> {
     let _lock = disk.lock().map_err(Error::disk("lock", "the directory"))?;
     disk.begin().map_err(Error::disk("empty", "the staging folder"))?;
-    let done = Updating { archive, disk, output, which }.all(queries);
+    let (group, change) = (Vec::new(), Change::default());
+    let done = Updating { archive, disk, output, which, number: 0, group, change }.all(queries);
     if done.is_err() {
         disk.clear();
     }
     done
-}
-
-/// Stages the files of one query, ascending by path.
-pub(super) fn stage(
-    archive: &Archive,
-    query: &Registered,
-    grants: &[Granted],
-    output: &dyn Output,
-    staging: Staging<'_>,
-) -> Result<Vec<MadeFile>, Error> {
-    write_series(archive, query, grants, output.begin(&extent(query, grants), staging))
 }
 
 struct Updating<'a> {
@@ -56,49 +60,62 @@ struct Updating<'a> {
     disk: &'a dyn Disk,
     output: &'a dyn Output,
     which: Which,
+    /// Of the next staged file.
+    number: u64,
+    /// Queries whose files are staged, and published together.
+    group: Vec<StagedQuery>,
+    change: Change,
+}
+
+/// A query whose files are staged.
+struct StagedQuery {
+    query: Registered,
+    digest: String,
+    made: Vec<MadeFile>,
+    /// Files of earlier that are not among `made`.
+    stale: Vec<SeriesFile>,
 }
 
 impl Updating<'_> {
     /// Updates queries, in an empty staging folder, which is left as it is on an error.
-    fn all(&self, queries: &[QueryId]) -> Result<Change, Error> {
-        let (mut change, mut numbers) = (Change::default(), StagedNumbers::from(0));
-        let (mut group, mut seen) = (Group::default(), HashSet::new());
+    fn all(mut self, queries: &[QueryId]) -> Result<Change, Error> {
+        let group_files_max = self.disk.buffer_limits().group_files_max;
+        let mut seen = HashSet::new();
         for id in queries.iter().filter(|id| seen.insert(**id)) {
-            if let Some(query) = self.staged(*id, &mut numbers)? {
-                group.add(query);
-            }
-            if group.is_full(self.disk.buffer_limits()) {
-                std::mem::take(&mut group).publish(
-                    self.archive,
-                    self.disk,
-                    self.output,
-                    &mut change,
-                )?;
+            self.stage(*id)?;
+            let files = self.group.iter().map(|query| query.made.len() + query.stale.len());
+            let made = self.group.iter().flat_map(|query| &query.made);
+            let bytes: u64 = made.map(|made| made.file.bytes).sum();
+            if files.sum::<usize>() >= group_files_max || bytes >= GROUP_BYTES_MAX {
+                self.publish()?;
             }
         }
-        group.publish(self.archive, self.disk, self.output, &mut change)?;
-        if change != Change::default() {
+        self.publish()?;
+        if self.change != Change::default() {
             self.disk.end().map_err(Error::disk("remove", "the staging folder"))?;
         }
-        Ok(change)
+        Ok(self.change)
     }
 
-    /// Stages the files of a query; `None` when they are up to date.
-    fn staged(
-        &self,
-        id: QueryId,
-        numbers: &mut StagedNumbers,
-    ) -> Result<Option<GroupedQuery>, Error> {
+    /// Stages the files of a query, unless they are up to date.
+    fn stage(&mut self, id: QueryId) -> Result<(), Error> {
         let query = self.archive.query(id)?.ok_or(Error::Unknown(id))?;
         let grants = self.archive.grants(id)?;
         let digest = digest(self.output, &query, &grants);
         let mark = Mark::read(self.archive, self.output, id)?;
         if self.which == Which::Outdated && self.is_current(&mark, &digest, &grants)? {
-            return Ok(None);
+            return Ok(());
         }
-        let staging = Staging::new(self.disk, numbers);
+        let staging = Staging::new(self.disk, &mut self.number);
         let made = stage(self.archive, &query, &grants, self.output, staging)?;
-        Ok(Some(GroupedQuery::new(query, digest, made, mark)))
+        let new: HashSet<&str> = made.iter().map(|made| made.file.path.as_str()).collect();
+        let mut stale = match mark {
+            Mark::Made(before) => before.files,
+            Mark::Absent | Mark::Stray(_) => Vec::new(),
+        };
+        stale.retain(|file| !new.contains(file.path.as_str()));
+        self.group.push(StagedQuery { query, digest, made, stale });
+        Ok(())
     }
 
     fn is_current(&self, mark: &Mark, digest: &str, grants: &[Granted]) -> Result<bool, Error> {
@@ -114,5 +131,62 @@ impl Updating<'_> {
             }
         }
         Ok(true)
+    }
+
+    /// Publishes the group: marks, renames, one sync, marks again.
+    fn publish(&mut self) -> Result<(), Error> {
+        let group = take(&mut self.group);
+        if group.is_empty() {
+            return Ok(());
+        }
+        let unfinished = group.iter().map(|StagedQuery { query, made, stale, .. }| {
+            let files = made.iter().map(|made| &made.file).chain(stale).cloned();
+            let mut files: Vec<SeriesFile> = files.collect();
+            files.sort_by(|a, b| a.path.cmp(&b.path));
+            (query.id, Extracted { digest: UNFINISHED.to_owned(), files })
+        });
+        let marked =
+            self.archive.mark_extracted(self.output.name(), &unfinished.collect::<Vec<_>>());
+        marked.map_err(|error| self.told(&group, error))?;
+        for StagedQuery { made, stale, .. } in &group {
+            for MadeFile { staged, file } in made {
+                let published = self.disk.publish(*staged, &file.path);
+                published.map_err(Error::disk("publish", &file.path))?;
+                self.change.bytes += file.bytes;
+            }
+            for file in stale {
+                self.disk.remove(&file.path).map_err(Error::disk("remove", &file.path))?;
+            }
+            self.change.queries += 1;
+            self.change.files += made.len() as u64;
+            self.change.removed += stale.len() as u64;
+        }
+        self.disk.sync().map_err(Error::disk("sync", self.output.folder()))?;
+        let finished = group.into_iter().map(|StagedQuery { query, digest, made, .. }| {
+            let files = made.into_iter().map(|made| made.file).collect();
+            (query.id, Extracted { digest, files })
+        });
+        Ok(self.archive.mark_extracted(self.output.name(), &finished.collect::<Vec<_>>())?)
+    }
+
+    /// Names both queries of files that would be one; of one query, both series.
+    fn told(&self, group: &[StagedQuery], error: archive::Error) -> Error {
+        let archive::Error::PathTaken { path, query, twin, other } = error else {
+            return error.into();
+        };
+        let written = |id| match self.archive.query(id) {
+            Ok(Some(query)) => query.text.written,
+            Ok(None) | Err(_) => "another".to_owned(),
+        };
+        let (mut first, mut second) = (written(other), written(query));
+        let own = group.iter().find(|own| own.query.id == query && query == other);
+        if let Some(StagedQuery { made, .. }) = own {
+            let tags = |made: Option<&MadeFile>| {
+                made.map_or_else(String::new, |made| format!(" {:?}", made.file.tags))
+            };
+            first += &tags(made.iter().find(|made| made.file.path == twin));
+            second += &tags(made.iter().rev().find(|made| made.file.path == path));
+        }
+        Error::one_file([path, second], [twin, first])
     }
 }

@@ -41,13 +41,15 @@ pub fn verify(
     if findings.iter().any(is_behind) {
         return Ok(findings);
     }
-    let differing = match tables::differing(archive, disk, output) {
+    match tables::differing(archive, disk, output) {
+        Ok((_, tables)) => {
+            let paths = tables.into_iter().map(|table| table.path().to_owned());
+            findings.extend(paths.map(|path| FileFinding::Table { path }));
+        }
         // Another process has begun to bring a query's files up to date.
-        Err(Error::Unfinished { .. }) => Vec::new(),
-        other => other?,
-    };
-    let finding = |path: &str| FileFinding::Table { path: path.to_owned() };
-    findings.extend(differing.into_iter().map(|table| finding(table.path())));
+        Err(Error::Unfinished { .. }) => {}
+        Err(error) => return Err(error),
+    }
     Ok(findings)
 }
 
@@ -64,28 +66,24 @@ pub fn verify_output(
     for query in archive.queries()? {
         let grants = archive.grants(query.id)?;
         let mark = Mark::read(archive, output, query.id)?;
-        let made = match &mark {
-            Mark::Stray(path) => {
-                let path = path.clone();
-                findings.push(FileFinding::StrayMark { query: query.id, path });
-                continue;
-            }
-            Mark::Absent => None,
-            Mark::Made(made) => Some(made),
-        };
         let digest = digest(output, &query, &grants);
-        let outdated = FileFinding::Outdated { query: query.id, written: query.text.written };
-        if made.map_or(!grants.is_empty(), |made| made.digest != digest) {
-            findings.push(outdated);
-            continue;
-        }
-        let Some(made) = made else { continue };
-        let differing = differing(disk, query.id, &made.files)?;
-        // Another process may have brought them up to date meanwhile.
-        if differing.is_empty() || Mark::read(archive, output, query.id)? == mark {
-            findings.extend(differing);
-        } else {
-            findings.push(outdated);
+        let (query, written) = (query.id, query.text.written);
+        let outdated = FileFinding::Outdated { query, written };
+        match &mark {
+            Mark::Absent if grants.is_empty() => {}
+            Mark::Made(made) if made.digest == digest => {
+                let differing = differing(disk, query, &made.files)?;
+                // Another process may have brought them up to date meanwhile.
+                if differing.is_empty() || Mark::read(archive, output, query)? == mark {
+                    findings.extend(differing);
+                } else {
+                    findings.push(outdated);
+                }
+            }
+            Mark::Absent | Mark::Made(_) => findings.push(outdated),
+            Mark::Stray(path) => {
+                findings.push(FileFinding::StrayMark { query, path: path.clone() });
+            }
         }
     }
     findings.extend(strangers(archive, disk, output)?);

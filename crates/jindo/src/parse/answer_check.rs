@@ -5,32 +5,20 @@ use super::{Answer, CallPosition, Error, Expected, Other, Series};
 use crate::query::Interval;
 use std::collections::BTreeMap;
 
-/// Meaning of a series without `tag_set`.
-#[derive(Clone, Copy, PartialEq)]
-enum Untagged {
-    /// The whole of a query without `by`.
-    Ungrouped,
-    /// Perhaps one group of many, whose tags the answer left out.
-    Unknown,
-}
-
 pub(super) fn answer(body: Body, expected: &Expected) -> Result<Answer, Error> {
-    let untagged = if body.ungrouped && expected.queries == 1 {
-        Untagged::Ungrouped
-    } else {
-        Untagged::Unknown
-    };
-    let raw = accepted(body)?;
+    let is_ungrouped = body.ungrouped && expected.queries == 1;
+    let mut raw = accepted(body)?;
+    // Without a `tag_set` a series may be the whole of a query without `by`; else it is one group of many, whose tags were left out.
+    for one in raw.iter_mut().filter(|one| is_ungrouped || one.scope_is_everything) {
+        one.tags.get_or_insert_default();
+    }
     let asked: Vec<(CallPosition, Interval)> = raw
         .iter()
         .map(|series| Ok((query(series, expected)?, interval(series)?)))
         .collect::<Result<_, Error>>()?;
     coarsest(&asked, expected)?;
-    let mut series = raw
-        .into_iter()
-        .zip(asked)
-        .map(|(raw, (query, _))| checked(raw, query, untagged, expected))
-        .collect::<Result<Vec<_>, _>>()?;
+    let checked = raw.into_iter().zip(asked).map(|(raw, (query, _))| checked(raw, query, expected));
+    let mut series = checked.collect::<Result<Vec<_>, _>>()?;
     series.sort_by(|a, b| (a.query, &a.tags).cmp(&(b.query, &b.tags)));
     Ok(Answer { series: distinct(series)? })
 }
@@ -93,37 +81,23 @@ fn coarsest(asked: &[(CallPosition, Interval)], expected: &Expected) -> Result<(
 fn checked(
     raw: UncheckedSeries,
     query: CallPosition,
-    untagged: Untagged,
     expected: &Expected,
 ) -> Result<Series, Error> {
-    let tags = match raw.tags {
-        Some(tags) => tags,
-        None if untagged == Untagged::Ungrouped || raw.scope_is_everything => Vec::new(),
-        None => {
-            return Err(Error::inconsistent(&format!("no `tag_set` of a group of {}", raw.metric)));
-        }
+    let Some(tags) = raw.tags else {
+        return Err(Error::inconsistent(&format!("no `tag_set` of a group of {}", raw.metric)));
     };
     let points = raw.points;
-    let contradiction = if let Some(ts_ms) = points.off_grid {
-        Some(format!("time {ts_ms} is no multiple of {}", expected.interval))
+    let what = if let Some(ts_ms) = points.off_grid {
+        format!("time {ts_ms} is no multiple of {}", expected.interval)
     } else if let Some(ts_ms) = points.conflict {
-        Some(format!("two values at {ts_ms}"))
+        format!("two values at {ts_ms}")
     } else if tags.iter().any(String::is_empty) {
-        Some("an empty tag".to_owned())
+        "an empty tag".to_owned()
     } else {
-        None
+        let (metric, unit, ts_ms, values) = (raw.metric, raw.unit, points.ts_ms, points.values);
+        return Ok(Series { query, metric, tags, unit, ts_ms, values });
     };
-    match contradiction {
-        Some(what) => Err(Error::inconsistent(&format!("{what} in {} {tags:?}", raw.metric))),
-        None => Ok(Series {
-            query,
-            metric: raw.metric,
-            tags,
-            unit: raw.unit,
-            ts_ms: points.ts_ms,
-            values: points.values,
-        }),
-    }
+    Err(Error::inconsistent(&format!("{what} in {} {tags:?}", raw.metric)))
 }
 
 /// Each (query, tags) once. `series` is sorted by them.

@@ -1,7 +1,7 @@
 //! The body's JSON → [`Body`], point lists straight into columns. Reads; whether it is what was asked is `check`'s part. Texts are
 //! without secrets from here on: where they are decoded is where they are looked at.
 
-use super::field::{ElementCount, Tags, UnitText, Words};
+use super::field::{count, joined, tags, unit, words};
 use super::json::Reader;
 use super::{Error, Expected};
 use crate::secret::Secrets;
@@ -28,21 +28,6 @@ pub(super) struct UncheckedSeries {
     pub(super) points: PointColumns,
 }
 
-impl UncheckedSeries {
-    fn redacted(mut self, secrets: &Secrets) -> Self {
-        self.metric = secrets.hide(self.metric);
-        self.unit = self.unit.map(|unit| secrets.hide(unit));
-        self.tags = self.tags.map(|tags| {
-            let mut tags: Vec<_> = tags.into_iter().map(|tag| secrets.hide(tag)).collect();
-            // In order already, unless something was hidden.
-            tags.sort_unstable();
-            tags.dedup();
-            tags
-        });
-        self
-    }
-}
-
 /// The points within the window that hold a value, ascending, each time once.
 #[derive(Default, Clone)]
 pub(super) struct PointColumns {
@@ -61,24 +46,23 @@ pub(super) fn read(body: &[u8], expected: &Expected, secrets: &Secrets) -> Resul
         Some(b'<') => return Err(Error::Page),
         Some(_) => {}
     }
-    let mut columns = ColumnsBuilder::new(expected);
+    let mut reader = SeriesReader { columns: ColumnsBuilder::new(expected), secrets };
     let (mut status, mut error, mut errors) = (None::<Option<String>>, None, None);
-    let (mut group_by, mut series) = (None::<Option<ElementCount>>, None);
+    let (mut group_by, mut series) = (None, None);
     json.object("an object", |json, field| match field {
         "status" => once(json, &mut status, field, Reader::value),
-        "error" => once(json, &mut error, field, Reader::value::<Words>),
-        "errors" => once(json, &mut errors, field, Reader::value::<Words>),
-        "group_by" => once(json, &mut group_by, field, Reader::value),
-        "series" => once(json, &mut series, field, |json| all_series(json, &mut columns, secrets)),
+        "error" => once(json, &mut error, field, words),
+        "errors" => once(json, &mut errors, field, words),
+        "group_by" => once(json, &mut group_by, field, |json| json.optional(count)),
+        "series" => once(json, &mut series, field, |json| json.optional(|json| reader.all(json))),
         _ => json.skip(),
     })?;
     json.end()?;
-    let said = [error, errors].into_iter().flatten().map(|words| words.0);
-    let said: Vec<_> = said.filter(|text| !text.is_empty()).collect();
+    let said = [error, errors].map(Option::unwrap_or_default);
     Ok(Body {
         status: status.flatten().map(|status| secrets.hide(status)),
-        complaints: secrets.hide(said.join("; ")),
-        ungrouped: group_by.flatten().is_some_and(|keys| keys.0 == 0),
+        complaints: secrets.hide(joined(&said)),
+        ungrouped: group_by.flatten() == Some(0),
         series: series.flatten(),
     })
 }
@@ -97,51 +81,50 @@ fn once<'a, T>(
     Ok(())
 }
 
-fn all_series(
-    json: &mut Reader<'_>,
-    columns: &mut ColumnsBuilder,
-    secrets: &Secrets,
-) -> Result<Option<Vec<UncheckedSeries>>, Error> {
-    if json.peek() == Some(b'n') {
-        return json.value::<()>().map(|()| None);
-    }
-    let mut series = Vec::new();
-    json.list("a list of series", |json| {
-        series.push(one_series(json, columns)?.redacted(secrets));
-        Ok(())
-    })?;
-    Ok(Some(series))
+struct SeriesReader<'a> {
+    columns: ColumnsBuilder,
+    secrets: &'a Secrets,
 }
 
-/// Fails on a series without the fields that every series has, at once: a body of empty objects must not pile up.
-fn one_series(
-    json: &mut Reader<'_>,
-    columns: &mut ColumnsBuilder,
-) -> Result<UncheckedSeries, Error> {
-    let (mut query_index, mut interval) = (None::<Option<f64>>, None::<f64>);
-    let (mut metric, mut scope) = (None::<String>, None::<Option<String>>);
-    let (mut tags, mut unit) = (None::<Option<Tags>>, None::<Option<UnitText>>);
-    let mut points = None;
-    json.object("a series", |json, field| match field {
-        "query_index" => once(json, &mut query_index, field, Reader::value),
-        "metric" => once(json, &mut metric, field, Reader::value),
-        "interval" => once(json, &mut interval, field, Reader::value),
-        "tag_set" => once(json, &mut tags, field, Reader::value),
-        "scope" => once(json, &mut scope, field, Reader::value),
-        "unit" => once(json, &mut unit, field, Reader::value),
-        "pointlist" => once(json, &mut points, field, |json| all_points(json, columns)),
-        _ => json.skip(),
-    })?;
-    let missing = |field: &str| json.inconsistent(&format!("a series without `{field}`"));
-    Ok(UncheckedSeries {
-        query_index: query_index.flatten(),
-        metric: metric.ok_or_else(|| missing("metric"))?,
-        interval_s: interval.ok_or_else(|| missing("interval"))?,
-        tags: tags.flatten().map(|tags| tags.0),
-        scope_is_everything: scope.flatten().as_deref() == Some("*"),
-        unit: unit.flatten().and_then(|unit| unit.0),
-        points: points.ok_or_else(|| missing("pointlist"))?,
-    })
+impl SeriesReader<'_> {
+    fn all(&mut self, json: &mut Reader<'_>) -> Result<Vec<UncheckedSeries>, Error> {
+        let mut series = Vec::new();
+        json.list("a list of series", |json| {
+            series.push(self.one(json)?);
+            Ok(())
+        })?;
+        Ok(series)
+    }
+
+    /// Fails on a series without the fields that every series has, at once: a body of empty objects must not pile up.
+    fn one(&mut self, json: &mut Reader<'_>) -> Result<UncheckedSeries, Error> {
+        let Self { columns, secrets } = self;
+        let (mut query_index, mut interval) = (None::<Option<f64>>, None::<f64>);
+        let (mut metric, mut scope) = (None::<String>, None::<Option<String>>);
+        let (mut tag_set, mut unit_text, mut points) = (None, None, None);
+        json.object("a series", |json, field| match field {
+            "query_index" => once(json, &mut query_index, field, Reader::value),
+            "metric" => once(json, &mut metric, field, |json| Ok(secrets.hide(json.value()?))),
+            "interval" => once(json, &mut interval, field, Reader::value),
+            "tag_set" => {
+                once(json, &mut tag_set, field, |json| json.optional(|json| tags(json, secrets)))
+            }
+            "scope" => once(json, &mut scope, field, Reader::value),
+            "unit" => once(json, &mut unit_text, field, |json| json.optional(unit)),
+            "pointlist" => once(json, &mut points, field, |json| all_points(json, columns)),
+            _ => json.skip(),
+        })?;
+        let missing = |field: &str| json.inconsistent(&format!("a series without `{field}`"));
+        Ok(UncheckedSeries {
+            query_index: query_index.flatten(),
+            metric: metric.ok_or_else(|| missing("metric"))?,
+            interval_s: interval.ok_or_else(|| missing("interval"))?,
+            tags: tag_set.flatten(),
+            scope_is_everything: scope.flatten().as_deref() == Some("*"),
+            unit: unit_text.flatten().flatten().map(|unit| secrets.hide(unit)),
+            points: points.ok_or_else(|| missing("pointlist"))?,
+        })
+    }
 }
 
 /// `[[ms, value|null], …]` into the columns.
@@ -194,15 +177,9 @@ struct ColumnsBuilder {
     step_ms: i64,
     /// A time on the grid: one interval after the last that was.
     next_ms: i64,
-    /// Order of the times so far.
-    ascending: Ascending,
+    /// True while each time is after the one before it.
+    ascending: bool,
     points: PointColumns,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Ascending {
-    So,
-    NotSo,
 }
 
 impl ColumnsBuilder {
@@ -212,21 +189,17 @@ impl ColumnsBuilder {
             end_ms: expected.window.end().as_millisecond(),
             step_ms: expected.interval.secs() * 1_000,
             next_ms: 0,
-            ascending: Ascending::So,
+            ascending: true,
             points: PointColumns::default(),
         }
     }
 
     fn clear(&mut self) {
-        self.ascending = Ascending::So;
+        self.ascending = true;
         self.points.ts_ms.clear();
         self.points.values.clear();
         self.points.off_grid = None;
         self.points.conflict = None;
-    }
-
-    fn within(&self, ts_ms: i64) -> bool {
-        (self.start_ms..self.end_ms).contains(&ts_ms)
     }
 
     fn push(&mut self, ts_ms: i64, value: Option<f64>) {
@@ -237,18 +210,16 @@ impl ColumnsBuilder {
             self.points.off_grid.get_or_insert(ts_ms);
         }
         let Some(value) = value else { return };
-        if !self.within(ts_ms) {
+        if !(self.start_ms..self.end_ms).contains(&ts_ms) {
             return;
         }
-        if self.points.ts_ms.last().is_some_and(|last| ts_ms <= *last) {
-            self.ascending = Ascending::NotSo;
-        }
+        self.ascending &= self.points.ts_ms.last().is_none_or(|last| *last < ts_ms);
         self.points.ts_ms.push(ts_ms);
         self.points.values.push(value);
     }
 
     fn finish(&self) -> PointColumns {
-        if self.ascending == Ascending::So {
+        if self.ascending {
             return self.points.clone();
         }
         let of = &self.points;

@@ -8,17 +8,16 @@ mod answer_check;
 mod body;
 mod field;
 mod json;
-mod position;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use field::Words;
-pub use position::CallPosition;
+pub(crate) use field::server_words;
 
 use crate::plan::Window;
 use crate::query::Interval;
 use crate::secret::Secrets;
 use crate::text::one_line;
+use std::fmt;
 
 /// A call's request, against which everything in its answer is checked.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +26,44 @@ pub struct Expected {
     pub queries: usize,
     pub window: Window,
     pub interval: Interval,
+}
+
+/// Position of a query in one call's comma list, from 0: the server's `query_index`. Not to be taken for the query's index
+/// in the plan.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallPosition(usize);
+
+impl CallPosition {
+    pub const fn new(number: usize) -> Self {
+        Self(number)
+    }
+
+    pub const fn number(self) -> usize {
+        self.0
+    }
+
+    /// Returns the positions of all queries of a call of so many.
+    pub fn all(queries: usize) -> impl Iterator<Item = Self> {
+        (0..queries).map(Self)
+    }
+
+    /// Returns what stands at this position in a list that has one entry per query of the call.
+    pub fn of<T>(self, list: &[T]) -> &T {
+        &list[self.0]
+    }
+}
+
+/// Shows the number alone.
+impl fmt::Debug for CallPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for CallPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// The series of one answer, ascending by (query, tags).

@@ -1,6 +1,6 @@
 //! Cost of a plan before the first call: time, points and bytes, as far as they can be known.
 
-use super::Plan;
+use super::{Plan, PlanIndex};
 use std::ops::RangeInclusive;
 
 /// A number of calls per period.
@@ -27,15 +27,11 @@ const BYTES_PER_POINT: RangeInclusive<u64> = 23..=39;
 impl Plan {
     /// Low: one series per query. High: twenty per grouped one, all without a gap.
     pub fn estimate(&self) -> Estimate {
-        let mut low = 0_u64;
-        let mut high = 0_u64;
+        let (mut low, mut high) = (0_u64, 0_u64);
         for task in &self.tasks {
             let points = task.window.points(task.interval);
-            let grouped = task
-                .queries
-                .iter()
-                .filter(|&&index| self.queries[index].text.sent.is_grouped())
-                .count() as u64;
+            let is_grouped = |index: &&PlanIndex| self.queries[**index].text.sent.is_grouped();
+            let grouped = task.queries.iter().filter(is_grouped).count() as u64;
             let all = task.queries.len() as u64;
             low = low.saturating_add(points * all);
             high = high.saturating_add(points * (all - grouped + grouped * SERIES_PER_GROUP_MAX));

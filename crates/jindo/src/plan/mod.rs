@@ -7,10 +7,9 @@ mod native_interval;
 mod plan_index;
 mod presence;
 mod tile;
-mod weight;
 mod window;
 
-pub use batch::{SEPARATOR, escape, escaped_len, pack};
+pub use batch::{BODY_BYTES_TARGET, SEPARATOR, WEIGHT_ASSUMED, buckets, escape, escaped_len, pack};
 pub use estimate::{Estimate, Pace};
 pub use limits::{LearntLimit, Limits};
 pub use native_interval::{
@@ -20,7 +19,6 @@ pub use native_interval::{
 pub use plan_index::{PerQuery, PlanIndex};
 pub use presence::{PresenceMap, ProbeGrid};
 pub use tile::tile;
-pub use weight::{BODY_BYTES_TARGET, WEIGHT_ASSUMED, buckets};
 pub use window::{DAY_S, Range, Window, hull, subtract, union};
 
 use crate::query::{Interval, Query};

@@ -47,12 +47,6 @@ impl<T: Clone> PerQuery<T> {
     }
 }
 
-impl<T> Default for PerQuery<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
 impl<T> Index<PlanIndex> for PerQuery<T> {
     type Output = T;
 

@@ -47,9 +47,7 @@ impl ProbeGrid {
             .rfind(|sweep| finest.is_none_or(|f| sweep.interval <= f.interval) && meets(sweep))
             .or(finest)
     }
-}
 
-impl ProbeGrid {
     /// Returns about how many calls a probe before the plan takes: of the queries whose absence it can prove.
     pub fn calls(plan: &Plan, limits: Limits, settled: Timestamp) -> usize {
         let Some(sweep) = Self::before(plan, limits, settled) else { return 0 };
@@ -97,10 +95,6 @@ impl PresenceMap {
         (word < self.reported.len()).then_some((word, 1 << (bucket % 64)))
     }
 
-    fn has_points(&self, at_s: i64) -> bool {
-        self.place(at_s).is_some_and(|(word, bit)| self.reported[word] & bit != 0)
-    }
-
     /// True if all of the window was asked.
     pub fn covers(&self, window: Window) -> bool {
         self.asked.iter().any(|asked| asked.covers(window))
@@ -117,12 +111,11 @@ impl PresenceMap {
         let step = self.interval.secs();
         let all = hull(planned.iter().copied());
         let is_within = |at_s: i64| all.is_some_and(|a| a.start_s() <= at_s && at_s < a.end_s());
-        let quiet_at = |start_s: i64| match self.at(start_s) {
+        let quiet_at = |start_s: i64| match self.has_points_at(start_s) {
             _ if !is_within(start_s) => true,
-            Some(Reported::Nothing) => true,
-            Some(Reported::Points) => Window::from_secs(start_s, start_s + step)
+            Some(true) => Window::from_secs(start_s, start_s + step)
                 .is_some_and(|bucket| borne_out.iter().any(|window| window.covers(bucket))),
-            None => false,
+            was_asked => was_asked.is_some(),
         };
         let neighbours =
             |window: &Window| [floor(window.start_s(), step) - step, ceil(window.end_s(), step)];
@@ -139,32 +132,28 @@ impl PresenceMap {
         let step = self.interval.secs();
         let fine: BTreeSet<i64> =
             points_ms.into_iter().map(|at_ms| floor(at_ms.div_euclid(1_000), step)).collect();
-        let unseen = fine.iter().copied().find(|&at| self.at(at) == Some(Reported::Nothing));
+        let unseen = fine.iter().copied().find(|&at| self.has_points_at(at) == Some(false));
         let mut whole = (ceil(window.start_s(), step)..=window.end_s() - step)
             .step_by(usize::try_from(step).expect("an interval is made of a u32"));
-        unseen.or_else(|| whole.find(|at| self.has_points(*at) && !fine.contains(at)))
+        unseen.or_else(|| {
+            whole.find(|at| self.has_points_at(*at) == Some(true) && !fine.contains(at))
+        })
     }
 
+    /// True if all buckets that overlap the window were asked and are empty.
     fn is_silent(&self, window: Window) -> bool {
         let step = self.interval.secs();
-        let (from_s, to_s) = (floor(window.start_s(), step), ceil(window.end_s(), step));
-        let asked = Window::from_secs(from_s, to_s).is_some_and(|hull| self.covers(hull));
-        let mut buckets = (from_s..to_s).step_by(usize::try_from(step).unwrap_or(usize::MAX));
-        asked && !buckets.any(|at| self.has_points(at))
+        let mut buckets = (floor(window.start_s(), step)..ceil(window.end_s(), step))
+            .step_by(usize::try_from(step).expect("an interval is made of a u32"));
+        buckets.all(|at| self.has_points_at(at) == Some(false))
     }
 
-    /// Returns the report of the bucket that starts there; `None`: it was not asked.
-    fn at(&self, start_s: i64) -> Option<Reported> {
+    /// Returns true if the bucket that starts there has points; `None`: it was not asked.
+    fn has_points_at(&self, start_s: i64) -> Option<bool> {
         let bucket = Window::from_secs(start_s, start_s + self.interval.secs())?;
-        let reported = if self.has_points(start_s) { Reported::Points } else { Reported::Nothing };
-        self.covers(bucket).then_some(reported)
+        let (word, bit) = self.place(start_s)?;
+        self.covers(bucket).then(|| self.reported[word] & bit != 0)
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reported {
-    Points,
-    Nothing,
 }
 
 impl Plan {
@@ -210,7 +199,8 @@ mod tests {
         let windows = tile(range, secs(60), Limits::ASSUMED);
         let task = |window| Task { queries: vec![PlanIndex::new(0)], interval: secs(60), window };
         let tasks = windows.into_iter().map(task).collect();
-        Plan { range, queries: PerQuery::default(), asked: PerQuery::default(), tasks }
+        let (queries, asked) = (Vec::new().into(), Vec::new().into());
+        Plan { range, queries, asked, tasks }
     }
 
     #[test]

@@ -5,7 +5,8 @@ use super::{Reason, Span};
 use std::fmt::{self, Display, Formatter};
 use unicode_normalization::char::is_combining_mark;
 
-/// One refused query of a list. Its `Display` is `FILE:LINE:COL: what, and what to do`, the source line and an underline.
+/// A remark on one query of a list: it is refused, or left out. Its `Display` is `FILE:LINE:COL: what, and what to do`; of a refused
+/// one also the source line and an underline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
     pub file: String,
@@ -16,47 +17,25 @@ pub struct Complaint {
     /// The query as written; the whole line where the query cannot be cut out.
     pub written: String,
     pub reason: Reason,
-    /// The part of the line around the place, and what underlines it: a long line is not kept for each of its errors.
-    shown: String,
-    underline: String,
+    pub(super) excerpt: Excerpt,
 }
 
-/// A line with its place: what a complaint needs besides the reason.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct LinePlace<'a> {
-    pub(super) file: &'a str,
-    pub(super) line: usize,
-    pub(super) source: &'a str,
-    /// In bytes of `source`.
-    pub(super) span: Span,
+/// The part of a line around a place, and what underlines it: a long line is not kept for each of its errors.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Excerpt {
+    shown: String,
+    underline: String,
 }
 
 /// Characters shown of a line before and after the place, at most.
 const SHOWN_BEFORE: usize = 60;
 const SHOWN_AFTER: usize = 100;
 
-impl Complaint {
-    pub(super) fn new(place: LinePlace<'_>, written: &str, reason: Reason) -> Self {
-        let (shown, underline) = excerpt(place.source, place.span);
-        Self {
-            file: place.file.to_owned(),
-            line: place.line,
-            column: column(place.source, place.span.start),
-            written: written.to_owned(),
-            reason,
-            shown,
-            underline,
-        }
-    }
-}
-
 impl Display for Complaint {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.reason)?;
-        if self.shown.is_empty() {
-            return Ok(());
-        }
-        write!(f, "\n  {}\n  {}", self.shown, self.underline)
+        let Excerpt { shown, underline } = &self.excerpt;
+        if shown.is_empty() { Ok(()) } else { write!(f, "\n  {shown}\n  {underline}") }
     }
 }
 
@@ -65,32 +44,31 @@ pub(super) fn column(line: &str, at: usize) -> usize {
     line.char_indices().take_while(|(index, _)| *index < at).count() + 1
 }
 
-fn excerpt(line: &str, span: Span) -> (String, String) {
-    let first = (column(line, span.start) - 1).saturating_sub(SHOWN_BEFORE);
-    let window = SHOWN_BEFORE + SHOWN_AFTER;
-    let (mut shown, mut underline) = (String::new(), String::new());
-    if first > 0 {
-        shown.push('…');
-        underline.push(' ');
-    }
-    let mut marked = 0;
-    for (at, c) in line.char_indices().skip(first).take(window) {
-        let inside = (span.start..span.end.max(span.start + 1)).contains(&at);
-        let c = if printable(c) { c } else { ' ' };
-        shown.push(c);
-        for _ in 0..cells(c) {
-            underline.push(if inside { '^' } else { ' ' });
-            marked += usize::from(inside);
+impl Excerpt {
+    /// Shows a stretch of a line, given in bytes.
+    pub(super) fn of(line: &str, span: Span) -> Self {
+        let first = (column(line, span.start) - 1).saturating_sub(SHOWN_BEFORE);
+        let window = SHOWN_BEFORE + SHOWN_AFTER;
+        let (mut shown, mut underline) = (String::new(), String::new());
+        if first > 0 {
+            shown.push('…');
+            underline.push(' ');
         }
+        for (at, c) in line.char_indices().skip(first).take(window) {
+            let inside = (span.start..span.end.max(span.start + 1)).contains(&at);
+            let c = if printable(c) { c } else { ' ' };
+            shown.push(c);
+            underline.extend(std::iter::repeat_n(if inside { '^' } else { ' ' }, cells(c)));
+        }
+        if line.chars().count() > first + window {
+            shown.push('…');
+        }
+        // The end of the line is a place too.
+        if !underline.contains('^') {
+            underline.push('^');
+        }
+        Self { shown: shown.trim_end().to_owned(), underline: underline.trim_end().to_owned() }
     }
-    if line.chars().count() > first + window {
-        shown.push('…');
-    }
-    // The end of the line is a place too.
-    if marked == 0 {
-        underline.push('^');
-    }
-    (shown.trim_end().to_owned(), underline.trim_end().to_owned())
 }
 
 fn printable(c: char) -> bool {

@@ -128,6 +128,8 @@ pub enum Reason {
     TooDeep { max: usize },
     #[error("the line is longer than {max} bytes; write one query a line")]
     TooLong { max: usize },
+    #[error("`{written}` is the same query as in line {first_line}; it is exported once")]
+    Repeated { written: String, first_line: usize },
     #[error("the list holds more than {max} queries; split it into several lists")]
     TooMany { max: usize },
     #[error(

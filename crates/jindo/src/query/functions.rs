@@ -35,8 +35,3 @@ pub fn nature(name: &str) -> Nature {
         _ => Nature::Unknown,
     }
 }
-
-/// Returns the reason for which a fill with this word depends on the range; `None` when it does not.
-pub fn fill_needs_range(word: &str) -> Option<&'static str> {
-    matches!(word, "last" | "linear").then_some("fills gaps from the points around them")
-}

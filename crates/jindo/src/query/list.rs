@@ -1,15 +1,14 @@
 //! The text of a list file → queries, and every refusal of the list at once. Pure: `load` reads the file.
 
 use super::ast::Expr;
-use super::complaint::{Complaint, LinePlace, column};
+use super::complaint::{Complaint, Excerpt, column};
+use super::rewrite::{settle, states_interval};
 use super::{
-    Interval, IntervalOrigin, Query, QueryError, QueryText, Reason, RewriteOptions, SentText,
-    Settled, Spacings, Span, grammar, settle, variables,
+    Interval, Query, QueryError, QueryText, Reason, RewriteOptions, SentText, Spacings, Span,
+    grammar, variables,
 };
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::fmt::{self, Display, Formatter};
-use std::ops::ControlFlow;
 
 /// Queries of one list, at most: ten times the metrics of a large organisation. More is a file that is no list.
 pub const QUERIES_MAX: usize = 100_000;
@@ -21,42 +20,27 @@ pub struct List {
     pub queries: Vec<Query>,
     /// All of them: the caller stops with these words, or leaves these queries out.
     pub refused: Vec<Complaint>,
-    pub notes: Vec<ListNote>,
+    /// Of queries that are the same as an earlier one after normalising: each is exported once.
+    pub notes: Vec<Complaint>,
     /// Of [`list_spaced`]: queries without an interval of their own whose spacing is not known, each once, as understood at
     /// [`RewriteOptions::resolution`].
     pub unspaced: Vec<Query>,
 }
 
-/// A query that is the same as an earlier one after normalising, and is exported once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListNote {
-    pub file: String,
-    pub line: usize,
-    pub column: usize,
-    pub written: String,
-    /// Line in which it stands first, from 1.
-    pub first_line: usize,
-}
-
-impl Display for ListNote {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { file, line, column, written, first_line } = self;
-        write!(
-            f,
-            "{file}:{line}:{column}: `{written}` is the same query as in line {first_line}; it is exported once"
-        )
-    }
-}
-
 /// Reads a list. `name` is the file's name as the user knows it, for messages only.
 pub fn list(name: &str, text: &str, options: &RewriteOptions) -> List {
-    ListReader::new(name, options, None).read(text)
+    read(name, text, options, None)
 }
 
 /// The same with an interval per query: each without a rollup of its own gets the one that `spacings` has for it, or, where that
 /// is not known yet, `options.resolution`.
 pub fn list_spaced(name: &str, text: &str, options: &RewriteOptions, spacings: &Spacings) -> List {
-    ListReader::new(name, options, Some(spacings)).read(text)
+    read(name, text, options, Some(spacings))
+}
+
+fn read(name: &str, text: &str, options: &RewriteOptions, spacings: Option<&Spacings>) -> List {
+    let (list, first_lines, unspaced) = (List::default(), HashMap::new(), HashSet::new());
+    ListReader { name, options, spacings, list, first_lines, unspaced }.read(text)
 }
 
 struct ListReader<'a> {
@@ -70,46 +54,31 @@ struct ListReader<'a> {
     unspaced: HashSet<String>,
 }
 
-impl<'a> ListReader<'a> {
-    fn new(name: &'a str, options: &'a RewriteOptions, spacings: Option<&'a Spacings>) -> Self {
-        let (list, first_lines, unspaced) = (List::default(), HashMap::new(), HashSet::new());
-        Self { name, options, spacings, list, first_lines, unspaced }
-    }
-
+impl ListReader<'_> {
     fn read(mut self, text: &str) -> List {
-        let lines = text.split('\n').enumerate();
-        for line in lines.filter_map(|(index, source)| ListLine::new(index + 1, source)) {
-            if self.line(&line).is_break() {
+        'lines: for (source, number) in text.split('\n').zip(1..) {
+            let Some(line) = ListLine::new(number, source) else { continue };
+            let found = grammar::parse_list(&line.text).unwrap_or_else(|refusal| {
+                self.refuse(&line, source.trim(), refusal);
+                Vec::new()
+            });
+            for expr in found {
+                if self.list.queries.len() + self.list.refused.len() == QUERIES_MAX {
+                    let reason = Reason::TooMany { max: QUERIES_MAX };
+                    self.refuse(&line, source.trim(), QueryError::new(expr.span, reason));
+                    break 'lines;
+                }
+                self.query(&line, expr);
+            }
+            if self.list.refused.len() >= QUERIES_MAX {
                 break;
             }
         }
         if self.list.queries.is_empty() && self.list.refused.is_empty() {
-            let place = LinePlace { file: self.name, line: 1, source: "", span: Span::default() };
-            self.list.refused.push(Complaint::new(place, "", Reason::EmptyList));
+            let line = ListLine { number: 1, ..ListLine::default() };
+            self.refuse(&line, "", QueryError::new(Span::default(), Reason::EmptyList));
         }
         self.list
-    }
-
-    /// Breaks off when the list has too many queries to go on.
-    fn line(&mut self, line: &ListLine<'_>) -> ControlFlow<()> {
-        match grammar::parse_list(&line.text) {
-            Err(refusal) => self.refuse(line, line.source.trim(), refusal),
-            Ok(found) => {
-                for expr in found {
-                    if self.list.queries.len() + self.list.refused.len() == QUERIES_MAX {
-                        let reason = Reason::TooMany { max: QUERIES_MAX };
-                        self.refuse(line, line.source.trim(), QueryError::new(expr.span, reason));
-                        return ControlFlow::Break(());
-                    }
-                    self.query(line, expr);
-                }
-            }
-        }
-        if self.list.refused.len() < QUERIES_MAX {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
-        }
     }
 
     fn query(&mut self, line: &ListLine<'_>, mut expr: Expr) {
@@ -117,40 +86,38 @@ impl<'a> ListReader<'a> {
         let written = &line.text[place.start..place.end];
         let settled = variables::fill_in(&mut expr, &self.options.variables)
             .and_then(|()| settle(&expr, written, self.options))
-            .and_then(|settled| self.space(&expr, settled));
+            .and_then(|text| self.space(&expr, text));
         match settled {
             Err(refusal) => self.refuse(line, written, refusal),
-            Ok(settled) => self.keep(line, place, settled.text),
+            Ok(text) => self.keep(line, place, text),
         }
     }
 
     /// Returns the query at its own spacing, where that is known; else notes it as unspaced.
-    fn space(&mut self, expr: &Expr, settled: Settled) -> Result<Settled, QueryError> {
-        let Some(spacings) = self.spacings.filter(|_| settled.origin == IntervalOrigin::Resolution)
-        else {
-            return Ok(settled);
+    fn space(&mut self, expr: &Expr, text: QueryText) -> Result<QueryText, QueryError> {
+        let Some(spacings) = self.spacings.filter(|_| !states_interval(expr)) else {
+            return Ok(text);
         };
-        let query = Query::new(settled.text.clone());
+        let query = Query::new(text);
         if let Some(resolution) = spacings.get(&query) {
             let options = RewriteOptions { resolution, ..self.options.clone() };
-            return settle(expr, &settled.text.written, &options);
+            return settle(expr, &query.text.written, &options);
         }
         let name = Spacings::name(&query).unwrap_or_else(|| query.text.sent.to_string());
         if self.unspaced.insert(name) {
-            self.list.unspaced.push(query);
+            self.list.unspaced.push(query.clone());
         }
-        Ok(settled)
+        Ok(query.text)
     }
 
     fn keep(&mut self, line: &ListLine<'_>, place: Span, text: QueryText) {
         match self.first_lines.entry((text.sent.clone(), text.interval)) {
-            Entry::Occupied(first) => self.list.notes.push(ListNote {
-                file: self.name.to_owned(),
-                line: line.number,
-                column: column(line.source, line.place(place).start),
-                written: text.written,
-                first_line: *first.get(),
-            }),
+            Entry::Occupied(first) => {
+                let (written, first_line) = (text.written.clone(), *first.get());
+                let note = QueryError::new(place, Reason::Repeated { written, first_line });
+                let note = line.complaint(self.name, &text.written, note);
+                self.list.notes.push(Complaint { excerpt: Excerpt::default(), ..note });
+            }
             Entry::Vacant(free) => {
                 free.insert(line.number);
                 self.list.queries.push(Query::new(text));
@@ -159,13 +126,12 @@ impl<'a> ListReader<'a> {
     }
 
     fn refuse(&mut self, line: &ListLine<'_>, written: &str, refusal: QueryError) {
-        let span = line.place(refusal.span);
-        let place = LinePlace { file: self.name, line: line.number, source: line.source, span };
-        self.list.refused.push(Complaint::new(place, written, refusal.reason));
+        self.list.refused.push(line.complaint(self.name, written, refusal));
     }
 }
 
 /// A line that holds queries, without indentation and CSV quotes.
+#[derive(Default)]
 struct ListLine<'a> {
     /// From 1.
     number: usize,
@@ -184,33 +150,29 @@ impl<'a> ListLine<'a> {
         if trimmed.is_empty() || trimmed.starts_with('#') {
             return None;
         }
-        let start = source.len() - source.trim_start().len();
-        let Some(inner) = trimmed.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
-            return Some(Self {
-                number,
-                source,
-                text: trimmed.to_owned(),
-                start,
-                doubled: Vec::new(),
-            });
+        let indent = source.len() - source.trim_start().len();
+        let quoted = trimmed.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let (start, parts) = match quoted {
+            Some(inner) => (indent + 1, inner.split("\"\"").collect()),
+            None => (indent, vec![trimmed]),
         };
-        let mut text = String::with_capacity(inner.len());
-        let mut doubled = Vec::new();
-        for (index, part) in inner.split("\"\"").enumerate() {
-            if index > 0 {
-                text.push('"');
-                doubled.push(text.len());
-            }
-            text.push_str(part);
-        }
-        Some(Self { number, source, text, start: start + 1, doubled })
+        let behind_quote = |end: &mut usize, part: &&str| {
+            *end += part.len() + 1;
+            Some(*end)
+        };
+        let doubled = parts.iter().scan(0, behind_quote).collect();
+        Some(Self { number, source, text: parts.join("\""), start, doubled })
     }
 
-    /// Returns the place in the source of a place in the text.
-    fn place(&self, span: Span) -> Span {
+    fn complaint(&self, file: &str, written: &str, refusal: QueryError) -> Complaint {
+        let QueryError { span, reason } = refusal;
         let place =
             |at: usize| self.start + at + self.doubled.partition_point(|quote| *quote <= at);
-        Span { start: place(span.start), end: place(span.end) }
+        let span = Span { start: place(span.start), end: place(span.end) };
+        let column = column(self.source, span.start);
+        let (file, written) = (file.to_owned(), written.to_owned());
+        let excerpt = Excerpt::of(self.source, span);
+        Complaint { file, line: self.number, column, written, reason, excerpt }
     }
 }
 

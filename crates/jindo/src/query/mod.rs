@@ -1,4 +1,4 @@
-//! Text → [`Query`]: tokenizer, grammar, list files, rewriting, fingerprint. Pure, but for the door [`load`].
+//! Text → [`Query`]: tokenizer, grammar, list files, rewriting. Pure, but for the door [`load`].
 //!
 //! The way of a line: [`list()`] cuts the file into lines, [`grammar`] turns a line into expressions
 //! ([`ast`]), template variables are filled in, and the rewriting states rollup and fill. It never asks
@@ -23,9 +23,9 @@ pub use complaint::Complaint;
 pub use derive::{Spacings, coarse, count_samples, sample};
 pub use error::{QueryError, Reason, Span};
 pub use interval::{Interval, NotOffered};
-pub use list::{List, ListNote, QUERIES_MAX, decode, list, list_spaced};
+pub use list::{List, QUERIES_MAX, decode, list, list_spaced};
 pub use query_text::{QueryText, SentText};
-pub use rewrite::{IntervalOrigin, Settled, added_fill, default_method, settle};
+pub use rewrite::{counts, default_method};
 pub use syntax::{ast, grammar};
 
 use std::collections::BTreeMap;

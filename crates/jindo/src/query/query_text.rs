@@ -1,8 +1,7 @@
 //! The texts of one query and the form in which it is sent, in the one shape that all records of a query embed. Pure.
 
-use super::ast::{Expr, Node, SeriesExpr};
+use super::ast::Expr;
 use super::{Interval, grammar};
-use sha2::{Digest, Sha256};
 use std::cmp::Ordering;
 use std::fmt::{self, Debug, Display, Formatter};
 use std::hash::{Hash, Hasher};
@@ -35,14 +34,6 @@ impl QueryText {
     pub fn with_unfilled(self, unfilled: impl Into<String>) -> Self {
         Self { unfilled: Some(unfilled.into()), ..self }
     }
-
-    /// SHA-256 of `sent` and `interval`: equal for queries that ask for the same data, however they are spaced.
-    pub fn fingerprint(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        hash.update(self.interval.secs().to_be_bytes());
-        hash.update(self.sent.as_bytes());
-        hash.finalize().into()
-    }
 }
 
 /// The text of a query as it is sent, with its expression: kept where the text was printed from one, else parsed once, on first
@@ -66,21 +57,9 @@ impl SentText {
         self.0.expr.get_or_init(|| grammar::parse(&self.0.text).ok()).as_ref()
     }
 
-    /// Returns the series, for a query that is one series without functions and arithmetic.
-    pub fn as_series(&self) -> Option<&SeriesExpr> {
-        match &self.expr()?.node {
-            Node::Series(series) => Some(series),
-            Node::Number(_)
-            | Node::Call { .. }
-            | Node::Group { .. }
-            | Node::Negate(_)
-            | Node::Chain { .. } => None,
-        }
-    }
-
     /// True if the answer may hold more than one series: any part of the query is grouped.
     pub fn is_grouped(&self) -> bool {
-        self.expr().is_some_and(|expr| expr.series().any(|series| !series.by.is_empty()))
+        self.expr().is_some_and(|expr| expr.series().iter().any(|series| !series.by.is_empty()))
     }
 }
 
@@ -131,21 +110,9 @@ impl PartialEq for SentText {
 
 impl Eq for SentText {}
 
-impl PartialEq<str> for SentText {
-    fn eq(&self, other: &str) -> bool {
-        self.as_str() == other
-    }
-}
-
 impl PartialEq<&str> for SentText {
     fn eq(&self, other: &&str) -> bool {
         self.as_str() == *other
-    }
-}
-
-impl PartialEq<String> for SentText {
-    fn eq(&self, other: &String) -> bool {
-        self.as_str() == other
     }
 }
 
@@ -193,7 +160,5 @@ mod tests {
         for (text, grouped) in cases {
             assert_eq!(SentText::from(text).is_grouped(), grouped, "{text}");
         }
-        assert!(SentText::from("avg:m{*}").as_series().is_some());
-        assert!(SentText::from("abs(avg:m{*})").as_series().is_none());
     }
 }

@@ -5,60 +5,45 @@ use super::ast::{Aggregator, Arg, Expr, Modifier, Node, SeriesExpr, Value};
 use super::functions::{self, Nature};
 use super::{Fill, Interval, QueryError, QueryText, RangeFunctions, Reason, RewriteOptions, Span};
 
-/// A query in the form in which it is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settled {
-    pub text: QueryText,
-    pub origin: IntervalOrigin,
-}
-
-/// Source of a query's interval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IntervalOrigin {
-    /// A rollup of its own.
-    Written,
-    /// [`RewriteOptions::resolution`].
-    Resolution,
-}
-
 /// Settles the rollup, the interval and the fill of the query that was `written`, whose variables are filled in.
-pub fn settle(
+pub(super) fn settle(
     expr: &Expr,
     written: &str,
     settings: &RewriteOptions,
-) -> Result<Settled, QueryError> {
-    let mut survey = FaithfulCheck { settings, series: 0, interval: None };
+) -> Result<QueryText, QueryError> {
+    let mut survey = FaithfulCheck { settings, interval: None };
     survey.expr(expr)?;
-    if survey.series == 0 {
+    if expr.series().is_empty() {
         return Err(QueryError::new(expr.span, Reason::NoSeries));
     }
-    let origin = match survey.interval {
-        Some(_) => IntervalOrigin::Written,
-        None => IntervalOrigin::Resolution,
-    };
     let (secs, place) =
         survey.interval.unwrap_or_else(|| (settings.resolution.secs().unsigned_abs(), expr.span));
     let interval =
         Interval::offered(secs).map_err(|refused| QueryError::new(place, refused.into()))?;
 
     let mut whole = expr.clone();
-    let mut wants_fill = false;
-    whole.for_each_series(&mut |series| {
-        state_rollup(series, interval);
-        wants_fill |= added_fill(series);
-    });
+    whole.for_each_series(&mut |series| state_rollup(series, interval));
+    let wants_fill = whole.series().into_iter().any(added_fill);
     if settings.fill == Fill::Keep || !wants_fill {
-        let text = QueryText { alone: wants_fill, ..QueryText::new(written, whole, interval) };
-        return Ok(Settled { text, origin });
+        return Ok(QueryText { alone: wants_fill, ..QueryText::new(written, whole, interval) });
     }
-    let unfilled = Some(whole.to_string());
+    let unfilled = whole.to_string();
     whole.for_each_series(&mut |series| {
         if added_fill(series) {
             series.modifiers.push(null_fill());
         }
     });
-    let text = QueryText { unfilled, ..QueryText::new(written, whole, interval) };
-    Ok(Settled { text, origin })
+    Ok(QueryText::new(written, whole, interval).with_unfilled(unfilled))
+}
+
+/// True for a query with a rollup that has an interval of its own.
+pub(super) fn states_interval(expr: &Expr) -> bool {
+    let mut modifiers = expr.series().into_iter().flat_map(|series| &series.modifiers);
+    modifiers.any(|modifier| modifier.name == "rollup" && modifier.args.iter().any(is_number))
+}
+
+pub(super) fn is_number(arg: &Arg) -> bool {
+    matches!(arg, Arg::Value(Value::Number(_)))
 }
 
 /// Returns the method of a rollup that jindo adds; `None` where the aggregation needs the form without one: distributions are
@@ -71,19 +56,20 @@ pub fn default_method(series: &SeriesExpr) -> Option<&'static str> {
     }
 }
 
-/// True for a series without a fill of its own that gets `.fill(null)`: counts and rates are not interpolated anyway.
-pub fn added_fill(series: &SeriesExpr) -> bool {
+/// True for a series without a fill of its own that gets `.fill(null)`.
+pub(super) fn added_fill(series: &SeriesExpr) -> bool {
     !counts(series) && !series.modifiers.iter().any(|modifier| modifier.name == "fill")
 }
 
-fn counts(series: &SeriesExpr) -> bool {
+/// True for counts and rates, which the server does not interpolate.
+pub fn counts(series: &SeriesExpr) -> bool {
     series.modifiers.iter().any(|modifier| matches!(modifier.name.as_str(), "as_count" | "as_rate"))
 }
 
 fn state_rollup(series: &mut SeriesExpr, interval: Interval) {
     let seconds = Arg::Value(Value::Number(interval.secs().to_string()));
     if let Some(rollup) = series.modifiers.iter_mut().find(|modifier| modifier.name == "rollup") {
-        if !rollup.args.iter().any(|arg| matches!(arg, Arg::Value(Value::Number(_)))) {
+        if !rollup.args.iter().any(is_number) {
             rollup.args.push(seconds);
         }
         return;
@@ -109,40 +95,27 @@ fn word(text: &str) -> Arg {
 /// Walks a query once and refuses what cannot be exported faithfully.
 struct FaithfulCheck<'a> {
     settings: &'a RewriteOptions,
-    series: usize,
     /// The first interval that is written, and where.
     interval: Option<(u64, Span)>,
 }
 
 impl FaithfulCheck<'_> {
     fn expr(&mut self, expr: &Expr) -> Result<(), QueryError> {
-        match &expr.node {
-            Node::Number(_) => Ok(()),
-            Node::Series(series) => self.one(series, expr.span),
-            Node::Call { name, args, modifiers } => {
-                let head = Span { start: expr.span.start, end: expr.span.start + name.len() };
-                self.function(name, head)?;
-                for arg in args {
-                    if let Arg::Expr(inner) = arg {
-                        self.expr(inner)?;
-                    }
-                }
-                self.outer(modifiers)
-            }
-            Node::Group { inner, modifiers } => {
-                self.expr(inner)?;
-                self.outer(modifiers)
-            }
-            Node::Negate(inner) => self.expr(inner),
-            Node::Chain { first, rest } => {
-                self.expr(first)?;
-                rest.iter().try_for_each(|(_, part)| self.expr(part))
-            }
+        if let Node::Series(series) = &expr.node {
+            self.one(series, expr.span)?;
         }
+        if let Node::Call { name, .. } = &expr.node {
+            let start = expr.span.start;
+            self.function(name, Span { start, end: start + name.len() })?;
+        }
+        expr.parts().into_iter().try_for_each(|part| self.expr(part))?;
+        if let Node::Call { modifiers, .. } | Node::Group { modifiers, .. } = &expr.node {
+            self.outer(modifiers)?;
+        }
+        Ok(())
     }
 
     fn one(&mut self, series: &SeriesExpr, span: Span) -> Result<(), QueryError> {
-        self.series += 1;
         if series.aggregator == Some(Aggregator::Histogram) {
             return Err(QueryError::new(span, Reason::Histogram));
         }
@@ -190,11 +163,15 @@ impl FaithfulCheck<'_> {
         };
         let (Value::Word(word) | Value::Text(word) | Value::Number(word)) = first;
         let word = bare(word);
-        match functions::fill_needs_range(word) {
-            Some(_) if self.settings.range_functions == RangeFunctions::Allow => Ok(()),
-            Some(why) => refuse(Reason::RangeFunction { name: format!(".fill({word})"), why }),
-            None if matches!(word, "null" | "zero") || matches!(first, Value::Number(_)) => Ok(()),
-            None => refuse(Reason::FillArguments),
+        match word {
+            "last" | "linear" if self.settings.range_functions == RangeFunctions::Allow => Ok(()),
+            "last" | "linear" => {
+                let why = "fills gaps from the points around them";
+                refuse(Reason::RangeFunction { name: format!(".fill({word})"), why })
+            }
+            "null" | "zero" => Ok(()),
+            _ if matches!(first, Value::Number(_)) => Ok(()),
+            _ => refuse(Reason::FillArguments),
         }
     }
 
@@ -211,58 +188,38 @@ impl FaithfulCheck<'_> {
 
     fn rollup(&mut self, modifier: &Modifier) -> Result<(), QueryError> {
         let refuse = |reason| Err(QueryError::new(modifier.span, reason));
-        let mut values = Vec::new();
-        for arg in &modifier.args {
-            match arg {
-                Arg::Value(Value::Number(text)) => {
-                    values.push((RollupArgument::Seconds, text.as_str()));
-                }
-                Arg::Value(Value::Word(text) | Value::Text(text)) => {
-                    values.push((part(bare(text)), bare(text)));
-                }
-                Arg::Named(..) | Arg::Expr(_) => return refuse(Reason::RollupArguments),
+        let words = modifier.args.iter().filter_map(|arg| match arg {
+            Arg::Value(Value::Word(word) | Value::Text(word)) => Some(bare(word)),
+            Arg::Value(Value::Number(_)) | Arg::Named(..) | Arg::Expr(_) => None,
+        });
+        let is_calendar =
+            |word: &&str| matches!(*word, "daily" | "weekly" | "monthly" | "quarterly" | "yearly");
+        if let Some(word) = words.clone().find(is_calendar) {
+            return refuse(Reason::CalendarRollup(word.to_owned()));
+        }
+        let is_method = |word| matches!(word, "avg" | "sum" | "min" | "max" | "count");
+        if !words.clone().all(is_method) {
+            return refuse(Reason::RollupArguments);
+        }
+        let seconds = match modifier.args.as_slice() {
+            [Arg::Value(Value::Word(_) | Value::Text(_))] => return Ok(()),
+            [Arg::Value(Value::Number(seconds))]
+            | [Arg::Value(Value::Word(_) | Value::Text(_)), Arg::Value(Value::Number(seconds))] => {
+                seconds
             }
-        }
-        if let Some((_, word)) = values.iter().find(|(part, _)| *part == RollupArgument::Calendar) {
-            return refuse(Reason::CalendarRollup((*word).to_owned()));
-        }
-        let seconds = match values.as_slice() {
-            [(RollupArgument::Method, _)] => return Ok(()),
-            [(RollupArgument::Seconds, seconds)]
-            | [(RollupArgument::Method, _), (RollupArgument::Seconds, seconds)] => seconds,
             _ => return refuse(Reason::RollupArguments),
         };
         let Ok(here_s) = seconds.parse() else { return refuse(Reason::RollupArguments) };
-        match self.interval {
-            Some((first_s, _)) if first_s != here_s => {
-                refuse(Reason::DifferentIntervals { here_s, first_s })
-            }
-            Some(_) => Ok(()),
-            None => {
-                self.interval = Some((here_s, modifier.span));
-                Ok(())
-            }
+        let (first_s, _) = *self.interval.get_or_insert((here_s, modifier.span));
+        if first_s == here_s {
+            Ok(())
+        } else {
+            refuse(Reason::DifferentIntervals { here_s, first_s })
         }
-    }
-}
-
-#[derive(PartialEq, Eq)]
-enum RollupArgument {
-    Method,
-    Seconds,
-    Calendar,
-    Other,
-}
-
-fn part(word: &str) -> RollupArgument {
-    match word {
-        "avg" | "sum" | "min" | "max" | "count" => RollupArgument::Method,
-        "daily" | "weekly" | "monthly" | "quarterly" | "yearly" => RollupArgument::Calendar,
-        _ => RollupArgument::Other,
     }
 }
 
 /// A text without its quotes.
-fn bare(text: &str) -> &str {
+pub(super) fn bare(text: &str) -> &str {
     text.trim_matches(['\'', '"'])
 }

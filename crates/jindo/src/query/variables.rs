@@ -20,15 +20,6 @@ pub(super) fn fill_in(expr: &mut Expr, known: &BTreeMap<String, String>) -> Resu
     }
 }
 
-/// Place of a variable, which decides its value.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum VariablePlace {
-    /// Alone it is a whole tag.
-    Item,
-    /// It is a value, or a key by `.key`.
-    Part,
-}
-
 struct Filling<'a> {
     known: &'a BTreeMap<String, String>,
     missing: Vec<String>,
@@ -40,19 +31,19 @@ impl Filling<'_> {
     fn series(&mut self, series: &mut SeriesExpr) {
         self.scope(&mut series.scope);
         for key in &mut series.by {
-            self.tag(key, VariablePlace::Part);
+            self.part(key);
         }
         sort_keys(&mut series.by);
     }
 
     fn scope(&mut self, scope: &mut ScopeExpr) {
         match scope {
-            ScopeExpr::Tag(tag) => self.tag(tag, VariablePlace::Item),
+            ScopeExpr::Tag(tag) => self.tag(tag),
             ScopeExpr::Not { inner, .. } | ScopeExpr::Group(inner) => self.scope(inner),
             ScopeExpr::In { key, values, .. } => {
-                self.tag(key, VariablePlace::Part);
+                self.part(key);
                 for value in values {
-                    self.tag(value, VariablePlace::Part);
+                    self.part(value);
                 }
             }
             ScopeExpr::And(parts) | ScopeExpr::Or(parts) | ScopeExpr::Commas(parts) => {
@@ -63,25 +54,29 @@ impl Filling<'_> {
         }
     }
 
-    fn tag(&mut self, tag: &mut Tag, place: VariablePlace) {
-        if !tag.text.contains('$') {
-            return;
+    /// Fills in a tag, which a variable alone is as a whole.
+    fn tag(&mut self, tag: &mut Tag) {
+        let name = tag.text.strip_prefix('$');
+        let alone = name.and_then(|name| self.known.get_key_value(name));
+        self.part(tag);
+        if let Some((name, given)) = alone.filter(|(_, given)| *given != "*") {
+            tag.text = if given.contains(':') { given.clone() } else { format!("{name}:{given}") };
         }
-        let mut filled = String::new();
-        let mut rest = tag.text.as_str();
-        while let Some((before, after)) = rest.split_once('$') {
-            filled.push_str(before);
-            let alone = place == VariablePlace::Item && filled.is_empty();
-            let (value, remaining) = self.variable(after, tag.span, alone);
-            filled.push_str(&value);
-            rest = remaining;
+    }
+
+    /// Fills in a value, or a key by `.key`.
+    fn part(&mut self, tag: &mut Tag) {
+        let mut pieces = tag.text.split('$');
+        let mut filled = pieces.next().unwrap_or_default().to_owned();
+        for after in pieces {
+            let (value, rest) = self.variable(after, tag.span);
+            filled.extend([&value, rest]);
         }
-        filled.push_str(rest);
         tag.text = filled;
     }
 
     /// Returns the value of the variable at the start of `after`, and the text behind it.
-    fn variable<'t>(&mut self, after: &'t str, span: Span, alone: bool) -> (String, &'t str) {
+    fn variable<'t>(&mut self, after: &'t str, span: Span) -> (String, &'t str) {
         let run = after.find(|c: char| !is_name(c)).unwrap_or(after.len());
         let Some((name, given)) = longest(&after[..run], self.known) else {
             let name = &after[..run];
@@ -98,14 +93,9 @@ impl Filling<'_> {
         }
         let rest = &after[name.len()..];
         let (key, value) = given.split_once(':').unwrap_or((name, given));
-        if let Some(rest) = suffix(rest, ".value") {
-            (value.to_owned(), rest)
-        } else if let Some(rest) = suffix(rest, ".key") {
-            (key.to_owned(), rest)
-        } else if alone && rest.is_empty() && given != "*" {
-            (format!("{key}:{value}"), rest)
-        } else {
-            (value.to_owned(), rest)
+        match suffix(rest, ".key") {
+            Some(rest) => (key.to_owned(), rest),
+            None => (value.to_owned(), suffix(rest, ".value").unwrap_or(rest)),
         }
     }
 }

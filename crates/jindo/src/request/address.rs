@@ -43,19 +43,12 @@ impl Address {
         let note = |violation: SyntaxViolation| mended.set(Some(violation));
         let parsed = Url::options().syntax_violation_callback(Some(&note)).parse(text);
         let url = parsed.map_err(|_| AddressError::NoUrl)?;
-        if !matches!(url.scheme(), "https" | "http") {
-            return Err(AddressError::Scheme);
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(AddressError::Credentials);
-        }
-        if url.query().is_some() {
-            return Err(AddressError::Query);
-        }
-        if url.fragment().is_some() {
-            return Err(AddressError::Fragment);
-        }
+        let credentials = !url.username().is_empty() || url.password().is_some();
         match mended.get() {
+            _ if !matches!(url.scheme(), "https" | "http") => Err(AddressError::Scheme),
+            _ if credentials => Err(AddressError::Credentials),
+            _ if url.query().is_some() => Err(AddressError::Query),
+            _ if url.fragment().is_some() => Err(AddressError::Fragment),
             Some(SyntaxViolation::EmbeddedCredentials | SyntaxViolation::UnencodedAtSign) => {
                 Err(AddressError::Credentials)
             }

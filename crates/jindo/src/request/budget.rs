@@ -4,6 +4,7 @@
 //! over shared state. An endpoint counts against the limits that its own answers have named; until the first of them it is
 //! a limit of its own, of which one call at a time finds out more.
 
+use super::rate::whole;
 use super::rate_period::{Period, Reserve};
 use super::{ApiCall, Rate};
 use crate::plan::Pace;
@@ -74,14 +75,13 @@ struct EndpointCalls {
     answered: bool,
 }
 
-impl EndpointCalls {
-    /// Returns the limits that these calls count against, with their names.
-    fn of<'a>(
-        &'a self,
-        periods: &'a mut BTreeMap<String, Period>,
-    ) -> impl Iterator<Item = (&'a str, &'a mut Period)> {
-        let named = periods.iter_mut().filter(|(name, _)| self.limits.contains(*name));
-        named.map(|(name, period)| (name.as_str(), period))
+impl RateLimits {
+    /// Returns the calls of an endpoint, and the limits that they count against, with their names.
+    fn of(&mut self, endpoint: &'static str) -> (&mut EndpointCalls, Vec<(&str, &mut Period)>) {
+        let calls = self.endpoints.entry(endpoint).or_default();
+        let named = self.periods.iter_mut().filter(|(name, _)| calls.limits.contains(*name));
+        let named = named.map(|(name, period)| (name.as_str(), period)).collect();
+        (calls, named)
     }
 }
 
@@ -102,13 +102,12 @@ impl Budget {
     /// Returns the moment of the next call: the strictest limit counts.
     pub fn allowance(&mut self, now: Timestamp) -> Allowance {
         let mut limits = self.limits();
-        let RateLimits { periods, endpoints } = &mut *limits;
-        let calls = endpoints.entry(self.endpoint).or_default();
+        let (calls, named) = limits.of(self.endpoint);
         if !calls.answered && calls.flying > 0 {
             return Allowance::AfterAnswer;
         }
         let own = self.own.zip(self.last_sent).map(|(pace, sent)| sent + spacing(pace));
-        let limited = calls.of(periods).map(|(_, period)| period.next(self.reserve, now));
+        let limited = named.into_iter().map(|(_, period)| period.next(self.reserve, now));
         let at = limited.chain(own).fold(now, Timestamp::max);
         if at <= now { Allowance::Now } else { Allowance::At(at) }
     }
@@ -117,24 +116,24 @@ impl Budget {
         self.flying += 1;
         self.last_sent = Some(now);
         let mut limits = self.limits();
-        let RateLimits { periods, endpoints } = &mut *limits;
-        let calls = endpoints.entry(self.endpoint).or_default();
+        let (calls, named) = limits.of(self.endpoint);
         calls.flying += 1;
         calls.last_sent = Some(now);
-        calls.of(periods).for_each(|(_, period)| period.sent(now));
+        for (_, period) in named {
+            period.sent(now);
+        }
     }
 
     /// Counts the end of a call that was sent at `sent_at`, with or without headers.
     pub fn answered(&mut self, sent_at: Timestamp, now: Timestamp, rate: Option<&Rate>) {
         self.flying = self.flying.saturating_sub(1);
         let mut limits = self.limits();
-        let RateLimits { periods, endpoints } = &mut *limits;
-        let calls = endpoints.entry(self.endpoint).or_default();
+        let (calls, named) = limits.of(self.endpoint);
         calls.flying = calls.flying.saturating_sub(1);
         // A call may have counted for limits that its answer does not name: one without headers, or a 429 of another limit.
         let is_silent =
             |name: &str| rate.is_none_or(|rate| rate.remaining < 1.0 && rate.name != name);
-        for (name, period) in calls.of(periods) {
+        for (name, period) in named {
             period.ended(now);
             if is_silent(name) {
                 period.spend(1);
@@ -143,24 +142,24 @@ impl Budget {
         let Some(rate) = rate else { return };
         calls.answered = true;
         let is_new = calls.limits.insert(rate.name.clone());
+        let (flying, last_sent) = (calls.flying, calls.last_sent);
         let seen = Period::seen(rate, sent_at, now);
-        let period = periods.entry(rate.name.clone()).or_insert_with(|| seen.clone());
+        let period = limits.periods.entry(rate.name.clone()).or_insert_with(|| seen.clone());
         if is_new {
-            period.add_flying(calls.flying, calls.last_sent);
+            period.add_flying(flying, last_sent);
         }
         period.merge(&seen, sent_at);
     }
 
     /// Notes that an answer came through without rate headers: nothing sets a pace, and calls need not wait for one another.
     pub fn unlimited(&mut self) {
-        self.limits().endpoints.entry(self.endpoint).or_default().answered = true;
+        self.limits().of(self.endpoint).0.answered = true;
     }
 
     /// Returns the calls left, and of how many, in the limit that is the closest to its end. `None`: no answer named one.
     pub fn left(&self) -> Option<(u64, u64)> {
         let mut limits = self.limits();
-        let RateLimits { periods, endpoints } = &mut *limits;
-        let named = endpoints.get(self.endpoint)?.of(periods).map(|(_, period)| period);
+        let named = limits.of(self.endpoint).1.into_iter().map(|(_, period)| period);
         let closest = named.min_by(|a, b| a.remaining().total_cmp(&b.remaining()))?;
         Some((whole(closest.remaining()), whole(closest.limit())))
     }
@@ -168,12 +167,11 @@ impl Budget {
     /// Returns the moment of the last of `calls` more, if all goes on as it is. `None`: nothing sets a pace.
     pub fn paced_until(&self, calls: u64) -> Option<Timestamp> {
         let own = self.own.zip(self.last_sent).map(|(pace, sent)| {
-            sent.saturating_add(spacing(pace).saturating_mul(clamped(calls)))
-                .unwrap_or(Timestamp::MAX)
+            let calls = i32::try_from(calls).unwrap_or(i32::MAX);
+            sent.saturating_add(spacing(pace).saturating_mul(calls)).unwrap_or(Timestamp::MAX)
         });
         let mut limits = self.limits();
-        let RateLimits { periods, endpoints } = &mut *limits;
-        let named = endpoints.entry(self.endpoint).or_default().of(periods);
+        let named = limits.of(self.endpoint).1.into_iter();
         named.map(|(_, period)| period.last(self.reserve, calls)).chain(own).max()
     }
 
@@ -185,28 +183,16 @@ impl Budget {
 impl Drop for Budget {
     fn drop(&mut self) {
         let mut limits = self.limits();
-        let RateLimits { periods, endpoints } = &mut *limits;
-        let Some(calls) = endpoints.get_mut(self.endpoint) else { return };
+        let (calls, named) = limits.of(self.endpoint);
         calls.flying = calls.flying.saturating_sub(self.flying);
-        calls.of(periods).for_each(|(_, period)| period.abandon(self.flying));
+        for (_, period) in named {
+            period.abandon(self.flying);
+        }
     }
 }
 
 fn spacing(pace: Pace) -> SignedDuration {
     SignedDuration::from_secs(i64::from(pace.period_s)).div_f64(f64::from(pace.calls.max(1)))
-}
-
-fn clamped(calls: u64) -> i32 {
-    i32::try_from(calls).unwrap_or(i32::MAX)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to what a limit can be"
-)]
-fn whole(calls: f64) -> u64 {
-    calls.clamp(0.0, 1e15) as u64
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Response, StatusCode, redirect};
 use std::error::Error as _;
 use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
 
 /// Of an answer that holds no points so much is read: a server's words are shorter.
 const WORDS_BYTES_MAX: usize = 1 << 20;
@@ -95,7 +96,8 @@ pub enum KeyCheck {
 /// Client of the API on threads of its own: its user needs no async.
 #[derive(Debug)]
 pub struct Client {
-    runtime: Runtime,
+    /// There until it is dropped.
+    runtime: Option<Runtime>,
     http: reqwest::Client,
     address: Address,
     patience: Duration,
@@ -103,25 +105,10 @@ pub struct Client {
     secrets: Secrets,
 }
 
-/// Is given up without waiting: a name that is being looked up would hold the end of the process for a minute.
-#[derive(Debug)]
-struct Runtime(Option<tokio::runtime::Runtime>);
-
-impl Runtime {
-    fn start() -> std::io::Result<Self> {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        Ok(Self(Some(runtime)))
-    }
-
-    fn get(&self) -> &tokio::runtime::Runtime {
-        self.0.as_ref().expect("it is there until it is dropped")
-    }
-}
-
-impl Drop for Runtime {
+/// Ends without waiting: a name that is being looked up would hold the end of the process for a minute.
+impl Drop for Client {
     fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
+        if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }
@@ -155,7 +142,8 @@ impl Client {
             builder = builder.no_proxy();
         }
         let http = builder.build().map_err(|error| Error::Setup(reasons(&error)))?;
-        let runtime = Runtime::start().map_err(|error| Error::Setup(error.to_string()))?;
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = Some(runtime.map_err(|error| Error::Setup(error.to_string()))?);
         let address = endpoint.address.clone();
         let secrets = Secrets::new([keys.api.clone(), keys.application.clone()]);
         Ok(Self { runtime, http, address, patience: endpoint.patience, secrets })
@@ -166,11 +154,15 @@ impl Client {
         &self.secrets
     }
 
+    fn runtime(&self) -> &Runtime {
+        self.runtime.as_ref().expect("it is there until it is dropped")
+    }
+
     /// Makes a call. Returns at once; `done` gets the reply on another thread.
     pub fn send(&self, call: &ApiCall, done: impl FnOnce(Reply) + Send + 'static) {
         let call = self.http.get(self.address.at(&call.path()));
         let secrets = self.secrets.clone();
-        self.runtime.get().spawn(async move { done(reply(call.send().await, &secrets).await) });
+        self.runtime().spawn(async move { done(reply(call.send().await, &secrets).await) });
     }
 
     /// Asks for the organisation of the keys, and waits for it. Not counted as a query call.
@@ -184,7 +176,7 @@ impl Client {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return KeyOwner::Forbidden,
             _ => return KeyOwner::Unknown,
         }
-        let body = self.runtime.get().block_on(head(response)).unwrap_or_default();
+        let body = self.runtime().block_on(head(response)).unwrap_or_default();
         organisation(&body, &self.secrets).map_or(KeyOwner::Unknown, KeyOwner::Organisation)
     }
 
@@ -201,7 +193,7 @@ impl Client {
         let url = self.address.at(&call.path());
         let call = self.http.get(url).timeout(CONTACT_TIMEOUT.min(self.patience));
         // Not `block_on(call.send())`: a call must begin on the runtime.
-        self.runtime.get().block_on(async { call.send().await })
+        self.runtime().block_on(async { call.send().await })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Failures of a call, named by what a job does about them. The only place that knows which calls may be repeated.
 
 use super::Rate;
-use crate::parse::{self, Words};
+use crate::parse::{self, server_words};
 use crate::query::Interval;
 use crate::secret::Secrets;
 use crate::text::one_line;
@@ -51,8 +51,7 @@ pub fn classify(status: u16, body: &[u8], rate: Option<Rate>, secrets: &Secrets)
         413 => Failure::TooLarge,
         429 => Failure::Limited { rate, retry_after: None },
         408 | 504 => Failure::TimedOut { what: words },
-        500..=599 if is_time_out(&words) => Failure::TimedOut { what: words },
-        400..=499 if is_time_out(&words) => Failure::TimedOut { what: words },
+        400..=599 if holds(&words, TIME_OUT) => Failure::TimedOut { what: words },
         400 | 422 => Failure::Refused { words },
         // What there is of a body is no answer; its data is no reason.
         200..=299 => Failure::Transient { what: format!("status {status} instead of 200") },
@@ -101,10 +100,10 @@ impl Failure {
     pub fn of_answer(error: parse::Error, secrets: &Secrets) -> Self {
         let shorten = |text: &str| shorten(text, secrets);
         match error {
-            parse::Error::Refused { message } if is_time_out(&message) => {
+            parse::Error::Refused { message } if holds(&message, TIME_OUT) => {
                 Self::TimedOut { what: shorten(&message) }
             }
-            parse::Error::Refused { message } if is_passing(&message) => {
+            parse::Error::Refused { message } if holds(&message, PASSING) => {
                 Self::Transient { what: shorten(&message) }
             }
             parse::Error::Refused { message } => Self::Refused { words: shorten(&message) },
@@ -129,35 +128,21 @@ impl Failure {
 }
 
 /// Datadog's words for a query that took too long [reported: datadog-agent#10781].
-fn is_time_out(words: &str) -> bool {
-    let words = words.to_ascii_lowercase();
-    words.contains("timed out") || words.contains("timeout") || words.contains("time-out")
-}
+const TIME_OUT: &[&str] = &["timed out", "timeout", "time-out"];
 
 /// Words inside a 200 that speak of the server and not of the query.
-fn is_passing(words: &str) -> bool {
+const PASSING: &[&str] = &["try again", "internal", "unavailable", "overloaded", "temporar"];
+
+/// True if the words hold one of the signs, in letters of any case.
+fn holds(words: &str, signs: &[&str]) -> bool {
     let words = words.to_ascii_lowercase();
-    ["try again", "internal", "unavailable", "overloaded", "temporar"]
-        .iter()
-        .any(|sign| words.contains(sign))
+    signs.iter().any(|sign| words.contains(sign))
 }
 
 /// The server's own words: the JSON `errors`/`error` where there are any, else the beginning of the body as text.
 fn words(status: u16, body: &[u8], secrets: &Secrets) -> String {
-    #[derive(serde::Deserialize)]
-    struct Said {
-        #[serde(default)]
-        errors: Words,
-        #[serde(default)]
-        error: Words,
-    }
-    let said: Option<Said> = serde_json::from_slice(body).ok();
-    let said: Vec<_> = said.into_iter().flat_map(|said| [said.errors.0, said.error.0]).collect();
-    let mut text = said.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
-    if text.is_empty() {
-        text = plain_text(body);
-    }
-    let text = shorten(&text, secrets);
+    let said = server_words(body).filter(|text| !text.is_empty());
+    let text = shorten(&said.unwrap_or_else(|| plain_text(body)), secrets);
     if text.is_empty() {
         format!("status {status}, empty body")
     } else {

@@ -43,14 +43,19 @@ impl Rate {
     }
 
     /// Whole calls left.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "clamped to what a limit can be"
-    )]
     pub fn whole_remaining(&self) -> u64 {
-        self.remaining.clamp(0.0, 1e15) as u64
+        whole(self.remaining)
     }
+}
+
+/// Returns the whole calls of an amount that a server stated.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to what a limit can be"
+)]
+pub(super) fn whole(calls: f64) -> u64 {
+    calls.clamp(0.0, 1e15) as u64
 }
 
 #[cfg(test)]

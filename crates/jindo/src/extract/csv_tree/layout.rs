@@ -6,8 +6,8 @@
 
 use super::names::{encode, finish, hashed, tag_name};
 use crate::case_fold::is_own_fold;
-use crate::query::ast::{Aggregator, Arg, Expr, Modifier, Node, ScopeExpr, SeriesExpr, Value};
-use crate::query::{Interval, SentText, added_fill, default_method};
+use crate::query::ast::{Aggregator, Arg, Expr, Node, ScopeExpr, SeriesExpr, Value};
+use crate::query::{Interval, SentText, counts, default_method};
 use std::fmt::{self, Display, Formatter};
 
 /// Seconds per point that a name does not mention.
@@ -69,40 +69,30 @@ impl Parts {
 
     /// Reads a name as a reader would. A plain name wins, unless it ends like an aggregator with what follows it.
     fn read(name: &str) -> Option<Self> {
-        let (body, shown_s) =
-            match name.rsplit_once('@').and_then(|(body, tail)| Some((body, seconds(tail)?))) {
-                Some((body, seconds)) => (body, Some(seconds)),
-                None => (name, None),
-            };
-        let interval_s = shown_s.unwrap_or(USUAL_S);
+        let shown = name.rsplit_once('@').and_then(|(body, tail)| Some((body, seconds(tail)?)));
+        let (body, interval_s) = shown.unwrap_or((name, USUAL_S));
         // The last aggregator before the scope: metrics' names end in `.sum` too.
         let head = &body[..body.find(['=', ',', '%']).unwrap_or(body.len())];
-        for (dot, _) in head.rmatch_indices('.') {
-            let (metric, rest) = (&body[..dot], &body[dot + 1..]);
-            let found = aggregators(rest).find_map(|(aggregator, tail)| {
+        let named = head.rmatch_indices('.').find_map(|(dot, _)| {
+            aggregators(&body[dot + 1..]).find_map(|(aggregator, tail)| {
                 let (scope, modifiers) = tail_words(tail)?;
                 let bare = scope.is_empty() && modifiers.is_empty();
-                (!bare || shown_s.is_some()).then(|| Self {
-                    metric: metric.to_owned(),
-                    aggregator: aggregator.to_owned(),
-                    scope: scope.to_owned(),
+                let [metric, aggregator, scope] =
+                    [&body[..dot], aggregator, scope].map(str::to_owned);
+                (!bare || shown.is_some()).then_some(Self {
+                    metric,
+                    aggregator,
+                    scope,
                     modifiers,
                     interval_s,
                 })
-            });
-            if found.is_some() {
-                return found;
-            }
-        }
-        let metric = body.to_owned();
-        let plain = metric.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.');
-        plain.then(|| Self {
-            metric,
-            aggregator: "avg".to_owned(),
-            scope: String::new(),
-            modifiers: Vec::new(),
-            interval_s,
-        })
+            })
+        });
+        let plain = body.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.');
+        let [metric, aggregator, scope] = [body, "avg", ""].map(str::to_owned);
+        let plain =
+            plain.then_some(Self { metric, aggregator, scope, modifiers: Vec::new(), interval_s });
+        named.or(plain)
     }
 }
 
@@ -157,23 +147,16 @@ fn aggregators(rest: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// Tags joined by commas; other scopes have no words.
 fn scope_words(scope: &ScopeExpr) -> Option<String> {
-    let tag = |scope: &ScopeExpr| match scope {
-        ScopeExpr::Tag(tag) if tag.text.contains(':') => Some(tag_name(&tag.text)),
-        ScopeExpr::Tag(_) | ScopeExpr::Not { .. } | ScopeExpr::Group(_) | ScopeExpr::In { .. } => {
-            None
-        }
-        ScopeExpr::And(_) | ScopeExpr::Or(_) | ScopeExpr::Commas(_) => None,
-    };
-    match scope {
-        ScopeExpr::Tag(all) if all.text == "*" => Some(String::new()),
-        ScopeExpr::Commas(parts) => {
-            Some(parts.iter().map(tag).collect::<Option<Vec<_>>>()?.join(","))
-        }
-        ScopeExpr::Tag(_) | ScopeExpr::Not { .. } | ScopeExpr::Group(_) | ScopeExpr::In { .. } => {
-            tag(scope)
-        }
-        ScopeExpr::And(_) | ScopeExpr::Or(_) => None,
+    if matches!(scope, ScopeExpr::Tag(all) if all.text == "*") {
+        return Some(String::new());
     }
+    let parts =
+        if let ScopeExpr::Commas(parts) = scope { parts } else { std::slice::from_ref(scope) };
+    let tag = |part: &ScopeExpr| {
+        let ScopeExpr::Tag(tag) = part else { return None };
+        tag.text.contains(':').then(|| tag_name(&tag.text))
+    };
+    Some(parts.iter().map(tag).collect::<Option<Vec<_>>>()?.join(","))
 }
 
 /// Units, then the rollup of this very interval, then the fill; any other order or argument has no words.
@@ -197,13 +180,14 @@ fn modifier_words(series: &SeriesExpr, interval: Interval) -> Option<Vec<String>
     if method != default_method(series) {
         words.push(known(&ROLLUPS, "rollup", method.unwrap_or("none"))?);
     }
-    let fill = rest.next();
-    let adds = added_fill(&SeriesExpr { modifiers: without_fill(series), ..series.clone() });
-    match (fill.map(fill_word), adds) {
-        (None, true) => words.push("fill=keep".to_owned()),
-        (None, false) => {}
-        (Some(word), adds) => {
-            let word = word?;
+    let adds = !counts(series);
+    match rest.next() {
+        None if adds => words.push("fill=keep".to_owned()),
+        None => {}
+        Some(fill) => {
+            let ("fill", [Arg::Value(Value::Word(word))]) = (&*fill.name, &fill.args[..]) else {
+                return None;
+            };
             if !(adds && word == "null") {
                 words.push(known(&FILLS, "fill", word)?);
             }
@@ -219,17 +203,6 @@ const FILLS: [&str; 4] = ["null", "zero", "last", "linear"];
 
 fn known(words: &[&str], name: &str, word: &str) -> Option<String> {
     words.contains(&word).then(|| format!("{name}={word}"))
-}
-
-fn fill_word(fill: &Modifier) -> Option<&str> {
-    match (fill.name.as_str(), fill.args.as_slice()) {
-        ("fill", [Arg::Value(Value::Word(word))]) => Some(word),
-        _ => None,
-    }
-}
-
-fn without_fill(series: &SeriesExpr) -> Vec<Modifier> {
-    series.modifiers.iter().filter(|modifier| modifier.name != "fill").cloned().collect()
 }
 
 /// Scope and modifiers behind an aggregator: `.scope.modifier.modifier`, each part optional.

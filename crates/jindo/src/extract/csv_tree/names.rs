@@ -78,7 +78,11 @@ pub(super) fn finish(name: &str, exact: &str) -> String {
 fn bounded(name: &str, exact: &str) -> String {
     let safe = harmless(name);
     let short = safe.len() <= NAME_BYTES_MAX && safe.chars().count() <= NAME_CHARS_MAX;
-    if short && !name.is_empty() && is_nfc(name) { safe } else { hashed(name, exact.as_bytes()) }
+    if short && !name.is_empty() && name.nfc().eq(name.chars()) {
+        safe
+    } else {
+        hashed(name, exact.as_bytes())
+    }
 }
 
 /// `name~hash`, cut to the limits. What is cut may have thousands of neighbours that begin alike, and gets a longer hash.
@@ -124,10 +128,6 @@ pub(in crate::extract) fn may_have_twins(name: &str) -> bool {
 /// Returns whether a text differs from Datadog's `N/A` by case or Unicode form alone.
 fn is_own_twin(text: &str) -> bool {
     text != NOT_AVAILABLE && fold(text) == fold(NOT_AVAILABLE)
-}
-
-fn is_nfc(text: &str) -> bool {
-    text.nfc().eq(text.chars())
 }
 
 /// Returns the name without its `%2F`s, whose capitals tell nothing apart.

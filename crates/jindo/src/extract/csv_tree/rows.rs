@@ -36,16 +36,11 @@ impl Calendar {
     /// Finds the offsets of a zone within `range`, which is the same for two runs of one request, whatever was fetched
     /// between.
     pub(super) fn new(zone: &TimeZone, range: Window) -> Self {
-        let first = zone.to_offset(range.start());
-        let mut periods = vec![(i64::MIN, first)];
         let later = zone.following(range.start()).take_while(|to| to.timestamp() < range.end());
-        let mut offset = first;
-        for change in later.filter(|to| to.timestamp() > range.start()) {
-            if change.offset() != offset {
-                offset = change.offset();
-                periods.push((change.timestamp().as_second(), offset));
-            }
-        }
+        let later = later.filter(|to| to.timestamp() > range.start());
+        let mut periods = vec![(i64::MIN, zone.to_offset(range.start()))];
+        periods.extend(later.map(|change| (change.timestamp().as_second(), change.offset())));
+        periods.dedup_by_key(|(_, offset)| *offset);
         let changes = periods.len() > 1;
         let period = |(from_s, offset)| OffsetPeriod {
             from_s,

@@ -325,7 +325,7 @@ fn groups_come_from_the_tag_set() {
             - Inconsistent { what: "no `tag_set` of a group of m" }
             - Inconsistent { what: "no `tag_set` of a group of m" }
             - Inconsistent { what: "an empty tag in m [\"\"]" }
-            - Inconsistent { what: "invalid type: string \"host:a\", expected a list of tags (byte 94)" }
+            - Inconsistent { what: "a list of tags is missing (byte 94)" }
         "#]],
     );
     let of_2020 = |group_by: &str| {

@@ -3,6 +3,7 @@
 
 use crate::query::Span;
 use std::fmt::{self, Display, Formatter};
+use std::iter;
 
 /// An expression and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,19 +27,11 @@ pub enum Node {
         modifiers: Vec<Modifier>,
     },
     Negate(Box<Expr>),
-    /// Operators of one precedence, read from the left; `rest` is never empty.
+    /// Operators of one precedence (`+` and `-`, or `*` and `/`), read from the left; `rest` is never empty.
     Chain {
         first: Box<Expr>,
-        rest: Vec<(Operator, Expr)>,
+        rest: Vec<(char, Expr)>,
     },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operator {
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
 }
 
 /// `avg:metric{scope} by {keys}.modifier()`.
@@ -75,33 +68,21 @@ pub enum Aggregator {
 pub enum ScopeExpr {
     Tag(Tag),
     Not {
-        notation: Negation,
+        /// As written: `!`, or `NOT` and a space.
+        operator: &'static str,
         inner: Box<ScopeExpr>,
     },
     Group(Box<ScopeExpr>),
     In {
         key: Tag,
-        negated: Membership,
+        /// `IN` or `NOT IN`.
+        operator: &'static str,
         values: Vec<Tag>,
     },
     /// These three hold at least two.
     And(Vec<ScopeExpr>),
     Or(Vec<ScopeExpr>),
     Commas(Vec<ScopeExpr>),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Negation {
-    /// `!`
-    Mark,
-    /// `NOT`
-    Word,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Membership {
-    In,
-    NotIn,
 }
 
 /// `key:value`, a bare value, `*`, a tag key or a `$variable`, with wildcards and quotes as written.
@@ -137,55 +118,54 @@ pub enum Value {
 }
 
 impl Expr {
-    /// Returns every series, left to right.
-    pub fn series(&self) -> impl Iterator<Item = &SeriesExpr> {
-        let mut left = vec![self];
-        std::iter::from_fn(move || {
-            while let Some(expr) = left.pop() {
-                match &expr.node {
-                    Node::Number(_) => {}
-                    Node::Series(series) => return Some(series),
-                    Node::Call { args, .. } => left.extend(args.iter().rev().filter_map(Arg::expr)),
-                    Node::Group { inner, .. } | Node::Negate(inner) => left.push(inner),
-                    Node::Chain { first, rest } => {
-                        left.extend(rest.iter().rev().map(|(_, expr)| expr));
-                        left.push(first);
-                    }
-                }
+    /// Returns the expressions straight within this one, left to right.
+    pub fn parts(&self) -> Vec<&Self> {
+        match &self.node {
+            Node::Number(_) | Node::Series(_) => Vec::new(),
+            Node::Call { args, .. } => args.iter().filter_map(Arg::expr).collect(),
+            Node::Group { inner, .. } | Node::Negate(inner) => vec![inner],
+            Node::Chain { first, rest } => {
+                iter::once(&**first).chain(rest.iter().map(|(_, part)| part)).collect()
             }
-            None
-        })
+        }
+    }
+
+    /// Returns the same expressions, to be changed.
+    pub fn parts_mut(&mut self) -> Vec<&mut Self> {
+        match &mut self.node {
+            Node::Number(_) | Node::Series(_) => Vec::new(),
+            Node::Call { args, .. } => args.iter_mut().filter_map(Arg::expr_mut).collect(),
+            Node::Group { inner, .. } | Node::Negate(inner) => vec![inner],
+            Node::Chain { first, rest } => {
+                iter::once(&mut **first).chain(rest.iter_mut().map(|(_, part)| part)).collect()
+            }
+        }
+    }
+
+    /// Returns every series, left to right.
+    pub fn series(&self) -> Vec<&SeriesExpr> {
+        if let Node::Series(series) = &self.node {
+            return vec![series];
+        }
+        self.parts().into_iter().flat_map(Self::series).collect()
     }
 
     /// Visits every series, left to right.
     pub fn for_each_series(&mut self, visit: &mut dyn FnMut(&mut SeriesExpr)) {
-        match &mut self.node {
-            Node::Number(_) => {}
-            Node::Series(series) => visit(series),
-            Node::Call { args, .. } => {
-                for arg in args {
-                    if let Arg::Expr(expr) = arg {
-                        expr.for_each_series(visit);
-                    }
-                }
-            }
-            Node::Group { inner, .. } | Node::Negate(inner) => inner.for_each_series(visit),
-            Node::Chain { first, rest } => {
-                first.for_each_series(visit);
-                for (_, expr) in rest {
-                    expr.for_each_series(visit);
-                }
-            }
+        if let Node::Series(series) = &mut self.node {
+            visit(series);
         }
+        self.parts_mut().into_iter().for_each(|part| part.for_each_series(visit));
     }
 }
 
 impl Arg {
     fn expr(&self) -> Option<&Expr> {
-        match self {
-            Self::Expr(expr) => Some(expr),
-            Self::Value(_) | Self::Named(..) => None,
-        }
+        if let Self::Expr(expr) = self { Some(expr) } else { None }
+    }
+
+    fn expr_mut(&mut self) -> Option<&mut Expr> {
+        if let Self::Expr(expr) = self { Some(expr) } else { None }
     }
 }
 
@@ -237,17 +217,6 @@ impl Display for Expr {
     }
 }
 
-impl Display for Operator {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Add => "+",
-            Self::Subtract => "-",
-            Self::Multiply => "*",
-            Self::Divide => "/",
-        })
-    }
-}
-
 impl Display for SeriesExpr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if let Some(aggregator) = &self.aggregator {
@@ -283,12 +252,10 @@ impl Display for ScopeExpr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tag(tag) => tag.fmt(f),
-            Self::Not { notation: Negation::Mark, inner } => write!(f, "!{inner}"),
-            Self::Not { notation: Negation::Word, inner } => write!(f, "NOT {inner}"),
+            Self::Not { operator, inner } => write!(f, "{operator}{inner}"),
             Self::Group(inner) => write!(f, "({inner})"),
-            Self::In { key, negated, values } => {
-                let word = if *negated == Membership::NotIn { "NOT IN" } else { "IN" };
-                write!(f, "{key} {word} (")?;
+            Self::In { key, operator, values } => {
+                write!(f, "{key} {operator} (")?;
                 joined(f, values, ",")?;
                 f.write_str(")")
             }

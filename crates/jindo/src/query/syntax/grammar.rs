@@ -7,11 +7,9 @@
 //! # Ok::<(), jindo::query::QueryError>(())
 //! ```
 
-use super::ast::{Aggregator, Arg, Expr, Modifier, Node, Operator, SeriesExpr, Tag, Value};
+use super::ast::{Aggregator, Arg, Expr, Modifier, Node, ScopeExpr, SeriesExpr, Tag, Value};
 use super::token::{Token, TokenKind, tokens};
 use crate::query::{QueryError, Reason, Span};
-
-mod scope;
 
 /// Parentheses, calls and negations within each other, at most: deeper than any dashboard, shallow enough for any stack.
 pub const DEPTH_MAX: usize = 64;
@@ -22,14 +20,12 @@ pub const LINE_BYTES_MAX: usize = 32 * 1024;
 /// One query.
 pub fn parse(text: &str) -> Result<Expr, QueryError> {
     let mut all = parse_list(text)?;
-    match (all.pop(), all.first()) {
-        (Some(only), None) => Ok(only),
-        (Some(_), Some(first)) => {
-            let after = Span { start: first.span.end, end: first.span.end };
-            Err(QueryError::new(after, expected("one query", "a list")))
-        }
-        (None, _) => Err(QueryError::new(Span::default(), Reason::NoSeries)),
+    let first = all.swap_remove(0);
+    if all.is_empty() {
+        return Ok(first);
     }
+    let after = Span { start: first.span.end, end: first.span.end };
+    Err(QueryError::new(after, expected("one query", "a list")))
 }
 
 /// The queries of a top-level comma list: at least one.
@@ -58,25 +54,25 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn sum(&mut self) -> Result<Expr, QueryError> {
-        self.chain(Self::product, &[('+', Operator::Add), ('-', Operator::Subtract)])
+        self.chain(Self::product, ['+', '-'])
     }
 
     fn product(&mut self) -> Result<Expr, QueryError> {
-        self.chain(Self::factor, &[('*', Operator::Multiply), ('/', Operator::Divide)])
+        self.chain(Self::factor, ['*', '/'])
     }
 
     fn chain(
         &mut self,
         part: fn(&mut Self) -> Result<Expr, QueryError>,
-        operators: &[(char, Operator)],
+        operators: [char; 2],
     ) -> Result<Expr, QueryError> {
         let first = part(self)?;
         let mut rest = Vec::new();
-        while let Some((_, operator)) =
-            operators.iter().find(|(symbol, _)| self.peek().kind == TokenKind::Symbol(*symbol))
+        while let TokenKind::Symbol(operator) = self.peek().kind
+            && operators.contains(&operator)
         {
             self.next();
-            rest.push((*operator, part(self)?));
+            rest.push((operator, part(self)?));
         }
         let Some((_, last)) = rest.last() else { return Ok(first) };
         let span = first.span.to(last.span);
@@ -90,25 +86,20 @@ impl<'a> Parser<'a> {
             return Ok(Expr { node: Node::Negate(Box::new(inner)), span });
         }
         let token = self.peek();
-        match token.kind {
-            TokenKind::Number => {
-                self.next();
-                Ok(Expr { node: Node::Number(self.words(token.span)), span: token.span })
-            }
-            TokenKind::Symbol('(') => {
-                self.next();
-                let inner = Box::new(self.nested(Self::sum)?);
-                self.close(')', token.span)?;
-                let modifiers = self.modifiers()?;
-                Ok(self.since(token, Node::Group { inner, modifiers }))
-            }
-            TokenKind::Word => self.word(token),
-            TokenKind::Text
-            | TokenKind::Atom
-            | TokenKind::Compare
-            | TokenKind::Symbol(_)
-            | TokenKind::End => Err(self.expected("a query such as `avg:metric{*}`")),
+        if token.kind == TokenKind::Word {
+            return self.word(token);
         }
+        if token.kind == TokenKind::Number {
+            self.next();
+            return Ok(Expr { node: Node::Number(self.words(token.span)), span: token.span });
+        }
+        let Some(open) = self.take('(') else {
+            return Err(self.expected("a query such as `avg:metric{*}`"));
+        };
+        let inner = Box::new(self.nested(Self::sum)?);
+        self.close(')', open)?;
+        let modifiers = self.modifiers()?;
+        Ok(self.since(token, Node::Group { inner, modifiers }))
     }
 
     /// A series with or without aggregator, or a call.
@@ -122,12 +113,9 @@ impl<'a> Parser<'a> {
             self.call(word)
         } else if next == TokenKind::Symbol(':') {
             let name = self.slice(word.span);
-            let Some(aggregator) = Aggregator::from_name(name) else {
-                return Err(QueryError::new(
-                    word.span,
-                    Reason::Aggregator { found: name.to_owned() },
-                ));
-            };
+            let unknown = || Reason::Aggregator { found: name.to_owned() };
+            let aggregator =
+                Aggregator::from_name(name).ok_or_else(|| QueryError::new(word.span, unknown()))?;
             self.next();
             self.series(word, Some(aggregator))
         } else {
@@ -139,9 +127,7 @@ impl<'a> Parser<'a> {
     fn call(&mut self, word: Token) -> Result<Expr, QueryError> {
         let name = self.words(word.span);
         let args = self.nested(Self::arguments)?;
-        let monitor =
-            self.peek().kind == TokenKind::Symbol(':') && Aggregator::from_name(&name).is_some();
-        if monitor {
+        if self.peek().kind == TokenKind::Symbol(':') && Aggregator::from_name(&name).is_some() {
             return Err(QueryError::new(word.span.to(self.peek().span), Reason::Monitor));
         }
         let modifiers = self.modifiers()?;
@@ -150,12 +136,10 @@ impl<'a> Parser<'a> {
 
     /// True if `count(v: v` follows, which is no call.
     fn at_condition(&self, word: Token) -> bool {
-        let kind = |ahead: usize| self.tokens.get(self.at + ahead).map(|token| token.kind);
+        let condition =
+            [TokenKind::Word, TokenKind::Symbol(':'), TokenKind::Word, TokenKind::Compare];
         self.slice(word.span) == "count"
-            && kind(1) == Some(TokenKind::Word)
-            && kind(2) == Some(TokenKind::Symbol(':'))
-            && kind(3) == Some(TokenKind::Word)
-            && kind(4) == Some(TokenKind::Compare)
+            && (1..).map(|ahead| self.ahead(ahead)).take(4).eq(condition)
     }
 
     fn condition(&mut self) -> Result<Aggregator, QueryError> {
@@ -202,10 +186,7 @@ impl<'a> Parser<'a> {
         }
         self.next();
         self.expect(TokenKind::Symbol('{'), "`{` and tag keys")?;
-        let mut keys = vec![self.tag("a tag key")?];
-        while self.take(',').is_some() {
-            keys.push(self.tag("a tag key")?);
-        }
+        let mut keys = self.tags("a tag key")?;
         self.expect(TokenKind::Symbol('}'), "`,` or `}`")?;
         sort_keys(&mut keys);
         Ok(keys)
@@ -245,13 +226,11 @@ impl<'a> Parser<'a> {
     }
 
     fn argument(&mut self) -> Result<Arg, QueryError> {
-        let named = self.peek().kind == TokenKind::Word && self.ahead(1) == TokenKind::Symbol('=');
-        if named {
+        if self.peek().kind == TokenKind::Word && self.ahead(1) == TokenKind::Symbol('=') {
             let name = self.next().span;
             self.next();
-            let Some(value) = self.value() else {
-                return Err(self.expected("a number, a word or a quoted text"));
-            };
+            let wanted = "a number, a word or a quoted text";
+            let value = self.value().ok_or_else(|| self.expected(wanted))?;
             return Ok(Arg::Named(self.words(name), value));
         }
         match self.value() {
@@ -263,35 +242,36 @@ impl<'a> Parser<'a> {
     /// A value, unless what follows goes on as an expression.
     fn value(&mut self) -> Option<Value> {
         let start = self.at;
-        let minus = self.take('-');
+        let sign = if self.take('-').is_some() { "-" } else { "" };
         let token = self.next();
-        let text = || self.words(minus.unwrap_or(token.span).to(token.span));
-        let value = match token.kind {
-            // The sign and the digits may stand apart.
-            TokenKind::Number if minus.is_some() => {
-                Some(Value::Number(format!("-{}", self.slice(token.span))))
-            }
-            TokenKind::Number => Some(Value::Number(text())),
-            TokenKind::Text if minus.is_none() => Some(Value::Text(text())),
-            TokenKind::Word if minus.is_none() => Some(Value::Word(text())),
-            TokenKind::Word
-            | TokenKind::Text
-            | TokenKind::Atom
-            | TokenKind::Compare
-            | TokenKind::Symbol(_)
-            | TokenKind::End => None,
-        };
         let ends = matches!(self.peek().kind, TokenKind::Symbol(',' | ')') | TokenKind::End);
-        if value.is_none() || !ends {
-            self.at = start;
-            return None;
+        let text = self.words(token.span);
+        // The sign and the digits may stand apart.
+        if ends && token.kind == TokenKind::Number {
+            return Some(Value::Number(format!("{sign}{text}")));
         }
-        value
+        if ends && sign.is_empty() && token.kind == TokenKind::Text {
+            return Some(Value::Text(text));
+        }
+        if ends && sign.is_empty() && token.kind == TokenKind::Word {
+            return Some(Value::Word(text));
+        }
+        self.at = start;
+        None
     }
 
     fn tag(&mut self, wanted: &'static str) -> Result<Tag, QueryError> {
         let span = self.expect(TokenKind::Atom, wanted)?.span;
         Ok(Tag { text: self.words(span), span })
+    }
+
+    /// Tags between commas: at least one.
+    fn tags(&mut self, wanted: &'static str) -> Result<Vec<Tag>, QueryError> {
+        let mut tags = vec![self.tag(wanted)?];
+        while self.take(',').is_some() {
+            tags.push(self.tag(wanted)?);
+        }
+        Ok(tags)
     }
 
     fn bare_metric(
@@ -386,6 +366,103 @@ impl<'a> Parser<'a> {
 
     fn words(&self, span: Span) -> String {
         self.slice(span).to_owned()
+    }
+}
+
+/// Scopes: comma lists, AND, OR, NOT, IN and parentheses, mixed as they are in the wild. Commas bind loosest, then OR, AND, NOT;
+/// what is written is kept, so that the server decides what a mixture means.
+impl Parser<'_> {
+    fn scope(&mut self) -> Result<ScopeExpr, QueryError> {
+        self.operands(|parser| parser.take(',').is_some(), Self::or, ScopeExpr::Commas)
+    }
+
+    fn or(&mut self) -> Result<ScopeExpr, QueryError> {
+        self.operands(|parser| parser.take_word("OR"), Self::and, ScopeExpr::Or)
+    }
+
+    fn and(&mut self) -> Result<ScopeExpr, QueryError> {
+        self.operands(|parser| parser.take_word("AND"), Self::not, ScopeExpr::And)
+    }
+
+    /// A lone part, or several with an operator between them.
+    fn operands(
+        &mut self,
+        take_operator: fn(&mut Self) -> bool,
+        part: fn(&mut Self) -> Result<ScopeExpr, QueryError>,
+        several: fn(Vec<ScopeExpr>) -> ScopeExpr,
+    ) -> Result<ScopeExpr, QueryError> {
+        let first = part(self)?;
+        if !take_operator(self) {
+            return Ok(first);
+        }
+        let mut parts = vec![first, part(self)?];
+        while take_operator(self) {
+            parts.push(part(self)?);
+        }
+        Ok(several(parts))
+    }
+
+    fn not(&mut self) -> Result<ScopeExpr, QueryError> {
+        let operator = if self.take('!').is_some() {
+            "!"
+        } else if self.take_word("NOT") {
+            "NOT "
+        } else {
+            return self.item();
+        };
+        let inner = Box::new(self.nested(Self::not)?);
+        Ok(ScopeExpr::Not { operator, inner })
+    }
+
+    fn item(&mut self) -> Result<ScopeExpr, QueryError> {
+        if let Some(open) = self.take('(') {
+            let inner = self.nested(Self::scope)?;
+            self.close(')', open)?;
+            return Ok(ScopeExpr::Group(Box::new(inner)));
+        }
+        if ["AND", "OR", "IN"].iter().any(|word| self.at_word(0, word)) {
+            return Err(self.expected("a tag such as `env:prod`"));
+        }
+        let key = self.tag("a tag such as `env:prod`")?;
+        if key.text.ends_with(':') && self.at_value() {
+            let value = self.peek().span;
+            let fix = format!("{}{}", key.text, self.slice(value));
+            return Err(QueryError::new(key.span.to(value), Reason::SpaceInTag { fix }));
+        }
+        let operator = if self.take_word("IN") {
+            "IN"
+        } else if self.at_word(0, "NOT") && self.at_word(1, "IN") {
+            self.next();
+            self.next();
+            "NOT IN"
+        } else {
+            return Ok(ScopeExpr::Tag(key));
+        };
+        let open = self.expect(TokenKind::Symbol('('), "`(` and values")?.span;
+        let values = self.tags("a tag value")?;
+        self.close(')', open)?;
+        Ok(ScopeExpr::In { key, operator, values })
+    }
+
+    /// True if something follows a tag that is neither an operator nor the end of it.
+    fn at_value(&self) -> bool {
+        let operator = ["AND", "OR", "NOT", "IN"].iter().any(|word| self.at_word(0, word));
+        self.peek().kind == TokenKind::Atom && !operator
+    }
+
+    fn take_word(&mut self, word: &str) -> bool {
+        let here = self.at_word(0, word);
+        if here {
+            self.next();
+        }
+        here
+    }
+
+    fn at_word(&self, ahead: usize, word: &str) -> bool {
+        let token = self.tokens.get(self.at + ahead);
+        token.is_some_and(|token| {
+            token.kind == TokenKind::Atom && self.slice(token.span).eq_ignore_ascii_case(word)
+        })
     }
 }
 

@@ -28,11 +28,9 @@ pub(super) struct Token {
 /// All tokens of a line; the last one is always `End`.
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, QueryError> {
     let mut scanner = Scanner { text, at: 0, open: None };
-    let mut found: Vec<Token> = Vec::new();
+    let mut found = Vec::new();
     loop {
-        let after_close =
-            matches!(found.last(), Some(Token { kind: TokenKind::Symbol(')' | '}'), .. }));
-        let token = scanner.token(after_close)?;
+        let token = scanner.token()?;
         found.push(token);
         if token.kind == TokenKind::End {
             return Ok(found);
@@ -43,7 +41,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, QueryError> {
 /// True if `text` is exactly one tag, key or value, which cannot break out of a scope.
 pub(in crate::query) fn is_atom(text: &str) -> bool {
     let mut scanner = Scanner { text, at: 0, open: Some(0) };
-    let one = scanner.token(false);
+    let one = scanner.token();
     let whole = one.is_ok_and(|token| token.kind == TokenKind::Atom && token.span.start == 0);
     whole && scanner.at == text.len() && !text.contains(['$', '"', '\'', '<', '>', '='])
 }
@@ -56,91 +54,74 @@ struct Scanner<'a> {
 }
 
 impl Scanner<'_> {
-    fn token(&mut self, after_close: bool) -> Result<Token, QueryError> {
+    fn token(&mut self) -> Result<Token, QueryError> {
         self.skip(char::is_whitespace);
         let start = self.at;
-        let Some(first) = self.peek() else {
-            return match self.open {
-                Some(open) => Err(refused(open, open + 1, Reason::Unclosed('{'))),
-                None => Ok(self.since(start, TokenKind::End)),
-            };
+        let kind = match (self.peek(), self.open) {
+            (None, Some(open)) => return Err(refused(open, '{', Reason::Unclosed('{'))),
+            (None, None) => TokenKind::End,
+            (Some(first), Some(_)) => self.inside(first)?,
+            (Some(first), None) => self.outside(first)?,
         };
-        match self.open {
-            Some(_) => self.inside(start, first),
-            None => self.outside(start, first, after_close),
-        }
+        Ok(Token { kind, span: Span { start, end: self.at } })
     }
 
-    fn outside(
-        &mut self,
-        start: usize,
-        first: char,
-        after_close: bool,
-    ) -> Result<Token, QueryError> {
-        let digit_next =
-            self.text[start + first.len_utf8()..].starts_with(|c: char| c.is_ascii_digit());
+    fn outside(&mut self, first: char) -> Result<TokenKind, QueryError> {
         match first {
-            '#' => Ok(self.since(start, TokenKind::End)),
+            '#' => Ok(TokenKind::End),
             'a'..='z' | 'A'..='Z' | '_' => {
                 self.skip(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.');
-                Ok(self.since(start, TokenKind::Word))
+                Ok(TokenKind::Word)
             }
-            '0'..='9' => Ok(self.number(start)),
-            '.' if digit_next && !after_close => Ok(self.number(start)),
-            '"' | '\'' => {
-                self.quoted(first)?;
-                Ok(self.since(start, TokenKind::Text))
-            }
+            '0'..='9' => Ok(self.number()),
+            '.' if self.at_fraction() => Ok(self.number()),
+            '"' | '\'' => self.quoted(first).map(|()| TokenKind::Text),
             '<' | '>' | '=' | '!' => {
-                self.at += 1;
-                if self.peek() == Some('=') {
-                    self.at += 1;
-                    return Ok(self.since(start, TokenKind::Compare));
-                }
-                let kind = if first == '<' || first == '>' {
-                    TokenKind::Compare
-                } else {
-                    TokenKind::Symbol(first)
-                };
-                Ok(self.since(start, kind))
+                let symbol = self.symbol(first);
+                let paired = self.peek() == Some('=');
+                self.at += usize::from(paired);
+                let compares = paired || matches!(first, '<' | '>');
+                Ok(if compares { TokenKind::Compare } else { symbol })
             }
-            '{' => {
-                self.open = Some(start);
-                self.at += 1;
-                Ok(self.since(start, TokenKind::Symbol('{')))
+            '(' | ')' | ',' | ':' | '.' | '+' | '-' | '*' | '/' | '{' | '}' => {
+                Ok(self.symbol(first))
             }
-            '(' | ')' | ',' | ':' | '.' | '+' | '-' | '*' | '/' | '}' => {
-                self.at += 1;
-                Ok(self.since(start, TokenKind::Symbol(first)))
-            }
-            '$' => Err(refused(start, start + 1, Reason::VariableOutside)),
-            other => Err(refused(start, start + other.len_utf8(), unfit(other, Reason::Stray))),
+            '$' => Err(refused(self.at, first, Reason::VariableOutside)),
+            _ if invisible(first) => Err(refused(self.at, first, Reason::Invisible(first))),
+            _ => Err(refused(self.at, first, Reason::Stray(first))),
         }
     }
 
-    fn inside(&mut self, start: usize, first: char) -> Result<Token, QueryError> {
+    fn inside(&mut self, first: char) -> Result<TokenKind, QueryError> {
         match first {
-            ',' | '(' | ')' | '!' => {
-                self.at += 1;
-                Ok(self.since(start, TokenKind::Symbol(first)))
-            }
-            '}' => {
-                self.open = None;
-                self.at += 1;
-                Ok(self.since(start, TokenKind::Symbol('}')))
-            }
-            '{' => Err(refused(start, start + 1, Reason::Placeholder)),
-            _ => self.atom(start),
+            ',' | '(' | ')' | '!' | '}' => Ok(self.symbol(first)),
+            _ => self.atom(),
         }
     }
 
-    fn atom(&mut self, start: usize) -> Result<Token, QueryError> {
+    fn symbol(&mut self, symbol: char) -> TokenKind {
+        match symbol {
+            '{' => self.open = Some(self.at),
+            '}' => self.open = None,
+            _ => {}
+        }
+        self.at += symbol.len_utf8();
+        TokenKind::Symbol(symbol)
+    }
+
+    /// True at a dot that begins a number: behind a closing bracket it begins a modifier.
+    fn at_fraction(&self) -> bool {
+        let after_close = self.text[..self.at].trim_end().ends_with([')', '}']);
+        !after_close && self.text[self.at + 1..].starts_with(|c: char| c.is_ascii_digit())
+    }
+
+    fn atom(&mut self) -> Result<TokenKind, QueryError> {
+        let start = self.at;
         while let Some(c) = self.peek() {
-            let here = self.at;
-            let so_far = &self.text[start..here];
+            let so_far = &self.text[start..self.at];
             match c {
                 ',' | '(' | ')' | '!' | '}' => break,
-                '{' => return Err(refused(here, here + 1, Reason::Placeholder)),
+                '{' => return Err(refused(self.at, c, Reason::Placeholder)),
                 '"' | '\'' if so_far.is_empty() || so_far.ends_with(':') => {
                     self.quoted(c)?;
                     break;
@@ -148,20 +129,18 @@ impl Scanner<'_> {
                 // A comparison such as `duration:>=100`.
                 '<' | '>' | '=' if so_far.ends_with([':', '<', '>']) => self.at += 1,
                 '"' | '\'' | '<' | '>' | '=' | '&' | '|' | '^' => {
-                    return Err(refused(here, here + 1, Reason::NotInTag(c)));
+                    return Err(refused(self.at, c, Reason::NotInTag(c)));
                 }
-                c if c.is_whitespace() => break,
-                c if invisible(c) => {
-                    return Err(refused(here, here + c.len_utf8(), Reason::Invisible(c)));
-                }
-                c => self.at += c.len_utf8(),
+                _ if c.is_whitespace() => break,
+                _ if invisible(c) => return Err(refused(self.at, c, Reason::Invisible(c))),
+                _ => self.at += c.len_utf8(),
             }
         }
-        Ok(self.since(start, TokenKind::Atom))
+        Ok(TokenKind::Atom)
     }
 
     /// Digits with at most one dot, and an exponent only where digits follow it.
-    fn number(&mut self, start: usize) -> Token {
+    fn number(&mut self) -> TokenKind {
         self.skip(|c| c.is_ascii_digit());
         if self.text[self.at..].starts_with('.') {
             self.at += 1;
@@ -175,18 +154,17 @@ impl Scanner<'_> {
                 self.skip(|c| c.is_ascii_digit());
             }
         }
-        self.since(start, TokenKind::Number)
+        TokenKind::Number
     }
 
     fn quoted(&mut self, quote: char) -> Result<(), QueryError> {
         let start = self.at;
         let body = &self.text[start + 1..];
         let Some(length) = body.find(quote) else {
-            return Err(refused(start, start + 1, Reason::Unclosed(quote)));
+            return Err(refused(start, quote, Reason::Unclosed(quote)));
         };
         if let Some((at, bad)) = body[..length].char_indices().find(|(_, c)| invisible(*c)) {
-            let at = start + 1 + at;
-            return Err(refused(at, at + bad.len_utf8(), Reason::Invisible(bad)));
+            return Err(refused(start + 1 + at, bad, Reason::Invisible(bad)));
         }
         self.at = start + 1 + length + 1;
         Ok(())
@@ -200,18 +178,10 @@ impl Scanner<'_> {
         let rest = &self.text[self.at..];
         self.at += rest.find(|c| !wanted(c)).unwrap_or(rest.len());
     }
-
-    fn since(&self, start: usize, kind: TokenKind) -> Token {
-        Token { kind, span: Span { start, end: self.at } }
-    }
 }
 
-fn refused(start: usize, end: usize, reason: Reason) -> QueryError {
-    QueryError::new(Span { start, end }, reason)
-}
-
-fn unfit(c: char, otherwise: fn(char) -> Reason) -> Reason {
-    if invisible(c) { Reason::Invisible(c) } else { otherwise(c) }
+fn refused(at: usize, c: char, reason: Reason) -> QueryError {
+    QueryError::new(Span { start: at, end: at + c.len_utf8() }, reason)
 }
 
 /// True for invisible characters: they would make two queries that look the same differ.

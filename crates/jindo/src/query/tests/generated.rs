@@ -1,10 +1,7 @@
 //! Properties over generated queries: printing and reading are inverse, and no text at all makes the reader panic.
 
 use super::settings;
-use crate::query::ast::{
-    Aggregator, Arg, Expr, Membership, Modifier, Negation, Node, Operator, ScopeExpr, SeriesExpr,
-    Tag, Value,
-};
+use crate::query::ast::{Aggregator, Arg, Expr, Modifier, Node, ScopeExpr, SeriesExpr, Tag, Value};
 use crate::query::{Span, decode, grammar, list};
 use proptest::prelude::*;
 
@@ -28,18 +25,18 @@ fn several<T: std::fmt::Debug + 'static>(
 /// Each level of precedence holds only what binds tighter.
 fn scope() -> impl Strategy<Value = ScopeExpr> {
     let values = prop::collection::vec(tag(), 1..4);
-    let membership = prop_oneof![Just(Membership::In), Just(Membership::NotIn)];
+    let membership = prop_oneof![Just("IN"), Just("NOT IN")];
     let leaf = prop_oneof![
         4 => tag().prop_map(ScopeExpr::Tag),
         1 => (tag(), membership, values)
-            .prop_map(|(key, negated, values)| ScopeExpr::In { key, negated, values }),
+            .prop_map(|(key, operator, values)| ScopeExpr::In { key, operator, values }),
     ];
     let item = leaf.prop_recursive(2, 8, 3, |inner| {
-        let notation = prop_oneof![Just(Negation::Mark), Just(Negation::Word)];
+        let operator = prop_oneof![Just("!"), Just("NOT ")];
         let unary = prop_oneof![
             3 => inner.clone(),
-            1 => (notation, inner)
-                .prop_map(|(notation, inner)| ScopeExpr::Not { notation, inner: Box::new(inner) }),
+            1 => (operator, inner)
+                .prop_map(|(operator, inner)| ScopeExpr::Not { operator, inner: Box::new(inner) }),
         ];
         let or = several(several(unary, ScopeExpr::And), ScopeExpr::Or);
         several(or, ScopeExpr::Commas).prop_map(|inner| ScopeExpr::Group(Box::new(inner)))
@@ -85,7 +82,7 @@ fn at(node: Node) -> Expr {
     Expr { node, span: Span::default() }
 }
 
-fn chain(one: BoxedStrategy<Expr>, operators: [Operator; 2]) -> BoxedStrategy<Expr> {
+fn chain(one: BoxedStrategy<Expr>, operators: [char; 2]) -> BoxedStrategy<Expr> {
     let operator = prop::sample::select(operators.to_vec());
     (one.clone(), prop::collection::vec((operator, one), 0..2))
         .prop_map(|(first, rest)| match rest.len() {
@@ -96,8 +93,8 @@ fn chain(one: BoxedStrategy<Expr>, operators: [Operator; 2]) -> BoxedStrategy<Ex
 }
 
 fn sum(factor: BoxedStrategy<Expr>) -> BoxedStrategy<Expr> {
-    let product = chain(factor, [Operator::Multiply, Operator::Divide]);
-    chain(product, [Operator::Add, Operator::Subtract])
+    let product = chain(factor, ['*', '/']);
+    chain(product, ['+', '-'])
 }
 
 /// As an argument a number with or without sign is a value.

@@ -201,7 +201,7 @@ impl Memory {
 impl Disk for Memory {
     /// Next to nothing, so that tests cross every bound.
     fn buffer_limits(&self) -> BufferLimits {
-        BufferLimits { pending_bytes_max: 64, group_files_max: 3, table_bytes_max: 512 }
+        BufferLimits { pending_bytes_max: 64, group_files_max: 3 }
     }
 
     fn begin(&self) -> io::Result<()> {

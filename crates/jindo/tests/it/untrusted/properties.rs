@@ -40,7 +40,7 @@ pub(crate) fn list_file(bytes: &[u8]) {
         for query in &list.queries {
             let again = grammar::parse(&query.text.sent).expect("what travels is a query");
             assert_eq!(
-                query.text.sent,
+                query.text.sent.as_str(),
                 again.to_string(),
                 "and says the same when it is read again"
             );
