@@ -22,7 +22,7 @@ pub(crate) fn last_request(
     archive: Option<&Archive>,
 ) -> anyhow::Result<Option<TypedRequest>> {
     let Some(archive) = archive.filter(|_| wanted.queries.is_none()) else { return Ok(None) };
-    let Some(request) = archive.request()? else { return Ok(None) };
+    let Some(request) = archive.ledger().request()? else { return Ok(None) };
     let words = serde_json::from_str(&request.arguments)
         .context("the last request of this directory cannot be read; give a query list again")?;
     Ok(Some(words))

@@ -32,6 +32,7 @@ pub(crate) fn of_error(error: &anyhow::Error) -> u8 {
                         | Archive::Busy { .. }
                         | Archive::Absent { .. }
                         | Archive::NoLocks { .. }
+                        | Archive::NotLocal { .. }
                 )
             )
     });

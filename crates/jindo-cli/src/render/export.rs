@@ -11,7 +11,6 @@ use crate::terminal;
 use crate::time;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jindo::archive::{Archive, Journal};
 use jindo::fetch::{Action, Observer, Progress};
 use jindo::job::{Error, Events, ExportEvent, ExportPlan, ExportRequest, Probed, RefusedLines};
 use jindo::plan::Plan;
@@ -63,16 +62,6 @@ impl<'a> Screen<'a> {
         self.remark(&disk_space::in_words(&plan.plan, self.out));
     }
 
-    /// Remarks on a directory whose file system slows the ledger down.
-    fn opened(&self, archive: &Archive) {
-        if let Journal::Rollback(place) = archive.journal() {
-            self.remark(&format!(
-                "{} lies on {place}: its ledger is kept by a slower journal, safe there\n",
-                self.out.display()
-            ));
-        }
-    }
-
     fn probed(&self, probed: Probed) {
         let Probed { calls, found, planned, left } = probed;
         let percent = (found.empty * 100).checked_div(found.windows).unwrap_or(0);
@@ -104,7 +93,6 @@ impl Events for Screen<'_> {
     fn happened(&mut self, event: ExportEvent<'_>) {
         match event {
             ExportEvent::Planned(plan) => self.planned(plan),
-            ExportEvent::Opened(archive) => self.opened(archive),
             ExportEvent::Sampling { queries } => {
                 let queries = counted(queries as u64, "query", "queries");
                 self.remark(&format!(

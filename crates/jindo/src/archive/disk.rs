@@ -4,11 +4,10 @@
 //! Never follows a link: a [`ArchiveFolder`] is one whose fixed places were looked at.
 
 use super::request_file::REQUEST;
-use super::{Error, Holder, Journal};
+use super::{Error, Holder};
 use crate::path_guard::{PathKind, PathState, look, look_at};
 use std::fs::{self, File, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// Bytes read of a lock file: its holder in JSON is far shorter.
@@ -25,6 +24,11 @@ const FOLDERS: [&str; 3] = ["data", "damaged", "staging"];
 /// End of a rollback journal that names a further file, which SQLite would read and remove (`aJournalMagic` in its
 /// `pager.c`). Ours name none, as one ledger is all that a transaction writes to.
 const NAMES_ANOTHER_FILE: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+/// File systems of other machines, as Linux names them (`mountinfo`). They have no memory in common for the index of the
+/// ledger's write-ahead log, or one per machine: two of them would read each other's halves.
+#[cfg(target_os = "linux")]
+const OF_OTHER_MACHINES: &str = "9p afs beegfs ceph cifs coda fuse.ceph fuse.glusterfs fuse.rclone fuse.s3fs fuse.sshfs \
+    fuse.vmhgfs-fuse gfs2 gpfs lustre ncpfs nfs nfs4 ocfs2 panfs pvfs2 smb3 smbfs vboxsf vmhgfs";
 
 /// Place of an archive, of which everything fixed was looked at and is plain.
 #[derive(Debug, Clone)]
@@ -51,37 +55,57 @@ impl ArchiveFolder {
         if !place.ledger().exists() {
             return Err(Error::LedgerLost { dir: dir.to_owned() });
         }
+        place.check_journal()?;
         Ok(place)
     }
 
-    /// Refused where something else than plain files and folders lies at one of the fixed places.
+    /// Refused where something else than plain files and folders lies at one of the fixed places, and on a file system of other
+    /// machines.
     pub(super) fn at(dir: &Path) -> Result<Self, Error> {
         let place = Self { dir: dir.to_owned(), root: dir.join("archive") };
         look_at(&dir.join("runs"), PathKind::Folder)?;
-        if look_at(&place.root, PathKind::Folder)? == PathState::There {
-            place.check_fixed()?;
+        if look_at(&place.root, PathKind::Folder)? == PathState::Absent {
+            return Ok(place);
         }
-        Ok(place)
-    }
-
-    fn check_fixed(&self) -> Result<(), Error> {
         for name in FOLDERS {
-            look_at(&self.root.join(name), PathKind::Folder)?;
+            look_at(&place.root.join(name), PathKind::Folder)?;
         }
         for name in FILES {
-            look_at(&self.root.join(name), PathKind::File)?;
+            look_at(&place.root.join(name), PathKind::File)?;
         }
-        for ledger in LEDGERS.map(|name| self.root.join(name)) {
+        for ledger in LEDGERS.map(|name| place.root.join(name)) {
             for suffix in LEDGER_SUFFIXES {
                 look_at(&super::ledger::beside(&ledger, suffix), PathKind::File)?;
             }
         }
-        Ok(())
+        place.check_local()?;
+        Ok(place)
     }
 
     pub(super) fn make(&self) -> Result<(), Error> {
         let data = self.root.join("data");
-        fs::create_dir_all(&data).map_err(failed("creating", &data))
+        fs::create_dir_all(&data).map_err(failed("creating", &data))?;
+        self.check_local()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn check_local(&self) -> Result<(), Error> {
+        let is = self.root.metadata().map_err(failed("looking at", &self.root))?;
+        let device = std::os::linux::fs::MetadataExt::st_dev(&is);
+        let device = format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
+        // Where the system does not tell, SQLite does, with its first error.
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        match kind_of_other_machines(&mounts, &device) {
+            Some(kind) => Err(Error::NotLocal { dir: self.dir.clone(), kind }),
+            None => Ok(()),
+        }
+    }
+
+    /// Other systems' names are their own: there SQLite says that the write-ahead log does not work.
+    #[cfg(not(target_os = "linux"))]
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "Linux asks")]
+    fn check_local(&self) -> Result<(), Error> {
+        Ok(())
     }
 
     pub(super) fn exists(&self) -> bool {
@@ -118,23 +142,6 @@ impl ArchiveFolder {
             return Err(Error::LedgerDamaged { why: "its journal names another file".into() });
         }
         Ok(())
-    }
-
-    /// The journal that the ledger needs where the archive lies, which must exist.
-    #[cfg(target_os = "linux")]
-    pub(super) fn journal(&self) -> Result<Journal, Error> {
-        let told = rustix::fs::statfs(&self.root);
-        let told = told.map_err(|source| failed("looking at", &self.root)(source.into()))?;
-        #[expect(clippy::cast_possible_truncation, reason = "the numbers have 32 bits")]
-        #[expect(clippy::cast_sign_loss, reason = "the numbers have 32 bits")]
-        Ok(Journal::on(told.f_type as u32))
-    }
-
-    /// Other systems' numbers are their own: there SQLite says whether the write-ahead log works.
-    #[cfg(not(target_os = "linux"))]
-    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "Linux asks")]
-    pub(super) fn journal(&self) -> Result<Journal, Error> {
-        Ok(Journal::WriteAhead)
     }
 
     /// Takes the lock for writing, or names who has it.
@@ -184,19 +191,6 @@ impl ArchiveFolder {
             }
         }
         Ok(removed)
-    }
-
-    /// Every half-written object, by its name below the root.
-    pub(super) fn halves(&self) -> Result<Vec<String>, Error> {
-        let mut halves = Vec::new();
-        walk(&self.root, "data", &mut |found| {
-            if found.is_plain() && is_half(&found.name) {
-                halves.push(found.name);
-            }
-            ControlFlow::Continue(())
-        })?;
-        halves.sort_unstable();
-        Ok(halves)
     }
 
     /// Moves a file below the root to `damaged/`, an object by its name below `data/`; never over another. Its new name.
@@ -273,57 +267,61 @@ fn sync_folder(_: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Something below a folder that is no folder itself.
-#[derive(Debug)]
-pub(super) struct WalkedFile {
-    /// With `/`; a name that is no text as far as it can be read.
-    pub name: String,
-    /// Kind of what is no plain file with a name that is text; `None` for one that is.
-    pub foreign: Option<&'static str>,
+/// Files below `data/`, by names that begin there, sorted.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    pub files: Vec<String>,
+    /// Left by a publication that a crash cut off.
+    pub halves: Vec<String>,
+    /// Anything else than a plain file with a name that an object could have, and its kind. Left alone.
+    pub foreign: Vec<(String, &'static str)>,
 }
 
-impl WalkedFile {
-    pub(super) fn is_plain(&self) -> bool {
-        self.foreign.is_none()
+/// Lists everything below `data/` in `root` that is no folder. Follows nothing.
+pub(super) fn list_data(root: &Path) -> Result<Listed, Error> {
+    let mut listed = Listed::default();
+    if look(root, "data", PathKind::Folder)? == PathState::Absent {
+        return Ok(listed);
     }
+    let data = root.join("data");
+    let mut folders = vec![String::new()];
+    while let Some(folder) = folders.pop() {
+        for FolderEntry { name, is_text, kind } in list(&data.join(&folder))? {
+            let name = format!("{folder}{name}");
+            match kind {
+                _ if !is_text => listed.foreign.push((name, "a name that is no text")),
+                kind if kind.is_dir() => folders.push(format!("{name}/")),
+                kind if kind.is_symlink() => listed.foreign.push((name, "a symbolic link")),
+                kind if !kind.is_file() => {
+                    listed.foreign.push((name, "a pipe, a socket or a device"));
+                }
+                _ if is_half(&name) => listed.halves.push(name),
+                _ => listed.files.push(name),
+            }
+        }
+    }
+    listed.files.sort_unstable();
+    listed.halves.sort_unstable();
+    listed.foreign.sort_unstable();
+    Ok(listed)
 }
 
 /// Returns true for the name of a file that a publication left half-done: `…#1`.
-pub(super) fn is_half(name: &str) -> bool {
+fn is_half(name: &str) -> bool {
     name.rsplit_once('#').is_some_and(|(_, digits)| {
         !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
     })
 }
 
-/// Calls `found` with everything below `folder` in `root` that is no folder, in no order, until it has enough. Follows nothing.
-pub(super) fn walk(
-    root: &Path,
-    folder: &str,
-    found: &mut dyn FnMut(WalkedFile) -> ControlFlow<()>,
-) -> Result<(), Error> {
-    if look(root, folder, PathKind::Folder)? == PathState::Absent {
-        return Ok(());
-    }
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for FolderEntry { name, is_text, kind } in list(&root.join(&folder))? {
-            let name = format!("{folder}/{name}");
-            let foreign = match kind {
-                _ if !is_text => Some("a name that is no text"),
-                kind if kind.is_dir() => {
-                    folders.push(name);
-                    continue;
-                }
-                kind if kind.is_file() => None,
-                kind if kind.is_symlink() => Some("a symbolic link"),
-                _ => Some("a pipe, a socket or a device"),
-            };
-            if found(WalkedFile { name, foreign }).is_break() {
-                return Ok(());
-            }
-        }
-    }
-    Ok(())
+/// Returns the kind of a device's file system if it is one of other machines.
+#[cfg(target_os = "linux")]
+fn kind_of_other_machines(mounts: &str, device: &str) -> Option<String> {
+    let mut on_device = mounts.lines().filter(|line| line.split(' ').nth(2) == Some(device));
+    on_device.find_map(|line| {
+        let (_, told) = line.split_once(" - ")?;
+        let kind = told.split(' ').next()?;
+        OF_OTHER_MACHINES.split(' ').any(|other| other == kind).then(|| kind.to_owned())
+    })
 }
 
 struct FolderEntry {
@@ -352,4 +350,20 @@ fn list(folder: &Path) -> Result<Vec<FolderEntry>, Error> {
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     let path = path.to_owned();
     move |source| Error::Disk { doing, path, source }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_file_systems_of_other_machines_are_named() {
+        let mounts = "22 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n\
+            31 22 0:44 / /n rw,relatime shared:5 master:2 - nfs4 host:/x rw,vers=4.2\n\
+            32 22 0:45 / /s rw - fuse.sshfs me@host:/ rw\n33 22 0:46 / /f rw - fuse.mergerfs a:b rw\n";
+        let kinds = ["8:1", "0:44", "0:45", "0:46", "0:47"];
+        let told = kinds.map(|device| kind_of_other_machines(mounts, device));
+        let told = told.each_ref().map(|kind| kind.as_deref());
+        assert_eq!(told, [None, Some("nfs4"), Some("fuse.sshfs"), None, None]);
+    }
 }

@@ -1,12 +1,22 @@
 //! Errors of the archive; each variant is named by what the caller would do about it.
 //! Never retries, never words a hint for the terminal beyond the command that mends it.
 
-use super::{Holder, ObjectId, QueryId};
+use super::{ObjectId, QueryId};
 use crate::path_guard;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// The cause below a stage of ours: SQLite, the object store.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Process that writes to an archive; named to a second writer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    pub pid: u32,
+    pub host: String,
+    pub since: Timestamp,
+}
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -17,6 +27,13 @@ pub enum Error {
     /// Name a directory on another file system.
     #[error("{} cannot be locked, and without a lock two exports could write to it at once", .dir.display())]
     NoLocks { dir: PathBuf, source: std::io::Error },
+
+    /// Move the directory to a disk of this machine.
+    #[error(
+        "{} lies on {kind}, a file system of other machines, where the ledger's log cannot be shared safely; move the directory to a local disk",
+        .dir.display()
+    )]
+    NotLocal { dir: PathBuf, kind: String },
 
     /// Name another directory.
     #[error("{} holds no archive", .dir.display())]

@@ -8,7 +8,7 @@
 //! # use jindo::archive::{Archive, Error, Holder};
 //! # fn main() -> Result<(), Error> {
 //! let archive = Archive::read(std::path::Path::new("jindo-export"))?;
-//! for (query, held) in archive.coverage_all()? {
+//! for (query, held) in archive.ledger().coverage_all()? {
 //!     println!("{}: {} stretches", query.0, held.len());
 //! }
 //! # Ok(())
@@ -17,7 +17,6 @@
 
 mod disk;
 mod error;
-mod holder;
 mod ledger;
 mod objects;
 mod open;
@@ -33,18 +32,17 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use error::{Cause, Error};
-pub use holder::Holder;
+pub use error::{Cause, Error, Holder};
 pub use ledger::{
     Aside, Committed, Coverage, CoverageLedger, Extracted, FactLedger, GiveUpReason, GiveUpScope,
-    GivenUp, Granted, IfBlank, Journal, Learnt, Ledger, NameNote, NextCommit, NotePurpose, Object,
-    ObjectId, Origin, OutputName, ProbesDiscarded, QueryId, QueryLedger, Recalled, Record,
-    RefusedLine, Registered, Remembered, Request, RequestLine, Reserved, Role, SeriesFile, Spaced,
-    Sqlite, Totals, Weight,
+    GivenUp, Granted, IfBlank, Learnt, Ledger, NameNote, NextCommit, NotePurpose, Object, ObjectId,
+    Origin, OutputName, ProbesDiscarded, QueryId, QueryLedger, Recalled, Record, RefusedLine,
+    Registered, Remembered, Request, RequestLine, Reserved, Role, SeriesFile, Spaced, Sqlite,
+    Totals, Weight,
 };
 pub use objects::{Chunk, Objects};
 pub use open::{Archive, Identities};
-pub use organisation::{Bound, Organisation};
+pub use organisation::Organisation;
 pub use query_standing::{Gap, GapReason, QueryStanding, QueryStatus, StandingFacts};
 pub use recover::Recovery;
 pub use verify::{ArchiveFinding, Fault, Verified, inspect};

@@ -1,7 +1,7 @@
 //! Which of two objects a query's moment belongs to. Pure: the newer rank wins, whatever the order in which they are seen, so
 //! that a ledger rebuilt from footers equals the lost one.
 
-use super::{ObjectId, Origin};
+use super::{Coverage, Origin};
 use crate::plan::{Window, subtract};
 
 /// Order of objects. Fetched is greater than probed, and newer is greater: by generation, then by the time of fetching; the name
@@ -14,12 +14,10 @@ pub(super) struct Rank {
     pub name: String,
 }
 
-/// A stretch that an object holds of one query.
+/// A stretch of one query, and the rank of its object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Holding {
-    pub window: Window,
-    pub object: ObjectId,
-    pub open: bool,
+    pub held: Coverage,
     pub rank: Rank,
 }
 
@@ -36,11 +34,11 @@ pub(super) struct Takeover {
 pub(super) fn take_over(holdings: &[Holding], window: Window, rank: &Rank) -> Takeover {
     let mut stronger = Vec::new();
     let mut trimmed = Vec::new();
-    for (index, holding) in holdings.iter().enumerate() {
-        if holding.rank < *rank {
-            trimmed.push((index, subtract(holding.window, &[window])));
+    for (index, Holding { held, rank: theirs }) in holdings.iter().enumerate() {
+        if theirs < rank {
+            trimmed.push((index, subtract(held.window, &[window])));
         } else {
-            stronger.push(holding.window);
+            stronger.push(held.window);
         }
     }
     Takeover { granted: subtract(window, &stronger), trimmed }

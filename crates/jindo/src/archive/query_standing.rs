@@ -114,13 +114,13 @@ fn too_old(given_up: &[GivenUp]) -> Option<(Timestamp, GapReason)> {
 }
 
 impl Archive {
-    /// Every query with its standing, in the order of [`Archive::queries`]. Points are not counted: none is `Empty`.
+    /// Every query with its standing, in the order of [`super::QueryLedger::queries`]. Points are not counted: none is `Empty`.
     ///
     /// # Errors
     /// When the ledger cannot be read.
     pub fn standings(&self) -> Result<Vec<(Registered, QueryStanding)>, Error> {
-        let queries = self.queries()?;
-        let (coverage, given_up) = (self.coverage_all()?, self.given_up_by_query()?);
+        let queries = self.ledger().queries()?;
+        let (coverage, given_up) = (self.ledger().coverage_all()?, self.given_up_by_query()?);
         let standing = |query: Registered| {
             let held = coverage.get(&query.id).into_iter().flatten();
             let covered: Vec<Window> = held.map(|held| held.window).collect();
@@ -141,7 +141,7 @@ impl Archive {
     /// When the ledger cannot be read.
     pub fn given_up_by_query(&self) -> Result<BTreeMap<QueryId, Vec<GivenUp>>, Error> {
         let mut by_query: BTreeMap<QueryId, Vec<GivenUp>> = BTreeMap::new();
-        for given_up in self.given_up()? {
+        for given_up in self.ledger().given_up()? {
             by_query.entry(given_up.query).or_default().push(given_up);
         }
         Ok(by_query)

@@ -15,48 +15,42 @@ impl Archive {
         query: QueryId,
         sink: &mut dyn FnMut(Chunk<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let record = self.reading().object(object)?.ok_or(Error::ObjectGone { object })?;
-        let position = record
-            .record
-            .queries
-            .iter()
-            .position(|held| *held == query)
-            .ok_or(Error::UnknownQuery { query })?;
-        let encoded = self.encoded(&record)?;
-        let name = &record.record.name;
-        let damaged = |why| E::from(Error::ObjectDamaged { name: name.clone(), why });
-        encoded.rows(position, &damaged, sink)
+        let object = self.ledger().object(object)?.ok_or(Error::ObjectGone { object })?;
+        let mut queries = object.record.queries.iter();
+        let position = queries.position(|held| *held == query);
+        let position = position.ok_or(Error::UnknownQuery { query })?;
+        let damaged = |why| E::from(Error::ObjectDamaged { name: object.record.name.clone(), why });
+        self.encoded(&object)?.rows(position, &damaged, sink)
     }
 
     /// Reads an object, unless it was read lately. Its bytes are hashed once. What it is made of is checked once in a process:
     /// afterwards its hash proves that it is the same.
-    fn encoded(&self, object: &Object) -> Result<Arc<Encoded>, Error> {
+    fn encoded(&self, Object { id, record }: &Object) -> Result<Arc<Encoded>, Error> {
         let cache = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(encoded) = cache().get(object.id) {
+        if let Some(encoded) = cache().get(*id) {
             return Ok(encoded);
         }
-        let name = &object.record.name;
-        let damaged = |why: String| Error::ObjectDamaged { name: name.clone(), why };
-        let Some(bytes) = self.objects.read(name)? else {
-            return match self.reading().object(object.id)? {
+        let damaged = |why: String| Error::ObjectDamaged { name: record.name.clone(), why };
+        let Some(bytes) = self.objects.read(&record.name)? else {
+            return match self.ledger().object(*id)? {
                 Some(_) => Err(damaged("its file is gone".into())),
-                None => Err(Error::ObjectGone { object: object.id }),
+                None => Err(Error::ObjectGone { object: *id }),
             };
         };
-        let is_checked = cache().is_checked(object.id);
+        let is_checked = cache().checked.contains(id);
         let parsed = if is_checked {
-            Encoded::parse_checked(&bytes, &object.record.sha256)
+            Encoded::parse_checked(&bytes, &record.sha256)
         } else {
             Encoded::parse(&bytes)
         };
         let encoded = Arc::new(parsed.map_err(damaged)?);
-        if encoded.sha256 != object.record.sha256 {
+        if encoded.sha256 != record.sha256 {
             return Err(damaged(NOT_AS_WRITTEN.into()));
         }
-        if encoded.footer.queries.len() != object.record.queries.len() {
+        if encoded.footer.queries.len() != record.queries.len() {
             return Err(damaged("its queries are not those of the ledger".into()));
         }
-        cache().put(object.id, Arc::clone(&encoded));
+        cache().put(*id, Arc::clone(&encoded));
         Ok(encoded)
     }
 }

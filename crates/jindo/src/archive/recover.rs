@@ -19,7 +19,7 @@ pub struct Recovery {
 
 /// Repeatable: a crash within it leaves notes for the next.
 pub(super) fn recover(
-    ledger: &mut dyn Ledger,
+    ledger: &dyn Ledger,
     objects: &Objects,
     place: Option<&ArchiveFolder>,
 ) -> Result<Recovery, Error> {
@@ -28,19 +28,32 @@ pub(super) fn recover(
     if notes.is_empty() {
         return Ok(recovery);
     }
+    let recorded = || -> Result<HashSet<String>, Error> {
+        Ok(ledger.objects()?.into_iter().map(|object| object.record.name).collect())
+    };
     // Publications first: adopting one can replace others, which notes those for removal.
-    let known = recorded(ledger)?;
-    for note in notes.iter().filter(|note| note.noted == NotePurpose::Publish) {
+    let known = recorded()?;
+    for name in notes.iter().filter(|n| n.noted == NotePurpose::Publish).map(|n| &n.name) {
         if let Some(place) = place {
-            recovery.removed.extend(place.remove_halves(&format!("data/{}", note.name))?);
+            recovery.removed.extend(place.remove_halves(&format!("data/{name}"))?);
         }
-        if known.contains(&note.name) {
-            ledger.unnote(&note.name)?;
-        } else {
-            publication(ledger, objects, &note.name, &mut recovery)?;
+        let published = if known.contains(name) { None } else { objects.read(name)? };
+        match published.map(|bytes| Whole::inspect(name, &bytes)) {
+            // Its note goes with the same transaction.
+            Some(Ok(whole)) => {
+                whole.adopt(ledger)?;
+                recovery.adopted.push(name.clone());
+                continue;
+            }
+            Some(Err(_)) => {
+                objects.remove(name)?;
+                recovery.removed.push(name.clone());
+            }
+            None => {}
         }
+        ledger.unnote(name)?;
     }
-    let known = recorded(ledger)?;
+    let known = recorded()?;
     for note in ledger.noted()? {
         if !known.contains(&note.name) {
             objects.remove(&note.name)?;
@@ -49,27 +62,4 @@ pub(super) fn recover(
         ledger.unnote(&note.name)?;
     }
     Ok(recovery)
-}
-
-fn recorded(ledger: &mut dyn Ledger) -> Result<HashSet<String>, Error> {
-    Ok(ledger.objects()?.into_iter().map(|object| object.record.name).collect())
-}
-
-/// Adopts what was published under a noted name, or removes it; its note goes with the same transaction, or after.
-fn publication(
-    ledger: &mut dyn Ledger,
-    objects: &Objects,
-    name: &str,
-    recovery: &mut Recovery,
-) -> Result<(), Error> {
-    let Some(bytes) = objects.read(name)? else { return ledger.unnote(name) };
-    if let Ok(whole) = Whole::inspect(name, &bytes) {
-        whole.adopt(ledger)?;
-        recovery.adopted.push(name.to_owned());
-    } else {
-        objects.remove(name)?;
-        ledger.unnote(name)?;
-        recovery.removed.push(name.to_owned());
-    }
-    Ok(())
 }

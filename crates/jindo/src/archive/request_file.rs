@@ -54,7 +54,7 @@ struct FileQuery {
 }
 
 /// The file's bytes.
-pub(super) fn written(request: &Request, known: &[Remembered]) -> Vec<u8> {
+pub(super) fn written(request: &Request, known: impl Iterator<Item = Remembered>) -> Vec<u8> {
     let file = File {
         version: VERSION,
         asked: request.asked.window.into(),
@@ -62,7 +62,7 @@ pub(super) fn written(request: &Request, known: &[Remembered]) -> Vec<u8> {
         timezone: request.timezone.clone(),
         arguments: request.arguments.clone(),
         lines: request.lines.iter().cloned().map(file_line).collect(),
-        queries: known.iter().cloned().map(file_query).collect(),
+        queries: known.map(file_query).collect(),
     };
     serde_json::to_vec_pretty(&file).expect("texts and numbers in structs are always JSON")
 }

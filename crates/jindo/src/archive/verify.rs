@@ -1,17 +1,15 @@
 //! Verification and repair: every object read back, decoded and compared with the ledger, and every file accounted
 //! for. [`Archive::verify`] changes nothing; [`Archive::repair`] mends, and deletes nothing: what is damaged is set aside.
 
-use super::disk::ArchiveFolder;
+use super::disk::{ArchiveFolder, Listed};
 use super::ledger;
-use super::objects::{Encoded, KeptOrganisation, Listed, Objects, Whole};
+use super::objects::{Encoded, Objects, Whole};
 use super::organisation;
 use super::request_file::{REQUEST, parsed};
-use super::{Archive, Error, Holder, IfBlank, Ledger, Object, QueryId};
-use crate::query::Interval;
+use super::{Archive, Error, Holder, IfBlank, Ledger, QueryId, Record};
 use bytes::Bytes;
-use jiff::Timestamp;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::Path;
 
 /// Kind of fault of a file.
@@ -53,9 +51,12 @@ impl ArchiveFinding {
         Self { fault, name: name.into(), why: why.into(), mended: None }
     }
 
-    fn mended(mut self, how: impl Into<String>) -> Self {
-        self.mended = Some(how.into());
-        self
+    fn of_ledger(why: String) -> Self {
+        Self::new(Fault::LedgerDamaged, "ledger.db", why)
+    }
+
+    fn of_object(fault: Fault, name: &str, why: impl Into<String>) -> Self {
+        Self::new(fault, format!("data/{name}"), why)
     }
 }
 
@@ -69,14 +70,6 @@ pub struct Verified {
     pub findings: Vec<ArchiveFinding>,
 }
 
-/// Result of comparing a file with its record.
-enum Looked {
-    Sound { rows: u64, bytes: u64 },
-    Missing(String),
-    Damaged(String),
-    Contradicted(String, Box<Whole>),
-}
-
 impl Archive {
     /// Reads everything, changes nothing; works while an export writes.
     pub fn verify(dir: &Path) -> Result<Verified, Error> {
@@ -86,19 +79,19 @@ impl Archive {
         }
         let objects = Objects::local(&place.root)?;
         // Files before the ledger: one that is published in between is then recorded, or noted.
-        let (listed, halves) = (objects.list()?, place.halves()?);
+        let listed = objects.list()?;
         let finding = match readable(&place)? {
             Err(finding) => finding,
-            Ok(mut ledger) => match verify_with(&mut *ledger, &objects, &listed, &halves) {
-                // What was found already is said by this, and without it nothing more can be.
-                Err(Error::LedgerDamaged { why }) => ledger_damaged(why),
-                verified => return verified,
-            },
+            Ok(ledger) => {
+                let damaged = ledger.check()?.into_iter().map(ArchiveFinding::of_ledger).collect();
+                match examine(&*ledger, &objects, &listed, None) {
+                    // What was found already is said by this, and without it nothing more can be.
+                    Err(Error::LedgerDamaged { why }) => ArchiveFinding::of_ledger(why),
+                    verified => return Ok(verified?.after(damaged)),
+                }
+            }
         };
-        let mut verified = Verified { findings: vec![finding], ..Verified::default() };
-        verify_without(&objects, &listed, &mut verified)?;
-        verified.findings.extend(halves.into_iter().map(half));
-        Ok(verified)
+        Ok(examine_files(&objects, &listed)?.after(vec![finding]))
     }
 
     /// Mends what [`Archive::verify`] finds. Takes the lock, so not while an export writes. Repeatable after a crash within it.
@@ -109,95 +102,19 @@ impl Archive {
         }
         place.make()?;
         let lock = place.lock(holder)?;
-        let objects = Objects::local(&place.root)?;
-        let listed = objects.list()?;
-        let mut verified = Verified::default();
         let broken = match readable(&place)? {
-            Ok(mut ledger) => ledger.check()?.into_iter().next().map(ledger_damaged),
+            Ok(ledger) => ledger.check()?.into_iter().next().map(ArchiveFinding::of_ledger),
             Err(finding) => Some(finding),
         };
+        let mut rebuilt = Vec::new();
         if let Some(finding) = broken {
-            rebuild(&place, &objects, &listed.files, &mut verified)?;
-            verified.findings.insert(0, finding.mended("rebuilt from the objects' footers"));
+            let mended = Some("rebuilt from the objects' footers".to_owned());
+            rebuilt.push(ArchiveFinding { mended, ..finding });
+            rebuilt.extend(rebuild(&place)?);
         }
-        let archive = Self::open_locked(&place, lock, place.journal()?)?;
-        archive.mend(&mut verified)?;
-        for name in place.halves()? {
-            let aside = place.set_aside(&name)?;
-            verified.findings.push(half(name).mended(format!("moved to {aside}")));
-        }
-        Ok(verified)
-    }
-
-    /// Mends object by object, under the lock.
-    fn mend(&self, verified: &mut Verified) -> Result<(), Error> {
-        let Listed { files: mut strangers, foreign } = self.objects.list()?;
-        let records = self.reading().objects()?;
-        let known: HashMap<&str, &Object> =
-            records.iter().map(|object| (object.record.name.as_str(), object)).collect();
-        strangers.retain(|name| !known.contains_key(name.as_str()));
-        for object in &records {
-            let name = &object.record.name;
-            let looked = look(&mut **self.reading(), &self.objects, object)?;
-            let finding = match looked {
-                Looked::Sound { rows, bytes } => {
-                    verified.count(rows, bytes);
-                    continue;
-                }
-                Looked::Missing(why) => {
-                    self.writing()?.drop_object(object.id)?;
-                    missing(name, why).mended("the next export fetches it again")
-                }
-                Looked::Damaged(why) => {
-                    // Dropped first: a crash in between leaves a stranger, which is then set aside.
-                    self.writing()?.drop_object(object.id)?;
-                    let aside = self.objects.set_aside(name)?;
-                    damaged(name, why)
-                        .mended(format!("moved to {aside}; the next export fetches it again"))
-                }
-                Looked::Contradicted(why, whole) => {
-                    let mut ledger = self.writing()?;
-                    ledger.drop_object(object.id)?;
-                    whole.adopt(&mut **ledger)?;
-                    contradicted(name, why).mended("recorded as its footer says")
-                }
-            };
-            verified.findings.push(finding);
-        }
-        for name in strangers {
-            let finding = self.take_in(&name)?;
-            verified.findings.push(finding);
-        }
-        verified.findings.extend(foreign.iter().map(|(name, what)| left_alone(name, what)));
-        Ok(())
-    }
-
-    fn take_in(&self, name: &str) -> Result<ArchiveFinding, Error> {
-        let inspected = match self.objects.read(name) {
-            Ok(bytes) => Whole::inspect(name, &bytes.unwrap_or_default()),
-            Err(Error::ObjectDamaged { why, .. }) => Err(why),
-            Err(error) => return Err(error),
-        };
-        match inspected {
-            Ok(whole) => {
-                let committed = whole.adopt(&mut **self.writing()?)?;
-                for gone in &committed.unreferenced {
-                    self.objects.remove(gone)?;
-                    self.writing()?.unnote(gone)?;
-                }
-                let how = if committed.unreferenced.iter().any(|gone| gone == name) {
-                    "removed: newer objects hold all of it"
-                } else {
-                    "adopted"
-                };
-                Ok(stranger(name).mended(how))
-            }
-            Err(why) => {
-                let aside = self.objects.set_aside(name)?;
-                let finding = ArchiveFinding::new(Fault::Stranger, format!("data/{name}"), why);
-                Ok(finding.mended(format!("moved to {aside}")))
-            }
-        }
+        let archive = Self::open_locked(&place, lock)?;
+        let (ledger, objects) = (archive.ledger(), &archive.objects);
+        Ok(examine(ledger, objects, &objects.list()?, Some(&place))?.after(rebuilt))
     }
 }
 
@@ -213,82 +130,135 @@ impl Verified {
         self.rows += rows;
         self.bytes += bytes;
     }
+
+    /// The same, with earlier findings first.
+    fn after(mut self, mut findings: Vec<ArchiveFinding>) -> Self {
+        findings.append(&mut self.findings);
+        Self { findings, ..self }
+    }
 }
 
-fn verify_with(
-    ledger: &mut dyn Ledger,
+/// Looks at every object that the ledger records, and at every file that it does not; mends what is wrong where `mend` is given, for
+/// which the caller holds the lock.
+fn examine(
+    ledger: &dyn Ledger,
     objects: &Objects,
     listed: &Listed,
-    halves: &[String],
+    mend: Option<&ArchiveFolder>,
 ) -> Result<Verified, Error> {
     let mut verified = Verified::default();
-    verified.findings.extend(ledger.check()?.into_iter().map(ledger_damaged));
     let records = ledger.objects()?;
     for object in &records {
         let name = &object.record.name;
-        let finding = match look(ledger, objects, object)? {
-            Looked::Sound { rows, bytes } => {
-                verified.count(rows, bytes);
-                continue;
-            }
-            // A writer may have replaced it while we looked.
-            _ if ledger.object(object.id)?.is_none() => continue,
-            Looked::Missing(why) => missing(name, why),
-            Looked::Damaged(why) => damaged(name, why),
-            Looked::Contradicted(why, _) => contradicted(name, why),
+        let Some(Wrong { fault, why, whole }) = look(ledger, objects, &object.record)? else {
+            verified.count(object.record.rows, object.record.bytes);
+            continue;
         };
+        // A writer may have replaced it while we looked.
+        if ledger.object(object.id)?.is_none() {
+            continue;
+        }
+        let mut finding = ArchiveFinding::of_object(fault, name, why);
+        if let Some(place) = mend {
+            // Dropped first: a crash in between leaves a stranger, which is then set aside.
+            ledger.drop_object(object.id)?;
+            finding.mended = Some(match whole {
+                Some(whole) => {
+                    whole.adopt(ledger)?;
+                    "recorded as its footer says".to_owned()
+                }
+                None if fault == Fault::Missing => "the next export fetches it again".to_owned(),
+                None => {
+                    let aside = place.set_aside(&finding.name)?;
+                    format!("moved to {aside}; the next export fetches it again")
+                }
+            });
+        }
         verified.findings.push(finding);
     }
-    let mut known: Vec<String> = records.into_iter().map(|object| object.record.name).collect();
-    let noted = ledger.noted()?;
-    known.extend(noted.iter().map(|note| note.name.clone()));
+    let noted: HashSet<String> = ledger.noted()?.into_iter().map(|note| note.name).collect();
+    let mut known: HashSet<String> = noted.clone();
+    known.extend(records.into_iter().map(|object| object.record.name));
     known.extend(ledger.objects()?.into_iter().map(|object| object.record.name));
-    known.sort_unstable();
-    for name in listed.files.iter().filter(|name| known.binary_search(name).is_err()) {
-        match objects.read(name) {
-            // Listed, then replaced and removed by a writer.
-            Ok(None) => {}
-            Ok(Some(_)) => verified.findings.push(stranger(name)),
-            Err(Error::ObjectDamaged { why, .. }) => {
-                verified.findings.push(ArchiveFinding::new(
-                    Fault::Stranger,
-                    format!("data/{name}"),
-                    why,
-                ));
-            }
-            Err(error) => return Err(error),
-        }
+    for name in listed.files.iter().filter(|name| !known.contains(*name)) {
+        verified.findings.extend(examine_stranger(ledger, objects, name, mend)?);
     }
-    verified.findings.extend(listed.foreign.iter().map(|(name, what)| left_alone(name, what)));
-    let is_noted =
-        |half: &str| noted.iter().any(|note| half.starts_with(&format!("data/{}#", note.name)));
-    let left = halves.iter().filter(|half| !is_noted(half));
-    verified.findings.extend(left.cloned().map(half));
+    verified.findings.extend(left_alone(listed));
+    for name in &listed.halves {
+        if name.rsplit_once('#').is_some_and(|(whole, _)| noted.contains(whole)) {
+            continue;
+        }
+        let mut finding = half(name);
+        if let Some(place) = mend {
+            finding.mended = Some(format!("moved to {}", place.set_aside(&finding.name)?));
+        }
+        verified.findings.push(finding);
+    }
     Ok(verified)
 }
 
-/// Without a ledger every file is a stranger; said once. Which of them are damaged is worth knowing.
-fn verify_without(
+/// Looks at a file that the ledger does not know; nothing when it is gone by now.
+fn examine_stranger(
+    ledger: &dyn Ledger,
     objects: &Objects,
-    listed: &Listed,
-    verified: &mut Verified,
-) -> Result<(), Error> {
+    name: &str,
+    mend: Option<&ArchiveFolder>,
+) -> Result<Option<ArchiveFinding>, Error> {
+    let whole = match inspected(objects, name)? {
+        None => return Ok(None),
+        Some(Ok(whole)) => whole,
+        Some(Err(why)) => {
+            let mut finding = ArchiveFinding::of_object(Fault::Stranger, name, why);
+            if let Some(place) = mend {
+                finding.mended = Some(format!("moved to {}", place.set_aside(&finding.name)?));
+            }
+            return Ok(Some(finding));
+        }
+    };
+    let why = "the ledger does not know it";
+    let mut finding = ArchiveFinding::of_object(Fault::Stranger, name, why);
+    if mend.is_some() {
+        let gone = whole.adopt(ledger)?.unreferenced;
+        for gone in &gone {
+            objects.remove(gone)?;
+            ledger.unnote(gone)?;
+        }
+        let is_gone = gone.iter().any(|gone| gone == name);
+        let how = if is_gone { "removed: newer objects hold all of it" } else { "adopted" };
+        finding.mended = Some(how.to_owned());
+    }
+    Ok(Some(finding))
+}
+
+/// Without a ledger every file is a stranger; said once. Which of them are damaged is worth knowing.
+fn examine_files(objects: &Objects, listed: &Listed) -> Result<Verified, Error> {
+    let mut verified = Verified::default();
     for name in &listed.files {
-        let inspected = match objects.read(name) {
-            Ok(bytes) => Whole::inspect(name, &bytes.unwrap_or_default()),
-            Err(Error::ObjectDamaged { why, .. }) => Err(why),
-            Err(error) => return Err(error),
-        };
-        match inspected {
-            Ok(whole) => {
+        match inspected(objects, name)? {
+            Some(Ok(whole)) => {
                 let record = whole.record(Vec::new());
                 verified.count(record.rows, record.bytes);
             }
-            Err(why) => verified.findings.push(damaged(name, why)),
+            Some(Err(why)) => {
+                verified.findings.push(ArchiveFinding::of_object(Fault::Damaged, name, why));
+            }
+            None => {}
         }
     }
-    verified.findings.extend(listed.foreign.iter().map(|(name, what)| left_alone(name, what)));
-    Ok(())
+    verified.findings.extend(left_alone(listed));
+    verified.findings.extend(listed.halves.iter().map(|name| half(name)));
+    Ok(verified)
+}
+
+/// Neither read nor moved: what it leads to is not the archive's.
+fn left_alone(listed: &Listed) -> impl Iterator<Item = ArchiveFinding> {
+    listed.foreign.iter().map(|(name, what)| {
+        ArchiveFinding::of_object(Fault::Stranger, name, format!("{what}; left alone"))
+    })
+}
+
+fn half(name: &str) -> ArchiveFinding {
+    ArchiveFinding::of_object(Fault::Half, name, "a half-written file that nobody counts on")
 }
 
 /// The ledger, or what is wrong with it as a whole. A newer jindo's is an error: it must not be rebuilt.
@@ -300,68 +270,69 @@ fn readable(place: &ArchiveFolder) -> Result<Result<Box<dyn Ledger>, ArchiveFind
     match place.check_journal().and_then(|()| ledger::read(&place.ledger())) {
         Ok(ledger) => Ok(Ok(ledger)),
         Err(Error::LedgerLost { .. }) => Ok(Err(lost())),
-        Err(Error::LedgerDamaged { why }) => Ok(Err(ledger_damaged(why))),
+        Err(Error::LedgerDamaged { why }) => Ok(Err(ArchiveFinding::of_ledger(why))),
         Err(error) => Err(error),
     }
 }
 
-/// Reads an object back and compares it with its record.
-fn look(ledger: &mut dyn Ledger, objects: &Objects, object: &Object) -> Result<Looked, Error> {
-    let record = &object.record;
-    let bytes = match objects.read(&record.name) {
-        Ok(Some(bytes)) => bytes,
-        Ok(None) => return Ok(Looked::Missing("its file is gone".to_owned())),
+/// Reads a file that may be an object: `None` where there is none, the text when it is not whole.
+fn inspected(objects: &Objects, name: &str) -> Result<Option<Result<Whole, String>>, Error> {
+    match objects.read(name) {
+        Ok(bytes) => Ok(bytes.map(|bytes| Whole::inspect(name, &bytes))),
+        Err(Error::ObjectDamaged { why, .. }) => Ok(Some(Err(why))),
+        Err(error) => Err(error),
+    }
+}
+
+/// Fault of an object that the ledger records.
+struct Wrong {
+    fault: Fault,
+    why: String,
+    /// The object, where only its record is wrong.
+    whole: Option<Whole>,
+}
+
+/// Reads an object back and compares it with its record; `None` when it is sound.
+fn look(ledger: &dyn Ledger, objects: &Objects, record: &Record) -> Result<Option<Wrong>, Error> {
+    let wrong = |fault, why: &str| Ok(Some(Wrong { fault, why: why.to_owned(), whole: None }));
+    let whole = match inspected(objects, &record.name) {
+        Ok(Some(Ok(whole))) => whole,
+        Ok(Some(Err(why))) => return wrong(Fault::Damaged, &why),
+        Ok(None) => return wrong(Fault::Missing, "its file is gone"),
         Err(Error::Foreign { path, what }) => {
-            return Ok(Looked::Missing(format!("in its place, {} is {what}", path.display())));
+            let why = format!("in its place, {} is {what}", path.display());
+            return wrong(Fault::Missing, &why);
         }
-        Err(Error::ObjectDamaged { why, .. }) => return Ok(Looked::Damaged(why)),
         Err(error) => return Err(error),
-    };
-    let whole = match Whole::inspect(&record.name, &bytes) {
-        Ok(whole) => whole,
-        Err(why) => return Ok(Looked::Damaged(why)),
     };
     let read_back = whole.record(record.queries.clone());
     if read_back.sha256 != record.sha256 {
-        return Ok(Looked::Damaged("its bytes are not those that were written".into()));
+        return wrong(Fault::Damaged, "its bytes are not those that were written");
     }
-    let mut same = read_back == *record && whole.footer.queries.len() == record.queries.len();
-    for (query, told) in record.queries.iter().zip(&whole.footer.queries) {
-        same &= known_as(ledger, *query, &told.sent, whole.footer.interval())?;
+    let known = match ledger.recall(&record.queries) {
+        Err(Error::UnknownQuery { .. }) => Vec::new(),
+        known => known?,
+    };
+    let told = &whole.footer.queries;
+    let same = known.len() == told.len()
+        && known.iter().zip(told).all(|(known, told)| {
+            *known.text.sent == *told.sent && known.text.interval == whole.footer.interval()
+        });
+    if same && read_back == *record {
+        return Ok(None);
     }
-    if !same {
-        let why = "the ledger records something else than its footer".to_owned();
-        return Ok(Looked::Contradicted(why, Box::new(whole)));
-    }
-    Ok(Looked::Sound { rows: record.rows, bytes: record.bytes })
+    let why = "the ledger records something else than its footer".to_owned();
+    Ok(Some(Wrong { fault: Fault::Contradicted, why, whole: Some(whole) }))
 }
 
-/// Returns true if the ledger knows the query by that text and interval.
-fn known_as(
-    ledger: &mut dyn Ledger,
-    query: QueryId,
-    sent: &str,
-    interval: Interval,
-) -> Result<bool, Error> {
-    match ledger.recall(&[query]) {
-        Ok(known) => {
-            Ok(known.iter().all(|known| known.text.sent == sent && known.text.interval == interval))
-        }
-        Err(Error::UnknownQuery { .. }) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Makes a ledger from request.json and the footers, beside the old one, then puts it in its place: a crash leaves the old state.
-fn rebuild(
-    place: &ArchiveFolder,
-    objects: &Objects,
-    names: &[String],
-    verified: &mut Verified,
-) -> Result<(), Error> {
+/// Makes a ledger from request.json and the footers, beside the old one, then puts it in its place: a crash leaves the old
+/// state. Returns what else is wrong.
+fn rebuild(place: &ArchiveFolder) -> Result<Option<ArchiveFinding>, Error> {
+    let objects = Objects::local(&place.root)?;
     place.remove_new_ledger()?;
     ArchiveFolder::make_blank(&place.new_ledger())?;
-    let mut ledger = ledger::open(&place.new_ledger(), IfBlank::Create, place.journal()?)?;
+    let ledger = ledger::open(&place.new_ledger(), IfBlank::Create)?;
+    let mut finding = None;
     if let Some(bytes) = objects.read_beside(REQUEST)? {
         match parsed(&bytes) {
             Ok((request, known)) => {
@@ -370,22 +341,17 @@ fn rebuild(
                 ledger.register(&request)?;
             }
             Err(why) => {
-                let aside = place.set_aside(REQUEST)?;
-                let finding = ArchiveFinding::new(Fault::RequestDamaged, REQUEST, why);
-                verified.findings.push(finding.mended(format!("moved to {aside}")));
+                let mended = Some(format!("moved to {}", place.set_aside(REQUEST)?));
+                let damaged = ArchiveFinding::new(Fault::RequestDamaged, REQUEST, why);
+                finding = Some(ArchiveFinding { mended, ..damaged });
             }
         }
     }
-    let mut newest: Option<(Timestamp, KeptOrganisation)> = None;
-    for name in names {
+    let mut newest = None;
+    for name in &objects.list()?.files {
         // What is not whole stays where it is: mending sets it aside as a stranger.
-        let bytes = match objects.read(name) {
-            Ok(bytes) => bytes.unwrap_or_default(),
-            Err(Error::ObjectDamaged { .. }) => continue,
-            Err(error) => return Err(error),
-        };
-        let Ok(whole) = Whole::inspect(name, &bytes) else { continue };
-        whole.adopt(&mut *ledger)?;
+        let Some(Ok(whole)) = inspected(&objects, name)? else { continue };
+        whole.adopt(&*ledger)?;
         let at = whole.footer.fetched_at;
         if let Some(kept) = whole.footer.organisation
             && newest.as_ref().is_none_or(|(before, _)| *before < at)
@@ -394,38 +360,11 @@ fn rebuild(
         }
     }
     if let Some((_, kept)) = newest {
-        organisation::keep(&mut *ledger, &kept)?;
+        organisation::keep(&*ledger, &kept)?;
     }
     ledger.close()?;
+    drop(ledger);
     place.set_ledger_aside()?;
-    place.install_new_ledger()
-}
-
-fn ledger_damaged(why: String) -> ArchiveFinding {
-    ArchiveFinding::new(Fault::LedgerDamaged, "ledger.db", why)
-}
-
-fn missing(name: &str, why: String) -> ArchiveFinding {
-    ArchiveFinding::new(Fault::Missing, format!("data/{name}"), why)
-}
-
-/// Neither read nor moved: what it leads to is not the archive's.
-fn left_alone(name: &str, what: &str) -> ArchiveFinding {
-    ArchiveFinding::new(Fault::Stranger, format!("data/{name}"), format!("{what}; left alone"))
-}
-
-fn damaged(name: &str, why: String) -> ArchiveFinding {
-    ArchiveFinding::new(Fault::Damaged, format!("data/{name}"), why)
-}
-
-fn contradicted(name: &str, why: String) -> ArchiveFinding {
-    ArchiveFinding::new(Fault::Contradicted, format!("data/{name}"), why)
-}
-
-fn stranger(name: &str) -> ArchiveFinding {
-    ArchiveFinding::new(Fault::Stranger, format!("data/{name}"), "the ledger does not know it")
-}
-
-fn half(name: String) -> ArchiveFinding {
-    ArchiveFinding::new(Fault::Half, name, "a half-written file that nobody counts on")
+    place.install_new_ledger()?;
+    Ok(finding)
 }

@@ -51,10 +51,10 @@ impl Archive {
     pub fn store(&self, fetched: &Fetched<'_>) -> Result<Stored, Error> {
         assert!(!fetched.queries.is_empty(), "a call asks for something");
         for _ in 0..ATTEMPTS_MAX {
-            let reserved = self.writing()?.reserve(fetched.queries, fetched.window)?;
+            let reserved = self.ledger().reserve(fetched.queries, fetched.window)?;
             let name = reserved.name.clone();
             let record = self.publish(fetched, reserved)?.record(fetched.queries.to_vec());
-            let committed = self.writing()?.commit_next(&record)?;
+            let committed = self.ledger().commit_next(&record)?;
             if let NextCommit::Done(Committed { object, unreferenced }) = committed {
                 for gone in &unreferenced {
                     self.remove_noted(gone);
@@ -86,10 +86,7 @@ impl Archive {
 
     /// Removes a file that the ledger has forgotten. Where that fails its note stays, and the next opening does it.
     pub(super) fn remove_noted(&self, name: &str) {
-        let removed = self
-            .objects
-            .remove(name)
-            .and_then(|()| self.writing().and_then(|mut l| l.unnote(name)));
+        let removed = self.objects.remove(name).and_then(|()| self.ledger().unnote(name));
         if let Err(error) = removed {
             tracing::warn!(name, %error, "an object that was replaced is removed at the next start");
         }

@@ -59,7 +59,7 @@ struct Copying<'a> {
 
 impl Copying<'_> {
     fn query(&mut self, query: &Registered) -> Result<Vec<SeriesFile>, Error> {
-        let grants = self.archive.grants(query.id)?;
+        let grants = self.archive.ledger().grants(query.id)?;
         let staging = Staging::new(self.disk, &mut self.number);
         let made = stage(self.archive, query, &grants, self.output, staging)?;
         let mut files = Vec::with_capacity(made.len());

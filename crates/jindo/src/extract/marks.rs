@@ -25,7 +25,9 @@ impl Mark {
         output: &dyn Output,
         query: QueryId,
     ) -> Result<Self, Error> {
-        let Some(made) = archive.extracted(output.name(), query)? else { return Ok(Self::Absent) };
+        let Some(made) = archive.ledger().extracted(output.name(), query)? else {
+            return Ok(Self::Absent);
+        };
         let stray = made.files.iter().find(|file| !output.is_file(&file.path));
         Ok(match stray {
             Some(file) => Self::Stray(file.path.clone()),

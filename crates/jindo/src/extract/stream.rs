@@ -133,7 +133,7 @@ mod tests {
     /// Streams these points as one chunk of one series.
     fn stream(chunks: &[Points<'_>]) -> Result<(), Error> {
         let window = Window::from_secs(START_S, START_S + 600).unwrap();
-        let query = archive(window).queries().unwrap().remove(0);
+        let query = archive(window).ledger().queries().unwrap().remove(0);
         let grant = Granted {
             held: Coverage { window, object: ObjectId(1), origin: Origin::Fetched, open: false },
             name: "object".to_owned(),

@@ -194,8 +194,8 @@ pub(super) fn render(
     Table::ALL.into_iter().try_for_each(|table| sink(table, table.header()))?;
     let (given_up, summary) = (archive.given_up_by_query()?, Summary::default());
     let mut rendering = Rendering { archive, timezone, given_up, sink, summary };
-    let mut refused = archive.refused_lines()?.into_iter().peekable();
-    for query in archive.queries()? {
+    let mut refused = archive.ledger().refused_lines()?.into_iter().peekable();
+    for query in archive.ledger().queries()? {
         let at = query.position.unwrap_or(usize::MAX);
         while let Some(line) = refused.next_if(|line| line.position < at) {
             rendering.refused(&line)?;
@@ -245,7 +245,7 @@ impl Rendering<'_, '_> {
         }
         (self.sink)(Table::Series, &rows)?;
 
-        let grants = self.archive.grants(query.id)?;
+        let grants = self.archive.ledger().grants(query.id)?;
         let covered: Vec<Window> = grants.iter().map(|grant| grant.held.window).collect();
         let points = files.iter().map(|file| file.points).fold(0, u64::saturating_add);
         let standing = QueryStanding::of(&StandingFacts {

@@ -99,8 +99,8 @@ impl Updating<'_> {
 
     /// Stages the files of a query, unless they are up to date.
     fn stage(&mut self, id: QueryId) -> Result<(), Error> {
-        let query = self.archive.query(id)?.ok_or(Error::Unknown(id))?;
-        let grants = self.archive.grants(id)?;
+        let query = self.archive.ledger().query(id)?.ok_or(Error::Unknown(id))?;
+        let grants = self.archive.ledger().grants(id)?;
         let digest = digest(self.output, &query, &grants);
         let mark = Mark::read(self.archive, self.output, id)?;
         if self.which == Which::Outdated && self.is_current(&mark, &digest, &grants)? {
@@ -145,8 +145,10 @@ impl Updating<'_> {
             files.sort_by(|a, b| a.path.cmp(&b.path));
             (query.id, Extracted { digest: UNFINISHED.to_owned(), files })
         });
-        let marked =
-            self.archive.mark_extracted(self.output.name(), &unfinished.collect::<Vec<_>>());
+        let marked = self
+            .archive
+            .ledger()
+            .mark_extracted(self.output.name(), &unfinished.collect::<Vec<_>>());
         marked.map_err(|error| self.told(&group, error))?;
         for StagedQuery { made, stale, .. } in &group {
             for MadeFile { staged, file } in made {
@@ -166,7 +168,10 @@ impl Updating<'_> {
             let files = made.into_iter().map(|made| made.file).collect();
             (query.id, Extracted { digest, files })
         });
-        Ok(self.archive.mark_extracted(self.output.name(), &finished.collect::<Vec<_>>())?)
+        Ok(self
+            .archive
+            .ledger()
+            .mark_extracted(self.output.name(), &finished.collect::<Vec<_>>())?)
     }
 
     /// Names both queries of files that would be one; of one query, both series.
@@ -174,7 +179,7 @@ impl Updating<'_> {
         let archive::Error::PathTaken { path, query, twin, other } = error else {
             return error.into();
         };
-        let written = |id| match self.archive.query(id) {
+        let written = |id| match self.archive.ledger().query(id) {
             Ok(Some(query)) => query.text.written,
             Ok(None) | Err(_) => "another".to_owned(),
         };

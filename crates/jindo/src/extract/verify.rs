@@ -63,8 +63,8 @@ pub fn verify_output(
     output: &dyn Output,
 ) -> Result<Vec<FileFinding>, Error> {
     let mut findings = Vec::new();
-    for query in archive.queries()? {
-        let grants = archive.grants(query.id)?;
+    for query in archive.ledger().queries()? {
+        let grants = archive.ledger().grants(query.id)?;
         let mark = Mark::read(archive, output, query.id)?;
         let digest = digest(output, &query, &grants);
         let (query, written) = (query.id, query.text.written);
@@ -117,7 +117,7 @@ fn strangers(
     output: &dyn Output,
 ) -> Result<Vec<FileFinding>, Error> {
     let (mut paths, mut failed) = (Vec::new(), None);
-    let mut look = |path: &str| match archive.owner(path) {
+    let mut look = |path: &str| match archive.ledger().owner(path) {
         Ok(Some(_)) => {}
         Ok(None) => paths.push(path.to_owned()),
         Err(error) => failed = Some(error),

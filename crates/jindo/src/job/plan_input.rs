@@ -10,5 +10,9 @@ pub fn closed(coverage: &[Coverage]) -> Vec<Window> {
 
 /// Returns the limits as earlier runs learnt them, and where they did not, as `assumed`.
 pub fn learnt_limits(archive: &Archive, assumed: Limits) -> Result<Limits, Error> {
-    Ok(archive.learnt()?.into_iter().fold(assumed, |limits, learnt| limits.with(learnt.limit)))
+    Ok(archive
+        .ledger()
+        .learnt()?
+        .into_iter()
+        .fold(assumed, |limits, learnt| limits.with(learnt.limit)))
 }

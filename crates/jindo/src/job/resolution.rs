@@ -153,7 +153,7 @@ impl<'a> Sampling<'a> {
         now: Timestamp,
     ) -> Result<Option<SampleJob>, Error> {
         let ids = self.archive.remember_aside(&queries, Role::Sample)?;
-        let held = |id: &QueryId| Ok(windows(&self.archive.coverage(*id)?));
+        let held = |id: &QueryId| Ok(windows(&self.archive.ledger().coverage(*id)?));
         let covered = ids.iter().map(held).collect::<Result<Vec<_>, Error>>()?;
         let mut plan = Plan::new(next.window, queries, &covered, limits, now);
         let calls_max = self.is_trial(next.kind).then_some(TRIAL_CALLS_MAX);
@@ -214,7 +214,8 @@ impl<'a> SampleReader<'a> {
     fn new(archive: &'a Archive, range: SampleRange) -> Result<Self, Error> {
         let identities = archive.identities()?;
         let intervals = identities.keys().map(|(_, interval)| *interval).collect();
-        let given_up = archive.given_up()?.into_iter().map(|lost| (lost.query, lost.reason));
+        let given_up =
+            archive.ledger().given_up()?.into_iter().map(|lost| (lost.query, lost.reason));
         Ok(Self { archive, identities, given_up: given_up.collect(), intervals, range })
     }
 
@@ -287,7 +288,7 @@ impl<'a> SampleReader<'a> {
         each: &mut dyn FnMut(&Chunk<'_>, usize, usize),
     ) -> Result<bool, Error> {
         let Some(id) = id else { return Ok(false) };
-        let held = self.archive.coverage(id)?;
+        let held = self.archive.ledger().coverage(id)?;
         if !subtract(window, &windows(&held)).is_empty() {
             return Ok(false);
         }

@@ -7,6 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 
+/// Under which the ledger keeps the last audit.
+const AUDIT: &str = "audit";
+
 /// State of a directory, from the ledger alone.
 #[derive(Debug, Clone)]
 pub struct DirectoryStatus {
@@ -68,7 +71,7 @@ impl DirectoryStatus {
             }
         }
         heavy.sort_by_key(|query| Reverse(query.weight.map(|weight| weight.bytes_per_bucket)));
-        let lines_left_out = archive.refused_lines()?.len() as u64;
+        let lines_left_out = archive.ledger().refused_lines()?.len() as u64;
         Ok(Self { listed, lines_left_out, heavy, audit: AuditRecord::read(archive)? })
     }
 
@@ -115,11 +118,11 @@ impl AuditRecord {
     /// Keeps it in the ledger, in place of an earlier one.
     pub fn keep(&self, archive: &Archive) -> Result<(), Error> {
         let text = serde_json::to_string(self).expect("numbers are always JSON");
-        Ok(archive.keep_audit(&text)?)
+        Ok(archive.ledger().keep(AUDIT, &text)?)
     }
 
     fn read(archive: &Archive) -> Result<Option<Self>, Error> {
-        let Some(text) = archive.audit()? else { return Ok(None) };
+        let Some(text) = archive.ledger().kept(AUDIT)? else { return Ok(None) };
         serde_json::from_str(&text).map(Some).map_err(|wrong| {
             let why = format!("its last audit cannot be read: {wrong}");
             archive::Error::LedgerDamaged { why }.into()

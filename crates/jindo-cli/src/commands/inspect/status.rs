@@ -28,7 +28,7 @@ fn intervals(status: &DirectoryStatus) -> impl Iterator<Item = Interval> {
 }
 
 fn json(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<String> {
-    let request = archive.request()?;
+    let request = archive.ledger().request()?;
     let object = serde_json::json!({
         "asked": request.as_ref().map(|request| serde_json::json!({
             "from": request.asked.window.start(),
@@ -37,8 +37,8 @@ fn json(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<String> {
         })),
         "queries": status.counts(),
         "resolutions": resolutions(intervals(status)),
-        "spacings": archive.spaced()?.iter().map(resolution::json).collect::<Vec<_>>(),
-        "totals": archive.totals()?,
+        "spacings": archive.ledger().spaced()?.iter().map(resolution::json).collect::<Vec<_>>(),
+        "totals": archive.ledger().totals()?,
         "learnt": learnt_json(archive)?,
         "heavy": status.heavy.iter().map(|query| serde_json::json!({
             "query": query.text.written,
@@ -52,12 +52,12 @@ fn json(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<String> {
 
 /// Returns the learnt limits by name. The entry `probe` with the figure 0 says that probe results are discarded.
 fn learnt_json(archive: &Archive) -> anyhow::Result<Vec<serde_json::Value>> {
-    let limits = archive.learnt()?;
+    let limits = archive.ledger().learnt()?;
     let limits = limits.iter().map(|learnt| {
         let (name, value) = (limits::name(learnt.limit), limits::figure(learnt.limit));
         (name, value, learnt.learnt_at, learnt.why.clone())
     });
-    let discarded = archive.probes_discarded()?;
+    let discarded = archive.ledger().probes_discarded()?;
     let discarded =
         discarded.into_iter().map(|discarded| ("probe", 0, discarded.at, discarded.why));
     let mut all: Vec<_> = limits.chain(discarded).collect();
@@ -71,9 +71,9 @@ fn learnt_json(archive: &Archive) -> anyhow::Result<Vec<serde_json::Value>> {
 }
 
 fn words(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<String> {
-    let (totals, counts) = (archive.totals()?, status.counts());
+    let (totals, counts) = (archive.ledger().totals()?, status.counts());
     let mut text = String::new();
-    if let Some(request) = archive.request()? {
+    if let Some(request) = archive.ledger().request()? {
         let zone = time::zone(&request.timezone).unwrap_or(TimeZone::UTC);
         let (start, end) = (request.asked.window.start(), request.asked.window.end());
         let (start, end) = (time::in_words(start, &zone), time::in_words(end, &zone));
@@ -142,7 +142,7 @@ fn words(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<String> 
 /// Returns a line for each learnt limit, and one for queries with large answers.
 fn learnt(archive: &Archive, heavy: &[Registered]) -> anyhow::Result<String> {
     let mut text = String::new();
-    for learnt in archive.learnt()? {
+    for learnt in archive.ledger().learnt()? {
         let (why, on) = (learnt.why, learnt.learnt_at.strftime("%Y-%m-%d"));
         let said = if let Some((unit, most)) = limits::at_most(learnt.limit) {
             format!("{unit}: at most {} ({why}, on {on})", count(most))
@@ -152,7 +152,7 @@ fn learnt(archive: &Archive, heavy: &[Registered]) -> anyhow::Result<String> {
         };
         writeln!(text, "learnt     {said}; jindo export --forget drops it")?;
     }
-    if let Some(ProbesDiscarded { why, at }) = archive.probes_discarded()? {
+    if let Some(ProbesDiscarded { why, at }) = archive.ledger().probes_discarded()? {
         let on = at.strftime("%Y-%m-%d");
         writeln!(
             text,

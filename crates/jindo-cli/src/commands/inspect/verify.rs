@@ -79,7 +79,7 @@ fn look(command: &args::VerifyArgs) -> anyhow::Result<VerifyReport> {
     if report.findings.is_empty() {
         let archive = Archive::read(&command.dir)?;
         report.gaps(&archive)?;
-        report.is_begun = archive.request()?.is_some();
+        report.is_begun = archive.ledger().request()?.is_some();
         let disk = Directory::of_archive(&command.dir);
         let csv = CsvTree::new(&display(&archive, None)?);
         for finding in extract::verify(&archive, &disk, &csv)? {
@@ -182,7 +182,9 @@ impl VerifyReport {
     fn mended(&mut self, finding: FileFinding, archive: &Archive) -> anyhow::Result<()> {
         let what = match finding {
             // Its owner was unknown while the ledger was lost, and is known again.
-            FileFinding::Stranger { path } if archive.owner(&path)?.is_some() => return Ok(()),
+            FileFinding::Stranger { path } if archive.ledger().owner(&path)?.is_some() => {
+                return Ok(());
+            }
             FileFinding::Stranger { path } => format!("{path}: not written by jindo, left alone"),
             FileFinding::StrayMark { path, .. } => {
                 format!("the ledger named {path:?} as a file of a series — no longer")

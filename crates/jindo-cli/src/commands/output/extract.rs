@@ -71,7 +71,9 @@ fn missing(summary: &extract::Summary, place: &str) -> String {
 
 /// Makes the zone the directory's own: the next export and `verify` go by it.
 fn rezone(archive: &Archive, timezone: Option<&str>) -> anyhow::Result<()> {
-    let (Some(name), Some(request)) = (timezone, archive.request()?) else { return Ok(()) };
+    let (Some(name), Some(request)) = (timezone, archive.ledger().request()?) else {
+        return Ok(());
+    };
     let timezone = display(archive, Some(name))?.timezone;
     let arguments = request::in_zone(&request.arguments, name)?;
     Ok(archive.register(&Request { timezone, arguments, ..request })?)
@@ -79,7 +81,8 @@ fn rezone(archive: &Archive, timezone: Option<&str>) -> anyhow::Result<()> {
 
 /// Returns the zone asked for, else that of the directory's last request.
 pub(crate) fn display(archive: &Archive, timezone: Option<&str>) -> anyhow::Result<DisplayOptions> {
-    let last = archive.request()?.map_or_else(|| "UTC".to_owned(), |request| request.timezone);
+    let last =
+        archive.ledger().request()?.map_or_else(|| "UTC".to_owned(), |request| request.timezone);
     let name = timezone.unwrap_or(&last);
     let zone =
         time::zone(name).ok_or_else(|| Usage::new(format!("`{name}` is not a time zone")))?;

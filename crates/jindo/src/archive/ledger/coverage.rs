@@ -1,13 +1,16 @@
 //! Coverage and objects, as the ledger keeps them.
 
-use super::ids::{ObjectId, QueryId};
-use super::queries::Recalled;
+use super::queries::{QueryId, Recalled};
 use crate::archive::Error;
 use crate::plan::Window;
 use crate::query::Interval;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
+
+/// An object's number in the ledger. Never given out twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId(pub i64);
 
 /// Source of what is known about a stretch. The later is the stronger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,38 +117,38 @@ pub enum NextCommit {
 }
 
 /// Bookkeeping of objects and of which of them holds what. Every change is one durable transaction.
-pub trait CoverageLedger: Send + fmt::Debug {
+pub trait CoverageLedger: Send + Sync + fmt::Debug {
     /// Returns the stretches of one query, oldest first.
-    fn coverage(&mut self, query: QueryId) -> Result<Vec<Coverage>, Error>;
+    fn coverage(&self, query: QueryId) -> Result<Vec<Coverage>, Error>;
     /// Returns the same, each with facts about its object.
-    fn grants(&mut self, query: QueryId) -> Result<Vec<Granted>, Error>;
-    fn coverage_all(&mut self) -> Result<BTreeMap<QueryId, Vec<Coverage>>, Error>;
+    fn grants(&self, query: QueryId) -> Result<Vec<Granted>, Error>;
+    fn coverage_all(&self) -> Result<BTreeMap<QueryId, Vec<Coverage>>, Error>;
     /// Claims the next generation for an answer to `queries`, and notes its object's name for publication, at once: after a crash
     /// that name is looked at. [`Error::UnknownQuery`] for a query that is not known.
-    fn reserve(&mut self, queries: &[QueryId], window: Window) -> Result<Reserved, Error>;
+    fn reserve(&self, queries: &[QueryId], window: Window) -> Result<Reserved, Error>;
     /// Commits an object whose generation was reserved, if it still is the next one.
-    fn commit_next(&mut self, record: &Record) -> Result<NextCommit, Error>;
+    fn commit_next(&self, record: &Record) -> Result<NextCommit, Error>;
     /// Notes a name before anything happens to it.
-    fn note(&mut self, note: &NameNote) -> Result<(), Error>;
-    fn unnote(&mut self, name: &str) -> Result<(), Error>;
-    fn noted(&mut self) -> Result<Vec<NameNote>, Error>;
+    fn note(&self, note: &NameNote) -> Result<(), Error>;
+    fn unnote(&self, name: &str) -> Result<(), Error>;
+    fn noted(&self) -> Result<Vec<NameNote>, Error>;
     /// Records the object, moves coverage by rank (origin, generation, then time of fetching), drops what nothing refers to any more,
     /// takes back what was given up of queries that it answers (the query as a whole; of refused stretches the window), and strikes
     /// the object's note.
-    fn commit(&mut self, record: &Record) -> Result<Committed, Error>;
+    fn commit(&self, record: &Record) -> Result<Committed, Error>;
     /// Grants each query the stretches that the given object of a probe proves empty, as far as nothing is held of them.
-    fn cover_empty(&mut self, empty: &[(QueryId, ObjectId, Window)]) -> Result<(), Error>;
+    fn cover_empty(&self, empty: &[(QueryId, ObjectId, Window)]) -> Result<(), Error>;
     /// Opens again what came back without a single point from windows of more than `points`: coarser answers may have left out
     /// what an answer of the asked interval would have held.
-    fn doubt_empty(&mut self, points: u32) -> Result<(), Error>;
+    fn doubt_empty(&self, points: u32) -> Result<(), Error>;
     /// Forgets the answers to probes or samples, and what they proved empty. Returns names to be removed, as
     /// [`CoverageLedger::commit`] does.
-    fn forget_answers(&mut self, aside: Aside) -> Result<Vec<String>, Error>;
+    fn forget_answers(&self, aside: Aside) -> Result<Vec<String>, Error>;
     /// Marks open what the given object holds of a query and overlaps the window, as long as coverage still names that object:
     /// stretches, whole. Returns how many are open then.
-    fn reopen(&mut self, stretches: &[(QueryId, ObjectId, Window)]) -> Result<u64, Error>;
-    fn object(&mut self, object: ObjectId) -> Result<Option<Object>, Error>;
-    fn objects(&mut self) -> Result<Vec<Object>, Error>;
+    fn reopen(&self, stretches: &[(QueryId, ObjectId, Window)]) -> Result<u64, Error>;
+    fn object(&self, object: ObjectId) -> Result<Option<Object>, Error>;
+    fn objects(&self) -> Result<Vec<Object>, Error>;
     /// Forgets an object and its coverage; what replaces it ranks above it.
-    fn drop_object(&mut self, object: ObjectId) -> Result<(), Error>;
+    fn drop_object(&self, object: ObjectId) -> Result<(), Error>;
 }

@@ -1,7 +1,6 @@
 //! Facts about the server and about outputs, as the ledger keeps them.
 
-use super::given_up::GivenUp;
-use super::ids::QueryId;
+use super::queries::{GivenUp, QueryId};
 use crate::archive::Error;
 use crate::plan::{Confidence, LearntLimit};
 use crate::query::Interval;
@@ -93,35 +92,34 @@ pub struct Totals {
 }
 
 /// Bookkeeping of facts. Every change is one durable transaction.
-pub trait FactLedger: Send + fmt::Debug {
-    fn give_up(&mut self, given_up: &GivenUp) -> Result<(), Error>;
-    fn given_up(&mut self) -> Result<Vec<GivenUp>, Error>;
-    fn learn(&mut self, learnt: &Learnt) -> Result<(), Error>;
-    fn learnt(&mut self) -> Result<Vec<Learnt>, Error>;
-    fn discard_probes(&mut self, discarded: &ProbesDiscarded) -> Result<(), Error>;
-    fn probes_discarded(&mut self) -> Result<Option<ProbesDiscarded>, Error>;
+pub trait FactLedger: Send + Sync + fmt::Debug {
+    fn give_up(&self, given_up: &GivenUp) -> Result<(), Error>;
+    fn given_up(&self) -> Result<Vec<GivenUp>, Error>;
+    fn learn(&self, learnt: &Learnt) -> Result<(), Error>;
+    fn learnt(&self) -> Result<Vec<Learnt>, Error>;
+    fn discard_probes(&self, discarded: &ProbesDiscarded) -> Result<(), Error>;
+    fn probes_discarded(&self) -> Result<Option<ProbesDiscarded>, Error>;
     /// Keeps how many decoded bytes a bucket the answers to these queries have, as learnt at that time; `None` forgets it.
-    fn weigh(&mut self, weights: &[(QueryId, Option<u64>)], at: Timestamp) -> Result<(), Error>;
+    fn weigh(&self, weights: &[(QueryId, Option<u64>)], at: Timestamp) -> Result<(), Error>;
     /// Forgets every limit that was learnt, that probes are discarded, what was refused for its place in time, all weights and every spacing.
-    fn forget(&mut self) -> Result<(), Error>;
+    fn forget(&self) -> Result<(), Error>;
     /// Remembers the intervals of these queries, in place of earlier ones.
-    fn space(&mut self, spaced: &[Spaced]) -> Result<(), Error>;
+    fn space(&self, spaced: &[Spaced]) -> Result<(), Error>;
     /// By name of the query.
-    fn spaced(&mut self) -> Result<Vec<Spaced>, Error>;
+    fn spaced(&self) -> Result<Vec<Spaced>, Error>;
     /// A small text under a key, last writer wins: the organisation, the salt.
-    fn keep(&mut self, key: &str, text: &str) -> Result<(), Error>;
-    fn kept(&mut self, key: &str) -> Result<Option<String>, Error>;
+    fn keep(&self, key: &str, text: &str) -> Result<(), Error>;
+    fn kept(&self, key: &str) -> Result<Option<String>, Error>;
 
-    fn extracted(&mut self, output: OutputName, query: QueryId)
-    -> Result<Option<Extracted>, Error>;
+    fn extracted(&self, output: OutputName, query: QueryId) -> Result<Option<Extracted>, Error>;
     /// The query whose mark names this file, in any output.
-    fn owner(&mut self, path: &str) -> Result<Option<QueryId>, Error>;
+    fn owner(&self, path: &str) -> Result<Option<QueryId>, Error>;
     /// Replaces the marks of these queries in an output. [`Error::PathTaken`] when two files of the directory, of any output,
     /// would be one where names differ by neither case nor Unicode form.
     fn mark_extracted(
-        &mut self,
+        &self,
         output: OutputName,
         extracted: &[(QueryId, Extracted)],
     ) -> Result<(), Error>;
-    fn totals(&mut self) -> Result<Totals, Error>;
+    fn totals(&self) -> Result<Totals, Error>;
 }

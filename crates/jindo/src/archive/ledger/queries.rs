@@ -1,13 +1,15 @@
-//! Queries and the request, as the ledger keeps them.
+//! Queries and the request, as the ledger keeps them. [`GiveUpReason`]'s `Display` is the only place that words it.
 
-use super::GiveUpReason;
-use super::ids::QueryId;
 use crate::archive::Error;
 use crate::plan::{Range, Window, subtract};
-use crate::query::{Query, QueryText};
+use crate::query::{Interval, Query, QueryText};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+
+/// A query's number in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueryId(pub i64);
 
 /// The directory's last request: what was asked, in the list's order, and how it is to be shown. Kept in the ledger, and as
 /// `archive/request.json` beside it, so that a lost ledger is rebuilt to the byte.
@@ -123,24 +125,72 @@ pub struct Recalled {
     pub instead_of: Option<String>,
 }
 
+/// Extent of a decision to ask no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GiveUpScope {
+    /// The query itself: in the next run one call decides whether it is asked again. An answer that is stored takes it back.
+    Query,
+    /// Only this stretch, which the server refuses for its place in time; the query is fine.
+    Window,
+}
+
+/// Reason for asking no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GiveUpReason {
+    /// The server refuses it, in these words.
+    Refused(String),
+    /// The server answers at another interval, however few points are asked.
+    NotOffered { asked: Interval, nearest: Interval },
+    /// The query alone makes a URL that the server does not take.
+    UrlTooLong,
+    /// One point in time of all its series is a larger answer than is read.
+    PointTooLarge { mebibytes_max: u64 },
+}
+
+impl fmt::Display for GiveUpReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(words) => f.write_str(words),
+            Self::NotOffered { asked, nearest } => write!(
+                f,
+                "the server does not offer points every {asked} for it; the nearest it offers is {nearest}"
+            ),
+            Self::UrlTooLong => f.write_str("its URL is too long for the server"),
+            Self::PointTooLarge { mebibytes_max } => {
+                write!(f, "a single point of all its series is larger than {mebibytes_max} MiB")
+            }
+        }
+    }
+}
+
+/// Stretch of a query that was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenUp {
+    pub query: QueryId,
+    pub window: Window,
+    pub scope: GiveUpScope,
+    pub reason: GiveUpReason,
+    pub at: Timestamp,
+}
+
 /// Bookkeeping of queries and of the directory's last request. Every change is one durable transaction.
-pub trait QueryLedger: Send + fmt::Debug {
+pub trait QueryLedger: Send + Sync + fmt::Debug {
     /// Makes `request` the last one: upserts its queries, gives them their places, forgets all earlier places.
-    fn register(&mut self, request: &Request) -> Result<(), Error>;
-    fn request(&mut self) -> Result<Option<Request>, Error>;
-    fn refused_lines(&mut self) -> Result<Vec<RefusedLine>, Error>;
+    fn register(&self, request: &Request) -> Result<(), Error>;
+    fn request(&self) -> Result<Option<Request>, Error>;
+    fn refused_lines(&self) -> Result<Vec<RefusedLine>, Error>;
     /// Returns those that are wanted: by place in the list, then those of earlier lists by number; without those that have a
     /// substitute.
-    fn queries(&mut self) -> Result<Vec<Registered>, Error>;
+    fn queries(&self) -> Result<Vec<Registered>, Error>;
     /// Returns one of them.
-    fn query(&mut self, query: QueryId) -> Result<Option<Registered>, Error>;
+    fn query(&self, query: QueryId) -> Result<Option<Registered>, Error>;
     /// Inserts the unknown, fills in what was missing, changes nothing that is known but its role: wanted before probe before
     /// sample. Numbers in the order given.
-    fn remember(&mut self, queries: &[Remembered]) -> Result<Vec<QueryId>, Error>;
+    fn remember(&self, queries: &[Remembered]) -> Result<Vec<QueryId>, Error>;
     /// Returns every query by number, those with a substitute too.
-    fn remembered(&mut self) -> Result<Vec<(QueryId, Remembered)>, Error>;
+    fn remembered(&self) -> Result<Vec<(QueryId, Remembered)>, Error>;
     /// Returns these queries in the order given, in one statement. [`Error::UnknownQuery`] for one that is not known.
-    fn recall(&mut self, queries: &[QueryId]) -> Result<Vec<Recalled>, Error>;
+    fn recall(&self, queries: &[QueryId]) -> Result<Vec<Recalled>, Error>;
     /// Makes `sent` travel, alone, wherever `query` is asked; it takes its place, its text and what was asked of it.
-    fn substitute(&mut self, query: QueryId, sent: &str) -> Result<QueryId, Error>;
+    fn substitute(&self, query: QueryId, sent: &str) -> Result<QueryId, Error>;
 }

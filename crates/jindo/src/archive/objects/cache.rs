@@ -1,55 +1,45 @@
-//! Objects that were read lately, checked and parsed, so that queries of one object do not read and hash it again and again.
-//! Bounded in bytes; objects never change, so nothing in here can be stale.
+//! Objects that were read lately, checked and parsed. Bounded in bytes.
 
 use super::Encoded;
 use crate::archive::ObjectId;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashSet, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 
 /// Bytes of files held: the objects of one group of queries over months, a small part of the memory promised.
 const CACHE_BYTES_MAX: u64 = 16 << 20;
 
+/// Objects that were read lately, checked and parsed, so that queries of one object do not read and hash it again and again.
+/// Objects never change, so nothing in here can be stale.
 #[derive(Default)]
-pub(in crate::archive) struct ObjectCache {
-    objects: HashMap<ObjectId, (u64, Arc<Encoded>)>,
-    /// Objects by their last use, counted in uses.
-    by_use: BTreeMap<u64, ObjectId>,
-    uses: u64,
+pub(in crate::archive) struct ReadCache {
+    /// The longest held first.
+    held: VecDeque<(ObjectId, Arc<Encoded>)>,
     bytes: u64,
-    /// All that were ever put here: objects never change, so none is checked twice.
-    checked: HashSet<ObjectId>,
+    /// All that were ever held: none is checked twice.
+    pub(in crate::archive) checked: HashSet<ObjectId>,
 }
 
-impl ObjectCache {
-    pub(in crate::archive) fn get(&mut self, object: ObjectId) -> Option<Arc<Encoded>> {
-        let (last_use, encoded) = self.objects.get_mut(&object)?;
-        self.by_use.remove(last_use);
-        self.uses += 1;
-        *last_use = self.uses;
-        self.by_use.insert(self.uses, object);
+impl fmt::Debug for ReadCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadCache").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+impl ReadCache {
+    pub(in crate::archive) fn get(&self, object: ObjectId) -> Option<Arc<Encoded>> {
+        let (_, encoded) = self.held.iter().find(|(held, _)| *held == object)?;
         Some(Arc::clone(encoded))
     }
 
-    /// Returns true if the object was put here before, even if it is held no more.
-    pub(in crate::archive) fn is_checked(&self, object: ObjectId) -> bool {
-        self.checked.contains(&object)
-    }
-
-    /// Holds an object, and lets go of those used longest ago where there is no room.
+    /// Holds an object, and lets go of those held longest where there is no room.
     pub(in crate::archive) fn put(&mut self, object: ObjectId, encoded: Arc<Encoded>) {
         self.checked.insert(object);
-        if self.objects.contains_key(&object) || encoded.bytes > CACHE_BYTES_MAX {
-            return;
-        }
         self.bytes += encoded.bytes;
-        self.uses += 1;
-        self.by_use.insert(self.uses, object);
-        self.objects.insert(object, (self.uses, encoded));
+        self.held.push_back((object, encoded));
         while self.bytes > CACHE_BYTES_MAX {
-            let Some((_, oldest)) = self.by_use.pop_first() else { return };
-            if let Some((_, gone)) = self.objects.remove(&oldest) {
-                self.bytes -= gone.bytes;
-            }
+            let Some((_, gone)) = self.held.pop_front() else { return };
+            self.bytes -= gone.bytes;
         }
     }
 }

@@ -4,7 +4,7 @@
 //! Every call runs on a runtime that the store owns, since stores in a cloud wait with its timers before they try again. The
 //! caller waits for it, also within a task of another runtime.
 
-use crate::archive::disk::{WalkedFile, is_half, walk};
+use crate::archive::disk::{Listed, list_data};
 use crate::archive::{Cause, Error};
 use crate::path_guard::{PathKind, look};
 use bytes::Bytes;
@@ -15,7 +15,6 @@ use object_store::{
     Error as StoreError, GetOptions, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
     PutPayload,
 };
-use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,12 +23,8 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 /// Folder of objects, below the archive's root.
 const DATA: &str = "data";
-/// Folder to which damaged objects are moved, below the archive's root.
-const DAMAGED: &str = "damaged";
 /// Bytes of the largest file that is read. An answer of 64 MiB is an object of less; more is not ours.
 const OBJECT_BYTES_MAX: u64 = 256 << 20;
-/// Names tried for a damaged object before it is left where it is: as many were set aside under its name already.
-const ASIDE_TRIES_MAX: u32 = 1000;
 
 /// Result of a create-only write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,14 +79,6 @@ impl Drop for StoreRuntime {
     }
 }
 
-/// Files below `data/`, by names that begin there, sorted.
-#[derive(Debug, Default)]
-pub(in crate::archive) struct Listed {
-    pub files: Vec<String>,
-    /// Anything else than a plain file with a name that an object could have, and its kind. Left alone.
-    pub foreign: Vec<(String, &'static str)>,
-}
-
 impl Objects {
     /// Below `root`, which must exist. What is written is on the disk, with its name, before a call returns.
     pub fn local(root: &Path) -> Result<Self, Error> {
@@ -132,62 +119,25 @@ impl Objects {
         }
     }
 
-    /// Returns true if there is any object at all.
-    pub(in crate::archive) fn any(&self) -> Result<bool, Error> {
-        let Some(root) = &self.root else {
-            let first = self.runtime.run(self.store.list(Some(&Location::from(DATA))).next());
-            let first = first.transpose().map_err(|source| failed("listing", DATA, source))?;
-            return Ok(first.is_some());
-        };
-        let mut any = false;
-        walk(root, DATA, &mut |found| {
-            any = found.is_plain() && !is_half(&found.name);
-            if any { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        Ok(any)
-    }
-
-    /// Everything below `data/` but halves.
+    /// Everything below `data/`; on this machine's disk without following anything.
     pub(in crate::archive) fn list(&self) -> Result<Listed, Error> {
-        let mut listed = match &self.root {
-            Some(root) => listed_below(root)?,
-            None => Listed { files: self.stored()?, foreign: Vec::new() },
-        };
-        listed.files.sort_unstable();
-        listed.foreign.sort_unstable();
-        Ok(listed)
-    }
-
-    fn stored(&self) -> Result<Vec<String>, Error> {
-        self.runtime.run(async {
-            let mut names = Vec::new();
-            let mut listed = self.store.list(Some(&Location::from(DATA)));
-            while let Some(found) = listed.next().await {
-                let location = found.map_err(|source| failed("listing", DATA, source))?.location;
-                names.push(below_data(location.as_ref()).to_owned());
-            }
-            Ok(names)
-        })
-    }
-
-    /// Moves the object below `damaged/`, never over another; its new name below the archive's root.
-    pub(in crate::archive) fn set_aside(&self, name: &str) -> Result<String, Error> {
-        let from = self.data(name)?;
-        for attempt in 0..ASIDE_TRIES_MAX {
-            let suffix = if attempt == 0 { String::new() } else { format!(".{attempt}") };
-            let aside = format!("{DAMAGED}/{name}{suffix}");
-            let to = match self.own(&aside) {
-                // Whatever has that name keeps it.
-                Err(Error::Foreign { path, .. }) if path.ends_with(&aside) => continue,
-                to => to?,
-            };
-            match self.runtime.run(self.store.rename_if_not_exists(&from, &to)) {
-                Ok(()) => return Ok(aside),
-                Err(StoreError::AlreadyExists { .. }) => {}
-                Err(source) => return Err(failed("setting aside", name, source)),
-            }
+        if let Some(root) = &self.root {
+            let mut listed = list_data(root)?;
+            let nameless = listed.files.extract_if(.., |name| Location::parse(name).is_err());
+            listed.foreign.extend(nameless.map(|name| (name, "a name that no object has")));
+            return Ok(listed);
         }
-        Err(failed("setting aside", name, "its name is taken a thousand times"))
+        self.runtime.run(async {
+            let mut listed = Listed::default();
+            let mut found = self.store.list(Some(&Location::from(DATA)));
+            while let Some(file) = found.next().await {
+                let location = file.map_err(|source| failed("listing", DATA, source))?.location;
+                let name = location.as_ref().strip_prefix("data/").unwrap_or_default();
+                listed.files.push(name.to_owned());
+            }
+            listed.files.sort_unstable();
+            Ok(listed)
+        })
     }
 
     /// A small file beside the ledger, replaced whole.
@@ -235,26 +185,6 @@ impl Objects {
             Err(source) => Err(failed("reading", name, source)),
         }
     }
-}
-
-/// The same of this machine's disk, without following anything.
-fn listed_below(root: &Path) -> Result<Listed, Error> {
-    let mut listed = Listed::default();
-    walk(root, DATA, &mut |WalkedFile { name, foreign }| {
-        let nameless = || Location::parse(&name).err().map(|_| "a name that no object has");
-        let below = below_data(&name).to_owned();
-        match foreign.or_else(nameless) {
-            Some(what) => listed.foreign.push((below, what)),
-            None if is_half(&name) => {}
-            None => listed.files.push(below),
-        }
-        ControlFlow::Continue(())
-    })?;
-    Ok(listed)
-}
-
-fn below_data(path: &str) -> &str {
-    path.strip_prefix("data/").unwrap_or(path)
 }
 
 fn parsed(path: &str) -> Result<Location, Error> {

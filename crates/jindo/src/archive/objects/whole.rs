@@ -55,7 +55,7 @@ impl Whole {
     }
 
     /// Commits it, with the hash and counts of what was read back.
-    pub(in crate::archive) fn adopt(&self, ledger: &mut dyn Ledger) -> Result<Committed, Error> {
+    pub(in crate::archive) fn adopt(&self, ledger: &dyn Ledger) -> Result<Committed, Error> {
         let mut known = Vec::new();
         let mut own = Vec::new();
         for query in &self.footer.queries {

@@ -24,8 +24,8 @@ fn a_store_may_wait_with_the_timers_of_a_runtime() {
     for fetched_s in [1, 2] {
         store(&archive, &queries, window(0, DAY_S), fetched_s).unwrap();
     }
-    assert_eq!(archive.objects_all().unwrap().len(), 1, "the first was replaced and removed");
-    let held = archive.coverage(queries[0]).unwrap();
+    assert_eq!(archive.ledger().objects().unwrap().len(), 1, "the first was replaced and removed");
+    let held = archive.ledger().coverage(queries[0]).unwrap();
     let mut points = 0;
     archive
         .rows::<Error>(held[0].object, queries[0], &mut |chunk| {

@@ -106,16 +106,24 @@ fn cells(dir: &Path) -> Vec<(String, String)> {
 fn use_all(dir: &Path) {
     drop(Archive::verify(dir));
     if let Ok(archive) = Archive::read(dir) {
-        drop((archive.totals(), archive.learnt(), archive.given_up(), archive.request()));
-        for query in archive.queries().unwrap_or_default() {
-            drop((archive.extracted(OutputName("csv"), query.id), archive.grants(query.id)));
-            for held in archive.coverage(query.id).unwrap_or_default() {
+        drop((
+            archive.ledger().totals(),
+            archive.ledger().learnt(),
+            archive.ledger().given_up(),
+            archive.ledger().request(),
+        ));
+        for query in archive.ledger().queries().unwrap_or_default() {
+            drop((
+                archive.ledger().extracted(OutputName("csv"), query.id),
+                archive.ledger().grants(query.id),
+            ));
+            for held in archive.ledger().coverage(query.id).unwrap_or_default() {
                 drop(archive.rows::<Error>(held.object, query.id, &mut |_| Ok(())));
             }
         }
     }
     if let Ok(archive) = Archive::open(dir, &holder()) {
-        for query in archive.queries().unwrap_or_default() {
+        for query in archive.ledger().queries().unwrap_or_default() {
             drop(store(&archive, &[query.id], window(0, 3600), 3));
         }
         drop(archive.register(&request(&["avg:b{*}"])));

@@ -1,17 +1,8 @@
-//! The ledger where the write-ahead log does not work, and journals that a crash or a stranger left beside it.
+//! Journals that an earlier jindo, a crash or a stranger left beside the ledger.
 
 use super::*;
-use crate::archive::disk::ArchiveFolder;
 use rusqlite::Connection;
 use std::fs;
-
-const SHARED: Journal = Journal::Rollback("NFS");
-
-fn opened_with(dir: &Path, journal: Journal) -> Result<Archive, Error> {
-    let place = ArchiveFolder::at(dir).unwrap();
-    place.make().unwrap();
-    Archive::open_locked(&place, place.lock(&holder()).unwrap(), journal)
-}
 
 fn ledger(dir: &Path) -> std::path::PathBuf {
     dir.join("archive/ledger.db")
@@ -21,13 +12,23 @@ fn journal(dir: &Path) -> std::path::PathBuf {
     dir.join("archive/ledger.db-journal")
 }
 
+/// Gives a ledger the rollback journal that an earlier jindo kept where the write-ahead log does not work.
+fn rolled_back(dir: &Path) {
+    let connection = Connection::open(ledger(dir)).unwrap();
+    let mode: String =
+        connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0)).unwrap();
+    assert_eq!(mode, "delete");
+}
+
 /// A directory as a crash leaves it in the middle of a commit: pages written, and the rollback journal that takes them back.
 fn cut_off() -> (tempfile::TempDir, String) {
     let (dir, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let archive = opened_with(dir.path(), SHARED).unwrap();
+    let archive = opened(dir.path());
     archive.register(&request(&["avg:a{*}"])).unwrap();
     store(&archive, &ids(&archive), window(0, DAY_S), 1).unwrap();
     let before = shown(&archive);
+    drop(archive);
+    rolled_back(dir.path());
     let connection = Connection::open(ledger(dir.path())).unwrap();
     connection.execute_batch("PRAGMA cache_size = 1; BEGIN IMMEDIATE").unwrap();
     connection.execute_batch("UPDATE queries SET written = 'never committed'").unwrap();
@@ -54,63 +55,46 @@ fn copy_all(from: &Path, to: &Path) {
 }
 
 #[test]
-fn readers_work_beside_a_writer_with_a_rollback_journal() {
+fn a_ledger_with_a_rollback_journal_gets_the_write_ahead_log_when_it_is_written() {
     let dir = tempfile::tempdir().unwrap();
-    let writer = opened_with(dir.path(), SHARED).unwrap();
-    assert_eq!(writer.journal(), SHARED);
-    writer.register(&request(&["avg:a{*}"])).unwrap();
+    let archive = opened(dir.path());
+    archive.register(&request(&["avg:a{*}"])).unwrap();
+    store(&archive, &ids(&archive), window(0, DAY_S), 1).unwrap();
+    let before = shown(&archive);
+    drop(archive);
+    rolled_back(dir.path());
+    assert_eq!(shown(&Archive::read(dir.path()).unwrap()), before);
+    let writer = opened(dir.path());
     let reader = Archive::read(dir.path()).unwrap();
-    for number in 0..3 {
+    for number in 2..5 {
         store(&writer, &ids(&reader), window(0, DAY_S), number).unwrap();
         assert_eq!(shown(&reader), shown(&writer));
         assert_eq!(Archive::verify(dir.path()).unwrap().findings, []);
     }
-    assert!(!dir.path().join("archive/ledger.db-wal").exists());
-    assert!(!journal(dir.path()).exists(), "no commit is under way");
+    assert!(dir.path().join("archive/ledger.db-wal").exists());
+    assert!(!journal(dir.path()).exists());
 }
 
 #[test]
-fn a_directory_moves_between_file_systems_of_both_kinds() {
+fn a_directory_that_was_copied_with_its_log_is_whole() {
     let dir = tempfile::tempdir().unwrap();
-    let archive = opened_with(dir.path(), Journal::WriteAhead).unwrap();
+    let archive = opened(dir.path());
     archive.register(&request(&["avg:a{*}"])).unwrap();
     store(&archive, &ids(&archive), window(0, DAY_S), 1).unwrap();
-    let before = shown(&archive);
     // Moved while its log was not folded in yet.
     let moved = tempfile::tempdir().unwrap();
     copy_all(dir.path(), moved.path());
     assert!(moved.path().join("archive/ledger.db-wal").exists());
-    for journal in [SHARED, Journal::WriteAhead, SHARED] {
-        let archive = opened_with(moved.path(), journal).unwrap();
-        assert_eq!((archive.journal(), shown(&archive)), (journal, before.clone()));
-    }
-}
-
-/// The index that processes would share can be neither opened nor made. An archive would refuse what lies there, so the
-/// ledger is opened by itself.
-#[cfg(unix)]
-#[test]
-fn where_the_write_ahead_log_fails_the_rollback_journal_is_taken() {
-    let dir = tempfile::tempdir().unwrap();
-    fs::create_dir_all(dir.path().join("archive/data")).unwrap();
-    let index = dir.path().join("archive/ledger.db-shm");
-    std::os::unix::fs::symlink("nowhere/at/all", &index).unwrap();
-    let ledger = Sqlite::open(&ledger(dir.path()), IfBlank::Create, Journal::WriteAhead).unwrap();
-    assert_eq!(ledger.journal(), Journal::Rollback("a file system without shared memory"));
-    let objects = Objects::local(&dir.path().join("archive")).unwrap();
-    let archive = Archive::assemble(Box::new(ledger), objects).unwrap();
-    archive.register(&request(&["avg:a{*}"])).unwrap();
-    store(&archive, &ids(&archive), window(0, DAY_S), 1).unwrap();
-    fs::remove_file(index).unwrap();
-    assert_eq!(shown(&Archive::read(dir.path()).unwrap()), shown(&archive));
+    assert_eq!(shown(&opened(moved.path())), shown(&archive));
 }
 
 #[test]
 fn a_commit_that_was_cut_off_is_never_read() {
     let (dir, before) = cut_off();
+    let read = Archive::read(dir.path());
+    assert!(matches!(read, Err(Error::Ledger { .. })), "it is taken back by who writes: {read:?}");
+    assert_eq!(shown(&opened(dir.path())), before);
     assert_eq!(shown(&Archive::read(dir.path()).unwrap()), before);
-    let (dir, before) = cut_off();
-    assert_eq!(shown(&opened_with(dir.path(), SHARED).unwrap()), before);
 }
 
 /// SQLite reads the file that a journal names, and removes it when it finds nothing of its own there.

@@ -10,11 +10,7 @@ fn only_halves_of_noted_names_are_removed() {
     let (ours, unknown) = (ours.as_str(), unknown.as_str());
     let half = |name: &str| dir.path().join(format!("archive/data/{name}#1"));
     let archive = opened(dir.path());
-    archive
-        .writing()
-        .unwrap()
-        .note(&NameNote { name: ours.into(), noted: NotePurpose::Publish })
-        .unwrap();
+    archive.ledger().note(&NameNote { name: ours.into(), noted: NotePurpose::Publish }).unwrap();
     drop(archive);
     std::fs::create_dir_all(half(ours).parent().unwrap()).unwrap();
     for name in [ours, unknown] {
@@ -23,7 +19,7 @@ fn only_halves_of_noted_names_are_removed() {
     let archive = opened(dir.path());
     assert_eq!(archive.recovery().removed, [format!("data/{ours}#1")]);
     assert!(!half(ours).exists() && half(unknown).exists());
-    assert_eq!(archive.reading().noted().unwrap(), []);
+    assert_eq!(archive.ledger().noted().unwrap(), []);
 }
 
 #[test]

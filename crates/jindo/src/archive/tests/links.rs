@@ -225,7 +225,7 @@ fn names_that_no_object_has_are_not_looked_at() {
     let world = World::new();
     world.execute("UPDATE objects SET name = '../../precious'");
     let archive = Archive::read(world.dir.path()).unwrap();
-    let refused = archive.objects_all();
+    let refused = archive.ledger().objects();
     assert!(matches!(refused, Err(Error::LedgerDamaged { .. })), "{refused:?}");
 }
 
@@ -264,7 +264,7 @@ fn a_link_or_a_pipe_in_place_of_an_object_is_never_read() {
         }
         let archive = Archive::read(world.dir.path()).unwrap();
         let query = ids(&archive)[0];
-        let held = archive.coverage(query).unwrap()[0].object;
+        let held = archive.ledger().coverage(query).unwrap()[0].object;
         let read = archive.rows::<Error>(held, query, &mut |_| Ok(()));
         assert!(matches!(read, Err(Error::Foreign { .. })), "{read:?}");
         drop(archive);

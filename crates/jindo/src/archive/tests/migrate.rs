@@ -25,15 +25,15 @@ fn first_format(dir: &Path) -> rusqlite::Connection {
 
 fn check(archive: &Archive) {
     let csv = OutputName("csv");
-    let one = archive.extracted(csv, QueryId(1)).unwrap().unwrap();
+    let one = archive.ledger().extracted(csv, QueryId(1)).unwrap().unwrap();
     let paths: Vec<&str> = one.files.iter().map(|file| file.path.as_str()).collect();
     assert_eq!(paths, ["csv/a/HOST=\u{e9}.csv", "csv/a/values.csv"]);
     assert_eq!((one.digest.as_str(), one.files[1].unit.as_deref()), ("one", Some("byte")));
-    let twin = archive.extracted(csv, QueryId(2)).unwrap().unwrap();
+    let twin = archive.ledger().extracted(csv, QueryId(2)).unwrap().unwrap();
     assert_eq!((twin.digest.as_str(), twin.files.len()), ("unfinished", 0));
-    assert_eq!(archive.owner("csv/a/values.csv").unwrap(), Some(QueryId(1)));
-    assert_eq!(archive.extracted(OutputName("other"), QueryId(1)).unwrap(), None);
-    assert_eq!(archive.queries().unwrap().len(), 2);
+    assert_eq!(archive.ledger().owner("csv/a/values.csv").unwrap(), Some(QueryId(1)));
+    assert_eq!(archive.ledger().extracted(OutputName("other"), QueryId(1)).unwrap(), None);
+    assert_eq!(archive.ledger().queries().unwrap().len(), 2);
 }
 
 #[test]

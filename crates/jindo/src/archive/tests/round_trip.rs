@@ -90,7 +90,7 @@ fn an_empty_answer_is_an_object_too() {
     let stored = keep(&archive, &Answer::default(), window(0, DAY_S));
     let query = ids(&archive)[0];
     assert_eq!((stored.rows, read_back(&archive, &stored, query)), (0, Vec::new()));
-    assert_eq!(archive.coverage(query).unwrap()[0].window, window(0, DAY_S));
+    assert_eq!(archive.ledger().coverage(query).unwrap()[0].window, window(0, DAY_S));
 }
 
 type Points = Vec<(i64, u64)>;
@@ -158,9 +158,9 @@ proptest! {
             }
         }
         let mut shown = HashMap::new();
-        for (query, held) in archive.coverage_all().unwrap() {
+        for (query, held) in archive.ledger().coverage_all().unwrap() {
             prop_assert!(held.windows(2).all(|pair| pair[0].window.end() <= pair[1].window.start()));
-            prop_assert_eq!(&held, &archive.coverage(query).unwrap());
+            prop_assert_eq!(&held, &archive.ledger().coverage(query).unwrap());
             for stretch in held {
                 for hour in (stretch.window.start_s()..stretch.window.end_s()).step_by(3600) {
                     shown.insert((query, (hour - START_S) / 3600), stretch.object);
@@ -169,7 +169,7 @@ proptest! {
         }
         prop_assert_eq!(&shown, &owners);
         let referred: std::collections::HashSet<ObjectId> = owners.into_values().collect();
-        prop_assert_eq!(archive.totals().unwrap().objects, referred.len() as u64);
+        prop_assert_eq!(archive.ledger().totals().unwrap().objects, referred.len() as u64);
         prop_assert_eq!(archive.objects.list().unwrap().files.len(), referred.len());
     }
 }

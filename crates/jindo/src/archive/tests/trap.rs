@@ -80,8 +80,8 @@ fn cells_that_overflow_are_damage_that_is_found_and_mended() {
         let dir = furnished();
         change(dir.path(), &forged);
         let archive = Archive::read(dir.path()).unwrap();
-        let refused = archive.queries().map(drop).and(archive.totals().map(drop));
-        let refused = refused.and(archive.objects_all().map(drop));
+        let refused = archive.ledger().queries().map(drop).and(archive.ledger().totals().map(drop));
+        let refused = refused.and(archive.ledger().objects().map(drop));
         assert!(matches!(refused, Err(Error::LedgerDamaged { .. })), "{forged}: {refused:?}");
         drop(archive);
         let found = Archive::verify(dir.path()).unwrap().findings;
@@ -108,10 +108,19 @@ fn sums_of_files_end_at_the_most() {
         sha256: String::new(),
     };
     let extracted = Extracted { digest: "d".into(), files: vec![file("b"), file("c"), file("d")] };
-    archive.mark_extracted(OutputName("csv"), &[(ids(&archive)[0], extracted.clone())]).unwrap();
-    assert_eq!(archive.totals().unwrap().file_points, i64::MAX.unsigned_abs());
+    archive
+        .ledger()
+        .mark_extracted(OutputName("csv"), &[(ids(&archive)[0], extracted.clone())])
+        .unwrap();
+    assert_eq!(archive.ledger().totals().unwrap().file_points, i64::MAX.unsigned_abs());
     assert_eq!(
-        archive.extracted(OutputName("csv"), ids(&archive)[0]).unwrap().unwrap().files.len(),
+        archive
+            .ledger()
+            .extracted(OutputName("csv"), ids(&archive)[0])
+            .unwrap()
+            .unwrap()
+            .files
+            .len(),
         3
     );
 }

@@ -82,7 +82,7 @@ impl AuditRequest {
         let calls = Some(make(&audit));
         let report = audit.ended();
         let is_marked = self.marking == Marking::Mark && !report.to_ask.is_empty();
-        let marked = if is_marked { archive.reopen(&report.to_ask) } else { Ok(0) };
+        let marked = if is_marked { archive.ledger().reopen(&report.to_ask) } else { Ok(0) };
         Ok(AuditOutcome { report, marked, calls })
     }
 }
@@ -96,12 +96,12 @@ impl<'a> Audit<'a> {
         now: Timestamp,
     ) -> Result<Option<Self>, Error> {
         // Coverage before objects: what it names and they do not have was replaced in between.
-        let coverage = archive.coverage_all()?;
-        let registered = archive.queries()?;
+        let coverage = archive.ledger().coverage_all()?;
+        let registered = archive.ledger().queries()?;
         let ids: PerQuery<_> = registered.iter().map(|query| query.id).collect();
         let queries = registered.into_iter().map(as_fetched).collect();
         let limits = learnt_limits(archive, Limits::ASSUMED)?;
-        let all = units(&coverage, archive.objects_all()?, &ids, &queries, limits);
+        let all = units(&coverage, archive.ledger().objects()?, &ids, &queries, limits);
         let (askable, too_old): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|unit| unit.is_kept(now));
         let (windows, too_old) = (askable.len(), too_old.len());
@@ -145,7 +145,7 @@ impl<'a> Audit<'a> {
             let all = &answer.series;
             let served = &all[all.partition_point(|series| series.query < position)
                 ..all.partition_point(|series| series.query <= position)];
-            let coverage = self.archive.coverage(self.ids[query])?;
+            let coverage = self.archive.ledger().coverage(self.ids[query])?;
             for numbers in findings.by_object(query, ask.window) {
                 let pairs = self.pairs(query, &findings.stretches[numbers.start], served)?;
                 for number in numbers {

@@ -58,7 +58,7 @@ impl World {
             arguments: "{}".into(),
         };
         archive.register(&request).unwrap();
-        let ids = archive.queries().unwrap().iter().map(|query| query.id).collect();
+        let ids = archive.ledger().queries().unwrap().iter().map(|query| query.id).collect();
         Self { _dir: dir, archive, ids }
     }
 
@@ -315,7 +315,8 @@ fn an_answer_that_is_compared_is_not_kept() {
     let world = World::new();
     let all = window(0, 3_600);
     world.store(all, vec![series(0, "x", &[(0, 1.0)])]);
-    let before = (world.archive.totals().unwrap(), world.archive.coverage_all().unwrap());
+    let before =
+        (world.archive.ledger().totals().unwrap(), world.archive.ledger().coverage_all().unwrap());
     let audit = world.draw();
     let body = format!(
         r#"{{"status":"ok","series":[{{"metric":"m","query_index":0,"interval":60,"tag_set":["host:x"],"scope":"host:x","expression":"e","pointlist":[[{}.0,4.0]]}}]}}"#,
@@ -325,5 +326,8 @@ fn an_answer_that_is_compared_is_not_kept() {
     let (read, _) = ReadAnswer::read(asked, body.as_bytes(), &Secrets::default()).unwrap();
     audit.accept(&read, at(DAY_S)).unwrap();
     assert_eq!(audit.ended().counts, DifferenceCounts { late: 0, changed: 1, gone: 0 });
-    assert_eq!((world.archive.totals().unwrap(), world.archive.coverage_all().unwrap()), before);
+    assert_eq!(
+        (world.archive.ledger().totals().unwrap(), world.archive.ledger().coverage_all().unwrap()),
+        before
+    );
 }

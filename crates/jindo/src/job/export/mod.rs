@@ -82,7 +82,6 @@ impl Export<'_> {
             caller.connect()?;
         }
         let archive = self.storage.open().map_err(Error::from)?;
-        events.happened(ExportEvent::Opened(&archive));
         let (request, csv) = (self.request.once_dropped(), self.request.csv()?);
         let (disk, interrupted) = (self.storage.disk(), self.interrupted);
         let mut run = ExportRun {
@@ -115,7 +114,7 @@ impl Export<'_> {
     fn drop_learnt(&self, archive: &Archive) -> Result<(), Error> {
         let is_forgetting = self.request.learnt == LearntFacts::Forget;
         if is_forgetting {
-            archive.forget()?;
+            archive.ledger().forget()?;
         }
         let samples_anew = is_forgetting && self.request.resolution.is_auto();
         if self.request.probing == Probing::Discard || samples_anew {

@@ -60,7 +60,8 @@ impl ExportRequest {
     /// As [`ExportRequest::resolve`], and those of the archive.
     pub fn plan(&self, archive: Option<&Archive>, now: Timestamp) -> Result<ExportPlan, Error> {
         let known = archive.filter(|_| self.learnt == LearntFacts::Keep);
-        let spaced = known.map(Archive::spaced).transpose()?.unwrap_or_default();
+        let spaced =
+            known.map(|archive| archive.ledger().spaced()).transpose()?.unwrap_or_default();
         let request = self.resolve(spaced, now)?;
         let mut found = Vec::new();
         // Samples of a run that was killed, or whose ledger was lost, show intervals without a call.
@@ -110,8 +111,8 @@ impl ExportRequest {
     ) -> Result<Vec<(Query, Option<PlannedQuery>)>, Error> {
         let ids = archive.travelling()?;
         let registered: HashMap<_, _> =
-            archive.queries()?.into_iter().map(|known| (known.id, known)).collect();
-        let coverage = archive.coverage_all()?;
+            archive.ledger().queries()?.into_iter().map(|known| (known.id, known)).collect();
+        let coverage = archive.ledger().coverage_all()?;
         let (mut recalled, mut seen) = (Vec::new(), HashSet::new());
         for query in list {
             let Some(&(id, _)) = ids.get(&(query.text.sent.clone(), query.text.interval)) else {
@@ -249,11 +250,12 @@ mod tests {
         let now = days(0, 60).end();
         let wanted = request("avg:a{*}\navg:b{*}\navg:c{*}\navg:d{*}");
         let resolved = register(&archive, &request("avg:a{*}\navg:c{*}"), now);
-        let known = archive.queries().unwrap();
+        let known = archive.ledger().queries().unwrap();
         let unfilled = resolved.list.queries[0].text.unfilled.clone().unwrap();
-        let without_fill = archive.substitute(known[0].id, unfilled.as_str()).unwrap();
+        let without_fill = archive.ledger().substitute(known[0].id, unfilled.as_str()).unwrap();
         hold(&archive, without_fill, days(0, 1), now);
         archive
+            .ledger()
             .give_up(&GivenUp {
                 query: known[1].id,
                 window: days(0, 4),
@@ -286,13 +288,13 @@ mod tests {
         let now = days(0, 60).end();
         let wanted = request("avg:a{*}");
         register(&archive, &wanted, now);
-        let id = archive.queries().unwrap()[0].id;
-        archive.weigh(&[(id, Some(1_000_000))], now).unwrap();
+        let id = archive.ledger().queries().unwrap()[0].id;
+        archive.ledger().weigh(&[(id, Some(1_000_000))], now).unwrap();
         let weighed = wanted.plan(Some(&archive), now).unwrap().plan;
         let forgetful = ExportRequest { learnt: LearntFacts::Forget, ..wanted };
         let printed = forgetful.plan(Some(&archive), now).unwrap().plan;
         assert_ne!(printed, weighed);
-        archive.forget().unwrap();
+        archive.ledger().forget().unwrap();
         assert_eq!(printed, forgetful.plan(Some(&archive), now).unwrap().plan);
     }
 }

@@ -98,8 +98,6 @@ pub trait Events: Observer {
 pub enum ExportEvent<'a> {
     /// A plan is final: its calls come next, if it has any.
     Planned(&'a ExportPlan),
-    /// The directory is open for writing.
-    Opened(&'a Archive),
     /// So many queries are sampled for their native intervals.
     Sampling {
         queries: usize,

@@ -54,7 +54,7 @@ impl ProbePlan {
         limits: Limits,
         settled: Timestamp,
     ) -> Result<Option<Self>, Error> {
-        let discarded = archive.probes_discarded()?.is_some();
+        let discarded = archive.ledger().probes_discarded()?.is_some();
         let Some(grid) = ProbeGrid::before(plan, limits, settled).filter(|_| !discarded) else {
             return Ok(None);
         };
@@ -76,13 +76,17 @@ impl ProbePlan {
             of[at].push(id);
         }
         let ids = archive.remember_aside(&probes, Role::Probe)?;
-        let given_up = archive.given_up()?.into_iter();
+        let given_up = archive.ledger().given_up()?.into_iter();
         let refused = given_up.filter(|lost| lost.scope == GiveUpScope::Query);
         let refused: HashSet<_> = refused.map(|lost| lost.query).collect();
         let mut covered = Vec::new();
         for id in &ids {
             let is_refused = refused.contains(id);
-            let held = if is_refused { vec![grid.window] } else { closed(&archive.coverage(*id)?) };
+            let held = if is_refused {
+                vec![grid.window]
+            } else {
+                closed(&archive.ledger().coverage(*id)?)
+            };
             covered.push(held);
         }
         let all = Plan::new(grid.window, probes, &covered, limits, settled);
@@ -163,13 +167,15 @@ impl ProbeResults {
         archive: &Archive,
         Planned { plan, queries: registered }: &Planned,
     ) -> Result<Self, Error> {
-        let probes = archive.probes()?;
+        let mut probes = archive.identities()?;
+        probes.retain(|_, (_, role)| *role == Role::Probe);
         let intervals: BTreeSet<_> = probes.keys().map(|(_, interval)| *interval).collect();
         let mut results = BTreeMap::new();
         for (query, PlannedQuery { id, .. }) in plan.queries.iter().zip(registered) {
             let mut all = Vec::new();
             for probe in intervals.iter().filter_map(|&interval| coarse(query, interval)) {
-                let Some(id) = probes.get(&(probe.text.sent.clone(), probe.text.interval)) else {
+                let Some((id, _)) = probes.get(&(probe.text.sent.clone(), probe.text.interval))
+                else {
                     continue;
                 };
                 all.extend(ProbeResult::by(archive, *id, probe.text.interval)?);
@@ -197,7 +203,7 @@ impl ProbeResults {
             {
                 weights.entry(at).or_insert_with(Vec::new).push((*id, Some(bytes)));
             }
-            let own = archive.grants(*id)?;
+            let own = archive.ledger().grants(*id)?;
             let mut empty = BTreeMap::new();
             for seen in all {
                 for window in seen.presence.empty(planned, &seen.judged(&own)) {
@@ -207,10 +213,10 @@ impl ProbeResults {
             proven.extend(empty.into_iter().map(|(window, object)| (*id, object, window)));
         }
         for (at, weights) in weights {
-            archive.weigh(&weights, at)?;
+            archive.ledger().weigh(&weights, at)?;
         }
         if !proven.is_empty() {
-            archive.cover_empty(&proven)?;
+            archive.ledger().cover_empty(&proven)?;
         }
         Ok(())
     }
@@ -244,7 +250,7 @@ impl ProbeResults {
 impl ProbeResult {
     /// `None` when the archive holds nothing of the probe.
     fn by(archive: &Archive, probe: QueryId, interval: Interval) -> Result<Option<Self>, Error> {
-        let mut held = archive.grants(probe)?;
+        let mut held = archive.ledger().grants(probe)?;
         held.retain(|granted| !granted.held.open);
         if held.is_empty() {
             return Ok(None);
@@ -298,11 +304,11 @@ pub(super) fn discard_probes(
     now: Timestamp,
 ) -> Result<(), archive::Error> {
     let unknown = archive::Error::UnknownQuery { query };
-    let query = archive.query(query)?.ok_or(unknown)?;
+    let query = archive.ledger().query(query)?.ok_or(unknown)?;
     let at = Timestamp::from_second(at_s).unwrap_or(now);
     let why =
         format!("from {at} a probe of {} said something else than its points", query.text.written);
-    archive.discard_probes(&ProbesDiscarded { why, at: now })?;
+    archive.ledger().discard_probes(&ProbesDiscarded { why, at: now })?;
     archive.forget_answers(Aside::Probes)
 }
 

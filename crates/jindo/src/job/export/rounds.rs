@@ -114,21 +114,21 @@ impl Rounds<'_> {
     /// Returns what opens again what was held: the points per series that the server serves, and whether an answer contradicted
     /// a probe.
     fn doubts(&self) -> Result<(u32, bool), Error> {
-        Ok((self.limits()?.points, self.archive.probes_discarded()?.is_some()))
+        Ok((self.limits()?.points, self.archive.ledger().probes_discarded()?.is_some()))
     }
 
     /// Opens again what came back empty while a cap was learnt: it may have been kept after it.
     pub(super) fn doubt_empty(&self) -> Result<(), Error> {
         let points = self.limits()?.points;
         if points < self.request.assumed.points {
-            self.archive.doubt_empty(points)?;
+            self.archive.ledger().doubt_empty(points)?;
         }
         Ok(())
     }
 
     /// Gives up what is older than the server is known to keep, also of queries that are new to the list.
     fn refuse_too_old(&self, planned: &Planned, now: Timestamp) -> Result<(), Error> {
-        let learnt = self.archive.learnt()?;
+        let learnt = self.archive.ledger().learnt()?;
         let is_edge = |learnt: &&Learnt| matches!(learnt.limit, LearntLimit::OldestKept(_));
         let Some(edge) = learnt.iter().find(is_edge) else { return Ok(()) };
         let oldest_s = self.limits()?.oldest_s;
@@ -139,7 +139,7 @@ impl Rounds<'_> {
                 .filter_map(|gap| Window::from_secs(gap.start_s(), gap.end_s().min(oldest_s)));
             let Some(old) = hull(old) else { continue };
             if known.too_old_until.is_none_or(|until| until < old.end()) {
-                self.archive.give_up(&GivenUp {
+                self.archive.ledger().give_up(&GivenUp {
                     query: known.id,
                     window: old,
                     scope: GiveUpScope::Window,

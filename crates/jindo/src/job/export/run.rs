@@ -32,7 +32,7 @@ impl<C: Caller> ExportRun<'_, C> {
         let archive = self.files.archive;
         let organisation = self.caller.identify(archive)?;
         let bound = match self.request.other_organisation {
-            OtherOrganisation::Refuse => archive.bind(&organisation).map(|_| ()),
+            OtherOrganisation::Refuse => archive.bind(&organisation),
             OtherOrganisation::Accept => archive.rebind(&organisation),
         };
         bound.map_err(Error::from)?;

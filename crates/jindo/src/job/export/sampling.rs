@@ -21,7 +21,7 @@ pub(super) fn sample<C: Caller>(
     plan: &mut ExportPlan,
 ) -> Result<End, C::Error> {
     let (archive, request) = (run.files.archive, run.request);
-    archive.space(&plan.found).map_err(Error::from)?;
+    archive.ledger().space(&plan.found).map_err(Error::from)?;
     if !plan.needs_samples() {
         return Ok(End::Done);
     }
@@ -47,7 +47,7 @@ pub(super) fn sample<C: Caller>(
         }
     }
     let spaced = read()?.all(request.resolution.fixed(), run.caller.present());
-    archive.space(&spaced).map_err(Error::from)?;
+    archive.ledger().space(&spaced).map_err(Error::from)?;
     plan.request = plan.request.clone().with_intervals(request, spaced);
     Ok(End::Done)
 }

@@ -55,23 +55,27 @@ impl<'a> StoreAnswers<'a> {
             Action::Learn { limit, why } => {
                 // Before it is learnt: a crash in between learns and doubts again.
                 if let LearntLimit::Points(points) = limit {
-                    self.archive.doubt_empty(*points)?;
+                    self.archive.ledger().doubt_empty(*points)?;
                 }
-                self.archive.learn(&Learnt { limit: *limit, learnt_at: at, why: why.clone() })
+                self.archive.ledger().learn(&Learnt {
+                    limit: *limit,
+                    learnt_at: at,
+                    why: why.clone(),
+                })
             }
             Action::Weigh { weights } => {
                 let id = |&(query, bytes): &(PlanIndex, Option<u64>)| (job.ids[query], bytes);
-                self.archive.weigh(&weights.iter().map(id).collect::<Vec<_>>(), at)
+                self.archive.ledger().weigh(&weights.iter().map(id).collect::<Vec<_>>(), at)
             }
             Action::SendUnfilled { query } => {
                 let unfilled = job.plan.queries[*query].text.unfilled.as_deref();
                 let unfilled =
                     unfilled.expect("only a query whose fill was added can go without it");
-                job.ids[*query] = self.archive.substitute(job.ids[*query], unfilled)?;
+                job.ids[*query] = self.archive.ledger().substitute(job.ids[*query], unfilled)?;
                 Ok(())
             }
             Action::GiveUp { query, reason } => match job.plan.asked[*query] {
-                Some(window) => self.archive.give_up(&GivenUp {
+                Some(window) => self.archive.ledger().give_up(&GivenUp {
                     query: job.ids[*query],
                     window,
                     scope: GiveUpScope::Query,
@@ -80,13 +84,15 @@ impl<'a> StoreAnswers<'a> {
                 }),
                 None => Ok(()),
             },
-            Action::RefuseWindow { query, window, reason } => self.archive.give_up(&GivenUp {
-                query: job.ids[*query],
-                window: *window,
-                scope: GiveUpScope::Window,
-                reason: GiveUpReason::Refused(reason.clone()),
-                at,
-            }),
+            Action::RefuseWindow { query, window, reason } => {
+                self.archive.ledger().give_up(&GivenUp {
+                    query: job.ids[*query],
+                    window: *window,
+                    scope: GiveUpScope::Window,
+                    reason: GiveUpReason::Refused(reason.clone()),
+                    at,
+                })
+            }
             Action::Ask { .. }
             | Action::Store { .. }
             | Action::Discard { .. }

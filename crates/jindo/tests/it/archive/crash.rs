@@ -9,16 +9,16 @@ use jindo_testing::{Doom, FaultyLedger, FaultyStore, Fuse};
 use object_store::ObjectStore as _;
 use object_store::memory::InMemory;
 use object_store::path::Path as Location;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 struct World {
-    ledger: Arc<Mutex<Sqlite>>,
+    ledger: Arc<Sqlite>,
     store: Arc<InMemory>,
 }
 
 impl World {
     fn new() -> Self {
-        let ledger = Arc::new(Mutex::new(Sqlite::memory().unwrap()));
+        let ledger = Arc::new(Sqlite::memory().unwrap());
         Self { ledger, store: Arc::default() }
     }
 
@@ -45,7 +45,7 @@ impl World {
     }
 
     fn noted(&self) -> Vec<NameNote> {
-        self.ledger.lock().unwrap().noted().unwrap()
+        self.ledger.noted().unwrap()
     }
 }
 
@@ -60,7 +60,7 @@ const STEPS: [(i64, i64, i32); 5] = [
 /// A run: what is stored already, by the time its rows tell, is not stored again.
 fn run(archive: &Archive, done: &mut usize) -> Result<(), Error> {
     archive.register(&request(&["avg:a{*}", "avg:b{*}"]))?;
-    let queries: Vec<QueryId> = archive.queries()?.iter().map(|query| query.id).collect();
+    let queries: Vec<QueryId> = archive.ledger().queries()?.iter().map(|query| query.id).collect();
     for (from_s, until_s, fetched_s) in STEPS.into_iter().skip(*done) {
         let wanted = window(from_s, until_s);
         if !is_newest(archive, &queries, wanted, fetched_s)? {
@@ -80,7 +80,7 @@ fn is_newest(
 ) -> Result<bool, Error> {
     let at = Timestamp::from_second(START_S + i64::from(fetched_s)).unwrap();
     for query in queries {
-        for grant in archive.grants(*query)? {
+        for grant in archive.ledger().grants(*query)? {
             if grant.fetched_at == at && grant.held.window == wanted {
                 return Ok(true);
             }
@@ -112,13 +112,17 @@ fn a_crash_or_a_failure_at_any_moment_of_any_effect_changes_nothing() {
             drop(world.open(&Fuse::of(moment % 5, Doom::Dies)));
             let archive = world.calm();
             assert_eq!(world.noted(), [], "{doom:?} at {moment}");
-            let covered = archive.totals().unwrap().covered_s;
+            let covered = archive.ledger().totals().unwrap().covered_s;
             assert!(done == 0 || covered >= 2 * 86_400, "{doom:?} at {moment}: coverage was lost");
             shown(&archive);
             run(&archive, &mut done).unwrap();
             assert_eq!(shown(&archive), expected, "{doom:?} at {moment}");
             let names = world.files();
-            assert_eq!(names.len() as u64, archive.totals().unwrap().objects, "no file is left");
+            assert_eq!(
+                names.len() as u64,
+                archive.ledger().totals().unwrap().objects,
+                "no file is left"
+            );
         }
     }
 }
@@ -133,7 +137,7 @@ fn a_published_object_is_adopted_and_its_call_not_repeated() {
     let archive = world.calm();
     assert_eq!(world.files().len(), 1);
     assert_eq!(archive.recovery().adopted, world.files());
-    let totals = archive.totals().unwrap();
+    let totals = archive.ledger().totals().unwrap();
     assert_eq!((totals.covered_s, totals.rows), (2 * 86_400, 2 * 1440));
 }
 
@@ -143,10 +147,10 @@ fn a_crash_while_marking_open_or_fetching_again_leaves_rows_and_mark_until_the_a
     let fetch = |archive: &Archive| {
         archive.register(&request(&["avg:a{*}", "avg:b{*}"])).unwrap();
         store(archive, &ids(archive), all, 2).unwrap();
-        archive.coverage(ids(archive)[0]).unwrap()[0].object
+        archive.ledger().coverage(ids(archive)[0]).unwrap()[0].object
     };
     let again = |archive: &Archive, queries: &[QueryId], object| {
-        archive.reopen(&[(queries[0], object, all)])?;
+        archive.ledger().reopen(&[(queries[0], object, all)])?;
         store(archive, &queries[..1], all, 4)
     };
     let mut crashes = 0;
@@ -159,13 +163,13 @@ fn a_crash_while_marking_open_or_fetching_again_leaves_rows_and_mark_until_the_a
         let fuse = Fuse::of(moment, Doom::Dies);
         drop(world.open(&fuse).and_then(|archive| again(&archive, &queries, object)));
         let archive = world.calm();
-        let held = archive.coverage(queries[0]).unwrap();
+        let held = archive.ledger().coverage(queries[0]).unwrap();
         assert_eq!((held.len(), held[0].window), (1, all), "at {moment}");
         let is_old = held[0].object == object;
         // Before the mark was committed there is nothing to ask again.
         assert_eq!(held[0].open, is_old && moment > 0, "at {moment}");
         shown(&archive);
-        assert_eq!(archive.coverage(queries[1]).unwrap()[0].object, object);
+        assert_eq!(archive.ledger().coverage(queries[1]).unwrap()[0].object, object);
         if !fuse.has_blown() {
             assert!(!is_old);
             break;

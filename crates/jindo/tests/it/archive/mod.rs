@@ -73,8 +73,8 @@ fn store(
 fn shown(archive: &Archive) -> String {
     use std::fmt::Write as _;
     let mut shown = String::new();
-    let coverage = archive.coverage_all().unwrap();
-    for query in archive.queries().unwrap() {
+    let coverage = archive.ledger().coverage_all().unwrap();
+    for query in archive.ledger().queries().unwrap() {
         writeln!(shown, "{} {:?} {:?}", query.text.written, query.position, query.asked).unwrap();
         for held in coverage.get(&query.id).unwrap_or(&Vec::new()) {
             let mut rows = Vec::new();
@@ -97,5 +97,5 @@ fn shown(archive: &Archive) -> String {
 }
 
 fn ids(archive: &Archive) -> Vec<QueryId> {
-    archive.queries().unwrap().into_iter().map(|query| query.id).collect()
+    archive.ledger().queries().unwrap().into_iter().map(|query| query.id).collect()
 }

@@ -49,7 +49,7 @@ fn a_ledger_names_no_files_but_those_of_series() {
         let (disk, utc) = (Directory::of_archive(&root.path().join("dir")), csv("UTC"));
         for digest in ["d", "unfinished"] {
             let mark = [(id, forged(path, digest))];
-            shelf.archive.mark_extracted(CsvTree::NAME, &mark).unwrap();
+            shelf.archive.ledger().mark_extracted(CsvTree::NAME, &mark).unwrap();
             let stray = FileFinding::StrayMark { query: id, path: path.to_owned() };
             assert_eq!(verify(&shelf.archive, &disk, &utc).unwrap()[0], stray, "{path:?}");
             let refused = tables(&shelf.archive, &disk, &utc);

@@ -26,7 +26,11 @@ fn every_fate() -> Shelf {
     let asked = Window::from_secs(DAY, DAY + 2 * DAY_S).unwrap();
     let (scope, at) = (GiveUpScope::Query, asked.end());
     let reason = GiveUpReason::Refused("Query timed out".to_owned());
-    shelf.archive.give_up(&GivenUp { query: given_up, window: asked, scope, reason, at }).unwrap();
+    shelf
+        .archive
+        .ledger()
+        .give_up(&GivenUp { query: given_up, window: asked, scope, reason, at })
+        .unwrap();
     let earlier = shelf.ask("avg:old{*}");
     shelf.cover(earlier, [0, 2 * DAY_S], &[("", &[(0, 3.0)])]);
     shelf.unlist("avg:old{*}");
@@ -235,7 +239,7 @@ fn regression_a_failing_archive_leaves_the_old_files() {
     update(&shelf.archive, &disk, &csv("UTC"), &[id], Which::Outdated).unwrap();
     let before = disk.files();
     shelf.cover(id, [60, 120], &[("", &[(60, 1.0)])]);
-    let objects = shelf.archive.objects_all().unwrap();
+    let objects = shelf.archive.ledger().objects().unwrap();
     let newest = Location::from(format!("data/{}", objects.last().unwrap().record.name));
     block_on(shelf.store.delete(&newest)).unwrap();
     let failed = update(&shelf.archive, &disk, &csv("UTC"), &[id], Which::Outdated);
@@ -324,7 +328,7 @@ fn a_copy_has_the_same_files_and_marks_nothing() {
     let place = Memory::new(&shelf.fuse);
     let summary = copy(&shelf.archive, &place, &utc).unwrap();
     for id in shelf.ids() {
-        assert_eq!(shelf.archive.extracted(CsvTree::NAME, id).unwrap(), None);
+        assert_eq!(shelf.archive.ledger().extracted(CsvTree::NAME, id).unwrap(), None);
     }
     let disk = Memory::new(&shelf.fuse);
     assert_eq!(export(&shelf.archive, &disk, &utc).unwrap(), summary);
@@ -338,7 +342,7 @@ fn tables_of_files_that_are_out_of_date_are_refused() {
     let disk = Memory::new(&shelf.fuse);
     export(&shelf.archive, &disk, &csv("UTC")).unwrap();
     let unfinished = Extracted { digest: "unfinished".to_owned(), files: Vec::new() };
-    shelf.archive.mark_extracted(CsvTree::NAME, &[(QueryId(1), unfinished)]).unwrap();
+    shelf.archive.ledger().mark_extracted(CsvTree::NAME, &[(QueryId(1), unfinished)]).unwrap();
     let failed = tables(&shelf.archive, &disk, &csv("UTC"));
     assert!(matches!(failed, Err(Error::Unfinished { .. })), "{failed:?}");
 }

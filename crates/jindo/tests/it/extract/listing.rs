@@ -102,7 +102,7 @@ fn two_outputs_of_one_archive_do_not_know_of_each_other() {
     shelf.uncover(two);
     let change = update(&shelf.archive, &disk, &Listing, &all, Which::Outdated).unwrap();
     assert_eq!((change.queries, change.files, change.removed), (1, 0, 1));
-    let made = shelf.archive.extracted(CsvTree::NAME, two).unwrap().unwrap();
+    let made = shelf.archive.ledger().extracted(CsvTree::NAME, two).unwrap().unwrap();
     let paths: Vec<&str> = made.files.iter().map(|SeriesFile { path, .. }| &**path).collect();
     assert_eq!(paths, ["csv/two/values.csv"], "the tree's mark is as it was");
 }

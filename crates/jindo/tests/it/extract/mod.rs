@@ -35,7 +35,7 @@ struct Shelf {
     archive: Archive,
     /// Burnt by every change of the ledger, and by the disks of the tests that take it.
     fuse: Fuse,
-    ledger: Arc<Mutex<Sqlite>>,
+    ledger: Arc<Sqlite>,
     store: Arc<InMemory>,
     lines: Vec<RequestLine>,
 }
@@ -45,7 +45,7 @@ type Points<'a> = &'a [(i64, f64)];
 
 impl Shelf {
     fn new() -> Self {
-        let (ledger, store) = (Arc::new(Mutex::new(Sqlite::memory().unwrap())), Arc::default());
+        let (ledger, store) = (Arc::new(Sqlite::memory().unwrap()), Arc::default());
         let fuse = Fuse::endless();
         let archive = assembled(&ledger, &store, &fuse);
         Self { archive, fuse, ledger, store, lines: Vec::new() }
@@ -67,7 +67,7 @@ impl Shelf {
     }
 
     fn id(&self, written: &str) -> QueryId {
-        let queries = self.archive.queries().unwrap();
+        let queries = self.archive.ledger().queries().unwrap();
         queries.iter().find(|query| query.text.written == written).unwrap().id
     }
 
@@ -111,17 +111,17 @@ impl Shelf {
 
     /// Drops everything that is covered of a query.
     fn uncover(&self, id: QueryId) {
-        for held in self.archive.coverage(id).unwrap() {
-            self.ledger.lock().unwrap().drop_object(held.object).unwrap();
+        for held in self.archive.ledger().coverage(id).unwrap() {
+            self.ledger.drop_object(held.object).unwrap();
         }
     }
 
     fn ids(&self) -> Vec<QueryId> {
-        self.archive.queries().unwrap().iter().map(|query| query.id).collect()
+        self.archive.ledger().queries().unwrap().iter().map(|query| query.id).collect()
     }
 }
 
-fn assembled(ledger: &Arc<Mutex<Sqlite>>, store: &Arc<InMemory>, fuse: &Fuse) -> Archive {
+fn assembled(ledger: &Arc<Sqlite>, store: &Arc<InMemory>, fuse: &Fuse) -> Archive {
     let ledger = FaultyLedger { kept: Arc::clone(ledger), fuse: fuse.clone() };
     let objects: Arc<InMemory> = Arc::clone(store);
     Archive::assemble(Box::new(ledger), Objects::over(objects).unwrap()).unwrap()
@@ -268,7 +268,7 @@ fn csv(timezone: &str) -> CsvTree {
 
 /// Everything that an export does with files.
 fn export(archive: &Archive, disk: &dyn Disk, output: &CsvTree) -> Result<Summary, Error> {
-    let ids: Vec<_> = archive.queries()?.iter().map(|query| query.id).collect();
+    let ids: Vec<_> = archive.ledger().queries()?.iter().map(|query| query.id).collect();
     update(archive, disk, output, &ids, Which::Outdated)?;
     tables(archive, disk, output)
 }

@@ -26,7 +26,7 @@ pub(crate) fn faultless_in(job: &Job, manner: &Manner) -> (Files, Told) {
     let files = world.files();
     let found = files.iter().filter(|(path, _)| path.starts_with("csv/"));
     let mut found: Vec<_> = found.map(|(path, text)| series(path, text)).collect();
-    let mut expected = expected(job, &world.archive().queries().unwrap());
+    let mut expected = expected(job, &world.archive().ledger().queries().unwrap());
     found.sort();
     expected.sort();
     assert_eq!(found, expected, "what was exported is what the organisation has");

@@ -30,7 +30,7 @@ fn job(seed: u64, queries: usize, days: i64) -> (Job, Files) {
 
 /// Seconds of all queries that were covered by a probe.
 fn probed_s(world: &World) -> i64 {
-    let coverage = world.archive().coverage_all().unwrap();
+    let coverage = world.archive().ledger().coverage_all().unwrap();
     let probed = coverage.values().flatten().filter(|held| held.origin == Origin::Probed);
     probed.map(|held| held.window.secs()).sum()
 }
@@ -132,8 +132,8 @@ fn a_probe_that_was_wrong_is_found_out() {
     let mut world = World::new(&job, late, 1);
     let told = session(&mut world, &Manner { pace, ..PROBING }, &Cut::Nothing);
     assert_eq!(told.ended, Ended::Finished(End::Done));
-    let discarded = world.archive().probes_discarded().unwrap();
-    assert!(discarded.is_some(), "{:?}", world.archive().learnt());
+    let discarded = world.archive().ledger().probes_discarded().unwrap();
+    assert!(discarded.is_some(), "{:?}", world.archive().ledger().learnt());
     assert_eq!(probed_s(&world), 0);
     same(&world.files(), &expected);
     world.now += SignedDuration::from_hours(24);

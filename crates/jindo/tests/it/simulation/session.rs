@@ -355,7 +355,7 @@ impl Run<'_> {
     fn store(&mut self, call: Call) {
         let AskedCall { ask, ids } = &self.asks[&call];
         for id in ids {
-            let Ok(coverage) = self.archive.coverage(*id) else { continue };
+            let Ok(coverage) = self.archive.ledger().coverage(*id) else { continue };
             let covered = closed(&coverage);
             let again = covered.iter().find(|window| window.intersect(ask.window).is_some());
             assert!(again.is_none(), "query {id:?} was covered in {again:?}: {ask:?}");

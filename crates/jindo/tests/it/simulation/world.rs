@@ -27,7 +27,7 @@ pub(crate) struct World {
     pub(crate) api: Api,
     pub(crate) now: Timestamp,
     pub(crate) random: Random,
-    ledger: Arc<Mutex<Sqlite>>,
+    ledger: Arc<Sqlite>,
     objects: Arc<InMemory>,
     pub(crate) platter: Arc<Mutex<Platter>>,
 }
@@ -57,7 +57,7 @@ impl World {
             api: Api::new(options),
             now: Timestamp::from_second(job.begins_s).unwrap(),
             random: Random::seeded(seed),
-            ledger: Arc::new(Mutex::new(Sqlite::memory().unwrap())),
+            ledger: Arc::new(Sqlite::memory().unwrap()),
             objects: Arc::default(),
             platter: Arc::default(),
         }
@@ -87,7 +87,7 @@ impl World {
 
     /// Objects in the store that the ledger does not know.
     pub(crate) fn strays(&self) -> usize {
-        let known = self.ledger.lock().unwrap().objects().unwrap().len();
+        let known = self.ledger.objects().unwrap().len();
         let data = Location::from("data");
         let there = block_on(self.objects.list(Some(&data)).count());
         there.checked_sub(known).expect("what is recorded is there")
@@ -96,9 +96,15 @@ impl World {
     /// Returns the archive's coverage, by the query as sent.
     pub(crate) fn covered(&self) -> BTreeMap<String, Vec<Window>> {
         let archive = self.archive();
-        let coverage = archive.coverage_all().unwrap();
+        let coverage = archive.ledger().coverage_all().unwrap();
         let of = |id| coverage.get(id).into_iter().flatten().map(|c| c.window).collect();
-        archive.queries().unwrap().iter().map(|q| (q.text.sent.to_string(), of(&q.id))).collect()
+        archive
+            .ledger()
+            .queries()
+            .unwrap()
+            .iter()
+            .map(|q| (q.text.sent.to_string(), of(&q.id)))
+            .collect()
     }
 }
 

@@ -172,7 +172,7 @@ fn files(dir: &Path, archive: &Archive) {
     let csv = CsvTree::new(&DisplayOptions { zone, timezone: "UTC".into() });
     drop((extract::verify(archive, &disk, &csv), extract::tables(archive, &disk, &csv)));
     let queries: Vec<_> =
-        archive.queries().unwrap_or_default().iter().map(|query| query.id).collect();
+        archive.ledger().queries().unwrap_or_default().iter().map(|query| query.id).collect();
     drop(extract::update(archive, &disk, &csv, &queries, Which::Outdated));
     drop(extract::tables(archive, &disk, &csv));
 }
@@ -180,14 +180,19 @@ fn files(dir: &Path, archive: &Archive) {
 fn questions(dir: &Path) {
     drop(Archive::verify(dir));
     let Ok(archive) = Archive::read(dir) else { return };
-    drop((archive.request(), archive.queries(), archive.refused_lines(), archive.totals()));
-    drop((archive.given_up(), archive.learnt(), archive.probes(), archive.spaced()));
-    drop((archive.identities(), archive.objects_all()));
-    for (query, held) in archive.coverage_all().unwrap_or_default() {
+    drop((
+        archive.ledger().request(),
+        archive.ledger().queries(),
+        archive.ledger().refused_lines(),
+        archive.ledger().totals(),
+    ));
+    drop((archive.ledger().given_up(), archive.ledger().learnt(), archive.ledger().spaced()));
+    drop((archive.identities(), archive.ledger().objects()));
+    for (query, held) in archive.ledger().coverage_all().unwrap_or_default() {
         drop((
-            archive.query(query),
-            archive.extracted(CsvTree::NAME, query),
-            archive.grants(query),
+            archive.ledger().query(query),
+            archive.ledger().extracted(CsvTree::NAME, query),
+            archive.ledger().grants(query),
         ));
         for held in held {
             drop(archive.rows(held.object, query, &mut |_| Ok::<_, jindo::archive::Error>(())));

@@ -55,12 +55,12 @@ fn learn(archive: &Archive, ids: &[QueryId], window: Window, at: Timestamp) {
         let start_s = window.start_s() + i64::try_from(index).expect("a few");
         let window = Window::from_secs(start_s, window.end_s()).expect("shorter by seconds");
         let given_up = GivenUp { query, window, scope, reason, at };
-        archive.give_up(&given_up).expect("a new directory");
+        archive.ledger().give_up(&given_up).expect("a new directory");
     }
     let limits = [LearntLimit::Points(350), LearntLimit::Queries(20), LearntLimit::UrlChars(5_000)];
     for limit in limits {
         let learnt = Learnt { limit, learnt_at: at, why: "it said so".into() };
-        archive.learn(&learnt).expect("a new directory");
+        archive.ledger().learn(&learnt).expect("a new directory");
     }
     let spaced = Confidence::ALL.map(|basis| Spaced {
         query: format!("avg:{basis:?}{{*}}"),
@@ -69,8 +69,8 @@ fn learn(archive: &Archive, ids: &[QueryId], window: Window, at: Timestamp) {
         why: "samples".into(),
         found_at: at,
     });
-    archive.space(&spaced).expect("a new directory");
-    archive.weigh(&[(ids[0], Some(1_000))], at).expect("a new directory");
+    archive.ledger().space(&spaced).expect("a new directory");
+    archive.ledger().weigh(&[(ids[0], Some(1_000))], at).expect("a new directory");
 }
 
 /// An archive with an object, everything that can be learnt or given up, and marks of files.
@@ -91,10 +91,13 @@ pub(crate) fn archive(dir: &Path) {
         .register(&Request { lines, asked: window.into(), timezone, arguments })
         .expect("a new directory");
     let ids: Vec<_> =
-        archive.queries().expect("a new directory").iter().map(|query| query.id).collect();
+        archive.ledger().queries().expect("a new directory").iter().map(|query| query.id).collect();
     let (queries, answer) = (&ids[..1], &answer());
     let fetched = Fetched { queries, interval, window, fetched_at: at, open: true, answer };
     archive.store(&fetched).expect("a new directory");
     learn(&archive, &ids, window, at);
-    archive.mark_extracted(OutputName("csv"), &[(ids[0], extracted(at))]).expect("a new directory");
+    archive
+        .ledger()
+        .mark_extracted(OutputName("csv"), &[(ids[0], extracted(at))])
+        .expect("a new directory");
 }

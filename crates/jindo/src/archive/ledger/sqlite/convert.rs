@@ -1,9 +1,9 @@
 //! Conversion of cells between our types and SQLite's. A cell of a ledger from elsewhere may hold anything: what is none of
 //! ours is an error, never a panic.
 
-use super::{FromSql, FromSqlError, FromSqlResult, SqlError, ToSql, ToSqlOutput, ValueRef};
+use super::{FromSql, FromSqlError, FromSqlResult, Row, SqlError, ToSql, ToSqlOutput, ValueRef};
 use crate::archive::objects::is_object_name;
-use crate::archive::{QueryId, Role};
+use crate::archive::{ObjectId, QueryId, Role};
 use crate::plan::Window;
 use crate::query::Interval;
 use jiff::Timestamp;
@@ -18,6 +18,11 @@ pub(super) fn is_of_a_cell(error: &SqlError) -> bool {
             | SqlError::InvalidColumnName(..)
             | SqlError::Utf8Error(..)
     ) || matches!(error, SqlError::SqliteFailure(_, Some(text)) if text == "integer overflow")
+}
+
+/// The error of a cell whose text is none of those that it may have.
+pub(super) fn unknown(cell: &str, text: &str) -> SqlError {
+    SqlError::InvalidColumnName(format!("{cell} is {text:?}"))
 }
 
 /// The name of an object, as jindo makes them: whatever else a ledger names is not looked at, let alone removed.
@@ -58,12 +63,6 @@ impl Unsigned {
     }
 }
 
-impl From<u32> for Unsigned {
-    fn from(count: u32) -> Self {
-        Self(count.into())
-    }
-}
-
 impl ToSql for Unsigned {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>, SqlError> {
         let count = i64::try_from(self.0)
@@ -76,6 +75,30 @@ impl FromSql for Unsigned {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let count = value.as_i64()?;
         u64::try_from(count).map(Self).map_err(|_| FromSqlError::OutOfRange(count))
+    }
+}
+
+impl ToSql for QueryId {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>, SqlError> {
+        self.0.to_sql()
+    }
+}
+
+impl FromSql for QueryId {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_i64().map(Self)
+    }
+}
+
+impl ToSql for ObjectId {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>, SqlError> {
+        self.0.to_sql()
+    }
+}
+
+impl FromSql for ObjectId {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_i64().map(Self)
     }
 }
 
@@ -92,19 +115,49 @@ impl FromSql for Role {
     }
 }
 
-pub(super) fn stored_window(start_s: i64, end_s: i64) -> Result<Window, SqlError> {
-    Window::from_secs(start_s, end_s).ok_or(SqlError::IntegralValueOutOfRange(0, start_s))
+/// In seconds.
+impl ToSql for Interval {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>, SqlError> {
+        Ok(self.secs().into())
+    }
 }
 
-pub(super) fn stored_interval(secs: u32) -> Result<Interval, SqlError> {
-    Interval::from_secs(secs).ok_or(SqlError::IntegralValueOutOfRange(0, 0))
+impl FromSql for Interval {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Self::from_secs(u32::column_result(value)?).ok_or(FromSqlError::OutOfRange(0))
+    }
 }
 
-pub(super) fn stored_second(Unsigned(secs): Unsigned) -> Result<Timestamp, SqlError> {
-    let second = i64::try_from(secs).unwrap_or(i64::MAX);
-    Timestamp::from_second(second).map_err(|_| SqlError::IntegralValueOutOfRange(0, second))
+/// A moment, in Unix milliseconds.
+pub(super) struct Moment(pub(super) Timestamp);
+
+impl ToSql for Moment {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>, SqlError> {
+        Ok(self.0.as_millisecond().into())
+    }
 }
 
-pub(super) fn stored_moment(ms: i64) -> Result<Timestamp, SqlError> {
-    Timestamp::from_millisecond(ms).map_err(|_| SqlError::IntegralValueOutOfRange(0, ms))
+impl FromSql for Moment {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let ms = value.as_i64()?;
+        Timestamp::from_millisecond(ms).map(Self).map_err(|_| FromSqlError::OutOfRange(ms))
+    }
+}
+
+/// The window between the cells `start_s` and `end_s`.
+pub(super) fn window(row: &Row<'_>) -> Result<Window, SqlError> {
+    let window = optional_window(row, "start_s", "end_s")?;
+    window.ok_or(SqlError::IntegralValueOutOfRange(0, 0))
+}
+
+/// The window between two cells, if both hold something.
+pub(super) fn optional_window(
+    row: &Row<'_>,
+    start: &str,
+    end: &str,
+) -> Result<Option<Window>, SqlError> {
+    let bounds: (Option<i64>, Option<i64>) = (row.get(start)?, row.get(end)?);
+    let (Some(start_s), Some(end_s)) = bounds else { return Ok(None) };
+    let window = Window::from_secs(start_s, end_s);
+    window.map(Some).ok_or(SqlError::IntegralValueOutOfRange(0, start_s))
 }

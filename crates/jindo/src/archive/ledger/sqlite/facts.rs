@@ -1,96 +1,196 @@
-//! The statements about the small facts: learnt, kept, totals.
+//! The statements about the small facts: what was learnt, kept and extracted, and totals. Which paths an output makes is not known
+//! here.
 
-use super::convert::{Unsigned, stored_interval, stored_moment, stored_second};
-use super::files::Marked;
-use super::{
-    Connection, OptionalExtension, SqlError, Sqlite, Transaction, TransactionBehavior, failed,
-    files, given_up, params, queries,
-};
+use super::convert::{Moment, Unsigned, unknown};
+use super::{Connection, OptionalExtension, Row, SqlError, Sqlite, Transaction, given_up, params};
 use crate::archive::{
-    Error, Extracted, FactLedger, GivenUp, Learnt, OutputName, ProbesDiscarded, QueryId, Spaced,
-    Totals,
+    Error, Extracted, FactLedger, GivenUp, Learnt, OutputName, ProbesDiscarded, QueryId,
+    SeriesFile, Spaced, Totals,
 };
+use crate::case_fold::folded;
 use crate::plan::{Confidence, LearntLimit};
 use jiff::Timestamp;
 
 impl FactLedger for Sqlite {
-    fn give_up(&mut self, given_up: &GivenUp) -> Result<(), Error> {
-        self.write("giving a query up", |t| given_up::give_up(t, given_up))
+    fn give_up(&self, given_up: &GivenUp) -> Result<(), Error> {
+        self.change("giving a query up", |t| given_up::give_up(t, given_up))
     }
 
-    fn given_up(&mut self) -> Result<Vec<GivenUp>, Error> {
-        given_up::given_up(&self.connection).map_err(failed("reading what was given up"))
+    fn given_up(&self) -> Result<Vec<GivenUp>, Error> {
+        self.ask("reading what was given up", |c| {
+            given_up::select(c, "ORDER BY query, start_s, end_s, whole", [])
+        })
     }
 
-    fn learn(&mut self, learnt: &Learnt) -> Result<(), Error> {
-        self.write("keeping a limit", |t| self::learn(t, learnt))
+    fn learn(&self, Learnt { limit, learnt_at, why }: &Learnt) -> Result<(), Error> {
+        let (name, value) = match *limit {
+            LearntLimit::Points(points) => (POINTS, Unsigned(points.into())),
+            LearntLimit::Queries(queries) => (QUERIES, Unsigned::of(queries)),
+            LearntLimit::UrlChars(chars) => (URL_CHARS, Unsigned::of(chars)),
+            LearntLimit::OldestKept(oldest) => {
+                (OLDEST_KEPT, Unsigned(u64::try_from(oldest.as_second()).unwrap_or(0)))
+            }
+        };
+        self.change("keeping a limit", |t| {
+            t.execute(
+                "INSERT OR REPLACE INTO learnt (name, value, learnt_ms, why) VALUES (?1, ?2, ?3, ?4)",
+                params![name, value, Moment(*learnt_at), why],
+            )
+            .map(drop)
+        })
     }
 
-    fn learnt(&mut self) -> Result<Vec<Learnt>, Error> {
-        self::learnt(&self.connection).map_err(failed("reading limits"))
+    fn learnt(&self) -> Result<Vec<Learnt>, Error> {
+        self.ask("reading its limits", |c| {
+            c.prepare_cached("SELECT * FROM learnt ORDER BY name")?
+                .query_map([], |row| {
+                    Ok(Learnt {
+                        limit: limit(&row.get::<_, String>("name")?, row.get("value")?)?,
+                        learnt_at: row.get::<_, Moment>("learnt_ms")?.0,
+                        why: row.get("why")?,
+                    })
+                })?
+                .collect()
+        })
     }
 
-    fn discard_probes(&mut self, discarded: &ProbesDiscarded) -> Result<(), Error> {
-        self.write("discarding probes", |t| self::discard_probes(t, discarded))
+    fn discard_probes(&self, ProbesDiscarded { why, at }: &ProbesDiscarded) -> Result<(), Error> {
+        self.change("discarding probes", |t| {
+            t.execute(
+                "INSERT OR REPLACE INTO probes_discarded (id, why, at_ms) VALUES (1, ?1, ?2)",
+                params![why, Moment(*at)],
+            )
+            .map(drop)
+        })
     }
 
-    fn probes_discarded(&mut self) -> Result<Option<ProbesDiscarded>, Error> {
-        self::probes_discarded(&self.connection).map_err(failed("reading facts"))
+    fn probes_discarded(&self) -> Result<Option<ProbesDiscarded>, Error> {
+        self.ask("reading that probes are discarded", |c| {
+            c.prepare_cached("SELECT why, at_ms FROM probes_discarded")?
+                .query_row([], |row| {
+                    Ok(ProbesDiscarded { why: row.get(0)?, at: row.get::<_, Moment>(1)?.0 })
+                })
+                .optional()
+        })
     }
 
-    fn weigh(&mut self, weights: &[(QueryId, Option<u64>)], at: Timestamp) -> Result<(), Error> {
-        self.write("keeping weights", |t| queries::weigh(t, weights, at))
+    fn weigh(&self, weights: &[(QueryId, Option<u64>)], at: Timestamp) -> Result<(), Error> {
+        self.change("keeping weights", |t| {
+            let mut weigh = t.prepare_cached(
+                "UPDATE queries SET bytes_per_bucket = ?2, weighed_ms = ?3 WHERE id = ?1",
+            )?;
+            for (query, bytes) in weights {
+                let weighed = bytes.map(|_| Moment(at));
+                weigh.execute(params![query, bytes.map(Unsigned), weighed])?;
+            }
+            Ok(())
+        })
     }
 
-    fn forget(&mut self) -> Result<(), Error> {
-        self.write("forgetting limits", self::forget)
+    fn forget(&self) -> Result<(), Error> {
+        self.change("forgetting limits", |t| {
+            t.execute_batch(
+                "DELETE FROM learnt;
+                 DELETE FROM probes_discarded;
+                 UPDATE queries SET bytes_per_bucket = NULL, weighed_ms = NULL;
+                 DELETE FROM spacings;
+                 DELETE FROM given_up WHERE NOT whole",
+            )
+        })
     }
 
-    fn space(&mut self, spaced: &[Spaced]) -> Result<(), Error> {
-        self.write("keeping spacings", |t| self::space(t, spaced))
+    fn space(&self, spaced: &[Spaced]) -> Result<(), Error> {
+        self.change("keeping spacings", |t| {
+            let mut insert =
+                t.prepare_cached("INSERT OR REPLACE INTO spacings VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            for Spaced { query, interval, basis, why, found_at } in spaced {
+                insert.execute(params![query, interval, basis.name(), why, Moment(*found_at)])?;
+            }
+            Ok(())
+        })
     }
 
-    fn spaced(&mut self) -> Result<Vec<Spaced>, Error> {
-        self::spaced(&self.connection).map_err(failed("reading spacings"))
+    fn spaced(&self) -> Result<Vec<Spaced>, Error> {
+        self.ask("reading its spacings", |c| {
+            c.prepare_cached("SELECT * FROM spacings ORDER BY query")?
+                .query_map([], |row| {
+                    let name: String = row.get("basis")?;
+                    let basis = Confidence::ALL.into_iter().find(|known| known.name() == name);
+                    Ok(Spaced {
+                        query: row.get("query")?,
+                        interval: row.get("interval_s")?,
+                        basis: basis.ok_or_else(|| unknown("spacings.basis", &name))?,
+                        why: row.get("why")?,
+                        found_at: row.get::<_, Moment>("found_ms")?.0,
+                    })
+                })?
+                .collect()
+        })
     }
 
-    fn keep(&mut self, key: &str, text: &str) -> Result<(), Error> {
-        self.write("keeping a fact", |t| self::keep(t, key, text))
+    fn keep(&self, key: &str, text: &str) -> Result<(), Error> {
+        self.change("keeping a fact", |t| {
+            t.execute("INSERT OR REPLACE INTO kept (key, text) VALUES (?1, ?2)", [key, text])
+                .map(drop)
+        })
     }
 
-    fn kept(&mut self, key: &str) -> Result<Option<String>, Error> {
-        self::kept(&self.connection, key).map_err(failed("reading a fact"))
+    fn kept(&self, key: &str) -> Result<Option<String>, Error> {
+        self.ask("reading a fact", |c| {
+            c.prepare_cached("SELECT text FROM kept WHERE key = ?1")?
+                .query_row([key], |row| row.get(0))
+                .optional()
+        })
     }
 
-    fn extracted(
-        &mut self,
-        output: OutputName,
-        query: QueryId,
-    ) -> Result<Option<Extracted>, Error> {
-        files::extracted(&self.connection, output, query)
-            .map_err(failed("reading what was extracted"))
+    fn extracted(&self, output: OutputName, query: QueryId) -> Result<Option<Extracted>, Error> {
+        self.ask("reading what was extracted", |c| {
+            let of = params![output.0, query];
+            let digest = c
+                .prepare_cached("SELECT digest FROM extracted WHERE output = ?1 AND query = ?2")?
+                .query_row(of, |row| row.get(0))
+                .optional()?;
+            let Some(digest) = digest else { return Ok(None) };
+            let files = c
+                .prepare_cached(
+                    "SELECT * FROM files WHERE output = ?1 AND query = ?2 ORDER BY position",
+                )?
+                .query_map(of, file)?
+                .collect::<Result<_, _>>()?;
+            Ok(Some(Extracted { digest, files }))
+        })
     }
 
-    fn owner(&mut self, path: &str) -> Result<Option<QueryId>, Error> {
-        files::owner(&self.connection, path).map_err(failed("reading what was extracted"))
+    fn owner(&self, path: &str) -> Result<Option<QueryId>, Error> {
+        self.ask("reading what was extracted", |c| {
+            c.prepare_cached("SELECT query FROM files WHERE folded = ?1 AND path = ?2")?
+                .query_row([&*folded(path), path], |row| row.get(0))
+                .optional()
+        })
     }
 
     fn mark_extracted(
-        &mut self,
+        &self,
         output: OutputName,
         extracted: &[(QueryId, Extracted)],
     ) -> Result<(), Error> {
-        let doing = "keeping what was extracted";
-        let t = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
-        let t = t.map_err(failed(doing))?;
-        match files::mark_extracted(&t, output, extracted).map_err(failed(doing))? {
-            Marked::All => t.commit().map_err(failed(doing)),
-            Marked::None(taken) => Err(taken),
-        }
+        self.change_or_leave("keeping what was extracted", |t| {
+            let mut delete =
+                t.prepare_cached("DELETE FROM extracted WHERE output = ?1 AND query = ?2")?;
+            for (query, _) in extracted {
+                delete.execute(params![output.0, query])?;
+            }
+            for (query, extracted) in extracted {
+                if let Err(taken) = mark(t, output, *query, extracted)? {
+                    return Ok(Err(taken));
+                }
+            }
+            Ok(Ok(()))
+        })
     }
 
-    fn totals(&mut self) -> Result<Totals, Error> {
-        self::totals(&self.connection).map_err(failed("counting"))
+    fn totals(&self) -> Result<Totals, Error> {
+        self.ask("counting its totals", totals)
     }
 }
 
@@ -101,162 +201,129 @@ const URL_CHARS: &str = "url";
 /// Its figure is in Unix seconds.
 const OLDEST_KEPT: &str = "oldest";
 
-pub(super) fn learn(t: &Transaction<'_>, learnt: &Learnt) -> Result<(), SqlError> {
-    let Learnt { limit, learnt_at, why } = learnt;
-    let (name, value) = match *limit {
-        LearntLimit::Points(points) => (POINTS, points.into()),
-        LearntLimit::Queries(queries) => (QUERIES, Unsigned::of(queries)),
-        LearntLimit::UrlChars(chars) => (URL_CHARS, Unsigned::of(chars)),
-        LearntLimit::OldestKept(oldest) => {
-            (OLDEST_KEPT, Unsigned(u64::try_from(oldest.as_second()).unwrap_or(0)))
-        }
-    };
-    t.execute(
-        "INSERT OR REPLACE INTO learnt (name, value, learnt_ms, why) VALUES (?1, ?2, ?3, ?4)",
-        params![name, value, learnt_at.as_millisecond(), why],
-    )?;
-    Ok(())
-}
-
 /// The limit of that name and figure. Another name is an error: a limit that is skipped would be learnt again by failing calls.
 fn limit(name: &str, value: Unsigned) -> Result<LearntLimit, SqlError> {
+    let figure = value.index()?;
     Ok(match name {
-        POINTS => LearntLimit::Points(u32::try_from(value.index()?).map_err(|_| {
-            SqlError::InvalidColumnName("learnt.value is no number of points".into())
-        })?),
-        QUERIES => LearntLimit::Queries(value.index()?),
-        URL_CHARS => LearntLimit::UrlChars(value.index()?),
-        OLDEST_KEPT => LearntLimit::OldestKept(stored_second(value)?),
-        _ => return Err(SqlError::InvalidColumnName(format!("learnt.name is {name:?}"))),
+        POINTS => LearntLimit::Points(
+            u32::try_from(figure).map_err(|_| unknown("learnt.value", "no number of points"))?,
+        ),
+        QUERIES => LearntLimit::Queries(figure),
+        URL_CHARS => LearntLimit::UrlChars(figure),
+        OLDEST_KEPT => LearntLimit::OldestKept(
+            i64::try_from(figure)
+                .ok()
+                .and_then(|second| Timestamp::from_second(second).ok())
+                .ok_or_else(|| unknown("learnt.value", "no moment"))?,
+        ),
+        _ => return Err(unknown("learnt.name", name)),
     })
 }
 
-pub(super) fn discard_probes(
+/// Reads a row of `files`.
+fn file(row: &Row<'_>) -> Result<SeriesFile, SqlError> {
+    let tags: String = row.get("tags")?;
+    Ok(SeriesFile {
+        path: row.get("path")?,
+        metric: row.get("metric")?,
+        tags: serde_json::from_str(&tags).map_err(|_| unknown("files.tags", "no JSON array"))?,
+        unit: row.get("unit")?,
+        first: row.get::<_, Moment>("first_ms")?.0,
+        last: row.get::<_, Moment>("last_ms")?.0,
+        points: row.get::<_, Unsigned>("points")?.0,
+        bytes: row.get::<_, Unsigned>("bytes")?.0,
+        sha256: row.get("sha256")?,
+    })
+}
+
+/// Reads every file, one in memory at a time.
+pub(super) fn read_files(c: &Connection) -> Result<(), SqlError> {
+    let mut all = c.prepare("SELECT * FROM files")?;
+    all.query_map([], file)?.try_for_each(|file| file.map(drop))
+}
+
+/// Marks one query, unless a file would be one with another where names differ by neither case nor Unicode form.
+fn mark(
     t: &Transaction<'_>,
-    discarded: &ProbesDiscarded,
-) -> Result<(), SqlError> {
-    let ProbesDiscarded { why, at } = discarded;
-    t.execute(
-        "INSERT OR REPLACE INTO probes_discarded (id, why, at_ms) VALUES (1, ?1, ?2)",
-        params![why, at.as_millisecond()],
-    )?;
-    Ok(())
-}
-
-pub(super) fn probes_discarded(c: &Connection) -> Result<Option<ProbesDiscarded>, SqlError> {
-    c.prepare_cached("SELECT why, at_ms FROM probes_discarded")?
-        .query_row([], |row| {
-            Ok(ProbesDiscarded { why: row.get(0)?, at: stored_moment(row.get(1)?)? })
-        })
-        .optional()
-}
-
-pub(super) fn learnt(c: &Connection) -> Result<Vec<Learnt>, SqlError> {
-    c.prepare_cached("SELECT name, value, learnt_ms, why FROM learnt ORDER BY name")?
-        .query_map([], |row| {
-            Ok(Learnt {
-                limit: limit(&row.get::<_, String>(0)?, row.get(1)?)?,
-                learnt_at: stored_moment(row.get(2)?)?,
-                why: row.get(3)?,
-            })
-        })?
-        .collect()
-}
-
-pub(super) fn forget(t: &Transaction<'_>) -> Result<(), SqlError> {
-    t.execute("DELETE FROM learnt", [])?;
-    t.execute("DELETE FROM probes_discarded", [])?;
-    t.execute("UPDATE queries SET bytes_per_bucket = NULL, weighed_ms = NULL", [])?;
-    t.execute("DELETE FROM spacings", [])?;
-    t.execute("DELETE FROM given_up WHERE NOT whole", [])?;
-    Ok(())
-}
-
-pub(super) fn space(t: &Transaction<'_>, spaced: &[Spaced]) -> Result<(), SqlError> {
-    let mut insert =
-        t.prepare_cached("INSERT OR REPLACE INTO spacings VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    for Spaced { query, interval, basis, why, found_at } in spaced {
-        let at = found_at.as_millisecond();
-        insert.execute(params![query, interval.secs(), basis.name(), why, at])?;
-    }
-    Ok(())
-}
-
-pub(super) fn spaced(c: &Connection) -> Result<Vec<Spaced>, SqlError> {
-    c.prepare_cached("SELECT query, interval_s, basis, why, found_ms FROM spacings ORDER BY query")?
-        .query_map([], |row| {
-            let basis: String = row.get(2)?;
-            let basis = Confidence::ALL.into_iter().find(|known| known.name() == basis);
-            Ok(Spaced {
-                query: row.get(0)?,
-                interval: stored_interval(row.get(1)?)?,
-                basis: basis.ok_or_else(|| {
-                    SqlError::InvalidColumnName("spacings.basis is none that is known".into())
-                })?,
-                why: row.get(3)?,
-                found_at: stored_moment(row.get(4)?)?,
-            })
-        })?
-        .collect()
-}
-
-pub(super) fn keep(t: &Transaction<'_>, key: &str, text: &str) -> Result<(), SqlError> {
-    t.execute("INSERT OR REPLACE INTO kept (key, text) VALUES (?1, ?2)", params![key, text])?;
-    Ok(())
-}
-
-pub(super) fn kept(c: &Connection, key: &str) -> Result<Option<String>, SqlError> {
-    c.prepare_cached("SELECT text FROM kept WHERE key = ?1")?
-        .query_row([key], |row| row.get(0))
-        .optional()
-}
-
-pub(super) fn totals(c: &Connection) -> Result<Totals, SqlError> {
-    let [listed, queries, given_up] = numbers(
-        c,
-        "SELECT (SELECT count(*) FROM queries WHERE position IS NOT NULL),
-                (SELECT count(*) FROM queries WHERE substitute IS NULL AND role = 'wanted'),
-                (SELECT count(DISTINCT query) FROM given_up
-                 WHERE whole AND query IN (SELECT id FROM queries WHERE role = 'wanted'))",
-    )?;
-    let [objects, bytes, rows] = numbers(
-        c,
-        "SELECT count(*), coalesce(sum(bytes), 0), coalesce(sum(rows), 0) FROM objects",
-    )?;
-    let [covered_s, open, probed_s] = numbers(
-        c,
-        "SELECT coalesce(sum(end_s - start_s), 0), coalesce(sum(open), 0),
-                coalesce(sum(iif(probed, end_s - start_s, 0)), 0)
-         FROM coverage WHERE query IN (SELECT id FROM queries WHERE role = 'wanted')",
-    )?;
-    let [files, file_bytes, file_points] = numbers(
-        c,
-        "SELECT coalesce(sum(files), 0), coalesce(sum(bytes), 0), coalesce(sum(points), 0)
-         FROM extracted",
-    )?;
-    Ok(Totals {
-        listed,
-        queries,
-        covered_s,
-        probed_s,
-        objects,
+    output: OutputName,
+    query: QueryId,
+    Extracted { digest, files }: &Extracted,
+) -> Result<Result<(), Error>, SqlError> {
+    let bytes = Unsigned::sum(files.iter().map(|file| file.bytes));
+    let points = Unsigned::sum(files.iter().map(|file| file.points));
+    t.prepare_cached("INSERT INTO extracted VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(params![
+        output.0,
+        query,
+        digest,
+        Unsigned::of(files.len()),
         bytes,
-        rows,
-        open,
-        given_up,
-        files,
-        file_bytes,
-        file_points,
-    })
+        points
+    ])?;
+    let mut insert = t.prepare_cached(
+        "INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+         ON CONFLICT (folded) DO NOTHING",
+    )?;
+    for (position, file) in files.iter().enumerate() {
+        let folded = folded(&file.path);
+        let inserted = insert.execute(params![
+            output.0,
+            query,
+            Unsigned::of(position),
+            file.path,
+            folded,
+            file.metric,
+            serde_json::Value::from(file.tags.clone()).to_string(),
+            file.unit,
+            Moment(file.first),
+            Moment(file.last),
+            Unsigned(file.points),
+            Unsigned(file.bytes),
+            file.sha256
+        ])?;
+        if inserted == 0 {
+            return t.prepare_cached("SELECT path, query FROM files WHERE folded = ?1")?.query_row(
+                [folded],
+                |row| {
+                    let (path, twin, other) = (file.path.clone(), row.get(0)?, row.get(1)?);
+                    Ok(Err(Error::PathTaken { path, query, twin, other }))
+                },
+            );
+        }
+    }
+    Ok(Ok(()))
 }
 
-/// The first columns of a statement's one row.
-fn numbers<const N: usize>(c: &Connection, sql: &str) -> Result<[u64; N], SqlError> {
-    c.prepare_cached(sql)?.query_row([], |row| {
-        let mut numbers = [0; N];
-        for (index, number) in numbers.iter_mut().enumerate() {
-            *number = row.get::<_, Unsigned>(index)?.0;
-        }
-        Ok(numbers)
+fn totals(c: &Connection) -> Result<Totals, SqlError> {
+    c.prepare_cached(
+        "SELECT * FROM
+         (SELECT count(*) AS listed FROM queries WHERE position IS NOT NULL),
+         (SELECT count(*) AS queries FROM queries WHERE substitute IS NULL AND role = 'wanted'),
+         (SELECT count(DISTINCT query) AS given_up FROM given_up
+          WHERE whole AND query IN (SELECT id FROM queries WHERE role = 'wanted')),
+         (SELECT count(*) AS objects, coalesce(sum(bytes), 0) AS bytes, coalesce(sum(rows), 0) AS rows
+          FROM objects),
+         (SELECT coalesce(sum(end_s - start_s), 0) AS covered_s, coalesce(sum(open), 0) AS open,
+                 coalesce(sum(iif(probed, end_s - start_s, 0)), 0) AS probed_s
+          FROM coverage WHERE query IN (SELECT id FROM queries WHERE role = 'wanted')),
+         (SELECT coalesce(sum(files), 0) AS files, coalesce(sum(bytes), 0) AS file_bytes,
+                 coalesce(sum(points), 0) AS file_points
+          FROM extracted)",
+    )?
+    .query_row([], |row| {
+        let number = |name: &str| Ok::<_, SqlError>(row.get::<_, Unsigned>(name)?.0);
+        Ok(Totals {
+            listed: number("listed")?,
+            queries: number("queries")?,
+            covered_s: number("covered_s")?,
+            probed_s: number("probed_s")?,
+            objects: number("objects")?,
+            bytes: number("bytes")?,
+            rows: number("rows")?,
+            open: number("open")?,
+            given_up: number("given_up")?,
+            files: number("files")?,
+            file_bytes: number("file_bytes")?,
+            file_points: number("file_points")?,
+        })
     })
 }

@@ -1,12 +1,12 @@
 //! Ledgers of earlier formats, brought to the present one: in one transaction when opened for writing, in a copy in memory
 //! when opened for reading.
 
-use super::convert::{stored_moment, stored_window};
+use super::convert::{Moment, window};
 use super::{
-    Connection, OpenFlags, SCHEMA, SCHEMA_VERSION, SqlError, Transaction, TransactionBehavior,
-    given_up, params,
+    Connection, SCHEMA, SCHEMA_VERSION, SqlError, Transaction, TransactionBehavior, given_up,
+    in_memory, params,
 };
-use crate::archive::{GiveUpReason, GiveUpScope, GivenUp, QueryId};
+use crate::archive::{GiveUpReason, GiveUpScope, GivenUp};
 use crate::case_fold::folded;
 use crate::query::Interval;
 use rusqlite::backup::Backup;
@@ -25,7 +25,7 @@ pub(super) fn schema_of(version: i64) -> Option<&'static str> {
 
 /// Copies a ledger of an earlier format into memory and migrates the copy.
 pub(super) fn copied(from: &Connection) -> Result<Connection, SqlError> {
-    let mut copy = Connection::open_in_memory_with_flags(OpenFlags::default())?;
+    let mut copy = in_memory("")?;
     Backup::new(from, &mut copy)?.run_to_completion(PAGES_AT_ONCE, Duration::ZERO, None)?;
     migrate(&mut copy)?;
     Ok(copy)
@@ -49,7 +49,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), SqlError> {
 fn reasons_as_data(t: &Transaction<'_>) -> Result<(), SqlError> {
     recreate(t, "given_up")?;
     let mut rows = t.prepare(
-        "SELECT query, start_s, end_s, whole, reason, at_ms FROM given_up_1 g
+        "SELECT * FROM given_up_1 g
          WHERE NOT (whole AND EXISTS (
              SELECT 1 FROM coverage c JOIN objects o ON o.id = c.object
              WHERE c.query = g.query AND NOT c.probed AND o.fetched_ms > g.at_ms))",
@@ -57,11 +57,11 @@ fn reasons_as_data(t: &Transaction<'_>) -> Result<(), SqlError> {
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
         let row = GivenUp {
-            query: QueryId(row.get(0)?),
-            window: stored_window(row.get(1)?, row.get(2)?)?,
-            scope: if row.get(3)? { GiveUpScope::Query } else { GiveUpScope::Window },
-            reason: reason(row.get(4)?),
-            at: stored_moment(row.get(5)?)?,
+            query: row.get("query")?,
+            window: window(row)?,
+            scope: if row.get("whole")? { GiveUpScope::Query } else { GiveUpScope::Window },
+            reason: reason(row.get("reason")?),
+            at: row.get::<_, Moment>("at_ms")?.0,
         };
         given_up::give_up(t, &row)?;
     }
@@ -121,16 +121,12 @@ fn marks_per_output(t: &Transaction<'_>) -> Result<(), SqlError> {
 
 /// Makes the present form of a table, with its indexes, beside the earlier one, if any, which gets a `_1` behind its name.
 fn recreate(t: &Transaction<'_>, table: &str) -> Result<(), SqlError> {
-    let present = Connection::open_in_memory_with_flags(OpenFlags::default())?;
-    present.execute_batch(SCHEMA)?;
+    let present = in_memory(SCHEMA)?;
     if t.table_exists(None, table)? {
         t.execute_batch(&format!("ALTER TABLE {table} RENAME TO {table}_1"))?;
     }
-    let mut texts =
-        present.prepare("SELECT sql FROM sqlite_schema WHERE tbl_name = ?1 AND sql IS NOT NULL")?;
-    let mut rows = texts.query([table])?;
-    while let Some(row) = rows.next()? {
-        t.execute_batch(&row.get::<_, String>(0)?)?;
-    }
-    Ok(())
+    present
+        .prepare("SELECT sql FROM sqlite_schema WHERE tbl_name = ?1 AND sql IS NOT NULL")?
+        .query_map([table], |row| row.get(0))?
+        .try_for_each(|text: Result<String, SqlError>| t.execute_batch(&text?))
 }
