@@ -1,53 +1,87 @@
-//! First calls: the organisation of the keys, and the wrong key if they are refused.
+//! Connection to the API: the organisation of the keys, and the wrong key if they are refused.
 
 use crate::environment::Access;
-use crate::render::errors::{Failed, Usage};
+use crate::render::errors::{Failed, Usage, broken_off};
 use jindo::archive::{Archive, Organisation};
 use jindo::clock::entropy;
-use jindo::request::{Client, KeyCheck, KeyOwner};
+use jindo::fetch::End;
+use jindo::request::{Client, ClientError, KeyCheck, KeyOwner};
 
 /// Attempts to reach the API: a typo in `--site` should not take ten minutes to show.
 const TRIES: u32 = 3;
 
-/// Result of the first calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct KeyFacts {
+/// Connection to the API.
+pub(crate) struct Contact {
+    pub(crate) client: Client,
+    pub(crate) access: Access,
     /// `None` if the server named the organisation, so that the key needed no check.
     api_key: Option<KeyCheck>,
 }
 
-/// Returns the organisation of the keys. If the server does not name it, the API key's salted hash identifies it.
-pub(crate) fn organisation(
-    client: &Client,
-    access: &Access,
-    archive: &Archive,
-) -> anyhow::Result<(Organisation, KeyFacts)> {
-    let (org_id, api_key) = identify(client, access)?;
-    let salt = archive.salt(&format!("{:016x}{:016x}", entropy(), entropy()))?;
-    let key_hash = Some(access.keys.api.salted_hash(&salt));
-    Ok((Organisation { site: access.site.clone(), org_id, key_hash }, KeyFacts { api_key }))
-}
+impl Contact {
+    /// Makes no call yet. Fails where a key or the address cannot be sent.
+    pub(crate) fn new(access: Access) -> Result<Self, Usage> {
+        let client = Client::new(&access.endpoint, &access.keys).map_err(|error| {
+            let is_key = matches!(error, ClientError::Key { .. });
+            let origin = if is_key { format!(" ({})", access.origin) } else { String::new() };
+            Usage::new(format!("{error}{origin}"))
+        })?;
+        Ok(Self { client, access, api_key: None })
+    }
 
-fn identify(
-    client: &Client,
-    access: &Access,
-) -> anyhow::Result<(Option<String>, Option<KeyCheck>)> {
-    let mut unreachable = String::new();
-    for _ in 0..TRIES {
-        match client.key_owner() {
-            KeyOwner::Organisation(id) => return Ok((Some(id), None)),
-            KeyOwner::Unknown => return Ok((None, None)),
-            // An application key that may not read users is refused here, and may still be allowed to read metrics.
-            KeyOwner::Forbidden => match client.check_api_key() {
-                KeyCheck::Invalid => return Err(wrong_api_key(access).into()),
-                check @ (KeyCheck::Valid | KeyCheck::Unknown) => return Ok((None, Some(check))),
-            },
-            KeyOwner::Unreachable(why) => unreachable = why,
+    /// Returns the organisation of the keys. If the server does not name it, the API key's salted hash identifies it.
+    pub(crate) fn organisation(&mut self, archive: &Archive) -> anyhow::Result<Organisation> {
+        let org_id = self.identify()?;
+        let salt = archive.salt(&format!("{:016x}{:016x}", entropy(), entropy()))?;
+        let key_hash = Some(self.access.keys.api.salted_hash(&salt));
+        Ok(Organisation { site: self.access.site.clone(), org_id, key_hash })
+    }
+
+    fn identify(&mut self) -> anyhow::Result<Option<String>> {
+        let mut unreachable = String::new();
+        for _ in 0..TRIES {
+            match self.client.key_owner() {
+                KeyOwner::Organisation(id) => return Ok(Some(id)),
+                KeyOwner::Unknown => return Ok(None),
+                // An application key that may not read users is refused here, and may still be allowed to read metrics.
+                KeyOwner::Forbidden => match self.client.check_api_key() {
+                    KeyCheck::Invalid => return Err(self.wrong_api_key().into()),
+                    check @ (KeyCheck::Valid | KeyCheck::Unknown) => {
+                        self.api_key = Some(check);
+                        return Ok(None);
+                    }
+                },
+                KeyOwner::Unreachable(why) => unreachable = why,
+            }
+        }
+        let text = format!("{} cannot be reached: {unreachable}", self.access.endpoint.address);
+        Err(Failed::new(text, unreachable_hint(&unreachable)).into())
+    }
+
+    /// Returns the error for a first query that was refused: it names the key, or the site.
+    fn which_key(&self, words: &str) -> Usage {
+        let Access { origin, site, .. } = &self.access;
+        match self.api_key.unwrap_or_else(|| self.client.check_api_key()) {
+            KeyCheck::Invalid => self.wrong_api_key(),
+            KeyCheck::Valid => Usage::new(format!("the application key (DD_APP_KEY {origin}) is refused by {site}: {words}"))
+                .hint("the API key is fine; give an application key of the same organisation with the scope timeseries_query"),
+            KeyCheck::Unknown => Usage::new(format!("the keys {origin} are refused by {site}: {words}"))
+                .hint("check both keys and the site (--site, DD_SITE): keys of one site are unknown to another"),
         }
     }
-    let hint = unreachable_hint(&unreachable);
-    Err(Failed::new(format!("{} cannot be reached: {unreachable}", access.endpoint.address), hint)
-        .into())
+
+    /// Returns the error for an address that answers, but not as a metrics API does.
+    fn no_api(&self, words: &str) -> Usage {
+        Usage::new(format!("there is no metrics API at {}: {words}", self.access.endpoint.address))
+            .hint("check --site, DD_SITE or --api-url: the API of a site is at https://api.SITE, such as https://api.datadoghq.eu")
+    }
+
+    fn wrong_api_key(&self) -> Usage {
+        let Access { origin, site, .. } = &self.access;
+        Usage::new(format!("the API key (DD_API_KEY {origin}) is not known to {site}")).hint(
+            "check the key and the site (--site, DD_SITE): keys of one site are unknown to another",
+        )
+    }
 }
 
 /// Returns the hint for an API that cannot be reached: a refused certificate or a network problem.
@@ -62,35 +96,32 @@ fn unreachable_hint(why: &str) -> &'static str {
     }
 }
 
-/// Returns the error for a first query that was refused: it names the key, or the site.
-pub(crate) fn which_key(
-    client: &Client,
-    access: &Access,
-    known: KeyFacts,
-    words: &str,
-) -> anyhow::Error {
-    match known.api_key.unwrap_or_else(|| client.check_api_key()) {
-        KeyCheck::Invalid => wrong_api_key(access).into(),
-        KeyCheck::Valid => Usage::new(format!("the application key (DD_APP_KEY {}) is refused by {}: {words}", access.origin, access.site))
-            .hint("the API key is fine; give an application key of the same organisation with the scope timeseries_query")
-            .into(),
-        KeyCheck::Unknown => Usage::new(format!("the keys {} are refused by {}: {words}", access.origin, access.site))
-            .hint("check both keys and the site (--site, DD_SITE): keys of one site are unknown to another")
-            .into(),
-    }
+/// Hints of a command for calls that ended early.
+pub(crate) struct EndHints {
+    /// For a server that does not answer any more.
+    pub(crate) failed: &'static str,
+    /// For keys that worked and are now refused.
+    pub(crate) revoked: &'static str,
 }
 
-/// Returns the error for an address that answers, but not as a metrics API does.
-pub(crate) fn no_api(access: &Access, words: &str) -> anyhow::Error {
-    Usage::new(format!("there is no metrics API at {}: {words}", access.endpoint.address))
-        .hint("check --site, DD_SITE or --api-url: the API of a site is at https://api.SITE, such as https://api.datadoghq.eu")
-        .into()
-}
-
-fn wrong_api_key(access: &Access) -> Usage {
-    Usage::new(format!(
-        "the API key (DD_API_KEY {}) is not known to {}",
-        access.origin, access.site
-    ))
-    .hint("check the key and the site (--site, DD_SITE): keys of one site are unknown to another")
+/// Returns the error of calls that ended in a failure; `None` where they did not, or were interrupted. It names the key or
+/// the address, where calls were refused from the start.
+pub(crate) fn failure(
+    end: &End,
+    contact: Option<&Contact>,
+    hints: &EndHints,
+) -> Option<anyhow::Error> {
+    let (text, hint) = match (end, contact) {
+        (End::Done | End::OutOfCalls | End::Interrupted, _) => return None,
+        (End::Broke { cause }, _) => return Some(broken_off(cause).into()),
+        (End::Failed { why }, _) => (why.clone(), hints.failed),
+        (End::NotAnApi { words }, Some(contact)) => return Some(contact.no_api(words).into()),
+        (End::Forbidden { words, after_success: false }, Some(contact)) => {
+            return Some(contact.which_key(words).into());
+        }
+        (End::Forbidden { words, .. } | End::NotAnApi { words }, _) => {
+            (format!("the keys worked and are now refused: {words}"), hints.revoked)
+        }
+    };
+    Some(Failed::new(text, hint).into())
 }

@@ -6,40 +6,20 @@ use jindo::plan::Plan;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-/// Result of the comparison.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Fit {
-    Enough,
-    /// The low estimate fits, the high one does not.
-    Perhaps,
-    /// Not even the low estimate fits.
-    TooLittle,
-}
-
-impl Fit {
-    fn of(bytes: &RangeInclusive<u64>, free: u64) -> Self {
-        if free < *bytes.start() {
-            Self::TooLittle
-        } else if free < *bytes.end() {
-            Self::Perhaps
-        } else {
-            Self::Enough
-        }
-    }
-}
-
 /// Returns a warning if the plan may not fit on the disk of `dir`; empty if it fits, or if the free space is unknown.
 pub(crate) fn in_words(plan: &Plan, dir: &Path) -> String {
-    let Some(free) = free_bytes(dir) else { return String::new() };
-    words(&plan.estimate().bytes, free)
+    free_bytes(dir).map_or_else(String::new, |free| words(&plan.estimate().bytes, free))
 }
 
 fn words(bytes: &RangeInclusive<u64>, free: u64) -> String {
-    match Fit::of(bytes, free) {
-        Fit::Enough => String::new(),
-        Fit::Perhaps => format!("  {} are free there: that may not be enough\n", size(free)),
-        Fit::TooLittle => format!("  {} are free there: that is too little\n", size(free)),
-    }
+    let verdict = if free < *bytes.start() {
+        "is too little"
+    } else if free < *bytes.end() {
+        "may not be enough"
+    } else {
+        return String::new();
+    };
+    format!("  {} are free there: that {verdict}\n", size(free))
 }
 
 /// Refuses an export of which not even the low estimate fits: a full disk harms more than this export. Sparse queries, which need

@@ -43,24 +43,6 @@ impl fmt::Display for KeyOrigin {
     }
 }
 
-/// Keys and site as the environment has them.
-#[derive(Debug)]
-pub(crate) struct Environment {
-    pub(crate) given: GivenKeys,
-}
-
-impl Environment {
-    pub(crate) fn read() -> Self {
-        let given = GivenKeys {
-            api_key: variable("DD_API_KEY").map(Secret::new),
-            app_key: variable("DD_APP_KEY").map(Secret::new),
-            site: variable("DD_SITE").map(|site| (site, KeyOrigin::Environment)),
-            origin: KeyOrigin::Environment,
-        };
-        Self { given }
-    }
-}
-
 /// Keys and site of one source.
 #[derive(Debug)]
 pub(crate) struct GivenKeys {
@@ -72,6 +54,16 @@ pub(crate) struct GivenKeys {
 }
 
 impl GivenKeys {
+    /// Returns keys and site as the environment has them.
+    pub(crate) fn of_environment() -> Self {
+        Self {
+            api_key: variable("DD_API_KEY").map(Secret::new),
+            app_key: variable("DD_APP_KEY").map(Secret::new),
+            site: variable("DD_SITE").map(|site| (site, KeyOrigin::Environment)),
+            origin: KeyOrigin::Environment,
+        }
+    }
+
     /// Returns the keys with the address they are for.
     pub(crate) fn access(
         self,
@@ -94,11 +86,9 @@ impl GivenKeys {
         match (&self.api_key, &self.app_key) {
             (Some(api), Some(app)) => Ok(Keys { api: api.clone(), application: app.clone() }),
             (api, app) => {
-                let missing: Vec<_> = [("DD_API_KEY", api), ("DD_APP_KEY", app)]
-                    .into_iter()
-                    .filter(|(_, key)| key.is_none())
-                    .collect();
-                let names: Vec<_> = missing.iter().map(|(name, _)| *name).collect();
+                let all = [("DD_API_KEY", api), ("DD_APP_KEY", app)];
+                let missing = all.into_iter().filter(|(_, key)| key.is_none());
+                let names: Vec<_> = missing.map(|(name, _)| name).collect();
                 let verb = if names.len() == 1 { "is" } else { "are" };
                 Err(Usage::new(format!("{} {verb} not set {}", names.join(" and "), self.origin)).hint(
                     "reading metrics needs an API key and an application key (with the scope timeseries_query); \

@@ -4,8 +4,9 @@
 //! the command, which may contain keys.
 
 use crate::args::ConnectionArgs;
-use crate::environment::{Environment, GivenKeys, KeyOrigin};
+use crate::environment::{Access, GivenKeys, KeyOrigin};
 use crate::render::errors::Usage;
+use jiff::SignedDuration;
 use jindo::secret::Secret;
 use std::fs::File;
 use std::io::{self, Read};
@@ -23,13 +24,19 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A key command is killed after a minute: a person needs some time to unlock a password store.
 const COMMAND_ENDS_WITHIN: Duration = Duration::from_mins(1);
 
-/// Returns the keys of the source that the command line names, else of the environment. Both keys come from one source: keys
-/// of two sources may belong to two organisations. A site beside the keys takes precedence over the environment's.
-pub(crate) fn given(place: &ConnectionArgs, environment: Environment) -> Result<GivenKeys, Usage> {
+/// Returns the API's address with the keys of the source that the command line names, else of the environment.
+pub(crate) fn access(place: &ConnectionArgs, patience: SignedDuration) -> anyhow::Result<Access> {
+    given(place)?.access(place, patience)
+}
+
+/// Returns the keys of one source: keys of two may belong to two organisations. A site beside the keys takes precedence over the
+/// environment's.
+fn given(place: &ConnectionArgs) -> Result<GivenKeys, Usage> {
+    let environment = GivenKeys::of_environment();
     let (text, origin) = match (&place.key_file, &place.key_command) {
         (Some(path), _) => (from_file(path)?, KeyOrigin::File(path.clone())),
         (None, Some(command)) => (from_command(command, COMMAND_ENDS_WITHIN)?, KeyOrigin::Command),
-        (None, None) => return Ok(environment.given),
+        (None, None) => return Ok(environment),
     };
     let lines = parse(&text).map_err(|LineError { line, what }| {
         Usage::new(format!("line {line} of the keys {origin} {what}"))
@@ -38,7 +45,7 @@ pub(crate) fn given(place: &ConnectionArgs, environment: Environment) -> Result<
     Ok(GivenKeys {
         api_key: lines.api_key.map(Secret::new),
         app_key: lines.app_key.map(Secret::new),
-        site: lines.site.map(|site| (site, origin.clone())).or(environment.given.site),
+        site: lines.site.map(|site| (site, origin.clone())).or(environment.site),
         origin,
     })
 }

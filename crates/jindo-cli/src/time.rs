@@ -79,20 +79,10 @@ pub(crate) fn in_words(at: Timestamp, zone: &TimeZone) -> String {
 pub(crate) fn length_in_words(length: SignedDuration) -> String {
     let (days, hours, minutes) =
         (length.as_hours() / 24, length.as_hours() % 24, length.as_mins() % 60);
-    let mut words = Vec::new();
-    if days > 0 {
-        words.push(format!("{days} day{}", if days == 1 { "" } else { "s" }));
-    }
-    if hours > 0 {
-        words.push(format!("{hours} h"));
-    }
-    if minutes > 0 {
-        words.push(format!("{minutes} min"));
-    }
-    if words.is_empty() {
-        words.push(format!("{} s", length.as_secs()));
-    }
-    words.join(" ")
+    let parts = [(days, if days == 1 { "day" } else { "days" }), (hours, "h"), (minutes, "min")];
+    let shown = parts.iter().filter(|(number, _)| *number > 0);
+    let words: Vec<_> = shown.map(|(number, unit)| format!("{number} {unit}")).collect();
+    if words.is_empty() { format!("{} s", length.as_secs()) } else { words.join(" ") }
 }
 
 /// Returns the time of day `left_s` seconds after `now`: `14:05 KST`, with its date unless that is today.

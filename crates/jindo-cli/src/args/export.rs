@@ -1,9 +1,15 @@
-//! Flags of `jindo export`.
+//! Flags of `jindo export` and `jindo plan`: the list, the range, the pace, data that may not be there.
 
-use super::values::ProgressStyle;
-use super::{ConnectionArgs, PacingArgs, RequestArgs, SparseDataArgs};
+use super::ConnectionArgs;
+use super::values::{
+    FillArg, ProgressStyle, ResolutionArg, max_calls, pace, reserve, resolution, span, variable,
+};
 use crate::defaults;
 use clap::Args;
+use jiff::SignedDuration;
+use jindo::job::Pacing;
+use jindo::plan::Pace;
+use jindo::request::Reserve;
 use std::path::{Path, PathBuf};
 
 pub(super) const EXAMPLES: &str = "\
@@ -14,6 +20,10 @@ Examples:
   A range of days in your own time zone:
     jindo export queries.txt --from 2021-12-12 --to 2022-03-18 \\
       --timezone Asia/Seoul --out ./winter";
+
+const QUERIES_HELP: &str = "\
+A text file (or `-`) with one metric query a line, as Datadog writes it; \
+without one, the directory's last request";
 
 /// Flags of `jindo export`.
 #[derive(Debug, Args)]
@@ -47,8 +57,134 @@ impl ExportArgs {
     pub(crate) fn out(&self) -> &Path {
         self.out.as_deref().unwrap_or(Path::new(defaults::OUT))
     }
+}
 
-    pub(crate) fn progress(&self) -> ProgressStyle {
-        self.progress.unwrap_or(defaults::PROGRESS)
+/// Request as typed: query list, range, zone, resolution, reading of the list.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Request")]
+pub struct RequestArgs {
+    #[arg(help = QUERIES_HELP, help_heading = None::<&'static str>)]
+    pub queries: Option<PathBuf>,
+    /// Start of the range: 2021-12-12, 2021-12-12T00:00:00+09:00, "13/12/2021 00:00:00" (day first), -90d, now
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub from: Option<String>,
+    /// End of the range, excluded [default: now]
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub to: Option<String>,
+    /// Time zone for reading and writing times: an IANA name or `local` [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
+    /// Distance between points, for queries without a rollup of their own: 10s, 60s, 5m, 1h; auto: detect it for each
+    /// query from a short sample [default: 60s]
+    #[arg(long, value_name = "SPAN", value_parser = resolution)]
+    pub resolution: Option<ResolutionArg>,
+    /// Fill in a template variable of the list: host=web-1 for $host. Repeatable
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    pub variables: Vec<(String, String)>,
+    /// null: export reported points only. keep: send each query as written, in calls of its own; values are then those of
+    /// the graph, interpolated ones included [default: null]
+    #[arg(long, value_enum, value_name = "null|keep", hide_possible_values = true)]
+    pub fill: Option<FillArg>,
+    /// Also accept queries whose values depend on the range (top, cumsum, …); each window is then computed on its own
+    #[arg(long)]
+    pub allow_range_functions: bool,
+    /// Leave refused lines of the list out instead of stopping
+    #[arg(long)]
+    pub keep_going: bool,
+}
+
+/// Pace of the calls, and the treatment of points that are reported late.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Pace")]
+pub struct PacingArgs {
+    /// Most calls in flight at once, 1 to 64 [default: 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub concurrency: Option<u16>,
+    /// Share of the rate limit to leave to others [default: 0%]
+    #[arg(long, value_name = "PERCENT", value_parser = reserve)]
+    pub reserve: Option<Reserve>,
+    /// Stop after this many calls, at least 20; the next run continues
+    #[arg(long, value_name = "N", value_parser = max_calls)]
+    pub max_calls: Option<u64>,
+    /// Rate limit to keep to, for servers that state none
+    #[arg(long, value_name = "N/PERIOD", value_parser = pace)]
+    pub limit: Option<Pace>,
+    /// Leave out points younger than this: cloud crawlers report late [default: 20m]
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub settle: Option<SignedDuration>,
+    /// Fetch again, in the next run, windows that were fetched sooner than this after their end [default: 1h]
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub look_back: Option<SignedDuration>,
+    /// End the run after this long without an answer [default: 10m]
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub give_up_after: Option<SignedDuration>,
+}
+
+/// Treatment of stretches without data.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Sparse data")]
+pub struct SparseDataArgs {
+    /// First find out, at a coarse interval and in a call or two per 35 queries, where there is data at all, and skip the windows that
+    /// hold none
+    #[arg(long)]
+    pub probe: bool,
+    /// Drop the results of earlier probes, and fetch what they skipped
+    #[arg(long, conflicts_with = "probe")]
+    pub recheck_probed: bool,
+}
+
+/// Flags of `jindo plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Subtract what this directory already holds
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Rate limit used for the estimate [default: 1600/1h]
+    #[arg(long, value_name = "N/PERIOD", value_parser = pace)]
+    pub limit: Option<Pace>,
+    /// Leave out points younger than this, as export does [default: 20m]
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub settle: Option<SignedDuration>,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub request: RequestArgs,
+    #[command(flatten)]
+    pub ignored: ExportOnlyArgs,
+}
+
+impl PlanArgs {
+    pub(crate) fn limit(&self) -> Pace {
+        self.limit.unwrap_or(Pacing::LIMIT_RECKONED)
     }
+}
+
+/// Flags that only an export uses, accepted and ignored: an export's command line stays valid when `export` becomes `plan`.
+#[derive(Debug, Clone, Args)]
+pub struct ExportOnlyArgs {
+    #[arg(long, hide = true)]
+    site: Option<String>,
+    #[arg(long, hide = true)]
+    api_url: Option<String>,
+    #[arg(long, hide = true)]
+    ca_file: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    key_file: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    key_command: Option<String>,
+    #[arg(long, hide = true)]
+    insecure_http: bool,
+    #[arg(long, hide = true)]
+    concurrency: Option<u16>,
+    #[arg(long, hide = true, value_parser = reserve)]
+    reserve: Option<Reserve>,
+    #[arg(long, hide = true, value_parser = max_calls)]
+    max_calls: Option<u64>,
+    #[arg(long, hide = true)]
+    progress: Option<ProgressStyle>,
+    #[arg(long, hide = true)]
+    probe: bool,
+    #[arg(long, hide = true)]
+    accept_partial: bool,
 }

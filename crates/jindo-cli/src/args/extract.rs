@@ -1,7 +1,6 @@
 //! Flags of `jindo extract`.
 
 use super::values::OutputFormat;
-use crate::defaults;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -19,10 +18,4 @@ pub struct ExtractArgs {
     /// Time zone of the files, instead of the last export's
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
-}
-
-impl ExtractArgs {
-    pub(crate) fn to(&self) -> OutputFormat {
-        self.to.unwrap_or(defaults::FORMAT)
-    }
 }

@@ -1,28 +1,19 @@
-//! The command line as clap reads it: one file per command or group of flags. A flag that was not given is `None`; its
+//! The command line as clap reads it: one file per command or group of commands. A flag that was not given is `None`; its
 //! default stands in `defaults`. Opens no file and makes no call.
 
 mod connection;
 mod export;
 mod extract;
 mod inspect;
-mod pacing;
-mod plan;
-mod refetch;
-mod request;
 mod simulate;
 mod values;
 
 pub(crate) use connection::ConnectionArgs;
-pub(crate) use export::ExportArgs;
+pub(crate) use export::{ExportArgs, PlanArgs, RequestArgs};
 pub(crate) use extract::ExtractArgs;
 pub(crate) use inspect::{StatusArgs, VerifyArgs};
-pub(crate) use pacing::{PacingArgs, SparseDataArgs};
-pub(crate) use plan::PlanArgs;
-pub(crate) use refetch::RefetchArgs;
-pub(crate) use request::RequestArgs;
 pub(crate) use simulate::{DemoArgs, SimulateArgs};
-pub(crate) use values::span;
-pub(crate) use values::{FillArg, OutputFormat, ProgressStyle, ResolutionArg};
+pub(crate) use values::{FillArg, OutputFormat, ProgressStyle, ResolutionArg, span};
 
 use clap::{Parser, Subcommand};
 
@@ -142,6 +133,5 @@ mod tests {
         let parsed = Arguments::try_parse_from(["jindo", "export", "--concurrency", "8"]).unwrap();
         let Command::Export(export) = parsed.command else { unreachable!("it is an export") };
         assert_eq!((export.pacing.concurrency, export.pacing.settle), (Some(8), None));
-        assert_eq!(export.pacing.settle(), ExportRequest::SETTLE);
     }
 }

@@ -57,25 +57,3 @@ pub struct SimulateArgs {
     #[arg(long)]
     pub list: bool,
 }
-
-impl SimulateArgs {
-    pub(crate) fn port(&self) -> u16 {
-        self.port.unwrap_or(defaults::SIMULATOR_PORT)
-    }
-
-    pub(crate) fn limit(&self) -> Pace {
-        self.limit.unwrap_or(defaults::SIMULATOR_LIMIT)
-    }
-
-    pub(crate) fn latency(&self) -> &str {
-        self.latency.as_deref().unwrap_or(defaults::SIMULATOR_LATENCY)
-    }
-
-    pub(crate) fn cap(&self) -> u32 {
-        self.cap.unwrap_or(defaults::SIMULATOR_CAP)
-    }
-
-    pub(crate) fn seed(&self) -> u64 {
-        self.seed.unwrap_or(defaults::SIMULATOR_SEED)
-    }
-}

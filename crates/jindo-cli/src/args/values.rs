@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use jiff::SignedDuration;
+use jindo::job::SampleSize;
 use jindo::plan::Pace;
 use jindo::query::Interval;
 use jindo::request::Reserve;
@@ -120,6 +121,19 @@ pub(super) fn variable(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Reads a sample size: `1%`, `0.5%` of the windows; `20` calls.
+pub(super) fn sample(text: &str) -> Result<SampleSize, String> {
+    const HELP: &str = "a share of the windows such as 1%, or a number of calls such as 20";
+    match text.trim().strip_suffix('%') {
+        Some(percent) => {
+            let percent = percent.trim().parse().ok();
+            percent.filter(|&share: &f64| share > 0.0 && share <= 100.0).map(SampleSize::Percent)
+        }
+        None => text.trim().parse().ok().filter(|&calls| calls > 0).map(SampleSize::Calls),
+    }
+    .ok_or_else(|| HELP.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,5 +143,21 @@ mod tests {
         assert_eq!((max_calls("20"), max_calls(" 1632 ")), (Ok(20), Ok(1_632)));
         assert!(max_calls("19").unwrap_err().starts_with("at least 20: finding out why"));
         assert!(max_calls("many").is_err() && max_calls("-1").is_err());
+    }
+
+    #[test]
+    fn a_sample_is_a_share_or_a_number() {
+        let fine = [
+            ("1%", SampleSize::Percent(1.0)),
+            (" 0.5 % ", SampleSize::Percent(0.5)),
+            ("100%", SampleSize::Percent(100.0)),
+            ("20", SampleSize::Calls(20)),
+        ];
+        for (text, expected) in fine {
+            assert_eq!(sample(text), Ok(expected));
+        }
+        for text in ["0%", "101%", "-1%", "NaN%", "inf%", "0", "-3", "1.5", "", "%", "all"] {
+            assert!(sample(text).is_err(), "{text}");
+        }
     }
 }

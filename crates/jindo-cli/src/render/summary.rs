@@ -3,13 +3,12 @@
 use crate::render::plan::script_calls;
 use crate::render::progress::ForecastResult;
 use crate::render::units::{count, counted, seconds};
-use jiff::SignedDuration;
 use jindo::extract::Summary;
-use jindo::fetch::{End, FetchOutcome};
+use jindo::fetch::End;
+use jindo::job::ExportReport;
 use jindo::plan::Plan;
 use jindo::query::Query;
 use jindo::query::ast::Modifier;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// Shorter runs are summarised without their duration: it depends on this machine, not on the rate limit.
@@ -18,34 +17,25 @@ const DURATION_SHOWN_S: u64 = 60;
 /// Facts of a finished export.
 #[derive(Debug)]
 pub(crate) struct ExportSummary {
-    /// Plan at the time of the first call.
-    pub(crate) plan: Plan,
-    pub(crate) outcome: FetchOutcome,
+    pub(crate) report: ExportReport,
     /// Forecast after the first answer beside the result; `None` when no call was made.
     pub(crate) forecast: Option<ForecastResult>,
-    /// Counts of the files; `None` after an interruption, or if the run ended before the resolutions were known.
-    pub(crate) files: Option<Summary>,
     pub(crate) dir: PathBuf,
-    /// Address flags as typed, which the directory does not keep.
-    pub(crate) connection: String,
-    pub(crate) took: SignedDuration,
 }
 
 /// Returns the summary for stdout.
 pub(crate) fn of_export(summary: &ExportSummary) -> String {
-    match &summary.files {
-        Some(files) => finished(summary, files),
-        None => format!(
-            "{} after {}: {}; everything that was fetched is kept, the same command continues\n",
-            if summary.outcome.end == End::OutOfCalls {
-                "stopped at --max-calls"
-            } else {
-                "interrupted"
-            },
-            seconds(summary.took.as_secs().unsigned_abs()),
-            made(summary.outcome.calls, summary.plan.calls() as u64),
-        ),
+    let ExportReport { plan, outcome, files, took } = &summary.report;
+    let took = seconds(took.as_secs().unsigned_abs());
+    if let Some(files) = files {
+        return finished(summary, files, &took);
     }
+    let is_short = outcome.end == End::OutOfCalls;
+    let end = if is_short { "stopped at --max-calls" } else { "interrupted" };
+    let made = made(outcome.calls, plan.calls() as u64);
+    format!(
+        "{end} after {took}: {made}; everything that was fetched is kept, the same command continues\n"
+    )
 }
 
 /// Returns the number of calls beside the plan, which holds no retries, samples or probes and may be exceeded.
@@ -58,19 +48,22 @@ fn made(calls: u64, planned: u64) -> String {
     }
 }
 
-fn finished(summary: &ExportSummary, files: &Summary) -> String {
-    let mut text = String::new();
+fn finished(summary: &ExportSummary, files: &Summary, took: &str) -> String {
+    let ExportReport { plan, outcome, .. } = &summary.report;
+    let mut lines = Vec::new();
     let gaps = files.partial + files.given_up;
-    let head = match (gaps, &summary.outcome.end) {
+    let head = match (gaps, &outcome.end) {
         (0, _) if files.refused > 0 => "complete, except for lines that were left out".to_owned(),
         (0, _) => "complete".to_owned(),
         (_, End::OutOfCalls) => "stopped at --max-calls".to_owned(),
         _ => "finished, with gaps".to_owned(),
     };
-    let mut line = |name: &str, words: String| {
-        writeln!(text, "  {name:<13}{words}").expect("a String takes everything");
+    let untagged = match files.untagged {
+        0 => "0".to_owned(),
+        some => format!("in {}: sources without that tag", counted(some, "query", "queries")),
     };
-    line("calls", calls(summary));
+    let mut line = |name: &str, words: String| lines.push(format!("  {name:<13}{words}\n"));
+    line("calls", calls(plan, outcome.calls));
     if let Some(result) = &summary.forecast {
         line("forecast", forecast(result));
     }
@@ -87,11 +80,11 @@ fn finished(summary: &ExportSummary, files: &Summary) -> String {
         let what = "no data is kept beyond 15 months, see queries.csv";
         line("too old", queries_or_none(files.expired, what));
     }
-    line("N/A groups", untagged(files.untagged));
+    line("N/A groups", untagged);
     if files.refused > 0 {
         line("left out", counted(files.refused, "line of the list", "lines of the list"));
     }
-    if let Some(warning) = sums_of_gauges(&summary.plan.queries) {
+    if let Some(warning) = sums_of_gauges(&plan.queries) {
         line("check", warning);
     }
     let dir = summary.dir.display();
@@ -101,7 +94,7 @@ fn finished(summary: &ExportSummary, files: &Summary) -> String {
             "{dir}/csv/, {dir}/series.csv (what each file is), {dir}/queries.csv, {dir}/gaps.csv"
         ),
     );
-    format!("{head} in {}\n{text}", seconds(summary.took.as_secs().unsigned_abs()))
+    format!("{head} in {took}\n{}", lines.concat())
 }
 
 /// Warns of `.as_count()` and `.as_rate()`, which Datadog ignores on a gauge, whereas the rollup that jindo adds for them sums.
@@ -134,38 +127,29 @@ fn forecast(result: &ForecastResult) -> String {
     format!("{forecast} {calls} in {secs} after the first answer; it took {made} in {took}")
 }
 
-fn calls(summary: &ExportSummary) -> String {
-    let script = script_calls(summary.plan.queries.len(), summary.plan.range);
-    let made = summary.outcome.calls;
-    if made == 0 && summary.plan.calls() == 0 {
+fn calls(plan: &Plan, made: u64) -> String {
+    if made == 0 && plan.calls() == 0 {
         return "0: nothing was left to fetch".into();
     }
     format!(
         "{} (a script that asks 4 hours at a time makes {} for the same job)",
         count(made),
-        count(script)
+        count(script_calls(plan.queries.len(), plan.range))
     )
 }
 
 fn queries_or_none(number: u64, more: &str) -> String {
-    if number == 0 {
-        "0".into()
-    } else {
-        format!("{}, {more}", counted(number, "query", "queries"))
-    }
-}
-
-fn untagged(number: u64) -> String {
     match number {
         0 => "0".into(),
-        _ => format!("in {}: sources without that tag", counted(number, "query", "queries")),
+        _ => format!("{}, {more}", counted(number, "query", "queries")),
     }
 }
 
-/// Returns the next step after an export; empty after an interruption, whose summary says it.
-pub(crate) fn next(summary: &ExportSummary) -> String {
-    let (dir, connection) = (summary.dir.display(), &summary.connection);
-    match &summary.files {
+/// Returns the next step after an export; empty after an interruption, whose summary says it. `connection` holds the address
+/// flags as typed, which the directory does not keep.
+pub(crate) fn next(summary: &ExportSummary, connection: &str) -> String {
+    let dir = summary.dir.display();
+    match &summary.report.files {
         None => String::new(),
         Some(files) if files.partial + files.given_up > 0 => format!(
             "The same command again fetches only what is missing; {dir}/gaps.csv lists it.\n"

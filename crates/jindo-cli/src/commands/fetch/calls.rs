@@ -1,19 +1,28 @@
 //! Calls of an export: finds keys and makes a client once the first call is certain, then runs the driver for each job.
 
-use crate::auth::{self, KeyFacts};
-use crate::commands::fetch::export_setup::ExportSetup;
+use crate::args::ProgressStyle;
+use crate::auth::{self, Contact, EndHints};
 use crate::disk_space;
 use crate::environment::Access;
-use crate::render::errors::Usage;
+use crate::render::errors::CONTINUES;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use jindo::archive::{Archive, Organisation};
 use jindo::clock::{Clock, entropy};
 use jindo::fetch::{Doors, End, FetchOutcome, RunLog, drive};
-use jindo::job::{Caller, FetchWork};
+use jindo::job::{Caller, ExportRequest, FetchWork};
 use jindo::plan::Plan;
-use jindo::request::{Client, ClientError};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
+
+/// Request of an export with everything that the command line adds to it.
+pub(crate) struct ExportSetup<'a> {
+    pub(crate) request: &'a ExportRequest,
+    pub(crate) out: &'a Path,
+    pub(crate) progress: ProgressStyle,
+    /// Returns keys and address. Called only if there are calls to make.
+    pub(crate) access: &'a dyn Fn() -> anyhow::Result<Access>,
+}
 
 /// Makes the calls of one export.
 pub(crate) struct Calls<'a> {
@@ -26,13 +35,6 @@ pub(crate) struct Calls<'a> {
     made: u64,
 }
 
-/// Connection to the API, and the result of the first calls about the keys.
-struct Contact {
-    client: Client,
-    access: Access,
-    known: Option<KeyFacts>,
-}
-
 impl<'a> Calls<'a> {
     pub(crate) fn new(
         setup: &'a ExportSetup<'a>,
@@ -42,23 +44,13 @@ impl<'a> Calls<'a> {
         Self { setup, clock, interrupted, started: clock.now(), contact: None, made: 0 }
     }
 
-    /// Returns an error that names the key or the address, where calls were refused from the start.
+    /// Returns the error of calls that ended in a failure.
     pub(crate) fn check(&self, end: &End) -> anyhow::Result<()> {
-        let Some(Contact { client, access, known: Some(known) }) = &self.contact else {
-            return Ok(());
+        let hints = EndHints {
+            failed: CONTINUES,
+            revoked: "what was fetched is kept; with valid keys the same command continues",
         };
-        match end {
-            End::Forbidden { words, after_success: false } => {
-                Err(auth::which_key(client, access, *known, words))
-            }
-            End::NotAnApi { words } => Err(auth::no_api(access, words)),
-            End::Forbidden { after_success: true, .. }
-            | End::Done
-            | End::OutOfCalls
-            | End::Interrupted
-            | End::Failed { .. }
-            | End::Broke { .. } => Ok(()),
-        }
+        auth::failure(end, self.contact.as_ref(), &hints).map_or(Ok(()), Err)
     }
 
     fn contact(&mut self) -> &mut Contact {
@@ -83,21 +75,12 @@ impl Caller for Calls<'_> {
     }
 
     fn connect(&mut self) -> anyhow::Result<()> {
-        let access = (self.setup.access)()?;
-        let client = Client::new(&access.endpoint, &access.keys).map_err(|error| {
-            let is_key = matches!(error, ClientError::Key { .. });
-            let origin = if is_key { format!(" ({})", access.origin) } else { String::new() };
-            Usage::new(format!("{error}{origin}"))
-        })?;
-        self.contact = Some(Contact { client, access, known: None });
+        self.contact = Some(Contact::new((self.setup.access)()?)?);
         Ok(())
     }
 
     fn identify(&mut self, archive: &Archive) -> anyhow::Result<Organisation> {
-        let contact = self.contact();
-        let (organisation, known) = auth::organisation(&contact.client, &contact.access, archive)?;
-        contact.known = Some(known);
-        Ok(organisation)
+        self.contact().organisation(archive)
     }
 
     fn make(&mut self, work: FetchWork<'_>) -> anyhow::Result<FetchOutcome> {

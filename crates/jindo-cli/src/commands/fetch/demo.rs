@@ -1,7 +1,7 @@
 //! `jindo demo`: the whole job on a simulated organisation inside this process.
 
 use crate::args;
-use crate::commands::fetch::export_setup::ExportSetup;
+use crate::commands::fetch::calls::ExportSetup;
 use crate::defaults;
 use crate::environment::{Access, KeyOrigin};
 use crate::exit_code;
@@ -10,7 +10,7 @@ use crate::request::TypedRequest;
 use crate::terminal;
 use anyhow::Context as _;
 use jindo::clock::Clock;
-use jindo::job::ListText;
+use jindo::job::{ExportReport, ListText};
 use jindo::request::{Address, Endpoint, Keys};
 use jindo::secret::Secret;
 use jindo_sim::{API_KEY, APP_KEY, Options, Simulator, built_in_list};
@@ -28,8 +28,7 @@ pub(crate) fn run(
     clock: &dyn Clock,
     interrupted: &AtomicBool,
 ) -> anyhow::Result<u8> {
-    let mut options = Options::new(1);
-    options = options.with_query_limit(100_000, 3_600);
+    let options = Options::new(1).with_query_limit(100_000, 3_600);
     let simulator =
         Simulator::start(options).context("while starting the simulated organisation")?;
     let list = list(command.out())?;
@@ -57,14 +56,14 @@ pub(crate) fn run(
         out: command.out(),
         progress: defaults::PROGRESS,
         access: &access,
-        connection: String::new(),
     };
     let told = setup.carry_out(clock, interrupted)?;
     terminal::answer(&summary::of_export(&told))?;
-    if told.files.is_some() {
+    let ExportReport { outcome, files, .. } = &told.report;
+    if files.is_some() {
         terminal::answer(&closing(command.out()))?;
     }
-    Ok(exit_code::of_export(&told.outcome.end, told.files.as_ref(), false))
+    Ok(exit_code::of_export(&outcome.end, files.as_ref(), false))
 }
 
 /// Returns the next steps. They differ from an export's, because the organisation is gone when the process ends.

@@ -1,20 +1,17 @@
 //! `jindo export`: turns the command line into a request, lets the library carry it out, and reports the result.
 
 use crate::args::ExportArgs;
-use crate::commands::fetch::calls::Calls;
-use crate::commands::fetch::export_setup::ExportSetup;
+use crate::commands::fetch::calls::{Calls, ExportSetup};
+use crate::defaults;
 use crate::directory::{existing, holder, last_request};
-use crate::environment::Environment;
 use crate::exit_code;
 use crate::keys;
-use crate::render::errors::{CONTINUES, Failed, broken_off};
 use crate::render::export::{Screen, of_job};
 use crate::render::summary::{self, ExportSummary};
 use crate::request::TypedRequest;
 use crate::terminal;
 use jiff::Timestamp;
 use jindo::clock::Clock;
-use jindo::fetch::End;
 use jindo::job::{
     Export, ExportReport, ExportRequest, Folder, LearntFacts, OtherOrganisation, Pacing, Probing,
 };
@@ -27,18 +24,16 @@ pub(crate) fn run(
     clock: &dyn Clock,
     interrupted: &AtomicBool,
 ) -> anyhow::Result<u8> {
-    let access = || {
-        let given = keys::given(&command.connection, Environment::read())?;
-        given.access(&command.connection, command.pacing.give_up_after())
-    };
+    let give_up_after = command.pacing.give_up_after.unwrap_or(Pacing::GIVE_UP_AFTER);
+    let access = || keys::access(&command.connection, give_up_after);
     let request = &request(command, clock.now())?;
-    let connection = command.connection.as_typed();
-    let (out, progress) = (command.out(), command.progress());
-    let setup = ExportSetup { request, out, progress, access: &access, connection };
+    let progress = command.progress.unwrap_or(defaults::PROGRESS);
+    let setup = ExportSetup { request, out: command.out(), progress, access: &access };
     let told = setup.carry_out(clock, interrupted)?;
     terminal::answer(&summary::of_export(&told))?;
-    terminal::answer(&summary::next(&told))?;
-    Ok(exit_code::of_export(&told.outcome.end, told.files.as_ref(), command.accept_partial))
+    terminal::answer(&summary::next(&told, &command.connection.as_typed()))?;
+    let ExportReport { outcome, files, .. } = &told.report;
+    Ok(exit_code::of_export(&outcome.end, files.as_ref(), command.accept_partial))
 }
 
 /// Returns the request of the command line, or the directory's last one with what the command line changes of it.
@@ -52,14 +47,14 @@ fn request(command: &ExportArgs, now: Timestamp) -> anyhow::Result<ExportRequest
             (false, false) => Probing::Never,
         },
         pacing: Pacing {
-            concurrency: pacing.concurrency(),
-            reserve: pacing.reserve(),
+            concurrency: pacing.concurrency.unwrap_or(Pacing::CONCURRENCY),
+            reserve: pacing.reserve.unwrap_or(Pacing::default().reserve),
             limit: pacing.limit,
             max_calls: pacing.max_calls,
-            give_up_after: pacing.give_up_after(),
+            give_up_after: pacing.give_up_after.unwrap_or(Pacing::GIVE_UP_AFTER),
         },
-        settle: pacing.settle(),
-        look_back: pacing.look_back(),
+        settle: pacing.settle.unwrap_or(ExportRequest::SETTLE),
+        look_back: pacing.look_back.unwrap_or(ExportRequest::LOOK_BACK),
         learnt: if command.forget { LearntFacts::Forget } else { LearntFacts::Keep },
         other_organisation: if command.rebind {
             OtherOrganisation::Accept
@@ -82,33 +77,12 @@ impl ExportSetup<'_> {
         let mut screen = Screen::new(self.request, self.out, self.progress, clock.now());
         let budgets = &Budgets::default();
         let export = Export { request: self.request, storage, budgets, interrupted };
-        let report = export.run(&mut calls, &mut screen).map_err(|error| self.worded(error))?;
-        let ExportReport { plan, outcome, files, took } = report;
-        calls.check(&outcome.end)?;
-        check_end(&outcome.end)?;
-        let (forecast, dir) = (screen.forecast(), self.out.to_owned());
-        let connection = self.connection.clone();
-        Ok(ExportSummary { plan, outcome, forecast, files, dir, connection, took })
-    }
-
-    fn worded(&self, error: anyhow::Error) -> anyhow::Error {
-        match error.downcast() {
+        let worded = |error: anyhow::Error| match error.downcast() {
             Ok(error) => of_job(error, &self.request.zone),
             Err(other) => other,
-        }
+        };
+        let report = export.run(&mut calls, &mut screen).map_err(worded)?;
+        calls.check(&report.outcome.end)?;
+        Ok(ExportSummary { report, forecast: screen.forecast(), dir: self.out.to_owned() })
     }
-}
-
-/// Returns an error for calls that ended in a failure.
-fn check_end(end: &End) -> anyhow::Result<()> {
-    let (text, hint) = match end {
-        End::Broke { cause } => return Err(broken_off(cause).into()),
-        End::Failed { why } => (why.clone(), CONTINUES),
-        End::Forbidden { words, .. } => (
-            format!("the keys worked and are now refused: {words}"),
-            "what was fetched is kept; with valid keys the same command continues",
-        ),
-        End::Done | End::OutOfCalls | End::Interrupted | End::NotAnApi { .. } => return Ok(()),
-    };
-    Err(Failed::new(text, hint).into())
 }

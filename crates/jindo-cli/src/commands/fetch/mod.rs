@@ -3,5 +3,4 @@
 mod calls;
 pub(crate) mod demo;
 pub(crate) mod export;
-mod export_setup;
 pub(crate) mod plan;

@@ -25,7 +25,10 @@ pub(crate) fn run(command: &args::PlanArgs, clock: &dyn Clock) -> anyhow::Result
     let archive = named(command)?;
     let words =
         TypedRequest::new(&command.request, last_request(&command.request, archive.as_ref())?)?;
-    let request = ExportRequest { settle: command.settle(), ..words.resolve(now)? };
+    let request = ExportRequest {
+        settle: command.settle.unwrap_or(ExportRequest::SETTLE),
+        ..words.resolve(now)?
+    };
     let worded = |error| of_job(error, &request.zone);
     let plan = request.plan(archive.as_ref(), now).map_err(worded)?;
     let text = if command.json {

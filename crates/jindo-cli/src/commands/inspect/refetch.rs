@@ -2,13 +2,13 @@
 //! marked, and the next export fetches it again; otherwise only the run's log and the result are written.
 
 use crate::args::VerifyArgs;
-use crate::auth::{self, KeyFacts};
+use crate::auth::{Contact, EndHints, failure};
 use crate::commands::fetch::plan::limits;
 use crate::defaults;
 use crate::directory::open;
-use crate::environment::{Access, Environment};
+use crate::environment::Access;
 use crate::keys;
-use crate::render::errors::{Failed, Usage, broken_off};
+use crate::render::errors::Usage;
 use crate::render::progress::ProgressReport;
 use crate::render::refetch::RefetchReport;
 use crate::render::units::counted;
@@ -17,9 +17,9 @@ use anyhow::Context as _;
 use jiff::tz::TimeZone;
 use jindo::archive::{self, Archive};
 use jindo::clock::{Clock, entropy};
-use jindo::fetch::{Doors, End, FetchOutcome, RunLog, Settings, drive};
-use jindo::job::{Audit, AuditRecord, AuditRequest, Marking, SampleSize};
-use jindo::request::{BudgetKey, Budgets, Client};
+use jindo::fetch::{Doors, RunLog, Settings, drive};
+use jindo::job::{AuditRecord, AuditRequest, Marking, Pacing, SampleSize};
+use jindo::request::{BudgetKey, Budgets};
 use jindo::text::with_causes;
 use std::sync::atomic::AtomicBool;
 
@@ -43,138 +43,105 @@ impl<'a> Refetch<'a> {
     /// Reads keys and connection; `None` without `--refetch`.
     pub(crate) fn of(command: &'a VerifyArgs) -> anyhow::Result<Option<Self>> {
         let Some(size) = command.refetch.sample else { return Ok(None) };
-        let place = &command.refetch.connection;
-        let given = keys::given(place, Environment::read())?;
-        let access = given.access(place, command.refetch.give_up_after())?;
+        let give_up_after = command.refetch.give_up_after.unwrap_or(Pacing::GIVE_UP_AFTER);
+        let access = keys::access(&command.refetch.connection, give_up_after)?;
         Ok(Some(Self { command, size, access }))
     }
 
     /// Compares a sample with the server. The archive is locked only where `--repair` is to mark something.
     pub(crate) fn run(
-        &self,
+        self,
         clock: &dyn Clock,
         interrupted: &AtomicBool,
     ) -> anyhow::Result<RefetchOutcome> {
-        let VerifyArgs { dir, repair, refetch, .. } = self.command;
+        let Self { command, size, access } = self;
+        let VerifyArgs { dir, repair, refetch, .. } = command;
         let archive = if *repair { open(dir, clock)? } else { Archive::read(dir)? };
         let request = AuditRequest {
-            size: self.size,
+            size,
             seed: refetch.seed.unwrap_or_else(|| entropy() % SEED_BELOW),
             marking: if *repair { Marking::Mark } else { Marking::Keep },
         };
+        let settings = settings(command, &access.site, &archive)?;
         let mut contact = None;
         let outcome = request.run(&archive, clock.now(), |audit| {
-            let contact = contact.insert(self.contact(&archive)?);
-            self.make(contact, audit, clock, interrupted)
+            let contact = contact.insert(connect(access, &archive)?);
+            let started = clock.now();
+            let calls = counted(audit.plan().calls() as u64, "window is", "windows are");
+            terminal::remark(&format!("{calls} fetched again, one call each\n"));
+            let zone = TimeZone::try_system().unwrap_or(TimeZone::UTC);
+            let concurrency = refetch.concurrency.unwrap_or(Pacing::CONCURRENCY);
+            let mut report = ProgressReport::new(defaults::PROGRESS, concurrency, started, zone);
+            let doors = Doors {
+                client: &contact.client,
+                clock,
+                log: log(RunLog::create(dir, started, 0))?,
+                report: &mut report,
+                sink: audit,
+                interrupted,
+                extract: &|_| Ok(()),
+            };
+            let made = drive(doors, audit.mission(), settings).context("while fetching again")?;
+            report.done(&made, clock.now());
+            Ok(made)
         })?;
         if let Some(Ok(_)) = &outcome.calls {
-            self.keep(&archive, &AuditRecord::new(&outcome.report, request.seed, clock.now()));
+            keep(command, &archive, &AuditRecord::new(&outcome.report, request.seed, clock.now()));
         }
-        let report = RefetchReport::new(dir, request, &outcome);
-        let failure = match (outcome.marked, outcome.calls) {
-            (Err(error), _) => Some(error.into()),
-            (Ok(_), Some(Err(error))) => Some(error),
-            (Ok(_), Some(Ok(made))) => contact.and_then(|contact| self.failure(made.end, &contact)),
-            (Ok(_), None) => None,
+        let hints = EndHints {
+            failed: "try again later; the same --seed draws the same sample",
+            revoked: "with valid keys the same --seed draws the same sample",
         };
-        Ok(RefetchOutcome { report, failure })
-    }
-
-    /// Keeps the result in the ledger. Where that cannot be written, the result is reported all the same: its calls are paid.
-    fn keep(&self, archive: &Archive, record: &AuditRecord) {
-        let kept = if self.command.repair {
-            record.keep(archive)
-        } else {
-            Archive::beside(&self.command.dir)
-                .map_err(Into::into)
-                .and_then(|archive| record.keep(&archive))
+        let failure = match &outcome.calls {
+            Some(Ok(made)) => failure(&made.end, contact.as_ref(), &hints),
+            Some(Err(_)) | None => None,
         };
-        if let Err(error) = kept {
-            let why = with_causes(&error);
-            terminal::remark(&format!("`jindo status` will not show this result: {why}\n"));
-        }
-    }
-
-    /// Opens the connection. Other keys than those of the archive's organisation are refused before any query.
-    fn contact<'c>(&self, archive: &'c Archive) -> anyhow::Result<AuditConnection<'c>> {
-        let client = Client::new(&self.access.endpoint, &self.access.keys)
-            .map_err(|error| Usage::new(error.to_string()))?;
-        let (organisation, known) = auth::organisation(&client, &self.access, archive)?;
-        match archive.recognise(&organisation) {
-            Err(archive::Error::OtherOrganisation { kept, given }) => Err(Usage::new(format!(
-                "this directory belongs to {kept}, the keys to {given}; nothing was fetched"
-            ))
-            .hint("give the keys of the organisation whose data it holds")
-            .into()),
-            other => Ok(other.map(|()| AuditConnection { archive, client, known })?),
-        }
-    }
-
-    /// Makes the calls, and shows their progress.
-    fn make(
-        &self,
-        AuditConnection { archive, client, .. }: &AuditConnection<'_>,
-        audit: &Audit<'_>,
-        clock: &dyn Clock,
-        interrupted: &AtomicBool,
-    ) -> anyhow::Result<FetchOutcome> {
-        let again = &self.command.refetch;
-        let settings = Settings {
-            concurrency: usize::from(again.concurrency()),
-            budgets: Budgets::default(),
-            budget_key: BudgetKey::of_queries(&self.access.site, None),
-            reserve: again.reserve(),
-            pace: again.limit,
-            calls_max: None,
-            give_up_after: again.give_up_after(),
-            limits: limits(archive)?,
-            seed: entropy(),
-        };
-        let started = clock.now();
-        let calls = counted(audit.plan().calls() as u64, "window is", "windows are");
-        terminal::remark(&format!("{calls} fetched again, one call each\n"));
-        let zone = TimeZone::try_system().unwrap_or(TimeZone::UTC);
-        let mut report =
-            ProgressReport::new(defaults::PROGRESS, again.concurrency(), started, zone);
-        let doors = Doors {
-            client,
-            clock,
-            log: log(RunLog::create(&self.command.dir, started, 0))?,
-            report: &mut report,
-            sink: audit,
-            interrupted,
-            extract: &|_| Ok(()),
-        };
-        let outcome = drive(doors, audit.mission(), settings).context("while fetching again")?;
-        report.done(&outcome, clock.now());
-        Ok(outcome)
-    }
-
-    /// Returns why the calls ended before the last one; `None` where they did not, or were interrupted.
-    fn failure(&self, end: End, contact: &AuditConnection<'_>) -> Option<anyhow::Error> {
-        let (text, hint) = match end {
-            End::Done | End::OutOfCalls | End::Interrupted => return None,
-            End::Forbidden { words, after_success: false } => {
-                let AuditConnection { client, known, .. } = contact;
-                return Some(auth::which_key(client, &self.access, *known, &words));
-            }
-            End::NotAnApi { words } => return Some(auth::no_api(&self.access, &words)),
-            End::Broke { cause } => return Some(broken_off(&cause).into()),
-            End::Failed { why } => (why, "try again later; the same --seed draws the same sample"),
-            End::Forbidden { words, after_success: true } => (
-                format!("the keys worked and are now refused: {words}"),
-                "with valid keys the same --seed draws the same sample",
-            ),
-        };
-        Some(Failed::new(text, hint).into())
+        let (report, broken) = RefetchReport::new(dir, request, outcome);
+        Ok(RefetchOutcome { report, failure: broken.or(failure) })
     }
 }
 
-/// A connection whose keys belong to the archive's organisation.
-struct AuditConnection<'a> {
-    archive: &'a Archive,
-    client: Client,
-    known: KeyFacts,
+/// Returns the settings of the calls: those of the command line, and the limits that exports learnt.
+fn settings(command: &VerifyArgs, site: &str, archive: &Archive) -> anyhow::Result<Settings> {
+    let again = &command.refetch;
+    Ok(Settings {
+        concurrency: usize::from(again.concurrency.unwrap_or(Pacing::CONCURRENCY)),
+        budgets: Budgets::default(),
+        budget_key: BudgetKey::of_queries(site, None),
+        reserve: again.reserve.unwrap_or(Pacing::default().reserve),
+        pace: again.limit,
+        calls_max: None,
+        give_up_after: again.give_up_after.unwrap_or(Pacing::GIVE_UP_AFTER),
+        limits: limits(archive)?,
+        seed: entropy(),
+    })
+}
+
+/// Keeps the result in the ledger. Where that cannot be written, the result is reported all the same: its calls are paid.
+fn keep(command: &VerifyArgs, archive: &Archive, record: &AuditRecord) {
+    let kept = if command.repair {
+        record.keep(archive)
+    } else {
+        Archive::beside(&command.dir).map_err(Into::into).and_then(|archive| record.keep(&archive))
+    };
+    if let Err(error) = kept {
+        let why = with_causes(&error);
+        terminal::remark(&format!("`jindo status` will not show this result: {why}\n"));
+    }
+}
+
+/// Opens the connection. Other keys than those of the archive's organisation are refused before any query.
+fn connect(access: Access, archive: &Archive) -> anyhow::Result<Contact> {
+    let mut contact = Contact::new(access)?;
+    let organisation = contact.organisation(archive)?;
+    match archive.recognise(&organisation) {
+        Err(archive::Error::OtherOrganisation { kept, given }) => Err(Usage::new(format!(
+            "this directory belongs to {kept}, the keys to {given}; nothing was fetched"
+        ))
+        .hint("give the keys of the organisation whose data it holds")
+        .into()),
+        other => Ok(other.map(|()| contact)?),
+    }
 }
 
 /// Opens the run's log; without one where the directory is read-only, so that such a copy can be compared too.

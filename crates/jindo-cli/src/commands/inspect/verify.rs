@@ -40,7 +40,7 @@ struct VerifyReport {
     /// True if the archive itself is intact or was repaired. Only then is it compared with the server.
     #[serde(skip)]
     sound: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip)]
     refetch: Option<RefetchReport>,
 }
 
@@ -65,7 +65,11 @@ pub(crate) fn run(
         (report.refetch, failure) = (Some(outcome.report), outcome.failure);
     }
     let text = if command.json {
-        format!("{}\n", serde_json::to_string_pretty(&report)?)
+        let mut json = serde_json::to_value(&report)?;
+        if let Some(refetch) = &report.refetch {
+            json["refetch"] = refetch.json();
+        }
+        format!("{json:#}\n")
     } else {
         words(&report, command)?
     };
@@ -83,7 +87,7 @@ fn look(command: &args::VerifyArgs) -> anyhow::Result<VerifyReport> {
         let disk = Directory::of_archive(&command.dir);
         let csv = CsvTree::new(&display(&archive, None)?);
         for finding in extract::verify(&archive, &disk, &csv)? {
-            report.file(finding);
+            report.file(&finding);
         }
     }
     Ok(report)
@@ -102,7 +106,7 @@ fn repair(command: &args::VerifyArgs, clock: &dyn Clock) -> anyhow::Result<Verif
     extract::update(&archive, &disk, &csv, &outdated, Which::Outdated)?;
     extract::tables(&archive, &disk, &csv)?;
     for finding in findings {
-        report.mended(finding, &archive)?;
+        report.mended(&finding, &archive)?;
     }
     report.gaps(&archive)?;
     Ok(report)
@@ -151,54 +155,32 @@ impl VerifyReport {
     }
 
     /// Adds a finding about a file. [`VerifyReport::gaps`] must have run before.
-    fn file(&mut self, finding: FileFinding) {
-        let (what, mended) = match finding {
-            FileFinding::Outdated { .. } => {
-                self.queries_behind += 1;
-                return;
-            }
-            // The tables come last in a run: a directory with gaps may lack them too.
-            FileFinding::Table { .. } if self.queries_with_gaps > 0 || !self.is_begun => {
-                self.tables_behind += 1;
-                return;
-            }
-            FileFinding::Stranger { path } => {
-                (format!("{path}: not written by jindo, left alone"), true)
-            }
-            FileFinding::StrayMark { path, .. } => (
-                format!("the ledger names {path:?} as the file of a series, and there is none"),
-                false,
-            ),
-            FileFinding::Missing { path, .. } => (format!("{path}: missing"), false),
-            FileFinding::Changed { path, .. } => {
-                (format!("{path}: changed since it was written"), false)
-            }
-            FileFinding::Table { path } => (format!("{path}: differs from the ledger"), false),
-        };
-        self.findings.push(FindingLine { what, mended });
+    fn file(&mut self, finding: &FileFinding) {
+        // The tables come last in a run: a directory with gaps may lack them too.
+        let is_early = self.queries_with_gaps > 0 || !self.is_begun;
+        if matches!(finding, FileFinding::Outdated { .. }) {
+            self.queries_behind += 1;
+        } else if is_early && matches!(finding, FileFinding::Table { .. }) {
+            self.tables_behind += 1;
+        } else {
+            let mended = matches!(finding, FileFinding::Stranger { .. });
+            self.findings.push(FindingLine { what: what(finding), mended });
+        }
     }
 
     /// Adds a finding about a file that was written again since.
-    fn mended(&mut self, finding: FileFinding, archive: &Archive) -> anyhow::Result<()> {
+    fn mended(&mut self, finding: &FileFinding, archive: &Archive) -> anyhow::Result<()> {
         let what = match finding {
             // Its owner was unknown while the ledger was lost, and is known again.
-            FileFinding::Stranger { path } if archive.ledger().owner(&path)?.is_some() => {
-                return Ok(());
-            }
-            FileFinding::Stranger { path } => format!("{path}: not written by jindo, left alone"),
+            FileFinding::Stranger { path } if archive.ledger().owner(path)?.is_some() => return Ok(()),
+            FileFinding::Stranger { .. } => what(finding),
             FileFinding::StrayMark { path, .. } => {
                 format!("the ledger named {path:?} as a file of a series — no longer")
             }
-            FileFinding::Missing { path, .. } => format!("{path}: missing — written again"),
-            FileFinding::Changed { path, .. } => {
-                format!("{path}: changed since it was written — written again")
-            }
-            FileFinding::Outdated { written, .. } => {
-                format!("files of {written}: not up to date — written again")
-            }
-            FileFinding::Table { path } => {
-                format!("{path}: differs from the ledger — written again")
-            }
+            FileFinding::Missing { .. }
+            | FileFinding::Changed { .. }
+            | FileFinding::Outdated { .. }
+            | FileFinding::Table { .. } => format!("{} — written again", what(finding)),
         };
         self.findings.push(FindingLine { what, mended: true });
         Ok(())
@@ -211,6 +193,20 @@ impl VerifyReport {
         self.missing_seconds = status.missing_seconds();
         self.lines_left_out = status.lines_left_out;
         Ok(())
+    }
+}
+
+/// Returns a finding about a file in words.
+fn what(finding: &FileFinding) -> String {
+    match finding {
+        FileFinding::Stranger { path } => format!("{path}: not written by jindo, left alone"),
+        FileFinding::StrayMark { path, .. } => {
+            format!("the ledger names {path:?} as the file of a series, and there is none")
+        }
+        FileFinding::Missing { path, .. } => format!("{path}: missing"),
+        FileFinding::Changed { path, .. } => format!("{path}: changed since it was written"),
+        FileFinding::Outdated { written, .. } => format!("files of {written}: not up to date"),
+        FileFinding::Table { path } => format!("{path}: differs from the ledger"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `jindo extract`: writes the files again from the archive. Makes no call and needs no keys.
 
 use crate::args;
+use crate::defaults;
 use crate::directory::holder;
 use crate::render::errors::Usage;
 use crate::render::export::of_job;
@@ -19,7 +20,7 @@ pub(crate) fn run(
     clock: &dyn Clock,
     interrupted: &AtomicBool,
 ) -> anyhow::Result<u8> {
-    let args::OutputFormat::Csv = command.to();
+    let args::OutputFormat::Csv = command.to.unwrap_or(defaults::FORMAT);
     let summary = if let Some(out) = &command.out {
         let archive = Archive::read(&command.dir)?;
         let csv = CsvTree::new(&display(&archive, command.timezone.as_deref())?);

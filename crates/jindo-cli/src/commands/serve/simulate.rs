@@ -1,6 +1,7 @@
 //! `jindo simulate`: the simulated organisation on a port of this machine.
 
 use crate::args;
+use crate::defaults;
 use crate::render::errors::Usage;
 use crate::terminal;
 use anyhow::Context as _;
@@ -18,10 +19,11 @@ pub(crate) fn run(command: &args::SimulateArgs) -> anyhow::Result<u8> {
     }
     let options = options(command)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let port = command.port.unwrap_or(defaults::SIMULATOR_PORT);
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, command.port()))
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .await
-            .with_context(|| format!("while listening on port {} of 127.0.0.1", command.port()))?;
+            .with_context(|| format!("while listening on port {port} of 127.0.0.1"))?;
         let url = format!("http://{}", listener.local_addr()?);
         terminal::answer(&format!("{url}\n"))?;
         terminal::remark(&format!(
@@ -36,14 +38,15 @@ pub(crate) fn run(command: &args::SimulateArgs) -> anyhow::Result<u8> {
 }
 
 fn options(command: &args::SimulateArgs) -> anyhow::Result<Options> {
-    let mut options = Options::new(command.seed());
+    let seed = command.seed.unwrap_or(defaults::SIMULATOR_SEED);
+    let limit = command.limit.unwrap_or(defaults::SIMULATOR_LIMIT);
+    let mut options = Options::new(seed).with_query_limit(limit.calls, limit.period_s);
     if let Some(series) = command.wide {
-        options.organisation = Arc::new(Organisation::wide(command.seed(), series));
+        options.organisation = Arc::new(Organisation::wide(seed, series));
     }
-    let limit = command.limit();
-    options = options.with_query_limit(limit.calls, limit.period_s);
-    (options.latency, options.jitter) = latency(command.latency())?;
-    options.points_max = usize::try_from(command.cap())?;
+    let spans = command.latency.as_deref().unwrap_or(defaults::SIMULATOR_LATENCY);
+    (options.latency, options.jitter) = latency(spans)?;
+    options.points_max = usize::try_from(command.cap.unwrap_or(defaults::SIMULATOR_CAP))?;
     if command.refuse_over_cap {
         options.over_points = OverPoints::Refused;
     }
@@ -68,14 +71,8 @@ fn latency(text: &str) -> Result<(Duration, Duration), Usage> {
                 Usage::new(format!("--latency: `{text}` is not a span; write 50ms or 0.5s-5s"))
             })
     };
-    match text.split_once('-') {
-        Some((least, most)) => {
-            let (least, most) = (span(least)?, span(most)?);
-            let more = most.checked_sub(least);
-            let more =
-                more.ok_or_else(|| Usage::new(format!("--latency: {text} ends before it begins")))?;
-            Ok((least, more))
-        }
-        None => Ok((span(text)?, Duration::ZERO)),
-    }
+    let (least, most) = text.split_once('-').unwrap_or((text, text));
+    let (least, most) = (span(least)?, span(most)?);
+    let more = most.checked_sub(least);
+    Ok((least, more.ok_or_else(|| Usage::new(format!("--latency: {text} ends before it begins")))?))
 }
