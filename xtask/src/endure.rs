@@ -1,8 +1,7 @@
 //! Kill campaign: one export under kill -9, SIGSTOP and faults, compared with an undisturbed one; and the counts of the tests that
 //! simulate crashes and faults. Prints one table, and ends with an error if anything was lost.
 
-use crate::measure::{KEYS, PROXIES, build, write};
-use crate::process::{Simulator, now, rest};
+use crate::process::{Simulator, binary, built_in_queries, cargo, empty, files, now, rest, write};
 use anyhow::{Context as _, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
@@ -62,10 +61,7 @@ pub(crate) struct EndureArgs {
 
 /// Kills an export again and again, compares, and prints the table.
 pub(crate) fn run(arguments: &EndureArgs, target: &Path) -> anyhow::Result<()> {
-    let binary = match &arguments.binary {
-        Some(binary) => binary.canonicalize().context("while looking for the binary")?,
-        None => build(target)?,
-    };
+    let binary = binary(arguments.binary.as_deref(), target)?;
     let campaign = Campaign::prepare(&binary, arguments, &target.join("endure"))?;
     let mut table = String::new();
     campaign.run(&mut table)?;
@@ -95,15 +91,9 @@ struct Killed {
 
 impl<'a> Campaign<'a> {
     fn prepare(binary: &'a Path, arguments: &'a EndureArgs, place: &Path) -> anyhow::Result<Self> {
-        if place.exists() {
-            fs::remove_dir_all(place).context("while removing the last campaign")?;
-        }
-        fs::create_dir_all(place).context("while making a place for the campaign")?;
+        empty(place)?;
         let list = place.join("queries.txt");
-        let output = Command::new(binary).args(["simulate", "--list"]).output()?;
-        let text = String::from_utf8(output.stdout).context("while reading the built-in list")?;
-        let lines: Vec<_> = text.lines().take(arguments.queries).collect();
-        write(&list, &lines.join("\n"))?;
+        write(&list, &built_in_queries(binary, arguments.queries)?)?;
         let from = today().checked_sub(jiff::Span::new().try_days(BEGINS_DAYS_AGO)?)?;
         let until = from.checked_add(jiff::Span::new().try_days(arguments.days)?)?;
         let (from, until) = (from.to_string(), until.to_string());
@@ -120,7 +110,7 @@ impl<'a> Campaign<'a> {
         let calm = Simulator::start(self.binary, &["--seed", &seed])?;
         let status = self.export(&calm, "undisturbed").status()?;
         ensure!(status.success(), "the undisturbed export ended with {status}");
-        let planned = calls(&calm)?;
+        let planned = calm.count("query_calls")?;
 
         println!("the same, killed {} times …", self.arguments.kills);
         let nasty = ["--latency", LATENCY, "--faults", &self.arguments.faults, "--seed", &seed];
@@ -128,7 +118,7 @@ impl<'a> Campaign<'a> {
         let killed = self.kill(&simulator, planned)?;
         let status = self.export(&simulator, "killed").status()?;
         ensure!(status.success(), "the last process of the killed export ended with {status}");
-        let (made, faults) = (calls(&simulator)?, count(&simulator, "faults")?);
+        let (made, faults) = (simulator.count("query_calls")?, simulator.count("faults")?);
         let most = planned + killed.kills * IN_FLIGHT_MAX + faults;
         ensure!(made <= most, "{made} calls where {most} have a reason");
         let compared = same(&self.place.join("undisturbed"), &self.place.join("killed"))?;
@@ -167,7 +157,7 @@ impl<'a> Campaign<'a> {
     fn kill(&self, simulator: &Simulator, planned: u64) -> anyhow::Result<Killed> {
         let mut random = Random(self.arguments.seed);
         let mut killed = Killed::default();
-        let before = calls(simulator)?;
+        let before = simulator.count("query_calls")?;
         while killed.kills < self.arguments.kills {
             let share = planned * killed.kills / self.arguments.kills;
             let stored = objects(&self.place.join("killed"))?;
@@ -199,20 +189,8 @@ impl<'a> Campaign<'a> {
     }
 
     fn export(&self, simulator: &Simulator, out: &str) -> Command {
-        let mut command = Command::new(self.binary);
-        command
-            .arg("export")
-            .arg(&self.list)
-            .args(["--from", &self.from, "--to", &self.until])
-            .args(["--progress", "none", "--api-url", &simulator.url, "--out"])
-            .arg(self.place.join(out))
-            .envs(KEYS)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        for proxy in PROXIES {
-            command.env_remove(proxy);
-        }
+        let mut command = simulator.export(self.binary, &self.list, &self.place.join(out));
+        command.args(["--from", &self.from, "--to", &self.until]).stderr(Stdio::null());
         command
     }
 }
@@ -252,23 +230,10 @@ fn signal(child: &Child, signal: Signal) -> anyhow::Result<()> {
     Ok(kill_process(Pid::from_child(child), signal)?)
 }
 
-fn calls(simulator: &Simulator) -> anyhow::Result<u64> {
-    count(simulator, "query_calls")
-}
-
-fn count(simulator: &Simulator, name: &str) -> anyhow::Result<u64> {
-    simulator.stats()?[name].as_u64().with_context(|| format!("the simulator counts no {name}"))
-}
-
 /// Counts the objects in the archive of `out`.
 fn objects(out: &Path) -> anyhow::Result<u64> {
-    let mut files = BTreeMap::new();
-    let data = out.join("archive/data");
-    if data.exists() {
-        collect(&data, &data, &mut files)?;
-    }
-    let is_object = |name: &&String| name.ends_with(".parquet");
-    Ok(files.keys().filter(is_object).count() as u64)
+    let files = files(out, &out.join("archive/data"))?;
+    Ok(files.keys().filter(|name| name.ends_with(".parquet")).count() as u64)
 }
 
 struct Compared {
@@ -290,38 +255,17 @@ fn same(expected: &Path, found: &Path) -> anyhow::Result<Compared> {
 }
 
 fn shown(out: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
-    let mut files = BTreeMap::new();
-    collect(out, &out.join("csv"), &mut files)?;
-    for table in ["series.csv", "queries.csv", "gaps.csv"] {
-        files.insert(table.to_owned(), out.join(table));
-    }
+    let mut files = files(out, &out.join("csv"))?;
+    let tables = ["series.csv", "queries.csv", "gaps.csv"];
+    files.extend(tables.map(|table| (table.to_owned(), out.join(table))));
     Ok(files)
-}
-
-fn collect(
-    root: &Path,
-    folder: &Path,
-    files: &mut BTreeMap<String, PathBuf>,
-) -> anyhow::Result<()> {
-    for entry in
-        fs::read_dir(folder).with_context(|| format!("while listing {}", folder.display()))?
-    {
-        let path = entry?.path();
-        if path.is_dir() {
-            collect(root, &path, files)?;
-        } else {
-            let name = path.strip_prefix(root)?.to_string_lossy().into_owned();
-            files.insert(name, path);
-        }
-    }
-    Ok(())
 }
 
 /// Runs the tests that print counts, and adds their lines `tally: NUMBER what` to the table.
 fn tallies(arguments: &EndureArgs, table: &mut String) -> anyhow::Result<()> {
     for (package, filter) in SUITES {
         println!("{package}: {filter} …");
-        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut command = Command::new(cargo());
         command.args(["test", "--locked", "--quiet", "--package", package, "--test", "it", filter]);
         command.args(["--", "--nocapture"]).stderr(Stdio::inherit());
         if let Some(seeds) = arguments.seeds {
@@ -329,8 +273,7 @@ fn tallies(arguments: &EndureArgs, table: &mut String) -> anyhow::Result<()> {
         }
         let output = command.output().context("while starting the tests")?;
         ensure!(output.status.success(), "{package} {filter} failed: {}", output.status);
-        for tally in tallied(&String::from_utf8_lossy(&output.stdout)) {
-            let (number, what) = tally?;
+        for (what, number) in tallied(&String::from_utf8_lossy(&output.stdout))? {
             writeln!(table, "{number:>12}  {what}")?;
         }
     }
@@ -338,16 +281,14 @@ fn tallies(arguments: &EndureArgs, table: &mut String) -> anyhow::Result<()> {
 }
 
 /// Reads lines `tally: NUMBER what`, and adds up those of the same words.
-fn tallied(text: &str) -> Vec<anyhow::Result<(u64, String)>> {
+fn tallied(text: &str) -> anyhow::Result<BTreeMap<String, u64>> {
     let mut sums: BTreeMap<String, u64> = BTreeMap::new();
-    for line in text.lines().filter_map(|line| line.split_once("tally: ")) {
-        let Some((number, what)) = line.1.split_once(' ') else { continue };
-        match number.parse::<u64>() {
-            Ok(number) => *sums.entry(what.to_owned()).or_default() += number,
-            Err(error) => return vec![Err(anyhow::Error::from(error).context(line.1.to_owned()))],
-        }
+    let tallies = text.lines().filter_map(|line| line.split_once("tally: ")?.1.split_once(' '));
+    for (number, what) in tallies {
+        let number: u64 = number.parse().with_context(|| format!("{number} {what}"))?;
+        *sums.entry(what.to_owned()).or_default() += number;
     }
-    sums.into_iter().map(|(what, number)| Ok((number, what))).collect()
+    Ok(sums)
 }
 
 /// Pseudo-random numbers (a linear congruence): the campaign of a seed can be repeated.
@@ -368,8 +309,8 @@ mod tests {
     #[test]
     fn tallies_of_the_same_words_are_added_up() {
         let text = "running 2 tests\ntest a ... tally: 3 kills\ntally: 4 kills\ntally: 1 reset\nok";
-        let all: Vec<_> = tallied(text).into_iter().map(Result::unwrap).collect();
-        assert_eq!(all, [(7, "kills".to_owned()), (1, "reset".to_owned())]);
-        assert!(tallied("tally: many kills")[0].is_err());
+        let all = BTreeMap::from([("kills".to_owned(), 7), ("reset".to_owned(), 1)]);
+        assert_eq!(tallied(text).unwrap(), all);
+        assert!(tallied("tally: many kills").is_err());
     }
 }

@@ -1,26 +1,17 @@
 //! Repeatable measurements: whole exports of the built-in list from a simulated organisation, by the release binary. Prints figures
 //! and judges none, because they depend on the machine.
 
-use crate::process::{Simulator, Watched, watch};
-use anyhow::{Context as _, ensure};
+use crate::process::{Simulator, Watched, binary, built_in_queries, empty, files, watch, write};
 use std::fmt::{Display, Formatter, Write as _};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::str::FromStr;
 
 /// Calls per query and day of a script that asks 4 hours at a time, the yardstick of a measurement.
 const SCRIPT_CALLS_PER_DAY: u64 = 6;
 
-/// The keys that a simulated organisation accepts; they open nothing else.
-pub(crate) const KEYS: [(&str, &str); 2] =
-    [("DD_API_KEY", "sim-api-key"), ("DD_APP_KEY", "sim-app-key")];
-
 /// The query of `jindo simulate --wide`, one a line.
 const WIDE: &str = "avg:wide.gauge{*} by {id}\n";
-
-/// A proxy on the way to this machine's own simulator would be measured with it.
-pub(crate) const PROXIES: [&str; 4] = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct MeasureArgs {
@@ -89,12 +80,7 @@ struct Measured {
 
 /// Measures every job on a simulator of its own and prints the table.
 pub(crate) fn run(arguments: &MeasureArgs, target: &Path) -> anyhow::Result<()> {
-    let binary = match &arguments.binary {
-        Some(binary) => binary
-            .canonicalize()
-            .with_context(|| format!("while looking for {}", binary.display()))?,
-        None => build(target)?,
-    };
+    let binary = binary(arguments.binary.as_deref(), target)?;
     let folder = target.join("measure");
     let mut table = String::from(HEADER);
     for &job in &arguments.jobs {
@@ -106,17 +92,6 @@ pub(crate) fn run(arguments: &MeasureArgs, target: &Path) -> anyhow::Result<()> 
     Ok(())
 }
 
-pub(crate) fn build(target: &Path) -> anyhow::Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--release", "--locked", "--package", "jindo-cli", "--target-dir"])
-        .arg(target)
-        .status()
-        .context("while starting cargo")?;
-    ensure!(status.success(), "the release build ended with {status}");
-    Ok(target.join("release").join(format!("jindo{}", std::env::consts::EXE_SUFFIX)))
-}
-
 fn measure(
     binary: &Path,
     job: Job,
@@ -124,103 +99,34 @@ fn measure(
     folder: &Path,
 ) -> anyhow::Result<Measured> {
     let place = folder.join(job.to_string());
-    if place.exists() {
-        fs::remove_dir_all(&place)
-            .with_context(|| format!("while removing {}", place.display()))?;
-    }
-    fs::create_dir_all(&place).with_context(|| format!("while making {}", place.display()))?;
-    let list = place.join("queries.txt");
-    write(&list, &queries(binary, job)?)?;
-
+    empty(&place)?;
+    let (list, out) = (place.join("queries.txt"), place.join("out"));
     let series = job.wide.map(|series| series.to_string());
     let wide: Vec<&str> = series.iter().flat_map(|series| ["--wide", series]).collect();
+    let queries =
+        if wide.is_empty() { built_in_queries(binary, job.queries)? } else { WIDE.to_owned() };
+    write(&list, &queries)?;
     let simulator = Simulator::start(binary, &wide)?;
-    let out = place.join("out");
-    let paths = ExportPaths { list: &list, out: &out };
-    let took = watch(&mut export(binary, &simulator, job, arguments, &paths))?;
-    let stats = simulator.stats()?;
-    let count = |name: &str| {
-        stats[name].as_u64().with_context(|| format!("the simulator counts no {name}"))
-    };
+    let mut export = simulator.export(binary, &list, &out);
+    // Whole days that ended at least a day ago, so that all points are settled.
+    export.args(["--from", &format!("-{}d", job.days + 1), "--to", "-1d"]);
+    let took = watch(export.args(["--resolution", &arguments.resolution]))?;
     let measured = Measured {
         job,
-        calls: count("query_calls")?,
-        points: count("points")?,
+        calls: simulator.count("query_calls")?,
+        points: simulator.count("points")?,
         took,
         archive_bytes: bytes_below(&out.join("archive"))?,
         csv_bytes: bytes_below(&out.join("csv"))?,
     };
     if !arguments.keep {
-        fs::remove_dir_all(&place)
-            .with_context(|| format!("while removing {}", place.display()))?;
+        fs::remove_dir_all(&place)?;
     }
     Ok(measured)
 }
 
-/// Paths of one export.
-struct ExportPaths<'a> {
-    list: &'a Path,
-    out: &'a Path,
-}
-
-/// Returns the command of an export of whole days that ended at least a day ago, so that all points are settled.
-fn export(
-    binary: &Path,
-    simulator: &Simulator,
-    job: Job,
-    arguments: &MeasureArgs,
-    paths: &ExportPaths<'_>,
-) -> Command {
-    let mut command = Command::new(binary);
-    command.arg("export").arg(paths.list).arg("--out").arg(paths.out);
-    command.args(["--from", &format!("-{}d", job.days + 1), "--to", "-1d", "--progress", "none"]);
-    command.args(["--api-url", &simulator.url, "--resolution", &arguments.resolution]);
-    for proxy in PROXIES {
-        command.env_remove(proxy);
-    }
-    command.envs(KEYS).stdin(Stdio::null()).stdout(Stdio::null());
-    command
-}
-
-/// Returns the first queries of the built-in list, one a line.
-fn queries(binary: &Path, job: Job) -> anyhow::Result<String> {
-    if job.wide.is_some() {
-        return Ok(WIDE.to_owned());
-    }
-    let output = Command::new(binary)
-        .args(["simulate", "--list"])
-        .output()
-        .context("while asking for the list")?;
-    ensure!(output.status.success(), "asking for the list ended with {}", output.status);
-    let all = String::from_utf8(output.stdout).context("the list is text")?;
-    let is_query = |line: &&str| !line.trim().is_empty() && !line.starts_with('#');
-    let taken: Vec<_> = all.lines().filter(is_query).take(job.queries).collect();
-    ensure!(taken.len() == job.queries, "the built-in list holds {} queries only", taken.len());
-    Ok(taken.join("\n") + "\n")
-}
-
 fn bytes_below(folder: &Path) -> anyhow::Result<u64> {
-    let mut folders = vec![folder.to_owned()];
-    let mut bytes = 0;
-    while let Some(folder) = folders.pop() {
-        let entries =
-            fs::read_dir(&folder).with_context(|| format!("while listing {}", folder.display()))?;
-        for entry in entries {
-            let entry = entry?;
-            let metadata = entry.metadata()?;
-            if metadata.is_dir() {
-                folders.push(entry.path());
-            } else {
-                bytes += metadata.len();
-            }
-        }
-    }
-    Ok(bytes)
-}
-
-#[expect(clippy::disallowed_methods, reason = "a list for one chore, made anew by every one")]
-pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    fs::write(path, text).with_context(|| format!("while writing {}", path.display()))
+    files(folder, folder)?.values().map(|path| Ok(fs::metadata(path)?.len())).sum()
 }
 
 const HEADER: &str = "         job   calls  script's  seconds       points   points/s  peak MB  archive MB   csv MB\n";

@@ -1,9 +1,11 @@
-//! Processes of a measurement: a simulator that ends with its handle, and an export whose memory is polled while it runs.
+//! Processes and files of a chore: the binary, a simulator that ends with its handle, exports from it, the memory of one that runs.
 
 use anyhow::{Context as _, ensure};
+use std::collections::BTreeMap;
+use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,78 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Timeout of the simulator's counters.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// The keys that a simulated organisation accepts; they open nothing else.
+const KEYS: [(&str, &str); 2] = [("DD_API_KEY", "sim-api-key"), ("DD_APP_KEY", "sim-app-key")];
+
+/// A proxy on the way to this machine's own simulator would be measured with it.
+const PROXIES: [&str; 4] = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+
+/// Returns the binary that was given, or builds one for release.
+pub(crate) fn binary(given: Option<&Path>, target: &Path) -> anyhow::Result<PathBuf> {
+    if let Some(given) = given {
+        return given
+            .canonicalize()
+            .with_context(|| format!("while looking for {}", given.display()));
+    }
+    let status = Command::new(cargo())
+        .args(["build", "--release", "--locked", "--package", "jindo-cli", "--target-dir"])
+        .arg(target)
+        .status()
+        .context("while starting cargo")?;
+    ensure!(status.success(), "the release build ended with {status}");
+    Ok(target.join("release").join(format!("jindo{}", std::env::consts::EXE_SUFFIX)))
+}
+
+/// Returns the cargo that runs this chore.
+pub(crate) fn cargo() -> std::ffi::OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Makes the folder `place` anew, without what an earlier chore left there.
+pub(crate) fn empty(place: &Path) -> anyhow::Result<()> {
+    if place.exists() {
+        fs::remove_dir_all(place).with_context(|| format!("while removing {}", place.display()))?;
+    }
+    fs::create_dir_all(place).with_context(|| format!("while making {}", place.display()))
+}
+
+/// Returns the first `number` queries of the built-in list, one a line.
+pub(crate) fn built_in_queries(binary: &Path, number: usize) -> anyhow::Result<String> {
+    let mut command = Command::new(binary);
+    let output =
+        command.args(["simulate", "--list"]).output().context("while asking for the list")?;
+    ensure!(output.status.success(), "asking for the list ended with {}", output.status);
+    let all = String::from_utf8(output.stdout).context("the list is text")?;
+    let taken: Vec<_> = all.lines().take(number).collect();
+    ensure!(taken.len() == number, "the built-in list holds {} queries only", taken.len());
+    Ok(taken.join("\n") + "\n")
+}
+
+#[expect(clippy::disallowed_methods, reason = "a list for one chore, made anew by every one")]
+pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("while writing {}", path.display()))
+}
+
+/// Returns all files below `folder`, by their names below `root`; none if there is no such folder.
+pub(crate) fn files(root: &Path, folder: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let mut files = BTreeMap::new();
+    let mut folders: Vec<PathBuf> =
+        folder.exists().then(|| folder.to_owned()).into_iter().collect();
+    while let Some(folder) = folders.pop() {
+        let entries =
+            fs::read_dir(&folder).with_context(|| format!("while listing {}", folder.display()))?;
+        for entry in entries {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.insert(path.strip_prefix(root)?.to_string_lossy().into_owned(), path);
+            }
+        }
+    }
+    Ok(files)
+}
 
 /// `jindo simulate` on a free port; killed when dropped.
 #[derive(Debug)]
@@ -44,8 +118,25 @@ impl Simulator {
         Ok(simulator)
     }
 
+    /// Returns the command of an export of `list` from it to `out`; the range is still to be given. Prints errors only.
+    pub(crate) fn export(&self, binary: &Path, list: &Path, out: &Path) -> Command {
+        let mut command = Command::new(binary);
+        command.arg("export").arg(list).arg("--out").arg(out);
+        command.args(["--progress", "none", "--api-url", &self.url]);
+        for proxy in PROXIES {
+            command.env_remove(proxy);
+        }
+        command.envs(KEYS).stdin(Stdio::null()).stdout(Stdio::null());
+        command
+    }
+
+    /// Returns one of its counters since the start.
+    pub(crate) fn count(&self, name: &str) -> anyhow::Result<u64> {
+        self.stats()?[name].as_u64().with_context(|| format!("the simulator counts no {name}"))
+    }
+
     /// Returns its counters since the start: `GET /sim/stats`.
-    pub(crate) fn stats(&self) -> anyhow::Result<serde_json::Value> {
+    fn stats(&self) -> anyhow::Result<serde_json::Value> {
         let address = self.url.trim_start_matches("http://");
         let mut stream =
             TcpStream::connect(address).context("while connecting to the simulator")?;
@@ -99,7 +190,7 @@ pub(crate) fn watch(command: &mut Command) -> anyhow::Result<Watched> {
 
 /// Returns the peak of resident memory in bytes; `None` on other systems than Linux.
 fn peak(pid: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     peak_in(&status)
 }
 

@@ -1,6 +1,6 @@
 //! Requests as typed: on the command line, or as the directory keeps the last one.
 
-use crate::args::{FillArg, RequestArgs, ResolutionArg};
+use crate::args::{FillArg, RequestArgs};
 use crate::defaults;
 use crate::render::errors::Usage;
 use crate::time;
@@ -33,7 +33,7 @@ pub(crate) struct TypedRequest {
 impl TypedRequest {
     /// Returns the request of this command line. Without a list on it, flags that were not given are taken from `last`.
     pub(crate) fn new(wanted: &RequestArgs, last: Option<Self>) -> anyhow::Result<Self> {
-        let mut words = match (&wanted.queries, last) {
+        let words = match (&wanted.queries, last) {
             (Some(path), _) => Self::of_list(path, wanted)?,
             (None, Some(last)) => last,
             (None, None) => {
@@ -42,28 +42,23 @@ impl TypedRequest {
                     .into());
             }
         };
-        if let Some(from) = &wanted.from {
-            words.from.clone_from(from);
-        }
-        if let Some(to) = &wanted.to {
-            words.to.clone_from(to);
-        }
-        if let Some(timezone) = &wanted.timezone {
-            words.timezone.clone_from(timezone);
-        }
-        if let Some(resolution) = wanted.resolution {
-            words.resolution_s = match resolution {
-                ResolutionArg::Auto => None,
-                ResolutionArg::Every(interval) => Some(seconds(interval)),
-            };
-        }
-        if let Some(fill) = wanted.fill {
-            words.keep_fill = fill == FillArg::Keep;
-        }
-        words.variables.extend(wanted.variables.iter().cloned());
-        words.allow_range_functions |= wanted.allow_range_functions;
-        words.keep_going |= wanted.keep_going;
-        Ok(words)
+        let mut variables = words.variables;
+        variables.extend(wanted.variables.iter().cloned());
+        Ok(Self {
+            from: wanted.from.clone().unwrap_or(words.from),
+            to: wanted.to.clone().unwrap_or(words.to),
+            timezone: wanted.timezone.clone().unwrap_or(words.timezone),
+            resolution_s: match wanted.resolution {
+                None => words.resolution_s,
+                Some(Resolution::Auto) => None,
+                Some(Resolution::Every(interval)) => Some(u32::try_from(interval.secs())?),
+            },
+            keep_fill: wanted.fill.map_or(words.keep_fill, |fill| fill == FillArg::Keep),
+            variables,
+            allow_range_functions: words.allow_range_functions | wanted.allow_range_functions,
+            keep_going: words.keep_going | wanted.keep_going,
+            ..words
+        })
     }
 
     fn of_list(path: &Path, wanted: &RequestArgs) -> anyhow::Result<Self> {
@@ -147,10 +142,6 @@ impl TypedRequest {
 pub(crate) fn in_zone(arguments: &str, timezone: &str) -> anyhow::Result<String> {
     let words: TypedRequest = serde_json::from_str(arguments)?;
     Ok(serde_json::to_string(&TypedRequest { timezone: timezone.to_owned(), ..words })?)
-}
-
-fn seconds(interval: Interval) -> u32 {
-    u32::try_from(interval.secs()).expect("an interval is made of a u32")
 }
 
 /// Returns the zone for times of day that concern the user and not the data: the one requested, or the machine's where that is

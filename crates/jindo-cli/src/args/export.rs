@@ -1,13 +1,11 @@
 //! Flags of `jindo export` and `jindo plan`: the list, the range, the pace, data that may not be there.
 
 use super::ConnectionArgs;
-use super::values::{
-    FillArg, ProgressStyle, ResolutionArg, max_calls, pace, reserve, resolution, span, variable,
-};
+use super::values::{FillArg, ProgressStyle, max_calls, pace, reserve, resolution, span, variable};
 use crate::defaults;
 use clap::Args;
 use jiff::SignedDuration;
-use jindo::job::Pacing;
+use jindo::job::{Pacing, Resolution};
 use jindo::plan::Pace;
 use jindo::request::Reserve;
 use std::path::{Path, PathBuf};
@@ -77,7 +75,7 @@ pub struct RequestArgs {
     /// Distance between points, for queries without a rollup of their own: 10s, 60s, 5m, 1h; auto: detect it for each
     /// query from a short sample [default: 60s]
     #[arg(long, value_name = "SPAN", value_parser = resolution)]
-    pub resolution: Option<ResolutionArg>,
+    pub resolution: Option<Resolution>,
     /// Fill in a template variable of the list: host=web-1 for $host. Repeatable
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     pub variables: Vec<(String, String)>,

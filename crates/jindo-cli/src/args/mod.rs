@@ -13,7 +13,7 @@ pub(crate) use export::{ExportArgs, PlanArgs, RequestArgs};
 pub(crate) use extract::ExtractArgs;
 pub(crate) use inspect::{StatusArgs, VerifyArgs};
 pub(crate) use simulate::{DemoArgs, SimulateArgs};
-pub(crate) use values::{FillArg, OutputFormat, ProgressStyle, ResolutionArg, span};
+pub(crate) use values::{FillArg, OutputFormat, ProgressStyle, span};
 
 use clap::{Parser, Subcommand};
 

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use jiff::SignedDuration;
-use jindo::job::SampleSize;
+use jindo::job::{Resolution, SampleSize};
 use jindo::plan::Pace;
 use jindo::query::Interval;
 use jindo::request::Reserve;
@@ -40,14 +40,6 @@ pub enum FillArg {
     Keep,
 }
 
-/// Distance between the points of queries without a rollup of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResolutionArg {
-    Every(Interval),
-    /// The interval detected for each query.
-    Auto,
-}
-
 /// Least value of `--max-calls`: finding out why a call was refused takes a few calls, and a run that ends in between has to
 /// begin anew.
 const MAX_CALLS_LEAST: u64 = 20;
@@ -65,14 +57,14 @@ pub(super) fn max_calls(text: &str) -> Result<u64, String> {
 }
 
 /// Reads `10s`, `5m` or `auto`; the interval must be one that Datadog offers.
-pub(super) fn resolution(text: &str) -> Result<ResolutionArg, String> {
+pub(super) fn resolution(text: &str) -> Result<Resolution, String> {
     if text == "auto" {
-        return Ok(ResolutionArg::Auto);
+        return Ok(Resolution::Auto);
     }
     let span = span(text).map_err(|help| format!("{help}, or auto"))?;
     let secs = u64::try_from(span.as_secs()).ok().filter(|_| span.subsec_nanos() == 0);
     let interval = Interval::offered(secs.ok_or("whole seconds")?);
-    interval.map(ResolutionArg::Every).map_err(|error| error.to_string())
+    interval.map(Resolution::Every).map_err(|error| error.to_string())
 }
 
 /// Reads a span that is not negative: `90d`, `20m`, `1h30m`, `60s`, `60` (seconds).

@@ -8,10 +8,9 @@ use crate::request::zone_of_clocks;
 use crate::time::{self, length_in_words};
 use jiff::{SignedDuration, Timestamp};
 use jindo::job::{ExportPlan, ExportRequest, ResolvedRequest};
-use jindo::plan::{Limits, Pace, Plan, ProbeGrid, RETENTION, Window};
-use jindo::query::{Interval, Query};
+use jindo::plan::{Estimate, Limits, Pace, Plan, ProbeGrid, RETENTION, Window};
+use jindo::query::Interval;
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::path::Path;
 
 const DAY_S: u64 = 86_400;
@@ -23,12 +22,11 @@ const PROBE_SUGGESTED_S: u64 = 2 * 3_600;
 const DONE_SHOWN_S: u64 = 120;
 
 /// Window of a simple script, the yardstick of a plan: it asks each query 4 hours at a time.
-const SCRIPT_WINDOW_S: i64 = 4 * 3_600;
+const SCRIPT_WINDOW_S: u64 = 4 * 3_600;
 
 /// Returns the calls of a script that asks each query 4 hours at a time.
 pub(crate) fn script_calls(queries: usize, range: Window) -> u64 {
-    let windows = range.secs().cast_unsigned().div_ceil(SCRIPT_WINDOW_S.cast_unsigned());
-    windows * queries as u64
+    range.secs().cast_unsigned().div_ceil(SCRIPT_WINDOW_S) * queries as u64
 }
 
 /// Returns the plan in a few lines, as it stands before the first call.
@@ -39,33 +37,21 @@ pub(crate) fn brief(
     now: Timestamp,
 ) -> String {
     let plan = &planned.plan;
-    let mut text = range_in_words(request, &planned.request, now);
-    text.push_str(&resolution::in_words(request, &planned.request));
-    let estimate = plan.estimate();
-    let script = script_calls(plan.queries.len(), plan.range);
+    let mut lines = range_in_words(request, &planned.request, now);
+    lines.extend(resolution::in_words(request, &planned.request));
+    let script = count(script_calls(plan.queries.len(), plan.range));
     let time = pace.filter(|_| plan.calls() > 0).map_or_else(String::new, |pace| {
         let secs = plan.seconds(pace);
         format!(", {} at {}{}", seconds(secs), in_pace(pace), done_by(request, now, secs))
     });
-    writeln!(
-        text,
-        "{}{time}; a script that asks 4 hours at a time makes {}",
-        job(plan),
-        count(script)
-    )
-    .expect("a String takes everything");
+    lines.push(format!("{}{time}; a script that asks 4 hours at a time makes {script}", job(plan)));
     if plan.calls() > 0 {
-        writeln!(
-            text,
-            "{} to {} points, {} to {} on disk",
-            count(*estimate.points.start()),
-            count(*estimate.points.end()),
-            size(*estimate.bytes.start()),
-            size(*estimate.bytes.end()),
-        )
-        .expect("a String takes everything");
+        let Estimate { points, bytes } = plan.estimate();
+        let (points, most) = (count(*points.start()), count(*points.end()));
+        let (bytes, most_bytes) = (size(*bytes.start()), size(*bytes.end()));
+        lines.push(format!("{points} to {most} points, {bytes} to {most_bytes} on disk"));
     }
-    text
+    lines.join("\n") + "\n"
 }
 
 /// Returns ` (until 14:05 KST)`; empty for short plans.
@@ -103,49 +89,38 @@ fn job(plan: &Plan) -> String {
 }
 
 /// Returns `12 Dec 2021 00:00 KST … 18 Mar 2022 00:00 KST (excluded), 96 days`, and a line for each change to the range.
-fn range_in_words(request: &ExportRequest, asked: &ResolvedRequest, now: Timestamp) -> String {
+fn range_in_words(request: &ExportRequest, asked: &ResolvedRequest, now: Timestamp) -> Vec<String> {
     let (zone, range) = (&request.zone, asked.range);
-    let mut text = format!(
-        "{} … {} (excluded), {}\n",
-        time::in_words(range.start(), zone),
-        time::in_words(range.end(), zone),
-        length_in_words(SignedDuration::from_secs(range.secs())),
-    );
+    let (start, end) = (time::in_words(range.start(), zone), time::in_words(range.end(), zone));
+    let length = length_in_words(SignedDuration::from_secs(range.secs()));
+    let mut lines = vec![format!("{start} … {end} (excluded), {length}")];
     if let Some(wanted) = asked.clipped_from {
-        let (wanted, end) = (time::in_words(wanted, zone), time::in_words(range.end(), zone));
-        writeln!(
-            text,
+        let wanted = time::in_words(wanted, zone);
+        lines.push(format!(
             "  ends at {end} instead of {wanted}: younger points may still be incomplete (--settle)"
-        )
-        .expect("a String takes everything");
+        ));
     }
     if let Some(beyond) = Window::new(range.start(), range.end().min(kept_since(now))) {
         let days = beyond.secs().cast_unsigned().div_ceil(DAY_S);
         let days = counted(days, "day is", "days are");
-        writeln!(
-            text,
+        lines.push(format!(
             "  the first {days} older than the 15 months that Datadog keeps: expect no data"
-        )
-        .expect("a String takes everything");
+        ));
     }
-    let unaligned = |query: &Query| range.aligned(query.text.interval) != Some(range);
-    if let Some(query) = asked.list.queries.iter().find(|query| unaligned(query)) {
-        let interval = query.text.interval;
-        writeln!(
-            text,
+    let intervals = asked.list.queries.iter().map(|query| query.text.interval);
+    if let Some(interval) =
+        intervals.clone().find(|interval| range.aligned(*interval) != Some(range))
+    {
+        lines.push(format!(
             "  not a multiple of {interval}: buckets that start within the range are exported"
-        )
-        .expect("a String takes everything");
+        ));
     }
     let wanted = asked.wanted();
-    let is_cut =
-        |query: &&Query| wanted.of(query.text.interval) != range.aligned(query.text.interval);
-    let cut = asked.list.queries.iter().filter(is_cut).map(|query| query.text.interval).max();
-    if let Some(interval) = cut {
-        writeln!(text, "  the last {interval} are incomplete: left out until they are over")
-            .expect("a String takes everything");
+    let is_cut = |interval: &Interval| wanted.of(*interval) != range.aligned(*interval);
+    if let Some(interval) = intervals.filter(is_cut).max() {
+        lines.push(format!("  the last {interval} are incomplete: left out until they are over"));
     }
-    text
+    lines
 }
 
 /// Returns the time before which Datadog keeps no points, in whole seconds.
@@ -184,22 +159,16 @@ pub(crate) fn in_words(
     text.extend(asked.list.notes.iter().map(|note| format!("  {note}\n")));
     text.extend(asked.list.refused.iter().map(|complaint| format!("  left out: {complaint}\n")));
     let probes = ProbeGrid::calls(plan, Limits::ASSUMED, now);
-    if plan.seconds(pace) > PROBE_SUGGESTED_S && probes > 0 {
-        writeln!(
-            text,
-            "  jindo export --probe first finds out where there is data at all, in about {}, and skips the rest",
-            counted(probes as u64, "call", "calls")
-        )
-        .expect("a String takes everything");
-    }
-    write!(
-        text,
+    let is_slow = plan.seconds(pace) > PROBE_SUGGESTED_S && probes > 0;
+    text.extend(is_slow.then(|| {
+        let probes = counted(probes as u64, "call", "calls");
+        format!("  jindo export --probe first finds out where there is data at all, in about {probes}, and skips the rest\n")
+    }));
+    text.extend([format!(
         "\nfrom nothing, at {}:\n  resolution        calls        time     script calls\n",
         in_pace(pace)
-    )
-    .expect("a String takes everything");
-    text.extend(alternatives.iter().map(|alternative| {
-        let Alternative { resolution, plan } = alternative;
+    )]);
+    text.extend(alternatives.iter().map(|Alternative { resolution, plan }| {
         format!(
             "  {:>10}  {:>11}  {:>10}  {:>15}\n",
             resolution.to_string(),
@@ -212,7 +181,7 @@ pub(crate) fn in_words(
 }
 
 /// Returns the JSON object of `jindo plan --json`.
-pub(crate) fn json(planned: &ExportPlan, pace: Pace) -> anyhow::Result<String> {
+pub(crate) fn json(planned: &ExportPlan, pace: Pace) -> String {
     let (plan, asked) = (&planned.plan, &planned.request);
     let estimate = plan.estimate();
     let object = serde_json::json!({
@@ -230,5 +199,5 @@ pub(crate) fn json(planned: &ExportPlan, pace: Pace) -> anyhow::Result<String> {
         "limit": { "calls": pace.calls, "period_seconds": pace.period_s },
         "known_script_calls": script_calls(plan.queries.len(), plan.range),
     });
-    Ok(format!("{}\n", serde_json::to_string_pretty(&object)?))
+    format!("{object:#}\n")
 }

@@ -38,19 +38,6 @@ pub(crate) struct ProgressReport {
     said: HashSet<String>,
 }
 
-/// Start of a run and the present.
-#[derive(Debug, Clone, Copy)]
-struct Span {
-    started: Timestamp,
-    now: Timestamp,
-}
-
-impl Span {
-    fn elapsed(self) -> SignedDuration {
-        self.now.duration_since(self.started)
-    }
-}
-
 /// Forecast beside the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ForecastResult {
@@ -102,10 +89,6 @@ impl ProgressReport {
         })
     }
 
-    fn span(&self, now: Timestamp) -> Span {
-        Span { started: self.started, now }
-    }
-
     fn say(&mut self, line: &str) {
         if !self.said.insert(line.to_owned()) {
             return;
@@ -122,6 +105,62 @@ impl ProgressReport {
             Style::Silent => {}
         }
     }
+
+    /// Returns points, budget, time left and the time of day then, and the reason of a wait.
+    fn line(&self, progress: &Progress, now: Timestamp) -> String {
+        let mut parts = vec![counted(progress.points, "point", "points")];
+        if let Some((left, limit)) = progress.budget {
+            parts.push(format!("budget {} of {}", count(left), count(limit)));
+        }
+        if let Some(left) = self.left_s(progress, now) {
+            let then = time::time_of_day(now, left, &self.zone);
+            parts.push(format!("{} left ({then})", seconds(left)));
+        }
+        let wait = progress.waits_until.map_or(0, |until| until.duration_since(now).as_secs());
+        let wait = u64::try_from(wait).ok().filter(|&wait| wait >= WAIT_SHOWN_S).map(seconds);
+        parts.extend(match (&progress.trouble, wait) {
+            (Some(trouble), Some(wait)) => Some(format!("retrying in {wait}: {trouble}")),
+            (Some(trouble), None) => Some(format!("retrying: {trouble}")),
+            (None, Some(wait)) => Some(format!("waiting {wait} for the rate limit")),
+            (None, None) => None,
+        });
+        parts.join(" · ")
+    }
+
+    fn event(&self, progress: &Progress, now: Timestamp) -> serde_json::Value {
+        let left = self.left_s(progress, now);
+        let left_long =
+            left.and_then(|left| i64::try_from(left).ok()).map(SignedDuration::from_secs);
+        serde_json::json!({
+            "type": "progress",
+            "calls": progress.calls_made,
+            "calls_left": progress.calls_left,
+            "points": progress.points,
+            "budget_left": progress.budget.map(|(left, _)| left),
+            "seconds_left": left,
+            "done_at": left_long.and_then(|left| now.checked_add(left).ok()),
+            "waits_until": progress.waits_until,
+            "trouble": progress.trouble,
+        })
+    }
+
+    /// Returns the seconds until the last call, at the pace so far and no sooner than the limits allow; `None` before three
+    /// answers and one second.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate"
+    )]
+    fn left_s(&self, progress: &Progress, now: Timestamp) -> Option<u64> {
+        let elapsed = now.duration_since(self.started);
+        if progress.answered() < 3 || elapsed < SignedDuration::from_secs(1) {
+            return None;
+        }
+        let per_call = elapsed.as_secs_f64() / progress.answered() as f64;
+        let so_far = per_call * progress.calls_left as f64;
+        Some(so_far.max(progress.paced_s(now).unwrap_or(0.0)).ceil() as u64)
+    }
 }
 
 impl Observer for ProgressReport {
@@ -135,9 +174,7 @@ impl Observer for ProgressReport {
             Style::Bar(bar) => {
                 bar.set_length(progress.answered() + progress.calls_left);
                 bar.set_position(progress.answered());
-                bar.set_message(
-                    terminal::plain(&line(progress, self.span(now), &self.zone)).into_owned(),
-                );
+                bar.set_message(terminal::plain(&self.line(progress, now)).into_owned());
             }
             Style::Plain if now >= self.next => {
                 self.next = now + LINE_EVERY;
@@ -146,12 +183,12 @@ impl Observer for ProgressReport {
                     "{} of {} · {}\n",
                     count(progress.answered()),
                     counted(all, "call", "calls"),
-                    line(progress, self.span(now), &self.zone)
+                    self.line(progress, now)
                 ));
             }
             Style::Json if now >= self.next => {
                 self.next = now + EVENT_EVERY;
-                terminal::remark(&format!("{}\n", event(progress, self.span(now))));
+                terminal::remark(&format!("{}\n", self.event(progress, now)));
             }
             Style::Plain | Style::Json | Style::Silent => {}
         }
@@ -196,62 +233,6 @@ fn bar() -> ProgressBar {
         .with_style(template)
 }
 
-/// Returns points, budget, time left and the time of day then, and the reason of a wait.
-fn line(progress: &Progress, span: Span, zone: &TimeZone) -> String {
-    let mut parts = vec![counted(progress.points, "point", "points")];
-    if let Some((left, limit)) = progress.budget {
-        parts.push(format!("budget {} of {}", count(left), count(limit)));
-    }
-    if let Some(left) = left_s(progress, span) {
-        parts.push(format!("{} left ({})", seconds(left), time::time_of_day(span.now, left, zone)));
-    }
-    let wait = progress.waits_until.map_or(0, |until| until.duration_since(span.now).as_secs());
-    let wait = u64::try_from(wait).ok().filter(|&wait| wait >= WAIT_SHOWN_S).map(seconds);
-    match (&progress.trouble, wait) {
-        (Some(trouble), Some(wait)) => parts.push(format!("retrying in {wait}: {trouble}")),
-        (Some(trouble), None) => parts.push(format!("retrying: {trouble}")),
-        (None, Some(wait)) => parts.push(format!("waiting {wait} for the rate limit")),
-        (None, None) => {}
-    }
-    parts.join(" · ")
-}
-
-fn event(progress: &Progress, span: Span) -> serde_json::Value {
-    let left = left_s(progress, span);
-    serde_json::json!({
-        "type": "progress",
-        "calls": progress.calls_made,
-        "calls_left": progress.calls_left,
-        "points": progress.points,
-        "budget_left": progress.budget.map(|(left, _)| left),
-        "seconds_left": left,
-        "done_at": left.and_then(|left| {
-            span.now.checked_add(SignedDuration::from_secs(i64::try_from(left).ok()?)).ok()
-        }),
-        "waits_until": progress.waits_until,
-        "trouble": progress.trouble,
-    })
-}
-
-/// Returns the seconds until the last call; `None` before three answers and one second.
-fn left_s(progress: &Progress, span: Span) -> Option<u64> {
-    let is_known = progress.answered() >= 3 && span.elapsed() >= SignedDuration::from_secs(1);
-    is_known.then(|| estimate_s(progress, span))
-}
-
-/// Returns the seconds until the last call, at the pace so far and no sooner than the limits allow.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "an estimate"
-)]
-fn estimate_s(progress: &Progress, span: Span) -> u64 {
-    let left = progress.calls_left as f64;
-    let so_far = span.elapsed().as_secs_f64() / progress.answered().max(1) as f64 * left;
-    so_far.max(progress.paced_s(span.now).unwrap_or(0.0)).ceil() as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,11 +254,14 @@ mod tests {
         }
     }
 
-    /// Checks the line that is shown 80 s after the start.
-    fn check(progress: &Progress, expected: &str) {
+    /// A report that began 80 s ago.
+    fn report() -> ProgressReport {
         let zone = TimeZone::get("Asia/Seoul").unwrap();
-        let span = Span { started: NOW - SignedDuration::from_secs(80), now: NOW };
-        assert_eq!(line(progress, span, &zone), expected);
+        ProgressReport::new(ProgressStyle::None, 8, NOW - SignedDuration::from_secs(80), zone)
+    }
+
+    fn check(progress: &Progress, expected: &str) {
+        assert_eq!(report().line(progress, NOW), expected);
     }
 
     #[test]
@@ -299,11 +283,11 @@ mod tests {
 
     #[test]
     fn the_limit_bounds_the_forecast_and_what_is_left() {
-        let span = Span { started: NOW - SignedDuration::from_secs(80), now: NOW };
-        assert_eq!(left_s(&run(), span), Some(4_320));
+        let left_s = |progress: &Progress| report().left_s(progress, NOW);
+        assert_eq!(left_s(&run()), Some(4_320));
         let unlimited = Progress { paced_until: None, ..run() };
-        assert_eq!(left_s(&unlimited, span), Some(120));
-        assert_eq!(left_s(&Progress { calls_made: 2, ..run() }, span), None);
+        assert_eq!(left_s(&unlimited), Some(120));
+        assert_eq!(left_s(&Progress { calls_made: 2, ..run() }), None);
         let first = Progress { calls_made: 1, ..run() };
         let elapsed = SignedDuration::from_secs(2);
         let forecast = |progress: &Progress| {

@@ -18,21 +18,17 @@ pub(crate) fn resolutions(intervals: impl Iterator<Item = Interval>) -> BTreeMap
 
 /// Returns `12 queries at 10 s, 500 at 60 s`.
 pub(crate) fn counted_resolutions(resolutions: &BTreeMap<i64, u64>) -> String {
-    let mut words: Vec<_> = Vec::new();
-    for (secs, &queries) in resolutions {
-        let queries = match words.len() {
-            0 => counted(queries, "query", "queries"),
-            _ => count(queries),
-        };
-        words.push(format!("{queries} at {secs} s"));
-    }
-    words.join(", ")
+    let words = resolutions.iter().enumerate().map(|(index, (secs, &queries))| match index {
+        0 => format!("{} at {secs} s", counted(queries, "query", "queries")),
+        _ => format!("{} at {secs} s", count(queries)),
+    });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the line about resolutions if each query has its own: `resolution: 12 queries at 10 s, 500 at 60 s (1 had no points of late: 60 s)`.
-pub(crate) fn in_words(request: &ExportRequest, asked: &ResolvedRequest) -> String {
+pub(crate) fn in_words(request: &ExportRequest, asked: &ResolvedRequest) -> Option<String> {
     if !request.resolution.is_auto() {
-        return String::new();
+        return None;
     }
     let mut doubts: BTreeMap<(Confidence, Interval), u64> = BTreeMap::new();
     let bases: HashMap<_, _> =
@@ -59,7 +55,7 @@ pub(crate) fn in_words(request: &ExportRequest, asked: &ResolvedRequest) -> Stri
     let remarks =
         if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join("; ")) };
     let resolutions = resolutions(asked.list.queries.iter().map(|query| query.text.interval));
-    format!("  resolution: {}{remarks}\n", counted_resolutions(&resolutions))
+    Some(format!("  resolution: {}{remarks}", counted_resolutions(&resolutions)))
 }
 
 fn doubt(basis: Confidence) -> &'static str {

@@ -9,10 +9,10 @@ use crate::terminal;
 use crate::time;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jindo::archive::{Archive, ProbesDiscarded, Registered, Weight};
+use jindo::archive::{Archive, Learnt, ProbesDiscarded, Registered, Weight};
 use jindo::job::{AuditRecord, DirectoryStatus};
 use jindo::query::Interval;
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 
 /// Prints the standing of a directory's queries, its size, and what earlier runs learnt.
 pub(crate) fn run(command: &args::StatusArgs) -> anyhow::Result<u8> {
@@ -39,7 +39,7 @@ fn json(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<String> {
         "resolutions": resolutions(intervals(status)),
         "spacings": archive.ledger().spaced()?.iter().map(resolution::json).collect::<Vec<_>>(),
         "totals": archive.ledger().totals()?,
-        "learnt": learnt_json(archive)?,
+        "learnt": learnt_json(archive)?.values().collect::<Vec<_>>(),
         "heavy": status.heavy.iter().map(|query| serde_json::json!({
             "query": query.text.written,
             "bytes_per_bucket": query.weight.map(|weight| weight.bytes_per_bucket),
@@ -47,130 +47,119 @@ fn json(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<String> {
         })).collect::<Vec<_>>(),
         "audit": status.audit,
     });
-    Ok(format!("{}\n", serde_json::to_string_pretty(&object)?))
+    Ok(format!("{object:#}\n"))
 }
 
 /// Returns the learnt limits by name. The entry `probe` with the figure 0 says that probe results are discarded.
-fn learnt_json(archive: &Archive) -> anyhow::Result<Vec<serde_json::Value>> {
-    let limits = archive.ledger().learnt()?;
-    let limits = limits.iter().map(|learnt| {
-        let (name, value) = (limits::name(learnt.limit), limits::figure(learnt.limit));
-        (name, value, learnt.learnt_at, learnt.why.clone())
+fn learnt_json(archive: &Archive) -> anyhow::Result<BTreeMap<&'static str, serde_json::Value>> {
+    let entry = |name, value: i64, at: Timestamp, why: String| {
+        (name, serde_json::json!({ "name": name, "value": value, "learnt_at": at, "why": why }))
+    };
+    let limits = archive.ledger().learnt()?.into_iter().map(|Learnt { limit, learnt_at, why }| {
+        entry(limits::name(limit), limits::figure(limit), learnt_at, why)
     });
-    let discarded = archive.ledger().probes_discarded()?;
-    let discarded =
-        discarded.into_iter().map(|discarded| ("probe", 0, discarded.at, discarded.why));
-    let mut all: Vec<_> = limits.chain(discarded).collect();
-    all.sort_unstable_by_key(|(name, ..)| *name);
-    Ok(all
-        .into_iter()
-        .map(|(name, value, at, why)| {
-            serde_json::json!({ "name": name, "value": value, "learnt_at": at, "why": why })
-        })
-        .collect())
+    let probe = archive
+        .ledger()
+        .probes_discarded()?
+        .map(|ProbesDiscarded { at, why }| entry("probe", 0, at, why));
+    Ok(limits.chain(probe).collect())
 }
 
 fn words(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<String> {
     let (totals, counts) = (archive.ledger().totals()?, status.counts());
-    let mut text = String::new();
+    let mut lines = Vec::new();
+    let mut line = |name: &str, words: String| lines.push(format!("{name:<11}{words}\n"));
     if let Some(request) = archive.ledger().request()? {
         let zone = time::zone(&request.timezone).unwrap_or(TimeZone::UTC);
         let (start, end) = (request.asked.window.start(), request.asked.window.end());
         let (start, end) = (time::in_words(start, &zone), time::in_words(end, &zone));
-        writeln!(text, "range      {start} … {end} (excluded), {}", request.timezone)?;
+        line("range", format!("{start} … {end} (excluded), {}", request.timezone));
     }
-    writeln!(
-        text,
-        "queries    {} listed: {} complete, {} with gaps, {} given up{}",
-        count(totals.listed),
-        count(counts.complete),
-        count(counts.partial),
-        count(counts.given_up),
-        match counts.refused {
-            0 => String::new(),
-            lines => format!("; {} left out", counted(lines, "line", "lines")),
-        }
-    )?;
+    let left_out = match counts.refused {
+        0 => String::new(),
+        lines => format!("; {} left out", counted(lines, "line", "lines")),
+    };
+    let listed = count(totals.listed);
+    let (complete, partial) = (count(counts.complete), count(counts.partial));
+    let given_up = count(counts.given_up);
+    line(
+        "queries",
+        format!(
+            "{listed} listed: {complete} complete, {partial} with gaps, {given_up} given up{left_out}"
+        ),
+    );
     let resolutions = resolutions(intervals(status));
     if resolutions.len() > 1 {
-        writeln!(text, "resolution {}", counted_resolutions(&resolutions))?;
+        line("resolution", counted_resolutions(&resolutions));
     }
-    let stretches = counted(totals.open, "stretch is", "stretches are");
-    writeln!(
-        text,
-        "archive    {}, {}, {} rows",
-        counted(totals.objects, "object", "objects"),
-        size(totals.bytes),
-        count(totals.rows)
-    )?;
+    let objects = counted(totals.objects, "object", "objects");
+    line("archive", format!("{objects}, {}, {} rows", size(totals.bytes), count(totals.rows)));
     if totals.open > 0 {
-        writeln!(
-            text,
-            "           {stretches} young or marked: the next export fetches them again"
-        )?;
+        let stretches = counted(totals.open, "stretch is", "stretches are");
+        line("", format!("{stretches} young or marked: the next export fetches them again"));
     }
     if totals.probed_s > 0 {
         let percent = totals.probed_s * 100 / totals.covered_s.max(1);
-        writeln!(
-            text,
-            "           {percent} % of the covered time was found empty by probes and not fetched; jindo export --recheck-probed fetches it"
-        )?;
+        line(
+            "",
+            format!(
+                "{percent} % of the covered time was found empty by probes and not fetched; jindo export --recheck-probed fetches it"
+            ),
+        );
     }
-    writeln!(
-        text,
-        "csv        {}, {}, {} points, as written (jindo verify checks that they are there)",
-        counted(totals.files, "file", "files"),
-        size(totals.file_bytes),
-        count(totals.file_points)
-    )?;
+    let files = counted(totals.files, "file", "files");
+    let (bytes, points) = (size(totals.file_bytes), count(totals.file_points));
+    line(
+        "csv",
+        format!(
+            "{files}, {bytes}, {points} points, as written (jindo verify checks that they are there)"
+        ),
+    );
     if let Some(AuditRecord { at, windows, compared, points, late, changed, gone, .. }) =
         status.audit
     {
-        writeln!(
-            text,
-            "audit      {} of {} compared with the server on {}: {}, {late} late, {changed} changed, {gone} gone",
-            count(compared as u64),
-            counted(windows as u64, "window", "windows"),
-            at.strftime("%Y-%m-%d"),
-            counted(points, "point", "points"),
-        )?;
+        let (compared, windows) =
+            (count(compared as u64), counted(windows as u64, "window", "windows"));
+        let (on, points) = (at.strftime("%Y-%m-%d"), counted(points, "point", "points"));
+        line(
+            "audit",
+            format!(
+                "{compared} of {windows} compared with the server on {on}: {points}, {late} late, {changed} changed, {gone} gone"
+            ),
+        );
     }
-    text += &learnt(archive, &status.heavy)?;
-    Ok(text)
+    for learnt in learnt(archive, &status.heavy)? {
+        line("learnt", format!("{learnt}; jindo export --forget drops it"));
+    }
+    Ok(lines.concat())
 }
 
-/// Returns a line for each learnt limit, and one for queries with large answers.
-fn learnt(archive: &Archive, heavy: &[Registered]) -> anyhow::Result<String> {
-    let mut text = String::new();
-    for learnt in archive.ledger().learnt()? {
-        let (why, on) = (learnt.why, learnt.learnt_at.strftime("%Y-%m-%d"));
-        let said = if let Some((unit, most)) = limits::at_most(learnt.limit) {
+/// Returns a text for each learnt limit, and one for queries with large answers.
+fn learnt(archive: &Archive, heavy: &[Registered]) -> anyhow::Result<Vec<String>> {
+    let mut texts = Vec::new();
+    for Learnt { limit, why, learnt_at } in archive.ledger().learnt()? {
+        texts.push(if let Some((unit, most)) = limits::at_most(limit) {
+            let on = learnt_at.strftime("%Y-%m-%d");
             format!("{unit}: at most {} ({why}, on {on})", count(most))
         } else {
-            let until = Timestamp::from_second(limits::figure(learnt.limit))?;
+            let until = Timestamp::from_second(limits::figure(limit))?;
             format!("windows that end by {until} are not fetched: {why}")
-        };
-        writeln!(text, "learnt     {said}; jindo export --forget drops it")?;
+        });
     }
     if let Some(ProbesDiscarded { why, at }) = archive.ledger().probes_discarded()? {
         let on = at.strftime("%Y-%m-%d");
-        writeln!(
-            text,
-            "learnt     probe results are discarded here ({why}, on {on}); jindo export --forget drops it"
-        )?;
+        texts.push(format!("probe results are discarded here ({why}, on {on})"));
     }
     if let Some(query) = heavy.first()
         && let Some(Weight { bytes_per_bucket, weighed_at }) = query.weight
     {
-        writeln!(
-            text,
-            "learnt     {} in smaller calls, because their answers are large: the heaviest, {}, brings {} a point in time \
-             (on {}); jindo export --forget drops it",
-            counted(heavy.len() as u64, "query", "queries"),
-            query.text.written,
-            size(bytes_per_bucket),
-            weighed_at.strftime("%Y-%m-%d")
-        )?;
+        let queries = counted(heavy.len() as u64, "query", "queries");
+        let (heaviest, bytes) = (&query.text.written, size(bytes_per_bucket));
+        let on = weighed_at.strftime("%Y-%m-%d");
+        texts.push(format!(
+            "{queries} in smaller calls, because their answers are large: the heaviest, {heaviest}, brings {bytes} a point in time \
+             (on {on})"
+        ));
     }
-    Ok(text)
+    Ok(texts)
 }

@@ -172,7 +172,9 @@ impl VerifyReport {
     fn mended(&mut self, finding: &FileFinding, archive: &Archive) -> anyhow::Result<()> {
         let what = match finding {
             // Its owner was unknown while the ledger was lost, and is known again.
-            FileFinding::Stranger { path } if archive.ledger().owner(path)?.is_some() => return Ok(()),
+            FileFinding::Stranger { path } if archive.ledger().owner(path)?.is_some() => {
+                return Ok(());
+            }
             FileFinding::Stranger { .. } => what(finding),
             FileFinding::StrayMark { path, .. } => {
                 format!("the ledger named {path:?} as a file of a series — no longer")
