@@ -48,12 +48,6 @@ impl fmt::Debug for Secret {
     }
 }
 
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(SHOWN)
-    }
-}
-
 /// Texts that no answer may bring into words, names and tables.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets(Arc<[Secret]>);

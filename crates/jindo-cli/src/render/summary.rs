@@ -102,9 +102,7 @@ fn sums_of_gauges(queries: &[Query]) -> Option<String> {
     let is_meant = |modifier: &Modifier| matches!(modifier.name.as_str(), "as_count" | "as_rate");
     let has_one = |query: &&Query| {
         let expr = query.text.sent.expr();
-        expr.is_some_and(|expr| {
-            expr.series().iter().any(|series| series.modifiers.iter().any(is_meant))
-        })
+        expr.is_some_and(|expr| expr.series().any(|series| series.modifiers.iter().any(is_meant)))
     };
     let number = queries.iter().filter(has_one).count() as u64;
     (number > 0).then(|| {

@@ -36,7 +36,7 @@ pub use copy::copy;
 pub use csv_tree::{CsvTree, Names};
 pub use disk::{BufferLimits, Directory, Disk, ExtractLock, Staged};
 pub use error::Error;
-pub use staging::{MadeFile, SeriesFacts, StagedFile, Staging};
+pub use staging::{MadeFile, SeriesFacts, Staging};
 pub use tables::{Summary, tables};
 pub use update::{Change, Which, update};
 pub use verify::{FileFinding, verify, verify_output};

@@ -43,26 +43,6 @@ struct GrowingFile {
     bytes: u64,
 }
 
-/// A file that lies whole in the staging folder.
-#[derive(Debug)]
-pub struct StagedFile {
-    pub staged: Staged,
-    pub path: String,
-    pub bytes: u64,
-    /// In hexadecimal.
-    pub sha256: String,
-}
-
-impl StagedFile {
-    /// Returns the file with its record, as one of these series.
-    pub fn of(self, series: SeriesFacts) -> MadeFile {
-        let SeriesFacts { metric, tags, unit, first, last, points } = series;
-        let Self { staged, path, bytes, sha256 } = self;
-        let file = SeriesFile { path, metric, tags, unit, first, last, points, bytes, sha256 };
-        MadeFile { staged, file }
-    }
-}
-
 impl<'a> Staging<'a> {
     pub(super) fn new(disk: &'a dyn Disk, number: &'a mut u64) -> Self {
         Self { disk, number, files: Vec::new(), pending_bytes: 0 }
@@ -92,7 +72,7 @@ impl<'a> Staging<'a> {
         }
     }
 
-    fn flush(&mut self) -> Result<(), Error> {
+    pub(super) fn flush(&mut self) -> Result<(), Error> {
         for file in &mut self.files {
             // Taken, not cleared: kept capacity would add up over the files of a query.
             let rows = std::mem::take(&mut file.pending);
@@ -107,18 +87,22 @@ impl<'a> Staging<'a> {
         Ok(())
     }
 
-    /// Writes what is pending; returns the files in the order in which they were begun.
+    /// Writes what is pending; returns the files with their records, ascending by path. `series` has facts for each of them, in the
+    /// order in which they were begun.
     ///
     /// # Errors
     /// [`Error::Disk`] when the staging folder cannot be written.
-    pub fn finish(mut self) -> Result<Vec<StagedFile>, Error> {
+    pub fn finish(mut self, series: Vec<SeriesFacts>) -> Result<Vec<MadeFile>, Error> {
         self.flush()?;
-        let whole = |GrowingFile { staged, path, hash, bytes, .. }| StagedFile {
-            staged,
-            path,
-            bytes,
-            sha256: hex(&hash.finalize()),
-        };
-        Ok(self.files.into_iter().map(whole).collect())
+        let made = self.files.into_iter().zip(series).map(|(file, facts)| {
+            let GrowingFile { staged, path, hash, bytes, .. } = file;
+            let SeriesFacts { metric, tags, unit, first, last, points } = facts;
+            let sha256 = hex(&hash.finalize());
+            let file = SeriesFile { path, metric, tags, unit, first, last, points, bytes, sha256 };
+            MadeFile { staged, file }
+        });
+        let mut made: Vec<_> = made.collect();
+        made.sort_by(|a, b| a.file.path.cmp(&b.file.path));
+        Ok(made)
     }
 }

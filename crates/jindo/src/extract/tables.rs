@@ -4,7 +4,7 @@
 //! query by query; only a small table is ever in memory as a whole.
 
 use super::marks::{Mark, UNFINISHED};
-use super::{CsvTree, Disk, Error, StagedFile, Staging};
+use super::{CsvTree, Disk, Error, Staged, Staging};
 use crate::archive::{
     Archive, Gap, GapReason, GivenUp, Granted, QueryId, QueryStanding, QueryStatus, RefusedLine,
     Registered, SeriesFile, StandingFacts,
@@ -151,10 +151,11 @@ impl<'a> StagedTables<'a> {
 
     /// Moves these tables into place and makes everything durable.
     pub(super) fn publish(self, tables: &[Table]) -> Result<(), Error> {
-        let Self { disk, staging } = self;
-        let staged = staging.finish()?;
-        for StagedFile { staged, path, .. } in tables.iter().map(|table| &staged[*table as usize]) {
-            disk.publish(*staged, path).map_err(Error::disk("publish", path))?;
+        let Self { disk, mut staging } = self;
+        staging.flush()?;
+        for table in tables {
+            let published = disk.publish(Staged(*table as u64), table.path());
+            published.map_err(Error::disk("publish", table.path()))?;
         }
         disk.sync().map_err(Error::disk("sync", "the tables"))?;
         disk.end().map_err(Error::disk("remove", "the staging folder"))

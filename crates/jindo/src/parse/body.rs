@@ -46,7 +46,8 @@ pub(super) fn read(body: &[u8], expected: &Expected, secrets: &Secrets) -> Resul
         Some(b'<') => return Err(Error::Page),
         Some(_) => {}
     }
-    let mut reader = SeriesReader { columns: ColumnsBuilder::new(expected), secrets };
+    let mut columns = ColumnsBuilder::new(expected);
+    let mut one = |json: &mut Reader<'_>| one_series(json, &mut columns, secrets);
     let (mut status, mut error, mut errors) = (None::<Option<String>>, None, None);
     let (mut group_by, mut series) = (None, None);
     json.object("an object", |json, field| match field {
@@ -54,7 +55,9 @@ pub(super) fn read(body: &[u8], expected: &Expected, secrets: &Secrets) -> Resul
         "error" => once(json, &mut error, field, words),
         "errors" => once(json, &mut errors, field, words),
         "group_by" => once(json, &mut group_by, field, |json| json.optional(count)),
-        "series" => once(json, &mut series, field, |json| json.optional(|json| reader.all(json))),
+        "series" => once(json, &mut series, field, |json| {
+            json.optional(|json| json.list("a list of series", &mut one))
+        }),
         _ => json.skip(),
     })?;
     json.end()?;
@@ -81,50 +84,37 @@ fn once<'a, T>(
     Ok(())
 }
 
-struct SeriesReader<'a> {
-    columns: ColumnsBuilder,
-    secrets: &'a Secrets,
-}
-
-impl SeriesReader<'_> {
-    fn all(&mut self, json: &mut Reader<'_>) -> Result<Vec<UncheckedSeries>, Error> {
-        let mut series = Vec::new();
-        json.list("a list of series", |json| {
-            series.push(self.one(json)?);
-            Ok(())
-        })?;
-        Ok(series)
-    }
-
-    /// Fails on a series without the fields that every series has, at once: a body of empty objects must not pile up.
-    fn one(&mut self, json: &mut Reader<'_>) -> Result<UncheckedSeries, Error> {
-        let Self { columns, secrets } = self;
-        let (mut query_index, mut interval) = (None::<Option<f64>>, None::<f64>);
-        let (mut metric, mut scope) = (None::<String>, None::<Option<String>>);
-        let (mut tag_set, mut unit_text, mut points) = (None, None, None);
-        json.object("a series", |json, field| match field {
-            "query_index" => once(json, &mut query_index, field, Reader::value),
-            "metric" => once(json, &mut metric, field, |json| Ok(secrets.hide(json.value()?))),
-            "interval" => once(json, &mut interval, field, Reader::value),
-            "tag_set" => {
-                once(json, &mut tag_set, field, |json| json.optional(|json| tags(json, secrets)))
-            }
-            "scope" => once(json, &mut scope, field, Reader::value),
-            "unit" => once(json, &mut unit_text, field, |json| json.optional(unit)),
-            "pointlist" => once(json, &mut points, field, |json| all_points(json, columns)),
-            _ => json.skip(),
-        })?;
-        let missing = |field: &str| json.inconsistent(&format!("a series without `{field}`"));
-        Ok(UncheckedSeries {
-            query_index: query_index.flatten(),
-            metric: metric.ok_or_else(|| missing("metric"))?,
-            interval_s: interval.ok_or_else(|| missing("interval"))?,
-            tags: tag_set.flatten(),
-            scope_is_everything: scope.flatten().as_deref() == Some("*"),
-            unit: unit_text.flatten().flatten().map(|unit| secrets.hide(unit)),
-            points: points.ok_or_else(|| missing("pointlist"))?,
-        })
-    }
+/// Fails on a series without the fields that every series has, at once: a body of empty objects must not pile up.
+fn one_series(
+    json: &mut Reader<'_>,
+    columns: &mut ColumnsBuilder,
+    secrets: &Secrets,
+) -> Result<UncheckedSeries, Error> {
+    let (mut query_index, mut interval) = (None::<Option<f64>>, None::<f64>);
+    let (mut metric, mut scope) = (None::<String>, None::<Option<String>>);
+    let (mut tag_set, mut unit_text, mut points) = (None, None, None);
+    json.object("a series", |json, field| match field {
+        "query_index" => once(json, &mut query_index, field, Reader::value),
+        "metric" => once(json, &mut metric, field, |json| Ok(secrets.hide(json.value()?))),
+        "interval" => once(json, &mut interval, field, Reader::value),
+        "tag_set" => {
+            once(json, &mut tag_set, field, |json| json.optional(|json| tags(json, secrets)))
+        }
+        "scope" => once(json, &mut scope, field, Reader::value),
+        "unit" => once(json, &mut unit_text, field, |json| json.optional(unit)),
+        "pointlist" => once(json, &mut points, field, |json| all_points(json, columns)),
+        _ => json.skip(),
+    })?;
+    let missing = |field: &str| json.inconsistent(&format!("a series without `{field}`"));
+    Ok(UncheckedSeries {
+        query_index: query_index.flatten(),
+        metric: metric.ok_or_else(|| missing("metric"))?,
+        interval_s: interval.ok_or_else(|| missing("interval"))?,
+        tags: tag_set.flatten(),
+        scope_is_everything: scope.flatten().as_deref() == Some("*"),
+        unit: unit_text.flatten().flatten().map(|unit| secrets.hide(unit)),
+        points: points.ok_or_else(|| missing("pointlist"))?,
+    })
 }
 
 /// `[[ms, value|null], …]` into the columns.

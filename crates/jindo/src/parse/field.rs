@@ -64,14 +64,11 @@ pub(super) fn joined(said: &[String]) -> String {
 
 /// Reads `tag_set` as a set: without secrets, sorted, each tag once.
 pub(super) fn tags(json: &mut Reader<'_>, secrets: &Secrets) -> Result<Vec<String>, Error> {
-    let mut tags = Vec::new();
-    json.list("a list of tags", |json| {
-        if tags.len() == SERIES_TAGS_MAX {
-            let what = format!("a series with more than {SERIES_TAGS_MAX} tags");
-            return Err(json.inconsistent(&what));
-        }
-        tags.push(secrets.hide(json.value()?));
-        Ok(())
+    let mut room = 0..SERIES_TAGS_MAX;
+    let mut tags = json.list("a list of tags", |json| {
+        let too_many = || format!("a series with more than {SERIES_TAGS_MAX} tags");
+        room.next().ok_or_else(|| json.inconsistent(&too_many()))?;
+        Ok(secrets.hide(json.value()?))
     })?;
     tags.sort_unstable();
     tags.dedup();
@@ -103,10 +100,5 @@ pub(super) fn unit(json: &mut Reader<'_>) -> Result<Option<String>, Error> {
 
 /// Counts the elements of a list.
 pub(super) fn count(json: &mut Reader<'_>) -> Result<usize, Error> {
-    let mut elements = 0;
-    json.list("a list", |json| {
-        elements += 1;
-        json.skip()
-    })?;
-    Ok(elements)
+    json.list("a list", Reader::skip).map(|elements| elements.len())
 }

@@ -3,6 +3,7 @@
 
 use super::Error;
 use serde::Deserialize;
+use std::borrow::Cow;
 
 /// A place in a body.
 pub(super) struct Reader<'a> {
@@ -10,6 +11,10 @@ pub(super) struct Reader<'a> {
     /// Bytes read.
     at: usize,
 }
+
+/// Key of an object; copied where it holds escapes.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'a> Reader<'a> {
     /// JSON is UTF-8, which is checked once, here: slices of it are then texts at no cost.
@@ -71,20 +76,21 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `[…]`; `element` takes each value.
-    pub(super) fn list(
+    /// `[…]`; `element` takes each value. A list of `()` takes no memory.
+    pub(super) fn list<T>(
         &mut self,
         wanted: &str,
-        mut element: impl FnMut(&mut Self) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        mut element: impl FnMut(&mut Self) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
         self.expect(b'[', wanted)?;
+        let mut list = Vec::new();
         if self.take(b']') {
-            return Ok(());
+            return Ok(list);
         }
         loop {
-            element(self)?;
+            list.push(element(self)?);
             if !self.take(b',') {
-                return self.punctuation(b']');
+                return self.punctuation(b']').map(|()| list);
             }
         }
     }
@@ -164,19 +170,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn key(&mut self) -> Result<std::borrow::Cow<'a, str>, Error> {
+    fn key(&mut self) -> Result<Cow<'a, str>, Error> {
         if self.peek() != Some(b'"') {
             return Err(self.out_of_place());
         }
-        let text = &self.text[self.at + 1..];
-        let end = text.find(|c: char| matches!(c, '"' | '\\' | ..'\u{20}'));
-        match end.filter(|end| text.as_bytes()[*end] == b'"') {
-            Some(end) => {
-                self.at += end + 2;
-                Ok(text[..end].into())
-            }
-            None => Ok(self.value::<String>()?.into()),
-        }
+        self.value::<Key<'a>>().map(|key| key.0)
     }
 
     fn punctuation(&mut self, byte: u8) -> Result<(), Error> {

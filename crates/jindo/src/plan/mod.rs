@@ -1,7 +1,6 @@
 //! Queries × range − coverage → windows → batches → [`Plan`], a value: printed and counted before the first call. Pure.
 
 mod batch;
-mod estimate;
 mod limits;
 mod native_interval;
 mod plan_index;
@@ -10,7 +9,6 @@ mod tile;
 mod window;
 
 pub use batch::{BODY_BYTES_TARGET, SEPARATOR, WEIGHT_ASSUMED, buckets, escape, escaped_len, pack};
-pub use estimate::{Estimate, Pace};
 pub use limits::{LearntLimit, Limits};
 pub use native_interval::{
     Confidence, Counting, IntervalSample, NativeInterval, NextSample, Observed, PointCount,
@@ -24,6 +22,7 @@ pub use window::{DAY_S, Range, Window, hull, subtract, union};
 use crate::query::{Interval, Query};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, HashSet};
+use std::ops::RangeInclusive;
 
 /// Datadog keeps metrics for 15 months (documented); a day short of the shortest such stretch, to be early and not late.
 pub const RETENTION: SignedDuration = SignedDuration::from_hours(24 * 455);
@@ -50,6 +49,27 @@ pub struct Task {
     pub interval: Interval,
     pub window: Window,
 }
+
+/// A number of calls per period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    pub calls: u32,
+    pub period_s: u32,
+}
+
+/// Points and bytes as ranges, since the number of series per group is the server's knowledge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Estimate {
+    pub points: RangeInclusive<u64>,
+    /// On disk, archive and CSV together.
+    pub bytes: RangeInclusive<u64>,
+}
+
+/// A query with `by` is taken for 1 to 20 series.
+const SERIES_PER_GROUP_MAX: u64 = 20;
+
+/// Bytes a point: Parquet 2 to 7, a CSV row 21 to 32.
+const BYTES_PER_POINT: RangeInclusive<u64> = 23..=39;
 
 impl Plan {
     /// `covered` holds per query what need not be asked again, in any order.
@@ -86,6 +106,30 @@ impl Plan {
     /// Returns the number of different sets of queries that share a call.
     pub fn batches(&self) -> usize {
         self.tasks.iter().map(|task| &task.queries).collect::<HashSet<_>>().len()
+    }
+
+    /// Low: one series per query. High: twenty per grouped one, all without a gap.
+    pub fn estimate(&self) -> Estimate {
+        let (mut low, mut high) = (0_u64, 0_u64);
+        for task in &self.tasks {
+            let points = task.window.points(task.interval);
+            let is_grouped = |index: &&PlanIndex| self.queries[**index].text.sent.is_grouped();
+            let grouped = task.queries.iter().filter(is_grouped).count() as u64;
+            let all = task.queries.len() as u64;
+            low = low.saturating_add(points * all);
+            high = high.saturating_add(points * (all - grouped + grouped * SERIES_PER_GROUP_MAX));
+        }
+        Estimate {
+            points: low..=high,
+            bytes: low.saturating_mul(*BYTES_PER_POINT.start())
+                ..=high.saturating_mul(*BYTES_PER_POINT.end()),
+        }
+    }
+
+    /// Seconds that the calls take at `pace`.
+    pub fn seconds(&self, pace: Pace) -> u64 {
+        let calls = u64::try_from(self.calls()).unwrap_or(u64::MAX);
+        calls.saturating_mul(u64::from(pace.period_s)).div_ceil(u64::from(pace.calls.max(1)))
     }
 }
 

@@ -13,23 +13,20 @@ const REST_SPREAD_MAX_S: i64 = 3_600;
 /// where that is cheap. A short rest is spread over the last windows instead of costing a call: in a zone with summer time 96 days may
 /// be an hour longer.
 pub fn tile(range: Window, interval: Interval, limits: Limits) -> Vec<Window> {
-    let longest = limits.window_secs_max(interval);
+    let (step, longest) = (interval.secs(), limits.window_secs_max(interval));
     let round = round_length(interval, longest);
-    let mut lengths = vec![
-        round;
-        usize::try_from(range.secs() / round)
-            .expect("a range has fewer windows than usize")
-    ];
-    spread(range.secs() % round, longest - round, interval, &mut lengths);
-
+    let (whole, rest) = (range.secs() / round, range.secs() % round);
+    // Seconds that each window has to spare.
+    let slack = (longest - round) / step * step;
+    let spreads = rest <= slack.saturating_mul(whole).min(REST_SPREAD_MAX_S);
     let mut start = range.start_s();
-    let mut windows = Vec::with_capacity(lengths.len());
-    for length in lengths {
-        windows.extend(Window::from_secs(start, start + length));
-        start += length;
-    }
-    assert_eq!(start, range.end_s(), "windows tile the range");
-    windows
+    let windows = (0..whole + i64::from(!spreads)).filter_map(|at| {
+        let behind = slack.saturating_mul(whole - 1 - at);
+        let share = if spreads { (rest - behind).clamp(0, slack) } else { 0 };
+        let end = if at == whole { range.end_s() } else { start + round + share };
+        Window::from_secs(std::mem::replace(&mut start, end), end)
+    });
+    windows.collect()
 }
 
 /// The longest whole number of days, or divisor of a day, that is a multiple of `interval` and at most `longest` seconds;
@@ -42,26 +39,6 @@ fn round_length(interval: Interval, longest: i64) -> i64 {
     match days.or_else(parts) {
         Some(round) if longest * 100 <= round * (100 + ROUND_COST_PERCENT_MAX) => round,
         _ => longest,
-    }
-}
-
-/// Adds `rest` seconds to the last windows when each of them has `slack` to spare for its share, else as a window of its own.
-fn spread(rest: i64, slack: i64, interval: Interval, lengths: &mut Vec<i64>) {
-    let step = interval.secs();
-    let slack = slack / step * step;
-    if rest == 0 {
-        return;
-    }
-    let room = slack.saturating_mul(i64::try_from(lengths.len()).unwrap_or(i64::MAX));
-    if rest <= room.min(REST_SPREAD_MAX_S) {
-        let mut left = rest;
-        for length in lengths.iter_mut().rev() {
-            let share = left.min(slack);
-            *length += share;
-            left -= share;
-        }
-    } else {
-        lengths.push(rest);
     }
 }
 

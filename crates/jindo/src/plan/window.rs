@@ -49,8 +49,7 @@ impl Window {
 
     /// Returns the number of buckets of `interval` that start within the window.
     pub fn points(self, interval: Interval) -> u64 {
-        let step = interval.secs();
-        let buckets = (ceil(self.end_s(), step) - ceil(self.start_s(), step)) / step;
+        let buckets = self.aligned(interval).map_or(0, |all| all.secs() / interval.secs());
         u64::try_from(buckets).unwrap_or(0)
     }
 

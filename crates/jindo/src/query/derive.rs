@@ -1,8 +1,8 @@
 //! Queries made from another query, to learn something about its data: the same at coarser points, without filled points, and
 //! a count of its samples. Pure; says nothing where that is not certain.
 
-use super::ast::{Aggregator, Arg, Expr, Modifier, Node, SeriesExpr, Value};
-use super::rewrite::{added_fill, bare, is_number, null_fill};
+use super::ast::{Aggregator, Arg, Expr, Modifier, Part, SeriesExpr, Value};
+use super::rewrite::{added_fill, null_fill};
 use super::{Interval, Query, QueryText};
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub fn coarse(query: &Query, interval: Interval) -> Option<Query> {
         return None;
     }
     let mut expr = query.text.sent.expr()?.clone();
-    let Node::Series(series) = &mut expr.node else { return None };
+    let [Part::Series(series)] = &mut expr.parts[..] else { return None };
     if !is_plain(series) {
         return None;
     }
@@ -36,8 +36,7 @@ fn is_plain(series: &SeriesExpr) -> bool {
     );
     let known = |modifier: &Modifier| match modifier.name.as_str() {
         "rollup" | "as_count" | "as_rate" => true,
-        "fill" => matches!(&modifier.args[..],
-            [Arg::Value(Value::Word(word) | Value::Text(word))] if bare(word) == "null"),
+        "fill" => matches!(&modifier.args[..], [arg] if arg.word() == Some("null")),
         _ => false,
     };
     // Without either of these the server draws lines between the points of several sources.
@@ -50,7 +49,7 @@ fn is_plain(series: &SeriesExpr) -> bool {
 fn restate(series: &mut SeriesExpr, interval: Interval) -> Option<()> {
     let mut rollups = series.modifiers.iter_mut().filter(|modifier| modifier.name == "rollup");
     let (Some(rollup), None) = (rollups.next(), rollups.next()) else { return None };
-    let seconds = rollup.args.iter_mut().find(|arg| is_number(arg))?;
+    let seconds = rollup.args.iter_mut().find(|arg| arg.number().is_some())?;
     *seconds = Arg::Value(Value::Number(interval.secs().to_string()));
     Some(())
 }
@@ -62,34 +61,28 @@ fn restate(series: &mut SeriesExpr, interval: Interval) -> Option<()> {
 pub fn sample(query: &Query, interval: Interval) -> Option<Query> {
     let mut expr = query.text.sent.expr()?.clone();
     remove_fills(&mut expr);
-    let mut restated = Some(());
-    expr.for_each_series(&mut |series| {
-        restated = restated.and(restate(series, interval));
+    for series in expr.series_mut() {
+        restate(series, interval)?;
         if added_fill(series) {
             series.modifiers.push(null_fill());
         }
-    });
-    restated?;
+    }
     let text = QueryText::new(query.text.written.as_str(), expr, interval);
     Some(Query { text, weight: query.weight })
 }
 
 /// Removes `default_zero()` and every fill.
 fn remove_fills(expr: &mut Expr) {
-    if let Node::Call { name, args, modifiers } = &mut expr.node
-        && name == "default_zero"
-        && let [Arg::Expr(inner)] = &mut args[..]
-    {
-        let (inner, modifiers) = (Box::new(inner.clone()), std::mem::take(modifiers));
-        expr.node = Node::Group { inner, modifiers };
+    let is_fill = |modifier: &Modifier| modifier.name == "fill";
+    expr.parts.retain(|part| !matches!(part, Part::Modifier(modifier) if is_fill(modifier)));
+    for part in &mut expr.parts {
+        match part {
+            Part::Series(series) => series.modifiers.retain(|modifier| !is_fill(modifier)),
+            // A function without a name is a pair of parentheses.
+            Part::Function { name, .. } if name == "default_zero" => name.clear(),
+            Part::Function { .. } | Part::Modifier(_) | Part::Text(_) => {}
+        }
     }
-    if let Node::Series(SeriesExpr { modifiers, .. })
-    | Node::Call { modifiers, .. }
-    | Node::Group { modifiers, .. } = &mut expr.node
-    {
-        modifiers.retain(|modifier| modifier.name != "fill");
-    }
-    expr.parts_mut().into_iter().for_each(remove_fills);
 }
 
 /// Returns two questions about the sources of `query`: how many samples all of those of a series have every `interval`, and the one
@@ -101,7 +94,7 @@ pub fn count_samples(query: &Query, interval: Interval) -> Option<[Query; 2]> {
     let sampled = sample(query, interval)?;
     let counted = |space: Aggregator| {
         let mut expr = sampled.text.sent.expr()?.clone();
-        let Node::Series(series) = &mut expr.node else { return None };
+        let [Part::Series(series)] = &mut expr.parts[..] else { return None };
         count(series, space)?;
         Some(Query::new(QueryText::new(sampled.text.written.as_str(), expr, interval)))
     };
@@ -120,12 +113,9 @@ fn count(series: &mut SeriesExpr, space: Aggregator) -> Option<()> {
     }
     series.aggregator = Some(space);
     let rollup = series.modifiers.iter_mut().find(|modifier| modifier.name == "rollup")?;
-    let [Arg::Value(Value::Word(method) | Value::Text(method)), Arg::Value(Value::Number(_))] =
-        &mut rollup.args[..]
-    else {
-        return None;
-    };
-    "count".clone_into(method);
+    let [method, seconds] = &mut rollup.args[..] else { return None };
+    method.word().and(seconds.number())?;
+    *method = Arg::Value(Value::Word("count".to_owned()));
     Some(())
 }
 

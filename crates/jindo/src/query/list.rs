@@ -1,7 +1,7 @@
 //! The text of a list file → queries, and every refusal of the list at once. Pure: `load` reads the file.
 
 use super::ast::Expr;
-use super::complaint::{Complaint, Excerpt, column};
+use super::error::{Complaint, Excerpt, column};
 use super::rewrite::{settle, states_interval};
 use super::{
     Interval, Query, QueryError, QueryText, Reason, RewriteOptions, SentText, Spacings, Span,

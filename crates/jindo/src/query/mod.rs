@@ -4,7 +4,6 @@
 //! ([`ast`]), template variables are filled in, and the rewriting states rollup and fill. It never asks
 //! the network what a metric is, and never changes what a query means beyond those two statements.
 
-mod complaint;
 mod derive;
 mod error;
 pub mod functions;
@@ -19,9 +18,8 @@ mod variables;
 #[cfg(test)]
 mod tests;
 
-pub use complaint::Complaint;
 pub use derive::{Spacings, coarse, count_samples, sample};
-pub use error::{QueryError, Reason, Span};
+pub use error::{Complaint, QueryError, Reason, Span};
 pub use interval::{Interval, NotOffered};
 pub use list::{List, QUERIES_MAX, decode, list, list_spaced};
 pub use query_text::{QueryText, SentText};

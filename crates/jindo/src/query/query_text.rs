@@ -59,7 +59,7 @@ impl SentText {
 
     /// True if the answer may hold more than one series: any part of the query is grouped.
     pub fn is_grouped(&self) -> bool {
-        self.expr().is_some_and(|expr| expr.series().iter().any(|series| !series.by.is_empty()))
+        self.expr().is_some_and(|expr| expr.series().any(|series| !series.by.is_empty()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! States what the server would otherwise decide by itself: the rollup and, between points of several sources, the fill.
 //! Changes nothing else, and refuses what cannot be cut into windows faithfully.
 
-use super::ast::{Aggregator, Arg, Expr, Modifier, Node, SeriesExpr, Value};
+use super::ast::{Aggregator, Arg, Expr, Modifier, Part, SeriesExpr, Value};
 use super::functions::{self, Nature};
 use super::{Fill, Interval, QueryError, QueryText, RangeFunctions, Reason, RewriteOptions, Span};
 
@@ -12,8 +12,8 @@ pub(super) fn settle(
     settings: &RewriteOptions,
 ) -> Result<QueryText, QueryError> {
     let mut survey = FaithfulCheck { settings, interval: None };
-    survey.expr(expr)?;
-    if expr.series().is_empty() {
+    expr.parts.iter().try_for_each(|part| survey.part(part))?;
+    if expr.series().next().is_none() {
         return Err(QueryError::new(expr.span, Reason::NoSeries));
     }
     let (secs, place) =
@@ -22,28 +22,24 @@ pub(super) fn settle(
         Interval::offered(secs).map_err(|refused| QueryError::new(place, refused.into()))?;
 
     let mut whole = expr.clone();
-    whole.for_each_series(&mut |series| state_rollup(series, interval));
-    let wants_fill = whole.series().into_iter().any(added_fill);
+    whole.series_mut().for_each(|series| state_rollup(series, interval));
+    let wants_fill = whole.series().any(added_fill);
     if settings.fill == Fill::Keep || !wants_fill {
         return Ok(QueryText { alone: wants_fill, ..QueryText::new(written, whole, interval) });
     }
     let unfilled = whole.to_string();
-    whole.for_each_series(&mut |series| {
-        if added_fill(series) {
-            series.modifiers.push(null_fill());
-        }
-    });
+    for series in whole.series_mut().filter(|series| added_fill(series)) {
+        series.modifiers.push(null_fill());
+    }
     Ok(QueryText::new(written, whole, interval).with_unfilled(unfilled))
 }
 
 /// True for a query with a rollup that has an interval of its own.
 pub(super) fn states_interval(expr: &Expr) -> bool {
-    let mut modifiers = expr.series().into_iter().flat_map(|series| &series.modifiers);
-    modifiers.any(|modifier| modifier.name == "rollup" && modifier.args.iter().any(is_number))
-}
-
-pub(super) fn is_number(arg: &Arg) -> bool {
-    matches!(arg, Arg::Value(Value::Number(_)))
+    let mut modifiers = expr.series().flat_map(|series| &series.modifiers);
+    modifiers.any(|modifier| {
+        modifier.name == "rollup" && modifier.args.iter().any(|arg| arg.number().is_some())
+    })
 }
 
 /// Returns the method of a rollup that jindo adds; `None` where the aggregation needs the form without one: distributions are
@@ -69,7 +65,7 @@ pub fn counts(series: &SeriesExpr) -> bool {
 fn state_rollup(series: &mut SeriesExpr, interval: Interval) {
     let seconds = Arg::Value(Value::Number(interval.secs().to_string()));
     if let Some(rollup) = series.modifiers.iter_mut().find(|modifier| modifier.name == "rollup") {
-        if !rollup.args.iter().any(is_number) {
+        if !rollup.args.iter().any(|arg| arg.number().is_some()) {
             rollup.args.push(seconds);
         }
         return;
@@ -100,46 +96,33 @@ struct FaithfulCheck<'a> {
 }
 
 impl FaithfulCheck<'_> {
-    fn expr(&mut self, expr: &Expr) -> Result<(), QueryError> {
-        if let Node::Series(series) = &expr.node {
-            self.one(series, expr.span)?;
+    fn part(&mut self, part: &Part) -> Result<(), QueryError> {
+        match part {
+            Part::Series(series) => self.series(series),
+            Part::Function { name, span } => self.function(name, *span),
+            // The series within have their rollups already.
+            Part::Modifier(modifier) if modifier.name == "rollup" => {
+                Err(QueryError::new(modifier.span, Reason::RollupOutside))
+            }
+            Part::Modifier(modifier) => self.modifier(modifier),
+            Part::Text(_) => Ok(()),
         }
-        if let Node::Call { name, .. } = &expr.node {
-            let start = expr.span.start;
-            self.function(name, Span { start, end: start + name.len() })?;
-        }
-        expr.parts().into_iter().try_for_each(|part| self.expr(part))?;
-        if let Node::Call { modifiers, .. } | Node::Group { modifiers, .. } = &expr.node {
-            self.outer(modifiers)?;
-        }
-        Ok(())
     }
 
-    fn one(&mut self, series: &SeriesExpr, span: Span) -> Result<(), QueryError> {
+    fn series(&mut self, series: &SeriesExpr) -> Result<(), QueryError> {
         if series.aggregator == Some(Aggregator::Histogram) {
-            return Err(QueryError::new(span, Reason::Histogram));
+            return Err(QueryError::new(series.span, Reason::Histogram));
         }
-        let mut rollups = 0;
-        for modifier in &series.modifiers {
+        for (at, modifier) in series.modifiers.iter().enumerate() {
             if modifier.name != "rollup" {
                 self.modifier(modifier)?;
-                continue;
-            }
-            rollups += 1;
-            if rollups > 1 {
+            } else if series.modifiers[..at].iter().any(|before| before.name == "rollup") {
                 return Err(QueryError::new(modifier.span, Reason::NestedRollup));
+            } else {
+                self.rollup(modifier)?;
             }
-            self.rollup(modifier)?;
         }
         Ok(())
-    }
-
-    /// Modifiers of functions and parentheses, whose series have their rollups already.
-    fn outer(&self, modifiers: &[Modifier]) -> Result<(), QueryError> {
-        if let Some(rollup) = modifiers.iter().find(|modifier| modifier.name == "rollup") {
-            return Err(QueryError::new(rollup.span, Reason::RollupOutside));
-        }
-        modifiers.iter().try_for_each(|modifier| self.modifier(modifier))
     }
 
     fn modifier(&self, modifier: &Modifier) -> Result<(), QueryError> {
@@ -149,67 +132,64 @@ impl FaithfulCheck<'_> {
             "as_count" | "as_rate" | "weighted" if modifier.args.is_empty() => Ok(()),
             "as_count" | "as_rate" | "weighted" => refuse(Reason::NoArguments { name }),
             "fill" => self.fill(modifier),
-            _ if self.settings.range_functions == RangeFunctions::Allow => Ok(()),
-            _ => refuse(Reason::UnknownModifier { name }),
+            _ => self.unless_allowed(modifier.span, Reason::UnknownModifier { name }),
         }
     }
 
     fn fill(&self, modifier: &Modifier) -> Result<(), QueryError> {
         let refuse = |reason| Err(QueryError::new(modifier.span, reason));
-        let (Some(Arg::Value(first)), None | Some(Arg::Value(Value::Number(_))), None) =
-            (modifier.args.first(), modifier.args.get(1), modifier.args.get(2))
-        else {
-            return refuse(Reason::FillArguments);
+        let first = match modifier.args.as_slice() {
+            [first] => first,
+            [first, limit] if limit.number().is_some() => first,
+            _ => return refuse(Reason::FillArguments),
         };
-        let (Value::Word(word) | Value::Text(word) | Value::Number(word)) = first;
-        let word = bare(word);
-        match word {
-            "last" | "linear" if self.settings.range_functions == RangeFunctions::Allow => Ok(()),
-            "last" | "linear" => {
-                let why = "fills gaps from the points around them";
-                refuse(Reason::RangeFunction { name: format!(".fill({word})"), why })
+        match first.word() {
+            Some("null" | "zero") => Ok(()),
+            Some(word @ ("last" | "linear")) => {
+                let (name, why) =
+                    (format!(".fill({word})"), "fills gaps from the points around them");
+                self.unless_allowed(modifier.span, Reason::RangeFunction { name, why })
             }
-            "null" | "zero" => Ok(()),
-            _ if matches!(first, Value::Number(_)) => Ok(()),
+            None if first.number().is_some() => Ok(()),
             _ => refuse(Reason::FillArguments),
         }
     }
 
     fn function(&self, name: &str, span: Span) -> Result<(), QueryError> {
         let name = name.to_owned();
-        let reason = match functions::nature(&name) {
-            Nature::Pure => return Ok(()),
-            _ if self.settings.range_functions == RangeFunctions::Allow => return Ok(()),
-            Nature::Range(why) => Reason::RangeFunction { name, why },
-            Nature::Unknown => Reason::UnknownFunction { name },
-        };
-        Err(QueryError::new(span, reason))
+        match functions::nature(&name) {
+            Nature::Pure => Ok(()),
+            Nature::Range(why) => self.unless_allowed(span, Reason::RangeFunction { name, why }),
+            Nature::Unknown => self.unless_allowed(span, Reason::UnknownFunction { name }),
+        }
+    }
+
+    /// Refuses what may depend on the range, unless the user allows it.
+    fn unless_allowed(&self, span: Span, reason: Reason) -> Result<(), QueryError> {
+        match self.settings.range_functions {
+            RangeFunctions::Allow => Ok(()),
+            RangeFunctions::Refuse => Err(QueryError::new(span, reason)),
+        }
     }
 
     fn rollup(&mut self, modifier: &Modifier) -> Result<(), QueryError> {
         let refuse = |reason| Err(QueryError::new(modifier.span, reason));
-        let words = modifier.args.iter().filter_map(|arg| match arg {
-            Arg::Value(Value::Word(word) | Value::Text(word)) => Some(bare(word)),
-            Arg::Value(Value::Number(_)) | Arg::Named(..) | Arg::Expr(_) => None,
-        });
         let is_calendar =
             |word: &&str| matches!(*word, "daily" | "weekly" | "monthly" | "quarterly" | "yearly");
-        if let Some(word) = words.clone().find(is_calendar) {
+        if let Some(word) = modifier.args.iter().filter_map(Arg::word).find(is_calendar) {
             return refuse(Reason::CalendarRollup(word.to_owned()));
         }
-        let is_method = |word| matches!(word, "avg" | "sum" | "min" | "max" | "count");
-        if !words.clone().all(is_method) {
-            return refuse(Reason::RollupArguments);
-        }
+        let is_method =
+            |arg: &Arg| matches!(arg.word(), Some("avg" | "sum" | "min" | "max" | "count"));
         let seconds = match modifier.args.as_slice() {
-            [Arg::Value(Value::Word(_) | Value::Text(_))] => return Ok(()),
-            [Arg::Value(Value::Number(seconds))]
-            | [Arg::Value(Value::Word(_) | Value::Text(_)), Arg::Value(Value::Number(seconds))] => {
-                seconds
-            }
-            _ => return refuse(Reason::RollupArguments),
+            [method] if is_method(method) => return Ok(()),
+            [seconds] => seconds.number(),
+            [method, seconds] if is_method(method) => seconds.number(),
+            _ => None,
         };
-        let Ok(here_s) = seconds.parse() else { return refuse(Reason::RollupArguments) };
+        let Some(here_s) = seconds.and_then(|seconds| seconds.parse().ok()) else {
+            return refuse(Reason::RollupArguments);
+        };
         let (first_s, _) = *self.interval.get_or_insert((here_s, modifier.span));
         if first_s == here_s {
             Ok(())
@@ -217,9 +197,4 @@ impl FaithfulCheck<'_> {
             refuse(Reason::DifferentIntervals { here_s, first_s })
         }
     }
-}
-
-/// A text without its quotes.
-pub(super) fn bare(text: &str) -> &str {
-    text.trim_matches(['\'', '"'])
 }

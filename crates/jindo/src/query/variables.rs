@@ -1,7 +1,7 @@
 //! Fills template variables in, as dashboards do: `$host` is the tag `host:web-1`, `key:$host` and `$host.value` are `web-1`,
 //! `$host.key` is the key. A value can never break out of the scope it stands in.
 
-use super::ast::{Expr, ScopeExpr, SeriesExpr, Tag};
+use super::ast::{Expr, ScopePart, SeriesExpr, Tag};
 use super::grammar::sort_keys;
 use super::syntax::token::is_atom;
 use super::{QueryError, Reason, Span};
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// Fills in all variables of a query, or says which `--var` to give: all that are missing at once.
 pub(super) fn fill_in(expr: &mut Expr, known: &BTreeMap<String, String>) -> Result<(), QueryError> {
     let mut filling = Filling { known, missing: Vec::new(), at: None, bad: None };
-    expr.for_each_series(&mut |series| filling.series(series));
+    expr.series_mut().for_each(|series| filling.series(series));
     match (filling.bad, filling.at) {
         (Some(bad), _) => Err(bad),
         (None, Some(at)) => {
@@ -29,29 +29,17 @@ struct Filling<'a> {
 
 impl Filling<'_> {
     fn series(&mut self, series: &mut SeriesExpr) {
-        self.scope(&mut series.scope);
+        for part in &mut series.scope {
+            match part {
+                ScopePart::Tag(tag) => self.tag(tag),
+                ScopePart::Member(tag) => self.part(tag),
+                ScopePart::Operator(_) => {}
+            }
+        }
         for key in &mut series.by {
             self.part(key);
         }
         sort_keys(&mut series.by);
-    }
-
-    fn scope(&mut self, scope: &mut ScopeExpr) {
-        match scope {
-            ScopeExpr::Tag(tag) => self.tag(tag),
-            ScopeExpr::Not { inner, .. } | ScopeExpr::Group(inner) => self.scope(inner),
-            ScopeExpr::In { key, values, .. } => {
-                self.part(key);
-                for value in values {
-                    self.part(value);
-                }
-            }
-            ScopeExpr::And(parts) | ScopeExpr::Or(parts) | ScopeExpr::Commas(parts) => {
-                for part in parts {
-                    self.scope(part);
-                }
-            }
-        }
     }
 
     /// Fills in a tag, which a variable alone is as a whole.

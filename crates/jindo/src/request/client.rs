@@ -172,12 +172,14 @@ impl Client {
             Err(error) => return KeyOwner::Unreachable(reasons(&error)),
         };
         match response.status() {
-            StatusCode::OK => {}
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return KeyOwner::Forbidden,
-            _ => return KeyOwner::Unknown,
+            StatusCode::OK => {
+                let body = self.runtime().block_on(head(response)).unwrap_or_default();
+                let owner = organisation(&body, &self.secrets);
+                owner.map_or(KeyOwner::Unknown, KeyOwner::Organisation)
+            }
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => KeyOwner::Forbidden,
+            _ => KeyOwner::Unknown,
         }
-        let body = self.runtime().block_on(head(response)).unwrap_or_default();
-        organisation(&body, &self.secrets).map_or(KeyOwner::Unknown, KeyOwner::Organisation)
     }
 
     /// Checks the API key alone, and waits for the answer.

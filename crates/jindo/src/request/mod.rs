@@ -2,16 +2,14 @@
 
 mod address;
 mod budget;
-mod call;
 mod client;
 mod failure;
 mod rate;
 mod rate_period;
 mod retry;
 
-pub use address::{Address, AddressError, Transport};
+pub use address::{Address, AddressError, ApiCall, Transport};
 pub use budget::{Allowance, Budget, BudgetKey, Budgets};
-pub use call::ApiCall;
 pub use client::{
     BODY_BYTES_MAX, Client, Endpoint, Error as ClientError, KeyCheck, KeyOwner, Keys, Reply,
 };

@@ -6,7 +6,7 @@
 
 use super::names::{encode, finish, hashed, tag_name};
 use crate::case_fold::is_own_fold;
-use crate::query::ast::{Aggregator, Arg, Expr, Node, ScopeExpr, SeriesExpr, Value};
+use crate::query::ast::{Aggregator, Arg, Expr, Part, ScopePart, SeriesExpr, Value};
 use crate::query::{Interval, SentText, counts, default_method};
 use std::fmt::{self, Display, Formatter};
 
@@ -24,8 +24,8 @@ pub(super) fn query_directory(sent: &SentText, interval: Interval) -> String {
     let Some(mut expr) = sent.expr().cloned() else {
         return slugged(&slug(sent), sent, interval);
     };
-    let Node::Series(series) = &mut expr.node else {
-        return slugged(&metrics(&mut expr), sent, interval);
+    let [Part::Series(series)] = &mut expr.parts[..] else {
+        return slugged(&metrics(&expr), sent, interval);
     };
     // Keys in another spelling than the server's would give two queries the same files.
     if series.by.iter().any(|key| !is_own_fold(&key.text)) {
@@ -146,17 +146,16 @@ fn aggregators(rest: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// Tags joined by commas; other scopes have no words.
-fn scope_words(scope: &ScopeExpr) -> Option<String> {
-    if matches!(scope, ScopeExpr::Tag(all) if all.text == "*") {
+fn scope_words(scope: &[ScopePart]) -> Option<String> {
+    if matches!(scope, [ScopePart::Tag(all)] if all.text == "*") {
         return Some(String::new());
     }
-    let parts =
-        if let ScopeExpr::Commas(parts) = scope { parts } else { std::slice::from_ref(scope) };
-    let tag = |part: &ScopeExpr| {
-        let ScopeExpr::Tag(tag) = part else { return None };
-        tag.text.contains(':').then(|| tag_name(&tag.text))
+    let word = |part: &ScopePart| match part {
+        ScopePart::Tag(tag) => tag.text.contains(':').then(|| tag_name(&tag.text)),
+        ScopePart::Operator(text) => (*text == ",").then(|| ",".to_owned()),
+        ScopePart::Member(_) => None,
     };
-    Some(parts.iter().map(tag).collect::<Option<Vec<_>>>()?.join(","))
+    scope.iter().map(word).collect()
 }
 
 /// Units, then the rollup of this very interval, then the fill; any other order or argument has no words.
@@ -259,19 +258,21 @@ fn readable(series: &SeriesExpr, interval: Interval) -> String {
         let names = series.modifiers.iter().map(|modifier| modifier.name.as_str());
         names.filter(|name| UNITS.contains(name)).map(str::to_owned).collect()
     });
-    let words = [slug(&aggregator), slug(&series.scope.to_string())].into_iter().chain(modifiers);
+    let scope: String = series.scope.iter().map(ToString::to_string).collect();
+    let words = [slug(&aggregator), slug(&scope)].into_iter().chain(modifiers);
     let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
     format!("{}.{}", series.metric, words.join("."))
 }
 
 /// The metrics of an expression, each once, in its order.
-fn metrics(expr: &mut Expr) -> String {
-    let mut names: Vec<String> = Vec::new();
-    expr.for_each_series(&mut |series| {
-        if names.len() < METRICS_MAX && !names.contains(&series.metric) {
-            names.push(series.metric.clone());
+fn metrics(expr: &Expr) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for series in expr.series() {
+        if !names.contains(&series.metric.as_str()) {
+            names.push(&series.metric);
         }
-    });
+    }
+    names.truncate(METRICS_MAX);
     encode(&names.join("-"))
 }
 

@@ -106,9 +106,6 @@ impl Writer for TreeWriter<'_> {
     }
 
     fn finish(self: Box<Self>, series: Vec<SeriesFacts>) -> Result<Vec<MadeFile>, Error> {
-        let files = self.staging.finish()?.into_iter();
-        let mut made: Vec<_> = files.zip(series).map(|(file, facts)| file.of(facts)).collect();
-        made.sort_by(|a, b| a.file.path.cmp(&b.file.path));
-        Ok(made)
+        self.staging.finish(series)
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::case_fold::{fold, is_own_fold};
 use crate::digest::sha256;
+use std::fmt::Write as _;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -140,20 +141,14 @@ fn without_escapes(name: &str) -> String {
 
 /// Escapes what only a whole name can do wrong: leading `-` and `.`, a trailing `.`, names of Windows devices.
 fn harmless(name: &str) -> String {
-    let mut chars = name.chars();
-    let first = chars.next();
-    let start = first.filter(|c| matches!(c, '-' | '.') || is_device(name));
-    let rest = if start.is_some() { chars.as_str() } else { name };
     let mut safe = String::with_capacity(name.len() + 4);
-    if let Some(c) = start {
-        percent(&mut safe, c);
-    }
-    match rest.strip_suffix('.') {
-        Some(rest) => {
-            safe.push_str(rest);
-            percent(&mut safe, '.');
+    for (at, c) in name.char_indices() {
+        let leads = at == 0 && (matches!(c, '-' | '.') || is_device(name));
+        if leads || (c == '.' && at + 1 == name.len()) {
+            percent(&mut safe, c);
+        } else {
+            safe.push(c);
         }
-        None => safe.push_str(rest),
     }
     safe
 }
@@ -175,12 +170,7 @@ fn is_unseen(c: char) -> bool {
 }
 
 fn percent(name: &mut String, c: char) {
-    let mut bytes = [0; 4];
-    for byte in c.encode_utf8(&mut bytes).bytes() {
-        name.push('%');
-        name.push(char::from(HEX[usize::from(byte >> 4)]));
-        name.push(char::from(HEX[usize::from(byte & 15)]));
+    for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+        write!(name, "%{byte:02X}").expect("writing to a String cannot fail");
     }
 }
-
-const HEX: [u8; 16] = *b"0123456789ABCDEF";

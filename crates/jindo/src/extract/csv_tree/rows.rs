@@ -19,17 +19,8 @@ const PLAIN_BELOW: f64 = 1e16;
 /// A zone's offsets over a range, which decide whether `date` carries one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Calendar {
-    /// Ascending, never empty; the first holds from the beginning of time.
-    periods: Vec<OffsetPeriod>,
-}
-
-/// From `from_s` (Unix seconds) on, until the next period.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct OffsetPeriod {
-    from_s: i64,
-    offset: Offset,
-    /// Follows the time of day; empty where the zone keeps one offset over the whole range.
-    suffix: String,
+    /// Offsets with the Unix seconds from which on they hold: ascending, never empty; the first holds from the beginning of time.
+    periods: Vec<(i64, Offset)>,
 }
 
 impl Calendar {
@@ -41,29 +32,22 @@ impl Calendar {
         let mut periods = vec![(i64::MIN, zone.to_offset(range.start()))];
         periods.extend(later.map(|change| (change.timestamp().as_second(), change.offset())));
         periods.dedup_by_key(|(_, offset)| *offset);
-        let changes = periods.len() > 1;
-        let period = |(from_s, offset)| OffsetPeriod {
-            from_s,
-            offset,
-            suffix: if changes { spelled(offset) } else { String::new() },
-        };
-        Self { periods: periods.into_iter().map(period).collect() }
+        Self { periods }
     }
 
     /// Spells the offsets, for the digest of what files were made from. Archives have such digests: the spelling stays.
     pub(super) fn spelled(&self) -> String {
-        let period = |OffsetPeriod { from_s, offset, suffix }: &OffsetPeriod| {
+        let period = |(from_s, offset): &(i64, Offset)| {
+            let suffix = self.suffix(*offset);
             format!("Stretch {{ from_s: {from_s}, offset: {offset:?}, suffix: {suffix:?} }}")
         };
         let periods: Vec<_> = self.periods.iter().map(period).collect();
         format!("Calendar {{ stretches: [{}] }}", periods.join(", "))
     }
 
-    /// Returns the period of a moment, and its end.
-    fn at(&self, ts_s: i64) -> (&OffsetPeriod, i64) {
-        let next = self.periods.partition_point(|period| period.from_s <= ts_s);
-        let until = self.periods.get(next).map_or(i64::MAX, |period| period.from_s);
-        (&self.periods[next.max(1) - 1], until)
+    /// Returns the part of `date` behind the time of day: empty where the zone keeps one offset over the whole range.
+    fn suffix(&self, offset: Offset) -> String {
+        if self.periods.len() > 1 { spelled(offset) } else { String::new() }
     }
 }
 
@@ -124,17 +108,19 @@ impl Rows {
 
     /// Moves to the local day of `ts_s`.
     fn begin_day(&mut self, ts_s: i64) {
-        let (period, until_s) = self.calendar.at(ts_s);
-        let offset_s = i64::from(period.offset.seconds());
+        let periods = &self.calendar.periods;
+        let next = periods.partition_point(|(from_s, _)| *from_s <= ts_s);
+        let until_s = periods.get(next).map_or(i64::MAX, |(from_s, _)| *from_s);
+        let (period_from_s, offset) = periods[next.max(1) - 1];
+        let offset_s = i64::from(offset.seconds());
         self.midnight_s = (ts_s + offset_s).div_euclid(DAY_S) * DAY_S - offset_s;
-        self.from_s = self.midnight_s.max(period.from_s);
+        self.from_s = self.midnight_s.max(period_from_s);
         self.until_s = (self.midnight_s + DAY_S).min(until_s);
-        self.suffix.clone_from(&period.suffix);
+        self.suffix = self.calendar.suffix(offset);
         let at =
             Timestamp::from_second(ts_s).expect("a point lies within a window, made of timestamps");
         self.date.clear();
-        write!(self.date, "{} ", period.offset.to_datetime(at).date())
-            .expect("a String takes any text");
+        write!(self.date, "{} ", offset.to_datetime(at).date()).expect("a String takes any text");
     }
 }
 

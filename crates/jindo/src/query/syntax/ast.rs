@@ -1,37 +1,29 @@
-//! A query as a tree with places, and its normal form: `to_string` prints text that reads back as the same tree.
-//! Never looks at the text again, and never grows deeper than `grammar::DEPTH_MAX`: chains of operators are flat.
+//! A query as a list of its parts with their places, and its normal form: `to_string` prints text that reads back as the same list.
+//! Never looks at the text again. There is no tree: which operator binds tighter is the server's business.
 
 use crate::query::Span;
 use std::fmt::{self, Display, Formatter};
-use std::iter;
 
 /// An expression and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expr {
-    pub node: Node,
+    /// In the order in which they are written.
+    pub parts: Vec<Part>,
     pub span: Span,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Node {
-    /// As written: digits, dot, exponent; never a sign.
-    Number(String),
+pub enum Part {
     Series(SeriesExpr),
-    Call {
+    /// Name of a function; its opening parenthesis belongs to it.
+    Function {
         name: String,
-        args: Vec<Arg>,
-        modifiers: Vec<Modifier>,
+        span: Span,
     },
-    Group {
-        inner: Box<Expr>,
-        modifiers: Vec<Modifier>,
-    },
-    Negate(Box<Expr>),
-    /// Operators of one precedence (`+` and `-`, or `*` and `/`), read from the left; `rest` is never empty.
-    Chain {
-        first: Box<Expr>,
-        rest: Vec<(char, Expr)>,
-    },
+    /// A modifier of a function or of parentheses, behind the closing one.
+    Modifier(Modifier),
+    /// Numbers, operators, parentheses and other arguments in normal form; never two of these in a row.
+    Text(String),
 }
 
 /// `avg:metric{scope} by {keys}.modifier()`.
@@ -39,10 +31,12 @@ pub enum Node {
 pub struct SeriesExpr {
     pub aggregator: Option<Aggregator>,
     pub metric: String,
-    pub scope: ScopeExpr,
+    /// The selection between the braces, in the order in which it is written.
+    pub scope: Vec<ScopePart>,
     /// Sorted, each once: a grouping is a set. Empty: not grouped.
     pub by: Vec<Tag>,
     pub modifiers: Vec<Modifier>,
+    pub span: Span,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,26 +57,15 @@ pub enum Aggregator {
     },
 }
 
-/// Selection between the braces.
+/// Part of a selection; what a mixture of operators means is the server's business.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ScopeExpr {
+pub enum ScopePart {
+    /// A tag of its own.
     Tag(Tag),
-    Not {
-        /// As written: `!`, or `NOT` and a space.
-        operator: &'static str,
-        inner: Box<ScopeExpr>,
-    },
-    Group(Box<ScopeExpr>),
-    In {
-        key: Tag,
-        /// `IN` or `NOT IN`.
-        operator: &'static str,
-        values: Vec<Tag>,
-    },
-    /// These three hold at least two.
-    And(Vec<ScopeExpr>),
-    Or(Vec<ScopeExpr>),
-    Commas(Vec<ScopeExpr>),
+    /// The key before IN, or one of the values behind it.
+    Member(Tag),
+    /// An operator, a comma or a parenthesis, with the spaces of the normal form.
+    Operator(&'static str),
 }
 
 /// `key:value`, a bare value, `*`, a tag key or a `$variable`, with wildcards and quotes as written.
@@ -95,7 +78,6 @@ pub struct Tag {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Modifier {
     pub name: String,
-    /// Never an expression.
     pub args: Vec<Arg>,
     pub span: Span,
 }
@@ -104,8 +86,6 @@ pub struct Modifier {
 pub enum Arg {
     Value(Value),
     Named(String, Value),
-    /// Never a lone number with or without sign: that is a value.
-    Expr(Expr),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,54 +98,37 @@ pub enum Value {
 }
 
 impl Expr {
-    /// Returns the expressions straight within this one, left to right.
-    pub fn parts(&self) -> Vec<&Self> {
-        match &self.node {
-            Node::Number(_) | Node::Series(_) => Vec::new(),
-            Node::Call { args, .. } => args.iter().filter_map(Arg::expr).collect(),
-            Node::Group { inner, .. } | Node::Negate(inner) => vec![inner],
-            Node::Chain { first, rest } => {
-                iter::once(&**first).chain(rest.iter().map(|(_, part)| part)).collect()
-            }
-        }
-    }
-
-    /// Returns the same expressions, to be changed.
-    pub fn parts_mut(&mut self) -> Vec<&mut Self> {
-        match &mut self.node {
-            Node::Number(_) | Node::Series(_) => Vec::new(),
-            Node::Call { args, .. } => args.iter_mut().filter_map(Arg::expr_mut).collect(),
-            Node::Group { inner, .. } | Node::Negate(inner) => vec![inner],
-            Node::Chain { first, rest } => {
-                iter::once(&mut **first).chain(rest.iter_mut().map(|(_, part)| part)).collect()
-            }
-        }
-    }
-
     /// Returns every series, left to right.
-    pub fn series(&self) -> Vec<&SeriesExpr> {
-        if let Node::Series(series) = &self.node {
-            return vec![series];
-        }
-        self.parts().into_iter().flat_map(Self::series).collect()
+    pub fn series(&self) -> impl Iterator<Item = &SeriesExpr> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Series(series) => Some(series),
+            Part::Function { .. } | Part::Modifier(_) | Part::Text(_) => None,
+        })
     }
 
-    /// Visits every series, left to right.
-    pub fn for_each_series(&mut self, visit: &mut dyn FnMut(&mut SeriesExpr)) {
-        if let Node::Series(series) = &mut self.node {
-            visit(series);
-        }
-        self.parts_mut().into_iter().for_each(|part| part.for_each_series(visit));
+    /// Returns every series, left to right, to be changed.
+    pub fn series_mut(&mut self) -> impl Iterator<Item = &mut SeriesExpr> {
+        self.parts.iter_mut().filter_map(|part| match part {
+            Part::Series(series) => Some(series),
+            Part::Function { .. } | Part::Modifier(_) | Part::Text(_) => None,
+        })
     }
 }
 
 impl Arg {
-    fn expr(&self) -> Option<&Expr> {
-        if let Self::Expr(expr) = self { Some(expr) } else { None }
+    /// Returns a word or a quoted text, without its quotes.
+    pub fn word(&self) -> Option<&str> {
+        match self {
+            Self::Value(Value::Word(text) | Value::Text(text)) => {
+                Some(text.trim_matches(['\'', '"']))
+            }
+            Self::Value(Value::Number(_)) | Self::Named(..) => None,
+        }
     }
 
-    fn expr_mut(&mut self) -> Option<&mut Expr> {
-        if let Self::Expr(expr) = self { Some(expr) } else { None }
+    /// Returns a number as written.
+    pub fn number(&self) -> Option<&str> {
+        if let Self::Value(Value::Number(text)) = self { Some(text) } else { None }
     }
 }
 
@@ -195,24 +158,17 @@ impl Aggregator {
 
 impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match &self.node {
-            Node::Number(text) => f.write_str(text),
-            Node::Series(series) => series.fmt(f),
-            Node::Call { name, args, modifiers } => {
-                write!(f, "{name}(")?;
-                joined(f, args, ", ")?;
-                f.write_str(")")?;
-                joined(f, modifiers, "")
-            }
-            Node::Group { inner, modifiers } => {
-                write!(f, "({inner})")?;
-                joined(f, modifiers, "")
-            }
-            Node::Negate(inner) => write!(f, "-{inner}"),
-            Node::Chain { first, rest } => {
-                first.fmt(f)?;
-                rest.iter().try_for_each(|(operator, expr)| write!(f, " {operator} {expr}"))
-            }
+        joined(f, &self.parts, "")
+    }
+}
+
+impl Display for Part {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Series(series) => series.fmt(f),
+            Self::Function { name, .. } => write!(f, "{name}("),
+            Self::Modifier(modifier) => modifier.fmt(f),
+            Self::Text(text) => f.write_str(text),
         }
     }
 }
@@ -222,7 +178,9 @@ impl Display for SeriesExpr {
         if let Some(aggregator) = &self.aggregator {
             write!(f, "{aggregator}:")?;
         }
-        write!(f, "{}{{{}}}", self.metric, self.scope)?;
+        write!(f, "{}{{", self.metric)?;
+        joined(f, &self.scope, "")?;
+        f.write_str("}")?;
         if !self.by.is_empty() {
             f.write_str(" by {")?;
             joined(f, &self.by, ",")?;
@@ -248,20 +206,11 @@ impl Display for Aggregator {
     }
 }
 
-impl Display for ScopeExpr {
+impl Display for ScopePart {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tag(tag) => tag.fmt(f),
-            Self::Not { operator, inner } => write!(f, "{operator}{inner}"),
-            Self::Group(inner) => write!(f, "({inner})"),
-            Self::In { key, operator, values } => {
-                write!(f, "{key} {operator} (")?;
-                joined(f, values, ",")?;
-                f.write_str(")")
-            }
-            Self::And(parts) => joined(f, parts, " AND "),
-            Self::Or(parts) => joined(f, parts, " OR "),
-            Self::Commas(parts) => joined(f, parts, ","),
+            Self::Tag(tag) | Self::Member(tag) => tag.fmt(f),
+            Self::Operator(text) => f.write_str(text),
         }
     }
 }
@@ -285,7 +234,6 @@ impl Display for Arg {
         match self {
             Self::Value(value) => value.fmt(f),
             Self::Named(name, value) => write!(f, "{name}={value}"),
-            Self::Expr(expr) => expr.fmt(f),
         }
     }
 }

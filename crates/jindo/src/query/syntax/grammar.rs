@@ -7,9 +7,10 @@
 //! # Ok::<(), jindo::query::QueryError>(())
 //! ```
 
-use super::ast::{Aggregator, Arg, Expr, Modifier, Node, ScopeExpr, SeriesExpr, Tag, Value};
+use super::ast::{Aggregator, Arg, Expr, Modifier, Part, ScopePart, SeriesExpr, Tag, Value};
 use super::token::{Token, TokenKind, tokens};
 use crate::query::{QueryError, Reason, Span};
+use std::mem::take;
 
 /// Parentheses, calls and negations within each other, at most: deeper than any dashboard, shallow enough for any stack.
 pub const DEPTH_MAX: usize = 64;
@@ -34,10 +35,12 @@ pub fn parse_list(text: &str) -> Result<Vec<Expr>, QueryError> {
         let all = Span { start: 0, end: text.len() };
         return Err(QueryError::new(all, Reason::TooLong { max: LINE_BYTES_MAX }));
     }
-    let mut parser = Parser { text, tokens: tokens(text)?, at: 0, depth: 0 };
-    let mut found = vec![parser.sum()?];
+    let tokens = tokens(text)?;
+    let mut parser =
+        Parser { text, tokens, at: 0, depth: 0, parts: Vec::new(), selection: Vec::new() };
+    let mut found = vec![parser.query()?];
     while parser.take(',').is_some() {
-        found.push(parser.sum()?);
+        found.push(parser.query()?);
     }
     if parser.peek().kind != TokenKind::End {
         return Err(parser.expected("an operator, `,` or the end of the query"));
@@ -45,65 +48,72 @@ pub fn parse_list(text: &str) -> Result<Vec<Expr>, QueryError> {
     Ok(found)
 }
 
+const A_VALUE: &str = "a number, a word or a quoted text";
+
+type Parsed<T> = Result<T, QueryError>;
+
 struct Parser<'a> {
     text: &'a str,
     tokens: Vec<Token>,
     at: usize,
     depth: usize,
+    /// The query so far.
+    parts: Vec<Part>,
+    /// The scope so far, while one is read.
+    selection: Vec<ScopePart>,
 }
 
 impl<'a> Parser<'a> {
-    fn sum(&mut self) -> Result<Expr, QueryError> {
-        self.chain(Self::product, ['+', '-'])
+    fn query(&mut self) -> Parsed<Expr> {
+        let start = self.peek();
+        self.chain()?;
+        Ok(Expr { parts: take(&mut self.parts), span: self.since(start) })
     }
 
-    fn product(&mut self) -> Result<Expr, QueryError> {
-        self.chain(Self::factor, ['*', '/'])
-    }
-
-    fn chain(
-        &mut self,
-        part: fn(&mut Self) -> Result<Expr, QueryError>,
-        operators: [char; 2],
-    ) -> Result<Expr, QueryError> {
-        let first = part(self)?;
-        let mut rest = Vec::new();
-        while let TokenKind::Symbol(operator) = self.peek().kind
-            && operators.contains(&operator)
-        {
+    /// Factors with operators between them.
+    fn chain(&mut self) -> Parsed<()> {
+        self.factor()?;
+        while let TokenKind::Symbol(operator @ ('+' | '-' | '*' | '/')) = self.peek().kind {
             self.next();
-            rest.push((operator, part(self)?));
+            self.say(&format!(" {operator} "));
+            self.factor()?;
         }
-        let Some((_, last)) = rest.last() else { return Ok(first) };
-        let span = first.span.to(last.span);
-        Ok(Expr { node: Node::Chain { first: Box::new(first), rest }, span })
+        Ok(())
     }
 
-    fn factor(&mut self) -> Result<Expr, QueryError> {
-        if let Some(minus) = self.take('-') {
-            let inner = self.nested(Self::factor)?;
-            let span = minus.to(inner.span);
-            return Ok(Expr { node: Node::Negate(Box::new(inner)), span });
-        }
+    fn factor(&mut self) -> Parsed<()> {
         let token = self.peek();
         if token.kind == TokenKind::Word {
             return self.word(token);
         }
+        if self.take('-').is_some() {
+            self.say("-");
+            return self.nested(Self::factor);
+        }
         if token.kind == TokenKind::Number {
             self.next();
-            return Ok(Expr { node: Node::Number(self.words(token.span)), span: token.span });
+            self.say(self.slice(token.span));
+            return Ok(());
         }
         let Some(open) = self.take('(') else {
             return Err(self.expected("a query such as `avg:metric{*}`"));
         };
-        let inner = Box::new(self.nested(Self::sum)?);
-        self.close(')', open)?;
-        let modifiers = self.modifiers()?;
-        Ok(self.since(token, Node::Group { inner, modifiers }))
+        self.say("(");
+        self.nested(Self::chain)?;
+        self.close(open)?;
+        self.outer_modifiers()
+    }
+
+    /// Adds normal text to the query.
+    fn say(&mut self, text: &str) {
+        match self.parts.last_mut() {
+            Some(Part::Text(before)) => before.push_str(text),
+            _ => self.parts.push(Part::Text(text.to_owned())),
+        }
     }
 
     /// A series with or without aggregator, or a call.
-    fn word(&mut self, word: Token) -> Result<Expr, QueryError> {
+    fn word(&mut self, word: Token) -> Parsed<()> {
         self.next();
         let next = self.peek().kind;
         if next == TokenKind::Symbol('(') && self.at_condition(word) {
@@ -124,14 +134,23 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn call(&mut self, word: Token) -> Result<Expr, QueryError> {
+    fn call(&mut self, word: Token) -> Parsed<()> {
         let name = self.words(word.span);
-        let args = self.nested(Self::arguments)?;
-        if self.peek().kind == TokenKind::Symbol(':') && Aggregator::from_name(&name).is_some() {
+        let may_be_monitor = Aggregator::from_name(&name).is_some();
+        self.parts.push(Part::Function { name, span: word.span });
+        self.nested(Self::arguments)?;
+        if self.peek().kind == TokenKind::Symbol(':') && may_be_monitor {
             return Err(QueryError::new(word.span.to(self.peek().span), Reason::Monitor));
         }
+        self.outer_modifiers()
+    }
+
+    /// Modifiers behind a closing parenthesis.
+    fn outer_modifiers(&mut self) -> Parsed<()> {
+        self.say(")");
         let modifiers = self.modifiers()?;
-        Ok(self.since(word, Node::Call { name, args, modifiers }))
+        self.parts.extend(modifiers.into_iter().map(Part::Modifier));
+        Ok(())
     }
 
     /// True if `count(v: v` follows, which is no call.
@@ -142,7 +161,7 @@ impl<'a> Parser<'a> {
             && (1..).map(|ahead| self.ahead(ahead)).take(4).eq(condition)
     }
 
-    fn condition(&mut self) -> Result<Aggregator, QueryError> {
+    fn condition(&mut self) -> Parsed<Aggregator> {
         let open = self.next().span;
         let variable = self.next();
         self.next();
@@ -154,14 +173,14 @@ impl<'a> Parser<'a> {
         let compare = self.next();
         let sign = if self.take('-').is_some() { "-" } else { "" };
         let bound = self.expect(TokenKind::Number, "a number, as in `count(v: v>=1)`")?;
-        self.close(')', open)?;
+        self.close(open)?;
         self.expect(TokenKind::Symbol(':'), "`:` and a metric")?;
         let (compare, bound) = (self.words(compare.span), self.slice(bound.span));
         Ok(Aggregator::CountIf { compare, bound: format!("{sign}{bound}") })
     }
 
     /// From the metric on. Modifiers before `by` are taken too: they are printed where the server wants them.
-    fn series(&mut self, start: Token, aggregator: Option<Aggregator>) -> Result<Expr, QueryError> {
+    fn series(&mut self, start: Token, aggregator: Option<Aggregator>) -> Parsed<()> {
         let metric = self.expect(TokenKind::Word, "a metric's name")?;
         let TokenKind::Symbol('{') = self.peek().kind else {
             return Err(self.bare_metric(start, metric, aggregator));
@@ -170,16 +189,19 @@ impl<'a> Parser<'a> {
         if let Some(close) = self.take('}') {
             return Err(QueryError::new(open.to(close), Reason::EmptyScope));
         }
-        let scope = self.scope()?;
+        self.scope()?;
+        let scope = take(&mut self.selection);
         self.expect(TokenKind::Symbol('}'), "`,`, AND, OR or `}`")?;
         let mut modifiers = self.modifiers()?;
         let by = self.by()?;
         modifiers.extend(self.modifiers()?);
-        let metric = self.words(metric.span);
-        Ok(self.since(start, Node::Series(SeriesExpr { aggregator, metric, scope, by, modifiers })))
+        let (metric, span) = (self.words(metric.span), self.since(start));
+        let series = SeriesExpr { aggregator, metric, scope, by, modifiers, span };
+        self.parts.push(Part::Series(series));
+        Ok(())
     }
 
-    fn by(&mut self) -> Result<Vec<Tag>, QueryError> {
+    fn by(&mut self) -> Parsed<Vec<Tag>> {
         let word = self.peek();
         if word.kind != TokenKind::Word || !self.slice(word.span).eq_ignore_ascii_case("by") {
             return Ok(Vec::new());
@@ -192,51 +214,67 @@ impl<'a> Parser<'a> {
         Ok(keys)
     }
 
-    fn modifiers(&mut self) -> Result<Vec<Modifier>, QueryError> {
+    fn modifiers(&mut self) -> Parsed<Vec<Modifier>> {
         let mut found = Vec::new();
         while let Some(dot) = self.take('.') {
             let name = self.expect(TokenKind::Word, "a modifier such as `rollup(avg, 60)`")?;
             if self.peek().kind != TokenKind::Symbol('(') {
                 return Err(self.expected("`(`"));
             }
-            let args = self.nested(Self::arguments)?;
-            if let Some(Arg::Expr(expr)) = args.iter().find(|arg| matches!(arg, Arg::Expr(_))) {
-                let reason = expected("a number, a word or a quoted text", self.slice(expr.span));
-                return Err(QueryError::new(expr.span, reason));
-            }
+            let args = self.nested(Self::values)?;
             let span = dot.to(self.last());
             found.push(Modifier { name: self.words(name.span), args, span });
         }
         Ok(found)
     }
 
-    fn arguments(&mut self) -> Result<Vec<Arg>, QueryError> {
-        let open = self.next().span;
-        let mut args = Vec::new();
+    /// Arguments of a modifier: values alone.
+    fn values(&mut self) -> Parsed<Vec<Arg>> {
+        let (open, mut args) = (self.next().span, Vec::new());
         if self.take(')').is_some() {
             return Ok(args);
         }
         loop {
-            args.push(self.argument()?);
+            let start = self.peek();
+            let Some(arg) = self.argument()? else {
+                self.chain()?;
+                let span = self.since(start);
+                return Err(QueryError::new(span, expected(A_VALUE, self.slice(span))));
+            };
+            args.push(arg);
             if self.take(',').is_none() {
-                self.close(')', open)?;
-                return Ok(args);
+                return self.close(open).map(|()| args);
             }
         }
     }
 
-    fn argument(&mut self) -> Result<Arg, QueryError> {
+    /// Arguments of a function: values and expressions.
+    fn arguments(&mut self) -> Parsed<()> {
+        let open = self.next().span;
+        if self.take(')').is_some() {
+            return Ok(());
+        }
+        loop {
+            match self.argument()? {
+                Some(arg) => self.say(&arg.to_string()),
+                None => self.chain()?,
+            }
+            if self.take(',').is_none() {
+                return self.close(open);
+            }
+            self.say(", ");
+        }
+    }
+
+    /// An argument with a value; `None`, and nothing taken, where an expression follows.
+    fn argument(&mut self) -> Parsed<Option<Arg>> {
         if self.peek().kind == TokenKind::Word && self.ahead(1) == TokenKind::Symbol('=') {
             let name = self.next().span;
             self.next();
-            let wanted = "a number, a word or a quoted text";
-            let value = self.value().ok_or_else(|| self.expected(wanted))?;
-            return Ok(Arg::Named(self.words(name), value));
+            let value = self.value().ok_or_else(|| self.expected(A_VALUE))?;
+            return Ok(Some(Arg::Named(self.words(name), value)));
         }
-        match self.value() {
-            Some(value) => Ok(Arg::Value(value)),
-            None => Ok(Arg::Expr(self.sum()?)),
-        }
+        Ok(self.value().map(Arg::Value))
     }
 
     /// A value, unless what follows goes on as an expression.
@@ -260,13 +298,13 @@ impl<'a> Parser<'a> {
         None
     }
 
-    fn tag(&mut self, wanted: &'static str) -> Result<Tag, QueryError> {
+    fn tag(&mut self, wanted: &'static str) -> Parsed<Tag> {
         let span = self.expect(TokenKind::Atom, wanted)?.span;
         Ok(Tag { text: self.words(span), span })
     }
 
     /// Tags between commas: at least one.
-    fn tags(&mut self, wanted: &'static str) -> Result<Vec<Tag>, QueryError> {
+    fn tags(&mut self, wanted: &'static str) -> Parsed<Vec<Tag>> {
         let mut tags = vec![self.tag(wanted)?];
         while self.take(',').is_some() {
             tags.push(self.tag(wanted)?);
@@ -280,15 +318,11 @@ impl<'a> Parser<'a> {
         metric: Token,
         aggregator: Option<Aggregator>,
     ) -> QueryError {
-        let (dash, word) = (self.peek(), self.tokens.get(self.at + 1));
         let glued = |word: &&Token| {
-            metric.span.end == dash.span.start
-                && dash.span.end == word.span.start
-                && matches!(word.kind, TokenKind::Word | TokenKind::Number)
+            let between = Span { start: metric.span.end, end: word.span.start };
+            self.slice(between) == "-" && matches!(word.kind, TokenKind::Word | TokenKind::Number)
         };
-        if dash.kind == TokenKind::Symbol('-')
-            && let Some(word) = word.filter(glued)
-        {
+        if let Some(word) = self.tokens.get(self.at + 1).filter(glued) {
             let whole = metric.span.to(word.span);
             return QueryError::new(whole, Reason::Hyphen { name: self.words(whole) });
         }
@@ -297,10 +331,7 @@ impl<'a> Parser<'a> {
         QueryError::new(start.span.to(metric.span), Reason::BareMetric { fix })
     }
 
-    fn nested<T>(
-        &mut self,
-        inner: fn(&mut Self) -> Result<T, QueryError>,
-    ) -> Result<T, QueryError> {
+    fn nested<T>(&mut self, inner: fn(&mut Self) -> Parsed<T>) -> Parsed<T> {
         if self.depth == DEPTH_MAX {
             return Err(QueryError::new(self.peek().span, Reason::TooDeep { max: DEPTH_MAX }));
         }
@@ -314,16 +345,16 @@ impl<'a> Parser<'a> {
         (self.peek().kind == TokenKind::Symbol(symbol)).then(|| self.next().span)
     }
 
-    fn expect(&mut self, kind: TokenKind, wanted: &'static str) -> Result<Token, QueryError> {
+    fn expect(&mut self, kind: TokenKind, wanted: &'static str) -> Parsed<Token> {
         if self.peek().kind == kind { Ok(self.next()) } else { Err(self.expected(wanted)) }
     }
 
     /// A closing bracket; at the end of the text the opening one is to blame.
-    fn close(&mut self, symbol: char, open: Span) -> Result<(), QueryError> {
+    fn close(&mut self, open: Span) -> Parsed<()> {
         if self.peek().kind == TokenKind::End {
             return Err(QueryError::new(open, Reason::Unclosed('(')));
         }
-        self.expect(TokenKind::Symbol(symbol), "an operator, `,` or `)`").map(|_| ())
+        self.expect(TokenKind::Symbol(')'), "an operator, `,` or `)`").map(|_| ())
     }
 
     fn expected(&self, wanted: &'static str) -> QueryError {
@@ -356,8 +387,8 @@ impl<'a> Parser<'a> {
         self.tokens[self.at.saturating_sub(1)].span
     }
 
-    fn since(&self, start: Token, node: Node) -> Expr {
-        Expr { node, span: start.span.to(self.last()) }
+    fn since(&self, start: Token) -> Span {
+        start.span.to(self.last())
     }
 
     fn slice(&self, span: Span) -> &'a str {
@@ -369,40 +400,25 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Scopes: comma lists, AND, OR, NOT, IN and parentheses, mixed as they are in the wild. Commas bind loosest, then OR, AND, NOT;
-/// what is written is kept, so that the server decides what a mixture means.
+/// Scopes: comma lists, AND, OR, NOT, IN and parentheses, mixed as they are in the wild.
 impl Parser<'_> {
-    fn scope(&mut self) -> Result<ScopeExpr, QueryError> {
-        self.operands(|parser| parser.take(',').is_some(), Self::or, ScopeExpr::Commas)
-    }
-
-    fn or(&mut self) -> Result<ScopeExpr, QueryError> {
-        self.operands(|parser| parser.take_word("OR"), Self::and, ScopeExpr::Or)
-    }
-
-    fn and(&mut self) -> Result<ScopeExpr, QueryError> {
-        self.operands(|parser| parser.take_word("AND"), Self::not, ScopeExpr::And)
-    }
-
-    /// A lone part, or several with an operator between them.
-    fn operands(
-        &mut self,
-        take_operator: fn(&mut Self) -> bool,
-        part: fn(&mut Self) -> Result<ScopeExpr, QueryError>,
-        several: fn(Vec<ScopeExpr>) -> ScopeExpr,
-    ) -> Result<ScopeExpr, QueryError> {
-        let first = part(self)?;
-        if !take_operator(self) {
-            return Ok(first);
+    fn scope(&mut self) -> Parsed<()> {
+        loop {
+            self.operand()?;
+            let operator = if self.take(',').is_some() {
+                ","
+            } else if self.take_word("AND") {
+                " AND "
+            } else if self.take_word("OR") {
+                " OR "
+            } else {
+                return Ok(());
+            };
+            self.selection.push(ScopePart::Operator(operator));
         }
-        let mut parts = vec![first, part(self)?];
-        while take_operator(self) {
-            parts.push(part(self)?);
-        }
-        Ok(several(parts))
     }
 
-    fn not(&mut self) -> Result<ScopeExpr, QueryError> {
+    fn operand(&mut self) -> Parsed<()> {
         let operator = if self.take('!').is_some() {
             "!"
         } else if self.take_word("NOT") {
@@ -410,15 +426,16 @@ impl Parser<'_> {
         } else {
             return self.item();
         };
-        let inner = Box::new(self.nested(Self::not)?);
-        Ok(ScopeExpr::Not { operator, inner })
+        self.selection.push(ScopePart::Operator(operator));
+        self.nested(Self::operand)
     }
 
-    fn item(&mut self) -> Result<ScopeExpr, QueryError> {
+    fn item(&mut self) -> Parsed<()> {
         if let Some(open) = self.take('(') {
-            let inner = self.nested(Self::scope)?;
-            self.close(')', open)?;
-            return Ok(ScopeExpr::Group(Box::new(inner)));
+            self.selection.push(ScopePart::Operator("("));
+            self.nested(Self::scope)?;
+            self.selection.push(ScopePart::Operator(")"));
+            return self.close(open);
         }
         if ["AND", "OR", "IN"].iter().any(|word| self.at_word(0, word)) {
             return Err(self.expected("a tag such as `env:prod`"));
@@ -430,18 +447,23 @@ impl Parser<'_> {
             return Err(QueryError::new(key.span.to(value), Reason::SpaceInTag { fix }));
         }
         let operator = if self.take_word("IN") {
-            "IN"
+            " IN ("
         } else if self.at_word(0, "NOT") && self.at_word(1, "IN") {
             self.next();
             self.next();
-            "NOT IN"
+            " NOT IN ("
         } else {
-            return Ok(ScopeExpr::Tag(key));
+            self.selection.push(ScopePart::Tag(key));
+            return Ok(());
         };
         let open = self.expect(TokenKind::Symbol('('), "`(` and values")?.span;
-        let values = self.tags("a tag value")?;
-        self.close(')', open)?;
-        Ok(ScopeExpr::In { key, operator, values })
+        self.selection.extend([ScopePart::Member(key), ScopePart::Operator(operator)]);
+        for (index, value) in self.tags("a tag value")?.into_iter().enumerate() {
+            self.selection.extend((index > 0).then_some(ScopePart::Operator(",")));
+            self.selection.push(ScopePart::Member(value));
+        }
+        self.selection.push(ScopePart::Operator(")"));
+        self.close(open)
     }
 
     /// True if something follows a tag that is neither an operator nor the end of it.

@@ -1,7 +1,7 @@
 //! Properties over generated queries: printing and reading are inverse, and no text at all makes the reader panic.
 
 use super::settings;
-use crate::query::ast::{Aggregator, Arg, Expr, Modifier, Node, ScopeExpr, SeriesExpr, Tag, Value};
+use crate::query::ast::{Aggregator, Arg, Expr, Modifier, Part, ScopePart, SeriesExpr, Tag, Value};
 use crate::query::{Span, decode, grammar, list};
 use proptest::prelude::*;
 
@@ -12,36 +12,45 @@ fn tag() -> impl Strategy<Value = Tag> {
     text.prop_map(|text| Tag { text, span: Span::default() })
 }
 
-fn several<T: std::fmt::Debug + 'static>(
-    one: impl Strategy<Value = T> + 'static,
-    many: fn(Vec<T>) -> T,
-) -> BoxedStrategy<T> {
-    let several = prop::collection::vec(one, 1..3);
-    several
-        .prop_map(move |mut parts| if parts.len() == 1 { parts.remove(0) } else { many(parts) })
+/// Parts with operators between them.
+fn several(
+    one: impl Strategy<Value = Vec<ScopePart>> + Clone + 'static,
+) -> BoxedStrategy<Vec<ScopePart>> {
+    let operator = prop::sample::select(vec![",", " AND ", " OR "]).prop_map(ScopePart::Operator);
+    (one.clone(), prop::collection::vec((operator, one), 0..3))
+        .prop_map(|(first, rest)| {
+            let rest =
+                rest.into_iter().flat_map(|(operator, part)| [vec![operator], part].concat());
+            first.into_iter().chain(rest).collect()
+        })
         .boxed()
 }
 
-/// Each level of precedence holds only what binds tighter.
-fn scope() -> impl Strategy<Value = ScopeExpr> {
+fn scope() -> impl Strategy<Value = Vec<ScopePart>> {
     let values = prop::collection::vec(tag(), 1..4);
-    let membership = prop_oneof![Just("IN"), Just("NOT IN")];
+    let membership = prop_oneof![Just(" IN ("), Just(" NOT IN (")];
     let leaf = prop_oneof![
-        4 => tag().prop_map(ScopeExpr::Tag),
-        1 => (tag(), membership, values)
-            .prop_map(|(key, operator, values)| ScopeExpr::In { key, operator, values }),
+        4 => tag().prop_map(|tag| vec![ScopePart::Tag(tag)]),
+        1 => (tag(), membership, values).prop_map(|(key, operator, values)| {
+            let mut parts = vec![ScopePart::Member(key), ScopePart::Operator(operator)];
+            for value in values {
+                parts.extend([ScopePart::Member(value), ScopePart::Operator(",")]);
+            }
+            parts.pop();
+            parts.push(ScopePart::Operator(")"));
+            parts
+        }),
     ];
     let item = leaf.prop_recursive(2, 8, 3, |inner| {
-        let operator = prop_oneof![Just("!"), Just("NOT ")];
+        let operator = prop_oneof![Just("!"), Just("NOT ")].prop_map(ScopePart::Operator);
         let unary = prop_oneof![
             3 => inner.clone(),
-            1 => (operator, inner)
-                .prop_map(|(operator, inner)| ScopeExpr::Not { operator, inner: Box::new(inner) }),
+            1 => (operator, inner).prop_map(|(operator, inner)| [vec![operator], inner].concat()),
         ];
-        let or = several(several(unary, ScopeExpr::And), ScopeExpr::Or);
-        several(or, ScopeExpr::Commas).prop_map(|inner| ScopeExpr::Group(Box::new(inner)))
+        let [open, close] = ["(", ")"].map(|text| vec![ScopePart::Operator(text)]);
+        several(unary).prop_map(move |inner| [open.clone(), inner, close.clone()].concat())
     });
-    several(several(several(item, ScopeExpr::And), ScopeExpr::Or), ScopeExpr::Commas)
+    several(item)
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -62,7 +71,7 @@ fn modifiers() -> impl Strategy<Value = Vec<Modifier>> {
     prop::collection::vec(one, 0..3)
 }
 
-fn series() -> impl Strategy<Value = Node> {
+fn series() -> impl Strategy<Value = Part> {
     let aggregator = prop_oneof![
         Just(None),
         Just(Some(Aggregator::Avg)),
@@ -73,54 +82,61 @@ fn series() -> impl Strategy<Value = Node> {
     (aggregator, "[a-zA-Z][a-zA-Z0-9_.]{0,8}", scope(), by, modifiers()).prop_map(
         |(aggregator, metric, scope, by, modifiers)| {
             let by = by.into_iter().map(|text| Tag { text, span: Span::default() }).collect();
-            Node::Series(SeriesExpr { aggregator, metric, scope, by, modifiers })
+            let span = Span::default();
+            Part::Series(SeriesExpr { aggregator, metric, scope, by, modifiers, span })
         },
     )
 }
 
-fn at(node: Node) -> Expr {
-    Expr { node, span: Span::default() }
+fn said(text: impl Into<String>) -> Vec<Part> {
+    vec![Part::Text(text.into())]
 }
 
-fn chain(one: BoxedStrategy<Expr>, operators: [char; 2]) -> BoxedStrategy<Expr> {
-    let operator = prop::sample::select(operators.to_vec());
-    (one.clone(), prop::collection::vec((operator, one), 0..2))
-        .prop_map(|(first, rest)| match rest.len() {
-            0 => first,
-            _ => at(Node::Chain { first: Box::new(first), rest }),
+fn chain(one: BoxedStrategy<Vec<Part>>) -> BoxedStrategy<Vec<Part>> {
+    let operator = prop::sample::select(vec![" + ", " - ", " * ", " / "]);
+    (one.clone(), prop::collection::vec((operator, one), 0..3))
+        .prop_map(|(first, rest)| {
+            let rest =
+                rest.into_iter().flat_map(|(operator, part)| [said(operator), part].concat());
+            first.into_iter().chain(rest).collect()
         })
         .boxed()
 }
 
-fn sum(factor: BoxedStrategy<Expr>) -> BoxedStrategy<Expr> {
-    let product = chain(factor, ['*', '/']);
-    chain(product, ['+', '-'])
-}
-
-/// As an argument a number with or without sign is a value.
-fn argument(expr: Expr) -> Arg {
-    let unsigned = |expr: &Expr| matches!(expr.node, Node::Number(_));
-    let number = unsigned(&expr) || matches!(&expr.node, Node::Negate(inner) if unsigned(inner));
-    let group = |expr| at(Node::Group { inner: Box::new(expr), modifiers: Vec::new() });
-    Arg::Expr(if number { group(expr) } else { expr })
-}
-
 fn expr() -> impl Strategy<Value = Expr> {
-    let number = r"[0-9]{1,4}(\.[0-9]{1,2})?".prop_map(Node::Number);
-    let leaf = prop_oneof![1 => number, 4 => series()].prop_map(at);
-    let factor = leaf.prop_recursive(2, 6, 3, |inner| {
-        let whole = sum(inner.clone().boxed());
-        let arg = prop_oneof![value().prop_map(Arg::Value), whole.clone().prop_map(argument)];
-        let call = ("[a-z]{3,6}_x", prop::collection::vec(arg, 0..2), modifiers());
+    let number = r"[0-9]{1,4}(\.[0-9]{1,2})?".prop_map(said);
+    let leaf = prop_oneof![1 => number, 4 => series().prop_map(|series| vec![series])];
+    let closed = |modifiers: Vec<Modifier>| {
+        said(")").into_iter().chain(modifiers.into_iter().map(Part::Modifier)).collect::<Vec<_>>()
+    };
+    let factor = leaf.prop_recursive(2, 6, 3, move |inner| {
+        let whole = chain(inner.clone().boxed());
+        let arg = prop_oneof![value().prop_map(|value| said(value.to_string())), whole.clone()];
+        let call = ("[a-z]{3,6}_x", prop::collection::vec(arg, 0..3), modifiers());
         prop_oneof![
-            inner.prop_map(|inner| Node::Negate(Box::new(inner))),
-            (whole, modifiers())
-                .prop_map(|(inner, modifiers)| Node::Group { inner: Box::new(inner), modifiers }),
-            call.prop_map(|(name, args, modifiers)| Node::Call { name, args, modifiers }),
+            inner.prop_map(|inner| [said("-"), inner].concat()),
+            (whole, modifiers()).prop_map(move |(inner, modifiers)| [
+                said("("),
+                inner,
+                closed(modifiers)
+            ]
+            .concat()),
+            call.prop_map(move |(name, args, modifiers)| {
+                let function = Part::Function { name, span: Span::default() };
+                [vec![function], args.join(&said(", ")[..]), closed(modifiers)].concat()
+            }),
         ]
-        .prop_map(at)
     });
-    sum(factor.boxed())
+    chain(factor.boxed()).prop_map(|all| {
+        let mut parts: Vec<Part> = Vec::new();
+        for part in all {
+            match (parts.last_mut(), part) {
+                (Some(Part::Text(before)), Part::Text(text)) => before.push_str(&text),
+                (_, part) => parts.push(part),
+            }
+        }
+        Expr { parts, span: Span::default() }
+    })
 }
 
 proptest! {

@@ -59,7 +59,7 @@ impl Writer for Lister<'_> {
             let line = format!("{tags:?} {points}\n");
             self.staging.append(file, |out| out.extend_from_slice(line.as_bytes()))?;
         }
-        Ok(self.staging.finish()?.into_iter().map(|file| file.of(all.clone())).collect())
+        self.staging.finish(vec![all])
     }
 }
 
