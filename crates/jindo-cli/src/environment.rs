@@ -147,9 +147,9 @@ fn checked(url: &str, place: &ConnectionArgs) -> Result<Address, Usage> {
 }
 
 /// Returns the user's shell, which runs `--key-command`.
-#[cfg(unix)]
 pub(crate) fn shell() -> String {
-    variable("SHELL").unwrap_or_else(|| "/bin/sh".to_owned())
+    let given = variable("SHELL").filter(|_| cfg!(unix));
+    given.unwrap_or_else(|| if cfg!(unix) { "/bin/sh" } else { "cmd" }.to_owned())
 }
 
 /// Returns the name of this machine, which the lock of a directory shows to other processes.

@@ -93,13 +93,20 @@ fn quoted(path: &str) -> String {
 /// query list. The environment's keys are removed from its environment.
 fn from_command(command: &str, within: Duration) -> Result<String, Usage> {
     let failed = |error: io::Error| Usage::new(format!("--key-command failed: {error}"));
-    let mut shell = shell();
+    let mut shell = Command::new(crate::environment::shell());
     shell.env_remove("DD_API_KEY").env_remove("DD_APP_KEY");
-    shell.arg(command).stdin(Stdio::null()).stdout(Stdio::piped());
+    shell
+        .arg(if cfg!(unix) { "-c" } else { "/C" })
+        .arg(command)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
     let mut child = shell.spawn().map_err(failed)?;
     match printed(&mut child, within) {
         Ok((text, status)) if status.success() => Ok(text),
-        Ok((_, status)) => Err(refusal(status)),
+        // Its output does not count.
+        Ok((_, status)) => Err(Usage::new(format!("--key-command failed: {status}")).hint(
+            "run it by hand; it must print DD_API_KEY=… and DD_APP_KEY=…, one a line, and exit with 0",
+        )),
         Err(error) => {
             // It may have ended meanwhile.
             child.kill().and_then(|()| child.wait()).map_err(failed)?;
@@ -129,27 +136,6 @@ fn printed(child: &mut Child, within: Duration) -> io::Result<(String, ExitStatu
 
 fn too_long(within: Duration) -> io::Error {
     io::Error::other(format!("it took longer than {within:?}"))
-}
-
-/// Returns the error for a command that failed: its output does not count.
-fn refusal(status: ExitStatus) -> Usage {
-    Usage::new(format!("--key-command failed: {status}")).hint(
-        "run it by hand; it must print DD_API_KEY=… and DD_APP_KEY=…, one a line, and exit with 0",
-    )
-}
-
-#[cfg(unix)]
-fn shell() -> Command {
-    let mut shell = Command::new(crate::environment::shell());
-    shell.arg("-c");
-    shell
-}
-
-#[cfg(not(unix))]
-fn shell() -> Command {
-    let mut shell = Command::new("cmd");
-    shell.arg("/C");
-    shell
 }
 
 /// Reads a text of at most [`SOURCE_BYTES_MAX`] bytes.

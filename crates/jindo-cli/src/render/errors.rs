@@ -62,19 +62,34 @@ pub(crate) fn broken_off(cause: &Breakage) -> Failed {
 
 fn hint(mut causes: anyhow::Chain<'_>) -> Option<String> {
     causes.find_map(|cause| {
-        let usage = cause.downcast_ref::<Usage>().and_then(|usage| usage.hint.clone());
-        let failed = || cause.downcast_ref::<Failed>().map(|failed| failed.hint.clone());
-        let own = usage.or_else(failed).or_else(|| archive_hint(cause));
-        own.or_else(|| disk_hint(cause)).or_else(|| occupied_hint(cause))
+        use jindo::archive::Error::{NoLocks, NoRoom};
+        if let Some(usage) = cause.downcast_ref::<Usage>() {
+            return usage.hint.clone();
+        }
+        if let Some(failed) = cause.downcast_ref::<Failed>() {
+            return Some(failed.hint.clone());
+        }
+        if let Some(error) = cause.downcast_ref() {
+            return disk_hint(error);
+        }
+        if let Some(jindo::extract::Error::Occupied { .. }) = cause.downcast_ref() {
+            return Some("name a place without files of an earlier extract, or remove them".into());
+        }
+        match cause.downcast_ref() {
+            Some(NoRoom { .. }) => disk_hint(&std::io::ErrorKind::StorageFull.into()),
+            Some(NoLocks { .. }) => {
+                Some("choose a directory on a file system that has locks, by --out".into())
+            }
+            _ => None,
+        }
     })
 }
 
 /// Returns the hint for an I/O error, which may come from any layer.
-fn disk_hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
+fn disk_hint(error: &std::io::Error) -> Option<String> {
     use std::io::ErrorKind::{
         FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
     };
-    let error = cause.downcast_ref::<std::io::Error>()?;
     let kind = error.kind();
     let remedy = if matches!(kind, StorageFull | QuotaExceeded) {
         "make room on the disk"
@@ -100,21 +115,4 @@ fn is_short_of_descriptors(error: &std::io::Error) -> bool {
 #[cfg(not(unix))]
 fn is_short_of_descriptors(_: &std::io::Error) -> bool {
     false
-}
-
-fn archive_hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
-    use jindo::archive::Error::{NoLocks, NoRoom};
-    match cause.downcast_ref() {
-        Some(NoRoom { .. }) => disk_hint(&std::io::Error::from(std::io::ErrorKind::StorageFull)),
-        Some(NoLocks { .. }) => {
-            Some("choose a directory on a file system that has locks, by --out".to_owned())
-        }
-        _ => None,
-    }
-}
-
-fn occupied_hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
-    use jindo::extract::Error::Occupied;
-    let occupied = matches!(cause.downcast_ref(), Some(Occupied { .. }));
-    occupied.then(|| "name a place without files of an earlier extract, or remove them".to_owned())
 }

@@ -132,12 +132,11 @@ pub(crate) fn of_job(error: Error, zone: &TimeZone) -> anyhow::Error {
 
 /// Returns every error of a list, with its place.
 fn refused(complaints: &[Complaint]) -> Usage {
-    let mut text = String::new();
-    for complaint in complaints {
-        text.push_str(&complaint.to_string());
-        text.push('\n');
-    }
-    text.push_str(&counted(complaints.len() as u64, "line is", "lines are"));
-    text.push_str(" not understood; nothing was fetched or written");
-    Usage::new(text).hint("correct the list, or leave these lines out with --keep-going")
+    let lines: Vec<_> = complaints.iter().map(ToString::to_string).collect();
+    let number = counted(complaints.len() as u64, "line is", "lines are");
+    Usage::new(format!(
+        "{}\n{number} not understood; nothing was fetched or written",
+        lines.join("\n")
+    ))
+    .hint("correct the list, or leave these lines out with --keep-going")
 }

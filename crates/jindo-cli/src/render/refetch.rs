@@ -150,15 +150,15 @@ impl RefetchReport {
         }
     }
 
-    /// Returns the text for a terminal.
-    pub(crate) fn words(&self) -> String {
+    /// Returns the lines for a terminal.
+    pub(crate) fn words(&self) -> Vec<String> {
         if self.audit.sampled == 0 {
             let why = if self.audit.too_old > 0 {
                 "the archive holds only data older than the 15 months that Datadog keeps"
             } else {
                 "everything was fetched too soon after its time to be final; the next export fetches it again"
             };
-            return format!("nothing was compared: {why}\n");
+            return vec![format!("nothing was compared: {why}")];
         }
         let mut lines: Vec<String> =
             self.audit.differences.iter().take(LINES_MAX).map(line).collect();
@@ -171,7 +171,7 @@ impl RefetchReport {
         lines.extend(self.left_out());
         lines.extend(self.meaning());
         lines.extend(self.what_to_do());
-        lines.iter().flat_map(|line| [line, "\n"]).collect()
+        lines
     }
 
     fn verdict(&self) -> String {

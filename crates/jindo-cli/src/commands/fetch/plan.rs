@@ -11,8 +11,7 @@ use crate::terminal;
 use jiff::Timestamp;
 use jindo::archive::Archive;
 use jindo::clock::Clock;
-use jindo::job::{Error, ExportRequest, Resolution, learnt_limits};
-use jindo::plan::Limits;
+use jindo::job::{Error, ExportRequest, Resolution};
 use jindo::query::Interval;
 use std::path::Path;
 
@@ -50,11 +49,6 @@ fn named(command: &args::PlanArgs) -> anyhow::Result<Option<Archive>> {
         (None, None) => existing(default),
         (None, Some(_)) => Ok(None),
     }
-}
-
-/// Returns the server's limits as earlier runs learnt them.
-pub(crate) fn limits(archive: &Archive) -> Result<Limits, jindo::archive::Error> {
-    learnt_limits(archive, Limits::ASSUMED)
 }
 
 /// Plans the same request from nothing at each resolution of the table.

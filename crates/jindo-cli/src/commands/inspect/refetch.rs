@@ -3,7 +3,6 @@
 
 use crate::args::VerifyArgs;
 use crate::auth::{Contact, EndHints, failure};
-use crate::commands::fetch::plan::limits;
 use crate::defaults;
 use crate::directory::open;
 use crate::environment::Access;
@@ -18,7 +17,8 @@ use jiff::tz::TimeZone;
 use jindo::archive::{self, Archive};
 use jindo::clock::{Clock, entropy};
 use jindo::fetch::{Doors, RunLog, Settings, drive};
-use jindo::job::{AuditRecord, AuditRequest, Marking, Pacing, SampleSize};
+use jindo::job::{AuditRecord, AuditRequest, Marking, Pacing, SampleSize, learnt_limits};
+use jindo::plan::Limits;
 use jindo::request::{BudgetKey, Budgets};
 use jindo::text::with_causes;
 use std::sync::atomic::AtomicBool;
@@ -112,7 +112,7 @@ fn settings(command: &VerifyArgs, site: &str, archive: &Archive) -> anyhow::Resu
         pace: again.limit,
         calls_max: None,
         give_up_after: again.give_up_after.unwrap_or(Pacing::GIVE_UP_AFTER),
-        limits: limits(archive)?,
+        limits: learnt_limits(archive, Limits::ASSUMED)?,
         seed: entropy(),
     })
 }

@@ -14,7 +14,6 @@ use jindo::clock::Clock;
 use jindo::extract::{self, CsvTree, Directory, FileFinding, Which};
 use jindo::job::DirectoryStatus;
 use serde::Serialize;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -71,7 +70,7 @@ pub(crate) fn run(
         }
         format!("{json:#}\n")
     } else {
-        words(&report, command)?
+        words(&report, command)
     };
     terminal::answer(&text)?;
     failure.map_or_else(|| Ok(report.exit_code()), Err)
@@ -212,71 +211,61 @@ fn what(finding: &FileFinding) -> String {
     }
 }
 
-fn words(report: &VerifyReport, command: &args::VerifyArgs) -> anyhow::Result<String> {
-    let mut text = String::new();
-    for finding in &report.findings {
-        writeln!(text, "{}", finding.what)?;
-    }
+fn words(report: &VerifyReport, command: &args::VerifyArgs) -> String {
+    let mut lines: Vec<_> = report.findings.iter().map(|finding| finding.what.clone()).collect();
     let wrong = report.findings.iter().filter(|finding| !finding.mended).count() as u64;
-    writeln!(
-        text,
-        "{}, {} rows: {}",
-        counted(report.objects, "object", "objects"),
-        count(report.rows),
-        if wrong == 0 {
-            "all as written".to_owned()
-        } else {
-            counted(wrong, "thing is wrong", "things are wrong")
-        },
-    )?;
+    let objects = counted(report.objects, "object", "objects");
+    let verdict = match wrong {
+        0 => "all as written".to_owned(),
+        _ => counted(wrong, "thing is wrong", "things are wrong"),
+    };
+    lines.push(format!("{objects}, {} rows: {verdict}", count(report.rows)));
     let unfinished = unfinished(report);
-    text.push_str(&unfinished);
-    if wrong == 0 && unfinished.is_empty() {
+    if wrong == 0 && unfinished.is_none() {
         let left_out = match report.lines_left_out {
             0 => String::new(),
-            lines => format!(
-                "; {} left out of the list, see queries.csv",
-                counted(lines, "line was", "lines were")
-            ),
+            lines => {
+                let lines = counted(lines, "line was", "lines were");
+                format!("; {lines} left out of the list, see queries.csv")
+            }
         };
-        writeln!(text, "everything that was requested is there{left_out}")?;
+        lines.push(format!("everything that was requested is there{left_out}"));
     }
+    lines.extend(unfinished);
     match &report.refetch {
-        Some(refetch) => text.push_str(&refetch.words()),
+        Some(refetch) => lines.extend(refetch.words()),
         None if command.refetch.sample.is_some() => {
-            writeln!(
-                text,
-                "not compared with the server: what is wrong here has to be repaired first"
-            )?;
+            lines.push(
+                "not compared with the server: what is wrong here has to be repaired first".into(),
+            );
         }
         None => {}
     }
     if wrong > 0 && !command.repair {
-        writeln!(
-            text,
-            "jindo verify {} --repair repairs what needs no call; the next export fetches the rest again",
-            command.dir.display()
-        )?;
+        let dir = command.dir.display();
+        lines.push(format!(
+            "jindo verify {dir} --repair repairs what needs no call; the next export fetches the rest again"
+        ));
     }
-    Ok(text)
+    lines.join("\n") + "\n"
 }
 
-/// Returns a line about what is still to be fetched or written; empty if nothing is.
-fn unfinished(report: &VerifyReport) -> String {
+/// Returns a line about what is still to be fetched or written, if anything is.
+fn unfinished(report: &VerifyReport) -> Option<String> {
     let gaps = counted(report.queries_with_gaps, "query", "queries");
     let behind = counted(report.queries_behind, "query", "queries");
-    match (report.queries_with_gaps, report.queries_behind, report.tables_behind) {
-        (0, 0, 0) => String::new(),
-        (0, 0, _) => "the tables are still to be written; the next export writes them\n".into(),
+    Some(match (report.queries_with_gaps, report.queries_behind, report.tables_behind) {
+        (0, 0, 0) => return None,
+        (0, 0, _) => "the tables are still to be written; the next export writes them".into(),
         (0, _, _) => {
-            format!("files of {behind} are still to be written; the next export writes them\n")
+            format!("files of {behind} are still to be written; the next export writes them")
         }
-        (_, 0, 0) => format!("{gaps} with gaps, see gaps.csv; the next export fetches them\n"),
+        (_, 0, 0) => format!("{gaps} with gaps, see gaps.csv; the next export fetches them"),
         (_, 0, _) => {
-            format!("the export is not finished: {gaps} with gaps; the next export fetches them\n")
+            format!("the export is not finished: {gaps} with gaps; the next export fetches them")
         }
         (_, _, _) => format!(
-            "the export is not finished: {gaps} with gaps, files of {behind} still to be written; the next export continues\n"
+            "the export is not finished: {gaps} with gaps, files of {behind} still to be written; the next export continues"
         ),
-    }
+    })
 }
