@@ -8,7 +8,8 @@ use jindo::job::{
     AuditOutcome, AuditReport, AuditRequest, Difference, DifferenceKind, RefusedAudit, SampleSize,
 };
 use jindo::plan::Window;
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::json;
 use std::path::Path;
 
 /// Differences that are listed as lines: a screenful. `--json` lists more.
@@ -54,37 +55,11 @@ fn line(difference: &Difference) -> String {
     format!("{kind}: {query}{tags} {at}: {held} is held, {served} is served{late}")
 }
 
-impl RefetchReport {
-    /// Returns the report of a comparison, which compared nothing where nothing was old enough to be fetched again, and the
-    /// failure that ended it early.
-    pub(crate) fn new(
-        dir: &Path,
-        request: AuditRequest,
-        outcome: AuditOutcome<anyhow::Error>,
-    ) -> (Self, Option<anyhow::Error>) {
-        let AuditOutcome { report: audit, marked, calls } = outcome;
-        let size = match request.size {
-            SampleSize::Percent(percent) => format!("{percent}%"),
-            SampleSize::Calls(calls) => calls.to_string(),
-        };
-        let (dir, seed) = (dir.display(), request.seed);
-        let made = calls.as_ref().and_then(|calls| calls.as_ref().ok());
-        let report = Self {
-            audit,
-            seed,
-            calls: made.map_or(0, |made| made.calls),
-            marked: marked.as_ref().map_or(0, |marked| *marked),
-            interrupted: matches!(made, Some(FetchOutcome { end: End::Interrupted, .. })),
-            remedy: format!("jindo verify {dir} --refetch {size} --seed {seed} --repair"),
-        };
-        let failed = calls.and_then(Result::err);
-        (report, marked.err().map(anyhow::Error::from).or(failed))
-    }
-
-    /// Returns the JSON object, with more of the differences than the text lists. `markable` counts the stretches that fetching
+impl Serialize for RefetchReport {
+    /// Writes the JSON object, with more of the differences than the text lists. `markable` counts the stretches that fetching
     /// again would correct; `kept` those where it would lose points that only the archive has; `probed` is true where a probe had
     /// found no data, so that nothing was fetched.
-    pub(crate) fn json(&self) -> Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let audit = &self.audit;
         let refused = |refused: &RefusedAudit| {
             let RefusedAudit { query, window, reason } = refused;
@@ -133,6 +108,35 @@ impl RefetchReport {
             "queries": queries.collect::<Vec<_>>(),
             "differences": audit.differences.iter().map(difference).collect::<Vec<_>>(),
         })
+        .serialize(serializer)
+    }
+}
+
+impl RefetchReport {
+    /// Returns the report of a comparison, which compared nothing where nothing was old enough to be fetched again, and the
+    /// failure that ended it early.
+    pub(crate) fn new(
+        dir: &Path,
+        request: AuditRequest,
+        outcome: AuditOutcome<anyhow::Error>,
+    ) -> (Self, Option<anyhow::Error>) {
+        let AuditOutcome { report: audit, marked, calls } = outcome;
+        let size = match request.size {
+            SampleSize::Percent(percent) => format!("{percent}%"),
+            SampleSize::Calls(calls) => calls.to_string(),
+        };
+        let (dir, seed) = (dir.display(), request.seed);
+        let made = calls.as_ref().and_then(|calls| calls.as_ref().ok());
+        let report = Self {
+            audit,
+            seed,
+            calls: made.map_or(0, |made| made.calls),
+            marked: marked.as_ref().map_or(0, |marked| *marked),
+            interrupted: matches!(made, Some(FetchOutcome { end: End::Interrupted, .. })),
+            remedy: format!("jindo verify {dir} --refetch {size} --seed {seed} --repair"),
+        };
+        let failed = calls.and_then(Result::err);
+        (report, marked.err().map(anyhow::Error::from).or(failed))
     }
 
     /// Returns what decides the exit code.

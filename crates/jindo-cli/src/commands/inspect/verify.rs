@@ -39,7 +39,7 @@ struct VerifyReport {
     /// True if the archive itself is intact or was repaired. Only then is it compared with the server.
     #[serde(skip)]
     sound: bool,
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     refetch: Option<RefetchReport>,
 }
 
@@ -64,11 +64,7 @@ pub(crate) fn run(
         (report.refetch, failure) = (Some(outcome.report), outcome.failure);
     }
     let text = if command.json {
-        let mut json = serde_json::to_value(&report)?;
-        if let Some(refetch) = &report.refetch {
-            json["refetch"] = refetch.json();
-        }
-        format!("{json:#}\n")
+        format!("{}\n", serde_json::to_string_pretty(&report)?)
     } else {
         words(&report, command)
     };
