@@ -8,6 +8,7 @@ use crate::environment::{Access, GivenKeys, KeyOrigin};
 use crate::render::errors::Usage;
 use jiff::SignedDuration;
 use jindo::secret::Secret;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -38,14 +39,17 @@ fn given(place: &ConnectionArgs) -> Result<GivenKeys, Usage> {
         (None, Some(command)) => (from_command(command, COMMAND_ENDS_WITHIN)?, KeyOrigin::Command),
         (None, None) => return Ok(environment),
     };
-    let lines = parse(&text).map_err(|LineError { line, what }| {
+    let mut values = parse(&text).map_err(|LineError { line, what }| {
         Usage::new(format!("line {line} of the keys {origin} {what}"))
             .hint("write DD_API_KEY=… and DD_APP_KEY=…, one a line; # begins a comment")
     })?;
     Ok(GivenKeys {
-        api_key: lines.api_key.map(Secret::new),
-        app_key: lines.app_key.map(Secret::new),
-        site: lines.site.map(|site| (site, origin.clone())).or(environment.site),
+        api_key: values.remove("DD_API_KEY").map(Secret::new),
+        app_key: values.remove("DD_APP_KEY").map(Secret::new),
+        site: values
+            .remove("DD_SITE")
+            .map(|site| (site.to_owned(), origin.clone()))
+            .or(environment.site),
         origin,
     })
 }
@@ -150,13 +154,8 @@ fn text(source: impl Read) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|_| invalid("it is not UTF-8 text".into()))
 }
 
-/// Keys and site of a text. No `Debug`: the keys are not [`Secret`]s yet.
-#[derive(Default)]
-struct KeyLines {
-    api_key: Option<String>,
-    app_key: Option<String>,
-    site: Option<String>,
-}
+/// Names that are read from a text; others are ignored.
+const NAMES: [&str; 3] = ["DD_API_KEY", "DD_APP_KEY", "DD_SITE"];
 
 /// Line that is not understood: its number, from 1, and the fault.
 struct LineError {
@@ -164,9 +163,9 @@ struct LineError {
     what: &'static str,
 }
 
-/// Reads `NAME=VALUE` lines as shells and `.env` files have them: `export ` and quotes are allowed, other names are ignored.
-fn parse(text: &str) -> Result<KeyLines, LineError> {
-    let mut lines = KeyLines::default();
+/// Reads `NAME=VALUE` lines as shells and `.env` files have them: `export ` and quotes are allowed. Empty values are left out.
+fn parse(text: &str) -> Result<BTreeMap<&str, &str>, LineError> {
+    let mut values = BTreeMap::new();
     for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         let wrong = |what| LineError { line: index + 1, what };
         let line = line.trim();
@@ -175,19 +174,19 @@ fn parse(text: &str) -> Result<KeyLines, LineError> {
         }
         let line = line.strip_prefix("export ").map_or(line, str::trim_start);
         let (name, rest) = line.split_once('=').ok_or_else(|| wrong("is not NAME=VALUE"))?;
-        let place = match name.trim_end() {
-            "DD_API_KEY" => &mut lines.api_key,
-            "DD_APP_KEY" => &mut lines.app_key,
-            "DD_SITE" => &mut lines.site,
-            _ => continue,
-        };
+        let name = name.trim_end();
+        if !NAMES.contains(&name) {
+            continue;
+        }
         let value = value(rest.trim()).map_err(wrong)?;
-        if place.is_some() {
+        if values.contains_key(name) {
             return Err(wrong("gives a name for the second time"));
         }
-        *place = (!value.is_empty()).then(|| value.to_owned());
+        if !value.is_empty() {
+            values.insert(name, value);
+        }
     }
-    Ok(lines)
+    Ok(values)
 }
 
 /// Returns the value without its quotes and without a comment.
@@ -212,7 +211,7 @@ mod tests {
 
     fn check(text: &str, expected: &Expect) {
         let told = match parse(text) {
-            Ok(KeyLines { api_key, app_key, site }) => format!("{api_key:?} {app_key:?} {site:?}"),
+            Ok(values) => NAMES.map(|name| format!("{:?}", values.get(name))).join(" "),
             Err(LineError { line, what }) => format!("line {line} {what}"),
         };
         expected.assert_eq(&told);

@@ -75,16 +75,16 @@ impl TypedRequest {
                 .hint("a list has one query a line")
                 .into());
         }
-        Ok(Self::of_text(ListText { name: path.display().to_string(), text }, from))
+        Ok(Self::of_text(ListText { name: path.display().to_string(), text }, from, defaults::TO))
     }
 
-    /// Returns a request in which everything but the list and the start of the range has its default.
-    pub(crate) fn of_text(list: ListText, from: String) -> Self {
+    /// Returns a request in which everything but the list and the range has its default.
+    pub(crate) fn of_text(list: ListText, from: String, to: &str) -> Self {
         Self {
             list_name: list.name,
             list: list.text,
             from,
-            to: defaults::TO.into(),
+            to: to.to_owned(),
             timezone: ExportRequest::TIMEZONE.into(),
             resolution_s: Some(Resolution::SECONDS),
             variables: BTreeMap::new(),
@@ -92,11 +92,6 @@ impl TypedRequest {
             allow_range_functions: false,
             keep_going: false,
         }
-    }
-
-    #[must_use]
-    pub(crate) fn until(self, to: impl Into<String>) -> Self {
-        Self { to: to.into(), ..self }
     }
 
     /// Returns the request that these words mean at this moment.

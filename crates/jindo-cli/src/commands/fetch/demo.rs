@@ -50,9 +50,7 @@ pub(crate) fn run(
         })
     };
     let setup = ExportSetup {
-        request: &TypedRequest::of_text(list, format!("-{DAYS}d"))
-            .until("-0d")
-            .resolve(clock.now())?,
+        request: &TypedRequest::of_text(list, format!("-{DAYS}d"), "-0d").resolve(clock.now())?,
         out: command.out(),
         progress: defaults::PROGRESS,
         access: &access,
