@@ -5,7 +5,6 @@ use crate::process::{Simulator, binary, built_in_queries, cargo, empty, files, n
 use anyhow::{Context as _, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -63,13 +62,21 @@ pub(crate) struct EndureArgs {
 pub(crate) fn run(arguments: &EndureArgs, target: &Path) -> anyhow::Result<()> {
     let binary = binary(arguments.binary.as_deref(), target)?;
     let campaign = Campaign::prepare(&binary, arguments, &target.join("endure"))?;
-    let mut table = String::new();
-    campaign.run(&mut table)?;
+    let mut table = campaign.run()?;
     if !arguments.only_kills {
-        tallies(arguments, &mut table)?;
+        table.extend(tallies(arguments)?);
     }
-    println!("\n{table}");
+    println!();
+    for Count { number, what } in table {
+        println!("{number:>12}  {what}");
+    }
     Ok(())
+}
+
+/// One line of the table.
+struct Count {
+    number: u64,
+    what: String,
 }
 
 struct Campaign<'a> {
@@ -80,13 +87,6 @@ struct Campaign<'a> {
     /// The range, as days.
     from: String,
     until: String,
-}
-
-/// Counts of a campaign.
-#[derive(Debug, Default)]
-struct Killed {
-    kills: u64,
-    stops: u64,
 }
 
 impl<'a> Campaign<'a> {
@@ -100,11 +100,9 @@ impl<'a> Campaign<'a> {
         Ok(Self { binary, arguments, place: place.to_owned(), list, from, until })
     }
 
-    fn run(&self, table: &mut String) -> anyhow::Result<()> {
-        println!(
-            "an undisturbed export of {} queries x {} days …",
-            self.arguments.queries, self.arguments.days
-        );
+    fn run(&self) -> anyhow::Result<Vec<Count>> {
+        let EndureArgs { queries, days, kills, faults: injected, .. } = self.arguments;
+        println!("an undisturbed export of {queries} queries x {days} days …");
         // The same seed gives both the same organisation.
         let seed = self.arguments.seed.to_string();
         let calm = Simulator::start(self.binary, &["--seed", &seed])?;
@@ -112,16 +110,16 @@ impl<'a> Campaign<'a> {
         ensure!(status.success(), "the undisturbed export ended with {status}");
         let planned = calm.count("query_calls")?;
 
-        println!("the same, killed {} times …", self.arguments.kills);
-        let nasty = ["--latency", LATENCY, "--faults", &self.arguments.faults, "--seed", &seed];
+        println!("the same, killed {kills} times …");
+        let nasty = ["--latency", LATENCY, "--faults", injected, "--seed", &seed];
         let simulator = Simulator::start(self.binary, &nasty)?;
-        let killed = self.kill(&simulator, planned)?;
+        let stops = self.kill(&simulator, planned)?;
         let status = self.export(&simulator, "killed").status()?;
         ensure!(status.success(), "the last process of the killed export ended with {status}");
         let (made, faults) = (simulator.count("query_calls")?, simulator.count("faults")?);
-        let most = planned + killed.kills * IN_FLIGHT_MAX + faults;
+        let most = planned + kills * IN_FLIGHT_MAX + faults;
         ensure!(made <= most, "{made} calls where {most} have a reason");
-        let compared = same(&self.place.join("undisturbed"), &self.place.join("killed"))?;
+        let (files, bytes) = same(&self.place.join("undisturbed"), &self.place.join("killed"))?;
         let verified = Command::new(self.binary)
             .arg("verify")
             .arg(self.place.join("killed"))
@@ -129,37 +127,29 @@ impl<'a> Campaign<'a> {
             .status()?;
         ensure!(verified.success(), "verify ended with {verified}");
 
-        writeln!(table, "{:>12}  processes of one export killed with SIGKILL", killed.kills)?;
-        writeln!(
-            table,
-            "{:>12}  of them stopped and continued before (SIGSTOP, SIGCONT)",
-            killed.stops
-        )?;
-        writeln!(
-            table,
-            "{faults:>12}  faults injected by the simulator meanwhile ({})",
-            self.arguments.faults
-        )?;
-        writeln!(
-            table,
-            "{made:>12}  calls made; {planned} undisturbed, at most {most} with a reason"
-        )?;
-        writeln!(
-            table,
-            "{:>12}  files compared with the undisturbed export's, {} bytes: all the same",
-            compared.files, compared.bytes
-        )?;
-        Ok(())
+        let what = [
+            (*kills, "processes of one export killed with SIGKILL".to_owned()),
+            (stops, "of them stopped and continued before (SIGSTOP, SIGCONT)".to_owned()),
+            (faults, format!("faults injected by the simulator meanwhile ({injected})")),
+            (made, format!("calls made; {planned} undisturbed, at most {most} with a reason")),
+            (
+                files,
+                format!(
+                    "files compared with the undisturbed export's, {bytes} bytes: all the same"
+                ),
+            ),
+        ];
+        Ok(what.map(|(number, what)| Count { number, what }).into())
     }
 
     /// Starts the export again and again and kills each process at a random moment. The export must not finish before the last
-    /// kill: a process may wait for no more answers than its share of the calls.
-    fn kill(&self, simulator: &Simulator, planned: u64) -> anyhow::Result<Killed> {
+    /// kill: a process may wait for no more answers than its share of the calls. Returns the number of those stopped before.
+    fn kill(&self, simulator: &Simulator, planned: u64) -> anyhow::Result<u64> {
         let mut random = Random(self.arguments.seed);
-        let mut killed = Killed::default();
+        let (kills, mut stops) = (self.arguments.kills, 0);
         let before = simulator.count("query_calls")?;
-        while killed.kills < self.arguments.kills {
-            let share = planned * killed.kills / self.arguments.kills;
+        for kill in 0..kills {
+            let share = planned * kill / kills;
             let stored = objects(&self.place.join("killed"))?;
             let answers = u64::from(stored <= share);
             let life =
@@ -169,9 +159,7 @@ impl<'a> Campaign<'a> {
             let ended = live(&mut child, &self.place.join("killed"), stored + answers, life)?;
             if let Some(status) = ended {
                 bail!(
-                    "done after {} kills of {} ({status}); {before} calls before: take more days or fewer kills",
-                    killed.kills,
-                    self.arguments.kills
+                    "done after {kill} kills of {kills} ({status}); {before} calls before: take more days or fewer kills"
                 );
             }
             if stop {
@@ -179,13 +167,12 @@ impl<'a> Campaign<'a> {
                 rest();
                 signal(&child, Signal::CONT)?;
                 rest();
-                killed.stops += 1;
+                stops += 1;
             }
             child.kill()?;
             child.wait()?;
-            killed.kills += 1;
         }
-        Ok(killed)
+        Ok(stops)
     }
 
     fn export(&self, simulator: &Simulator, out: &str) -> Command {
@@ -236,22 +223,17 @@ fn objects(out: &Path) -> anyhow::Result<u64> {
     Ok(files.keys().filter(|name| name.ends_with(".parquet")).count() as u64)
 }
 
-struct Compared {
-    files: usize,
-    bytes: u64,
-}
-
-/// Compares all files for users: csv/ and the tables.
-fn same(expected: &Path, found: &Path) -> anyhow::Result<Compared> {
+/// Compares all files for users: csv/ and the tables. Returns the number of files and of their bytes.
+fn same(expected: &Path, found: &Path) -> anyhow::Result<(u64, usize)> {
     let (left, right) = (shown(expected)?, shown(found)?);
     ensure!(left.keys().eq(right.keys()), "the exports have different files");
     let mut bytes = 0;
     for (name, path) in &left {
         let (one, other) = (fs::read(path)?, fs::read(&right[name])?);
         ensure!(one == other, "{name} differs");
-        bytes += one.len() as u64;
+        bytes += one.len();
     }
-    Ok(Compared { files: left.len(), bytes })
+    Ok((left.len() as u64, bytes))
 }
 
 fn shown(out: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
@@ -261,8 +243,9 @@ fn shown(out: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
     Ok(files)
 }
 
-/// Runs the tests that print counts, and adds their lines `tally: NUMBER what` to the table.
-fn tallies(arguments: &EndureArgs, table: &mut String) -> anyhow::Result<()> {
+/// Runs the tests that print counts, and returns their lines `tally: NUMBER what`.
+fn tallies(arguments: &EndureArgs) -> anyhow::Result<Vec<Count>> {
+    let mut all = Vec::new();
     for (package, filter) in SUITES {
         println!("{package}: {filter} …");
         let mut command = Command::new(cargo());
@@ -273,11 +256,10 @@ fn tallies(arguments: &EndureArgs, table: &mut String) -> anyhow::Result<()> {
         }
         let output = command.output().context("while starting the tests")?;
         ensure!(output.status.success(), "{package} {filter} failed: {}", output.status);
-        for (what, number) in tallied(&String::from_utf8_lossy(&output.stdout))? {
-            writeln!(table, "{number:>12}  {what}")?;
-        }
+        let sums = tallied(&String::from_utf8_lossy(&output.stdout))?;
+        all.extend(sums.into_iter().map(|(what, number)| Count { number, what }));
     }
-    Ok(())
+    Ok(all)
 }
 
 /// Reads lines `tally: NUMBER what`, and adds up those of the same words.
