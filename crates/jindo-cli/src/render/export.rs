@@ -11,7 +11,7 @@ use crate::terminal;
 use crate::time;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jindo::fetch::{Action, Observer, Progress};
+use jindo::fetch::{Decision, Observer, Progress};
 use jindo::job::{Error, Events, ExportEvent, ExportPlan, ExportRequest, Probed, RefusedLines};
 use jindo::plan::Plan;
 use jindo::query::Complaint;
@@ -82,7 +82,7 @@ impl Observer for Screen<'_> {
         }
     }
 
-    fn decided(&mut self, decision: &Action, plan: &Plan) {
+    fn decided(&mut self, decision: &Decision, plan: &Plan) {
         if let Some(shown) = &mut self.progress {
             shown.decided(decision, plan);
         }

@@ -8,7 +8,7 @@ use crate::time;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle as Template};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use jindo::fetch::{Action, End, FetchOutcome, Forecast, Observer, Progress};
+use jindo::fetch::{Decision, End, FetchOutcome, Forecast, Observer, Progress};
 use jindo::plan::{Plan, PlanIndex};
 use std::collections::HashSet;
 use std::io::IsTerminal;
@@ -194,34 +194,28 @@ impl Observer for ProgressReport {
         }
     }
 
-    fn decided(&mut self, decision: &Action, plan: &Plan) {
+    fn decided(&mut self, decision: &Decision, plan: &Plan) {
         let written = |query: PlanIndex| &plan.queries[query].text.written;
         match decision {
             // How far back the server goes is said with the windows that it refuses.
-            Action::Learn { limit, why } => {
+            Decision::Learn { limit, why } => {
                 if let Some((unit, most)) = limits::at_most(*limit) {
                     self.say(&format!("learnt: at most {} {unit} ({why})", count(most)));
                 }
             }
-            Action::GiveUp { query, reason } => {
+            Decision::GiveUp { query, reason } => {
                 self.say(&format!("given up: {}: {reason}", written(*query)));
             }
-            Action::RefuseWindow { window, reason, .. } => {
+            Decision::RefuseWindow { window, reason, .. } => {
                 self.say(&format!("refused: {window}: {reason}"));
             }
-            Action::SendUnfilled { query } => {
+            Decision::SendUnfilled { query } => {
                 self.say(&format!(
                     "sent as written, because the server refuses .fill(null): {}",
                     written(*query)
                 ));
             }
-            Action::Ask { .. }
-            | Action::Weigh { .. }
-            | Action::Store { .. }
-            | Action::Discard { .. }
-            | Action::Complete { .. }
-            | Action::Wake { .. }
-            | Action::Finish { .. } => {}
+            Decision::Weigh { .. } => {}
         }
     }
 }

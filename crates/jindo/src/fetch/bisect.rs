@@ -6,10 +6,11 @@
 //! was too long: see `learn/list_length.rs`.
 
 use super::call::{PendingCall, Purpose, list_halves};
-use super::decision::Decision;
+use super::consequence::{Consequence, Refusal, WindowSize, alike};
 use super::learn::ListLength;
+use super::protocol::Decision;
 use super::query_state::QueryStates;
-use super::refusal::{Refusal, WindowSize, alike};
+
 use crate::archive::GiveUpReason;
 use crate::plan::{Limits, Task, Window};
 use std::cmp::Reverse;
@@ -76,9 +77,9 @@ impl Bisection {
     }
 
     /// Takes in that a task which belongs to no narrowing was refused.
-    pub(super) fn refused(&mut self, refusal: Refusal, states: &QueryStates) -> Vec<Decision> {
+    pub(super) fn refused(&mut self, refusal: Refusal, states: &QueryStates) -> Vec<Consequence> {
         if let Some(shorter) = self.lists.shorten(&refusal) {
-            return vec![Decision::Ask(PendingCall::fetch(refusal.task)), shorter];
+            return vec![Consequence::Ask(PendingCall::fetch(refusal.task)), shorter];
         }
         if self.open.is_empty() {
             return self.examine(refusal, states);
@@ -88,13 +89,13 @@ impl Bisection {
     }
 
     /// Takes up the next parked refusal, once nothing is open: asked again when the limits explain it, else examined.
-    pub(super) fn resume(&mut self, limits: Limits, states: &QueryStates) -> Vec<Decision> {
+    pub(super) fn resume(&mut self, limits: Limits, states: &QueryStates) -> Vec<Consequence> {
         if !self.open.is_empty() {
             return Vec::new();
         }
         while let Some(refusal) = self.newest_parked() {
             if refusal.task.window.end_s() <= limits.oldest_s {
-                return vec![refusal.out_of_place()];
+                return vec![Consequence::OutOfPlace(refusal)];
             }
             let parts = states.fit(refusal.task.clone(), limits);
             if parts.len() == 1 && parts[0] == refusal.task {
@@ -103,7 +104,7 @@ impl Bisection {
             // Where all its queries are given up the next one is due, or all would wait for ever.
             if !parts.is_empty() {
                 let parts = parts.into_iter().rev();
-                return parts.map(|task| Decision::Ask(PendingCall::fetch(task))).collect();
+                return parts.map(|task| Consequence::Ask(PendingCall::fetch(task))).collect();
             }
         }
         Vec::new()
@@ -117,7 +118,7 @@ impl Bisection {
     }
 
     /// Takes in that a list of that many queries was answered.
-    pub(super) fn answered(&mut self, queries: usize, limits: Limits) -> Option<Decision> {
+    pub(super) fn answered(&mut self, queries: usize, limits: Limits) -> Option<Consequence> {
         self.lists.answered(queries, limits)
     }
 
@@ -129,7 +130,7 @@ impl Bisection {
         task: Task,
         outcome: Outcome,
         states: &QueryStates,
-    ) -> Vec<Decision> {
+    ) -> Vec<Consequence> {
         match self.open.remove(&id) {
             Some(Narrowing::Halves { whole, halves, mut outcomes }) => {
                 let which = usize::from(task.queries != halves[0].queries);
@@ -168,7 +169,7 @@ impl Bisection {
         }
     }
 
-    fn examine(&mut self, refusal: Refusal, states: &QueryStates) -> Vec<Decision> {
+    fn examine(&mut self, refusal: Refusal, states: &QueryStates) -> Vec<Consequence> {
         let known =
             self.retention_message.as_ref().is_some_and(|words| alike(words, &refusal.words));
         let by_window = known && refusal.window == WindowSize::Possible;
@@ -179,7 +180,7 @@ impl Bisection {
         let id = self.number();
         let calls = halves.clone().map(|task| PendingCall::of(Purpose::Half(id), task));
         self.open.insert(id, Narrowing::Halves { whole: refusal, halves, outcomes: [None, None] });
-        calls.into_iter().rev().map(Decision::Ask).collect()
+        calls.into_iter().rev().map(Consequence::Ask).collect()
     }
 
     fn compare(
@@ -188,7 +189,7 @@ impl Bisection {
         halves: [Task; 2],
         outcomes: [Outcome; 2],
         states: &QueryStates,
-    ) -> Vec<Decision> {
+    ) -> Vec<Consequence> {
         let refusal = |task: Task, words: String| Refusal { task, words, window: whole.window };
         let [first, second] = halves;
         match outcomes {
@@ -213,7 +214,7 @@ impl Bisection {
     }
 
     /// Asks the first small question about a refusal.
-    fn ask_small(&mut self, suspect: Suspect, states: &QueryStates) -> Vec<Decision> {
+    fn ask_small(&mut self, suspect: Suspect, states: &QueryStates) -> Vec<Consequence> {
         let refusal = &suspect.refusal;
         let small = refusal.task.window == recent(&refusal.task, states);
         if small && refusal.is_of_one_query() && !may_drop_fill(&refusal.task, states) {
@@ -222,7 +223,7 @@ impl Bisection {
         self.ask(Stage::Recent, suspect, states)
     }
 
-    fn ask(&mut self, stage: Stage, suspect: Suspect, states: &QueryStates) -> Vec<Decision> {
+    fn ask(&mut self, stage: Stage, suspect: Suspect, states: &QueryStates) -> Vec<Consequence> {
         let task = &suspect.refusal.task;
         let window = match stage {
             Stage::Recent | Stage::Filled => recent(task, states),
@@ -231,7 +232,7 @@ impl Bisection {
         let id = self.number();
         let task = Task { window, ..task.clone() };
         self.open.insert(id, Narrowing::Small { stage, suspect });
-        vec![Decision::Ask(PendingCall::of(Purpose::Question(id), task))]
+        vec![Consequence::Ask(PendingCall::of(Purpose::Question(id), task))]
     }
 
     fn small_answer(
@@ -240,7 +241,7 @@ impl Bisection {
         suspect: Suspect,
         outcome: &Outcome,
         states: &QueryStates,
-    ) -> Vec<Decision> {
+    ) -> Vec<Consequence> {
         let refusal = &suspect.refusal;
         match (stage, outcome) {
             (Stage::Recent, Outcome::Refused(_)) if refusal.is_of_one_query() => {
@@ -258,28 +259,32 @@ impl Bisection {
                 self.ask(Stage::Early, suspect, states)
             }
             (Stage::Filled, Outcome::Refused(_)) => vec![
-                Decision::Ask(PendingCall::fetch(refusal.task.clone())),
-                Decision::SendUnfilled { query: refusal.task.queries[0] },
+                Consequence::Ask(PendingCall::fetch(refusal.task.clone())),
+                Consequence::Decide(Decision::SendUnfilled { query: refusal.task.queries[0] }),
             ],
             (Stage::Early, Outcome::Fine) => {
                 let (task, words) = (refusal.task.clone(), refusal.words.clone());
                 let Suspect { refusal, other } = suspect;
                 let refusals = other.into_iter().chain([refusal]);
-                let again = refusals.map(|refusal| Decision::Ask(PendingCall::fetch(refusal.task)));
-                again.chain([Decision::FewerPoints { task, words }]).collect()
+                let again =
+                    refusals.map(|refusal| Consequence::Ask(PendingCall::fetch(refusal.task)));
+                again.chain([Consequence::FewerPoints { task, words }]).collect()
             }
             (Stage::Early, Outcome::Refused(_)) => {
                 self.retention_message = Some(refusal.words.clone());
-                suspect.refusals().map(Refusal::out_of_place).collect()
+                suspect.refusals().map(Consequence::OutOfPlace).collect()
             }
         }
     }
 
     /// Gives up the lone query of the refusal. Its other half was refused too, and is a case of its own.
-    fn give_up(&mut self, suspect: Suspect) -> Vec<Decision> {
+    fn give_up(&mut self, suspect: Suspect) -> Vec<Consequence> {
         self.parked.extend(suspect.other);
         let Refusal { task, words, .. } = suspect.refusal;
-        vec![Decision::GiveUp { query: task.queries[0], reason: GiveUpReason::Refused(words) }]
+        vec![Consequence::Decide(Decision::GiveUp {
+            query: task.queries[0],
+            reason: GiveUpReason::Refused(words),
+        })]
     }
 
     /// Returns whether a question of narrowing `id` goes without the added fill.
@@ -309,7 +314,7 @@ impl Suspect {
 fn recent(task: &Task, states: &QueryStates) -> Window {
     let step = task.interval.secs();
     let first = task.queries[0];
-    let asked = states.asked(first).unwrap_or(task.window);
+    let asked = states.all[first].asked.unwrap_or(task.window);
     let newest_s = states.newest_s(first).unwrap_or(asked.end_s());
     let end_s = if newest_s == asked.end_s() { newest_s } else { newest_s.div_euclid(step) * step };
     let start_s = (end_s - i64::from(Limits::POINTS_MIN) * step).max(asked.start_s());
@@ -325,5 +330,5 @@ fn head(task: &Task) -> Window {
 }
 
 fn may_drop_fill(task: &Task, states: &QueryStates) -> bool {
-    task.queries.len() == 1 && states.may_drop_fill(task.queries[0])
+    task.queries.len() == 1 && states.all[task.queries[0]].may_drop_fill()
 }

@@ -1,9 +1,13 @@
-//! One set of calls as a value, and its outcome.
+//! One set of calls as a value, and the destinations of what it brings: an [`AnswerSink`] for answers and decisions, an [`Observer`] for a
+//! front end.
 
-use super::protocol::End;
-use crate::archive::{QueryId, Role};
-use crate::plan::{PerQuery, Plan, PlanIndex};
-use jiff::SignedDuration;
+use super::protocol::{Ask, Decision, End, Facts, Form, Progress};
+use crate::archive::{Error, QueryId, Role};
+use crate::parse::{self, Answer, Expected};
+use crate::plan::{PerQuery, Plan, PlanIndex, SEPARATOR};
+use crate::request::Failure;
+use crate::secret::Secrets;
+use jiff::{SignedDuration, Timestamp};
 
 /// Calls to be made, and the ledger's numbers of their queries.
 #[derive(Debug)]
@@ -28,4 +32,91 @@ pub struct FetchOutcome {
     pub end: End,
     pub calls: u64,
     pub points: u64,
+}
+
+/// Takes the answers of a set of calls, and what the machine decided about its queries. Called from two threads: one accepts
+/// answers, the other records decisions.
+pub trait AnswerSink: Sync {
+    /// Takes an answer for good. Once this returns, a crash loses nothing of it.
+    fn accept(&self, answer: &ReadAnswer, now: Timestamp) -> Result<(), Error>;
+
+    /// Records a decision before the machine goes on. A query that is sent in another form from now on gets another number in
+    /// the job.
+    fn record(
+        &self,
+        decision: &Decision,
+        job: &mut FetchJob<'_>,
+        now: Timestamp,
+    ) -> Result<Recorded, Error>;
+}
+
+/// Takes the reports of a run, and passes over those that it does not show; called from one thread. The library prints nothing.
+pub trait Observer: Send {
+    /// Takes the state of the run, many times a second.
+    fn progress(&mut self, _progress: &Progress, _now: Timestamp) {}
+
+    /// Takes a decision that is kept.
+    fn decided(&mut self, _decision: &Decision, _plan: &Plan) {}
+}
+
+/// The outcome of recording a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// It holds for later runs too.
+    Kept,
+    /// It holds for this set of calls alone.
+    Ignored,
+}
+
+/// A call that was made.
+#[derive(Debug, Clone)]
+pub struct AskedCall {
+    pub ask: Ask,
+    /// Its queries as the ledger numbered them when it was made: the form that travelled is theirs.
+    pub ids: Vec<QueryId>,
+}
+
+/// An answer that was read and found to be what was asked.
+#[derive(Debug)]
+pub struct ReadAnswer {
+    pub asked: AskedCall,
+    pub answer: Answer,
+}
+
+impl ReadAnswer {
+    /// Reads and checks the body of a 200. None of `secrets` stands in the answer, nor in the failure.
+    pub fn read(
+        asked: AskedCall,
+        body: &[u8],
+        secrets: &Secrets,
+    ) -> Result<(Self, Facts), Failure> {
+        let Ask { queries, window, interval, .. } = &asked.ask;
+        let expected = Expected { queries: queries.len(), window: *window, interval: *interval };
+        let answer = parse::answer(body, &expected, secrets)
+            .map_err(|error| Failure::of_answer(error, secrets))?;
+        let facts = facts(&answer, queries.len(), body.len());
+        Ok((Self { asked, answer }, facts))
+    }
+}
+
+/// Returns the comma list of a call.
+pub fn list(plan: &Plan, ask: &Ask) -> String {
+    let text = |&query: &PlanIndex| {
+        let text = &plan.queries[query].text;
+        match ask.form {
+            Form::Sent => text.sent.as_str(),
+            Form::Unfilled => text.unfilled.as_deref().unwrap_or(&text.sent),
+        }
+    };
+    ask.queries.iter().map(text).collect::<Vec<_>>().join(SEPARATOR)
+}
+
+fn facts(answer: &Answer, queries: usize, bytes: usize) -> Facts {
+    let mut points = vec![0; queries];
+    let mut points_max = 0;
+    for series in &answer.series {
+        points[series.query.number()] += series.ts_ms.len() as u64;
+        points_max = points_max.max(series.ts_ms.len());
+    }
+    Facts { bytes: bytes as u64, points, points_max: u32::try_from(points_max).unwrap_or(u32::MAX) }
 }

@@ -5,28 +5,28 @@
 
 mod bisect;
 mod call;
-mod decision;
+mod consequence;
 mod drive;
-mod error;
 mod fetch_job;
 mod forecast;
 mod learn;
 mod machine;
-mod observer;
 mod protocol;
 mod query_state;
-mod refusal;
-mod schedule;
-mod sink;
+mod queue;
+mod run_log;
+mod scheduler;
 
-pub use drive::{Doors, Extract, RunLog, drive};
-pub use error::Error;
-pub use fetch_job::{FetchJob, FetchOutcome};
+pub use drive::{Doors, Extract, drive};
+pub use fetch_job::{
+    AnswerSink, AskedCall, FetchJob, FetchOutcome, Observer, ReadAnswer, Recorded, list,
+};
 pub use forecast::Forecast;
 pub use machine::Machine;
-pub use observer::Observer;
-pub use protocol::{Action, Ask, Breakage, Call, End, Event, Facts, Form, Progress, Settings};
-pub use sink::{AnswerSink, AskedCall, ReadAnswer, Recorded, list};
+pub use protocol::{
+    Action, Ask, Breakage, Call, Decision, End, Error, Event, Facts, Form, Progress, Settings,
+};
+pub use run_log::RunLog;
 
 #[cfg(test)]
 mod tests;

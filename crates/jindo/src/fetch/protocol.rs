@@ -1,11 +1,11 @@
 //! Events that the machine takes, actions that it answers, and the ends of a run.
 
-use super::error::Error;
 use crate::archive::GiveUpReason;
 use crate::plan::{LearntLimit, Limits, Pace, PlanIndex, Window};
 use crate::query::Interval;
 use crate::request::{BudgetKey, Budgets, Failure, Rate, Reserve};
 use jiff::{SignedDuration, Timestamp};
+use std::io;
 use std::sync::Arc;
 
 /// A call's number within its run, from 1.
@@ -87,6 +87,26 @@ pub enum Action {
     Discard {
         call: Call,
     },
+    /// Keep this for later runs.
+    Record(Decision),
+    /// The query has no gap left: its files can be brought up to date.
+    Complete {
+        query: PlanIndex,
+    },
+    /// Tell me when this time has come, unless something happens before.
+    Wake {
+        at: Timestamp,
+    },
+    /// All is done that can be done; the last action.
+    Finish {
+        end: End,
+    },
+}
+
+/// A decision about queries or limits.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// A limit differs from the one so far.
     Learn {
         limit: LearntLimit,
         why: String,
@@ -108,18 +128,6 @@ pub enum Action {
         query: PlanIndex,
         window: Window,
         reason: String,
-    },
-    /// The query has no gap left: its files can be brought up to date.
-    Complete {
-        query: PlanIndex,
-    },
-    /// Tell me when this time has come, unless something happens before.
-    Wake {
-        at: Timestamp,
-    },
-    /// All is done that can be done; the last action.
-    Finish {
-        end: End,
     },
 }
 
@@ -167,6 +175,31 @@ pub enum End {
     Broke {
         cause: Breakage,
     },
+}
+
+/// Failures on this machine that end a set of calls.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The run's log cannot be written: the calls that are made would leave no trace.
+    #[error("the run's log cannot be written")]
+    Log(#[source] io::Error),
+    /// An answer or a decision cannot be kept.
+    #[error(transparent)]
+    Archive(crate::archive::Error),
+    /// The files of a query cannot be brought up to date.
+    #[error(transparent)]
+    Files(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// Returns the failure itself, whose kind tells what to do about it.
+    pub fn cause(&self) -> &(dyn std::error::Error + 'static) {
+        match self {
+            Self::Log(error) => error,
+            Self::Archive(error) => error,
+            Self::Files(error) => &**error,
+        }
+    }
 }
 
 /// A failure on this machine that ended a set of calls. Shared, since events and actions are copied.

@@ -12,19 +12,19 @@ use jiff::{SignedDuration, Timestamp};
 const BODY_BYTES_MOST: f64 = (56 << 20) as f64;
 
 #[derive(Debug, Clone)]
-struct QueryState {
-    asked: Option<Window>,
-    /// Seconds of gaps that no answer has closed yet.
-    left_s: i64,
+pub(super) struct QueryState {
+    pub(super) asked: Option<Window>,
+    /// Seconds of gaps that no stored answer has closed yet.
+    pub(super) left_s: i64,
     batching: Batching,
     /// There is a form without the fill that jindo added.
     has_unfilled: bool,
-    given_up: bool,
-    served: Served,
+    pub(super) given_up: bool,
+    pub(super) served: Served,
     /// Length of its text in a URL.
     escaped: usize,
     /// Decoded bytes a bucket, from the answers so far.
-    weight: Option<f64>,
+    pub(super) weight: Option<f64>,
 }
 
 /// Age from which a small question is surely answered; younger points may still change.
@@ -52,11 +52,23 @@ pub(super) enum Served {
 /// All queries of a set of calls.
 #[derive(Debug, Clone)]
 pub(super) struct QueryStates {
-    all: PerQuery<QueryState>,
+    pub(super) all: PerQuery<QueryState>,
     /// As planned, but for those that turned out to be sent alone, or to be heavy.
-    planned: PerQuery<Query>,
+    pub(super) planned: PerQuery<Query>,
     /// The last step of the machine.
-    now: Timestamp,
+    pub(super) now: Timestamp,
+}
+
+impl QueryState {
+    /// Returns whether the query goes without the fill that jindo added.
+    pub(super) fn is_unfilled(&self) -> bool {
+        self.batching == Batching::Unfilled
+    }
+
+    /// Returns whether the query could go without its fill, and does not yet.
+    pub(super) fn may_drop_fill(&self) -> bool {
+        self.has_unfilled && !self.is_unfilled()
+    }
 }
 
 impl QueryStates {
@@ -84,10 +96,6 @@ impl QueryStates {
         Self { all: states, planned: plan.queries.clone(), now: Timestamp::MIN }
     }
 
-    pub(super) fn pass(&mut self, now: Timestamp) {
-        self.now = now;
-    }
-
     /// Returns the newest moment, in Unix seconds, at which the query may be asked a small question: the end of its range, or,
     /// where that may be past retention, an hour ago. `None`: nothing is asked of it.
     pub(super) fn newest_s(&self, query: PlanIndex) -> Option<i64> {
@@ -98,67 +106,9 @@ impl QueryStates {
         Some(told.filter(|&now| !kept(now)).map_or(asked_s, lately))
     }
 
-    pub(super) fn planned(&self) -> &PerQuery<Query> {
-        &self.planned
-    }
-
-    pub(super) fn asked(&self, query: PlanIndex) -> Option<Window> {
-        self.all[query].asked
-    }
-
-    pub(super) fn is_given_up(&self, query: PlanIndex) -> bool {
-        self.all[query].given_up
-    }
-
-    pub(super) fn give_up(&mut self, query: PlanIndex) {
-        self.all[query].given_up = true;
-    }
-
-    /// Returns whether the query goes without the fill that jindo added.
-    pub(super) fn is_unfilled(&self, query: PlanIndex) -> bool {
-        self.all[query].batching == Batching::Unfilled
-    }
-
-    /// Returns whether the query could go without its fill, and does not yet.
-    pub(super) fn may_drop_fill(&self, query: PlanIndex) -> bool {
-        self.all[query].has_unfilled && !self.is_unfilled(query)
-    }
-
     pub(super) fn send_unfilled(&mut self, query: PlanIndex) {
         self.all[query].batching = Batching::Unfilled;
         self.planned[query].text.alone = true;
-    }
-
-    pub(super) fn served(&self, query: PlanIndex) -> Served {
-        self.all[query].served
-    }
-
-    pub(super) fn set_served(&mut self, query: PlanIndex, served: Served) {
-        self.all[query].served = served;
-    }
-
-    /// Decoded bytes a bucket; `None`: no answer has told.
-    pub(super) fn weight(&self, query: PlanIndex) -> Option<f64> {
-        self.all[query].weight
-    }
-
-    pub(super) fn set_weight(&mut self, query: PlanIndex, weight: f64) {
-        self.all[query].weight = Some(weight);
-    }
-
-    pub(super) fn plan_weight(&mut self, query: PlanIndex, weight: Option<u64>) {
-        self.planned[query].weight = weight;
-    }
-
-    /// Returns whether some queries are known to be heavy.
-    pub(super) fn has_weights(&self) -> bool {
-        self.planned.iter().any(|query| query.weight.is_some())
-    }
-
-    /// Takes in that the query's answer for the window is stored; returns whether that closes its last gap.
-    pub(super) fn stored(&mut self, query: PlanIndex, window: Window) -> bool {
-        self.all[query].left_s -= window.secs();
-        self.all[query].left_s == 0
     }
 
     /// Decoded bytes that the answer to `task` is expected to have.

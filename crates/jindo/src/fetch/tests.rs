@@ -160,13 +160,13 @@ fn drive_machine(
                     events.push((now, order, Event::Stored { call }));
                 }
                 Action::Wake { at } => wake = Some(wake.map_or(at, |other| other.min(at))),
-                Action::GiveUp { query, reason } => {
+                Action::Record(Decision::GiveUp { query, reason }) => {
                     drop(run.given_up.insert(query, reason.to_string()));
                 }
-                Action::SendUnfilled { query } => drop(run.unfilled.insert(query)),
-                Action::RefuseWindow { .. } => run.refused_windows += 1,
-                Action::Learn { limit, .. } => run.learnt.push(limit),
-                Action::Weigh { weights } => run.weights.extend(weights),
+                Action::Record(Decision::SendUnfilled { query }) => run.unfilled.extend([query]),
+                Action::Record(Decision::RefuseWindow { .. }) => run.refused_windows += 1,
+                Action::Record(Decision::Learn { limit, .. }) => run.learnt.push(limit),
+                Action::Record(Decision::Weigh { weights }) => run.weights.extend(weights),
                 Action::Discard { .. } | Action::Complete { .. } => {}
                 Action::Finish { end } => {
                     run.end = end;

@@ -5,8 +5,8 @@
 
 use crate::archive::GiveUpReason;
 use crate::fetch::call::{PendingCall, list_halves};
-use crate::fetch::decision::Decision;
-use crate::fetch::protocol::Facts;
+use crate::fetch::consequence::Consequence;
+use crate::fetch::protocol::{Decision, Facts};
 use crate::fetch::query_state::{QueryStates, as_whole};
 use crate::plan::{BODY_BYTES_TARGET, Limits, PlanIndex, Task, Window, buckets};
 use crate::request::BODY_BYTES_MAX;
@@ -40,12 +40,15 @@ pub(in crate::fetch) enum TooLarge {
     /// An earlier answer has told so already, and what is queued is cut; the task follows it.
     Known(Task),
     /// Ask these parts first, and note the decisions.
-    Cut { decisions: Vec<Decision>, parts: Vec<Task> },
+    Cut { decisions: Vec<Consequence>, parts: Vec<Task> },
 }
 
 impl Weights {
     pub(in crate::fetch) fn new(states: &QueryStates) -> Self {
-        Self { weighing: BTreeSet::new(), wary: states.has_weights() }
+        Self {
+            weighing: BTreeSet::new(),
+            wary: states.planned.iter().any(|query| query.weight.is_some()),
+        }
     }
 
     /// Takes in the weight, in bytes a bucket, of each query, from its share of the answer's points. A weight rises at once,
@@ -57,17 +60,17 @@ impl Weights {
         facts: &Facts,
         states: &mut QueryStates,
         limits: Limits,
-    ) -> Vec<Decision> {
+    ) -> Vec<Consequence> {
         let all = facts.points.iter().sum::<u64>().max(1) as f64;
         let buckets = buckets(task.window, task.interval) as f64;
         for (&query, &points) in task.queries.iter().zip(&facts.points) {
             let measured = facts.bytes as f64 * (points as f64 / all) / buckets;
             let suspected = self.weighing.remove(&query);
-            let weight = match states.weight(query) {
+            let weight = match states.all[query].weight {
                 Some(before) if !suspected && before > measured => f64::midpoint(before, measured),
                 _ => measured,
             };
-            states.set_weight(query, weight);
+            states.all[query].weight = Some(weight);
         }
         self.keep(&task.queries, states, limits)
     }
@@ -92,8 +95,8 @@ impl Weights {
         let share = most / task.queries.len() as f64 / buckets(task.window, task.interval) as f64
             * ROUNDING;
         for &query in &task.queries {
-            let weight = states.weight(query).unwrap_or(0.0).max(share);
-            states.set_weight(query, weight);
+            let weight = states.all[query].weight.unwrap_or(0.0).max(share);
+            states.all[query].weight = Some(weight);
             self.weighing.insert(query);
         }
         let decisions = self.keep(&task.queries, states, limits);
@@ -116,7 +119,7 @@ impl Weights {
         call: &PendingCall,
         states: &QueryStates,
     ) -> bool {
-        self.wary && call.task.queries.iter().any(|&query| states.weight(query).is_none())
+        self.wary && call.task.queries.iter().any(|&query| states.all[query].weight.is_none())
     }
 
     /// Keeps the weights of those queries that shape calls, for the plan and for later runs; drops those that no longer do.
@@ -125,18 +128,18 @@ impl Weights {
         queries: &[PlanIndex],
         states: &mut QueryStates,
         limits: Limits,
-    ) -> Vec<Decision> {
+    ) -> Vec<Consequence> {
         let mut weights = Vec::new();
         for &query in queries {
-            let Some(weight) = states.weight(query) else { continue };
+            let Some(weight) = states.all[query].weight else { continue };
             let share = fair_share(states, query, limits);
             let heavy = (weight > share).then(|| as_whole(weight));
-            let worth_it = match (states.planned()[query].weight, heavy) {
+            let worth_it = match (states.planned[query].weight, heavy) {
                 (Some(kept), Some(measured)) => is_other(kept, measured),
                 (kept, measured) => kept != measured,
             };
             if worth_it {
-                states.plan_weight(query, heavy);
+                states.planned[query].weight = heavy;
                 weights.push((query, heavy));
             }
         }
@@ -144,14 +147,14 @@ impl Weights {
             return Vec::new();
         }
         self.wary = true;
-        vec![Decision::Replan, Decision::Weigh { weights }]
+        vec![Consequence::Replan, Consequence::Decide(Decision::Weigh { weights })]
     }
 }
 
 /// Bytes a bucket up to which queries fit into full calls, whichever others share them.
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
 fn fair_share(states: &QueryStates, query: PlanIndex, limits: Limits) -> f64 {
-    let interval = states.planned()[query].text.interval;
+    let interval = states.planned[query].text.interval;
     let longest = limits.window_secs_max(interval) / interval.secs();
     BODY_BYTES_TARGET as f64 / limits.queries.max(1) as f64 / longest.max(1) as f64
 }

@@ -3,8 +3,8 @@
 //! A list that is refused although both its halves are fine was too long. That must happen twice before it is believed, since
 //! it slows down everything that follows.
 
-use crate::fetch::decision::Decision;
-use crate::fetch::refusal::{Refusal, alike};
+use crate::fetch::consequence::{Consequence, Refusal, alike};
+use crate::fetch::protocol::Decision;
 use crate::plan::{LearntLimit, Limits};
 
 /// Unexplained refusals before a shorter list becomes the rule.
@@ -26,7 +26,7 @@ impl ListLength {
         &mut self,
         whole: &Refusal,
         half: usize,
-    ) -> Option<Decision> {
+    ) -> Option<Consequence> {
         let size = whole.task.queries.len();
         self.strikes += 1;
         self.fine = self.fine.max(half);
@@ -36,7 +36,7 @@ impl ListLength {
     }
 
     /// While the search is on, a refusal in the known words says only that this list was too long.
-    pub(in crate::fetch) fn shorten(&mut self, refusal: &Refusal) -> Option<Decision> {
+    pub(in crate::fetch) fn shorten(&mut self, refusal: &Refusal) -> Option<Consequence> {
         let size = refusal.task.queries.len();
         let known = self.words.as_ref().is_some_and(|words| alike(words, &refusal.words));
         if self.strikes < STRIKES || !known || size <= self.fine {
@@ -47,7 +47,11 @@ impl ListLength {
     }
 
     /// Takes in that a list of that many queries came through: the bound moves up, or was never one.
-    pub(in crate::fetch) fn answered(&mut self, size: usize, limits: Limits) -> Option<Decision> {
+    pub(in crate::fetch) fn answered(
+        &mut self,
+        size: usize,
+        limits: Limits,
+    ) -> Option<Consequence> {
         if size <= self.fine {
             return None;
         }
@@ -72,10 +76,10 @@ impl ListLength {
         (self.fine + refused.saturating_sub(self.fine) / 2).max(1)
     }
 
-    fn limit(&self) -> Decision {
+    fn limit(&self) -> Consequence {
         let refused = self.refused.unwrap_or(self.fine + 1);
         let words = self.words.as_deref().unwrap_or_default();
         let why = format!("{refused} queries in a call were refused: {words}");
-        Decision::Limit { limit: LearntLimit::Queries(self.most()), why }
+        Consequence::Decide(Decision::Learn { limit: LearntLimit::Queries(self.most()), why })
     }
 }

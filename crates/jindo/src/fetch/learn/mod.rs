@@ -1,7 +1,7 @@
-//! Learners: what a server takes and keeps, found out from its answers. Each owns what it knows and returns [`Decision`]s; none
+//! Learners: what a server takes and keeps, found out from its answers. Each owns what it knows and returns [`Consequence`]s; none
 //! makes a call or touches the queue.
 //!
-//! [`Decision`]: super::decision::Decision
+//! [`Consequence`]: super::consequence::Consequence
 
 mod answer_size;
 mod list_length;

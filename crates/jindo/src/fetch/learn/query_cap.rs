@@ -3,7 +3,7 @@
 //! holds for the rest of the run. Pure.
 
 use crate::fetch::call::{PendingCall, Purpose, part, points};
-use crate::fetch::decision::Decision;
+use crate::fetch::consequence::Consequence;
 use crate::fetch::query_state::{QueryStates, Served};
 use crate::plan::{Limits, PlanIndex, Task, Window};
 use crate::query::Interval;
@@ -29,21 +29,21 @@ impl QueryCap {
         task: &Task,
         coarse: &[Coarse],
         states: &mut QueryStates,
-    ) -> Vec<Decision> {
+    ) -> Vec<Consequence> {
         let (mut checked, mut waiting, mut again) = (Vec::new(), Vec::new(), Vec::new());
         let mut decisions = Vec::new();
         for &Coarse { query, got } in coarse {
             let served = u32::try_from(task.window.secs() / got.secs()).unwrap_or(u32::MAX);
             let fewer = Limits::fewer_points(points(task), served);
-            match states.served(query) {
+            match states.all[query].served {
                 Served::AsOthers => {
-                    states.set_served(query, Served::Unsure(fewer));
+                    states.all[query].served = Served::Unsure(fewer);
                     checked.push(query);
                 }
                 Served::Unsure(_) => waiting.push(query),
                 Served::AtMost(most) => {
-                    states.set_served(query, Served::AtMost(fewer.min(most)));
-                    decisions.push(Decision::Replan);
+                    states.all[query].served = Served::AtMost(fewer.min(most));
+                    decisions.push(Consequence::Replan);
                     again.push(query);
                 }
             }
@@ -52,7 +52,7 @@ impl QueryCap {
         let rest: Vec<_> = task.queries.iter().copied().filter(|query| !is_coarse(query)).collect();
         for queries in [again, rest] {
             if !queries.is_empty() {
-                decisions.push(Decision::Ask(PendingCall::fetch(part(task, &queries))));
+                decisions.push(Consequence::Ask(PendingCall::fetch(part(task, &queries))));
             }
         }
         if !waiting.is_empty() {
@@ -65,7 +65,7 @@ impl QueryCap {
     }
 
     /// Asks the newest of the task, so little that no cap can be to blame; the rest of it waits for the answer.
-    fn check(&mut self, task: &Task) -> Option<Decision> {
+    fn check(&mut self, task: &Task) -> Option<Consequence> {
         let (window, step) = (task.window, task.interval.secs());
         let newest_s = window.end_s() - i64::from(Limits::POINTS_MIN) * step;
         let from_s = newest_s.max(window.start_s());
@@ -75,7 +75,7 @@ impl QueryCap {
         };
         self.waiting.extend(part(window.start_s(), from_s));
         let newest = part(from_s, window.end_s())?;
-        Some(Decision::Ask(PendingCall::of(Purpose::CapCheck, newest)))
+        Some(Consequence::Ask(PendingCall::of(Purpose::CapCheck, newest)))
     }
 
     /// Takes in that the small call came back as it was asked: the interval is on offer, fewer points at once are. Of a query
@@ -85,18 +85,22 @@ impl QueryCap {
         task: &Task,
         points: &[u64],
         states: &mut QueryStates,
-    ) -> Vec<Decision> {
+    ) -> Vec<Consequence> {
         for (&query, &points) in task.queries.iter().zip(points) {
-            if let Served::Unsure(fewer) = states.served(query) {
+            if let Served::Unsure(fewer) = states.all[query].served {
                 let most = if points > 0 { fewer } else { Limits::POINTS_MIN };
-                states.set_served(query, Served::AtMost(most));
+                states.all[query].served = Served::AtMost(most);
             }
         }
         self.release(states)
     }
 
     /// Takes in that the small call goes on in another shape, and tells nothing.
-    pub(in crate::fetch) fn cut(&mut self, task: &Task, states: &mut QueryStates) -> Vec<Decision> {
+    pub(in crate::fetch) fn cut(
+        &mut self,
+        task: &Task,
+        states: &mut QueryStates,
+    ) -> Vec<Consequence> {
         self.answered(task, &vec![0; task.queries.len()], states)
     }
 
@@ -105,16 +109,16 @@ impl QueryCap {
         &mut self,
         mut task: Task,
         states: &mut QueryStates,
-    ) -> Vec<Decision> {
+    ) -> Vec<Consequence> {
         for &query in &task.queries {
-            if states.is_given_up(query) {
-                states.set_served(query, Served::AsOthers);
+            if states.all[query].given_up {
+                states.all[query].served = Served::AsOthers;
             }
         }
-        task.queries.retain(|&query| !states.is_given_up(query));
+        task.queries.retain(|&query| !states.all[query].given_up);
         let mut decisions = Vec::new();
         if !task.queries.is_empty() {
-            decisions.push(Decision::Ask(PendingCall::of(Purpose::CapCheck, task)));
+            decisions.push(Consequence::Ask(PendingCall::of(Purpose::CapCheck, task)));
         }
         decisions.extend(self.release(states));
         decisions
@@ -126,15 +130,15 @@ impl QueryCap {
     }
 
     /// Hands back what waited for an answer that is known now, to be planned anew.
-    fn release(&mut self, states: &QueryStates) -> Vec<Decision> {
+    fn release(&mut self, states: &QueryStates) -> Vec<Consequence> {
         let mut decisions = Vec::new();
         for task in std::mem::take(&mut self.waiting) {
             let is_unsure =
-                |query: &&PlanIndex| matches!(states.served(**query), Served::Unsure(_));
+                |query: &&PlanIndex| matches!(states.all[**query].served, Served::Unsure(_));
             let (unsure, known): (Vec<_>, Vec<_>) = task.queries.iter().partition(is_unsure);
             if !known.is_empty() {
-                decisions.push(Decision::AskLast(PendingCall::fetch(part(&task, &known))));
-                decisions.push(Decision::Replan);
+                decisions.push(Consequence::AskLast(PendingCall::fetch(part(&task, &known))));
+                decisions.push(Consequence::Replan);
             }
             if !unsure.is_empty() {
                 self.waiting.push(part(&task, &unsure));

@@ -4,7 +4,7 @@
 //! `fetch/bisect.rs`). Nothing that ends before it need be asked then, of any query. The newest window that is left
 //! tells whether anything is kept at all, and from there the edge is searched by halving: some ten refusals for years of days.
 
-use crate::fetch::schedule::queue::Queue;
+use crate::fetch::queue::Queue;
 use crate::plan::{PerQuery, PlanIndex, Window, hull};
 
 #[derive(Debug, Default)]

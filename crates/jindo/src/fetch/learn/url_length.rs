@@ -3,7 +3,8 @@
 //! A refusal (414, 431) tells what is too long and not what is not: half of it is asked, and from there the search goes on
 //! between what came through and what did not, one call at a time, until less than a query is left to be gained.
 
-use crate::fetch::decision::Decision;
+use crate::fetch::consequence::Consequence;
+use crate::fetch::protocol::Decision;
 use crate::plan::LearntLimit;
 
 /// The search ends when what is between both bounds is at most so small a part of the refused length: about a query.
@@ -20,7 +21,7 @@ pub(in crate::fetch) struct UrlLength {
 
 impl UrlLength {
     /// Takes in that a list of this length was refused; returns the length to try next.
-    pub(in crate::fetch) fn refused(&mut self, length: usize) -> Decision {
+    pub(in crate::fetch) fn refused(&mut self, length: usize) -> Consequence {
         if length <= self.fine {
             // What came through before was chance, or this is: from here the search begins anew.
             self.fine = 0;
@@ -30,7 +31,7 @@ impl UrlLength {
     }
 
     /// Takes in that a list of this length came through; where a longer one was refused, something between may be taken.
-    pub(in crate::fetch) fn accepted(&mut self, length: usize) -> Option<Decision> {
+    pub(in crate::fetch) fn accepted(&mut self, length: usize) -> Option<Consequence> {
         if length <= self.fine {
             return None;
         }
@@ -38,11 +39,11 @@ impl UrlLength {
         self.refused.map(|refused| self.limit(refused))
     }
 
-    fn limit(&self, refused: usize) -> Decision {
+    fn limit(&self, refused: usize) -> Consequence {
         let between = refused.saturating_sub(self.fine);
         let most =
             if between <= refused / PRECISION { self.fine.max(1) } else { self.fine + between / 2 };
         let why = format!("a list of {refused} escaped characters was too long for a URL");
-        Decision::Limit { limit: LearntLimit::UrlChars(most), why }
+        Consequence::Decide(Decision::Learn { limit: LearntLimit::UrlChars(most), why })
     }
 }

@@ -1,11 +1,10 @@
 //! Sends the calls that may go now, and ends the run when nothing is left.
 
-use super::reliability::Evidence;
 use super::{Machine, Reliability, Step};
 use crate::fetch::call::{PendingCall, Purpose};
-use crate::fetch::protocol::{Action, Ask, End, Form};
-use crate::fetch::schedule::queue::Flight;
-use crate::fetch::schedule::scheduler::Ending;
+use crate::fetch::protocol::{Action, Ask, Decision, End, Form};
+use crate::fetch::queue::{Flight, InFlight};
+use crate::fetch::scheduler::Ending;
 use crate::plan::{Limits, PerQuery, PlanIndex, Task, Window, arrange, union};
 use std::collections::BTreeSet;
 
@@ -35,7 +34,7 @@ impl Machine {
                 self.queue.push_first(call);
                 break;
             }
-            match self.scheduler.next_call(step.now, self.in_flight.len()) {
+            match self.scheduler.next_call(step.now, self.in_flight.flying.len()) {
                 Some(at) if at <= step.now => self.send(call, step),
                 wait => {
                     self.queue.push_first(call);
@@ -56,9 +55,9 @@ impl Machine {
     /// that are not stored yet count too, since a crash loses them like a call in flight.
     fn may_fly(&self) -> bool {
         let most = if self.is_proven() { self.concurrency } else { 1 };
-        let unstored = self.in_flight.len() + self.in_flight.storing_len();
-        self.scheduler.ending().is_none()
-            && self.in_flight.len() < most
+        let unstored = self.in_flight.flying.len() + self.in_flight.storing.len();
+        self.scheduler.ending.is_none()
+            && self.in_flight.flying.len() < most
             && unstored < most.max(UNSTORED_MIN)
     }
 
@@ -75,30 +74,26 @@ impl Machine {
     /// Plans all that is queued anew where limits, or weights and caps of single queries, have changed: cutting each old task
     /// would cost a call for every remnant.
     fn plan_anew(&mut self, step: &mut Step) {
-        match self.reliability {
-            Reliability::Stale => {
-                self.replan(step);
-                self.reliability = self.reliability.after(Evidence::Replanned);
-            }
-            Reliability::Unproven | Reliability::Proven => {
-                if self.is_outdated && !self.weights.is_weighing() {
-                    self.replan(step);
-                }
-            }
+        let is_stale = self.reliability == Reliability::Stale;
+        if is_stale {
+            self.reliability = Reliability::Unproven;
+        }
+        if is_stale || self.is_outdated && !self.weights.is_weighing() {
+            self.replan(step);
         }
     }
 
     fn replan(&mut self, step: &mut Step) {
-        let mut gaps = PerQuery::filled(Vec::new(), self.states.planned().len());
+        let mut gaps = PerQuery::filled(Vec::new(), self.states.planned.len());
         for task in self.queue.take_fetches() {
             task.queries.iter().for_each(|&query| gaps[query].push(task.window));
         }
         for query in gaps.indexes() {
-            let given_up = self.states.is_given_up(query);
+            let given_up = self.states.all[query].given_up;
             gaps[query] = if given_up { Vec::new() } else { union(&gaps[query]) };
         }
         for (query, window, reason) in self.edge.refused_of(&gaps, self.limits.oldest_s) {
-            step.actions.push(Action::RefuseWindow { query, window, reason });
+            step.actions.push(Action::Record(Decision::RefuseWindow { query, window, reason }));
         }
         // Windows of their own for those of which fewer points are served at once.
         let caps: BTreeSet<_> =
@@ -110,7 +105,7 @@ impl Machine {
             };
             let own: PerQuery<_> = gaps.indexed().map(own).collect();
             let limits = Limits { points: cap, ..self.limits };
-            for task in arrange(self.range, self.states.planned(), &own, limits, step.now) {
+            for task in arrange(self.range, &self.states.planned, &own, limits, step.now) {
                 self.queue.push_last(PendingCall::fetch(task));
             }
         }
@@ -146,7 +141,7 @@ impl Machine {
         let ask = Ask { queries, form, interval, window, attempt: call.attempts + 1 };
         step.actions.push(Action::Ask { call: number, ask });
         let bytes = self.states.expected_bytes(&call.task);
-        self.in_flight.sent(number, Flight { call, sent_at: step.now, bytes });
+        self.in_flight.flying.insert(number, Flight { call, sent_at: step.now, bytes });
     }
 
     /// Returns the form in which the call's queries are sent.
@@ -155,27 +150,27 @@ impl Machine {
             Purpose::Question(id) => self.bisection.drops_fill(id, &self.states),
             Purpose::Fetch | Purpose::Half(_) | Purpose::Trial | Purpose::CapCheck => false,
         };
-        let unfilled = self.states.is_unfilled(call.task.queries[0]);
+        let unfilled = self.states.all[call.task.queries[0]].is_unfilled();
         if drops_fill || unfilled { Form::Unfilled } else { Form::Sent }
     }
 
     fn finish(&mut self, step: &mut Step) {
         let idle =
             self.queue.is_empty() && self.query_cap.waiting() == 0 && self.bisection.is_idle();
-        if idle && self.in_flight.len() == 0 && !self.in_flight.is_storing() {
+        let InFlight { flying, storing } = &mut self.in_flight;
+        if idle && flying.is_empty() && storing.is_empty() {
             self.scheduler.end(End::Done, step.now);
         }
-        let Some(Ending { end, grace }) = self.scheduler.ending().cloned() else { return };
-        let is_waited_for = self.in_flight.len() > 0;
-        if end == End::OutOfCalls && is_waited_for {
+        let Some(Ending { end, grace }) = self.scheduler.ending.clone() else { return };
+        if !flying.is_empty() && end == End::OutOfCalls {
             return;
         }
-        if is_waited_for && step.now < grace {
+        if !flying.is_empty() && step.now < grace {
             step.actions.push(Action::Wake { at: grace });
             return;
         }
-        self.in_flight.drop_calls();
-        if !self.in_flight.is_storing() && !self.finished {
+        flying.clear();
+        if storing.is_empty() && !self.finished {
             self.finished = true;
             step.actions.push(Action::Finish { end });
         }

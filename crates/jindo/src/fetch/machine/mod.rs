@@ -5,18 +5,16 @@
 
 mod dispatch;
 mod outcome;
-mod reliability;
 
 use super::bisect::Bisection;
 use super::call::{PendingCall, Purpose};
 use super::learn::{PointsCap, QueryCap, RetentionEdge, UrlLength, Weights};
 use super::protocol::{Action, Call, End, Event, Progress, Settings};
 use super::query_state::QueryStates;
-use super::schedule::queue::{InFlight, Queue};
-use super::schedule::scheduler::Scheduler;
+use super::queue::{InFlight, Queue};
+use super::scheduler::Scheduler;
 use crate::plan::{Limits, Plan, PlanIndex, Task, Window};
 use jiff::Timestamp;
-use reliability::{Evidence, Reliability};
 use std::collections::{BTreeMap, VecDeque};
 
 #[derive(Debug)]
@@ -44,6 +42,16 @@ pub struct Machine {
     points: u64,
     waits_until: Option<Timestamp>,
     finished: bool,
+}
+
+/// Reliability of the limits, which decides how many calls may be in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reliability {
+    /// No call of the planned size was answered yet: one call at a time, so that a mistake is made once.
+    Unproven,
+    /// They changed, and what is queued was planned for others. Answers to calls that were sent before prove nothing.
+    Stale,
+    Proven,
 }
 
 /// One step of the machine: its time, and the actions that it leads to.
@@ -85,7 +93,7 @@ impl Machine {
     /// Returns what is to be done now that `event` has happened.
     pub fn step(&mut self, now: Timestamp, event: Event) -> Vec<Action> {
         let mut step = Step { now, actions: Vec::new() };
-        self.states.pass(now);
+        self.states.now = now;
         self.scheduler.pass(now);
         match event {
             Event::Started | Event::Woke => {}
@@ -94,7 +102,7 @@ impl Machine {
             }
             Event::Stored { call } => self.stored(call, &mut step),
             Event::Broke { cause } => {
-                self.in_flight.drop_answers();
+                self.in_flight.storing.clear();
                 self.scheduler.end(End::Broke { cause }, now);
             }
             Event::Interrupted => self.scheduler.interrupted(now),
@@ -105,23 +113,23 @@ impl Machine {
 
     /// Returns whether the answer to `call` is still of use; a run that ends drops what is in flight.
     pub fn awaits(&self, call: Call) -> bool {
-        self.in_flight.awaits(call)
+        self.in_flight.flying.contains_key(&call)
     }
 
     pub fn progress(&self) -> Progress {
         let trials: usize = self.on_trial.values().map(Vec::len).sum();
         let queued =
             self.queue.len() + self.query_cap.waiting() + self.bisection.waiting() + trials;
-        let flying = self.in_flight.len();
+        let flying = self.in_flight.flying.len();
         Progress {
-            calls_made: self.scheduler.calls(),
+            calls_made: self.scheduler.calls,
             calls_left: (queued + flying) as u64,
             flying,
             points: self.points,
-            budget: self.scheduler.budget_left(),
-            paced_until: self.scheduler.paced_until(queued as u64),
+            budget: self.scheduler.budget.left(),
+            paced_until: self.scheduler.budget.paced_until(queued as u64),
             settled: self.is_proven() && self.query_cap.waiting() == 0 && self.bisection.is_calm(),
-            trouble: self.scheduler.trouble().map(str::to_owned),
+            trouble: self.scheduler.trouble(),
             waits_until: self.waits_until,
         }
     }
@@ -132,10 +140,6 @@ impl Machine {
             && !self.points_cap.is_unproven()
             && !self.weights.is_weighing()
             && !self.edge.is_sought(&self.queue)
-    }
-
-    fn limit_changed(&mut self) {
-        self.reliability = self.reliability.after(Evidence::LimitChanged);
     }
 }
 

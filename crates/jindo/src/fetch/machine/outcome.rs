@@ -1,35 +1,24 @@
 //! Takes in what came back: each answer, fine or failed, and what it changes.
 
-use super::reliability::Evidence;
-use super::{Machine, Step};
+use super::{Machine, Reliability, Step};
 use crate::archive::GiveUpReason;
 use crate::fetch::bisect::Outcome;
 use crate::fetch::call::{PendingCall, Purpose, at_points_min, list_halves, points};
-use crate::fetch::decision::Decision;
+use crate::fetch::consequence::{Consequence, Refusal};
 use crate::fetch::learn::{Coarse, TooLarge};
-use crate::fetch::protocol::{Action, Call, Facts};
+use crate::fetch::protocol::{Action, Call, Decision, Facts};
 use crate::fetch::query_state::Served;
-use crate::fetch::refusal::Refusal;
-use crate::fetch::schedule::queue::Flight;
-use crate::fetch::schedule::scheduler::Attempts;
+use crate::fetch::queue::Flight;
 use crate::parse::Other;
 use crate::plan::{LearntLimit, Limits, Task};
 use crate::query::Interval;
 use crate::request::{BODY_BYTES_MAX, Backoff, Failure, Rate};
-
-/// A failure that may pass.
-struct Retry {
-    what: String,
-    pace: Backoff,
-}
 
 /// An answer in which some series came back at another interval than asked.
 struct OtherInterval {
     others: Vec<Other>,
     /// Some series came back as asked: a cap would have hit them all.
     others_fine: bool,
-    /// Interval to be explained: the coarsest interval, or the finest where all are finer than asked.
-    got: Interval,
 }
 
 impl Machine {
@@ -40,7 +29,7 @@ impl Machine {
         rate: Option<&Rate>,
         step: &mut Step,
     ) {
-        let Some(flight) = self.in_flight.ended(number) else { return };
+        let Some(flight) = self.in_flight.flying.remove(&number) else { return };
         self.scheduler.ended(step.now, flight.sent_at, outcome.as_ref().err(), rate);
         match outcome {
             Ok(facts) => self.fine(number, flight, &facts, step),
@@ -66,24 +55,26 @@ impl Machine {
         let longer = self.url_length.accepted(self.states.url_len(&task));
         self.carry_out(longer, step);
         self.edge.answered(task.window, self.range);
-        let mut decisions = self.decide(flight.call.purpose, &task, facts);
+        let mut decisions = self.follow(flight.call.purpose, &task, facts);
         if flight.call.is_question() {
             step.actions.push(Action::Discard { call: number });
         } else {
             self.points_cap.stored(facts);
             decisions.extend(self.bisection.answered(task.queries.len(), self.limits));
             self.points += facts.points.iter().sum::<u64>();
-            self.in_flight.storing(number, flight);
+            self.in_flight.storing.insert(number, flight);
             step.actions.push(Action::Store { call: number });
         }
         self.carry_out(decisions, step);
     }
 
     /// Returns what follows from a fine answer by its purpose.
-    fn decide(&mut self, purpose: Purpose, task: &Task, facts: &Facts) -> Vec<Decision> {
+    fn follow(&mut self, purpose: Purpose, task: &Task, facts: &Facts) -> Vec<Consequence> {
         match purpose {
             Purpose::Fetch => {
-                self.reliability = self.reliability.after(Evidence::PlannedCallAnswered);
+                if self.reliability == Reliability::Unproven {
+                    self.reliability = Reliability::Proven;
+                }
                 Vec::new()
             }
             Purpose::Half(id) | Purpose::Question(id) => {
@@ -95,10 +86,12 @@ impl Machine {
     }
 
     pub(super) fn stored(&mut self, number: Call, step: &mut Step) {
-        let Some(flight) = self.in_flight.stored(number) else { return };
+        let Some(flight) = self.in_flight.storing.remove(&number) else { return };
         let Task { queries, window, .. } = flight.call.task;
         for query in queries {
-            if self.states.stored(query, window) {
+            let state = &mut self.states.all[query];
+            state.left_s -= window.secs();
+            if state.left_s == 0 {
                 step.actions.push(Action::Complete { query });
             }
         }
@@ -134,13 +127,7 @@ impl Machine {
             Failure::UrlTooLong => self.url_too_long(call, step),
             Failure::TooLarge => self.too_large(&call, step),
             Failure::OtherInterval { others, others_fine } => {
-                match worst(&others, call.task.interval) {
-                    Some(got) => {
-                        let answer = OtherInterval { others, others_fine, got };
-                        self.other_interval(call, &answer, step);
-                    }
-                    None => self.transient(call, "no interval came".to_owned(), step),
-                }
+                self.other_interval(call, &OtherInterval { others, others_fine }, step);
             }
         }
     }
@@ -157,23 +144,27 @@ impl Machine {
     }
 
     fn transient(&mut self, call: PendingCall, what: String, step: &mut Step) {
-        self.retry_or_refuse(call, Retry { what, pace: Backoff::TRANSIENT }, step);
+        self.retry_or_refuse(call, what, Backoff::TRANSIENT, step);
     }
 
-    fn retry_or_refuse(&mut self, mut call: PendingCall, retry: Retry, step: &mut Step) {
+    fn retry_or_refuse(
+        &mut self,
+        mut call: PendingCall,
+        what: String,
+        pace: Backoff,
+        step: &mut Step,
+    ) {
         call.attempts += 1;
-        let attempts = Attempts { made: call.attempts, since: call.tried_since };
-        let is_answer = self.scheduler.is_to_blame(attempts)
-            || call.is_question() && self.scheduler.settles(step.now, attempts);
+        let is_answer = self.scheduler.is_to_blame(call.attempts, call.tried_since)
+            || call.is_question() && self.scheduler.settles(step.now, call.attempts);
         if is_answer {
-            return self.refused(call, retry.what, step);
+            return self.refused(call, what, step);
         }
-        self.retry(vec![call], retry, step);
+        self.retry(vec![call], what, pace, step);
     }
 
     /// Makes the calls again after a pause, the longer the more has failed.
-    fn retry(&mut self, calls: Vec<PendingCall>, retry: Retry, step: &Step) {
-        let Retry { what, pace } = retry;
+    fn retry(&mut self, calls: Vec<PendingCall>, what: String, pace: Backoff, step: &Step) {
         self.scheduler.retry(step.now, what, pace);
         for call in calls {
             self.queue.delay(self.scheduler.again_at(step.now, call.attempts, pace), call);
@@ -185,16 +176,16 @@ impl Machine {
     /// halves are asked instead, and as soon as one of them comes through the other is to blame.
     fn unusable(&mut self, call: PendingCall, what: String, step: &mut Step) {
         let nothing_else = self.scheduler.unusable() && call.attempts > 0;
-        let retry = Retry { what, pace: Backoff::UNUSABLE };
+        let pace = Backoff::UNUSABLE;
         if !nothing_else || !call.is_fetch() || call.task.queries.len() == 1 {
-            return self.retry_or_refuse(call, retry, step);
+            return self.retry_or_refuse(call, what, pace, step);
         }
         let halves = list_halves(&call.task).map(|task| PendingCall {
             attempts: call.attempts + 1,
             tried_since: call.tried_since,
             ..PendingCall::fetch(task)
         });
-        self.retry(halves.into(), retry, step);
+        self.retry(halves.into(), what, pace, step);
     }
 
     /// Once may be chance. Twice: the call asks for too much.
@@ -229,19 +220,19 @@ impl Machine {
         let refusal = Refusal::new(task.clone(), words.clone());
         let decisions = match call.purpose {
             Purpose::Fetch if task.window.end_s() <= self.limits.oldest_s => {
-                vec![refusal.out_of_place()]
+                vec![Consequence::OutOfPlace(refusal)]
             }
             Purpose::Half(id) | Purpose::Question(id) => {
                 self.bisection.outcome(id, task, Outcome::Refused(words), &self.states)
             }
             Purpose::Trial => {
                 let reason = GiveUpReason::Refused(words);
-                vec![Decision::GiveUp { query: task.queries[0], reason }]
+                vec![Consequence::Decide(Decision::GiveUp { query: task.queries[0], reason })]
             }
             Purpose::Fetch if self.points_cap.explains(&task) && !at_points_min(&task) => {
                 vec![
-                    Decision::Ask(PendingCall::fetch(task.clone())),
-                    Decision::FewerPoints { task, words },
+                    Consequence::Ask(PendingCall::fetch(task.clone())),
+                    Consequence::FewerPoints { task, words },
                 ]
             }
             Purpose::Fetch => self.bisection.refused(refusal, &self.states),
@@ -253,7 +244,7 @@ impl Machine {
     fn url_too_long(&mut self, call: PendingCall, step: &mut Step) {
         if let [query] = call.task.queries[..] {
             let reason = GiveUpReason::UrlTooLong;
-            return self.carry_out([Decision::GiveUp { query, reason }], step);
+            return self.carry_out([Consequence::Decide(Decision::GiveUp { query, reason })], step);
         }
         let shorter = self.url_length.refused(self.states.url_len(&call.task));
         self.carry_out([shorter], step);
@@ -263,7 +254,7 @@ impl Machine {
     fn too_large(&mut self, call: &PendingCall, step: &mut Step) {
         match self.weights.too_large(call.task.clone(), &mut self.states, self.limits) {
             TooLarge::GiveUp { query, reason } => {
-                self.carry_out([Decision::GiveUp { query, reason }], step);
+                self.carry_out([Consequence::Decide(Decision::GiveUp { query, reason })], step);
             }
             TooLarge::Known(task) => {
                 self.reshape(call, step);
@@ -280,7 +271,10 @@ impl Machine {
     }
 
     fn other_interval(&mut self, call: PendingCall, answer: &OtherInterval, step: &mut Step) {
-        let (asked, got) = (call.task.interval, answer.got);
+        let asked = call.task.interval;
+        let Some(got) = worst(&answer.others, asked) else {
+            return self.transient(call, "no interval came".to_owned(), step);
+        };
         if got > asked && call.attempts == 0 && self.points_cap.has_served(&call.task) {
             // As many points at full resolution have been seen: this answer is chance.
             let what = format!("coarser ({got}) than the same number of points was served before");
@@ -301,7 +295,7 @@ impl Machine {
         if answer.others_fine {
             self.points_cap.partly_answered(&call.task);
         }
-        let is_own = |coarse: &Coarse| self.states.served(coarse.query) != Served::AsOthers;
+        let is_own = |coarse: &Coarse| self.states.all[coarse.query].served != Served::AsOthers;
         if self.points_cap.has_answered(&call.task) || named.iter().all(is_own) {
             self.reshape(&call, step);
             let decisions = self.query_cap.isolate(&call.task, &named, &mut self.states);
@@ -319,7 +313,7 @@ impl Machine {
         let asked = call.task.interval;
         let give_up = |coarse: &Coarse| {
             let reason = GiveUpReason::NotOffered { asked, nearest: coarse.got };
-            Decision::GiveUp { query: coarse.query, reason }
+            Consequence::Decide(Decision::GiveUp { query: coarse.query, reason })
         };
         self.carry_out(named.iter().map(give_up), step);
         match call.purpose {
@@ -345,7 +339,7 @@ impl Machine {
             Purpose::Fetch => Vec::new(),
             Purpose::Half(id) | Purpose::Question(id) => {
                 let tasks = self.bisection.void(id).into_iter();
-                tasks.map(|task| Decision::Ask(PendingCall::fetch(task))).collect()
+                tasks.map(|task| Consequence::Ask(PendingCall::fetch(task))).collect()
             }
             Purpose::Trial => self.release_trial(&call.task),
             Purpose::CapCheck => self.query_cap.cut(&call.task, &mut self.states),
@@ -354,47 +348,41 @@ impl Machine {
     }
 
     /// Returns the rest of the tasks of the query on trial.
-    fn release_trial(&mut self, task: &Task) -> Vec<Decision> {
+    fn release_trial(&mut self, task: &Task) -> Vec<Consequence> {
         let rest = self.on_trial.remove(&task.queries[0]).unwrap_or_default();
-        rest.into_iter().map(|task| Decision::AskLast(PendingCall::fetch(task))).collect()
+        rest.into_iter().map(|task| Consequence::AskLast(PendingCall::fetch(task))).collect()
     }
 
     pub(super) fn carry_out(
         &mut self,
-        decisions: impl IntoIterator<Item = Decision>,
+        consequences: impl IntoIterator<Item = Consequence>,
         step: &mut Step,
     ) {
-        for decision in decisions {
-            match decision {
-                Decision::Ask(call) => self.queue.push_first(call),
-                Decision::AskLast(call) => self.queue.push_last(call),
-                Decision::Replan => self.is_outdated = true,
-                Decision::Weigh { weights } => step.actions.push(Action::Weigh { weights }),
-                Decision::Limit { limit, why } => self.limit(limit, why, step),
-                Decision::FewerPoints { task, words } => {
+        for consequence in consequences {
+            match consequence {
+                Consequence::Ask(call) => self.queue.push_first(call),
+                Consequence::AskLast(call) => self.queue.push_last(call),
+                Consequence::Replan => self.is_outdated = true,
+                Consequence::Decide(decision) => self.decide(decision, step),
+                Consequence::FewerPoints { task, words } => {
                     let points = points(&task);
                     let why = format!("{points} points were refused: {words}");
                     self.lower_points(Limits::fewer_points(points, 0), why, step);
                     self.points_cap.lowered(task.queries.len());
                 }
-                Decision::GiveUp { query, reason } => {
-                    self.states.give_up(query);
-                    self.weights.given_up(query);
-                    self.on_trial.remove(&query);
-                    step.actions.push(Action::GiveUp { query, reason });
-                }
-                Decision::RefuseWindow { queries, window, words } => {
+                Consequence::OutOfPlace(Refusal {
+                    task: Task { queries, window, .. },
+                    words,
+                    ..
+                }) => {
                     if self.edge.refused(window, &words, self.limits.oldest_s) {
-                        let oldest = LearntLimit::OldestKept(window.end());
-                        self.limit(oldest, words.clone(), step);
+                        let (limit, why) = (LearntLimit::OldestKept(window.end()), words.clone());
+                        self.decide(Decision::Learn { limit, why }, step);
                     }
-                    let reason =
-                        |query| Action::RefuseWindow { query, window, reason: words.clone() };
-                    step.actions.extend(queries.into_iter().map(reason));
-                }
-                Decision::SendUnfilled { query } => {
-                    self.states.send_unfilled(query);
-                    step.actions.push(Action::SendUnfilled { query });
+                    for query in queries {
+                        let reason = words.clone();
+                        self.decide(Decision::RefuseWindow { query, window, reason }, step);
+                    }
                 }
             }
         }
@@ -402,18 +390,30 @@ impl Machine {
 
     fn lower_points(&mut self, fewer: u32, why: String, step: &mut Step) {
         if fewer < self.limits.points {
-            self.limit(LearntLimit::Points(fewer), why, step);
+            self.decide(Decision::Learn { limit: LearntLimit::Points(fewer), why }, step);
         }
     }
 
-    /// Learns a limit that differs from the one so far; all that is queued is then planned anew.
-    fn limit(&mut self, limit: LearntLimit, why: String, step: &mut Step) {
-        let limits = self.limits.with(limit);
-        if limits != self.limits {
-            self.limits = limits;
-            self.limit_changed();
-            step.actions.push(Action::Learn { limit, why });
+    /// Takes in a decision, and has it kept. After a limit that differs from the one so far all that is queued is planned anew.
+    fn decide(&mut self, decision: Decision, step: &mut Step) {
+        match &decision {
+            Decision::Learn { limit, .. } => {
+                let limits = self.limits.with(*limit);
+                if limits == self.limits {
+                    return;
+                }
+                self.limits = limits;
+                self.reliability = Reliability::Stale;
+            }
+            Decision::GiveUp { query, .. } => {
+                self.states.all[*query].given_up = true;
+                self.weights.given_up(*query);
+                self.on_trial.remove(query);
+            }
+            Decision::SendUnfilled { query } => self.states.send_unfilled(*query),
+            Decision::Weigh { .. } | Decision::RefuseWindow { .. } => {}
         }
+        step.actions.push(Action::Record(decision));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{FINE, drive, plan, points, settings};
 use crate::clock::Steady;
-use crate::fetch::{Action, Call, End, Event, Facts, Machine};
+use crate::fetch::{Action, Call, Decision, End, Event, Facts, Machine};
 use crate::request::{Failure, Rate};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -162,12 +162,10 @@ fn run(jump: Option<(u64, Jump)>) -> Told {
                     told.took_s = clocks.stopwatch.duration_since(began).as_secs_f64();
                     return told;
                 }
-                Action::Complete { .. } | Action::Weigh { .. } => {}
-                Action::Discard { .. }
-                | Action::Learn { .. }
-                | Action::SendUnfilled { .. }
-                | Action::GiveUp { .. }
-                | Action::RefuseWindow { .. } => panic!("a jump teaches nothing: {action:?}"),
+                Action::Complete { .. } | Action::Record(Decision::Weigh { .. }) => {}
+                Action::Discard { .. } | Action::Record(_) => {
+                    panic!("a jump teaches nothing: {action:?}")
+                }
             }
         }
     }

@@ -17,7 +17,7 @@ pub use sample::SampleSize;
 
 use super::plan_input::learnt_limits;
 use crate::archive::{Archive, Error, Origin, QueryId, Registered, Role};
-use crate::fetch::{Action, AnswerSink, Ask, FetchJob, FetchOutcome, ReadAnswer, Recorded};
+use crate::fetch::{AnswerSink, Ask, Decision, FetchJob, FetchOutcome, ReadAnswer, Recorded};
 use crate::parse::{Answer, CallPosition, Series};
 use crate::plan::{Limits, PerQuery, Plan, PlanIndex, Task, Window, hull};
 use crate::query::{Query, QueryText};
@@ -188,21 +188,14 @@ impl<'a> Audit<'a> {
     }
 
     /// Counts what the server refuses. Nothing that was learnt is kept.
-    fn note(&self, action: &Action) {
-        let (query, window, reason) = match action {
-            Action::GiveUp { query, reason } => (*query, None, reason.to_string()),
-            Action::RefuseWindow { query, window, reason } => {
+    fn note(&self, decision: &Decision) {
+        let (query, window, reason) = match decision {
+            Decision::GiveUp { query, reason } => (*query, None, reason.to_string()),
+            Decision::RefuseWindow { query, window, reason } => {
                 (*query, Some(*window), reason.clone())
             }
-            Action::SendUnfilled { .. } => unreachable!("no query of the plan has such a form"),
-            Action::Learn { .. }
-            | Action::Weigh { .. }
-            | Action::Ask { .. }
-            | Action::Store { .. }
-            | Action::Discard { .. }
-            | Action::Complete { .. }
-            | Action::Wake { .. }
-            | Action::Finish { .. } => return,
+            Decision::SendUnfilled { .. } => unreachable!("no query of the plan has such a form"),
+            Decision::Learn { .. } | Decision::Weigh { .. } => return,
         };
         self.findings().refused.entry((query, window)).or_insert(reason);
     }
@@ -216,7 +209,7 @@ impl AnswerSink for Audit<'_> {
 
     fn record(
         &self,
-        decision: &Action,
+        decision: &Decision,
         _job: &mut FetchJob<'_>,
         _now: Timestamp,
     ) -> Result<Recorded, Error> {

@@ -160,7 +160,7 @@ fn a_window_that_was_cut_is_compared_when_all_its_parts_were() {
     audit.compare(&ask(&[0, 1], early), &Answer { series: points.to_vec() }).unwrap();
     audit.compare(&ask(&[1], late), &Answer { series: Vec::new() }).unwrap();
     let reason = GiveUpReason::Refused("invalid query".into());
-    audit.note(&Action::GiveUp { query: PlanIndex::new(0), reason });
+    audit.note(&Decision::GiveUp { query: PlanIndex::new(0), reason });
     check(
         audit,
         &expect![[r#"

@@ -2,7 +2,7 @@
 
 use super::probe::{ProbeResults, discard_probes};
 use crate::archive::{Archive, Error, Fetched, GiveUpReason, GiveUpScope, GivenUp, Learnt, Role};
-use crate::fetch::{Action, AnswerSink, AskedCall, FetchJob, ReadAnswer, Recorded};
+use crate::fetch::{AnswerSink, AskedCall, Decision, FetchJob, ReadAnswer, Recorded};
 use crate::parse::CallPosition;
 use crate::plan::{LearntLimit, PlanIndex};
 use jiff::{SignedDuration, Timestamp};
@@ -47,12 +47,17 @@ impl<'a> StoreAnswers<'a> {
         Ok(())
     }
 
-    fn keep(&self, decision: &Action, job: &mut FetchJob<'_>, at: Timestamp) -> Result<(), Error> {
+    fn keep(
+        &self,
+        decision: &Decision,
+        job: &mut FetchJob<'_>,
+        at: Timestamp,
+    ) -> Result<(), Error> {
         match decision {
-            Action::Learn { limit: LearntLimit::Points(_), .. } if job.role != Role::Wanted => {
+            Decision::Learn { limit: LearntLimit::Points(_), .. } if job.role != Role::Wanted => {
                 Ok(())
             }
-            Action::Learn { limit, why } => {
+            Decision::Learn { limit, why } => {
                 // Before it is learnt: a crash in between learns and doubts again.
                 if let LearntLimit::Points(points) = limit {
                     self.archive.ledger().doubt_empty(*points)?;
@@ -63,18 +68,18 @@ impl<'a> StoreAnswers<'a> {
                     why: why.clone(),
                 })
             }
-            Action::Weigh { weights } => {
+            Decision::Weigh { weights } => {
                 let id = |&(query, bytes): &(PlanIndex, Option<u64>)| (job.ids[query], bytes);
                 self.archive.ledger().weigh(&weights.iter().map(id).collect::<Vec<_>>(), at)
             }
-            Action::SendUnfilled { query } => {
+            Decision::SendUnfilled { query } => {
                 let unfilled = job.plan.queries[*query].text.unfilled.as_deref();
                 let unfilled =
                     unfilled.expect("only a query whose fill was added can go without it");
                 job.ids[*query] = self.archive.ledger().substitute(job.ids[*query], unfilled)?;
                 Ok(())
             }
-            Action::GiveUp { query, reason } => match job.plan.asked[*query] {
+            Decision::GiveUp { query, reason } => match job.plan.asked[*query] {
                 Some(window) => self.archive.ledger().give_up(&GivenUp {
                     query: job.ids[*query],
                     window,
@@ -84,7 +89,7 @@ impl<'a> StoreAnswers<'a> {
                 }),
                 None => Ok(()),
             },
-            Action::RefuseWindow { query, window, reason } => {
+            Decision::RefuseWindow { query, window, reason } => {
                 self.archive.ledger().give_up(&GivenUp {
                     query: job.ids[*query],
                     window: *window,
@@ -93,12 +98,6 @@ impl<'a> StoreAnswers<'a> {
                     at,
                 })
             }
-            Action::Ask { .. }
-            | Action::Store { .. }
-            | Action::Discard { .. }
-            | Action::Complete { .. }
-            | Action::Wake { .. }
-            | Action::Finish { .. } => Ok(()),
         }
     }
 }
@@ -122,7 +121,7 @@ impl AnswerSink for StoreAnswers<'_> {
     /// not offer its interval.
     fn record(
         &self,
-        decision: &Action,
+        decision: &Decision,
         job: &mut FetchJob<'_>,
         now: Timestamp,
     ) -> Result<Recorded, Error> {

@@ -338,13 +338,9 @@ impl Run<'_> {
             }
             Action::Wake { at } => self.wake = Some(self.wake.map_or(at, |other| other.min(at))),
             Action::Finish { .. } => unreachable!("it ends the loop"),
-            Action::Learn { .. }
-            | Action::Weigh { .. }
-            | Action::SendUnfilled { .. }
-            | Action::GiveUp { .. }
-            | Action::RefuseWindow { .. } => {
+            Action::Record(decision) => {
                 let now = self.world.now;
-                if let Err(error) = self.sink.record(&action, &mut self.job, now) {
+                if let Err(error) = self.sink.record(&decision, &mut self.job, now) {
                     self.break_down(error.into());
                 }
             }

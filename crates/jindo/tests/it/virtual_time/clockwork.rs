@@ -5,7 +5,7 @@
 use super::temper::{EASY, Temper};
 use jiff::{SignedDuration, Timestamp};
 use jindo::clock::Random;
-use jindo::fetch::{Action, Ask, Call, End, Event, Forecast, Machine, Settings};
+use jindo::fetch::{Action, Ask, Call, Decision, End, Event, Forecast, Machine, Settings};
 use jindo::plan::{LearntLimit, Limits, PerQuery, Plan, PlanIndex, Window, union};
 use jindo::query::{Interval, Query, QueryText};
 use jindo::request::{BudgetKey, Budgets, Failure, Rate, Reserve};
@@ -275,14 +275,14 @@ impl Clockwork<'_> {
                 }
                 self.later(100, Coming::Stored(call));
             }
-            Action::Learn { limit, .. } => self.learnt.push(limit),
-            Action::GiveUp { .. } => self.given_up += 1,
+            Action::Record(Decision::Learn { limit, .. }) => self.learnt.push(limit),
+            Action::Record(Decision::GiveUp { .. }) => self.given_up += 1,
             Action::Complete { .. }
             | Action::Discard { .. }
-            | Action::Weigh { .. }
+            | Action::Record(Decision::Weigh { .. })
             | Action::Wake { .. }
             | Action::Finish { .. } => {}
-            Action::SendUnfilled { .. } | Action::RefuseWindow { .. } => {
+            Action::Record(Decision::SendUnfilled { .. } | Decision::RefuseWindow { .. }) => {
                 panic!("no temper has a reason for it: {action:?}")
             }
         }

@@ -1,9 +1,29 @@
-//! Refusals of the server, in its words.
+//! Consequences of answers, as the bisection and the learners find them, and refusals, from which most follow.
 
-use super::decision::Decision;
+use super::call::PendingCall;
+use super::protocol::Decision;
 use crate::plan::Task;
 
-/// A task that the server will not answer.
+/// A consequence for the machine to carry out.
+#[derive(Debug)]
+pub(super) enum Consequence {
+    /// Make this call next.
+    Ask(PendingCall),
+    /// Make this call after all others.
+    AskLast(PendingCall),
+    /// A task was refused for its number of points: lower the cap.
+    FewerPoints {
+        task: Task,
+        words: String,
+    },
+    /// A task was refused for its place in time.
+    OutOfPlace(Refusal),
+    /// Plan anew all that is queued.
+    Replan,
+    Decide(Decision),
+}
+
+/// A task that the server will not answer, in its words.
 #[derive(Debug, Clone)]
 pub(super) struct Refusal {
     pub(super) task: Task,
@@ -26,12 +46,6 @@ impl Refusal {
 
     pub(super) fn is_of_one_query(&self) -> bool {
         self.task.queries.len() == 1
-    }
-
-    /// The window is refused for its place in time.
-    pub(super) fn out_of_place(self) -> Decision {
-        let Task { queries, window, .. } = self.task;
-        Decision::RefuseWindow { queries, window, words: self.words }
     }
 }
 

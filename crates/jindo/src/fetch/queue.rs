@@ -1,14 +1,14 @@
 //! Calls that wait to be made, and those that wait for an answer. Pure.
 
-use crate::fetch::call::PendingCall;
-use crate::fetch::protocol::Call;
+use super::call::PendingCall;
+use super::protocol::Call;
 use crate::plan::Task;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Calls that wait, in the order in which they are made.
 #[derive(Debug)]
-pub(in crate::fetch) struct Queue {
+pub(super) struct Queue {
     ready: VecDeque<PendingCall>,
     /// To be tried again, not before their time.
     delayed: Vec<(Timestamp, PendingCall)>,
@@ -24,30 +24,30 @@ enum Turn {
 }
 
 impl Queue {
-    pub(in crate::fetch) fn new(calls: VecDeque<PendingCall>) -> Self {
+    pub(super) fn new(calls: VecDeque<PendingCall>) -> Self {
         Self { ready: calls, delayed: Vec::new(), turn: Turn::Tried }
     }
 
-    pub(in crate::fetch) fn push_first(&mut self, call: PendingCall) {
+    pub(super) fn push_first(&mut self, call: PendingCall) {
         self.ready.push_front(call);
     }
 
-    pub(in crate::fetch) fn push_last(&mut self, call: PendingCall) {
+    pub(super) fn push_last(&mut self, call: PendingCall) {
         self.ready.push_back(call);
     }
 
     /// Queues a call behind those that share a query with it and stand before all others.
-    pub(in crate::fetch) fn push_behind_overlapping(&mut self, call: PendingCall) {
+    pub(super) fn push_behind_overlapping(&mut self, call: PendingCall) {
         let others = self.ready.iter().position(|other| !other.overlaps(&call.task));
         self.ready.insert(others.unwrap_or(self.ready.len()), call);
     }
 
-    pub(in crate::fetch) fn delay(&mut self, until: Timestamp, call: PendingCall) {
+    pub(super) fn delay(&mut self, until: Timestamp, call: PendingCall) {
         self.delayed.push((until, call));
     }
 
     /// Puts a delayed call first if it is due and has its turn.
-    pub(in crate::fetch) fn bring_due(&mut self, now: Timestamp) {
+    pub(super) fn bring_due(&mut self, now: Timestamp) {
         let due = self.delayed.iter().position(|(at, _)| *at <= now);
         if let Some(due) = due.filter(|_| self.ready.is_empty() || self.turn == Turn::Tried) {
             let (_, call) = self.delayed.swap_remove(due);
@@ -55,42 +55,42 @@ impl Queue {
         }
     }
 
-    pub(in crate::fetch) fn pop(&mut self) -> Option<PendingCall> {
+    pub(super) fn pop(&mut self) -> Option<PendingCall> {
         self.ready.pop_front()
     }
 
     /// Takes in that a call was made: the other kind has its turn.
-    pub(in crate::fetch) fn made(&mut self, call: &PendingCall) {
+    pub(super) fn made(&mut self, call: &PendingCall) {
         self.turn = if call.attempts > 0 { Turn::Fresh } else { Turn::Tried };
     }
 
     /// Returns when the next delayed call is due. What is due already waits for something else.
-    pub(in crate::fetch) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(super) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
         self.delayed.iter().map(|(at, _)| *at).filter(|&at| at > now).min()
     }
 
-    pub(in crate::fetch) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    pub(in crate::fetch) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.ready.len() + self.delayed.len()
     }
 
     /// Takes out all fetches that are not delayed; other calls stay.
-    pub(in crate::fetch) fn take_fetches(&mut self) -> Vec<Task> {
+    pub(super) fn take_fetches(&mut self) -> Vec<Task> {
         let (fetches, others): (Vec<_>, Vec<_>) =
             self.ready.drain(..).partition(PendingCall::is_fetch);
         self.ready = others.into();
         fetches.into_iter().map(|call| call.task).collect()
     }
 
-    pub(in crate::fetch) fn has_fetch_before(&self, start_s: i64) -> bool {
+    pub(super) fn has_fetch_before(&self, start_s: i64) -> bool {
         self.ready.iter().any(|call| is_fetch_before(call, start_s))
     }
 
     /// Returns the different starts of fetches before `until_s` (both Unix seconds), ascending.
-    pub(in crate::fetch) fn fetch_starts_before(&self, until_s: i64) -> Vec<i64> {
+    pub(super) fn fetch_starts_before(&self, until_s: i64) -> Vec<i64> {
         let before = self.ready.iter().filter(|call| is_fetch_before(call, until_s));
         let mut starts: Vec<_> = before.map(|call| call.task.window.start_s()).collect();
         starts.sort_unstable();
@@ -99,7 +99,7 @@ impl Queue {
     }
 
     /// Puts the first fetch that begins at `start_s` before all others.
-    pub(in crate::fetch) fn advance_fetch_from(&mut self, start_s: i64) {
+    pub(super) fn advance_fetch_from(&mut self, start_s: i64) {
         let is_it = |call: &PendingCall| call.is_fetch() && call.task.window.start_s() == start_s;
         let at = self.ready.iter().position(is_it);
         if let Some(call) = at.and_then(|at| self.ready.remove(at)) {
@@ -114,71 +114,28 @@ fn is_fetch_before(call: &PendingCall, start_s: i64) -> bool {
 
 /// A call that was made, until its answer is stored.
 #[derive(Debug)]
-pub(in crate::fetch) struct Flight {
-    pub(in crate::fetch) call: PendingCall,
-    pub(in crate::fetch) sent_at: Timestamp,
+pub(super) struct Flight {
+    pub(super) call: PendingCall,
+    pub(super) sent_at: Timestamp,
     /// Decoded bytes that its answer is expected to have.
-    pub(in crate::fetch) bytes: f64,
+    pub(super) bytes: f64,
 }
 
 /// Calls that wait for an answer, and answers that are being stored.
 #[derive(Debug, Default)]
-pub(in crate::fetch) struct InFlight {
-    flying: BTreeMap<Call, Flight>,
-    storing: BTreeMap<Call, Flight>,
+pub(super) struct InFlight {
+    pub(super) flying: BTreeMap<Call, Flight>,
+    pub(super) storing: BTreeMap<Call, Flight>,
 }
 
 impl InFlight {
-    pub(in crate::fetch) fn sent(&mut self, number: Call, flight: Flight) {
-        self.flying.insert(number, flight);
-    }
-
-    /// Takes the flight of a call that came to its end; `None` when it is not waited for any more.
-    pub(in crate::fetch) fn ended(&mut self, number: Call) -> Option<Flight> {
-        self.flying.remove(&number)
-    }
-
-    pub(in crate::fetch) fn storing(&mut self, number: Call, flight: Flight) {
-        self.storing.insert(number, flight);
-    }
-
-    pub(in crate::fetch) fn stored(&mut self, number: Call) -> Option<Flight> {
-        self.storing.remove(&number)
-    }
-
-    pub(in crate::fetch) fn awaits(&self, number: Call) -> bool {
-        self.flying.contains_key(&number)
-    }
-
-    /// Calls that wait for an answer.
-    pub(in crate::fetch) fn len(&self) -> usize {
-        self.flying.len()
-    }
-
-    /// Returns the number of answers that are not stored yet.
-    pub(in crate::fetch) fn storing_len(&self) -> usize {
-        self.storing.len()
-    }
-
-    pub(in crate::fetch) fn is_storing(&self) -> bool {
-        !self.storing.is_empty()
-    }
-
     /// Decoded bytes that are expected, and that wait to be stored.
-    pub(in crate::fetch) fn bytes(&self) -> f64 {
+    pub(super) fn bytes(&self) -> f64 {
         self.flying.values().chain(self.storing.values()).map(|flight| flight.bytes).sum()
     }
 
     /// Returns whether a call that waits for an answer shares a query with the task.
-    pub(in crate::fetch) fn overlaps(&self, task: &Task) -> bool {
+    pub(super) fn overlaps(&self, task: &Task) -> bool {
         self.flying.values().any(|flight| flight.call.overlaps(task))
-    }
-
-    pub(in crate::fetch) fn drop_calls(&mut self) {
-        self.flying.clear();
-    }
-
-    pub(in crate::fetch) fn drop_answers(&mut self) {
-        self.storing.clear();
     }
 }

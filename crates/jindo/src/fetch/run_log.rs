@@ -1,7 +1,7 @@
 //! The door to `runs/`: one file a run, one line of JSON a call. A receipt to read, never read back.
 
+use super::protocol::{Ask, Call};
 use crate::archive::Role;
-use crate::fetch::protocol::{Ask, Call};
 use crate::path_guard::{PathKind, as_io, look};
 use crate::plan::Plan;
 use crate::request::Failure;

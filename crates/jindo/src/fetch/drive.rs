@@ -1,23 +1,25 @@
 //! Performs what the machine decides: calls through the client, reading, storing and files on a thread each.
 //!
+//! A body is parsed while the answer before it is written. Answers that were read wait with the reader until the machine says what
+//! becomes of them, and are stored one after the other, in the order in which the machine said so.
+//!
 //! The loop itself is synchronous and single: it hands an event to the machine, performs the actions, and waits for
 //! whatever comes first: an answer, a thread's word, the time the machine asked to be woken at, or an interruption.
 
-use super::pipeline::{Done, Reading, ReceivedBody, STORING_MAX, read_answers, store_answers};
+use super::fetch_job::{
+    AnswerSink, AskedCall, FetchJob, FetchOutcome, Observer, ReadAnswer, Recorded, list,
+};
+use super::machine::Machine;
+use super::protocol::{Action, Ask, Breakage, Call, Decision, End, Error, Event, Facts, Settings};
 use super::run_log::{Ended, RunLog};
 use crate::archive::{QueryId, Role};
 use crate::clock::Clock;
-use crate::fetch::error::Error;
-use crate::fetch::fetch_job::{FetchJob, FetchOutcome};
-use crate::fetch::machine::Machine;
-use crate::fetch::observer::Observer;
-use crate::fetch::protocol::{Action, Ask, Breakage, Call, End, Event, Facts, Settings};
-use crate::fetch::sink::{AnswerSink, AskedCall, Recorded, list};
 use crate::request::{ApiCall, Client, Failure, Rate, Reply};
+use crate::secret::Secrets;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -41,16 +43,41 @@ pub struct Doors<'a> {
 /// Brings the files of some queries up to date.
 pub type Extract<'a> = dyn Fn(&[QueryId]) -> Result<(), Error> + Sync + 'a;
 
+/// Answers that wait for the storing thread, at most; with more the reading thread waits.
+const STORING_MAX: usize = 2;
+
 /// Messages of the threads to the loop.
 enum Message {
     Reply { call: Call, reply: Reply },
-    Answer(Done),
+    Read { call: Call, outcome: Result<Facts, Failure>, rate: Option<Rate> },
+    Stored { call: Call },
+    Broke { cause: Breakage },
 }
 
-impl From<Done> for Message {
-    fn from(done: Done) -> Self {
-        Self::Answer(done)
-    }
+/// Work for the reading thread.
+enum Reading {
+    /// Read the body that answered the call.
+    Read {
+        call: Call,
+        asked: AskedCall,
+        bytes: Vec<u8>,
+        rate: Option<Rate>,
+    },
+    /// Hand the answer to the storing thread.
+    Store {
+        call: Call,
+        now: Timestamp,
+    },
+    Discard {
+        call: Call,
+    },
+}
+
+/// Work for the storing thread.
+struct Storing {
+    call: Call,
+    answer: ReadAnswer,
+    now: Timestamp,
 }
 
 /// Runs until the machine finishes.
@@ -67,7 +94,7 @@ pub fn drive<'a>(
     let (storing_tx, storing_rx) = sync_channel(STORING_MAX);
     let (complete_tx, complete_rx) = channel();
     thread::scope(|scope| {
-        let read_tx: Sender<Message> = message_tx.clone();
+        let read_tx = message_tx.clone();
         scope.spawn(move || read_answers(secrets, &reading_rx, &storing_tx, &read_tx));
         let stored_tx = message_tx.clone();
         scope.spawn(move || store_answers(sink, &storing_rx, &stored_tx));
@@ -152,22 +179,18 @@ impl Driver<'_> {
     fn event_of(&mut self, message: Message) -> Result<Option<Event>, Error> {
         match message {
             Message::Reply { call, reply: Reply { body: Ok(bytes), rate } } => {
-                if self.machine.awaits(call)
-                    && let Some(Flying { asked, .. }) = self.flying.get(&call)
-                {
-                    let asked = asked.clone();
-                    self.read(Reading::Read(ReceivedBody { call, asked, bytes, rate }));
+                let flying = self.flying.get(&call).filter(|_| self.machine.awaits(call));
+                if let Some(Flying { asked, .. }) = flying {
+                    self.read(Reading::Read { call, asked: asked.clone(), bytes, rate });
                 }
                 Ok(None)
             }
             Message::Reply { call, reply: Reply { body: Err(failure), rate } } => {
                 self.answered(call, Err(failure), rate).map(Some)
             }
-            Message::Answer(Done::Read { call, outcome, rate }) => {
-                self.answered(call, outcome, rate).map(Some)
-            }
-            Message::Answer(Done::Stored { call }) => Ok(Some(Event::Stored { call })),
-            Message::Answer(Done::Broke { cause }) => Ok(Some(Event::Broke { cause })),
+            Message::Read { call, outcome, rate } => self.answered(call, outcome, rate).map(Some),
+            Message::Stored { call } => Ok(Some(Event::Stored { call })),
+            Message::Broke { cause } => Ok(Some(Event::Broke { cause })),
         }
     }
 
@@ -210,11 +233,7 @@ impl Driver<'_> {
                     self.wake = Some(self.wake.map_or(at, |other| other.min(at)));
                 }
                 Action::Finish { end } => return Some(end),
-                note @ (Action::Learn { .. }
-                | Action::Weigh { .. }
-                | Action::SendUnfilled { .. }
-                | Action::GiveUp { .. }
-                | Action::RefuseWindow { .. }) => self.record(&note, now),
+                Action::Record(decision) => self.record(&decision, now),
             }
         }
         None
@@ -237,7 +256,7 @@ impl Driver<'_> {
     }
 
     /// Records a decision. A sink that fails ends the run.
-    fn record(&mut self, decision: &Action, now: Timestamp) {
+    fn record(&mut self, decision: &Decision, now: Timestamp) {
         match self.doors.sink.record(decision, &mut self.mission, now) {
             Ok(Recorded::Kept) if self.mission.role == Role::Wanted => {
                 self.doors.report.decided(decision, self.mission.plan);
@@ -245,8 +264,51 @@ impl Driver<'_> {
             Ok(Recorded::Kept | Recorded::Ignored) => {}
             Err(error) => {
                 let cause = Breakage::new(Error::Archive(error));
-                self.message_tx.send(Done::Broke { cause }.into()).unwrap_or_default();
+                self.message_tx.send(Message::Broke { cause }).unwrap_or_default();
             }
+        }
+    }
+}
+
+/// Reads bodies until the driver or the storing thread has ended.
+fn read_answers(
+    secrets: &Secrets,
+    work: &Receiver<Reading>,
+    store_tx: &SyncSender<Storing>,
+    done_tx: &Sender<Message>,
+) {
+    let mut answers: BTreeMap<Call, ReadAnswer> = BTreeMap::new();
+    for work in work {
+        match work {
+            Reading::Read { call, asked, bytes, rate } => {
+                let outcome = ReadAnswer::read(asked, &bytes, secrets).map(|(answer, facts)| {
+                    answers.insert(call, answer);
+                    facts
+                });
+                if done_tx.send(Message::Read { call, outcome, rate }).is_err() {
+                    return; // the driver has ended
+                }
+            }
+            Reading::Store { call, now } => {
+                let answer = answers.remove(&call).expect("only an answer that was read is stored");
+                if store_tx.send(Storing { call, answer, now }).is_err() {
+                    return; // the storing thread has ended, and has said why
+                }
+            }
+            Reading::Discard { call } => drop(answers.remove(&call)),
+        }
+    }
+}
+
+/// Stores answers, one after the other, until the reading thread is gone or the driver has ended.
+fn store_answers(sink: &dyn AnswerSink, work: &Receiver<Storing>, done_tx: &Sender<Message>) {
+    for Storing { call, answer, now } in work {
+        let done = match sink.accept(&answer, now) {
+            Ok(()) => Message::Stored { call },
+            Err(error) => Message::Broke { cause: Breakage::new(Error::Archive(error)) },
+        };
+        if done_tx.send(done).is_err() {
+            return;
         }
     }
 }
@@ -261,7 +323,7 @@ fn extract_queries(
         if let Err(error) = extract(&queries) {
             let cause = Breakage::new(error);
             // Nobody listens any more once the run has ended; what is not extracted now is at its end.
-            message_tx.send(Done::Broke { cause }.into()).unwrap_or_default();
+            message_tx.send(Message::Broke { cause }).unwrap_or_default();
             return;
         }
     }
