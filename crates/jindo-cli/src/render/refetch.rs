@@ -29,7 +29,7 @@ pub(crate) struct RefetchReport {
 }
 
 fn kind(difference: &Difference) -> &'static str {
-    match difference.point.kind {
+    match difference.kind {
         DifferenceKind::Late => "late",
         DifferenceKind::Changed => "changed",
         DifferenceKind::Gone => "gone",
@@ -45,13 +45,13 @@ fn line(difference: &Difference) -> String {
     let late = if *origin == Origin::Probed {
         ", where a probe had found no data".to_owned()
     } else if point.kind == DifferenceKind::Late {
-        let after = fetched_at.duration_since(difference.at());
+        let after = fetched_at.duration_since(difference.at);
         format!(", and was not there {} after its time", span(after.as_secs()))
     } else {
         String::new()
     };
     let (held, served) = (value(point.held), value(point.served));
-    let (kind, at) = (kind(difference), difference.at());
+    let (kind, at) = (kind(difference), difference.at);
     format!("{kind}: {query}{tags} {at}: {held} is held, {served} is served{late}")
 }
 
@@ -71,9 +71,9 @@ impl Serialize for RefetchReport {
                 "kind": kind(difference),
                 "query": difference.query,
                 "tags": difference.tags,
-                "at": difference.at(),
-                "held": difference.point.held,
-                "served": difference.point.served,
+                "at": difference.at,
+                "held": difference.held,
+                "served": difference.served,
                 "fetched_at": difference.fetched_at,
                 "probed": difference.origin == Origin::Probed,
             })

@@ -24,6 +24,13 @@ pub struct FetchJob<'a> {
     pub role: Role,
 }
 
+impl<'a> FetchJob<'a> {
+    /// A job beside an export's own: no query was given up before, and no answer stays open.
+    pub fn aside(plan: &'a Plan, ids: PerQuery<QueryId>, role: Role) -> Self {
+        Self { plan, ids, given_up: Vec::new(), look_back: SignedDuration::ZERO, role }
+    }
+}
+
 /// Outcome of a job.
 ///
 /// Calls and points are those of this job alone.

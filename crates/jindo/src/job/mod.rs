@@ -10,7 +10,7 @@ mod status;
 
 pub use audit::{
     Audit, AuditOutcome, AuditReport, AuditRequest, Difference, DifferenceCounts, DifferenceKind,
-    Marking, PointDifference, RefusedAudit, SampleSize,
+    Marking, RefusedAudit, SampleSize,
 };
 pub use error::Error;
 pub use export::{

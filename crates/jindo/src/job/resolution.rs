@@ -8,8 +8,8 @@ use crate::archive::{
 };
 use crate::fetch::FetchJob;
 use crate::plan::{
-    Confidence, Counting, IntervalSample, Limits, NativeInterval, NextSample, Observed, Plan,
-    PointCount, SampleKind, SampleRange, Window, subtract,
+    Confidence, Counting, IntervalSample, Limits, NextSample, Observed, Plan, PointCount,
+    SampleKind, SampleRange, Window, subtract,
 };
 use crate::query::{Interval, Query, Spacings, count_samples, sample};
 use jiff::{SignedDuration, Timestamp};
@@ -52,13 +52,8 @@ pub(super) struct SampleJob {
 impl SampleJob {
     /// `look_back`: answers fetched sooner after their window's end stay open, since they may become wanted data.
     pub(super) fn fetch_job(&self, look_back: SignedDuration) -> FetchJob<'_> {
-        FetchJob {
-            plan: &self.plan,
-            ids: self.ids.clone().into(),
-            given_up: Vec::new(),
-            look_back,
-            role: Role::Sample,
-        }
+        let ids = self.ids.clone().into();
+        FetchJob { look_back, ..FetchJob::aside(&self.plan, ids, Role::Sample) }
     }
 }
 
@@ -178,8 +173,8 @@ impl<'a> Sampling<'a> {
                 (Some(words), _) => refused(words),
                 (None, Some(_)) => refused(UNANSWERED),
                 (None, None) => match known.observed.conclude() {
-                    NativeInterval::Every(every) => (every, Confidence::Sampled, known.seen()),
-                    NativeInterval::Unknown(confidence) => (default, confidence, known.seen()),
+                    Ok(every) => (every, Confidence::Sampled, known.seen()),
+                    Err(confidence) => (default, confidence, known.seen()),
                 },
             };
             Some(Spaced { query: Spacings::name(query)?, interval, basis, why, found_at })

@@ -1,6 +1,6 @@
 //! The state of a directory as data: for `status`, `verify`, and later a receipt.
 
-use super::audit::AuditReport;
+use super::audit::{AuditReport, DifferenceCounts};
 use super::error::Error;
 use crate::archive::{self, Archive, QueryStanding, QueryStatus, Registered};
 use jiff::Timestamp;
@@ -51,9 +51,8 @@ pub struct AuditRecord {
     pub compared: usize,
     /// Points of either side that were compared.
     pub points: u64,
-    pub late: u64,
-    pub changed: u64,
-    pub gone: u64,
+    #[serde(flatten)]
+    pub counts: DifferenceCounts,
 }
 
 impl DirectoryStatus {
@@ -102,17 +101,8 @@ impl DirectoryStatus {
 
 impl AuditRecord {
     pub fn new(report: &AuditReport, seed: u64, at: Timestamp) -> Self {
-        let AuditReport { windows, compared, points, counts, .. } = report;
-        Self {
-            at,
-            seed,
-            windows: *windows,
-            compared: *compared,
-            points: *points,
-            late: counts.late,
-            changed: counts.changed,
-            gone: counts.gone,
-        }
+        let &AuditReport { windows, compared, points, counts, .. } = report;
+        Self { at, seed, windows, compared, points, counts }
     }
 
     /// Keeps it in the ledger, in place of an earlier one.

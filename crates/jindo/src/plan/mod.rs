@@ -11,8 +11,7 @@ mod window;
 pub use batch::{BODY_BYTES_TARGET, SEPARATOR, WEIGHT_ASSUMED, buckets, escape, escaped_len, pack};
 pub use limits::{LearntLimit, Limits};
 pub use native_interval::{
-    Confidence, Counting, IntervalSample, NativeInterval, NextSample, Observed, PointCount,
-    SampleKind, SampleRange,
+    Confidence, Counting, IntervalSample, NextSample, Observed, PointCount, SampleKind, SampleRange,
 };
 pub use plan_index::{PerQuery, PlanIndex};
 pub use presence::{PresenceMap, ProbeGrid};

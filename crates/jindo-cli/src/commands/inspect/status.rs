@@ -10,7 +10,7 @@ use crate::time;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use jindo::archive::{Archive, Learnt, ProbesDiscarded, Registered, Weight};
-use jindo::job::{AuditRecord, DirectoryStatus};
+use jindo::job::{AuditRecord, DifferenceCounts, DirectoryStatus};
 use jindo::query::Interval;
 use std::collections::BTreeMap;
 
@@ -115,9 +115,8 @@ fn words(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<String> 
             "{files}, {bytes}, {points} points, as written (jindo verify checks that they are there)"
         ),
     );
-    if let Some(AuditRecord { at, windows, compared, points, late, changed, gone, .. }) =
-        status.audit
-    {
+    if let Some(AuditRecord { at, windows, compared, points, counts, .. }) = status.audit {
+        let DifferenceCounts { late, changed, gone } = counts;
         let (compared, windows) =
             (count(compared as u64), counted(windows as u64, "window", "windows"));
         let (on, points) = (at.strftime("%Y-%m-%d"), counted(points, "point", "points"));

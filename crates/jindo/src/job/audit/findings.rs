@@ -1,8 +1,6 @@
 //! Differences found so far, and what is left to be compared.
 
-use super::report::{
-    AuditReport, Difference, DifferenceCounts, DifferenceKind, PointDifference, RefusedAudit,
-};
+use super::report::{AuditReport, Difference, DifferenceCounts, DifferenceKind, RefusedAudit};
 use super::sample::AuditUnit;
 use crate::archive::{ObjectId, Origin, QueryId};
 use crate::plan::{PerQuery, Plan, PlanIndex, Window, subtract};
@@ -37,36 +35,19 @@ pub(super) struct Findings {
     /// Reasons by query and window.
     pub(super) refused: BTreeMap<(PlanIndex, Option<Window>), String>,
     points: u64,
-    /// The first by query, tags and time (Unix milliseconds), whatever the order of the answers.
-    first: BTreeMap<(PlanIndex, Vec<String>, i64), Difference>,
+    /// The first by query, tags and time, whatever the order of the answers.
+    first: BTreeMap<(PlanIndex, Vec<String>, Timestamp), Difference>,
     late_by_max: Option<SignedDuration>,
 }
 
 /// Points of one query, by tags and time (Unix milliseconds).
-#[derive(Debug, Default)]
-pub(super) struct PointPairs(BTreeMap<Vec<String>, BTreeMap<i64, PointPair>>);
+pub(super) type PointPairs = BTreeMap<Vec<String>, BTreeMap<i64, PointPair>>;
 
 /// The value held and the value served.
 #[derive(Debug, Clone, Copy, Default)]
-struct PointPair {
-    held: Option<f64>,
-    served: Option<f64>,
-}
-
-impl PointPairs {
-    pub(super) fn hold(&mut self, tags: &[String], ts_ms: &[i64], values: &[f64]) {
-        let series = self.0.entry(tags.to_vec()).or_default();
-        for (&at, &value) in ts_ms.iter().zip(values) {
-            series.entry(at).or_default().held = Some(value);
-        }
-    }
-
-    pub(super) fn serve(&mut self, tags: &[String], ts_ms: &[i64], values: &[f64]) {
-        let series = self.0.entry(tags.to_vec()).or_default();
-        for (&at, &value) in ts_ms.iter().zip(values) {
-            series.entry(at).or_default().served = Some(value);
-        }
-    }
+pub(super) struct PointPair {
+    pub(super) held: Option<f64>,
+    pub(super) served: Option<f64>,
 }
 
 impl SampledStretch {
@@ -128,7 +109,7 @@ impl Findings {
     /// Compares what is left of a stretch within the window; without `pairs` the archive does not show the stretch any more.
     pub(super) fn compare(&mut self, number: usize, window: Window, pairs: Option<&PointPairs>) {
         let parts = self.stretches[number].take(window);
-        let Some(PointPairs(pairs)) = pairs else {
+        let Some(pairs) = pairs else {
             self.stretches[number].is_replaced = true;
             return;
         };
@@ -137,33 +118,29 @@ impl Findings {
             for (tags, series) in pairs {
                 for (&ts_ms, &PointPair { held, served }) in series.range(times.clone()) {
                     self.points += 1;
-                    if let Some(point) = PointDifference::between(ts_ms, held, served) {
-                        self.differs(number, tags, point);
-                    }
+                    let Some(kind) = DifferenceKind::between(held, served) else { continue };
+                    let at = Timestamp::from_millisecond(ts_ms).expect("it lies within a window");
+                    let SampledStretch { fetched_at, origin, .. } = self.stretches[number];
+                    let (query, tags) = (String::new(), tags.clone());
+                    let difference =
+                        Difference { kind, query, tags, at, held, served, fetched_at, origin };
+                    self.differs(number, difference);
                 }
             }
         }
     }
 
-    fn differs(&mut self, number: usize, tags: &[String], point: PointDifference) {
+    /// Counts a point that differs, and keeps it if it is one of the first.
+    fn differs(&mut self, number: usize, difference: Difference) {
         let stretch = &mut self.stretches[number];
-        stretch.counts.count(point.kind);
-        let &mut SampledStretch { query, fetched_at, origin, .. } = stretch;
-        if point.kind == DifferenceKind::Late {
-            let by = SignedDuration::from_millis(fetched_at.as_millisecond() - point.ts_ms);
+        stretch.counts.count(difference.kind);
+        if difference.kind == DifferenceKind::Late {
+            let by = difference.fetched_at.duration_since(difference.at);
             self.late_by_max = self.late_by_max.max(Some(by));
         }
-        let is_full = self.first.len() == DIFFERENCES_MAX;
-        let last = self.first.last_key_value().filter(|_| is_full);
-        let last = last.map(|((query, tags, at), _)| (*query, &tags[..], *at));
-        if last.is_some_and(|last| (query, tags, point.ts_ms) >= last) {
-            return;
-        }
-        let tags = tags.to_vec();
-        let difference =
-            Difference { query: String::new(), tags: tags.clone(), point, fetched_at, origin };
-        self.first.insert((query, tags, point.ts_ms), difference);
-        if is_full {
+        let key = (stretch.query, difference.tags.clone(), difference.at);
+        self.first.insert(key, difference);
+        if self.first.len() > DIFFERENCES_MAX {
             self.first.pop_last();
         }
     }
@@ -258,18 +235,19 @@ mod tests {
     }
 
     fn told_within(window: Window, held: &[(i64, f64)], served: &[(i64, f64)]) -> (String, u64) {
-        let split = |points: &[(i64, f64)]| -> (Vec<i64>, Vec<f64>) {
-            points.iter().map(|(s, value)| (s * 1000, value)).unzip()
-        };
-        let (held, served) = (split(held), split(served));
         let (mut pairs, mut findings) = (PointPairs::default(), findings());
-        pairs.hold(&[], &held.0, &held.1);
-        pairs.serve(&[], &served.0, &served.1);
+        let series: &mut BTreeMap<i64, PointPair> = pairs.entry(Vec::new()).or_default();
+        for &(at_s, value) in held {
+            series.entry(at_s * 1000).or_default().held = Some(value);
+        }
+        for &(at_s, value) in served {
+            series.entry(at_s * 1000).or_default().served = Some(value);
+        }
         findings.compare(0, window, Some(&pairs));
         let mut text = String::new();
         for difference in findings.first.values() {
-            let PointDifference { kind, ts_ms, held, served } = difference.point;
-            writeln!(text, "{kind:?} at {}: {held:?} {served:?}", ts_ms / 1000).unwrap();
+            let Difference { kind, at, held, served, .. } = difference;
+            writeln!(text, "{kind:?} at {}: {held:?} {served:?}", at.as_second()).unwrap();
         }
         (text, findings.points)
     }

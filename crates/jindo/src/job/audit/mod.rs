@@ -10,9 +10,7 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
-pub use report::{
-    AuditReport, Difference, DifferenceCounts, DifferenceKind, PointDifference, RefusedAudit,
-};
+pub use report::{AuditReport, Difference, DifferenceCounts, DifferenceKind, RefusedAudit};
 pub use sample::SampleSize;
 
 use super::plan_input::learnt_limits;
@@ -22,7 +20,7 @@ use crate::parse::{Answer, CallPosition, Series};
 use crate::plan::{Limits, PerQuery, Plan, PlanIndex, Task, Window, hull};
 use crate::query::{Query, QueryText};
 use findings::{Findings, PointPairs, SampledStretch};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sample::{AuditUnit, sample, units};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -118,13 +116,7 @@ impl<'a> Audit<'a> {
 
     /// Returns the job that makes the calls.
     pub fn mission(&self) -> FetchJob<'_> {
-        FetchJob {
-            plan: &self.plan,
-            ids: self.ids.clone(),
-            given_up: Vec::new(),
-            look_back: SignedDuration::ZERO,
-            role: Role::Wanted,
-        }
+        FetchJob::aside(&self.plan, self.ids.clone(), Role::Wanted)
     }
 
     /// Returns what was found, once the calls have ended.
@@ -173,7 +165,10 @@ impl<'a> Audit<'a> {
         if stretch.origin == Origin::Fetched {
             // A probe's object holds the probe's points; of the query itself there are none.
             let read = self.archive.rows(stretch.object, self.ids[query], &mut |chunk| {
-                pairs.hold(chunk.tags, chunk.ts_ms, chunk.values);
+                let series = pairs.entry(chunk.tags.to_vec()).or_default();
+                for (&at, &value) in chunk.ts_ms.iter().zip(chunk.values) {
+                    series.entry(at).or_default().held = Some(value);
+                }
                 Ok::<_, Error>(())
             });
             match read {
@@ -182,7 +177,10 @@ impl<'a> Audit<'a> {
             }
         }
         for Series { tags, ts_ms, values, .. } in served {
-            pairs.serve(tags, ts_ms, values);
+            let series = pairs.entry(tags.clone()).or_default();
+            for (&at, &value) in ts_ms.iter().zip(values) {
+                series.entry(at).or_default().served = Some(value);
+            }
         }
         Ok(Some(pairs))
     }

@@ -3,6 +3,7 @@
 use crate::archive::{ObjectId, Origin, QueryId};
 use crate::plan::Window;
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// Way in which a point differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,34 +16,22 @@ pub enum DifferenceKind {
     Gone,
 }
 
-/// A point that differs. Not [`PartialEq`]: two NaN, or 0.0 and -0.0, would be taken for what they are not.
-#[derive(Debug, Clone, Copy)]
-pub struct PointDifference {
-    pub kind: DifferenceKind,
-    /// Start of its interval, Unix milliseconds.
-    pub ts_ms: i64,
-    /// In the archive.
-    pub held: Option<f64>,
-    /// By the server, now.
-    pub served: Option<f64>,
-}
-
-impl PointDifference {
+impl DifferenceKind {
     /// Returns the difference between the values of one point, bit by bit; `None` where there is none.
-    pub(super) fn between(ts_ms: i64, held: Option<f64>, served: Option<f64>) -> Option<Self> {
-        let kind = match (held, served) {
-            (None, None) => return None,
-            (None, Some(_)) => DifferenceKind::Late,
-            (Some(_), None) => DifferenceKind::Gone,
-            (Some(held), Some(served)) if held.to_bits() == served.to_bits() => return None,
-            (Some(_), Some(_)) => DifferenceKind::Changed,
-        };
-        Some(Self { kind, ts_ms, held, served })
+    pub(super) fn between(held: Option<f64>, served: Option<f64>) -> Option<Self> {
+        match (held, served) {
+            (None, None) => None,
+            (None, Some(_)) => Some(Self::Late),
+            (Some(_), None) => Some(Self::Gone),
+            (Some(held), Some(served)) => {
+                (held.to_bits() != served.to_bits()).then_some(Self::Changed)
+            }
+        }
     }
 }
 
 /// Numbers of points that differ, by kind.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DifferenceCounts {
     pub late: u64,
     pub changed: u64,
@@ -63,24 +52,23 @@ impl DifferenceCounts {
     }
 }
 
-/// One point that differs.
+/// One point that differs. Not [`PartialEq`]: two NaN, or 0.0 and -0.0, would be taken for what they are not.
 #[derive(Debug, Clone)]
 pub struct Difference {
+    pub kind: DifferenceKind,
     /// As written in the list.
     pub query: String,
     pub tags: Vec<String>,
-    pub point: PointDifference,
+    /// Start of its interval.
+    pub at: Timestamp,
+    /// In the archive.
+    pub held: Option<f64>,
+    /// By the server, now.
+    pub served: Option<f64>,
     /// Time of the archive's answer: a point that is late was not there yet so long after its time.
     pub fetched_at: Timestamp,
     /// [`Origin::Probed`]: the query had not been fetched there, since a probe found nothing.
     pub origin: Origin,
-}
-
-impl Difference {
-    /// Start of the point's interval.
-    pub fn at(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.point.ts_ms).expect("points lie within a window")
-    }
 }
 
 /// A query or window that the server refused to answer.

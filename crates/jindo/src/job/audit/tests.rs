@@ -8,6 +8,7 @@ use crate::plan::RETENTION;
 use crate::query::Interval;
 use crate::secret::Secrets;
 use expect_test::{Expect, expect};
+use jiff::SignedDuration;
 use std::fmt::Write as _;
 
 const DAY_S: i64 = 86_400;
@@ -94,8 +95,7 @@ fn told(audit: Audit<'_>) -> String {
         "{compared} of {sampled} windows, {replaced} replaced, {points} points: {counts:?}\n"
     );
     for difference in &ended.differences {
-        let PointDifference { kind, held, served, .. } = difference.point;
-        let (at, tags, query) = (difference.at(), &difference.tags, &difference.query);
+        let Difference { kind, held, served, at, tags, query, .. } = difference;
         writeln!(text, "{kind:?} {query} {tags:?} {at}: {held:?} {served:?}").unwrap();
     }
     let stretches: Vec<_> =
@@ -294,10 +294,10 @@ fn the_first_differences_do_not_depend_on_the_order_of_the_answers() {
     assert_eq!(one.counts, DifferenceCounts { late: 4 * 1_440, changed: 0, gone: 0 });
     assert_eq!((one.differences.len(), one.counts), (1_000, other.counts));
     let told = |ended: &AuditReport| -> Vec<_> {
-        ended.differences.iter().map(|one| (one.query.clone(), one.at())).collect()
+        ended.differences.iter().map(|one| (one.query.clone(), one.at)).collect()
     };
     assert_eq!(told(&one), told(&other));
-    assert_eq!(one.differences[999].at(), at(999 * 60));
+    assert_eq!(one.differences[999].at, at(999 * 60));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::job::error::Error;
 use crate::job::plan_input::closed;
 use crate::plan::{Limits, PerQuery, Plan, PlanIndex, PresenceMap, ProbeGrid, Window};
 use crate::query::{Interval, Query, coarse};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A query that is to be fetched in fewer windows is not probed: a call for it could save few.
@@ -96,13 +96,7 @@ impl ProbePlan {
 
     /// Returns the calls of a part as a job.
     pub(super) fn job<'a>(&self, part: &'a Plan) -> FetchJob<'a> {
-        FetchJob {
-            plan: part,
-            ids: self.ids.clone(),
-            given_up: Vec::new(),
-            look_back: SignedDuration::ZERO,
-            role: Role::Probe,
-        }
+        FetchJob::aside(part, self.ids.clone(), Role::Probe)
     }
 
     /// Returns the yield of the parts up to `last`, from the plans before and after them.

@@ -62,15 +62,6 @@ pub enum SampleKind {
     Count,
 }
 
-/// The interval of a query's points.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NativeInterval {
-    /// No bucket of this interval holds two points, as far as sampled and counted.
-    Every(Interval),
-    /// Not found, for this reason.
-    Unknown(Confidence),
-}
-
 /// Evidence on which the interval of a query rests. The ledger and `status --json` call it `basis`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -112,33 +103,33 @@ impl Observed {
 
     /// Returns the smallest gap between neighbouring points of any series, snapped down to an interval that is offered. One above 60 s
     /// must occur twice.
-    fn proposed(&self) -> NativeInterval {
+    fn proposed(&self) -> Result<Interval, Confidence> {
         let smallest_s = self.samples.iter().filter_map(IntervalSample::smallest_gap_s).min();
         if let Some(interval) = smallest_s.and_then(Interval::offered_below)
             && interval <= self.minute()
         {
-            return NativeInterval::Every(interval.max(self.finest));
+            return Ok(interval.max(self.finest));
         }
-        let Some(sample) = self.samples.iter().rev().find(|sample| sample.has_gaps()) else {
-            let has_points = self.samples.iter().any(IntervalSample::has_points);
-            let confidence = if has_points { Confidence::Sparse } else { Confidence::Empty };
-            return NativeInterval::Unknown(confidence);
-        };
-        let repeated = sample.repeated_gap_s().and_then(Interval::offered_below);
-        repeated.map_or(NativeInterval::Unknown(Confidence::Irregular), NativeInterval::Every)
+        if let Some(sample) = self.samples.iter().rev().find(|sample| sample.has_gaps()) {
+            let repeated_s = sample.repeated_gap_s();
+            return repeated_s.and_then(Interval::offered_below).ok_or(Confidence::Irregular);
+        }
+        let has_points = self.samples.iter().any(IntervalSample::has_points);
+        Err(if has_points { Confidence::Sparse } else { Confidence::Empty })
     }
 
-    /// Returns the interval that follows from all that is known: the one proposed, above 60 s only where a count confirms it.
-    pub fn conclude(&self) -> NativeInterval {
-        let proposed = self.proposed();
-        match (proposed, &self.counting) {
-            (NativeInterval::Every(every), _) if every <= self.minute() => proposed,
-            (NativeInterval::Every(every), Counting::Counted(count)) if count.confirms(every) => {
-                proposed
-            }
-            (NativeInterval::Every(_), _) => NativeInterval::Unknown(Confidence::Irregular),
-            (NativeInterval::Unknown(_), _) => proposed,
-        }
+    /// Returns the interval of which no bucket holds two points, as far as sampled and counted: the one proposed, above 60 s only where
+    /// a count confirms it.
+    ///
+    /// # Errors
+    /// The reason for which there is none.
+    pub fn conclude(&self) -> Result<Interval, Confidence> {
+        let every = self.proposed()?;
+        let is_confirmed = match &self.counting {
+            Counting::Counted(count) => count.confirms(every),
+            Counting::Unknown | Counting::Unsupported | Counting::Refused(_) => false,
+        };
+        if every <= self.minute() || is_confirmed { Ok(every) } else { Err(Confidence::Irregular) }
     }
 }
 
@@ -203,10 +194,7 @@ impl SampleRange {
     /// proposal do. `None` where there is nothing above 60 s to confirm. Both ends lie outside the range: what is counted too much
     /// leads to the default at worst.
     pub fn count_of(&self, observed: &Observed) -> Option<NextSample> {
-        let NativeInterval::Every(every) = observed.proposed() else { return None };
-        if every <= observed.minute() {
-            return None;
-        }
+        let every = observed.proposed().ok().filter(|&every| every > observed.minute())?;
         let (start_s, end_s) = (self.counted.start_s(), self.counted.end_s());
         Interval::all_offered().find_map(|interval| {
             let step = interval.secs();

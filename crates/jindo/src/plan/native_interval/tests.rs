@@ -70,7 +70,7 @@ impl Numbers {
 /// sources of a series.
 struct Played {
     samples: String,
-    interval: NativeInterval,
+    interval: Result<Interval, Confidence>,
 }
 
 fn play(range: SampleRange, finest: Interval, series: &[Points]) -> Played {
@@ -122,8 +122,8 @@ fn check(days: i64, series: &[Points], expected: &Expect) {
 fn check_counting(days: i64, series: &[Points], numbers: Numbers, expected: &Expect) {
     let Played { samples, interval } = play_counting(range(days), secs(1), series, numbers);
     let interval = match interval {
-        NativeInterval::Every(interval) => interval.to_string(),
-        NativeInterval::Unknown(confidence) => confidence.name().to_owned(),
+        Ok(interval) => interval.to_string(),
+        Err(confidence) => confidence.name().to_owned(),
     };
     expected.assert_eq(&format!("{samples}-> {interval}"));
 }
@@ -189,13 +189,10 @@ fn nothing_anywhere_is_asked_for_once_at_each_scale() {
 fn where_a_second_is_not_offered_the_nearest_is_the_finest() {
     let newest = [regular(5, 0, 2 * DAY_S, 3 * DAY_S)];
     let played = play(range(3), secs(10), &newest);
-    assert_eq!(
-        (played.samples.as_str(), played.interval),
-        ("10 s x 1499 ", NativeInterval::Every(secs(10)))
-    );
+    assert_eq!((played.samples.as_str(), played.interval), ("10 s x 1499 ", Ok(secs(10))));
     let slow = [regular(900, 0, 0, 3 * DAY_S)];
     let played = play(range(3), secs(300), &slow);
-    assert_eq!(played.interval, NativeInterval::Every(secs(900)));
+    assert_eq!(played.interval, Ok(secs(900)));
 }
 
 /// Points of one series that changes its pace: (seconds between points, from, to).
@@ -277,7 +274,7 @@ fn where_nothing_is_counted_the_default_stays() {
     );
     for value in [0.0, 0.5, -3.0, 1.5, f64::NAN] {
         let played = play_counting(range(10), secs(1), &hourly(), Numbers::Values(value));
-        assert_eq!(played.interval, NativeInterval::Unknown(Confidence::Irregular), "{value}");
+        assert_eq!(played.interval, Err(Confidence::Irregular), "{value}");
     }
     // A sum of values above one bounds their number as well.
     check_counting(
@@ -305,7 +302,7 @@ proptest! {
         let points = regular(spacing_s, phase_s, from_s, from_s + length_s);
         let Played { interval: found, .. } = play(range(96), secs(1), std::slice::from_ref(&points));
         match found {
-            NativeInterval::Every(interval) => {
+            Ok(interval) => {
                 let buckets: BTreeSet<_> =
                     points.iter().map(|at_s| floor(START_S + at_s, interval.secs())).collect();
                 prop_assert_eq!(buckets.len(), points.len());
@@ -313,10 +310,10 @@ proptest! {
                 prop_assert!(spacing_s >= 3_600 || next.is_none_or(|next| next.secs() > floor(spacing_s, 60)),
                     "{} for points every {} s", interval, spacing_s);
             }
-            NativeInterval::Unknown(Confidence::Empty) => {
+            Err(Confidence::Empty) => {
                 prop_assert!(points.iter().all(|&at_s| at_s < 95 * DAY_S));
             }
-            NativeInterval::Unknown(confidence) => {
+            Err(confidence) => {
                 prop_assert!(confidence == Confidence::Sparse || spacing_s > 60, "{:?}", confidence);
                 prop_assert!(spacing_s >= 60 || points.len() < 3, "{:?}", confidence);
             }
@@ -337,7 +334,7 @@ proptest! {
         points.sort_unstable();
         points.dedup();
         let Played { interval: found, .. } = play(range(ceil(from_s, DAY_S) / DAY_S), secs(1), std::slice::from_ref(&points));
-        if let NativeInterval::Every(interval) = found && interval.secs() > MINUTE_S {
+        if let Ok(interval) = found && interval.secs() > MINUTE_S {
             let buckets: BTreeSet<_> =
                 points.iter().map(|at_s| floor(START_S + at_s, interval.secs())).collect();
             // Where a bucket of the tally holds only part of a pace, up to its share of points may have been together.
