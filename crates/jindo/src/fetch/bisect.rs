@@ -3,7 +3,7 @@
 //! A refused task is halved until the bad query stands alone: at most two calls a level. When both halves are refused in
 //! the same words the window is suspected, and one small question about the newest stretch tells. A single query is given
 //! up only when such a small question is refused too. When both halves are fine although the whole was refused, the list
-//! was too long: see `learn/list_length.rs`.
+//! was too long: see `learn/lengths.rs`.
 
 use super::call::{PendingCall, Purpose, list_halves};
 use super::consequence::{Consequence, Refusal, WindowSize, alike};
@@ -79,7 +79,7 @@ impl Bisection {
     /// Takes in that a task which belongs to no narrowing was refused.
     pub(super) fn refused(&mut self, refusal: Refusal, states: &QueryStates) -> Vec<Consequence> {
         if let Some(shorter) = self.lists.shorten(&refusal) {
-            return vec![Consequence::Ask(PendingCall::fetch(refusal.task)), shorter];
+            return vec![Consequence::fetch(refusal.task), shorter];
         }
         if self.open.is_empty() {
             return self.examine(refusal, states);
@@ -104,7 +104,7 @@ impl Bisection {
             // Where all its queries are given up the next one is due, or all would wait for ever.
             if !parts.is_empty() {
                 let parts = parts.into_iter().rev();
-                return parts.map(|task| Consequence::Ask(PendingCall::fetch(task))).collect();
+                return parts.map(Consequence::fetch).collect();
             }
         }
         Vec::new()
@@ -259,15 +259,14 @@ impl Bisection {
                 self.ask(Stage::Early, suspect, states)
             }
             (Stage::Filled, Outcome::Refused(_)) => vec![
-                Consequence::Ask(PendingCall::fetch(refusal.task.clone())),
+                Consequence::fetch(refusal.task.clone()),
                 Consequence::Decide(Decision::SendUnfilled { query: refusal.task.queries[0] }),
             ],
             (Stage::Early, Outcome::Fine) => {
                 let (task, words) = (refusal.task.clone(), refusal.words.clone());
                 let Suspect { refusal, other } = suspect;
                 let refusals = other.into_iter().chain([refusal]);
-                let again =
-                    refusals.map(|refusal| Consequence::Ask(PendingCall::fetch(refusal.task)));
+                let again = refusals.map(|refusal| Consequence::fetch(refusal.task));
                 again.chain([Consequence::FewerPoints { task, words }]).collect()
             }
             (Stage::Early, Outcome::Refused(_)) => {
@@ -281,10 +280,7 @@ impl Bisection {
     fn give_up(&mut self, suspect: Suspect) -> Vec<Consequence> {
         self.parked.extend(suspect.other);
         let Refusal { task, words, .. } = suspect.refusal;
-        vec![Consequence::Decide(Decision::GiveUp {
-            query: task.queries[0],
-            reason: GiveUpReason::Refused(words),
-        })]
+        vec![Consequence::give_up(task.queries[0], GiveUpReason::Refused(words))]
     }
 
     /// Returns whether a question of narrowing `id` goes without the added fill.

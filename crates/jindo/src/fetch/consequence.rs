@@ -2,7 +2,8 @@
 
 use super::call::PendingCall;
 use super::protocol::Decision;
-use crate::plan::Task;
+use crate::archive::GiveUpReason;
+use crate::plan::{PlanIndex, Task};
 
 /// A consequence for the machine to carry out.
 #[derive(Debug)]
@@ -11,6 +12,8 @@ pub(super) enum Consequence {
     Ask(PendingCall),
     /// Make this call after all others.
     AskLast(PendingCall),
+    /// Make this call after those next ones that share a query with it.
+    AskBehind(PendingCall),
     /// A task was refused for its number of points: lower the cap.
     FewerPoints {
         task: Task,
@@ -21,6 +24,17 @@ pub(super) enum Consequence {
     /// Plan anew all that is queued.
     Replan,
     Decide(Decision),
+}
+
+impl Consequence {
+    /// Fetches the task next.
+    pub(super) fn fetch(task: Task) -> Self {
+        Self::Ask(PendingCall::fetch(task))
+    }
+
+    pub(super) fn give_up(query: PlanIndex, reason: GiveUpReason) -> Self {
+        Self::Decide(Decision::GiveUp { query, reason })
+    }
 }
 
 /// A task that the server will not answer, in its words.

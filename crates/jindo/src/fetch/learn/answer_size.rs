@@ -25,26 +25,15 @@ const LIGHTER: f64 = 0.6;
 const ROUNDING: f64 = 1.000_001;
 
 #[derive(Debug)]
-pub(in crate::fetch) struct Weights {
+pub(crate) struct Weights {
     /// Queries of answers that were too large, until an answer has weighed them.
     weighing: BTreeSet<PlanIndex>,
     /// Some queries are heavy: of those without a weight there is one call at a time.
     wary: bool,
 }
 
-/// The outcome of an answer that was too large.
-#[derive(Debug)]
-pub(in crate::fetch) enum TooLarge {
-    /// A single point of a single query: nothing is left to cut.
-    GiveUp { query: PlanIndex, reason: GiveUpReason },
-    /// An earlier answer has told so already, and what is queued is cut; the task follows it.
-    Known(Task),
-    /// Ask these parts first, and note the decisions.
-    Cut { decisions: Vec<Consequence>, parts: Vec<Task> },
-}
-
 impl Weights {
-    pub(in crate::fetch) fn new(states: &QueryStates) -> Self {
+    pub(crate) fn new(states: &QueryStates) -> Self {
         Self {
             weighing: BTreeSet::new(),
             wary: states.planned.iter().any(|query| query.weight.is_some()),
@@ -54,7 +43,7 @@ impl Weights {
     /// Takes in the weight, in bytes a bucket, of each query, from its share of the answer's points. A weight rises at once,
     /// since too much is paid for in vain, and falls slowly.
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-    pub(in crate::fetch) fn answered(
+    pub(crate) fn answered(
         &mut self,
         task: &Task,
         facts: &Facts,
@@ -75,22 +64,23 @@ impl Weights {
         self.keep(&task.queries, states, limits)
     }
 
-    /// Takes in that the answer to the task is larger than what is taken.
+    /// Takes in that the answer to the task is larger than what is taken. A single point of a single query is given up. What an earlier
+    /// answer has told already follows what is queued, which is cut. Else smaller parts are asked.
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-    pub(in crate::fetch) fn too_large(
+    pub(crate) fn too_large(
         &mut self,
         task: Task,
         states: &mut QueryStates,
         limits: Limits,
-    ) -> TooLarge {
+    ) -> Vec<Consequence> {
         if let ([query], 1) = (&task.queries[..], task.window.points(task.interval)) {
             self.weighing.remove(query);
             let reason = GiveUpReason::PointTooLarge { mebibytes_max: BODY_BYTES_MAX as u64 >> 20 };
-            return TooLarge::GiveUp { query: *query, reason };
+            return vec![Consequence::give_up(*query, reason)];
         }
         let most = BODY_BYTES_MAX as f64;
         if states.expected_bytes(&task) >= most {
-            return TooLarge::Known(task);
+            return vec![Consequence::AskBehind(PendingCall::fetch(task))];
         }
         let share = most / task.queries.len() as f64 / buckets(task.window, task.interval) as f64
             * ROUNDING;
@@ -99,26 +89,22 @@ impl Weights {
             states.all[query].weight = Some(weight);
             self.weighing.insert(query);
         }
-        let decisions = self.keep(&task.queries, states, limits);
-        TooLarge::Cut { decisions, parts: parts(&task) }
+        let kept = self.keep(&task.queries, states, limits).into_iter();
+        kept.chain(parts(&task).into_iter().rev().map(Consequence::fetch)).collect()
     }
 
     /// Takes in that a query is given up: it need not be weighed any more.
-    pub(in crate::fetch) fn given_up(&mut self, query: PlanIndex) {
+    pub(crate) fn given_up(&mut self, query: PlanIndex) {
         self.weighing.remove(&query);
     }
 
     /// Returns whether queries wait to be weighed whose answers were too large.
-    pub(in crate::fetch) fn is_weighing(&self) -> bool {
+    pub(crate) fn is_weighing(&self) -> bool {
         !self.weighing.is_empty()
     }
 
     /// Returns whether the first answer about some of the call's queries should come before it, where heavy ones were found.
-    pub(in crate::fetch) fn wants_first_answer(
-        &self,
-        call: &PendingCall,
-        states: &QueryStates,
-    ) -> bool {
+    pub(crate) fn wants_first_answer(&self, call: &PendingCall, states: &QueryStates) -> bool {
         self.wary && call.task.queries.iter().any(|&query| states.all[query].weight.is_none())
     }
 

@@ -5,7 +5,7 @@ use crate::fetch::protocol::Facts;
 use crate::plan::Task;
 
 #[derive(Debug, Default)]
-pub(in crate::fetch) struct PointsCap {
+pub(crate) struct PointsCap {
     /// A cap that no answer has proven yet: how many queries were in the call whose refusal led to it.
     unproven: Option<usize>,
     /// Points of the longest series so far.
@@ -16,7 +16,7 @@ pub(in crate::fetch) struct PointsCap {
 
 impl PointsCap {
     /// Takes in an answer that is as it was asked.
-    pub(in crate::fetch) fn answered(&mut self, task: &Task, facts: &Facts) {
+    pub(crate) fn answered(&mut self, task: &Task, facts: &Facts) {
         self.served = self.served.max(facts.points_max);
         if facts.holds_points() {
             self.asked = self.asked.max(points(task));
@@ -24,39 +24,39 @@ impl PointsCap {
     }
 
     /// Takes in that some series of a coarse answer came back as they were asked.
-    pub(in crate::fetch) fn partly_answered(&mut self, task: &Task) {
+    pub(crate) fn partly_answered(&mut self, task: &Task) {
         self.asked = self.asked.max(points(task));
     }
 
     /// Takes in that the cap was lowered by the refusal of a call of so many queries.
-    pub(in crate::fetch) fn lowered(&mut self, queries: usize) {
+    pub(crate) fn lowered(&mut self, queries: usize) {
         self.unproven = Some(queries);
     }
 
     /// Takes in an answer that is stored: one with points proves the cap.
-    pub(in crate::fetch) fn stored(&mut self, facts: &Facts) {
+    pub(crate) fn stored(&mut self, facts: &Facts) {
         if facts.holds_points() {
             self.unproven = None;
         }
     }
 
-    pub(in crate::fetch) fn is_unproven(&self) -> bool {
+    pub(crate) fn is_unproven(&self) -> bool {
         self.unproven.is_some()
     }
 
     /// Returns whether a refusal of the task is explained by a cap that is still too high. A longer list than the one that led to the
     /// cap may be refused for its length as well.
-    pub(in crate::fetch) fn explains(&self, task: &Task) -> bool {
+    pub(crate) fn explains(&self, task: &Task) -> bool {
         self.unproven.is_some_and(|queries| task.queries.len() <= queries)
     }
 
     /// Returns whether a series of at least as many points was served before.
-    pub(in crate::fetch) fn has_served(&self, task: &Task) -> bool {
+    pub(crate) fn has_served(&self, task: &Task) -> bool {
         points(task) <= self.served
     }
 
     /// Returns whether some series was served as asked when at least as many points were asked for.
-    pub(in crate::fetch) fn has_answered(&self, task: &Task) -> bool {
+    pub(crate) fn has_answered(&self, task: &Task) -> bool {
         points(task) <= self.asked
     }
 }

@@ -10,13 +10,13 @@ use crate::query::Interval;
 
 /// A query that came back coarse.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::fetch) struct Coarse {
-    pub(in crate::fetch) query: PlanIndex,
-    pub(in crate::fetch) got: Interval,
+pub(crate) struct Coarse {
+    pub(crate) query: PlanIndex,
+    pub(crate) got: Interval,
 }
 
 #[derive(Debug, Default)]
-pub(in crate::fetch) struct QueryCap {
+pub(crate) struct QueryCap {
     /// Tasks that came back coarse, until the small call is answered.
     waiting: Vec<Task>,
 }
@@ -24,7 +24,7 @@ pub(in crate::fetch) struct QueryCap {
 impl QueryCap {
     /// Takes the coarse queries out of the task; the others are asked again without them. The number of points is not to
     /// blame, or the others would be coarse too.
-    pub(in crate::fetch) fn isolate(
+    pub(crate) fn isolate(
         &mut self,
         task: &Task,
         coarse: &[Coarse],
@@ -52,7 +52,7 @@ impl QueryCap {
         let rest: Vec<_> = task.queries.iter().copied().filter(|query| !is_coarse(query)).collect();
         for queries in [again, rest] {
             if !queries.is_empty() {
-                decisions.push(Consequence::Ask(PendingCall::fetch(part(task, &queries))));
+                decisions.push(Consequence::fetch(part(task, &queries)));
             }
         }
         if !waiting.is_empty() {
@@ -79,8 +79,8 @@ impl QueryCap {
     }
 
     /// Takes in that the small call came back as it was asked: the interval is on offer, fewer points at once are. Of a query
-    /// without points in it nothing is known, and the fewest are asked.
-    pub(in crate::fetch) fn answered(
+    /// without points in it, or of which the call goes on in another shape, nothing is known, and the fewest are asked.
+    pub(crate) fn answered(
         &mut self,
         task: &Task,
         points: &[u64],
@@ -95,17 +95,8 @@ impl QueryCap {
         self.release(states)
     }
 
-    /// Takes in that the small call goes on in another shape, and tells nothing.
-    pub(in crate::fetch) fn cut(
-        &mut self,
-        task: &Task,
-        states: &mut QueryStates,
-    ) -> Vec<Consequence> {
-        self.answered(task, &vec![0; task.queries.len()], states)
-    }
-
     /// Takes in that some queries of the small call came back coarse and were given up: the others are asked again.
-    pub(in crate::fetch) fn partly_answered(
+    pub(crate) fn partly_answered(
         &mut self,
         mut task: Task,
         states: &mut QueryStates,
@@ -125,7 +116,7 @@ impl QueryCap {
     }
 
     /// Tasks that wait for the small call.
-    pub(in crate::fetch) fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
     }
 

@@ -8,7 +8,7 @@ use crate::fetch::queue::Queue;
 use crate::plan::{PerQuery, PlanIndex, Window, hull};
 
 #[derive(Debug, Default)]
-pub(in crate::fetch) struct RetentionEdge {
+pub(crate) struct RetentionEdge {
     /// The server's words about what is too old.
     words: Option<String>,
     /// A window that begins there was answered.
@@ -19,7 +19,7 @@ pub(in crate::fetch) struct RetentionEdge {
 
 impl RetentionEdge {
     /// Takes in that a window was answered. One after the range, which a small question may ask for, tells nothing.
-    pub(in crate::fetch) fn answered(&mut self, window: Window, range: Window) {
+    pub(crate) fn answered(&mut self, window: Window, range: Window) {
         let start_s = window.start_s();
         if start_s >= range.end_s() {
             return;
@@ -30,7 +30,7 @@ impl RetentionEdge {
 
     /// Takes in that a window was refused for its place in time. Returns whether the edge moves to its end: not when something
     /// older was answered.
-    pub(in crate::fetch) fn refused(&mut self, window: Window, words: &str, oldest_s: i64) -> bool {
+    pub(crate) fn refused(&mut self, window: Window, words: &str, oldest_s: i64) -> bool {
         let end_s = window.end_s();
         let contradicted = self.kept_from_s.is_some_and(|kept_s| kept_s < end_s);
         if contradicted || end_s <= oldest_s || end_s < 0 {
@@ -42,12 +42,12 @@ impl RetentionEdge {
     }
 
     /// Returns whether something is queued that may lie on either side of the edge: then there is one call at a time.
-    pub(in crate::fetch) fn is_sought(&self, queue: &Queue) -> bool {
+    pub(crate) fn is_sought(&self, queue: &Queue) -> bool {
         self.words.is_some() && queue.has_fetch_before(self.kept_s())
     }
 
     /// Returns what of the gaps is too old, one stretch a query, and the server's words about it.
-    pub(in crate::fetch) fn refused_of(
+    pub(crate) fn refused_of(
         &self,
         gaps: &PerQuery<Vec<Window>>,
         oldest_s: i64,
@@ -63,7 +63,7 @@ impl RetentionEdge {
     }
 
     /// Puts the window that tells most about the edge first, once for each time that more is known of it.
-    pub(in crate::fetch) fn narrow(&mut self, queue: &mut Queue) {
+    pub(crate) fn narrow(&mut self, queue: &mut Queue) {
         if !std::mem::take(&mut self.moved) {
             return;
         }

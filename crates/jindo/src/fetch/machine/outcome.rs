@@ -5,7 +5,7 @@ use crate::archive::GiveUpReason;
 use crate::fetch::bisect::Outcome;
 use crate::fetch::call::{PendingCall, Purpose, at_points_min, list_halves, points};
 use crate::fetch::consequence::{Consequence, Refusal};
-use crate::fetch::learn::{Coarse, TooLarge};
+use crate::fetch::learn::Coarse;
 use crate::fetch::protocol::{Action, Call, Decision, Facts};
 use crate::fetch::query_state::Served;
 use crate::fetch::queue::Flight;
@@ -125,7 +125,7 @@ impl Machine {
             Failure::TimedOut { what } => self.timed_out(call, what, step),
             Failure::Refused { words } => self.refused(call, words, step),
             Failure::UrlTooLong => self.url_too_long(call, step),
-            Failure::TooLarge => self.too_large(&call, step),
+            Failure::TooLarge => self.too_large(call, step),
             Failure::OtherInterval { others, others_fine } => {
                 self.other_interval(call, &OtherInterval { others, others_fine }, step);
             }
@@ -227,13 +227,10 @@ impl Machine {
             }
             Purpose::Trial => {
                 let reason = GiveUpReason::Refused(words);
-                vec![Consequence::Decide(Decision::GiveUp { query: task.queries[0], reason })]
+                vec![Consequence::give_up(task.queries[0], reason)]
             }
             Purpose::Fetch if self.points_cap.explains(&task) && !at_points_min(&task) => {
-                vec![
-                    Consequence::Ask(PendingCall::fetch(task.clone())),
-                    Consequence::FewerPoints { task, words },
-                ]
+                vec![Consequence::fetch(task.clone()), Consequence::FewerPoints { task, words }]
             }
             Purpose::Fetch => self.bisection.refused(refusal, &self.states),
             Purpose::CapCheck => unreachable!("it was made a fetch"),
@@ -244,30 +241,17 @@ impl Machine {
     fn url_too_long(&mut self, call: PendingCall, step: &mut Step) {
         if let [query] = call.task.queries[..] {
             let reason = GiveUpReason::UrlTooLong;
-            return self.carry_out([Consequence::Decide(Decision::GiveUp { query, reason })], step);
+            return self.carry_out([Consequence::give_up(query, reason)], step);
         }
         let shorter = self.url_length.refused(self.states.url_len(&call.task));
         self.carry_out([shorter], step);
         self.again(call, step);
     }
 
-    fn too_large(&mut self, call: &PendingCall, step: &mut Step) {
-        match self.weights.too_large(call.task.clone(), &mut self.states, self.limits) {
-            TooLarge::GiveUp { query, reason } => {
-                self.carry_out([Consequence::Decide(Decision::GiveUp { query, reason })], step);
-            }
-            TooLarge::Known(task) => {
-                self.reshape(call, step);
-                self.queue.push_behind_overlapping(PendingCall::fetch(task));
-            }
-            TooLarge::Cut { decisions, parts } => {
-                self.reshape(call, step);
-                self.carry_out(decisions, step);
-                for part in parts.into_iter().rev() {
-                    self.queue.push_first(PendingCall::fetch(part));
-                }
-            }
-        }
+    fn too_large(&mut self, call: PendingCall, step: &mut Step) {
+        self.reshape(&call, step);
+        let consequences = self.weights.too_large(call.task, &mut self.states, self.limits);
+        self.carry_out(consequences, step);
     }
 
     fn other_interval(&mut self, call: PendingCall, answer: &OtherInterval, step: &mut Step) {
@@ -313,7 +297,7 @@ impl Machine {
         let asked = call.task.interval;
         let give_up = |coarse: &Coarse| {
             let reason = GiveUpReason::NotOffered { asked, nearest: coarse.got };
-            Consequence::Decide(Decision::GiveUp { query: coarse.query, reason })
+            Consequence::give_up(coarse.query, reason)
         };
         self.carry_out(named.iter().map(give_up), step);
         match call.purpose {
@@ -339,10 +323,13 @@ impl Machine {
             Purpose::Fetch => Vec::new(),
             Purpose::Half(id) | Purpose::Question(id) => {
                 let tasks = self.bisection.void(id).into_iter();
-                tasks.map(|task| Consequence::Ask(PendingCall::fetch(task))).collect()
+                tasks.map(Consequence::fetch).collect()
             }
             Purpose::Trial => self.release_trial(&call.task),
-            Purpose::CapCheck => self.query_cap.cut(&call.task, &mut self.states),
+            Purpose::CapCheck => {
+                let unknown = vec![0; call.task.queries.len()];
+                self.query_cap.answered(&call.task, &unknown, &mut self.states)
+            }
         };
         self.carry_out(decisions, step);
     }
@@ -362,6 +349,7 @@ impl Machine {
             match consequence {
                 Consequence::Ask(call) => self.queue.push_first(call),
                 Consequence::AskLast(call) => self.queue.push_last(call),
+                Consequence::AskBehind(call) => self.queue.push_behind_overlapping(call),
                 Consequence::Replan => self.is_outdated = true,
                 Consequence::Decide(decision) => self.decide(decision, step),
                 Consequence::FewerPoints { task, words } => {

@@ -1,6 +1,5 @@
 //! An export from its first plan to its last file, in the order that every front end shares.
 
-mod files;
 mod planned;
 mod ports;
 mod probe;
@@ -10,9 +9,8 @@ mod run;
 mod sampling;
 mod store_answers;
 
-pub use files::Files;
 pub use planned::ExportPlan;
-pub use ports::{Caller, Events, ExportEvent, FetchWork, Folder, Probed, Storage};
+pub use ports::{Caller, Events, ExportEvent, FetchWork, Files, Folder, Probed, Storage};
 pub use probe::ProbeYield;
 pub use resolve::ResolvedRequest;
 

@@ -1,14 +1,16 @@
-//! The ports of an export: storage, calls, events. Each has two implementations, of the command line and of the simulation.
+//! The ports of an export: storage, calls, events. Each has two implementations, of the command line and of the simulation. And the
+//! files that lie in such a storage.
 
 use super::planned::ExportPlan;
 use super::probe::ProbeYield;
-use crate::archive::{self, Archive, Holder, Organisation};
-use crate::extract::{Directory, Disk, Summary};
+use crate::archive::{self, Archive, Holder, Organisation, QueryId};
+use crate::extract::{self, CsvTree, Directory, Disk, Summary, Which};
 use crate::fetch::{AnswerSink, Extract, FetchJob, FetchOutcome, Observer, Settings};
 use crate::job::error::Error;
 use crate::plan::Plan;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The place of an archive and of the files made from it.
 pub trait Storage {
@@ -125,4 +127,41 @@ pub struct Probed {
     pub planned: usize,
     /// Calls that are left.
     pub left: usize,
+}
+
+/// Queries whose files are made between two looks for an interruption: a second's work, and one sync.
+const QUERIES_AT_A_TIME: usize = 16;
+
+/// The files of one archive: where they lie and in which form.
+#[derive(Clone, Copy)]
+#[expect(missing_debug_implementations, reason = "holds a trait object")]
+pub struct Files<'a> {
+    pub archive: &'a Archive,
+    pub disk: &'a dyn Disk,
+    pub csv: &'a CsvTree,
+    /// Set from a signal handler.
+    pub interrupted: &'a AtomicBool,
+}
+
+impl Files<'_> {
+    /// Brings all files and tables up to date. `None`: interrupted before it was done; the next run does what is left.
+    pub fn update_all(self) -> Result<Option<Summary>, Error> {
+        let all: Vec<_> = self.archive.ledger().queries()?.iter().map(|query| query.id).collect();
+        self.update(&all)?;
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        Ok(Some(extract::tables(self.archive, self.disk, self.csv)?))
+    }
+
+    /// Brings the files of these queries up to date; stops within a second of an interruption.
+    pub fn update(self, queries: &[QueryId]) -> Result<(), extract::Error> {
+        for some in queries.chunks(QUERIES_AT_A_TIME) {
+            if self.interrupted.load(Ordering::Relaxed) {
+                break;
+            }
+            extract::update(self.archive, self.disk, self.csv, some, Which::Outdated)?;
+        }
+        Ok(())
+    }
 }

@@ -1,7 +1,6 @@
 //! One run of an export in its opened directory: its calls, counted over samples, probes and rounds.
 
-use super::files::Files;
-use super::ports::{Caller, Events, ExportEvent, FetchWork};
+use super::ports::{Caller, Events, ExportEvent, FetchWork, Files};
 use super::probe::ProbeResults;
 use super::store_answers::StoreAnswers;
 use crate::archive::Organisation;
