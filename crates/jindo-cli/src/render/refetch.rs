@@ -39,19 +39,18 @@ fn kind(difference: &Difference) -> &'static str {
 /// Returns a line: `late: avg:m{*} by {host} host:x 2026-06-01T00:02:00Z: nothing is held, 3.0 is served, and was not there
 /// 2 h 3 min after its time`.
 fn line(difference: &Difference) -> String {
-    let Difference { query, tags, point, fetched_at, origin } = difference;
+    let Difference { query, tags, at, held, served, fetched_at, origin, .. } = difference;
     let value = |value: Option<f64>| value.map_or("nothing".to_owned(), |v| format!("{v:?}"));
     let tags = if tags.is_empty() { String::new() } else { format!(" {}", tags.join(",")) };
     let late = if *origin == Origin::Probed {
         ", where a probe had found no data".to_owned()
-    } else if point.kind == DifferenceKind::Late {
-        let after = fetched_at.duration_since(difference.at);
+    } else if difference.kind == DifferenceKind::Late {
+        let after = fetched_at.duration_since(*at);
         format!(", and was not there {} after its time", span(after.as_secs()))
     } else {
         String::new()
     };
-    let (held, served) = (value(point.held), value(point.served));
-    let (kind, at) = (kind(difference), difference.at);
+    let (kind, held, served) = (kind(difference), value(*held), value(*served));
     format!("{kind}: {query}{tags} {at}: {held} is held, {served} is served{late}")
 }
 
