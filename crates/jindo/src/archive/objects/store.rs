@@ -48,13 +48,11 @@ pub struct Objects {
 struct StoreRuntime(Option<Runtime>);
 
 impl StoreRuntime {
-    /// For a store on this machine's disk, whose calls need no connections: without their file descriptors.
-    fn without_connections() -> std::io::Result<Self> {
-        Builder::new_current_thread().enable_time().build().map(|runtime| Self(Some(runtime)))
-    }
-
-    fn with_connections() -> std::io::Result<Self> {
-        Builder::new_current_thread().enable_all().build().map(|runtime| Self(Some(runtime)))
+    fn new() -> Result<Self, Error> {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        runtime
+            .map(|runtime| Self(Some(runtime)))
+            .map_err(|source| failed("opening", "the object store", source))
     }
 
     /// Drives a call to its end. A task of another runtime must not drive this one: there a thread of its own does.
@@ -84,15 +82,13 @@ impl Objects {
     pub fn local(root: &Path) -> Result<Self, Error> {
         let store = LocalFileSystem::new_with_prefix(root)
             .map_err(|source| failed("opening", &root.to_string_lossy(), source))?;
-        let runtime = StoreRuntime::without_connections().map_err(no_runtime)?;
         let (store, root) = (Arc::new(store.with_fsync(true)), Some(root.to_owned()));
-        Ok(Self { store, root, runtime: Arc::new(runtime) })
+        Ok(Self { store, root, runtime: Arc::new(StoreRuntime::new()?) })
     }
 
     /// In any store; its root is the archive's.
     pub fn over(store: Arc<dyn ObjectStore>) -> Result<Self, Error> {
-        let runtime = StoreRuntime::with_connections().map_err(no_runtime)?;
-        Ok(Self { store, root: None, runtime: Arc::new(runtime) })
+        Ok(Self { store, root: None, runtime: Arc::new(StoreRuntime::new()?) })
     }
 
     /// Writes the object whole, or finds that it is there.
@@ -159,7 +155,7 @@ impl Objects {
 
     /// The place of a file, to which nothing foreign leads, and where nothing foreign lies.
     fn own(&self, path: &str) -> Result<Location, Error> {
-        let location = parsed(path)?;
+        let location = Location::parse(path).map_err(|source| failed("naming", path, source))?;
         if let Some(root) = &self.root {
             look(root, path, PathKind::File)?;
         }
@@ -185,14 +181,6 @@ impl Objects {
             Err(source) => Err(failed("reading", name, source)),
         }
     }
-}
-
-fn parsed(path: &str) -> Result<Location, Error> {
-    Location::parse(path).map_err(|source| failed("naming", path, source))
-}
-
-fn no_runtime(source: std::io::Error) -> Error {
-    failed("opening", "the object store", source)
 }
 
 fn failed(doing: &'static str, name: &str, source: impl Into<Cause>) -> Error {

@@ -1,19 +1,20 @@
 //! Parquet files to rows, with the `parquet` crate's column API. Pure: bytes in, rows out. What comes back is untrusted until
 //! [`Encoded::parse`] has compared it with its footer and looked at the size of every page.
 
-use super::footer::{Footer, FooterSeries, KEY};
-use super::guard::{ColumnKind, check_file, check_pages};
+use super::footer::{Footer, FooterQuery, FooterSeries, KEY};
+use super::pages::{ColumnKind, check_pages};
 use super::{GROUP_ROWS_MAX, SCHEMA, tags_text};
 use crate::digest::{hex, sha256};
 use bytes::Bytes;
 use jiff::Timestamp;
 use parquet::column::reader::get_typed_column_reader;
-use parquet::data_type::{ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetStatisticsPolicy, RowGroupMetaData};
 use parquet::file::reader::{FileReader, RowGroupReader};
-use parquet::file::serialized_reader::SerializedFileReader;
+use parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader};
 use parquet::schema::parser::parse_message_type;
-use parquet::schema::types::Type;
+use parquet::schema::types::SchemaDescriptor;
 use sha2::{Digest as _, Sha256};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,7 +30,6 @@ const TAGS: usize = 2;
 const TS: usize = 3;
 const VALUE: usize = 4;
 const INTERVAL: usize = 5;
-const COLUMNS: usize = 6;
 /// Bytes before each text in a dictionary.
 const TEXT_LENGTH_BYTES: usize = 4;
 
@@ -63,7 +63,6 @@ pub(in crate::archive) struct Encoded {
 impl Encoded {
     /// Reads a file of unknown origin; the text says what is wrong with it. Hashes it once.
     pub(in crate::archive) fn parse(bytes: &Bytes) -> Result<Self, String> {
-        check_file(bytes)?;
         let mut encoded = Self::opened(bytes)?;
         let (data, rest) = bytes
             .split_at_checked(encoded.footer.data_bytes)
@@ -74,11 +73,6 @@ impl Encoded {
         }
         hash.update(rest);
         encoded.sha256 = hex(&hash.finalize());
-        let expected = parse_message_type(SCHEMA).map_err(|wrong| wrong.to_string())?;
-        if columns(encoded.file.metadata().file_metadata().schema()) != columns(&expected) {
-            return Err("its columns are not ours".into());
-        }
-        encoded.groups = encoded.check_groups()?;
         encoded.texts = encoded.check_chunks(data)?;
         Ok(encoded)
     }
@@ -89,55 +83,35 @@ impl Encoded {
         if sha256 != known {
             return Err(NOT_AS_WRITTEN.into());
         }
-        let mut encoded = Self { sha256, ..Self::opened(bytes)? };
-        encoded.groups = encoded.check_groups()?;
-        Ok(encoded)
+        Ok(Self { sha256, ..Self::opened(bytes)? })
     }
 
-    /// The file with its footer, of which nothing else is known yet.
+    /// The file with its footer and its row groups, of which nothing else is known yet. The crate passes over the schema that it
+    /// holds, which may nest without end, and reads it by ours; whatever else it lists is no longer than its bytes.
     fn opened(bytes: &Bytes) -> Result<Self, String> {
-        let file = SerializedFileReader::new(bytes.clone())
-            .map_err(|wrong| format!("it is no whole Parquet file: {wrong}"))?;
+        let file = contained(|| {
+            let schema = SchemaDescriptor::new(Arc::new(parse_message_type(SCHEMA)?));
+            let options = ReadOptionsBuilder::new()
+                .with_parquet_schema(Arc::new(schema))
+                .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
+                .build();
+            SerializedFileReader::new_with_options(bytes.clone(), options)
+        });
+        let file = file.map_err(|wrong| format!("it is no whole Parquet file: {wrong}"))?;
         let about = file.metadata().file_metadata();
         let text = about
             .key_value_metadata()
             .and_then(|pairs| pairs.iter().find(|pair| pair.key == KEY)?.value.as_deref())
             .ok_or("it has no jindo footer")?;
         let footer = Footer::parse(text)?;
-        let (groups, texts, sha256) = (Vec::new(), Vec::new(), String::new());
-        Ok(Self { footer, file, bytes: bytes.len() as u64, sha256, groups, texts })
-    }
-
-    fn check_groups(&self) -> Result<Vec<usize>, String> {
-        let mut firsts = vec![0];
-        let mut groups = self.file.metadata().row_groups().iter();
-        for query in &self.footer.queries {
-            let mut rows = 0_u64;
-            for _ in 0..query.row_groups {
-                let group = groups.next().ok_or("it has fewer row groups than its footer says")?;
-                let own = u64::try_from(group.num_rows()).unwrap_or(u64::MAX);
-                if own > GROUP_ROWS_MAX as u64 {
-                    return Err("a row group is larger than any of ours".into());
-                }
-                rows += own;
-            }
-            if rows != query.rows {
-                return Err(format!("it has {rows} rows of {}, not {}", query.sent, query.rows));
-            }
-            firsts.push(firsts[firsts.len() - 1] + query.row_groups);
-        }
-        match groups.next() {
-            Some(_) => Err("it has more row groups than its footer says".into()),
-            None => Ok(firsts),
-        }
+        let groups = groups(file.metadata().row_groups(), &footer.queries)?;
+        let (bytes, sha256, texts) = (bytes.len() as u64, String::new(), Vec::new());
+        Ok(Self { footer, file, bytes, sha256, groups, texts })
     }
 
     fn check_chunks(&self, bytes: &[u8]) -> Result<Vec<[u64; TEXTS]>, String> {
         let mut all = Vec::with_capacity(self.file.metadata().num_row_groups());
         for group in self.file.metadata().row_groups() {
-            if group.num_columns() != COLUMNS {
-                return Err("a row group has other columns than ours".into());
-            }
             let rows = u64::try_from(group.num_rows()).unwrap_or(u64::MAX);
             let mut texts = [0; TEXTS];
             for (index, chunk) in group.columns().iter().enumerate() {
@@ -168,8 +142,29 @@ impl Encoded {
         &series[from..series.partition_point(|series| series.query <= query)]
     }
 
-    fn groups_of(&self, query: usize) -> Range<usize> {
-        self.groups[query]..self.groups[query + 1]
+    /// Cuts one query's rows where a row group or a series ends. Footer and row groups count the same rows.
+    fn parts(&self, query: usize) -> Vec<ReadPart<'_>> {
+        let mut series = self.series_of(query).iter();
+        let (mut current, mut parts) = (None, Vec::new());
+        for group in self.groups[query]..self.groups[query + 1] {
+            let (mut at, rows) = (0, self.group_rows(group));
+            while at < rows {
+                let Some((series, done)) = current.take().or_else(|| Some((series.next()?, 0)))
+                else {
+                    return parts;
+                };
+                let left = series.points - done;
+                let until = usize::try_from(left).map_or(rows, |left| rows.min(at + left));
+                let next = done + (until - at) as u64;
+                let (is_first, is_last) = (done == 0, next == series.points);
+                if at < until {
+                    parts.push(ReadPart { group, rows: at..until, series, is_first, is_last });
+                }
+                current = (!is_last).then_some((series, next));
+                at = until;
+            }
+        }
+        parts
     }
 
     /// Pushes one query's series in their order, one decoded row group in memory at a time.
@@ -179,30 +174,16 @@ impl Encoded {
         damaged: &dyn Fn(String) -> E,
         sink: &mut dyn FnMut(Chunk<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut series = self.series_of(query).iter().filter(|series| series.points > 0);
-        let mut reading: Option<SeriesCheck<'_>> = None;
-        for group in self.groups_of(query) {
-            let (ts_ms, values) = self.points(group).map_err(damaged)?;
-            let mut at = 0;
-            while at < ts_ms.len() {
-                let mut part = match reading.take() {
-                    Some(part) => part,
-                    None => series
-                        .next()
-                        .map(SeriesCheck::of)
-                        .ok_or_else(|| damaged("it has rows of no series".into()))?,
-                };
-                let range = at..ts_ms.len().min(at.saturating_add(part.left));
-                at = range.end;
-                part.advance(&ts_ms[range.clone()]).map_err(damaged)?;
+        let mut last_ms = i64::MIN;
+        for parts in self.parts(query).chunk_by(|one, next| one.group == next.group) {
+            let (ts_ms, values) = self.points(parts[0].group).map_err(damaged)?;
+            for part in parts {
+                let (ts_ms, values) = (&ts_ms[part.rows.clone()], &values[part.rows.clone()]);
+                last_ms =
+                    part.check_times(ts_ms, last_ms).map_err(|why| damaged(why.to_owned()))?;
                 let FooterSeries { metric, tags, unit, .. } = part.series;
-                let (ts_ms, values) = (&ts_ms[range.clone()], &values[range]);
                 sink(Chunk { metric, tags, unit: unit.as_deref(), ts_ms, values })?;
-                reading = (part.left > 0).then_some(part);
             }
-        }
-        if reading.is_some() || series.next().is_some() {
-            return Err(damaged("it misses rows of a series".into()));
         }
         Ok(())
     }
@@ -228,10 +209,8 @@ impl Encoded {
     pub(in crate::archive) fn check_rows(&self) -> Result<(), String> {
         for (index, query) in self.footer.queries.iter().enumerate() {
             self.check_dictionaries(index)?;
-            let mut series = self.series_of(index).iter();
-            let mut spelled = Spelled::default();
-            for group in self.groups_of(index) {
-                self.check_texts(group, &query.sent, &mut series, &mut spelled)?;
+            for parts in self.parts(index).chunk_by(|one, next| one.group == next.group) {
+                self.check_texts(&query.sent, parts)?;
             }
             self.rows(index, &|wrong| wrong, &mut |_| Ok(()))?;
         }
@@ -241,35 +220,24 @@ impl Encoded {
     /// A dictionary holds nothing but texts that the footer names, each once: so what decoding takes is in proportion to the
     /// file, however small a page is.
     fn check_dictionaries(&self, query: usize) -> Result<(), String> {
-        let groups = self.groups_of(query);
-        if groups.is_empty() {
-            return Ok(());
-        }
         let bytes = |text: &str| (text.len() + TEXT_LENGTH_BYTES) as u64;
         let mut named = [bytes(&self.footer.queries[query].sent), 0, 0];
         for series in self.series_of(query) {
             named[METRIC] += bytes(&series.metric);
             named[TAGS] += bytes(&tags_text(&series.tags));
         }
-        let decoded = self.texts[groups].iter().flat_map(|texts| texts.iter().zip(&named));
-        for (decoded, named) in decoded {
-            if decoded > named {
-                return Err("a dictionary holds more than the texts of its footer".into());
-            }
+        let mut groups = self.texts[self.groups[query]..self.groups[query + 1]].iter();
+        if groups.any(|texts| texts.iter().zip(named).any(|(decoded, named)| *decoded > named)) {
+            return Err("a dictionary holds more than the texts of its footer".into());
         }
         Ok(())
     }
 
-    fn check_texts(
-        &self,
-        group: usize,
-        sent: &str,
-        series: &mut dyn Iterator<Item = &'_ FooterSeries>,
-        spelled: &mut Spelled,
-    ) -> Result<(), String> {
-        let rows = self.group_rows(group);
+    /// Decodes the texts and intervals of a row group, of which these are the parts.
+    fn check_texts(&self, sent: &str, parts: &[ReadPart<'_>]) -> Result<(), String> {
+        let rows = self.group_rows(parts[0].group);
         let read = || {
-            let group = self.file.get_row_group(group)?;
+            let group = self.file.get_row_group(parts[0].group)?;
             let texts = [
                 column::<ByteArrayType>(&*group, 0, rows)?,
                 column::<ByteArrayType>(&*group, METRIC, rows)?,
@@ -279,20 +247,15 @@ impl Encoded {
         };
         let ([queries, metrics, tags], intervals) =
             contained(read).map_err(|wrong| format!("its texts cannot be read: {wrong}"))?;
-        for row in 0..rows {
-            while spelled.left == 0 {
-                let series = series.next().ok_or("it has rows of no series")?;
-                *spelled = Spelled {
-                    left: series.points,
-                    metric: series.metric.clone().into_bytes(),
-                    tags: tags_text(&series.tags).into_bytes(),
-                };
-            }
-            spelled.left -= 1;
-            let same = queries[row].data() == sent.as_bytes()
-                && metrics[row].data() == spelled.metric
-                && tags[row].data() == spelled.tags
-                && i64::from(intervals[row]) == i64::from(self.footer.interval_s);
+        let is = |texts: &[ByteArray], text: &str| {
+            texts.iter().all(|found| found.data() == text.as_bytes())
+        };
+        let asked_s = i64::from(self.footer.interval_s);
+        for ReadPart { rows, series, .. } in parts {
+            let same = is(&queries[rows.clone()], sent)
+                && is(&metrics[rows.clone()], &series.metric)
+                && is(&tags[rows.clone()], &tags_text(&series.tags))
+                && intervals[rows.clone()].iter().all(|found| i64::from(*found) == asked_s);
             if !same {
                 return Err("its rows are not those of its footer".into());
             }
@@ -301,47 +264,33 @@ impl Encoded {
     }
 }
 
-/// Expected texts of the rows that follow.
-#[derive(Default)]
-struct Spelled {
-    left: u64,
-    metric: Vec<u8>,
-    tags: Vec<u8>,
-}
-
-/// A series that is being read, possibly over several row groups.
-struct SeriesCheck<'a> {
+/// Rows of a series within one row group.
+struct ReadPart<'a> {
+    group: usize,
+    /// Within the group.
+    rows: Range<usize>,
     series: &'a FooterSeries,
-    left: usize,
-    last_ms: i64,
+    is_first: bool,
+    is_last: bool,
 }
 
-impl<'a> SeriesCheck<'a> {
-    fn of(series: &'a FooterSeries) -> Self {
-        Self {
-            series,
-            left: usize::try_from(series.points).unwrap_or(usize::MAX),
-            last_ms: i64::MIN,
+impl ReadPart<'_> {
+    /// Checks times after the last one of an earlier part; returns their own last.
+    fn check_times(&self, ts_ms: &[i64], last_ms: i64) -> Result<i64, &'static str> {
+        let is = |found: Option<&i64>, told: Option<Timestamp>| {
+            found.copied() == told.map(Timestamp::as_millisecond)
+        };
+        if self.is_first && !is(ts_ms.first(), self.series.first) {
+            return Err("a series starts elsewhere than its footer says");
         }
-    }
-
-    fn advance(&mut self, ts_ms: &[i64]) -> Result<(), String> {
-        let moment = |at: Option<Timestamp>| at.map(Timestamp::as_millisecond);
-        let begins = self.last_ms == i64::MIN;
-        if begins && ts_ms.first().copied() != moment(self.series.first) {
-            return Err("a series starts elsewhere than its footer says".into());
+        let goes_on = self.is_first || ts_ms.first().is_none_or(|first| last_ms < *first);
+        if !goes_on || !ts_ms.is_sorted_by(|one, next| one < next) {
+            return Err("a series is not in the order of time");
         }
-        for ts_ms in ts_ms {
-            if *ts_ms <= self.last_ms {
-                return Err("a series is not in the order of time".into());
-            }
-            self.last_ms = *ts_ms;
+        if self.is_last && !is(ts_ms.last(), self.series.last) {
+            return Err("a series ends elsewhere than its footer says");
         }
-        self.left -= ts_ms.len();
-        if self.left == 0 && Some(self.last_ms) != moment(self.series.last) {
-            return Err("a series ends elsewhere than its footer says".into());
-        }
-        Ok(())
+        Ok(ts_ms.last().copied().unwrap_or(last_ms))
     }
 }
 
@@ -351,8 +300,30 @@ fn contained<T>(decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, P
         .unwrap_or_else(|_| Err(ParquetError::General("a page breaks its own encoding".into())))
 }
 
-fn columns(schema: &Type) -> &[Arc<Type>] {
-    if schema.is_group() { schema.get_fields() } else { &[] }
+/// Returns the first row group of each query, and behind the last.
+fn groups(found: &[RowGroupMetaData], queries: &[FooterQuery]) -> Result<Vec<usize>, String> {
+    let mut firsts = vec![0];
+    let mut rest = found;
+    for query in queries {
+        let (own, others) = rest
+            .split_at_checked(query.row_groups)
+            .ok_or("it has fewer row groups than its footer says")?;
+        let sizes = own.iter().map(|group| u64::try_from(group.num_rows()).unwrap_or(u64::MAX));
+        if sizes.clone().any(|rows| rows > GROUP_ROWS_MAX as u64) {
+            return Err("a row group is larger than any of ours".into());
+        }
+        let rows: u64 = sizes.sum();
+        if rows != query.rows {
+            return Err(format!("it has {rows} rows of {}, not {}", query.sent, query.rows));
+        }
+        firsts.push(found.len() - others.len());
+        rest = others;
+    }
+    if rest.is_empty() {
+        Ok(firsts)
+    } else {
+        Err("it has more row groups than its footer says".into())
+    }
 }
 
 fn column<T: DataType>(

@@ -2,7 +2,7 @@
 //! the dictionary compares bytes, so that 0.0 and -0.0 stay two.
 
 use super::footer::{Footer, FooterSeries, KEY};
-use super::guard::TEXT_BYTES_MAX;
+use super::pages::TEXT_BYTES_MAX;
 use super::{GROUP_ROWS_MAX, SCHEMA, tags_text};
 use crate::digest::hex;
 use crate::parse::{Answer, Series};

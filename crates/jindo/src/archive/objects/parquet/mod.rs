@@ -3,7 +3,7 @@
 mod decode;
 mod encode;
 mod footer;
-mod guard;
+mod pages;
 
 pub use decode::Chunk;
 pub(in crate::archive) use decode::{Encoded, NOT_AS_WRITTEN};

@@ -1,15 +1,19 @@
 //! A look at every page of a column chunk before anything is decoded: a page's own header says how much memory decoding it
-//! takes, and a hostile one may say 2 GiB. Takes nothing for what it is that the `parquet` crate might take for something
-//! else. Pure.
-
-use super::thrift::{WRONG, field, number};
+//! takes, and a hostile one may say 2 GiB. The crate takes a field for what its number says, whatever its own type: so whatever is
+//! not in headers of ours is refused. Pure.
 
 /// Bytes of the largest dictionary of texts: an answer of at most 64 MiB cannot make a larger one.
-pub(in crate::archive::objects::parquet) const TEXT_BYTES_MAX: usize = 96 << 20;
+pub(super) const TEXT_BYTES_MAX: usize = 96 << 20;
 /// Bytes of a decoded page for every value in it: 8, packed differences a little more.
 const VALUE_BYTES_MAX: u64 = 16;
 /// Bytes of a decoded page besides: packed differences fill up a block of values, of which there may be one.
 const PAGE_BYTES: u64 = 4096;
+
+/// Numbers of fields end far below; the crate cuts them to 16 bits, and would read a large one as a small one.
+const FIELD_MAX: i64 = 127;
+
+const CUT: &str = "a page's header is cut off";
+const WRONG: &str = "a page's header is not as ours are";
 
 const DATA_PAGE: u64 = 0;
 const DICTIONARY_PAGE: u64 = 2;
@@ -21,7 +25,7 @@ const RLE_DICTIONARY: u64 = 8;
 
 /// Content of a column, which decides how its pages may be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::archive::objects::parquet) enum ColumnKind {
+pub(super) enum ColumnKind {
     /// Always by a dictionary: texts are few and repeated, so that what is decoded is no more than the distinct ones.
     Text,
     Number,
@@ -29,7 +33,7 @@ pub(in crate::archive::objects::parquet) enum ColumnKind {
 
 /// Checks the pages that fill `chunk`: known kinds, reasonable sizes, a dictionary before its use, `rows` values in all.
 /// Bytes of the decoded dictionary, 0 without one.
-pub(in crate::archive::objects::parquet) fn check_pages(
+pub(super) fn check_pages(
     mut chunk: &[u8],
     rows: u64,
     kind: ColumnKind,
@@ -159,10 +163,55 @@ impl Held {
     }
 }
 
+/// The type of the next field, whose number becomes `id`; `None` at the struct's end. Numbers ascend, so that no field comes
+/// twice.
+fn field(bytes: &mut &[u8], id: &mut i64) -> Result<Option<u8>, &'static str> {
+    let head = byte(bytes)?;
+    let (step, kind) = (i64::from(head >> 4), head & 0x0f);
+    if kind == 0 {
+        return if step == 0 { Ok(None) } else { Err(WRONG) };
+    }
+    let next = if step == 0 {
+        i64::try_from(number(bytes)?).map_err(|_| WRONG)?
+    } else {
+        id.checked_add(step).ok_or(WRONG)?
+    };
+    if next <= *id || next > FIELD_MAX {
+        return Err(WRONG);
+    }
+    *id = next;
+    Ok(Some(kind))
+}
+
+/// A number of Thrift's compact protocol that is not negative (zigzag).
+fn number(bytes: &mut &[u8]) -> Result<u64, &'static str> {
+    let zigzag = varint(bytes)?;
+    if zigzag & 1 == 1 { Err(WRONG) } else { Ok(zigzag >> 1) }
+}
+
+fn varint(bytes: &mut &[u8]) -> Result<u64, &'static str> {
+    let mut value = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let next = byte(bytes)?;
+        value |= u64::from(next & 0x7f) << shift;
+        if next & 0x80 == 0 {
+            return Ok(value);
+        }
+    }
+    Err(WRONG)
+}
+
+fn byte(bytes: &mut &[u8]) -> Result<u8, &'static str> {
+    let (first, rest) = bytes.split_first().ok_or(CUT)?;
+    *bytes = rest;
+    Ok(*first)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use expect_test::{Expect, expect};
+    use proptest::prelude::*;
 
     fn check(chunk: &[u8], rows: u64, expected: &Expect) {
         expected.assert_debug_eq(&check_pages(chunk, rows, ColumnKind::Number));
@@ -224,7 +273,7 @@ mod tests {
             3,
             &expect![[r#"
                 Err(
-                    "a Parquet structure is cut off",
+                    "a page's header is cut off",
                 )
             "#]],
         );
@@ -233,7 +282,7 @@ mod tests {
             3,
             &expect![[r#"
                 Err(
-                    "a Parquet structure is not as ours are",
+                    "a page's header is not as ours are",
                 )
             "#]],
         );
@@ -242,9 +291,27 @@ mod tests {
             3,
             &expect![[r#"
                 Err(
-                    "a Parquet structure is not as ours are",
+                    "a page's header is not as ours are",
                 )
             "#]],
         );
+    }
+    /// The crate would take it for what its number says.
+    #[test]
+    fn a_field_is_of_its_own_type_and_comes_once() {
+        let header = |header: &[u8]| check_pages(header, 0, ColumnKind::Number);
+        assert_eq!(header(&[0x1c, 0, 0]), Err(WRONG), "a struct for a number");
+        assert_eq!(header(&[0x15, 0, 0x05, 2, 2, 0]), Err(WRONG), "the first, again");
+        let beyond = [0x05, 0x82, 0x80, 0x08, 2, 0];
+        assert_eq!(header(&beyond), Err(WRONG), "65,537, which is 1 in 16 bits");
+        assert_eq!(header(&[0x15, 0, 0x15, 1, 0]), Err(WRONG), "below zero");
+        assert_eq!(header(&[0x8c; 10_000]), Err(WRONG), "a deep nest");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_looked_at_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert_ne!(check_pages(&bytes, 3, ColumnKind::Text), Err(""));
+        }
     }
 }
