@@ -1,6 +1,5 @@
 //! The moment of a failure: a count of moments, burnt by every effect on ledger, objects and files. Decides nothing else.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -22,16 +21,9 @@ pub struct Fuse {
 }
 
 /// The effect did not succeed, as far as its caller knows.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the simulated machine is dead")]
 pub struct Dead;
-
-impl fmt::Display for Dead {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the simulated machine is dead")
-    }
-}
-
-impl std::error::Error for Dead {}
 
 impl Fuse {
     /// Returns a fuse that never blows.

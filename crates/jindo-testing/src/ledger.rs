@@ -65,7 +65,6 @@ impl CoverageLedger for FaultyLedger {
     delegated! { change:
         reserve(queries: &[QueryId], window: Window) -> Reserved;
         commit_next(record: &Record) -> NextCommit;
-        note(note: &NameNote) -> ();
         unnote(name: &str) -> ();
         commit(record: &Record) -> Committed;
         cover_empty(empty: &[(QueryId, ObjectId, Window)]) -> ();

@@ -48,15 +48,21 @@ pub(super) struct Lock {
 impl ArchiveFolder {
     /// An archive that must be there already, with its ledger.
     pub(super) fn there(dir: &Path) -> Result<Self, Error> {
-        let place = Self::at(dir)?;
-        if !place.exists() {
-            return Err(Error::Absent { dir: dir.to_owned() });
-        }
+        let place = Self::existing(dir)?;
         if !place.ledger().exists() {
             return Err(Error::LedgerLost { dir: dir.to_owned() });
         }
         place.check_journal()?;
         Ok(place)
+    }
+
+    /// An archive that must be there already; its ledger may be lost.
+    pub(super) fn existing(dir: &Path) -> Result<Self, Error> {
+        let place = Self::at(dir)?;
+        if place.root.join("data").is_dir() || place.ledger().exists() {
+            return Ok(place);
+        }
+        Err(Error::Absent { dir: dir.to_owned() })
     }
 
     /// Refused where something else than plain files and folders lies at one of the fixed places, and on a file system of other
@@ -106,10 +112,6 @@ impl ArchiveFolder {
     #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "Linux asks")]
     fn check_local(&self) -> Result<(), Error> {
         Ok(())
-    }
-
-    pub(super) fn exists(&self) -> bool {
-        self.root.join("data").is_dir() || self.ledger().exists()
     }
 
     pub(super) fn ledger(&self) -> PathBuf {
@@ -219,16 +221,6 @@ impl ArchiveFolder {
         Err(failed("setting aside", &from)(taken))
     }
 
-    /// Moves the ledger's files, as many as there are, to `damaged/`.
-    pub(super) fn set_ledger_aside(&self) -> Result<Vec<String>, Error> {
-        LEDGER_SUFFIXES
-            .iter()
-            .map(|suffix| format!("ledger.db{suffix}"))
-            .filter(|name| self.root.join(name).exists())
-            .map(|name| self.set_aside(&name))
-            .collect()
-    }
-
     /// Removes a rebuilt ledger that never took its place.
     pub(super) fn remove_new_ledger(&self) -> Result<(), Error> {
         for suffix in LEDGER_SUFFIXES {
@@ -243,8 +235,13 @@ impl ArchiveFolder {
         Ok(())
     }
 
-    /// Puts the rebuilt ledger in its place, durably.
+    /// Moves the old ledger's files, as many as there are, to `damaged/`, and puts the rebuilt one in its place, durably.
     pub(super) fn install_new_ledger(&self) -> Result<(), Error> {
+        for name in LEDGER_SUFFIXES.map(|suffix| format!("{}{suffix}", LEDGERS[0])) {
+            if self.root.join(&name).exists() {
+                self.set_aside(&name)?;
+            }
+        }
         let new = self.new_ledger();
         File::open(&new).and_then(|file| file.sync_all()).map_err(failed("syncing", &new))?;
         rename(&new, &self.ledger())?;

@@ -73,10 +73,7 @@ pub struct Verified {
 impl Archive {
     /// Reads everything, changes nothing; works while an export writes.
     pub fn verify(dir: &Path) -> Result<Verified, Error> {
-        let place = ArchiveFolder::at(dir)?;
-        if !place.exists() {
-            return Err(Error::Absent { dir: dir.to_owned() });
-        }
+        let place = ArchiveFolder::existing(dir)?;
         let objects = Objects::local(&place.root)?;
         // Files before the ledger: one that is published in between is then recorded, or noted.
         let listed = objects.list()?;
@@ -96,10 +93,7 @@ impl Archive {
 
     /// Mends what [`Archive::verify`] finds. Takes the lock, so not while an export writes. Repeatable after a crash within it.
     pub fn repair(dir: &Path, holder: &Holder) -> Result<Verified, Error> {
-        let place = ArchiveFolder::at(dir)?;
-        if !place.exists() {
-            return Err(Error::Absent { dir: dir.to_owned() });
-        }
+        let place = ArchiveFolder::existing(dir)?;
         place.make()?;
         let lock = place.lock(holder)?;
         let broken = match readable(&place)? {
@@ -364,7 +358,6 @@ fn rebuild(place: &ArchiveFolder) -> Result<Option<ArchiveFinding>, Error> {
     }
     ledger.close()?;
     drop(ledger);
-    place.set_ledger_aside()?;
     place.install_new_ledger()?;
     Ok(finding)
 }

@@ -78,7 +78,7 @@ impl Archive {
             })?;
         let length = bytes.len() as u64;
         if self.objects.publish(&name, bytes)? == Published::Now {
-            return Ok(Whole::written(name, footer, length, sha256));
+            return Ok(Whole { footer, name, bytes: length, sha256 });
         }
         let there = self.objects.read(&name)?.unwrap_or_default();
         Whole::inspect(&name, &there).map_err(|why| Error::ObjectDamaged { name, why })

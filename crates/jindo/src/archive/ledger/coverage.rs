@@ -128,8 +128,7 @@ pub trait CoverageLedger: Send + Sync + fmt::Debug {
     fn reserve(&self, queries: &[QueryId], window: Window) -> Result<Reserved, Error>;
     /// Commits an object whose generation was reserved, if it still is the next one.
     fn commit_next(&self, record: &Record) -> Result<NextCommit, Error>;
-    /// Notes a name before anything happens to it.
-    fn note(&self, note: &NameNote) -> Result<(), Error>;
+    /// Strikes the note on a name, when all that was to happen to it has.
     fn unnote(&self, name: &str) -> Result<(), Error>;
     fn noted(&self) -> Result<Vec<NameNote>, Error>;
     /// Records the object, moves coverage by rank (origin, generation, then time of fetching), drops what nothing refers to any more,

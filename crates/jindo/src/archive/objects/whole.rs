@@ -10,22 +10,13 @@ use jiff::Timestamp;
 /// own name.
 pub(in crate::archive) struct Whole {
     pub footer: Footer,
-    name: String,
-    bytes: u64,
-    sha256: String,
+    pub name: String,
+    pub bytes: u64,
+    /// Of the file, hex.
+    pub sha256: String,
 }
 
 impl Whole {
-    /// Returns a file as it was just written: `bytes` long.
-    pub(in crate::archive) fn written(
-        name: String,
-        footer: Footer,
-        bytes: u64,
-        sha256: String,
-    ) -> Self {
-        Self { footer, name, bytes, sha256 }
-    }
-
     /// Reads a file of unknown origin; the text says what is wrong with it.
     pub(in crate::archive) fn inspect(name: &str, bytes: &Bytes) -> Result<Self, String> {
         let encoded = Encoded::parse(bytes)?;

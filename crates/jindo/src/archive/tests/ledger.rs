@@ -344,15 +344,13 @@ fn reopens(ledger: &dyn Ledger) {
 fn notes(ledger: &dyn Ledger) {
     ledger.register(&request(&["avg:a{*}"])).unwrap();
     let query = ledger.queries().unwrap()[0].id;
-    for name in ["b", "a", "b"] {
-        ledger.note(&NameNote { name: named(name), noted: NotePurpose::Publish }).unwrap();
-    }
-    ledger.commit(&record("b", &[query], window(0, 60), 0)).unwrap();
-    assert_eq!(
-        ledger.noted().unwrap(),
-        [NameNote { name: named("a"), noted: NotePurpose::Publish }]
-    );
-    ledger.unnote(&named("a")).unwrap();
+    let windows = [window(60, 120), window(0, 60), window(60, 120)];
+    let [late, early, _] = windows.map(|of| ledger.reserve(&[query], of).unwrap().name);
+    let late = Record { name: late, ..record("", &[query], windows[0], 0) };
+    ledger.commit(&late).unwrap();
+    let note = NameNote { name: early.clone(), noted: NotePurpose::Publish };
+    assert_eq!(ledger.noted().unwrap(), [note]);
+    ledger.unnote(&early).unwrap();
     assert_eq!(ledger.noted().unwrap(), []);
 }
 

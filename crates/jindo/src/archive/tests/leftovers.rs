@@ -5,12 +5,12 @@ use super::*;
 #[test]
 fn only_halves_of_noted_names_are_removed() {
     let dir = tempfile::tempdir().unwrap();
-    let [ours, unknown] =
-        ["a", "b"].map(|digit| format!("start=2021-12-12/{}.parquet", digit.repeat(32)));
-    let (ours, unknown) = (ours.as_str(), unknown.as_str());
+    let unknown = format!("start=2021-12-12/{}.parquet", "b".repeat(32));
     let half = |name: &str| dir.path().join(format!("archive/data/{name}#1"));
     let archive = opened(dir.path());
-    archive.ledger().note(&NameNote { name: ours.into(), noted: NotePurpose::Publish }).unwrap();
+    archive.register(&request(&["avg:a{*}"])).unwrap();
+    let ours = archive.ledger().reserve(&ids(&archive), window(0, DAY_S)).unwrap().name;
+    let (ours, unknown) = (ours.as_str(), unknown.as_str());
     drop(archive);
     std::fs::create_dir_all(half(ours).parent().unwrap()).unwrap();
     for name in [ours, unknown] {

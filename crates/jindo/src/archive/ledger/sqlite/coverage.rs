@@ -60,7 +60,9 @@ impl CoverageLedger for Sqlite {
                 Err(unknown) => return Ok(Err(unknown)),
             };
             let generation = next_generation(t, queries, window)?;
-            let name = object_name(&recalled, window, generation);
+            let interval = recalled.first().expect("a call asks for something").text.interval;
+            let sent = recalled.iter().map(|query| &*query.text.sent);
+            let name = object_name(sent, interval, window, generation);
             note(t, &name, NotePurpose::Publish)?;
             Ok(Ok(Reserved { generation, name, queries: recalled }))
         })?
@@ -83,10 +85,6 @@ impl CoverageLedger for Sqlite {
             note(t, &record.name, NotePurpose::Remove)?;
             Ok(NextCommit::Overtaken)
         })
-    }
-
-    fn note(&self, NameNote { name, noted }: &NameNote) -> Result<(), Error> {
-        self.change("noting a name", |t| note(t, name, *noted))
     }
 
     fn unnote(&self, name: &str) -> Result<(), Error> {

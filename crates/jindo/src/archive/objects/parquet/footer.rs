@@ -2,7 +2,7 @@
 //!
 //! A footer is untrusted until [`Footer::parse`] has found it consistent. It never carries a key, only the salted hash of one.
 
-use crate::archive::{Recalled, Role};
+use crate::archive::Role;
 use crate::digest::hex;
 use crate::plan::Window;
 use crate::query::Interval;
@@ -22,8 +22,6 @@ pub(in crate::archive) struct KeptOrganisation {
 
 /// The key of Parquet's key-value metadata under which the footer lies.
 pub(in crate::archive) const KEY: &str = "jindo";
-/// Raised when a released jindo's footers change so that an older one would misread them.
-const VERSION: u32 = 1;
 /// Hexadecimal digits of an object's name: 128 bits, so that no two of them ever meet.
 const NAME_DIGITS: usize = 32;
 
@@ -84,7 +82,8 @@ pub(in crate::archive) struct FooterSeries {
 }
 
 impl Footer {
-    pub(in crate::archive) const VERSION: u32 = VERSION;
+    /// Raised when a released jindo's footers change so that an older one would misread them.
+    pub(in crate::archive) const VERSION: u32 = 1;
 
     /// Reads a footer; the text says what is wrong with it.
     pub(in crate::archive) fn parse(text: &str) -> Result<Self, String> {
@@ -94,8 +93,9 @@ impl Footer {
         }
         let Versioned { version } = serde_json::from_str(text)
             .map_err(|wrong| format!("its footer is no JSON: {wrong}"))?;
-        if version != VERSION {
-            return Err(format!("its footer has version {version}; this jindo reads {VERSION}"));
+        if version != Self::VERSION {
+            let reads = Self::VERSION;
+            return Err(format!("its footer has version {version}; this jindo reads {reads}"));
         }
         let footer: Self = serde_json::from_str(text)
             .map_err(|wrong| format!("its footer misses facts: {wrong}"))?;
@@ -156,22 +156,12 @@ impl Footer {
     /// The name that this object must have.
     pub(in crate::archive) fn name(&self) -> String {
         let sent = self.queries.iter().map(|query| query.sent.as_str());
-        named(sent, self.interval(), self.window(), self.generation)
+        object_name(sent, self.interval(), self.window(), self.generation)
     }
 }
 
 /// `start=YYYY-MM-DD/<hash>.parquet`: a pure function of what identifies an answer.
-pub(in crate::archive) fn object_name(
-    queries: &[Recalled],
-    window: Window,
-    generation: u32,
-) -> String {
-    let interval = queries.first().expect("a call asks for something").text.interval;
-    let sent = queries.iter().map(|query| &*query.text.sent);
-    named(sent, interval, window, generation)
-}
-
-fn named<'a>(
+pub(in crate::archive) fn object_name<'a>(
     sent: impl Iterator<Item = &'a str>,
     interval: Interval,
     window: Window,
