@@ -85,17 +85,12 @@ impl Secrets {
 
 /// `None` where the key does not stand in the text.
 fn without(text: &str, key: &str) -> Option<String> {
-    let mut found = find(text, key);
-    found.as_ref()?;
-    let (mut shown, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some(Range { start, end }) = found {
-        shown.push_str(&rest[..start]);
-        shown.push_str(SHOWN);
+    let (mut shown, mut rest) = (String::new(), text);
+    while let Some(Range { start, end }) = find(rest, key) {
+        shown.extend([&rest[..start], SHOWN]);
         rest = &rest[end..];
-        found = find(rest, key);
     }
-    shown.push_str(rest);
-    Some(shown)
+    (!shown.is_empty()).then(|| shown + rest)
 }
 
 fn find(text: &str, key: &str) -> Option<Range<usize>> {

@@ -1,6 +1,7 @@
 //! Everything once more, into another place: `jindo extract DIR --out PATH`. Reads the archive and marks nothing in it.
 
 use super::csv_tree::may_have_twins;
+use super::staging::with_staging;
 use super::stream::stage;
 use super::tables::{StagedTables, Summary, Table, render};
 use super::{CsvTree, Disk, Error, MadeFile, Output as _, Staging};
@@ -17,21 +18,21 @@ use std::collections::HashMap;
 /// See [`Error`]; [`Error::Occupied`] before anything is written.
 pub fn copy(archive: &Archive, disk: &dyn Disk, output: &CsvTree) -> Result<Summary, Error> {
     refuse_occupied(disk, output)?;
-    let _lock = disk.lock().map_err(Error::disk("lock", "the directory"))?;
-    disk.begin().map_err(Error::disk("empty", "the staging folder"))?;
-    // The tables are staged under the first numbers, and stay staged until the end.
-    let (mut table_number, number) = (0, Table::ALL.len() as u64);
-    let mut tables = StagedTables::new(disk, &mut table_number);
-    let mut copying = Copying { archive, disk, output, number, claims: HashMap::new() };
-    let summary = render(
-        archive,
-        &output.display.timezone,
-        &mut |query| copying.query(query),
-        &mut |table, rows| tables.append(table, rows),
-    )?;
-    disk.sync().map_err(Error::disk("sync", output.folder()))?;
-    tables.publish(&Table::ALL)?;
-    Ok(summary)
+    with_staging(disk, || {
+        // The tables are staged under the first numbers, and stay staged until the end.
+        let (mut table_number, number) = (0, Table::ALL.len() as u64);
+        let mut tables = StagedTables::new(disk, &mut table_number);
+        let mut copying = Copying { archive, disk, output, number, claims: HashMap::new() };
+        let summary = render(
+            archive,
+            &output.display.timezone,
+            &mut |query| copying.query(query),
+            &mut |table, rows| tables.append(table, rows),
+        )?;
+        disk.sync().map_err(Error::disk("sync", output.folder()))?;
+        tables.publish(&Table::ALL)?;
+        Ok(summary)
+    })
 }
 
 fn refuse_occupied(disk: &dyn Disk, output: &CsvTree) -> Result<(), Error> {
@@ -39,9 +40,10 @@ fn refuse_occupied(disk: &dyn Disk, output: &CsvTree) -> Result<(), Error> {
     let mut occupied = None;
     let mut found = |path: &str| occupied = Some(path.to_owned());
     disk.walk(folder, &mut found).map_err(Error::disk("list", folder))?;
-    for table in Table::ALL {
-        let there = disk.size(table.path()).map_err(Error::disk("look at", table.path()))?;
-        occupied = occupied.or_else(|| there.map(|_| table.path().to_owned()));
+    for path in Table::ALL.map(Table::path) {
+        if disk.size(path).map_err(Error::disk("look at", path))?.is_some() {
+            found(path);
+        }
     }
     occupied.map_or(Ok(()), |path| Err(Error::Occupied { path }))
 }

@@ -6,6 +6,16 @@ use crate::digest::hex;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+/// Does work that stages files in an empty staging folder, alone; after an error no copies are left there.
+pub(super) fn with_staging<T>(
+    disk: &dyn Disk,
+    work: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
+    let _lock = disk.lock().map_err(Error::disk("lock", "the directory"))?;
+    disk.begin().map_err(Error::disk("empty", "the staging folder"))?;
+    work().inspect_err(|_| disk.clear())
+}
+
 /// Facts about a series that was streamed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeriesFacts {

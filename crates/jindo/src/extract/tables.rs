@@ -4,6 +4,7 @@
 //! query by query; only a small table is ever in memory as a whole.
 
 use super::marks::{Mark, UNFINISHED};
+use super::staging::with_staging;
 use super::{CsvTree, Disk, Error, Staged, Staging};
 use crate::archive::{
     Archive, Gap, GapReason, GivenUp, Granted, QueryId, QueryStanding, QueryStatus, RefusedLine,
@@ -91,22 +92,20 @@ impl Table {
 /// # Errors
 /// [`Error::Unfinished`] when files of a query are out of date; others as they come.
 pub fn tables(archive: &Archive, disk: &dyn Disk, output: &CsvTree) -> Result<Summary, Error> {
-    let _lock = disk.lock().map_err(Error::disk("lock", "the directory"))?;
-    disk.begin().map_err(Error::disk("empty", "the staging folder"))?;
-    let (summary, changed) = differing(archive, disk, output)?;
-    if changed.is_empty() {
-        return Ok(summary);
-    }
-    let mut number = 0;
-    let mut staged = StagedTables::new(disk, &mut number);
-    let mut sink = |table: Table, rows: &[u8]| {
-        if changed.contains(&table) { staged.append(table, rows) } else { Ok(()) }
-    };
-    let made = render_marked(archive, output, &mut sink).and_then(|_| staged.publish(&changed));
-    if made.is_err() {
-        disk.clear();
-    }
-    made.map(|()| summary)
+    with_staging(disk, || {
+        let (summary, changed) = differing(archive, disk, output)?;
+        if changed.is_empty() {
+            return Ok(summary);
+        }
+        let mut number = 0;
+        let mut staged = StagedTables::new(disk, &mut number);
+        let mut sink = |table: Table, rows: &[u8]| {
+            if changed.contains(&table) { staged.append(table, rows) } else { Ok(()) }
+        };
+        render_marked(archive, output, &mut sink)?;
+        staged.publish(&changed)?;
+        Ok(summary)
+    })
 }
 
 /// Returns the tables that say something else on the disk than the ledger, or are not there.

@@ -1,6 +1,7 @@
 //! Brings the files of queries up to date with what the archive covers; see the order of effects in `extract`.
 
 use super::marks::{Mark, UNFINISHED, digest};
+use super::staging::with_staging;
 use super::stream::stage;
 use super::{Disk, Error, MadeFile, Output, Staging};
 use crate::archive::{self, Archive, Extracted, Granted, QueryId, Registered, SeriesFile};
@@ -45,14 +46,9 @@ pub fn update(
     queries: &[QueryId],
     which: Which,
 ) -> Result<Change, Error> {
-    let _lock = disk.lock().map_err(Error::disk("lock", "the directory"))?;
-    disk.begin().map_err(Error::disk("empty", "the staging folder"))?;
     let (group, change) = (Vec::new(), Change::default());
-    let done = Updating { archive, disk, output, which, number: 0, group, change }.all(queries);
-    if done.is_err() {
-        disk.clear();
-    }
-    done
+    let updating = Updating { archive, disk, output, which, number: 0, group, change };
+    with_staging(disk, || updating.all(queries))
 }
 
 struct Updating<'a> {

@@ -12,10 +12,6 @@ pub(super) struct Reader<'a> {
     at: usize,
 }
 
-/// Key of an object; copied where it holds escapes.
-#[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
-
 impl<'a> Reader<'a> {
     /// JSON is UTF-8, which is checked once, here: slices of it are then texts at no cost.
     pub(super) fn new(body: &'a [u8]) -> Result<Self, Error> {
@@ -174,7 +170,13 @@ impl<'a> Reader<'a> {
         if self.peek() != Some(b'"') {
             return Err(self.out_of_place());
         }
-        self.value::<Key<'a>>().map(|key| key.0)
+        let text = &self.text[self.at + 1..];
+        let end = text.find(|c: char| matches!(c, '"' | '\\' | ..'\u{20}'));
+        let Some(end) = end.filter(|end| text.as_bytes()[*end] == b'"') else {
+            return self.value().map(Cow::Owned);
+        };
+        self.at += end + 2;
+        Ok(Cow::Borrowed(&text[..end]))
     }
 
     fn punctuation(&mut self, byte: u8) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! Queries made from another query, to learn something about its data: the same at coarser points, without filled points, and
 //! a count of its samples. Pure; says nothing where that is not certain.
 
-use super::ast::{Aggregator, Arg, Expr, Modifier, Part, SeriesExpr, Value};
+use super::ast::{Aggregator, Arg, Expr, Modifier, Part, SeriesExpr};
 use super::rewrite::{added_fill, null_fill};
 use super::{Interval, Query, QueryText};
 use std::collections::BTreeMap;
@@ -50,7 +50,7 @@ fn restate(series: &mut SeriesExpr, interval: Interval) -> Option<()> {
     let mut rollups = series.modifiers.iter_mut().filter(|modifier| modifier.name == "rollup");
     let (Some(rollup), None) = (rollups.next(), rollups.next()) else { return None };
     let seconds = rollup.args.iter_mut().find(|arg| arg.number().is_some())?;
-    *seconds = Arg::Value(Value::Number(interval.secs().to_string()));
+    *seconds = Arg::Number(interval.secs().to_string());
     Some(())
 }
 
@@ -115,7 +115,7 @@ fn count(series: &mut SeriesExpr, space: Aggregator) -> Option<()> {
     let rollup = series.modifiers.iter_mut().find(|modifier| modifier.name == "rollup")?;
     let [method, seconds] = &mut rollup.args[..] else { return None };
     method.word().and(seconds.number())?;
-    *method = Arg::Value(Value::Word("count".to_owned()));
+    *method = Arg::Word("count".to_owned());
     Some(())
 }
 

@@ -163,14 +163,8 @@ pub struct Complaint {
     /// The query as written; the whole line where the query cannot be cut out.
     pub written: String,
     pub reason: Reason,
-    pub(super) excerpt: Excerpt,
-}
-
-/// The part of a line around a place, and what underlines it: a long line is not kept for each of its errors.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Excerpt {
-    shown: String,
-    underline: String,
+    /// The source line and an underline, each behind a line break; empty where nothing is to be shown.
+    pub(super) excerpt: String,
 }
 
 /// Characters shown of a line before and after the place, at most.
@@ -179,9 +173,8 @@ const SHOWN_AFTER: usize = 100;
 
 impl Display for Complaint {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.reason)?;
-        let Excerpt { shown, underline } = &self.excerpt;
-        if shown.is_empty() { Ok(()) } else { write!(f, "\n  {shown}\n  {underline}") }
+        let Self { file, line, column, reason, excerpt, .. } = self;
+        write!(f, "{file}:{line}:{column}: {reason}{excerpt}")
     }
 }
 
@@ -190,30 +183,31 @@ pub(super) fn column(line: &str, at: usize) -> usize {
     line.char_indices().take_while(|(index, _)| *index < at).count() + 1
 }
 
-impl Excerpt {
-    /// Shows a stretch of a line, given in bytes.
-    pub(super) fn of(line: &str, span: Span) -> Self {
-        let first = (column(line, span.start) - 1).saturating_sub(SHOWN_BEFORE);
-        let window = SHOWN_BEFORE + SHOWN_AFTER;
-        let (mut shown, mut underline) = (String::new(), String::new());
-        if first > 0 {
-            shown.push('…');
-            underline.push(' ');
-        }
-        for (at, c) in line.char_indices().skip(first).take(window) {
-            let inside = (span.start..span.end.max(span.start + 1)).contains(&at);
-            let c = if printable(c) { c } else { ' ' };
-            shown.push(c);
-            underline.extend(std::iter::repeat_n(if inside { '^' } else { ' ' }, cells(c)));
-        }
-        if line.chars().count() > first + window {
-            shown.push('…');
-        }
-        // The end of the line is a place too.
-        if !underline.contains('^') {
-            underline.push('^');
-        }
-        Self { shown: shown.trim_end().to_owned(), underline: underline.trim_end().to_owned() }
+/// Shows the part of a line around a stretch, in bytes, and underlines it: a long line is not kept for each of its errors.
+pub(super) fn excerpt(line: &str, span: Span) -> String {
+    let first = (column(line, span.start) - 1).saturating_sub(SHOWN_BEFORE);
+    let window = SHOWN_BEFORE + SHOWN_AFTER;
+    let (mut shown, mut underline) = (String::new(), String::new());
+    if first > 0 {
+        shown.push('…');
+        underline.push(' ');
+    }
+    for (at, c) in line.char_indices().skip(first).take(window) {
+        let inside = (span.start..span.end.max(span.start + 1)).contains(&at);
+        let c = if printable(c) { c } else { ' ' };
+        shown.push(c);
+        underline.extend(std::iter::repeat_n(if inside { '^' } else { ' ' }, cells(c)));
+    }
+    if line.chars().count() > first + window {
+        shown.push('…');
+    }
+    // The end of the line is a place too.
+    if !underline.contains('^') {
+        underline.push('^');
+    }
+    match (shown.trim_end(), underline.trim_end()) {
+        ("", _) => String::new(),
+        (shown, underline) => format!("\n  {shown}\n  {underline}"),
     }
 }
 

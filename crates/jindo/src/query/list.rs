@@ -1,7 +1,7 @@
 //! The text of a list file → queries, and every refusal of the list at once. Pure: `load` reads the file.
 
 use super::ast::Expr;
-use super::error::{Complaint, Excerpt, column};
+use super::error::{Complaint, column, excerpt};
 use super::rewrite::{settle, states_interval};
 use super::{
     Interval, Query, QueryError, QueryText, Reason, RewriteOptions, SentText, Spacings, Span,
@@ -116,7 +116,7 @@ impl ListReader<'_> {
                 let (written, first_line) = (text.written.clone(), *first.get());
                 let note = QueryError::new(place, Reason::Repeated { written, first_line });
                 let note = line.complaint(self.name, &text.written, note);
-                self.list.notes.push(Complaint { excerpt: Excerpt::default(), ..note });
+                self.list.notes.push(Complaint { excerpt: String::new(), ..note });
             }
             Entry::Vacant(free) => {
                 free.insert(line.number);
@@ -171,7 +171,7 @@ impl<'a> ListLine<'a> {
         let span = Span { start: place(span.start), end: place(span.end) };
         let column = column(self.source, span.start);
         let (file, written) = (file.to_owned(), written.to_owned());
-        let excerpt = Excerpt::of(self.source, span);
+        let excerpt = excerpt(self.source, span);
         Complaint { file, line: self.number, column, written, reason, excerpt }
     }
 }

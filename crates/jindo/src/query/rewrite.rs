@@ -1,7 +1,7 @@
 //! States what the server would otherwise decide by itself: the rollup and, between points of several sources, the fill.
 //! Changes nothing else, and refuses what cannot be cut into windows faithfully.
 
-use super::ast::{Aggregator, Arg, Expr, Modifier, Part, SeriesExpr, Value};
+use super::ast::{Aggregator, Arg, Expr, Modifier, Part, SeriesExpr};
 use super::functions::{self, Nature};
 use super::{Fill, Interval, QueryError, QueryText, RangeFunctions, Reason, RewriteOptions, Span};
 
@@ -63,7 +63,7 @@ pub fn counts(series: &SeriesExpr) -> bool {
 }
 
 fn state_rollup(series: &mut SeriesExpr, interval: Interval) {
-    let seconds = Arg::Value(Value::Number(interval.secs().to_string()));
+    let seconds = Arg::Number(interval.secs().to_string());
     if let Some(rollup) = series.modifiers.iter_mut().find(|modifier| modifier.name == "rollup") {
         if !rollup.args.iter().any(|arg| arg.number().is_some()) {
             rollup.args.push(seconds);
@@ -85,7 +85,7 @@ fn modifier(name: &str, args: Vec<Arg>) -> Modifier {
 }
 
 fn word(text: &str) -> Arg {
-    Arg::Value(Value::Word(text.to_owned()))
+    Arg::Word(text.to_owned())
 }
 
 /// Walks a query once and refuses what cannot be exported faithfully.

@@ -9,62 +9,59 @@ use std::collections::BTreeMap;
 
 /// Fills in all variables of a query, or says which `--var` to give: all that are missing at once.
 pub(super) fn fill_in(expr: &mut Expr, known: &BTreeMap<String, String>) -> Result<(), QueryError> {
-    let mut filling = Filling { known, missing: Vec::new(), at: None, bad: None };
-    expr.series_mut().for_each(|series| filling.series(series));
-    match (filling.bad, filling.at) {
-        (Some(bad), _) => Err(bad),
-        (None, Some(at)) => {
-            Err(QueryError::new(at, Reason::MissingVariable { names: filling.missing }))
-        }
-        (None, None) => Ok(()),
+    let mut filling = Filling { known, missing: Vec::new(), at: None };
+    expr.series_mut().try_for_each(|series| filling.series(series))?;
+    match filling.at {
+        Some(at) => Err(QueryError::new(at, Reason::MissingVariable { names: filling.missing })),
+        None => Ok(()),
     }
 }
 
 struct Filling<'a> {
     known: &'a BTreeMap<String, String>,
     missing: Vec<String>,
+    /// Place of the first one.
     at: Option<Span>,
-    bad: Option<QueryError>,
 }
 
 impl Filling<'_> {
-    fn series(&mut self, series: &mut SeriesExpr) {
+    fn series(&mut self, series: &mut SeriesExpr) -> Result<(), QueryError> {
         for part in &mut series.scope {
             match part {
-                ScopePart::Tag(tag) => self.tag(tag),
-                ScopePart::Member(tag) => self.part(tag),
+                ScopePart::Tag(tag) => self.tag(tag)?,
+                ScopePart::Member(tag) => self.part(tag)?,
                 ScopePart::Operator(_) => {}
             }
         }
-        for key in &mut series.by {
-            self.part(key);
-        }
+        series.by.iter_mut().try_for_each(|key| self.part(key))?;
         sort_keys(&mut series.by);
+        Ok(())
     }
 
     /// Fills in a tag, which a variable alone is as a whole.
-    fn tag(&mut self, tag: &mut Tag) {
+    fn tag(&mut self, tag: &mut Tag) -> Result<(), QueryError> {
         let name = tag.text.strip_prefix('$');
         let alone = name.and_then(|name| self.known.get_key_value(name));
-        self.part(tag);
+        self.part(tag)?;
         if let Some((name, given)) = alone.filter(|(_, given)| *given != "*") {
             tag.text = if given.contains(':') { given.clone() } else { format!("{name}:{given}") };
         }
+        Ok(())
     }
 
     /// Fills in a value, or a key by `.key`.
-    fn part(&mut self, tag: &mut Tag) {
+    fn part(&mut self, tag: &mut Tag) -> Result<(), QueryError> {
         let mut pieces = tag.text.split('$');
         let mut filled = pieces.next().unwrap_or_default().to_owned();
         for after in pieces {
-            let (value, rest) = self.variable(after, tag.span);
-            filled.extend([&value, rest]);
+            filled += &self.variable(after, tag.span)?;
         }
         tag.text = filled;
+        Ok(())
     }
 
-    /// Returns the value of the variable at the start of `after`, and the text behind it.
-    fn variable<'t>(&mut self, after: &'t str, span: Span) -> (String, &'t str) {
+    /// Returns the text behind a `$` with the value of the variable at its start.
+    fn variable(&mut self, after: &str, span: Span) -> Result<String, QueryError> {
         let run = after.find(|c: char| !is_name(c)).unwrap_or(after.len());
         let Some((name, given)) = longest(&after[..run], self.known) else {
             let name = &after[..run];
@@ -73,18 +70,18 @@ impl Filling<'_> {
                 self.missing.push(name.to_owned());
             }
             self.at.get_or_insert(span);
-            return (String::new(), &after[run..]);
+            return Ok(after[run..].to_owned());
         };
         if !is_atom(given) {
             let reason = Reason::VariableValue { name: name.to_owned(), value: given.to_owned() };
-            self.bad.get_or_insert(QueryError::new(span, reason));
+            return Err(QueryError::new(span, reason));
         }
         let rest = &after[name.len()..];
         let (key, value) = given.split_once(':').unwrap_or((name, given));
-        match suffix(rest, ".key") {
-            Some(rest) => (key.to_owned(), rest),
-            None => (value.to_owned(), suffix(rest, ".value").unwrap_or(rest)),
-        }
+        Ok(match suffix(rest, ".key") {
+            Some(rest) => format!("{key}{rest}"),
+            None => format!("{value}{}", suffix(rest, ".value").unwrap_or(rest)),
+        })
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::names::{encode, finish, hashed, tag_name};
 use crate::case_fold::is_own_fold;
-use crate::query::ast::{Aggregator, Arg, Expr, Part, ScopePart, SeriesExpr, Value};
+use crate::query::ast::{Aggregator, Arg, Expr, Part, ScopePart, SeriesExpr};
 use crate::query::{Interval, SentText, counts, default_method};
 use std::fmt::{self, Display, Formatter};
 
@@ -167,10 +167,8 @@ fn modifier_words(series: &SeriesExpr, interval: Interval) -> Option<Vec<String>
     }
     let rollup = rest.next().filter(|modifier| modifier.name == "rollup")?;
     let (method, number) = match rollup.args.as_slice() {
-        [Arg::Value(Value::Word(method)), Arg::Value(Value::Number(number))] => {
-            (Some(method.as_str()), number)
-        }
-        [Arg::Value(Value::Number(number))] => (None, number),
+        [Arg::Word(method), Arg::Number(number)] => (Some(method.as_str()), number),
+        [Arg::Number(number)] => (None, number),
         _ => return None,
     };
     if *number != interval.secs().to_string() {
@@ -184,7 +182,7 @@ fn modifier_words(series: &SeriesExpr, interval: Interval) -> Option<Vec<String>
         None if adds => words.push("fill=keep".to_owned()),
         None => {}
         Some(fill) => {
-            let ("fill", [Arg::Value(Value::Word(word))]) = (&*fill.name, &fill.args[..]) else {
+            let ("fill", [Arg::Word(word)]) = (&*fill.name, &fill.args[..]) else {
                 return None;
             };
             if !(adds && word == "null") {

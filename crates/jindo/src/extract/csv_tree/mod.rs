@@ -67,12 +67,12 @@ impl Output for CsvTree {
     fn is_file(&self, path: &str) -> bool {
         let plain =
             |name: &str| !matches!(name, "" | "." | "..") && !name.contains(['\\', ':', '\0']);
-        let mut names = path.split('/');
-        let (top, directory, series) = (names.next(), names.next(), names.next());
-        top == Some("csv")
-            && directory.is_some_and(plain)
-            && series.is_some_and(|name| plain(name) && name.strip_suffix(".csv").is_some())
-            && names.next().is_none()
+        let [top, directory, series] = path.split('/').collect::<Vec<_>>()[..] else {
+            return false;
+        };
+        top == "csv"
+            && [directory, series].into_iter().all(plain)
+            && series.strip_suffix(".csv").is_some()
     }
 
     fn ingredients(&self, query: &QueryExtent<'_>) -> Vec<String> {

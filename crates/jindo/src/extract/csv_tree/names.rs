@@ -95,11 +95,8 @@ pub(super) fn hashed(name: &str, exact: &[u8]) -> String {
     }
     let hash = hash(exact, CUT_HASH_BYTES);
     let (chars_max, bytes_max) = (NAME_CHARS_MAX - 1 - hash.len(), NAME_BYTES_MAX - 1 - hash.len());
-    let fits = |(index, (at, c)): &(usize, (usize, char))| {
-        *index < chars_max && at + c.len_utf8() <= bytes_max
-    };
-    let kept = name.char_indices().enumerate().take_while(fits).last();
-    let mut end = kept.map_or(0, |(_, (at, c))| at + c.len_utf8());
+    let ends = name.char_indices().map(|(at, c)| at + c.len_utf8());
+    let mut end = ends.take(chars_max).take_while(|end| *end <= bytes_max).last().unwrap_or(0);
     if end < name.len() {
         // Half an escape says nothing.
         let tail = &name.as_bytes()[end.saturating_sub(2)..end];

@@ -82,19 +82,16 @@ pub struct Modifier {
     pub span: Span,
 }
 
+/// Argument of a modifier, as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Arg {
-    Value(Value),
-    Named(String, Value),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
-    /// As written, with its sign.
+    /// With its sign.
     Number(String),
-    /// As written, quotes included.
+    /// Quotes included.
     Text(String),
     Word(String),
+    /// `name=value`.
+    Named(String),
 }
 
 impl Expr {
@@ -119,16 +116,14 @@ impl Arg {
     /// Returns a word or a quoted text, without its quotes.
     pub fn word(&self) -> Option<&str> {
         match self {
-            Self::Value(Value::Word(text) | Value::Text(text)) => {
-                Some(text.trim_matches(['\'', '"']))
-            }
-            Self::Value(Value::Number(_)) | Self::Named(..) => None,
+            Self::Word(text) | Self::Text(text) => Some(text.trim_matches(['\'', '"'])),
+            Self::Number(_) | Self::Named(_) => None,
         }
     }
 
     /// Returns a number as written.
     pub fn number(&self) -> Option<&str> {
-        if let Self::Value(Value::Number(text)) = self { Some(text) } else { None }
+        if let Self::Number(text) = self { Some(text) } else { None }
     }
 }
 
@@ -231,16 +226,7 @@ impl Display for Modifier {
 
 impl Display for Arg {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Value(value) => value.fmt(f),
-            Self::Named(name, value) => write!(f, "{name}={value}"),
-        }
-    }
-}
-
-impl Display for Value {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let (Self::Number(text) | Self::Text(text) | Self::Word(text)) = self;
+        let (Self::Number(text) | Self::Text(text) | Self::Word(text) | Self::Named(text)) = self;
         f.write_str(text)
     }
 }

@@ -7,7 +7,7 @@
 //! # Ok::<(), jindo::query::QueryError>(())
 //! ```
 
-use super::ast::{Aggregator, Arg, Expr, Modifier, Part, ScopePart, SeriesExpr, Tag, Value};
+use super::ast::{Aggregator, Arg, Expr, Modifier, Part, ScopePart, SeriesExpr, Tag};
 use super::token::{Token, TokenKind, tokens};
 use crate::query::{QueryError, Reason, Span};
 use std::mem::take;
@@ -272,13 +272,13 @@ impl<'a> Parser<'a> {
             let name = self.next().span;
             self.next();
             let value = self.value().ok_or_else(|| self.expected(A_VALUE))?;
-            return Ok(Some(Arg::Named(self.words(name), value)));
+            return Ok(Some(Arg::Named(format!("{}={value}", self.slice(name)))));
         }
-        Ok(self.value().map(Arg::Value))
+        Ok(self.value())
     }
 
     /// A value, unless what follows goes on as an expression.
-    fn value(&mut self) -> Option<Value> {
+    fn value(&mut self) -> Option<Arg> {
         let start = self.at;
         let sign = if self.take('-').is_some() { "-" } else { "" };
         let token = self.next();
@@ -286,13 +286,13 @@ impl<'a> Parser<'a> {
         let text = self.words(token.span);
         // The sign and the digits may stand apart.
         if ends && token.kind == TokenKind::Number {
-            return Some(Value::Number(format!("{sign}{text}")));
+            return Some(Arg::Number(format!("{sign}{text}")));
         }
         if ends && sign.is_empty() && token.kind == TokenKind::Text {
-            return Some(Value::Text(text));
+            return Some(Arg::Text(text));
         }
         if ends && sign.is_empty() && token.kind == TokenKind::Word {
-            return Some(Value::Word(text));
+            return Some(Arg::Word(text));
         }
         self.at = start;
         None

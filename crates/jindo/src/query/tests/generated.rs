@@ -1,7 +1,7 @@
 //! Properties over generated queries: printing and reading are inverse, and no text at all makes the reader panic.
 
 use super::settings;
-use crate::query::ast::{Aggregator, Arg, Expr, Modifier, Part, ScopePart, SeriesExpr, Tag, Value};
+use crate::query::ast::{Aggregator, Arg, Expr, Modifier, Part, ScopePart, SeriesExpr, Tag};
 use crate::query::{Span, decode, grammar, list};
 use proptest::prelude::*;
 
@@ -53,18 +53,18 @@ fn scope() -> impl Strategy<Value = Vec<ScopePart>> {
     several(item)
 }
 
-fn value() -> impl Strategy<Value = Value> {
+fn value() -> impl Strategy<Value = Arg> {
     prop_oneof![
-        r"-?[0-9]{1,4}(\.[0-9]{1,2})?".prop_map(Value::Number),
-        r"'[a-z ,(){}가]{0,5}'".prop_map(Value::Text),
-        "[a-z_]{1,5}".prop_map(Value::Word),
+        r"-?[0-9]{1,4}(\.[0-9]{1,2})?".prop_map(Arg::Number),
+        r"'[a-z ,(){}가]{0,5}'".prop_map(Arg::Text),
+        "[a-z_]{1,5}".prop_map(Arg::Word),
     ]
 }
 
 fn modifiers() -> impl Strategy<Value = Vec<Modifier>> {
     let arg = prop_oneof![
-        4 => value().prop_map(Arg::Value),
-        1 => ("[a-z]{1,4}", value()).prop_map(|(name, value)| Arg::Named(name, value)),
+        4 => value(),
+        1 => ("[a-z]{1,4}", value()).prop_map(|(name, value)| Arg::Named(format!("{name}={value}"))),
     ];
     let one = ("[a-z_]{1,8}", prop::collection::vec(arg, 0..3));
     let one = one.prop_map(|(name, args)| Modifier { name, args, span: Span::default() });
