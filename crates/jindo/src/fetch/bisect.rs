@@ -16,27 +16,16 @@ use crate::plan::{Limits, Task, Window};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
-/// The outcome of a half or of a question.
-#[derive(Debug, Clone)]
-pub(super) enum Outcome {
-    Fine,
-    Refused(String),
-}
+/// The outcome of a half or of a question: fine, or refused in these words.
+pub(super) type Outcome = Result<(), String>;
 
 #[derive(Debug)]
 enum Narrowing {
     /// Both halves of a task are asked.
-    Halves { whole: Refusal, halves: [Task; 2], outcomes: [Option<Outcome>; 2] },
-    /// Both halves were refused in the same words, or a single query stands alone: small questions tell why.
-    Small { stage: Stage, suspect: Suspect },
-}
-
-/// A refusal of which small questions are asked.
-#[derive(Debug)]
-struct Suspect {
-    refusal: Refusal,
-    /// The other half of the same task, refused in the same words.
-    other: Option<Refusal>,
+    Halves { whole: Refusal, halves: Box<[Task; 2]>, outcomes: [Option<Outcome>; 2] },
+    /// Small questions about the first of these tell why it was refused: a single query, or one of two halves that were refused in
+    /// the same words.
+    Small { stage: Stage, suspects: Vec<Refusal> },
 }
 
 /// The small question that is out.
@@ -136,18 +125,18 @@ impl Bisection {
                 let which = usize::from(task.queries != halves[0].queries);
                 outcomes[which] = Some(outcome);
                 if let [Some(first), Some(second)] = outcomes {
-                    self.compare(&whole, halves, [first, second], states)
+                    self.compare(&whole, *halves, [first, second], states)
                 } else {
                     self.open.insert(id, Narrowing::Halves { whole, halves, outcomes });
                     Vec::new()
                 }
             }
-            Some(Narrowing::Small { stage, suspect }) => {
-                self.small_answer(stage, suspect, &outcome, states)
+            Some(Narrowing::Small { stage, suspects }) => {
+                self.small_answer(stage, suspects, &outcome, states)
             }
             None => match outcome {
-                Outcome::Fine => Vec::new(),
-                Outcome::Refused(words) => self.refused(Refusal::new(task, words), states),
+                Ok(()) => Vec::new(),
+                Err(words) => self.refused(Refusal::new(task, words), states),
             },
         }
     }
@@ -157,13 +146,12 @@ impl Bisection {
     pub(super) fn void(&mut self, id: u64) -> Vec<Task> {
         match self.open.remove(&id) {
             Some(Narrowing::Halves { halves, outcomes, .. }) => {
-                let refused =
-                    |outcome: &Option<Outcome>| matches!(outcome, Some(Outcome::Refused(_)));
                 let halves = halves.into_iter().zip(outcomes);
-                halves.filter(|(_, outcome)| refused(outcome)).map(|(half, _)| half).collect()
+                let refused = halves.filter(|(_, outcome)| matches!(outcome, Some(Err(_))));
+                refused.map(|(half, _)| half).collect()
             }
-            Some(Narrowing::Small { suspect, .. }) => {
-                suspect.refusals().map(|refusal| refusal.task).collect()
+            Some(Narrowing::Small { suspects, .. }) => {
+                suspects.into_iter().map(|refusal| refusal.task).collect()
             }
             None => Vec::new(),
         }
@@ -174,11 +162,12 @@ impl Bisection {
             self.retention_message.as_ref().is_some_and(|words| alike(words, &refusal.words));
         let by_window = known && refusal.window == WindowSize::Possible;
         if refusal.is_of_one_query() || by_window {
-            return self.ask_small(Suspect { refusal, other: None }, states);
+            return self.ask_small(vec![refusal], states);
         }
         let halves = list_halves(&refusal.task);
         let id = self.number();
         let calls = halves.clone().map(|task| PendingCall::of(Purpose::Half(id), task));
+        let halves = Box::new(halves);
         self.open.insert(id, Narrowing::Halves { whole: refusal, halves, outcomes: [None, None] });
         calls.into_iter().rev().map(Consequence::Ask).collect()
     }
@@ -193,19 +182,16 @@ impl Bisection {
         let refusal = |task: Task, words: String| Refusal { task, words, window: whole.window };
         let [first, second] = halves;
         match outcomes {
-            [Outcome::Fine, Outcome::Fine] => {
+            [Ok(()), Ok(())] => {
                 self.lists.unexplained(whole, first.queries.len()).into_iter().collect()
             }
-            [Outcome::Refused(words), Outcome::Fine] => self.examine(refusal(first, words), states),
-            [Outcome::Fine, Outcome::Refused(words)] => {
-                self.examine(refusal(second, words), states)
-            }
-            [Outcome::Refused(a), Outcome::Refused(b)] => {
+            [Err(words), Ok(())] => self.examine(refusal(first, words), states),
+            [Ok(()), Err(words)] => self.examine(refusal(second, words), states),
+            [Err(a), Err(b)] => {
                 let same = alike(&a, &b);
                 let (first, second) = (refusal(first, a), refusal(second, b));
                 if same && whole.window == WindowSize::Possible {
-                    let suspect = Suspect { refusal: first, other: Some(second) };
-                    return self.ask_small(suspect, states);
+                    return self.ask_small(vec![first, second], states);
                 }
                 self.parked.push_front(second);
                 self.examine(first, states)
@@ -214,94 +200,91 @@ impl Bisection {
     }
 
     /// Asks the first small question about a refusal.
-    fn ask_small(&mut self, suspect: Suspect, states: &QueryStates) -> Vec<Consequence> {
-        let refusal = &suspect.refusal;
+    fn ask_small(&mut self, suspects: Vec<Refusal>, states: &QueryStates) -> Vec<Consequence> {
+        let refusal = &suspects[0];
         let small = refusal.task.window == recent(&refusal.task, states);
         if small && refusal.is_of_one_query() && !may_drop_fill(&refusal.task, states) {
-            return self.give_up(suspect);
+            return self.give_up(suspects);
         }
-        self.ask(Stage::Recent, suspect, states)
+        self.ask(Stage::Recent, suspects, states)
     }
 
-    fn ask(&mut self, stage: Stage, suspect: Suspect, states: &QueryStates) -> Vec<Consequence> {
-        let task = &suspect.refusal.task;
+    fn ask(
+        &mut self,
+        stage: Stage,
+        suspects: Vec<Refusal>,
+        states: &QueryStates,
+    ) -> Vec<Consequence> {
+        let task = &suspects[0].task;
         let window = match stage {
             Stage::Recent | Stage::Filled => recent(task, states),
             Stage::Early => head(task),
         };
         let id = self.number();
         let task = Task { window, ..task.clone() };
-        self.open.insert(id, Narrowing::Small { stage, suspect });
+        self.open.insert(id, Narrowing::Small { stage, suspects });
         vec![Consequence::Ask(PendingCall::of(Purpose::Question(id), task))]
     }
 
     fn small_answer(
         &mut self,
         stage: Stage,
-        suspect: Suspect,
+        mut suspects: Vec<Refusal>,
         outcome: &Outcome,
         states: &QueryStates,
     ) -> Vec<Consequence> {
-        let refusal = &suspect.refusal;
+        let Refusal { task, words, .. } = suspects[0].clone();
         match (stage, outcome) {
-            (Stage::Recent, Outcome::Refused(_)) if refusal.is_of_one_query() => {
-                self.give_up(suspect)
+            (Stage::Recent, Err(_)) if task.queries.len() == 1 => self.give_up(suspects),
+            (Stage::Recent, Err(_)) => {
+                for refusal in &mut suspects {
+                    refusal.window = WindowSize::RuledOut;
+                }
+                let first = suspects.remove(0);
+                self.parked.extend(suspects);
+                self.examine(first, states)
             }
-            (Stage::Recent, Outcome::Refused(_)) => {
-                let rule_out = |refusal| Refusal { window: WindowSize::RuledOut, ..refusal };
-                self.parked.extend(suspect.other.map(rule_out));
-                self.examine(rule_out(suspect.refusal), states)
+            (Stage::Recent, Ok(())) if may_drop_fill(&task, states) => {
+                self.ask(Stage::Filled, suspects, states)
             }
-            (Stage::Recent, Outcome::Fine) if may_drop_fill(&refusal.task, states) => {
-                self.ask(Stage::Filled, suspect, states)
+            (Stage::Recent | Stage::Filled, Ok(())) => self.ask(Stage::Early, suspects, states),
+            (Stage::Filled, Err(_)) => {
+                let query = task.queries[0];
+                let unfilled = Consequence::Decide(Decision::SendUnfilled { query });
+                vec![Consequence::fetch(task), unfilled]
             }
-            (Stage::Recent | Stage::Filled, Outcome::Fine) => {
-                self.ask(Stage::Early, suspect, states)
-            }
-            (Stage::Filled, Outcome::Refused(_)) => vec![
-                Consequence::fetch(refusal.task.clone()),
-                Consequence::Decide(Decision::SendUnfilled { query: refusal.task.queries[0] }),
-            ],
-            (Stage::Early, Outcome::Fine) => {
-                let (task, words) = (refusal.task.clone(), refusal.words.clone());
-                let Suspect { refusal, other } = suspect;
-                let refusals = other.into_iter().chain([refusal]);
-                let again = refusals.map(|refusal| Consequence::fetch(refusal.task));
+            (Stage::Early, Ok(())) => {
+                let again = suspects.into_iter().rev();
+                let again = again.map(|refusal| Consequence::fetch(refusal.task));
                 again.chain([Consequence::FewerPoints { task, words }]).collect()
             }
-            (Stage::Early, Outcome::Refused(_)) => {
-                self.retention_message = Some(refusal.words.clone());
-                suspect.refusals().map(Consequence::OutOfPlace).collect()
+            (Stage::Early, Err(_)) => {
+                self.retention_message = Some(words);
+                suspects.into_iter().map(Consequence::OutOfPlace).collect()
             }
         }
     }
 
-    /// Gives up the lone query of the refusal. Its other half was refused too, and is a case of its own.
-    fn give_up(&mut self, suspect: Suspect) -> Vec<Consequence> {
-        self.parked.extend(suspect.other);
-        let Refusal { task, words, .. } = suspect.refusal;
+    /// Gives up the lone query of the first refusal. Its other half was refused too, and is a case of its own.
+    fn give_up(&mut self, mut suspects: Vec<Refusal>) -> Vec<Consequence> {
+        let Refusal { task, words, .. } = suspects.remove(0);
+        self.parked.extend(suspects);
         vec![Consequence::give_up(task.queries[0], GiveUpReason::Refused(words))]
     }
 
     /// Returns whether a question of narrowing `id` goes without the added fill.
     pub(super) fn drops_fill(&self, id: u64, states: &QueryStates) -> bool {
-        match self.open.get(&id) {
-            Some(Narrowing::Small { stage: Stage::Recent, suspect }) => {
-                may_drop_fill(&suspect.refusal.task, states)
+        self.open.get(&id).is_some_and(|narrowing| match narrowing {
+            Narrowing::Small { stage: Stage::Recent, suspects } => {
+                may_drop_fill(&suspects[0].task, states)
             }
-            _ => false,
-        }
+            Narrowing::Small { .. } | Narrowing::Halves { .. } => false,
+        })
     }
 
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
-    }
-}
-
-impl Suspect {
-    fn refusals(self) -> impl Iterator<Item = Refusal> {
-        [self.refusal].into_iter().chain(self.other)
     }
 }
 

@@ -222,17 +222,17 @@ impl Driver<'_> {
         for action in self.machine.step(now, event) {
             match action {
                 Action::Ask { call, ask } => self.ask(call, ask, now),
-                Action::Store { call } => self.read(Reading::Store { call, now }),
-                Action::Discard { call } => self.read(Reading::Discard { call }),
-                Action::Complete { .. } if self.mission.role != Role::Wanted => {}
-                Action::Complete { query } => {
+                Action::Store(call) => self.read(Reading::Store { call, now }),
+                Action::Discard(call) => self.read(Reading::Discard { call }),
+                Action::Complete(_) if self.mission.role != Role::Wanted => {}
+                Action::Complete(query) => {
                     // A thread that is gone has said why; the run is ending.
                     self.complete_tx.send(self.mission.ids[query]).unwrap_or_default();
                 }
-                Action::Wake { at } => {
+                Action::Wake(at) => {
                     self.wake = Some(self.wake.map_or(at, |other| other.min(at)));
                 }
-                Action::Finish { end } => return Some(end),
+                Action::Finish(end) => return Some(end),
                 Action::Record(decision) => self.record(&decision, now),
             }
         }

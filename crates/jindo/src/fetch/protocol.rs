@@ -80,27 +80,17 @@ pub enum Action {
         ask: Ask,
     },
     /// Keep the answer to this call.
-    Store {
-        call: Call,
-    },
+    Store(Call),
     /// The answer to this call has served its purpose.
-    Discard {
-        call: Call,
-    },
+    Discard(Call),
     /// Keep this for later runs.
     Record(Decision),
     /// The query has no gap left: its files can be brought up to date.
-    Complete {
-        query: PlanIndex,
-    },
+    Complete(PlanIndex),
     /// Tell me when this time has come, unless something happens before.
-    Wake {
-        at: Timestamp,
-    },
+    Wake(Timestamp),
     /// All is done that can be done; the last action.
-    Finish {
-        end: End,
-    },
+    Finish(End),
 }
 
 /// A decision about queries or limits.

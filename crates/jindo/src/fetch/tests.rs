@@ -152,14 +152,14 @@ fn drive_machine(
                     events.push((now + SignedDuration::from_secs(1), order, answered));
                     asks.insert(call, ask);
                 }
-                Action::Store { call } => {
+                Action::Store(call) => {
                     for &query in &asks[&call].queries {
                         *run.stored.entry(query).or_default() += asks[&call].window.secs();
                         run.held.push((query, asks[&call].window));
                     }
                     events.push((now, order, Event::Stored { call }));
                 }
-                Action::Wake { at } => wake = Some(wake.map_or(at, |other| other.min(at))),
+                Action::Wake(at) => wake = Some(wake.map_or(at, |other| other.min(at))),
                 Action::Record(Decision::GiveUp { query, reason }) => {
                     drop(run.given_up.insert(query, reason.to_string()));
                 }
@@ -167,8 +167,8 @@ fn drive_machine(
                 Action::Record(Decision::RefuseWindow { .. }) => run.refused_windows += 1,
                 Action::Record(Decision::Learn { limit, .. }) => run.learnt.push(limit),
                 Action::Record(Decision::Weigh { weights }) => run.weights.extend(weights),
-                Action::Discard { .. } | Action::Complete { .. } => {}
-                Action::Finish { end } => {
+                Action::Discard(_) | Action::Complete(_) => {}
+                Action::Finish(end) => {
                     run.end = end;
                     return run;
                 }

@@ -39,14 +39,14 @@ impl Machine {
                 wait => {
                     self.queue.push_first(call);
                     self.waits_until = wait;
-                    step.actions.extend(wait.map(|at| Action::Wake { at }));
+                    step.actions.extend(wait.map(Action::Wake));
                     break;
                 }
             }
         }
         if self.may_fly() {
             let due = self.queue.next_due(step.now);
-            step.actions.extend(due.map(|at| Action::Wake { at }));
+            step.actions.extend(due.map(Action::Wake));
         }
         self.finish(step);
     }
@@ -166,13 +166,13 @@ impl Machine {
             return;
         }
         if !flying.is_empty() && step.now < grace {
-            step.actions.push(Action::Wake { at: grace });
+            step.actions.push(Action::Wake(grace));
             return;
         }
         flying.clear();
         if storing.is_empty() && !self.finished {
             self.finished = true;
-            step.actions.push(Action::Finish { end });
+            step.actions.push(Action::Finish(end));
         }
     }
 }

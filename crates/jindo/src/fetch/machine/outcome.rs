@@ -2,7 +2,6 @@
 
 use super::{Machine, Reliability, Step};
 use crate::archive::GiveUpReason;
-use crate::fetch::bisect::Outcome;
 use crate::fetch::call::{PendingCall, Purpose, at_points_min, list_halves, points};
 use crate::fetch::consequence::{Consequence, Refusal};
 use crate::fetch::learn::Coarse;
@@ -47,7 +46,7 @@ impl Machine {
         self.points_cap.answered(&task, facts);
         if facts.points_max == 0 && points(&task) > self.limits.points {
             // Sent before the cap was learnt: an empty answer says nothing of its interval.
-            step.actions.push(Action::Discard { call: number });
+            step.actions.push(Action::Discard(number));
             return self.again(flight.call, step);
         }
         let weighed = self.weights.answered(&task, facts, &mut self.states, self.limits);
@@ -57,13 +56,13 @@ impl Machine {
         self.edge.answered(task.window, self.range);
         let mut decisions = self.follow(flight.call.purpose, &task, facts);
         if flight.call.is_question() {
-            step.actions.push(Action::Discard { call: number });
+            step.actions.push(Action::Discard(number));
         } else {
             self.points_cap.stored(facts);
             decisions.extend(self.bisection.answered(task.queries.len(), self.limits));
             self.points += facts.points.iter().sum::<u64>();
             self.in_flight.storing.insert(number, flight);
-            step.actions.push(Action::Store { call: number });
+            step.actions.push(Action::Store(number));
         }
         self.carry_out(decisions, step);
     }
@@ -78,7 +77,7 @@ impl Machine {
                 Vec::new()
             }
             Purpose::Half(id) | Purpose::Question(id) => {
-                self.bisection.outcome(id, task.clone(), Outcome::Fine, &self.states)
+                self.bisection.outcome(id, task.clone(), Ok(()), &self.states)
             }
             Purpose::Trial => self.release_trial(task),
             Purpose::CapCheck => self.query_cap.answered(task, &facts.points, &mut self.states),
@@ -92,7 +91,7 @@ impl Machine {
             let state = &mut self.states.all[query];
             state.left_s -= window.secs();
             if state.left_s == 0 {
-                step.actions.push(Action::Complete { query });
+                step.actions.push(Action::Complete(query));
             }
         }
     }
@@ -139,7 +138,7 @@ impl Machine {
             let what = format!("more than {} MiB for a small question", BODY_BYTES_MAX >> 20);
             return self.transient(call, what, step);
         }
-        let decisions = self.bisection.outcome(id, call.task, Outcome::Fine, &self.states);
+        let decisions = self.bisection.outcome(id, call.task, Ok(()), &self.states);
         self.carry_out(decisions, step);
     }
 
@@ -223,7 +222,7 @@ impl Machine {
                 vec![Consequence::OutOfPlace(refusal)]
             }
             Purpose::Half(id) | Purpose::Question(id) => {
-                self.bisection.outcome(id, task, Outcome::Refused(words), &self.states)
+                self.bisection.outcome(id, task, Err(words), &self.states)
             }
             Purpose::Trial => {
                 let reason = GiveUpReason::Refused(words);

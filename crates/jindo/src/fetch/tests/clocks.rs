@@ -152,18 +152,18 @@ fn run(jump: Option<(u64, Jump)>) -> Told {
                     let answered = Event::Answered { call, outcome, rate: Some(rate) };
                     coming.push((clocks.stopwatch + Duration::from_secs(1), answered));
                 }
-                Action::Store { call } => {
+                Action::Store(call) => {
                     told.stored_s += windows[&call];
                     coming.push((clocks.stopwatch, Event::Stored { call }));
                 }
-                Action::Wake { at } => wake = Some(wake.map_or(at, |other| other.min(at))),
-                Action::Finish { end } => {
+                Action::Wake(at) => wake = Some(wake.map_or(at, |other| other.min(at))),
+                Action::Finish(end) => {
                     told.end = end;
                     told.took_s = clocks.stopwatch.duration_since(began).as_secs_f64();
                     return told;
                 }
-                Action::Complete { .. } | Action::Record(Decision::Weigh { .. }) => {}
-                Action::Discard { .. } | Action::Record(_) => {
+                Action::Complete(_) | Action::Record(Decision::Weigh { .. }) => {}
+                Action::Discard(_) | Action::Record(_) => {
                     panic!("a jump teaches nothing: {action:?}")
                 }
             }
@@ -207,7 +207,7 @@ fn a_sleep_between_two_failures_is_not_a_time_without_success() {
     };
     now += 9 * HOUR;
     let actions = machine.step(now, broken(call));
-    assert!(!actions.iter().any(|action| matches!(action, Action::Finish { .. })), "{actions:?}");
+    assert!(!actions.iter().any(|action| matches!(action, Action::Finish(_))), "{actions:?}");
 }
 
 /// Found on the wire: no answer at all, and the one call that waited for it took the whole patience of the run.

@@ -246,7 +246,7 @@ impl Run<'_> {
                 self.wake = None;
                 let now = self.world.now;
                 for action in self.machine.step(now, event) {
-                    if let Action::Finish { end } = action {
+                    if let Action::Finish(end) = action {
                         return Some(end);
                     }
                     self.perform(action);
@@ -328,16 +328,16 @@ impl Run<'_> {
                 let way = self.part(self.manner.way_ms);
                 self.later(way, Coming::Arrives(call));
             }
-            Action::Store { call } => self.store(call),
-            Action::Discard { call } => drop(self.answers.remove(&call)),
-            Action::Complete { .. } if self.job.role != Role::Wanted => {}
-            Action::Complete { query } => {
+            Action::Store(call) => self.store(call),
+            Action::Discard(call) => drop(self.answers.remove(&call)),
+            Action::Complete(_) if self.job.role != Role::Wanted => {}
+            Action::Complete(query) => {
                 if let Err(cause) = (self.files)(&[self.job.ids[query]]) {
                     self.later(0, Coming::Broke(cause.to_string()));
                 }
             }
-            Action::Wake { at } => self.wake = Some(self.wake.map_or(at, |other| other.min(at))),
-            Action::Finish { .. } => unreachable!("it ends the loop"),
+            Action::Wake(at) => self.wake = Some(self.wake.map_or(at, |other| other.min(at))),
+            Action::Finish(_) => unreachable!("it ends the loop"),
             Action::Record(decision) => {
                 let now = self.world.now;
                 if let Err(error) = self.sink.record(&decision, &mut self.job, now) {

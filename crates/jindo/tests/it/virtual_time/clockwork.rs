@@ -208,11 +208,11 @@ impl Clockwork<'_> {
             if let Some(event) = event.take() {
                 wake = None;
                 for action in self.machine.step(self.now, event) {
-                    if let Action::Finish { end } = action {
+                    if let Action::Finish(end) = action {
                         assert_eq!(end, End::Done);
                         return self.outcome(start, needed);
                     }
-                    if let Action::Wake { at } = action {
+                    if let Action::Wake(at) = action {
                         wake = Some(wake.map_or(at, |other: Timestamp| other.min(at)));
                     }
                     self.perform(action);
@@ -268,7 +268,7 @@ impl Clockwork<'_> {
                 let way = self.random.draw() % (self.setting.latency_ms.0 + 1);
                 self.later(way, Coming::Arrives(call));
             }
-            Action::Store { call } => {
+            Action::Store(call) => {
                 let Ask { queries, window, .. } = &self.asks[&call];
                 for &query in queries {
                     self.kept[query].push(*window);
@@ -277,11 +277,11 @@ impl Clockwork<'_> {
             }
             Action::Record(Decision::Learn { limit, .. }) => self.learnt.push(limit),
             Action::Record(Decision::GiveUp { .. }) => self.given_up += 1,
-            Action::Complete { .. }
-            | Action::Discard { .. }
+            Action::Complete(_)
+            | Action::Discard(_)
             | Action::Record(Decision::Weigh { .. })
-            | Action::Wake { .. }
-            | Action::Finish { .. } => {}
+            | Action::Wake(_)
+            | Action::Finish(_) => {}
             Action::Record(Decision::SendUnfilled { .. } | Decision::RefuseWindow { .. }) => {
                 panic!("no temper has a reason for it: {action:?}")
             }
