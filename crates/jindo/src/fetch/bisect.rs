@@ -43,7 +43,7 @@ enum Stage {
 pub(super) struct Bisection {
     open: BTreeMap<u64, Narrowing>,
     /// Wait until no narrowing is open: what is learnt meanwhile may explain them.
-    parked: VecDeque<Refusal>,
+    pub(super) parked: VecDeque<Refusal>,
     next: u64,
     lists: ListLength,
     /// Words in which the server has refused a window for its place in time.
@@ -58,11 +58,6 @@ impl Bisection {
     /// Returns whether no cause is sought, not even how long a list may be.
     pub(super) fn is_calm(&self) -> bool {
         self.is_idle() && !self.lists.is_open()
-    }
-
-    /// Refusals that wait.
-    pub(super) fn waiting(&self) -> usize {
-        self.parked.len()
     }
 
     /// Takes in that a task which belongs to no narrowing was refused.

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// Calls that wait, in the order in which they are made.
 #[derive(Debug)]
 pub(super) struct Queue {
-    ready: VecDeque<PendingCall>,
+    pub(super) ready: VecDeque<PendingCall>,
     /// To be tried again, not before their time.
-    delayed: Vec<(Timestamp, PendingCall)>,
+    pub(super) delayed: Vec<(Timestamp, PendingCall)>,
     turn: Turn,
 }
 
@@ -28,22 +28,10 @@ impl Queue {
         Self { ready: calls, delayed: Vec::new(), turn: Turn::Tried }
     }
 
-    pub(super) fn push_first(&mut self, call: PendingCall) {
-        self.ready.push_front(call);
-    }
-
-    pub(super) fn push_last(&mut self, call: PendingCall) {
-        self.ready.push_back(call);
-    }
-
     /// Queues a call behind those that share a query with it and stand before all others.
     pub(super) fn push_behind_overlapping(&mut self, call: PendingCall) {
         let others = self.ready.iter().position(|other| !other.overlaps(&call.task));
         self.ready.insert(others.unwrap_or(self.ready.len()), call);
-    }
-
-    pub(super) fn delay(&mut self, until: Timestamp, call: PendingCall) {
-        self.delayed.push((until, call));
     }
 
     /// Puts a delayed call first if it is due and has its turn.
@@ -55,10 +43,6 @@ impl Queue {
         }
     }
 
-    pub(super) fn pop(&mut self) -> Option<PendingCall> {
-        self.ready.pop_front()
-    }
-
     /// Takes in that a call was made: the other kind has its turn.
     pub(super) fn made(&mut self, call: &PendingCall) {
         self.turn = if call.attempts > 0 { Turn::Fresh } else { Turn::Tried };
@@ -67,10 +51,6 @@ impl Queue {
     /// Returns when the next delayed call is due. What is due already waits for something else.
     pub(super) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
         self.delayed.iter().map(|(at, _)| *at).filter(|&at| at > now).min()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     pub(super) fn len(&self) -> usize {
@@ -85,14 +65,11 @@ impl Queue {
         fetches.into_iter().map(|call| call.task).collect()
     }
 
-    pub(super) fn has_fetch_before(&self, start_s: i64) -> bool {
-        self.ready.iter().any(|call| is_fetch_before(call, start_s))
-    }
-
     /// Returns the different starts of fetches before `until_s` (both Unix seconds), ascending.
     pub(super) fn fetch_starts_before(&self, until_s: i64) -> Vec<i64> {
-        let before = self.ready.iter().filter(|call| is_fetch_before(call, until_s));
-        let mut starts: Vec<_> = before.map(|call| call.task.window.start_s()).collect();
+        let fetches = self.ready.iter().filter(|call| call.is_fetch());
+        let starts = fetches.map(|call| call.task.window.start_s());
+        let mut starts: Vec<_> = starts.filter(|&start_s| start_s < until_s).collect();
         starts.sort_unstable();
         starts.dedup();
         starts
@@ -106,10 +83,6 @@ impl Queue {
             self.ready.push_front(call);
         }
     }
-}
-
-fn is_fetch_before(call: &PendingCall, start_s: i64) -> bool {
-    call.is_fetch() && call.task.window.start_s() < start_s
 }
 
 /// A call that was made, until its answer is stored.

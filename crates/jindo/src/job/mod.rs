@@ -3,7 +3,6 @@
 mod audit;
 mod error;
 mod export;
-mod plan_input;
 mod request;
 mod resolution;
 mod status;
@@ -17,9 +16,8 @@ pub use export::{
     Caller, Events, Export, ExportEvent, ExportPlan, ExportReport, FetchWork, Files, Folder,
     ProbeYield, Probed, ResolvedRequest, Storage,
 };
-pub use plan_input::{closed, learnt_limits};
 pub use request::{
     ExportRequest, LearntFacts, ListText, OtherOrganisation, Pacing, Probing, RefusedLines,
-    Resolution,
+    Resolution, closed, learnt_limits,
 };
 pub use status::{AuditRecord, DirectoryStatus, ListedQuery, StatusCounts};

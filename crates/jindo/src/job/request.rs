@@ -1,6 +1,7 @@
 //! The request of an export as a value: typed, complete, and free of command lines. Every default stands here.
 
-use crate::plan::{Limits, Pace};
+use crate::archive::{Archive, Coverage, Error};
+use crate::plan::{Limits, Pace, Window};
 use crate::query::{Fill, Interval, RangeFunctions};
 use crate::request::Reserve;
 use jiff::tz::TimeZone;
@@ -191,4 +192,18 @@ impl Default for Pacing {
             give_up_after: Self::GIVE_UP_AFTER,
         }
     }
+}
+
+/// Returns the stretches that need not be fetched again: all except open ones.
+pub fn closed(coverage: &[Coverage]) -> Vec<Window> {
+    coverage.iter().filter(|covered| !covered.open).map(|covered| covered.window).collect()
+}
+
+/// Returns the limits as earlier runs learnt them, and where they did not, as `assumed`.
+pub fn learnt_limits(archive: &Archive, assumed: Limits) -> Result<Limits, Error> {
+    Ok(archive
+        .ledger()
+        .learnt()?
+        .into_iter()
+        .fold(assumed, |limits, learnt| limits.with(learnt.limit)))
 }

@@ -18,7 +18,7 @@ pub(crate) struct Coarse {
 #[derive(Debug, Default)]
 pub(crate) struct QueryCap {
     /// Tasks that came back coarse, until the small call is answered.
-    waiting: Vec<Task>,
+    pub(crate) waiting: Vec<Task>,
 }
 
 impl QueryCap {
@@ -113,11 +113,6 @@ impl QueryCap {
         }
         decisions.extend(self.release(states));
         decisions
-    }
-
-    /// Tasks that wait for the small call.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.len()
     }
 
     /// Hands back what waited for an answer that is known now, to be planned anew.

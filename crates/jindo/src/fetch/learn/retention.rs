@@ -43,7 +43,7 @@ impl RetentionEdge {
 
     /// Returns whether something is queued that may lie on either side of the edge: then there is one call at a time.
     pub(crate) fn is_sought(&self, queue: &Queue) -> bool {
-        self.words.is_some() && queue.has_fetch_before(self.kept_s())
+        self.words.is_some() && !queue.fetch_starts_before(self.kept_s()).is_empty()
     }
 
     /// Returns what of the gaps is too old, one stretch a query, and the server's words about it.

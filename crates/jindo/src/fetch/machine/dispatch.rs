@@ -31,13 +31,13 @@ impl Machine {
             }
             let Some(call) = self.next_call(step) else { break };
             if !self.fits_in_flight(&call) {
-                self.queue.push_first(call);
+                self.queue.ready.push_front(call);
                 break;
             }
             match self.scheduler.next_call(step.now, self.in_flight.flying.len()) {
                 Some(at) if at <= step.now => self.send(call, step),
                 wait => {
-                    self.queue.push_first(call);
+                    self.queue.ready.push_front(call);
                     self.waits_until = wait;
                     step.actions.extend(wait.map(Action::Wake));
                     break;
@@ -106,7 +106,7 @@ impl Machine {
             let own: PerQuery<_> = gaps.indexed().map(own).collect();
             let limits = Limits { points: cap, ..self.limits };
             for task in arrange(self.range, &self.states.planned, &own, limits, step.now) {
-                self.queue.push_last(PendingCall::fetch(task));
+                self.queue.ready.push_back(PendingCall::fetch(task));
             }
         }
         self.is_outdated = false;
@@ -115,7 +115,7 @@ impl Machine {
     /// Takes the next call, cut to what may be asked now.
     fn next_call(&mut self, step: &mut Step) -> Option<PendingCall> {
         self.queue.bring_due(step.now);
-        while let Some(call) = self.queue.pop() {
+        while let Some(call) = self.queue.ready.pop_front() {
             if call.is_question() {
                 return Some(call);
             }
@@ -125,7 +125,7 @@ impl Machine {
             }
             self.reshape(&call, step);
             while let Some(task) = parts.pop() {
-                self.queue.push_first(PendingCall::fetch(task));
+                self.queue.ready.push_front(PendingCall::fetch(task));
             }
         }
         None
@@ -133,7 +133,7 @@ impl Machine {
 
     fn send(&mut self, call: PendingCall, step: &mut Step) {
         let Some(number) = self.scheduler.send(step.now) else {
-            return self.queue.push_first(call);
+            return self.queue.ready.push_front(call);
         };
         self.queue.made(&call);
         let form = self.form(&call);
@@ -156,7 +156,7 @@ impl Machine {
 
     fn finish(&mut self, step: &mut Step) {
         let idle =
-            self.queue.is_empty() && self.query_cap.waiting() == 0 && self.bisection.is_idle();
+            self.queue.len() == 0 && self.query_cap.waiting.is_empty() && self.bisection.is_idle();
         let InFlight { flying, storing } = &mut self.in_flight;
         if idle && flying.is_empty() && storing.is_empty() {
             self.scheduler.end(End::Done, step.now);

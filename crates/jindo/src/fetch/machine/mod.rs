@@ -119,7 +119,7 @@ impl Machine {
     pub fn progress(&self) -> Progress {
         let trials: usize = self.on_trial.values().map(Vec::len).sum();
         let queued =
-            self.queue.len() + self.query_cap.waiting() + self.bisection.waiting() + trials;
+            self.queue.len() + self.query_cap.waiting.len() + self.bisection.parked.len() + trials;
         let flying = self.in_flight.flying.len();
         Progress {
             calls_made: self.scheduler.calls,
@@ -128,7 +128,9 @@ impl Machine {
             points: self.points,
             budget: self.scheduler.budget.left(),
             paced_until: self.scheduler.budget.paced_until(queued as u64),
-            settled: self.is_proven() && self.query_cap.waiting() == 0 && self.bisection.is_calm(),
+            settled: self.is_proven()
+                && self.query_cap.waiting.is_empty()
+                && self.bisection.is_calm(),
             trouble: self.scheduler.trouble(),
             waits_until: self.waits_until,
         }

@@ -111,7 +111,7 @@ impl Machine {
         match failure {
             Failure::Forbidden { words } => self.scheduler.forbidden(step.now, words),
             Failure::Limited { retry_after, .. } => {
-                self.queue.push_first(call);
+                self.queue.ready.push_front(call);
                 self.scheduler.limited(step.now, rate, retry_after);
             }
             Failure::Transient { what } => self.transient(call, what, step),
@@ -166,7 +166,8 @@ impl Machine {
     fn retry(&mut self, calls: Vec<PendingCall>, what: String, pace: Backoff, step: &Step) {
         self.scheduler.retry(step.now, what, pace);
         for call in calls {
-            self.queue.delay(self.scheduler.again_at(step.now, call.attempts, pace), call);
+            let at = self.scheduler.again_at(step.now, call.attempts, pace);
+            self.queue.delayed.push((at, call));
         }
         self.scheduler.check_deadline(step.now);
     }
@@ -202,7 +203,7 @@ impl Machine {
             Some((early, late)) => {
                 for window in [late, early] {
                     let task = Task { window, ..call.task.clone() };
-                    self.queue.push_first(PendingCall::fetch(task));
+                    self.queue.ready.push_front(PendingCall::fetch(task));
                 }
                 self.reshape(&call, step);
             }
@@ -313,7 +314,7 @@ impl Machine {
     /// Puts the call back at once; what was learnt cuts it when it comes up.
     fn again(&mut self, call: PendingCall, step: &mut Step) {
         self.reshape(&call, step);
-        self.queue.push_first(PendingCall::fetch(call.task));
+        self.queue.ready.push_front(PendingCall::fetch(call.task));
     }
 
     /// Takes in that the call goes on in another shape: what waited for its answer can conclude nothing.
@@ -346,8 +347,8 @@ impl Machine {
     ) {
         for consequence in consequences {
             match consequence {
-                Consequence::Ask(call) => self.queue.push_first(call),
-                Consequence::AskLast(call) => self.queue.push_last(call),
+                Consequence::Ask(call) => self.queue.ready.push_front(call),
+                Consequence::AskLast(call) => self.queue.ready.push_back(call),
                 Consequence::AskBehind(call) => self.queue.push_behind_overlapping(call),
                 Consequence::Replan => self.is_outdated = true,
                 Consequence::Decide(decision) => self.decide(decision, step),

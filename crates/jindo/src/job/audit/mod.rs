@@ -13,7 +13,7 @@ mod tests;
 pub use report::{AuditReport, Difference, DifferenceCounts, DifferenceKind, RefusedAudit};
 pub use sample::SampleSize;
 
-use super::plan_input::learnt_limits;
+use super::request::learnt_limits;
 use crate::archive::{Archive, Error, Origin, QueryId, Registered, Role};
 use crate::fetch::{AnswerSink, Ask, Decision, FetchJob, FetchOutcome, ReadAnswer, Recorded};
 use crate::parse::{Answer, CallPosition, Series};

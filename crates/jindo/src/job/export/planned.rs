@@ -4,8 +4,7 @@ use super::resolve::ResolvedRequest;
 use crate::archive::{Archive, Coverage, Origin, QueryId, Registered, Role, Spaced};
 use crate::fetch::FetchJob;
 use crate::job::error::Error;
-use crate::job::plan_input::learnt_limits;
-use crate::job::request::{ExportRequest, LearntFacts, Probing};
+use crate::job::request::{ExportRequest, LearntFacts, Probing, learnt_limits};
 use crate::job::resolution::Sampling;
 use crate::plan::{Limits, PerQuery, Plan, PlanIndex, Window};
 use crate::query::{Query, QueryText};
@@ -27,10 +26,8 @@ pub(super) struct PlannedQuery {
     pub(super) id: QueryId,
     /// Coverage that counts.
     pub(super) covered: Vec<Window>,
-    pub(super) is_given_up: bool,
-    pub(super) is_weighed: bool,
-    /// End of what the server refuses for its age.
-    pub(super) too_old_until: Option<Timestamp>,
+    /// `None`: it was only ever asked as a probe or a sample.
+    pub(super) registered: Option<Registered>,
 }
 
 /// A plan of which every query is in the ledger.
@@ -110,7 +107,7 @@ impl ExportRequest {
         archive: &Archive,
     ) -> Result<Vec<(Query, Option<PlannedQuery>)>, Error> {
         let ids = archive.travelling()?;
-        let registered: HashMap<_, _> =
+        let mut registered: HashMap<_, _> =
             archive.ledger().queries()?.into_iter().map(|known| (known.id, known)).collect();
         let coverage = archive.ledger().coverage_all()?;
         let (mut recalled, mut seen) = (Vec::new(), HashSet::new());
@@ -123,19 +120,12 @@ impl ExportRequest {
                 continue;
             }
             let covered = coverage.get(&id).map_or_else(Vec::new, |held| self.counted(held));
-            let mut known = PlannedQuery {
-                id,
-                covered,
-                is_given_up: false,
-                is_weighed: false,
-                too_old_until: None,
-            };
-            // Otherwise it was only ever asked as a probe or a sample.
-            let query = match registered.get(&id) {
-                Some(registered) => self.travelling(query, registered, &mut known),
+            let registered = registered.remove(&id);
+            let query = match &registered {
+                Some(registered) => self.travelling(query, registered),
                 None => query.clone(),
             };
-            recalled.push((query, Some(known)));
+            recalled.push((query, Some(PlannedQuery { id, covered, registered })));
         }
         Ok(recalled)
     }
@@ -149,24 +139,22 @@ impl ExportRequest {
     }
 
     /// Returns a query in the form in which it travels: perhaps without its fill, alone while it is given up, with its weight.
-    fn travelling(
-        &self,
-        query: &Query,
-        registered: &Registered,
-        known: &mut PlannedQuery,
-    ) -> Query {
+    fn travelling(&self, query: &Query, registered: &Registered) -> Query {
         let weight = registered.weight.filter(|_| self.learnt == LearntFacts::Keep);
-        known.is_given_up = registered.given_up.is_some();
-        known.is_weighed = weight.is_some();
-        known.too_old_until = registered.too_old.as_ref().map(|(until, _)| *until);
         let is_same = registered.text.sent == query.text.sent;
         let travels = if is_same { &query.text } else { &registered.text };
         let text = QueryText {
             written: query.text.written.clone(),
-            alone: travels.alone || known.is_given_up,
+            alone: travels.alone || registered.given_up.is_some(),
             ..travels.clone()
         };
         Query { text, weight: weight.map(|weight| weight.bytes_per_bucket) }
+    }
+}
+
+impl PlannedQuery {
+    pub(super) fn is_given_up(&self) -> bool {
+        self.registered.as_ref().is_some_and(|registered| registered.given_up.is_some())
     }
 }
 
@@ -185,7 +173,7 @@ impl Planned {
 
     /// Returns the calls of the plan as a job.
     pub(super) fn job(&self, request: &ExportRequest) -> FetchJob<'_> {
-        let given_up = |&index: &PlanIndex| self.queries[index].is_given_up;
+        let given_up = |&index: &PlanIndex| self.queries[index].is_given_up();
         FetchJob {
             plan: &self.plan,
             ids: self.queries.iter().map(|query| query.id).collect(),

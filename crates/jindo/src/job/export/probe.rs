@@ -11,7 +11,7 @@ use crate::archive::{
 };
 use crate::fetch::FetchJob;
 use crate::job::error::Error;
-use crate::job::plan_input::closed;
+use crate::job::request::closed;
 use crate::plan::{Limits, PerQuery, Plan, PlanIndex, PresenceMap, ProbeGrid, Window};
 use crate::query::{Interval, Query, coarse};
 use jiff::Timestamp;
@@ -62,7 +62,7 @@ impl ProbePlan {
         let mut of: Vec<Vec<QueryId>> = Vec::new();
         let mut known = HashMap::new();
         for (index, windows) in plan.stretches().indexed() {
-            let PlannedQuery { id, is_given_up, .. } = registered[index];
+            let (id, is_given_up) = (registered[index].id, registered[index].is_given_up());
             if windows.len() < WINDOWS_MIN || is_given_up || results.covers(id, windows) {
                 continue;
             }
@@ -188,10 +188,10 @@ impl ProbeResults {
         Planned { plan, queries: registered }: &Planned,
     ) -> Result<(), Error> {
         let (mut proven, mut weights) = (Vec::new(), BTreeMap::new());
-        for (planned, PlannedQuery { id, is_weighed, .. }) in
-            plan.stretches().iter().zip(registered)
-        {
+        for (planned, query) in plan.stretches().iter().zip(registered) {
+            let PlannedQuery { id, registered, .. } = query;
             let Some(all) = self.0.get(id) else { continue };
+            let is_weighed = registered.as_ref().is_some_and(|query| query.weight.is_some());
             if !is_weighed
                 && let Some((bytes, at)) = all.iter().filter_map(ProbeResult::weight).max()
             {

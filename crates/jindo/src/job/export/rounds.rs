@@ -138,7 +138,8 @@ impl Rounds<'_> {
                 .iter()
                 .filter_map(|gap| Window::from_secs(gap.start_s(), gap.end_s().min(oldest_s)));
             let Some(old) = hull(old) else { continue };
-            if known.too_old_until.is_none_or(|until| until < old.end()) {
+            let too_old = known.registered.as_ref().and_then(|query| query.too_old.as_ref());
+            if too_old.is_none_or(|(until, _)| *until < old.end()) {
                 self.archive.ledger().give_up(&GivenUp {
                     query: known.id,
                     window: old,

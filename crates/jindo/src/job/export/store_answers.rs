@@ -46,60 +46,6 @@ impl<'a> StoreAnswers<'a> {
         }
         Ok(())
     }
-
-    fn keep(
-        &self,
-        decision: &Decision,
-        job: &mut FetchJob<'_>,
-        at: Timestamp,
-    ) -> Result<(), Error> {
-        match decision {
-            Decision::Learn { limit: LearntLimit::Points(_), .. } if job.role != Role::Wanted => {
-                Ok(())
-            }
-            Decision::Learn { limit, why } => {
-                // Before it is learnt: a crash in between learns and doubts again.
-                if let LearntLimit::Points(points) = limit {
-                    self.archive.ledger().doubt_empty(*points)?;
-                }
-                self.archive.ledger().learn(&Learnt {
-                    limit: *limit,
-                    learnt_at: at,
-                    why: why.clone(),
-                })
-            }
-            Decision::Weigh { weights } => {
-                let id = |&(query, bytes): &(PlanIndex, Option<u64>)| (job.ids[query], bytes);
-                self.archive.ledger().weigh(&weights.iter().map(id).collect::<Vec<_>>(), at)
-            }
-            Decision::SendUnfilled { query } => {
-                let unfilled = job.plan.queries[*query].text.unfilled.as_deref();
-                let unfilled =
-                    unfilled.expect("only a query whose fill was added can go without it");
-                job.ids[*query] = self.archive.ledger().substitute(job.ids[*query], unfilled)?;
-                Ok(())
-            }
-            Decision::GiveUp { query, reason } => match job.plan.asked[*query] {
-                Some(window) => self.archive.ledger().give_up(&GivenUp {
-                    query: job.ids[*query],
-                    window,
-                    scope: GiveUpScope::Query,
-                    reason: reason.clone(),
-                    at,
-                }),
-                None => Ok(()),
-            },
-            Decision::RefuseWindow { query, window, reason } => {
-                self.archive.ledger().give_up(&GivenUp {
-                    query: job.ids[*query],
-                    window: *window,
-                    scope: GiveUpScope::Window,
-                    reason: GiveUpReason::Refused(reason.clone()),
-                    at,
-                })
-            }
-        }
-    }
 }
 
 impl AnswerSink for StoreAnswers<'_> {
@@ -125,7 +71,39 @@ impl AnswerSink for StoreAnswers<'_> {
         job: &mut FetchJob<'_>,
         now: Timestamp,
     ) -> Result<Recorded, Error> {
-        self.keep(decision, job, now)?;
+        let ledger = self.archive.ledger();
+        let give_up = |query, window, scope, reason| {
+            ledger.give_up(&GivenUp { query, window, scope, reason, at: now })
+        };
+        match decision {
+            Decision::Learn { limit: LearntLimit::Points(_), .. } if job.role != Role::Wanted => {}
+            Decision::Learn { limit, why } => {
+                // Before it is learnt: a crash in between learns and doubts again.
+                if let LearntLimit::Points(points) = limit {
+                    ledger.doubt_empty(*points)?;
+                }
+                ledger.learn(&Learnt { limit: *limit, learnt_at: now, why: why.clone() })?;
+            }
+            Decision::Weigh { weights } => {
+                let id = |&(query, bytes): &(PlanIndex, Option<u64>)| (job.ids[query], bytes);
+                ledger.weigh(&weights.iter().map(id).collect::<Vec<_>>(), now)?;
+            }
+            Decision::SendUnfilled { query } => {
+                let unfilled = job.plan.queries[*query].text.unfilled.as_deref();
+                let unfilled =
+                    unfilled.expect("only a query whose fill was added can go without it");
+                job.ids[*query] = ledger.substitute(job.ids[*query], unfilled)?;
+            }
+            Decision::GiveUp { query, reason } => {
+                if let Some(window) = job.plan.asked[*query] {
+                    give_up(job.ids[*query], window, GiveUpScope::Query, reason.clone())?;
+                }
+            }
+            Decision::RefuseWindow { query, window, reason } => {
+                let reason = GiveUpReason::Refused(reason.clone());
+                give_up(job.ids[*query], *window, GiveUpScope::Window, reason)?;
+            }
+        }
         Ok(Recorded::Kept)
     }
 }
