@@ -6,7 +6,6 @@ mod probe;
 mod resolve;
 mod rounds;
 mod run;
-mod sampling;
 mod store_answers;
 
 pub use planned::ExportPlan;
@@ -96,7 +95,7 @@ impl Export<'_> {
             run.identify()?;
         }
         self.drop_learnt(&archive)?;
-        let end = sampling::sample(&mut run, &mut plan)?;
+        let end = run.sample(&mut plan)?;
         let (outcome, files) = if end == End::Done {
             let outcome = fetch(&mut run, &mut plan)?;
             let files = extract(&mut run, &outcome.end)?;

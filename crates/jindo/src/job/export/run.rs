@@ -1,5 +1,7 @@
-//! One run of an export in its opened directory: its calls, counted over samples, probes and rounds.
+//! One run of an export in its opened directory: its calls, counted over samples, probes and rounds; and the samples themselves, which
+//! find native intervals for `--resolution auto`.
 
+use super::planned::ExportPlan;
 use super::ports::{Caller, Events, ExportEvent, FetchWork, Files};
 use super::probe::ProbeResults;
 use super::store_answers::StoreAnswers;
@@ -7,7 +9,15 @@ use crate::archive::Organisation;
 use crate::fetch::{self, End, FetchJob, FetchOutcome, Settings};
 use crate::job::error::Error;
 use crate::job::request::{ExportRequest, OtherOrganisation};
+use crate::job::resolution::Sampling;
 use crate::request::{BudgetKey, Budgets};
+
+/// Rounds of samples at most: four for a query, as many again where the server does not offer what was asked first, and some for calls
+/// that failed.
+const ROUNDS_MAX: usize = 16;
+
+/// Trials, of samples and of counts, that may be lost to a server that fails.
+const TRIALS_MAX: usize = 5;
 
 /// State that the steps of an export share.
 pub(super) struct ExportRun<'a, C: Caller> {
@@ -38,6 +48,41 @@ impl<C: Caller> ExportRun<'_, C> {
         let Organisation { site, org_id, .. } = organisation;
         let key = BudgetKey::of_queries(&site, org_id.as_deref());
         Ok(self.budget_key.insert(key).clone())
+    }
+
+    /// Finds the native intervals that the plan lacks, and keeps them; returns the end of the calls where the run ended before. A crash
+    /// keeps the answers: the next run concludes the same.
+    pub(super) fn sample(&mut self, plan: &mut ExportPlan) -> Result<End, C::Error> {
+        let (archive, request) = (self.files.archive, self.request);
+        archive.ledger().space(&plan.found).map_err(Error::from)?;
+        if !plan.needs_samples() {
+            return Ok(End::Done);
+        }
+        let queries = &plan.request.list.unspaced;
+        self.events.happened(ExportEvent::Sampling { queries: queries.len() });
+        let now = self.caller.present();
+        let range = plan.request.sample_range(request, now);
+        let read = || Sampling::read(archive, queries, range).map_err(Error::from);
+        let mut trials = 0;
+        for _ in 0..ROUNDS_MAX {
+            let limits = request.limits(Some(archive))?;
+            let jobs = read()?.jobs(limits, now).map_err(Error::from)?;
+            if jobs.is_empty() {
+                break;
+            }
+            for job in &jobs {
+                let trial = job.calls_max.filter(|_| trials < TRIALS_MAX);
+                trials += usize::from(trial.is_some());
+                let end = self.make(job.fetch_job(request.look_back), None, trial)?.end;
+                if end != End::Done {
+                    return Ok(end);
+                }
+            }
+        }
+        let spaced = read()?.all(request.resolution.fixed(), self.caller.present());
+        archive.ledger().space(&spaced).map_err(Error::from)?;
+        plan.request = plan.request.clone().with_intervals(request, spaced);
+        Ok(End::Done)
     }
 
     /// Makes the calls of a job, and compares each answer with `probes`. `calls_max` bounds a probe or a sample besides what the request
