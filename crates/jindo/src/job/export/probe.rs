@@ -6,8 +6,7 @@
 
 use super::planned::{Planned, PlannedQuery};
 use crate::archive::{
-    self, Archive, Aside, Coverage, GiveUpScope, Granted, ObjectId, Origin, ProbesDiscarded,
-    QueryId, Role,
+    self, Archive, Aside, Coverage, GiveUpScope, Granted, Origin, ProbesDiscarded, QueryId, Role,
 };
 use crate::fetch::FetchJob;
 use crate::job::error::Error;
@@ -152,7 +151,9 @@ struct ProbeResult {
     presence: PresenceMap,
     series: usize,
     /// Stretches that the archive holds of the probe, except open ones: in these, points may still come.
-    held: Vec<Granted>,
+    held: Vec<Coverage>,
+    /// Time of its newest answer.
+    probed_at: Timestamp,
 }
 
 impl ProbeResults {
@@ -200,8 +201,16 @@ impl ProbeResults {
             let own = archive.ledger().grants(*id)?;
             let mut empty = BTreeMap::new();
             for seen in all {
-                for window in seen.presence.empty(planned, &seen.judged(&own)) {
-                    empty.extend(seen.object_of(window).map(|object| (window, object)));
+                // Stretches fetched after the probe were compared with it and agreed.
+                let is_judged = |granted: &&Granted| {
+                    granted.held.origin == Origin::Fetched && granted.fetched_at >= seen.probed_at
+                };
+                let judged = own.iter().filter(is_judged).map(|granted| granted.held.window);
+                for window in seen.presence.empty(planned, &judged.collect::<Vec<_>>()) {
+                    // The object whose answer speaks of the window's beginning.
+                    let begins = |held: &&Coverage| held.window.contains(window.start());
+                    let object = seen.held.iter().find(begins).map(|held| held.object);
+                    empty.extend(object.map(|object| (window, object)));
                 }
             }
             proven.extend(empty.into_iter().map(|(window, object)| (*id, object, window)));
@@ -244,15 +253,15 @@ impl ProbeResults {
 impl ProbeResult {
     /// `None` when the archive holds nothing of the probe.
     fn by(archive: &Archive, probe: QueryId, interval: Interval) -> Result<Option<Self>, Error> {
-        let mut held = archive.ledger().grants(probe)?;
-        held.retain(|granted| !granted.held.open);
-        if held.is_empty() {
-            return Ok(None);
-        }
-        let asked: Vec<_> = held.iter().map(|granted| granted.held.window).collect();
+        let mut granted = archive.ledger().grants(probe)?;
+        granted.retain(|granted| !granted.held.open);
+        let newest = granted.iter().map(|granted| granted.fetched_at).max();
+        let Some(probed_at) = newest else { return Ok(None) };
+        let held: Vec<_> = granted.into_iter().map(|granted| granted.held).collect();
+        let asked: Vec<_> = held.iter().map(|held| held.window).collect();
         let mut presence = PresenceMap::new(interval, &asked);
         let mut series = HashSet::new();
-        for Granted { held: Coverage { window, object, .. }, .. } in &held {
+        for Coverage { window, object, .. } in &held {
             let (from, to) = (window.start().as_millisecond(), window.end().as_millisecond());
             archive.rows(*object, probe, &mut |chunk| {
                 series.insert(chunk.tags.to_vec());
@@ -260,32 +269,13 @@ impl ProbeResult {
                 Ok::<_, archive::Error>(())
             })?;
         }
-        Ok(Some(Self { presence, series: series.len(), held }))
+        Ok(Some(Self { presence, series: series.len(), held, probed_at }))
     }
 
     /// Returns the weight of a query of so many series, if it shapes calls, and since when it is known.
     fn weight(&self) -> Option<(u64, Timestamp)> {
         let bytes_per_bucket = self.series as u64 * POINT_BYTES;
-        (bytes_per_bucket >= HEAVY_BYTES_PER_BUCKET).then_some((bytes_per_bucket, self.probed_at()))
-    }
-
-    fn probed_at(&self) -> Timestamp {
-        self.held.iter().map(|granted| granted.fetched_at).max().unwrap_or(Timestamp::MIN)
-    }
-
-    /// Returns the stretches fetched after the probe, which were compared with it and agreed.
-    fn judged(&self, own: &[Granted]) -> Vec<Window> {
-        let probed_at = self.probed_at();
-        let since = |granted: &&Granted| {
-            granted.held.origin == Origin::Fetched && granted.fetched_at >= probed_at
-        };
-        own.iter().filter(since).map(|granted| granted.held.window).collect()
-    }
-
-    /// The object whose answer speaks of the window's beginning.
-    fn object_of(&self, window: Window) -> Option<ObjectId> {
-        let holds = |granted: &&Granted| granted.held.window.contains(window.start());
-        self.held.iter().find(holds).map(|granted| granted.held.object)
+        (bytes_per_bucket >= HEAVY_BYTES_PER_BUCKET).then_some((bytes_per_bucket, self.probed_at))
     }
 }
 
