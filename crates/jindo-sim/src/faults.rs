@@ -121,15 +121,10 @@ pub enum FaultsError {
     /// Neither a share, a number nor a list.
     #[error("`{0}` is neither a share (`5%`), a number (`24`) nor a list (`503:2,reset:1`)")]
     NotASpec(String),
-    #[error("`{0}` is not a kind of fault; use one of {known}", known = known())]
+    #[error("`{0}` is not a kind of fault; use one of {known}", known = NAMES.map(|(_, name)| name).join(", "))]
     UnknownKind(String),
     #[error("{0} faults exceed the maximum of {FAULTS_MAX}")]
     TooMany(u32),
-}
-
-/// Returns the names of all kinds, for a message.
-fn known() -> String {
-    NAMES.map(|(_, name)| name).join(", ")
 }
 
 impl FromStr for Faults {
@@ -218,13 +213,14 @@ impl Schedule {
         }
         let fault = match self.faults {
             Faults::None => None,
-            Faults::Share { per_myriad } => self.by_chance(per_myriad),
-            Faults::Exactly(_) => match self.waiting.front() {
-                Some((from, _)) if *from <= self.calls => {
-                    self.waiting.pop_front().map(|(_, fault)| fault)
-                }
-                _ => None,
-            },
+            Faults::Share { per_myriad } => {
+                let hit = noise::at(self.seed, self.calls) % 10_000 < u64::from(per_myriad);
+                hit.then(|| TRANSIENT[noise::below(self.injected, TRANSIENT.len())])
+            }
+            Faults::Exactly(_) => {
+                let next = self.waiting.pop_front_if(|(from, _)| *from <= self.calls);
+                next.map(|(_, fault)| fault)
+            }
         }?;
         self.injected += 1;
         if self.spared.len() >= SPARED_MAX {
@@ -232,12 +228,6 @@ impl Schedule {
         }
         self.spared.insert(request);
         Some(fault)
-    }
-
-    /// Returns a fault for this share of the calls, by the seed.
-    fn by_chance(&self, per_myriad: u32) -> Option<Fault> {
-        let hit = noise::at(self.seed, self.calls) % 10_000 < u64::from(per_myriad);
-        hit.then(|| TRANSIENT[noise::below(self.injected, TRANSIENT.len())])
     }
 }
 

@@ -8,17 +8,9 @@ use serde::Serialize;
 /// The spelling of numbers in one answer. Each was seen in recordings or in other servers; all read back bit-exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Spelling {
-    pub(crate) time: Time,
+    /// End of a time in milliseconds: nothing (REC 2022), or the `.0` of `1618221135000.0` (REC 2020, 2021).
+    pub(crate) time_end: &'static str,
     pub(crate) value: Number,
-}
-
-/// The spelling of times in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Time {
-    /// `1641344100000` (REC 2022)
-    Integer,
-    /// `1618221135000.0` (REC 2020, 2021)
-    Float,
 }
 
 /// The spelling of values.
@@ -35,10 +27,10 @@ pub(crate) enum Number {
 impl Spelling {
     /// Picks one of the spellings by a hash.
     pub(crate) fn by(hash: u64) -> Self {
-        let time = if hash & 1 == 0 { Time::Integer } else { Time::Float };
+        let time_end = if hash & 1 == 0 { "" } else { ".0" };
         let value =
             [Number::Python, Number::Bare, Number::Upper][crate::noise::below(hash >> 1, 3)];
-        Self { time, value }
+        Self { time_end, value }
     }
 }
 
@@ -61,12 +53,6 @@ pub(crate) fn list<T>(
         write(out, item);
     }
     out.push(']');
-}
-
-/// Appends epoch seconds as milliseconds.
-pub(crate) fn time(out: &mut String, time_s: i64, spelling: Time) {
-    let fraction = if spelling == Time::Float { ".0" } else { "" };
-    write!(out, "{}{fraction}", time_s * 1_000).expect("a String grows");
 }
 
 /// Appends a value; NaN and infinities as `null`.

@@ -76,9 +76,7 @@ fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
 
 /// Decodes escapes and `+`; invalid UTF-8 becomes replacement characters.
 pub(crate) fn decode(raw: &str) -> Cow<'_, str> {
-    let spaced: Cow<'_, str> =
-        if raw.contains('+') { raw.replace('+', " ").into() } else { raw.into() };
-    percent_decode_str(&spaced).decode_utf8_lossy().into_owned().into()
+    percent_decode_str(&raw.replace('+', " ")).decode_utf8_lossy().into_owned().into()
 }
 
 /// One HTTP answer and its delivery.

@@ -28,7 +28,6 @@ use std::time::Duration;
 use crate::faults::{Fault, Schedule};
 use crate::noise;
 use crate::options::{Compression, Options};
-use crate::organisation::Organisation;
 use crate::rate::{self, Limit, Windows};
 use crate::stats::Stats;
 use crate::wire::{Delivery, Request, Response};
@@ -69,11 +68,6 @@ impl Api {
             schedule,
             stats: Stats::default(),
         }
-    }
-
-    /// Returns the organisation whose data it serves.
-    pub fn organisation(&self) -> &Organisation {
-        &self.options.organisation
     }
 
     /// Returns the counts so far.

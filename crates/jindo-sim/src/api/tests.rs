@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::faults::Faults;
 use crate::options::{BucketAtTo, OverPoints, Refusal};
-use crate::organisation::{built_in_queries, variety_queries};
+use crate::organisation::{Organisation, built_in_queries, variety_queries};
 use crate::rate::HeaderStyle;
 
 /// 2026-03-01T00:00:00Z, a multiple of every interval up to a day.

@@ -1,6 +1,7 @@
 //! `GET /api/v1/query`: the answer's JSON, with everything that varies between recordings.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 
 use super::errors;
 use super::query::{self, QueryCall, QueryError, Row};
@@ -162,19 +163,19 @@ impl Writer<'_> {
         json::list(&mut pointlist, times_s, |out, &time_s| {
             let value = result.value_at(series, time_s);
             self.points += u64::from(value.is_finite());
-            out.push('[');
-            json::time(out, time_s, self.spelling.time);
-            out.push(',');
+            let end = self.spelling.time_end;
+            write!(out, "[{}{end},", time_s * 1_000).expect("a String grows");
             json::value(out, value, self.spelling.value);
             out.push(']');
         });
-        let name = text(render(expr, &[], Detail::Metrics));
+        let name = text(render(expr, &|selector| selector.metric.clone()));
+        let first = expr.selectors().first().map_or("*", |first| first.filter_text.as_str());
         let mut members = vec![
             ("metric", name.clone()),
             ("display_name", name),
             ("aggr", text(aggregator(expr))),
-            ("scope", text(scope(&expr.selectors(), &series.tags))),
-            ("expression", text(render(expr, &series.tags, Detail::Full))),
+            ("scope", text(scoped(first, &series.tags))),
+            ("expression", text(render(expr, &|selector| in_full(selector, &series.tags)))),
             ("interval", text(interval_s)),
             ("length", text(times_s.len())),
             ("start", text(first_s * 1_000)),
@@ -197,13 +198,8 @@ fn aggregator(expr: &Expr) -> Option<&str> {
     selector.aggregator.map(|_| selector.aggregator_text.as_str())
 }
 
-/// Returns filter tags, then group tags, joined by commas; `*` when there are neither. (REC)
-fn scope(selectors: &[&Selector], tags: &[String]) -> String {
-    let filter = selectors.first().map_or("*", |s| s.filter_text.as_str());
-    scoped(filter, tags)
-}
-
-/// Returns the filter as written with those tags that it does not contain already.
+/// Returns the filter as written, then those tags that it does not contain already, joined by commas; `*` when there are
+/// neither. (REC)
 fn scoped(filter: &str, tags: &[String]) -> String {
     match (filter, tags) {
         ("*" | "", []) => "*".to_owned(),
@@ -216,42 +212,28 @@ fn scoped(filter: &str, tags: &[String]) -> String {
     }
 }
 
-/// The detail of a rendered expression.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Detail {
-    /// The names of the metrics only.
-    Metrics,
-    /// With the group's tags written into the scopes.
-    Full,
+/// Returns a selector as text, for one group. (REC: `avg:M{bar:baz,host:h}` for `avg:M{bar:baz}by{host}`)
+fn in_full(selector: &Selector, tags: &[String]) -> String {
+    let Selector { aggregator_text, metric, filter_text, modifiers_text, .. } = selector;
+    let colon = if aggregator_text.is_empty() { "" } else { ":" };
+    format!("{aggregator_text}{colon}{metric}{{{}}}{modifiers_text}", scoped(filter_text, tags))
 }
 
-/// Returns the expression as text, for one group. (REC: `avg:M{bar:baz,host:h}` for `avg:M{bar:baz}by{host}`)
-fn render(expr: &Expr, tags: &[String], detail: Detail) -> String {
+/// Returns the expression as text, with each selector as `series` writes it.
+fn render(expr: &Expr, series: &dyn Fn(&Selector) -> String) -> String {
     match expr {
         Expr::Number(n) => format!("{n}"),
-        Expr::Series(selector) if detail == Detail::Metrics => selector.metric.clone(),
-        Expr::Series(selector) => {
-            let prefix = match selector.aggregator_text.as_str() {
-                "" => String::new(),
-                text => format!("{text}:"),
-            };
-            let scope = scoped(&selector.filter_text, tags);
-            format!("{prefix}{}{{{scope}}}{}", selector.metric, selector.modifiers_text)
-        }
-        Expr::Negate(inner) => format!("-{}", render(inner, tags, detail)),
+        Expr::Series(selector) => series(selector),
+        Expr::Negate(inner) => format!("-{}", render(inner, series)),
         Expr::Binary { operator, left, right } => {
-            let (left, right) = (render(left, tags, detail), render(right, tags, detail));
-            format!("({left} {} {right})", operator.symbol())
+            format!("({} {} {})", render(left, series), operator.symbol(), render(right, series))
         }
         Expr::Call { function, args } => {
-            let args: Vec<String> = args
-                .iter()
-                .map(|arg| match arg {
-                    Arg::Expr(inner) => render(inner, tags, detail),
-                    Arg::Text(text) => format!("'{text}'"),
-                })
-                .collect();
-            format!("{function}({})", args.join(","))
+            let args = args.iter().map(|arg| match arg {
+                Arg::Expr(inner) => render(inner, series),
+                Arg::Text(text) => format!("'{text}'"),
+            });
+            format!("{function}({})", args.collect::<Vec<_>>().join(","))
         }
     }
 }

@@ -13,10 +13,8 @@ use crate::organisation::Organisation;
 
 /// A function, or arguments of it, that the simulator does not support; answered as the server answers unknown ones.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("Error parsing query: \nunknown function or arguments: {function}")]
-pub(crate) struct Unsupported {
-    pub(crate) function: String,
-}
+#[error("Error parsing query: \nunknown function or arguments: {0}")]
+pub struct Unsupported(pub(crate) String);
 
 const DAY_S: i64 = 86_400;
 
@@ -27,7 +25,7 @@ pub(super) fn call(
     args: &[Arg],
     context: &Context,
 ) -> Result<QueryResult, Unsupported> {
-    let unsupported = || Unsupported { function: function.to_owned() };
+    let unsupported = || Unsupported(function.to_owned());
     let [Arg::Expr(inner), args @ ..] = args else { return Err(unsupported()) };
     let shift_s = match (function, args) {
         ("hour_before", []) => Some(3_600),
@@ -169,16 +167,10 @@ fn exclude_na(mut result: QueryResult) -> QueryResult {
 fn count(mut result: QueryResult, counts: impl Fn(f64) -> bool) -> QueryResult {
     let values = (0..result.grid.len)
         .map(|i| {
-            let mut present = result
-                .series
-                .iter()
-                .map(|series| series.values[i])
-                .filter(|v| !v.is_nan())
-                .peekable();
-            if present.peek().is_none() {
-                return f64::NAN;
-            }
-            present.filter(|v| counts(*v)).count() as f64
+            let all = result.series.iter().map(|series| series.values[i]);
+            let present: Vec<f64> = all.filter(|v| !v.is_nan()).collect();
+            let counted = present.iter().filter(|v| counts(**v)).count() as f64;
+            if present.is_empty() { f64::NAN } else { counted }
         })
         .collect();
     if !result.series.is_empty() {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::cast_precision_loss, reason = "counts of values are far below 2^53")]
 
+use std::cmp::Ordering;
+
 use super::{QueryResult, Series};
 use crate::grammar::Arg;
 
@@ -13,31 +15,19 @@ pub(super) struct Ranking {
     /// Most series to keep.
     keep: usize,
     statistic: Statistic,
-    order: Order,
-}
-
-/// The order of a ranking.
-#[derive(Clone, Copy, PartialEq)]
-enum Order {
-    Descending,
-    Ascending,
+    order: fn(&f64, &f64) -> Ordering,
 }
 
 impl Ranking {
     /// Returns the ranking of a function and its arguments after the query; `None` for other functions.
     pub(super) fn of(function: &str, args: &[Arg]) -> Option<Self> {
         if let ("top", [keep, Arg::Text(by), Arg::Text(order)]) = (function, args) {
-            let order = match order.as_str() {
-                "desc" => Order::Descending,
-                "asc" => Order::Ascending,
-                _ => return None,
-            };
             let keep = usize::try_from(keep.whole()?).ok()?;
-            return Some(Self { keep, statistic: statistic(by)?, order });
+            return Some(Self { keep, statistic: statistic(by)?, order: order_of(order)? });
         }
         let (rest, order) = match function.strip_prefix("top") {
-            Some(rest) => (rest, Order::Descending),
-            None => (function.strip_prefix("bottom")?, Order::Ascending),
+            Some(rest) => (rest, order_of("desc")?),
+            None => (function.strip_prefix("bottom")?, order_of("asc")?),
         };
         let (keep, by) = rest.split_once('_').unwrap_or((rest, "mean"));
         let keep = keep.parse().ok().filter(|keep| [5, 10, 15, 20].contains(keep))?;
@@ -54,13 +44,19 @@ impl Ranking {
                 ranked.push(((self.statistic)(&present, interval_s), series));
             }
         }
-        ranked.sort_by(|(a, _), (b, _)| match self.order {
-            Order::Descending => b.total_cmp(a),
-            Order::Ascending => a.total_cmp(b),
-        });
+        ranked.sort_by(|(a, _), (b, _)| (self.order)(a, b));
         ranked.truncate(self.keep);
         result.series = ranked.into_iter().map(|(_, series)| series).collect();
         result
+    }
+}
+
+/// Returns the comparison by which series are ranked: the largest or the smallest first.
+fn order_of(name: &str) -> Option<fn(&f64, &f64) -> Ordering> {
+    match name {
+        "desc" => Some(|a, b| b.total_cmp(a)),
+        "asc" => Some(f64::total_cmp),
+        _ => None,
     }
 }
 

@@ -62,64 +62,32 @@ fn compares(comparison: Comparison, value: f64, bound: f64) -> bool {
     }
 }
 
-/// Fills the gaps of one source in the buckets marked in `wanted`, up to `limit_s` seconds past a real value. (DOC)
+/// Fills the gaps of one source in the buckets marked in `wanted`, up to the fill's limit past a real value. (DOC)
 pub(super) fn fill(fill: Fill, grid: &Grid, values: &mut [f64], wanted: &[bool]) {
-    match fill {
-        Fill::Null => {}
-        Fill::Zero => {
-            for (value, wanted) in values.iter_mut().zip(wanted) {
-                if value.is_nan() && *wanted {
-                    *value = 0.0;
-                }
-            }
-        }
-        Fill::Last { limit_s } => {
-            for_gaps(grid, values, wanted, limit_s, |gap| gap.before);
-        }
-        Fill::Linear { limit_s } => for_gaps(grid, values, wanted, limit_s, |gap| {
-            gap.after.map_or(f64::NAN, |after| gap.before + (after - gap.before) * gap.share)
-        }),
-    }
-}
-
-/// A missing bucket between real values.
-struct Gap {
-    /// Last real value before the gap.
-    before: f64,
-    /// First real value after it; `None` when the range ends first.
-    after: Option<f64>,
-    /// Position between the two, above 0 and below 1.
-    share: f64,
-}
-
-/// Sets every wanted missing bucket up to `limit_s` seconds past a real value to `guess`.
-fn for_gaps(
-    grid: &Grid,
-    values: &mut [f64],
-    wanted: &[bool],
-    limit_s: i64,
-    guess: impl Fn(Gap) -> f64,
-) {
-    let mut at = 0;
-    let mut last: Option<usize> = None;
-    while at < values.len() {
+    let limit_s = match fill {
+        Fill::Null => return,
+        Fill::Zero => 0,
+        Fill::Last { limit_s } | Fill::Linear { limit_s } => limit_s,
+    };
+    let mut last = None;
+    for at in 0..values.len() {
         if !values[at].is_nan() {
             last = Some(at);
-            at += 1;
             continue;
         }
-        let end = values[at..].iter().position(|v| !v.is_nan()).map_or(values.len(), |n| at + n);
-        let after = values.get(end).copied();
-        if let Some(start) = last {
-            let before = values[start];
-            for missing in at..end {
-                let passed_s = grid.time_s(missing) - grid.time_s(start);
-                if passed_s <= limit_s && wanted[missing] {
-                    let share = (missing - start) as f64 / (end - start) as f64;
-                    values[missing] = guess(Gap { before, after, share });
-                }
+        let near = last.filter(|&last| grid.time_s(at) - grid.time_s(last) <= limit_s);
+        values[at] = match (fill, near) {
+            _ if !wanted[at] => f64::NAN,
+            (Fill::Zero, _) => 0.0,
+            (Fill::Last { .. }, Some(last)) => values[last],
+            (Fill::Linear { .. }, Some(last)) => {
+                let steps = values[at..].iter().position(|v| !v.is_nan());
+                steps.map_or(f64::NAN, |steps| {
+                    let share = (at - last) as f64 / (at + steps - last) as f64;
+                    values[last] + (values[at + steps] - values[last]) * share
+                })
             }
-        }
-        at = end;
+            (Fill::Null | Fill::Last { .. } | Fill::Linear { .. }, _) => f64::NAN,
+        };
     }
 }

@@ -13,22 +13,14 @@ pub(super) struct Failure {
 #[derive(Debug)]
 pub(super) struct Cursor<'a> {
     text: &'a str,
-    position: usize,
+    /// Byte at which the next character begins.
+    pub(crate) position: usize,
 }
 
 impl<'a> Cursor<'a> {
     /// Returns the start of `text`.
     pub(super) fn new(text: &'a str) -> Self {
         Self { text, position: 0 }
-    }
-
-    pub(super) fn position(&self) -> usize {
-        self.position
-    }
-
-    /// Moves back to a position that was read from here.
-    pub(super) fn back_to(&mut self, position: usize) {
-        self.position = position;
     }
 
     /// Returns the text between `start` and here.
@@ -38,10 +30,6 @@ impl<'a> Cursor<'a> {
 
     fn rest(&self) -> &'a str {
         &self.text[self.position..]
-    }
-
-    pub(super) fn at_end(&self) -> bool {
-        self.rest().is_empty()
     }
 
     /// Returns the next character without taking it.

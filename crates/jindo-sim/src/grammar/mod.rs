@@ -124,13 +124,8 @@ impl Arg {
     pub(crate) fn number(&self) -> Option<f64> {
         match self {
             Arg::Expr(Expr::Number(n)) => Some(*n),
-            Arg::Expr(Expr::Negate(inner)) => match **inner {
-                Expr::Number(n) => Some(-n),
-                Expr::Series(_) | Expr::Negate(_) | Expr::Binary { .. } | Expr::Call { .. } => None,
-            },
-            Arg::Expr(Expr::Series(_) | Expr::Binary { .. } | Expr::Call { .. }) | Arg::Text(_) => {
-                None
-            }
+            Arg::Expr(Expr::Negate(inner)) if let Expr::Number(n) = **inner => Some(-n),
+            Arg::Expr(_) | Arg::Text(_) => None,
         }
     }
 

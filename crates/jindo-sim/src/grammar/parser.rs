@@ -24,11 +24,11 @@ fn list(cursor: &mut Cursor<'_>) -> Result<Vec<Query>, Failure> {
     let mut queries = Vec::new();
     loop {
         cursor.skip_space();
-        let start = cursor.position();
+        let start = cursor.position;
         let expr = sum(cursor, 0)?;
         queries.push(Query { text: cursor.since(start).trim().to_owned(), expr });
         cursor.skip_space();
-        if cursor.at_end() {
+        if cursor.peek().is_none() {
             return Ok(queries);
         }
         cursor.expect(',', "query")?;
@@ -86,7 +86,7 @@ fn term(cursor: &mut Cursor<'_>, depth: usize) -> Result<Expr, Failure> {
 
 /// Parses a term that starts with a name: a call, or a series with or without an aggregator.
 fn named(cursor: &mut Cursor<'_>, depth: usize) -> Result<Expr, Failure> {
-    let start = cursor.position();
+    let start = cursor.position;
     let aggregator = if let Some(condition) = count_if(cursor)? {
         Some(condition)
     } else {
@@ -98,7 +98,7 @@ fn named(cursor: &mut Cursor<'_>, depth: usize) -> Result<Expr, Failure> {
                 Some(aggregator(name).ok_or(unknown)?)
             }
             _ => {
-                cursor.back_to(start);
+                cursor.position = start;
                 None
             }
         }
@@ -136,10 +136,10 @@ fn aggregator(name: &str) -> Option<Aggregator> {
 
 /// Parses `count(v: v>=0)` up to the colon that must follow; consumes nothing if the text is something else.
 fn count_if(cursor: &mut Cursor<'_>) -> Result<Option<Aggregator>, Failure> {
-    let start = cursor.position();
+    let start = cursor.position;
     let head = ["count", "(", "v", ":", "v"];
     if !head.iter().all(|part| cursor.take_text(part)) {
-        cursor.back_to(start);
+        cursor.position = start;
         return Ok(None);
     }
     let comparisons = [
@@ -187,15 +187,15 @@ fn quoted(cursor: &mut Cursor<'_>, quote: char) -> Result<String, Failure> {
 
 /// Parses a number without a sign. An `e` that no digits follow is left in place.
 fn number(cursor: &mut Cursor<'_>) -> Result<f64, Failure> {
-    let start = cursor.position();
+    let start = cursor.position;
     cursor.take_while(|c| c.is_ascii_digit() || c == '.');
-    let before_exponent = cursor.position();
+    let before_exponent = cursor.position;
     if cursor.take('e') || cursor.take('E') {
         if !cursor.take('-') {
             cursor.take('+');
         }
         if cursor.take_while(|c| c.is_ascii_digit()).is_empty() {
-            cursor.back_to(before_exponent);
+            cursor.position = before_exponent;
         }
     }
     let failure = Failure { rule: "number", position: start };
@@ -208,13 +208,13 @@ fn series(
     aggregator: Option<Aggregator>,
     aggregator_text: String,
 ) -> Result<Expr, Failure> {
-    let start = cursor.position();
+    let start = cursor.position;
     let metric = cursor.take_while(is_name_char).to_owned();
     if !metric.starts_with(|c: char| c.is_ascii_alphabetic()) || metric.len() > METRIC_CHARS_MAX {
         return Err(Failure { rule: "metric", position: start });
     }
     cursor.expect('{', "scope_expr")?;
-    let scope_start = cursor.position();
+    let scope_start = cursor.position;
     let filter = scope::parse(cursor, 0)?;
     cursor.skip_space();
     let filter_text = cursor.since(scope_start).trim().to_owned();
@@ -254,9 +254,9 @@ fn group_by(cursor: &mut Cursor<'_>) -> Result<Vec<String>, Failure> {
 /// Parses all modifiers into `selector`. Calendar rollups and a second `.rollup` (nested queries, a preview) are not
 /// simulated: they fail as unknown text does.
 fn modifiers(cursor: &mut Cursor<'_>, selector: &mut Selector) -> Result<(), Failure> {
-    let all = cursor.position();
+    let all = cursor.position;
     while cursor.peek() == Some('.') {
-        let position = cursor.position();
+        let position = cursor.position;
         let failure = |rule| Failure { rule, position };
         cursor.advance();
         let name = cursor.take_while(|c| c.is_ascii_alphabetic() || c == '_');

@@ -101,11 +101,11 @@ fn one(cursor: &mut Cursor<'_>, depth: usize) -> Result<Filter, Failure> {
     if tag == "*" {
         return Ok(Filter::All);
     }
-    let start = cursor.position();
+    let start = cursor.position;
     if cursor.take_word("not") && cursor.take_word("in") {
         return Ok(Filter::Not(Box::new(values(cursor, &tag)?)));
     }
-    cursor.back_to(start);
+    cursor.position = start;
     if cursor.take_word("in") {
         return values(cursor, &tag);
     }

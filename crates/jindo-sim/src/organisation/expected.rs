@@ -21,15 +21,8 @@ pub struct Expected {
 pub enum ExpectedError {
     #[error(transparent)]
     Parse(#[from] ParseError),
-    /// An unknown function, or a known one with arguments of another kind or number.
-    #[error("the simulator does not support the function {0} with these arguments")]
-    UnknownFunction(String),
-}
-
-impl From<Unsupported> for ExpectedError {
-    fn from(Unsupported { function }: Unsupported) -> Self {
-        ExpectedError::UnknownFunction(function)
-    }
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
 }
 
 impl Organisation {
@@ -114,6 +107,6 @@ mod tests {
         let organisation = Organisation::new(Vec::new());
         let error =
             organisation.expected("forecast(avg:m{*}, 'linear', 1)", 0, 60, 60).unwrap_err();
-        assert_eq!(error, ExpectedError::UnknownFunction("forecast".to_owned()));
+        assert_eq!(error, ExpectedError::Unsupported(Unsupported("forecast".to_owned())));
     }
 }
