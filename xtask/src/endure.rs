@@ -67,17 +67,14 @@ pub(crate) fn run(arguments: &EndureArgs, target: &Path) -> anyhow::Result<()> {
         table.extend(tallies(arguments)?);
     }
     println!();
-    for Count { number, what } in table {
+    for (number, what) in table {
         println!("{number:>12}  {what}");
     }
     Ok(())
 }
 
-/// One line of the table.
-struct Count {
-    number: u64,
-    what: String,
-}
+/// Lines of the table: numbers, and the things counted.
+type Counts = Vec<(u64, String)>;
 
 struct Campaign<'a> {
     binary: &'a Path,
@@ -100,7 +97,7 @@ impl<'a> Campaign<'a> {
         Ok(Self { binary, arguments, place: place.to_owned(), list, from, until })
     }
 
-    fn run(&self) -> anyhow::Result<Vec<Count>> {
+    fn run(&self) -> anyhow::Result<Counts> {
         let EndureArgs { queries, days, kills, faults: injected, .. } = self.arguments;
         println!("an undisturbed export of {queries} queries x {days} days …");
         // The same seed gives both the same organisation.
@@ -127,7 +124,7 @@ impl<'a> Campaign<'a> {
             .status()?;
         ensure!(verified.success(), "verify ended with {verified}");
 
-        let what = [
+        Ok(vec![
             (*kills, "processes of one export killed with SIGKILL".to_owned()),
             (stops, "of them stopped and continued before (SIGSTOP, SIGCONT)".to_owned()),
             (faults, format!("faults injected by the simulator meanwhile ({injected})")),
@@ -138,8 +135,7 @@ impl<'a> Campaign<'a> {
                     "files compared with the undisturbed export's, {bytes} bytes: all the same"
                 ),
             ),
-        ];
-        Ok(what.map(|(number, what)| Count { number, what }).into())
+        ])
     }
 
     /// Starts the export again and again and kills each process at a random moment. The export must not finish before the last
@@ -244,7 +240,7 @@ fn shown(out: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
 }
 
 /// Runs the tests that print counts, and returns their lines `tally: NUMBER what`.
-fn tallies(arguments: &EndureArgs) -> anyhow::Result<Vec<Count>> {
+fn tallies(arguments: &EndureArgs) -> anyhow::Result<Counts> {
     let mut all = Vec::new();
     for (package, filter) in SUITES {
         println!("{package}: {filter} …");
@@ -257,7 +253,7 @@ fn tallies(arguments: &EndureArgs) -> anyhow::Result<Vec<Count>> {
         let output = command.output().context("while starting the tests")?;
         ensure!(output.status.success(), "{package} {filter} failed: {}", output.status);
         let sums = tallied(&String::from_utf8_lossy(&output.stdout))?;
-        all.extend(sums.into_iter().map(|(what, number)| Count { number, what }));
+        all.extend(sums.into_iter().map(|(what, number)| (number, what)));
     }
     Ok(all)
 }

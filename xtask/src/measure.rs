@@ -2,10 +2,9 @@
 //! and judges none, because they depend on the machine.
 
 use crate::process::{Simulator, Watched, binary, built_in_queries, empty, files, watch, write};
-use std::fmt::{Display, Formatter, Write as _};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 /// Calls per query and day of a script that asks 4 hours at a time, the yardstick of a measurement.
 const SCRIPT_CALLS_PER_DAY: u64 = 6;
@@ -17,7 +16,7 @@ const WIDE: &str = "avg:wide.gauge{*} by {id}\n";
 pub(crate) struct MeasureArgs {
     /// Queries and days to export, such as 579x8 (the first 579 queries of the built-in list, 8 days), or one query of many series,
     /// such as wide10000x1. Repeatable
-    #[arg(value_name = "QUERIESxDAYS", default_values = ["579x8", "20x96"])]
+    #[arg(value_name = "QUERIESxDAYS", default_values = ["579x8", "20x96"], value_parser = job)]
     jobs: Vec<Job>,
     /// Measure this binary instead of building one
     #[arg(long, value_name = "FILE")]
@@ -31,45 +30,35 @@ pub(crate) struct MeasureArgs {
 }
 
 /// Queries over whole days.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Job {
+    /// As typed, which names the job in the table.
+    name: String,
     queries: usize,
     /// Series of the one query that replaces the built-in list.
     wide: Option<usize>,
     days: u32,
 }
 
-impl Display for Job {
-    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        match self.wide {
-            Some(series) => write!(f, "wide{series}x{}", self.days),
-            None => write!(f, "{}x{}", self.queries, self.days),
-        }
-    }
-}
-
-impl FromStr for Job {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let read = || {
-            let (queries, days) = text.split_once('x')?;
-            let days = days.parse().ok()?;
-            let Some(series) = queries.strip_prefix("wide") else {
-                return Some(Self { queries: queries.parse().ok()?, wide: None, days });
-            };
-            Some(Self { queries: 1, wide: Some(series.parse().ok()?), days })
+/// Reads `579x8`, or `wide10000x1`.
+fn job(text: &str) -> Result<Job, &'static str> {
+    let read = || {
+        let (queries, days) = text.split_once('x')?;
+        let (name, days) = (text.to_owned(), days.parse().ok()?);
+        let Some(series) = queries.strip_prefix("wide") else {
+            return Some(Job { name, queries: queries.parse().ok()?, wide: None, days });
         };
-        read()
-            .filter(|job| job.queries > 0 && job.wide != Some(0) && job.days > 0)
-            .ok_or_else(|| "QUERIESxDAYS, such as 579x8, or wideSERIESxDAYS".to_owned())
-    }
+        Some(Job { name, queries: 1, wide: Some(series.parse().ok()?), days })
+    };
+    read()
+        .filter(|job| job.queries > 0 && job.wide != Some(0) && job.days > 0)
+        .ok_or("QUERIESxDAYS, such as 579x8, or wideSERIESxDAYS")
 }
 
 /// One line of the table.
 #[derive(Debug)]
-struct Measured {
-    job: Job,
+struct Measured<'a> {
+    job: &'a Job,
     /// As the simulator counted them.
     calls: u64,
     points: u64,
@@ -83,8 +72,8 @@ pub(crate) fn run(arguments: &MeasureArgs, target: &Path) -> anyhow::Result<()> 
     let binary = binary(arguments.binary.as_deref(), target)?;
     let folder = target.join("measure");
     let mut table = String::from(HEADER);
-    for &job in &arguments.jobs {
-        println!("{job} …");
+    for job in &arguments.jobs {
+        println!("{} …", job.name);
         let measured = measure(&binary, job, arguments, &folder)?;
         row(&mut table, &measured)?;
     }
@@ -92,13 +81,13 @@ pub(crate) fn run(arguments: &MeasureArgs, target: &Path) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn measure(
+fn measure<'a>(
     binary: &Path,
-    job: Job,
+    job: &'a Job,
     arguments: &MeasureArgs,
     folder: &Path,
-) -> anyhow::Result<Measured> {
-    let place = folder.join(job.to_string());
+) -> anyhow::Result<Measured<'a>> {
+    let place = folder.join(&job.name);
     empty(&place)?;
     let (list, out) = (place.join("queries.txt"), place.join("out"));
     let series = job.wide.map(|series| series.to_string());
@@ -132,7 +121,7 @@ fn bytes_below(folder: &Path) -> anyhow::Result<u64> {
 const HEADER: &str = "         job   calls  script's  seconds       points   points/s  peak MB  archive MB   csv MB\n";
 
 #[expect(clippy::cast_precision_loss, reason = "rounded for people")]
-fn row(table: &mut String, measured: &Measured) -> std::fmt::Result {
+fn row(table: &mut String, measured: &Measured<'_>) -> std::fmt::Result {
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
     let Measured { job, calls, points, took, archive_bytes, csv_bytes } = measured;
     let seconds = took.wall.as_secs_f64();
@@ -143,7 +132,7 @@ fn row(table: &mut String, measured: &Measured) -> std::fmt::Result {
     writeln!(
         table,
         "{:>12}  {calls:>6}  {script:>8}  {seconds:>7.1}  {points:>11}  {per_second:>9.0}  {resident:>7}  {:>10.1}  {:>7.1}",
-        job.to_string(),
+        job.name,
         megabytes(*archive_bytes),
         megabytes(*csv_bytes),
     )
@@ -156,19 +145,20 @@ mod tests {
 
     #[test]
     fn jobs_are_read_and_nonsense_is_not() {
-        assert_eq!("579x8".parse(), Ok(Job { queries: 579, wide: None, days: 8 }));
-        assert_eq!("wide5x1".parse(), Ok(Job { queries: 1, wide: Some(5), days: 1 }));
+        let read = |text: &str| job(text).map(|job| (job.name, job.queries, job.wide, job.days));
+        assert_eq!(read("579x8"), Ok(("579x8".to_owned(), 579, None, 8)));
+        assert_eq!(read("wide5x1"), Ok(("wide5x1".to_owned(), 1, Some(5), 1)));
         for text in ["", "wide0x1", "widex1", "579", "x8", "0x8", "579x0", "-1x8", "579x8x1"] {
-            assert!(text.parse::<Job>().is_err(), "{text}");
+            assert!(job(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn columns_stand_below_their_names() {
         let took = Watched { wall: Duration::from_secs(2), resident: None };
-        let job = Job { queries: 579, wide: None, days: 8 };
+        let job = job("579x8").unwrap();
         let measured = Measured {
-            job,
+            job: &job,
             calls: 136,
             points: 1_000_000,
             took,

@@ -13,7 +13,10 @@ pub(crate) fn man(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     fs::create_dir_all(folder).with_context(|| format!("while making {}", folder.display()))?;
     clap_mangen::generate_to(command(), folder)
         .with_context(|| format!("while writing man pages to {}", folder.display()))?;
-    Ok(names().iter().map(|name| folder.join(format!("{name}.1"))).collect())
+    let commands = command();
+    let subcommands = commands.get_subcommands();
+    let pages = subcommands.map(|subcommand| format!("{NAME}-{}.1", subcommand.get_name()));
+    Ok(pages.chain([format!("{NAME}.1")]).map(|page| folder.join(page)).collect())
 }
 
 /// Writes one file per shell that clap knows to `folder`, named as that shell expects it, and returns the paths.
@@ -28,13 +31,6 @@ pub(crate) fn completions(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 
 fn command() -> Command {
     jindo_cli::Arguments::command()
-}
-
-fn names() -> Vec<String> {
-    let commands = command();
-    let of_command =
-        commands.get_subcommands().map(|command| format!("{NAME}-{}", command.get_name()));
-    std::iter::once(NAME.to_owned()).chain(of_command).collect()
 }
 
 #[cfg(test)]

@@ -130,13 +130,8 @@ impl Simulator {
         command
     }
 
-    /// Returns one of its counters since the start.
+    /// Returns one of its counters since the start: `GET /sim/stats`.
     pub(crate) fn count(&self, name: &str) -> anyhow::Result<u64> {
-        self.stats()?[name].as_u64().with_context(|| format!("the simulator counts no {name}"))
-    }
-
-    /// Returns its counters since the start: `GET /sim/stats`.
-    fn stats(&self) -> anyhow::Result<serde_json::Value> {
         let address = self.url.trim_start_matches("http://");
         let mut stream =
             TcpStream::connect(address).context("while connecting to the simulator")?;
@@ -146,12 +141,11 @@ impl Simulator {
         stream.read_to_string(&mut answer).context("while reading the simulator's counters")?;
         let (head, body) =
             answer.split_once("\r\n\r\n").context("an answer has a head and a body")?;
-        ensure!(
-            head.starts_with("HTTP/1.1 200"),
-            "the simulator answers `{}`",
-            head.lines().next().unwrap_or_default()
-        );
-        serde_json::from_str(body).context("while reading the simulator's counters")
+        let status = head.lines().next().unwrap_or_default();
+        ensure!(status.starts_with("HTTP/1.1 200"), "the simulator answers `{status}`");
+        let counters: serde_json::Value =
+            serde_json::from_str(body).context("while reading the simulator's counters")?;
+        counters[name].as_u64().with_context(|| format!("the simulator counts no {name}"))
     }
 }
 

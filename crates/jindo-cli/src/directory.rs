@@ -1,4 +1,4 @@
-//! Directory of an export: opens it for reading or writing, and reads its last request.
+//! Directory of an export: opens it for reading, reads its last request, and names this process in its lock.
 
 use crate::args::RequestArgs;
 use crate::request::TypedRequest;
@@ -26,11 +26,6 @@ pub(crate) fn last_request(
     let words = serde_json::from_str(&request.arguments)
         .context("the last request of this directory cannot be read; give a query list again")?;
     Ok(Some(words))
-}
-
-/// Opens the archive in `dir` for writing: takes its lock, makes it if absent, and recovers from a crash.
-pub(crate) fn open(dir: &Path, clock: &dyn Clock) -> anyhow::Result<Archive> {
-    Ok(Archive::open(dir, &holder(clock))?)
 }
 
 /// Returns this process as the lock of a directory names it.

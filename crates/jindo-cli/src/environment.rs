@@ -109,7 +109,11 @@ impl GivenKeys {
             let address = checked(url, place)?;
             (address.host().to_owned(), address)
         } else {
-            let site = self.site(place)?;
+            let site = match (&place.site, &self.site) {
+                (Some(given), _) => site(given, "--site")?,
+                (None, Some((given, origin))) => site(given, &format!("DD_SITE {origin}"))?,
+                (None, None) => SITE_DEFAULT.to_owned(),
+            };
             let address = Address::parse(&format!("https://api.{site}"))?;
             (site, address)
         };
@@ -120,14 +124,6 @@ impl GivenKeys {
             None => Vec::new(),
         };
         Ok((site, Endpoint { address, extra_roots, patience }))
-    }
-
-    fn site(&self, place: &ConnectionArgs) -> Result<String, Usage> {
-        match (&place.site, &self.site) {
-            (Some(given), _) => site(given, "--site"),
-            (None, Some((given, origin))) => site(given, &format!("DD_SITE {origin}")),
-            (None, None) => Ok(SITE_DEFAULT.to_owned()),
-        }
     }
 }
 

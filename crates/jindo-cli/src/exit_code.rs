@@ -51,38 +51,27 @@ pub(crate) fn of_export(end: &End, files: Option<&Summary>, accepts_partial: boo
     }
 }
 
-/// Findings of `jindo verify` that decide the code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Verified {
-    /// Something is damaged, changed or gone, and was not repaired.
-    pub(crate) is_wrong: bool,
-    /// Something is still to be fetched or written.
-    pub(crate) is_unfinished: bool,
-    /// The comparison with the server, if one was made.
-    pub(crate) refetch: Option<Refetched>,
-}
-
-/// Findings of `jindo verify --refetch` that decide the code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refetched {
-    Same,
-    /// Points came late, were repaired by a mark, or nothing was old enough to be compared.
+/// Result of a check by `jindo verify`, of the directory or of the comparison with the server. The later is the more serious,
+/// and the most serious one decides the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Verdict {
+    Sound,
+    /// Something is still to be fetched or written; points came late or were marked; nothing was old enough to be compared.
     Unfinished,
-    /// Points changed or are gone from the server, or the comparison did not come to its end.
+    /// Something is damaged, changed or gone, and was not repaired, or the comparison did not come to its end.
     Wrong,
     Interrupted,
 }
 
-/// Returns the code of a verification; the most serious finding decides.
-pub(crate) fn of_verify(verified: Verified) -> u8 {
-    let Verified { is_wrong, is_unfinished, refetch } = verified;
-    match refetch.unwrap_or(Refetched::Same) {
-        Refetched::Interrupted => INTERRUPTED,
-        Refetched::Wrong => FAILED,
-        Refetched::Same | Refetched::Unfinished if is_wrong => FAILED,
-        Refetched::Unfinished => GAPS,
-        Refetched::Same if is_unfinished => GAPS,
-        Refetched::Same => COMPLETE,
+impl Verdict {
+    /// Returns the code of a verification with this result.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Sound => COMPLETE,
+            Self::Unfinished => GAPS,
+            Self::Wrong => FAILED,
+            Self::Interrupted => INTERRUPTED,
+        }
     }
 }
 
@@ -92,15 +81,16 @@ mod tests {
 
     #[test]
     fn the_most_serious_finding_decides() {
-        let code = |is_wrong, is_unfinished, refetch| {
-            of_verify(Verified { is_wrong, is_unfinished, refetch })
+        use Verdict::{Interrupted, Sound, Unfinished, Wrong};
+        let code = |directory: Verdict, refetch: Option<Verdict>| {
+            refetch.map_or(directory, |refetch| directory.max(refetch)).code()
         };
-        assert_eq!(code(false, false, None), COMPLETE);
-        assert_eq!(code(false, true, Some(Refetched::Same)), GAPS);
-        assert_eq!(code(true, true, Some(Refetched::Unfinished)), FAILED);
-        assert_eq!(code(false, false, Some(Refetched::Unfinished)), GAPS);
-        assert_eq!(code(false, true, Some(Refetched::Wrong)), FAILED);
-        assert_eq!(code(true, false, Some(Refetched::Interrupted)), INTERRUPTED);
+        assert_eq!(code(Sound, None), COMPLETE);
+        assert_eq!(code(Unfinished, Some(Sound)), GAPS);
+        assert_eq!(code(Wrong, Some(Unfinished)), FAILED);
+        assert_eq!(code(Sound, Some(Unfinished)), GAPS);
+        assert_eq!(code(Unfinished, Some(Wrong)), FAILED);
+        assert_eq!(code(Wrong, Some(Interrupted)), INTERRUPTED);
     }
 
     #[test]

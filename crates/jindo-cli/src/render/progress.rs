@@ -97,10 +97,8 @@ impl ProgressReport {
             Style::Bar(bar) => bar.suspend(|| terminal::remark(&format!("{line}\n"))),
             Style::Plain => terminal::remark(&format!("{line}\n")),
             Style::Json => {
-                terminal::remark(&format!(
-                    "{}\n",
-                    serde_json::json!({"type": "note", "text": line})
-                ));
+                let note = serde_json::json!({"type": "note", "text": line});
+                terminal::remark(&format!("{note}\n"));
             }
             Style::Silent => {}
         }

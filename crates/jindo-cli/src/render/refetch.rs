@@ -1,6 +1,6 @@
 //! Result of `verify --refetch` in words and as JSON.
 
-use crate::exit_code::Refetched;
+use crate::exit_code::Verdict;
 use crate::render::units::{count, counted, seconds};
 use jindo::archive::Origin;
 use jindo::fetch::{End, FetchOutcome};
@@ -78,12 +78,9 @@ impl Serialize for RefetchReport {
             })
         };
         let queries = audit.queries.iter().map(|(query, counts)| {
-            json!({
-                "query": query,
-                "late": counts.late,
-                "changed": counts.changed,
-                "gone": counts.gone,
-            })
+            let mut object = json!(counts);
+            object["query"] = json!(query);
+            object
         });
         json!({
             "seed": self.seed,
@@ -139,17 +136,17 @@ impl RefetchReport {
     }
 
     /// Returns what decides the exit code.
-    pub(crate) fn result(&self) -> Refetched {
+    pub(crate) fn verdict(&self) -> Verdict {
         let AuditReport { unfinished, counts, sampled, .. } = self.audit;
         let is_marked = self.marked > 0;
         if self.interrupted {
-            Refetched::Interrupted
+            Verdict::Interrupted
         } else if unfinished > 0 || counts.gone > 0 || (counts.changed > 0 && !is_marked) {
-            Refetched::Wrong
+            Verdict::Wrong
         } else if counts.all() > 0 || sampled == 0 {
-            Refetched::Unfinished
+            Verdict::Unfinished
         } else {
-            Refetched::Same
+            Verdict::Sound
         }
     }
 
@@ -170,14 +167,14 @@ impl RefetchReport {
             let more = counted(unlisted, "more point differs", "more points differ");
             lines.push(format!("{more}; --json lists the first 1,000"));
         }
-        lines.push(self.verdict());
+        lines.push(self.comparison());
         lines.extend(self.left_out());
         lines.extend(self.meaning());
         lines.extend(self.what_to_do());
         lines
     }
 
-    fn verdict(&self) -> String {
+    fn comparison(&self) -> String {
         let verdict = match (self.audit.counts.all(), self.audit.compared) {
             (0, 0) => "nothing was compared to the end".to_owned(),
             (0, _) => "all the same".to_owned(),

@@ -41,12 +41,16 @@ pub(super) fn call(
         result.grid.start_s += shift_s;
         return Ok(result);
     }
-    let result = evaluate(organisation, inner, context)?;
+    let mut result = evaluate(organisation, inner, context)?;
     if let Some(ranking) = Ranking::of(function, args) {
         return Ok(ranking.apply(result));
     }
     match (function, args) {
-        ("exclude_null", []) => Ok(exclude_na(result)),
+        // Drops the groups that lack a tag. (DOC)
+        ("exclude_null", []) => {
+            result.series.retain(|series| !series.tags.iter().any(|tag| tag.ends_with(":N/A")));
+            Ok(result)
+        }
         ("count_nonzero", []) => Ok(count(result, |v| v != 0.0)),
         ("count_not_null", []) => Ok(count(result, |_| true)),
         _ => {
@@ -155,12 +159,6 @@ fn smoothing(function: &str, args: &[Arg]) -> Option<Change> {
             }
         })
     })
-}
-
-/// Drops the groups that lack a tag. (DOC)
-fn exclude_na(mut result: QueryResult) -> QueryResult {
-    result.series.retain(|series| !series.tags.iter().any(|tag| tag.ends_with(":N/A")));
-    result
 }
 
 /// Returns one series with the number of groups whose value `counts`, in the buckets where any group has a value.

@@ -2,7 +2,7 @@
 
 #![expect(clippy::cast_precision_loss, reason = "counts of sources and buckets are far below 2^53")]
 
-use crate::grammar::{Aggregator, Comparison, Fill};
+use crate::grammar::{Aggregator, Fill};
 use crate::grid::Grid;
 
 /// Combines the sources' buckets, one vector of `len` values each. Percentiles and `stddev` are over sources here.
@@ -32,8 +32,9 @@ pub(super) fn aggregate(aggregator: Aggregator, values: &mut [f64]) -> f64 {
             (values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / count).sqrt()
         }
         Aggregator::Percentile(percent) => percentile(values, percent),
-        Aggregator::CountIf(comparison, bound) => {
-            values.iter().filter(|v| compares(comparison, **v, bound)).count() as f64
+        Aggregator::CountIf(orders, bound) => {
+            let found = values.iter().filter_map(|v| v.partial_cmp(&bound));
+            found.filter(|order| orders.contains(order)).count() as f64
         }
     }
 }
@@ -48,18 +49,6 @@ fn percentile(values: &mut [f64], percent: f64) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     let rank = (percent / 100.0 * values.len() as f64).ceil().max(1.0) as usize;
     values[rank.min(values.len()) - 1]
-}
-
-#[expect(clippy::float_cmp, reason = "the query asks for exactly this")]
-fn compares(comparison: Comparison, value: f64, bound: f64) -> bool {
-    match comparison {
-        Comparison::Less => value < bound,
-        Comparison::LessOrEqual => value <= bound,
-        Comparison::Greater => value > bound,
-        Comparison::GreaterOrEqual => value >= bound,
-        Comparison::Equal => value == bound,
-        Comparison::NotEqual => value != bound,
-    }
 }
 
 /// Fills the gaps of one source in the buckets marked in `wanted`, up to the fill's limit past a real value. (DOC)

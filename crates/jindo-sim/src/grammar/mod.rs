@@ -16,6 +16,8 @@ mod scope;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Ordering;
+
 pub(crate) use parser::parse_list;
 pub(crate) use scope::Filter;
 
@@ -167,19 +169,8 @@ pub(crate) enum Aggregator {
     Stddev,
     /// In percent: 99.9 of `p99.9`.
     Percentile(f64),
-    /// The number of raw values that compare so: `count(v: v>=0)`.
-    CountIf(Comparison, f64),
-}
-
-/// A comparison with a bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Comparison {
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    Equal,
-    NotEqual,
+    /// The number of raw values that stand in one of these orders to a bound: greater or equal in `count(v: v>=0)`.
+    CountIf(&'static [Ordering], f64),
 }
 
 /// A `.rollup(method, interval)`, either of which may be missing.

@@ -1,9 +1,11 @@
 //! The recursive descent behind [`super::parse_list`]: lists, arithmetic, calls, series and their modifiers.
 
+use std::cmp::Ordering::{Equal, Greater, Less};
+
 use super::cursor::{Cursor, Failure};
 use super::{
-    Aggregator, Arg, Comparison, Counting, DEPTH_MAX, Expr, FILL_LIMIT_S, Fill, METRIC_CHARS_MAX,
-    Method, Operator, ParseError, Query, Rollup, Selector, scope,
+    Aggregator, Arg, Counting, DEPTH_MAX, Expr, FILL_LIMIT_S, Fill, METRIC_CHARS_MAX, Method,
+    Operator, ParseError, Query, Rollup, Selector, scope,
 };
 
 /// Parses a comma list of queries.
@@ -142,17 +144,17 @@ fn count_if(cursor: &mut Cursor<'_>) -> Result<Option<Aggregator>, Failure> {
         cursor.position = start;
         return Ok(None);
     }
-    let comparisons = [
-        ("<=", Comparison::LessOrEqual),
-        (">=", Comparison::GreaterOrEqual),
-        ("!=", Comparison::NotEqual),
-        ("==", Comparison::Equal),
-        ("<", Comparison::Less),
-        (">", Comparison::Greater),
-        ("=", Comparison::Equal),
+    let comparisons: [(&str, &[_]); 7] = [
+        ("<=", &[Less, Equal]),
+        (">=", &[Greater, Equal]),
+        ("!=", &[Less, Greater]),
+        ("==", &[Equal]),
+        ("<", &[Less]),
+        (">", &[Greater]),
+        ("=", &[Equal]),
     ];
     let found = comparisons.into_iter().find(|(symbol, _)| cursor.take_text(symbol));
-    let Some((_, comparison)) = found else { return Err(cursor.failure("aggr")) };
+    let Some((_, orders)) = found else { return Err(cursor.failure("aggr")) };
     cursor.skip_space();
     let sign = if cursor.take('-') { -1.0 } else { 1.0 };
     let bound = sign * number(cursor)?;
@@ -162,7 +164,7 @@ fn count_if(cursor: &mut Cursor<'_>) -> Result<Option<Aggregator>, Failure> {
     if cursor.peek() != Some(':') {
         return Err(cursor.failure("aggr"));
     }
-    Ok(Some(Aggregator::CountIf(comparison, bound)))
+    Ok(Some(Aggregator::CountIf(orders, bound)))
 }
 
 /// Parses the arguments of a call, from its opening parenthesis.

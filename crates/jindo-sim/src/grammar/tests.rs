@@ -73,7 +73,7 @@ fn series() {
     check(
         "count(v: v>=0):data_streams.latency{type:rabbitmq AND (topic:a )} by {start}.as_rate().rollup(10)",
         &expect![[
-            r#"Some(CountIf(GreaterOrEqual, 0.0)) data_streams.latency (type:rabbitmq & topic:a) by ["start"] Some((None, Some(10))) Some(AsRate) None"#
+            r#"Some(CountIf([Greater, Equal], 0.0)) data_streams.latency (type:rabbitmq & topic:a) by ["start"] Some((None, Some(10))) Some(AsRate) None"#
         ]],
     );
     check(

@@ -81,15 +81,7 @@ impl Simulator {
     /// # Errors
     /// A failure to listen, or to start a thread.
     pub fn start(options: Options) -> io::Result<Self> {
-        Self::start_on(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), options)
-    }
-
-    /// Starts on this address; port 0 is any free one.
-    ///
-    /// # Errors
-    /// A failure to listen, or to start a thread.
-    pub fn start_on(addr: SocketAddr, options: Options) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind(addr)?;
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let addr = listener.local_addr()?;
         let shared = Shared::new(options);

@@ -76,17 +76,13 @@ fn closing(out: &Path) -> String {
 }
 
 /// Writes the query list into the demo's directory, for the user to look at.
+#[expect(clippy::disallowed_methods, reason = "a list to look at, made anew by every demo")]
 fn list(out: &Path) -> anyhow::Result<ListText> {
     let path = out.join("queries.txt");
     let text: String =
         built_in_list().lines().take(QUERIES).flat_map(|line| [line, "\n"]).collect();
     std::fs::create_dir_all(out)
-        .and_then(|()| write(&path, &text))
+        .and_then(|()| std::fs::write(&path, &text))
         .with_context(|| format!("while writing {}", path.display()))?;
     Ok(ListText { name: path.display().to_string(), text })
-}
-
-#[expect(clippy::disallowed_methods, reason = "a list to look at, made anew by every demo")]
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    std::fs::write(path, text)
 }

@@ -4,7 +4,7 @@
 use crate::args::VerifyArgs;
 use crate::auth::{Contact, EndHints, failure};
 use crate::defaults;
-use crate::directory::open;
+use crate::directory::holder;
 use crate::environment::Access;
 use crate::keys;
 use crate::render::errors::Usage;
@@ -33,12 +33,6 @@ pub(crate) struct Refetch<'a> {
     access: Access,
 }
 
-/// Report of a comparison, and the failure that ended it early.
-pub(crate) struct RefetchOutcome {
-    pub(crate) report: RefetchReport,
-    pub(crate) failure: Option<anyhow::Error>,
-}
-
 impl<'a> Refetch<'a> {
     /// Reads keys and connection; `None` without `--refetch`.
     pub(crate) fn of(command: &'a VerifyArgs) -> anyhow::Result<Option<Self>> {
@@ -48,15 +42,17 @@ impl<'a> Refetch<'a> {
         Ok(Some(Self { command, size, access }))
     }
 
-    /// Compares a sample with the server. The archive is locked only where `--repair` is to mark something.
+    /// Compares a sample with the server. The archive is locked only where `--repair` is to mark something. Returns the
+    /// report, and the failure that ended it early.
     pub(crate) fn run(
         self,
         clock: &dyn Clock,
         interrupted: &AtomicBool,
-    ) -> anyhow::Result<RefetchOutcome> {
+    ) -> anyhow::Result<(RefetchReport, Option<anyhow::Error>)> {
         let Self { command, size, access } = self;
         let VerifyArgs { dir, repair, refetch, .. } = command;
-        let archive = if *repair { open(dir, clock)? } else { Archive::read(dir)? };
+        let archive =
+            if *repair { Archive::open(dir, &holder(clock))? } else { Archive::read(dir)? };
         let request = AuditRequest {
             size,
             seed: refetch.seed.unwrap_or_else(|| entropy() % SEED_BELOW),
@@ -97,7 +93,7 @@ impl<'a> Refetch<'a> {
             Some(Err(_)) | None => None,
         };
         let (report, broken) = RefetchReport::new(dir, request, outcome);
-        Ok(RefetchOutcome { report, failure: broken.or(failure) })
+        Ok((report, broken.or(failure)))
     }
 }
 

@@ -56,7 +56,8 @@ fn learnt_json(archive: &Archive) -> anyhow::Result<BTreeMap<&'static str, serde
         (name, serde_json::json!({ "name": name, "value": value, "learnt_at": at, "why": why }))
     };
     let limits = archive.ledger().learnt()?.into_iter().map(|Learnt { limit, learnt_at, why }| {
-        entry(limits::name(limit), limits::figure(limit), learnt_at, why)
+        let (name, figure) = limits::named(limit);
+        entry(name, figure, learnt_at, why)
     });
     let probe = archive
         .ledger()
@@ -141,7 +142,7 @@ fn learnt(archive: &Archive, heavy: &[Registered]) -> anyhow::Result<Vec<String>
             let on = learnt_at.strftime("%Y-%m-%d");
             format!("{unit}: at most {} ({why}, on {on})", count(most))
         } else {
-            let until = Timestamp::from_second(limits::figure(limit))?;
+            let until = Timestamp::from_second(limits::named(limit).1)?;
             format!("windows that end by {until} are not fetched: {why}")
         });
     }

@@ -4,8 +4,8 @@
 use crate::args;
 use crate::commands::inspect::refetch::Refetch;
 use crate::commands::output::extract::display;
-use crate::directory::{holder, open};
-use crate::exit_code::{self, Verified};
+use crate::directory::holder;
+use crate::exit_code::Verdict;
 use crate::render::refetch::RefetchReport;
 use crate::render::units::{count, counted};
 use crate::terminal;
@@ -60,8 +60,8 @@ pub(crate) fn run(
     let mut report = if command.repair { repair(command, clock)? } else { look(command)? };
     let mut failure = None;
     if let Some(refetch) = refetch.filter(|_| report.sound) {
-        let outcome = refetch.run(clock, interruption()?.as_ref())?;
-        (report.refetch, failure) = (Some(outcome.report), outcome.failure);
+        let (compared, ended) = refetch.run(clock, interruption()?.as_ref())?;
+        (report.refetch, failure) = (Some(compared), ended);
     }
     let text = if command.json {
         format!("{}\n", serde_json::to_string_pretty(&report)?)
@@ -92,7 +92,7 @@ fn look(command: &args::VerifyArgs) -> anyhow::Result<VerifyReport> {
 fn repair(command: &args::VerifyArgs, clock: &dyn Clock) -> anyhow::Result<VerifyReport> {
     let verified = Archive::repair(&command.dir, &holder(clock))?;
     let mut report = VerifyReport::of(&verified);
-    let archive = open(&command.dir, clock)?;
+    let archive = Archive::open(&command.dir, &holder(clock))?;
     let csv = CsvTree::new(&display(&archive, None)?);
     let disk = Directory::of_archive(&command.dir);
     let findings = extract::verify(&archive, &disk, &csv)?;
@@ -142,11 +142,15 @@ impl VerifyReport {
     }
 
     fn exit_code(&self) -> u8 {
-        exit_code::of_verify(Verified {
-            is_wrong: self.findings.iter().any(|finding| !finding.mended),
-            is_unfinished: self.queries_with_gaps + self.queries_behind + self.tables_behind > 0,
-            refetch: self.refetch.as_ref().map(RefetchReport::result),
-        })
+        let directory = if self.findings.iter().any(|finding| !finding.mended) {
+            Verdict::Wrong
+        } else if self.queries_with_gaps + self.queries_behind + self.tables_behind > 0 {
+            Verdict::Unfinished
+        } else {
+            Verdict::Sound
+        };
+        let refetch = self.refetch.as_ref().map(RefetchReport::verdict);
+        refetch.map_or(directory, |refetch| directory.max(refetch)).code()
     }
 
     /// Adds a finding about a file. [`VerifyReport::gaps`] must have run before.
