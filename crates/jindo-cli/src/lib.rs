@@ -55,7 +55,7 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 }
 
 fn run(command: &Command) -> anyhow::Result<u8> {
-    let clock = System::new();
+    let clock = System::default();
     match command {
         Command::Demo(args) => fetch::demo::run(args, &clock, interruption::continuing()?.as_ref()),
         Command::Plan(args) => fetch::plan::run(args, &clock),

@@ -13,16 +13,10 @@ pub trait Clock: Send + Sync {
 #[derive(Debug)]
 pub struct System(Mutex<Steady>);
 
-impl System {
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
-    pub fn new() -> Self {
-        Self(Mutex::new(Steady::starting(Timestamp::now(), Instant::now())))
-    }
-}
-
 impl Default for System {
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
     fn default() -> Self {
-        Self::new()
+        Self(Mutex::new(Steady::starting(Timestamp::now(), Instant::now())))
     }
 }
 

@@ -87,10 +87,12 @@ pub(crate) fn look_at(place: &Path, kind: PathKind) -> Result<PathState, Error> 
     Err(Error::Foreign { path: place.to_owned(), what })
 }
 
-/// Turns it into the system's error, for doors whose errors are the system's.
-pub(crate) fn as_io(error: Error) -> io::Error {
-    match error {
-        Error::Unreadable { source, .. } => source,
-        foreign @ Error::Foreign { .. } => io::Error::new(NotADirectory, foreign),
+/// For doors whose errors are the system's.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Unreadable { source, .. } => source,
+            foreign @ Error::Foreign { .. } => Self::new(NotADirectory, foreign),
+        }
     }
 }

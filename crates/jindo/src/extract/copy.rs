@@ -30,19 +30,17 @@ pub fn copy(archive: &Archive, disk: &dyn Disk, output: &CsvTree) -> Result<Summ
             &mut |table, rows| tables.append(table, rows),
         )?;
         disk.sync().map_err(Error::disk("sync", output.folder()))?;
-        tables.publish(&Table::ALL)?;
+        tables.publish()?;
         Ok(summary)
     })
 }
 
 fn refuse_occupied(disk: &dyn Disk, output: &CsvTree) -> Result<(), Error> {
     let folder = output.folder();
-    let mut occupied = None;
-    let mut found = |path: &str| occupied = Some(path.to_owned());
-    disk.walk(folder, &mut found).map_err(Error::disk("list", folder))?;
+    let mut occupied = disk.walk(folder).map_err(Error::disk("list", folder))?.pop();
     for path in Table::ALL.map(Table::path) {
         if disk.size(path).map_err(Error::disk("look at", path))?.is_some() {
-            found(path);
+            occupied = Some(path.to_owned());
         }
     }
     occupied.map_or(Ok(()), |path| Err(Error::Occupied { path }))

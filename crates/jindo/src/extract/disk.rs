@@ -4,7 +4,7 @@
 //! and a link in a file's place is replaced, not followed.
 
 use crate::digest::hex;
-use crate::path_guard::{PathKind, PathState, as_io, look};
+use crate::path_guard::{PathKind, PathState, look};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -67,8 +67,8 @@ pub trait Disk: Send + Sync {
     fn size(&self, path: &str) -> io::Result<Option<u64>>;
     /// Returns the SHA-256 of a file's content, in hexadecimal; `None` for anything else, also for a link.
     fn sha256(&self, path: &str) -> io::Result<Option<String>>;
-    /// Calls `found` with the path of everything below `folder` that is no folder, in no order; links are not followed.
-    fn walk(&self, folder: &str, found: &mut dyn FnMut(&str)) -> io::Result<()>;
+    /// Returns the path of everything below `folder` that is no folder, in no order; links are not followed.
+    fn walk(&self, folder: &str) -> io::Result<Vec<String>>;
 }
 
 /// The right of one process to make files in a directory; ends when it is dropped, or with the process.
@@ -124,7 +124,7 @@ impl Directory {
     /// Looks at the folders on the way to `path` (not at `path` itself), below DIR.
     fn look_at_folder_of(&self, path: &str) -> io::Result<PathState> {
         let (folder, _) = path.rsplit_once('/').unwrap_or_default();
-        look(&self.root, folder, PathKind::Folder).map_err(as_io)
+        Ok(look(&self.root, folder, PathKind::Folder)?)
     }
 
     /// Makes the folders on the way to `path`.
@@ -186,7 +186,7 @@ impl Disk for Directory {
             return Ok(ExtractLock::default());
         };
         let name = format!("{archive}/files.lock");
-        look(&self.root, &name, PathKind::File).map_err(as_io)?;
+        look(&self.root, &name, PathKind::File)?;
         fs::create_dir_all(self.place(archive))?;
         let name = self.place(&name);
         let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(name)?;
@@ -195,7 +195,7 @@ impl Disk for Directory {
     }
 
     fn begin(&self) -> io::Result<()> {
-        if look(&self.root, self.staging, PathKind::Folder).map_err(as_io)? == PathState::Absent {
+        if look(&self.root, self.staging, PathKind::Folder)? == PathState::Absent {
             return Ok(());
         }
         for entry in fs::read_dir(self.place(self.staging))? {
@@ -285,10 +285,10 @@ impl Disk for Directory {
         }
     }
 
-    fn walk(&self, folder: &str, found: &mut dyn FnMut(&str)) -> io::Result<()> {
-        let mut folders = vec![folder.to_owned()];
+    fn walk(&self, folder: &str) -> io::Result<Vec<String>> {
+        let (mut folders, mut found) = (vec![folder.to_owned()], Vec::new());
         if there(fs::symlink_metadata(self.place(folder)))?.is_none_or(|is| !is.is_dir()) {
-            return Ok(());
+            return Ok(found);
         }
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(self.root.join(&folder))? {
@@ -297,10 +297,10 @@ impl Disk for Directory {
                 if entry.file_type()?.is_dir() {
                     folders.push(path);
                 } else {
-                    found(&path);
+                    found.push(path);
                 }
             }
         }
-        Ok(())
+        Ok(found)
     }
 }

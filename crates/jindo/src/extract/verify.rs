@@ -42,7 +42,7 @@ pub fn verify(
         return Ok(findings);
     }
     match tables::differing(archive, disk, output) {
-        Ok((_, tables)) => {
+        Ok(tables) => {
             let paths = tables.into_iter().map(|table| table.path().to_owned());
             findings.extend(paths.map(|path| FileFinding::Table { path }));
         }
@@ -86,7 +86,13 @@ pub fn verify_output(
             }
         }
     }
-    findings.extend(strangers(archive, disk, output)?);
+    let mut paths = disk.walk(output.folder()).map_err(Error::disk("list", output.folder()))?;
+    paths.sort_unstable();
+    for path in paths {
+        if archive.ledger().owner(&path)?.is_none() {
+            findings.push(FileFinding::Stranger { path });
+        }
+    }
     Ok(findings)
 }
 
@@ -108,24 +114,4 @@ fn differing(
         }
     }
     Ok(findings)
-}
-
-/// Returns the files in the output's folder that no mark names, by path.
-fn strangers(
-    archive: &Archive,
-    disk: &dyn Disk,
-    output: &dyn Output,
-) -> Result<Vec<FileFinding>, Error> {
-    let (mut paths, mut failed) = (Vec::new(), None);
-    let mut look = |path: &str| match archive.ledger().owner(path) {
-        Ok(Some(_)) => {}
-        Ok(None) => paths.push(path.to_owned()),
-        Err(error) => failed = Some(error),
-    };
-    disk.walk(output.folder(), &mut look).map_err(Error::disk("list", output.folder()))?;
-    if let Some(error) = failed {
-        return Err(error.into());
-    }
-    paths.sort_unstable();
-    Ok(paths.into_iter().map(|path| FileFinding::Stranger { path }).collect())
 }

@@ -2,7 +2,7 @@
 
 use super::protocol::{Ask, Call};
 use crate::archive::Role;
-use crate::path_guard::{PathKind, as_io, look};
+use crate::path_guard::{PathKind, look};
 use crate::plan::Plan;
 use crate::request::Failure;
 use jiff::{SignedDuration, Timestamp};
@@ -57,7 +57,7 @@ impl RunLog {
     /// Opens `runs/<start>.ndjson` below `dir`, where the run has made so many calls already. The name holds no colon: Windows has none in names.
     pub fn create(dir: &Path, start: Timestamp, calls_before: u64) -> io::Result<Self> {
         let name = format!("runs/{}.ndjson", start.strftime("%Y-%m-%dT%H-%M-%S%.3fZ"));
-        look(dir, &name, PathKind::File).map_err(as_io)?;
+        look(dir, &name, PathKind::File)?;
         create_dir_all(dir.join("runs"))?;
         let file = OpenOptions::new().create(true).append(true).open(dir.join(&name))?;
         Ok(Self { file: Some((file, name)), calls_before })

@@ -1,17 +1,11 @@
-//! [`Body`] → [`Answer`]: is it what was asked? Says no, names why, and changes nothing on the way.
+//! [`UncheckedSeries`] → [`Answer`]: is it what was asked? Says no, names why, and changes nothing on the way.
 
-use super::body::{Body, UncheckedSeries};
+use super::body::UncheckedSeries;
 use super::{Answer, CallPosition, Error, Expected, Other, Series};
 use crate::query::Interval;
 use std::collections::BTreeMap;
 
-pub(super) fn answer(body: Body, expected: &Expected) -> Result<Answer, Error> {
-    let is_ungrouped = body.ungrouped && expected.queries == 1;
-    let mut raw = accepted(body)?;
-    // Without a `tag_set` a series may be the whole of a query without `by`; else it is one group of many, whose tags were left out.
-    for one in raw.iter_mut().filter(|one| is_ungrouped || one.scope_is_everything) {
-        one.tags.get_or_insert_default();
-    }
+pub(super) fn answer(raw: Vec<UncheckedSeries>, expected: &Expected) -> Result<Answer, Error> {
     let asked: Vec<(CallPosition, Interval)> = raw
         .iter()
         .map(|series| Ok((query(series, expected)?, interval(series)?)))
@@ -20,19 +14,15 @@ pub(super) fn answer(body: Body, expected: &Expected) -> Result<Answer, Error> {
     let checked = raw.into_iter().zip(asked).map(|(raw, (query, _))| checked(raw, query, expected));
     let mut series = checked.collect::<Result<Vec<_>, _>>()?;
     series.sort_by(|a, b| (a.query, &a.tags).cmp(&(b.query, &b.tags)));
-    Ok(Answer { series: distinct(series)? })
-}
-
-/// The series of a body that calls itself good.
-fn accepted(body: Body) -> Result<Vec<UncheckedSeries>, Error> {
-    if !body.complaints.is_empty() {
-        return Err(Error::refused(&body.complaints));
+    let is_twin = |a: &Series, b: &Series| (a.query, &a.tags) == (b.query, &b.tags);
+    if let Some([_, one]) =
+        series.array_windows().find(|[last, one]| is_twin(last, one) && !same(last, one))
+    {
+        let (metric, tags) = (&one.metric, &one.tags);
+        return Err(Error::inconsistent(&format!("two different {metric} {tags:?}")));
     }
-    match body.status.as_deref() {
-        Some("ok") => body.series.ok_or_else(|| Error::inconsistent("it has no `series`")),
-        Some(other) => Err(Error::refused(&format!("status `{other}` without a reason"))),
-        None => Err(Error::inconsistent("it has no `status`")),
-    }
+    series.dedup_by(|one, last| is_twin(one, last));
+    Ok(Answer { series })
 }
 
 fn query(series: &UncheckedSeries, expected: &Expected) -> Result<CallPosition, Error> {
@@ -98,23 +88,6 @@ fn checked(
         return Ok(Series { query, metric, tags, unit, ts_ms, values });
     };
     Err(Error::inconsistent(&format!("{what} in {} {tags:?}", raw.metric)))
-}
-
-/// Each (query, tags) once. `series` is sorted by them.
-fn distinct(series: Vec<Series>) -> Result<Vec<Series>, Error> {
-    let mut kept: Vec<Series> = Vec::with_capacity(series.len());
-    for one in series {
-        match kept.last() {
-            Some(last) if (last.query, &last.tags) == (one.query, &one.tags) => {
-                if !same(last, &one) {
-                    let (metric, tags) = (&one.metric, &one.tags);
-                    return Err(Error::inconsistent(&format!("two different {metric} {tags:?}")));
-                }
-            }
-            _ => kept.push(one),
-        }
-    }
-    Ok(kept)
 }
 
 /// Equal to the bit, where `==` would take -0.0 for 0.0.

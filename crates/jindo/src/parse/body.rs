@@ -1,4 +1,4 @@
-//! The body's JSON → [`Body`], point lists straight into columns. Reads; whether it is what was asked is `check`'s part. Texts are
+//! The body's JSON → [`UncheckedSeries`], point lists straight into columns. Reads; whether it is what was asked is `check`'s part. Texts are
 //! without secrets from here on: where they are decoded is where they are looked at.
 
 use super::field::{count, joined, tags, unit, words};
@@ -6,24 +6,13 @@ use super::json::Reader;
 use super::{Error, Expected};
 use crate::secret::Secrets;
 
-/// An answer, unchecked.
-#[derive(Default)]
-pub(super) struct Body {
-    pub(super) status: Option<String>,
-    /// Texts of `error` and `errors` without empty ones, joined by `; `.
-    pub(super) complaints: String,
-    /// True if `group_by` is there and names no key.
-    pub(super) ungrouped: bool,
-    pub(super) series: Option<Vec<UncheckedSeries>>,
-}
-
 /// One entry of `series`, unchecked but for the shape of its fields.
 pub(super) struct UncheckedSeries {
     pub(super) query_index: Option<f64>,
     pub(super) metric: String,
     pub(super) interval_s: f64,
+    /// `None` where it is one group of many, whose tags were left out.
     pub(super) tags: Option<Vec<String>>,
-    pub(super) scope_is_everything: bool,
     pub(super) unit: Option<String>,
     pub(super) points: PointColumns,
 }
@@ -39,7 +28,12 @@ pub(super) struct PointColumns {
     pub(super) conflict: Option<i64>,
 }
 
-pub(super) fn read(body: &[u8], expected: &Expected, secrets: &Secrets) -> Result<Body, Error> {
+/// Reads the series of a body that calls itself good.
+pub(super) fn read(
+    body: &[u8],
+    expected: &Expected,
+    secrets: &Secrets,
+) -> Result<Vec<UncheckedSeries>, Error> {
     let mut json = Reader::new(body)?;
     match json.peek() {
         None => return Err(json.garbled("the body is empty")),
@@ -61,13 +55,25 @@ pub(super) fn read(body: &[u8], expected: &Expected, secrets: &Secrets) -> Resul
         _ => json.skip(),
     })?;
     json.end()?;
-    let said = [error, errors].map(Option::unwrap_or_default);
-    Ok(Body {
-        status: status.flatten().map(|status| secrets.hide(status)),
-        complaints: secrets.hide(joined(&said)),
-        ungrouped: group_by.flatten() == Some(0),
-        series: series.flatten(),
-    })
+    let complaints = secrets.hide(joined(&[error, errors].map(Option::unwrap_or_default)));
+    if !complaints.is_empty() {
+        return Err(Error::refused(&complaints));
+    }
+    let series: Option<Vec<_>> = match status.flatten().map(|status| secrets.hide(status)) {
+        Some(ok) if ok == "ok" => series.flatten(),
+        Some(other) => {
+            return Err(Error::refused(&format!("status `{other}` without a reason")));
+        }
+        None => return Err(Error::inconsistent("it has no `status`")),
+    };
+    let mut series = series.ok_or_else(|| Error::inconsistent("it has no `series`"))?;
+    // The lone query has no `by`: a series without a `tag_set` is the whole of it.
+    if expected.queries == 1 && group_by.flatten() == Some(0) {
+        for one in &mut series {
+            one.tags.get_or_insert_default();
+        }
+    }
+    Ok(series)
 }
 
 /// Reads one known field, refusing it the second time.
@@ -105,13 +111,13 @@ fn one_series(
         "pointlist" => once(json, &mut points, field, |json| all_points(json, columns)),
         _ => json.skip(),
     })?;
+    let is_everything = scope.flatten().as_deref() == Some("*");
     let missing = |field: &str| json.inconsistent(&format!("a series without `{field}`"));
     Ok(UncheckedSeries {
         query_index: query_index.flatten(),
         metric: metric.ok_or_else(|| missing("metric"))?,
         interval_s: interval.ok_or_else(|| missing("interval"))?,
-        tags: tag_set.flatten(),
-        scope_is_everything: scope.flatten().as_deref() == Some("*"),
+        tags: tag_set.flatten().or_else(|| is_everything.then(Vec::new)),
         unit: unit_text.flatten().flatten().map(|unit| secrets.hide(unit)),
         points: points.ok_or_else(|| missing("pointlist"))?,
     })

@@ -154,7 +154,7 @@ fn others_came(others: &[Other], asked: Interval) -> String {
 /// See [`Error`]; where several series break the contract, [`Error::Interval`] is returned: it explains the others.
 pub fn answer(body: &[u8], expected: &Expected, secrets: &Secrets) -> Result<Answer, Error> {
     body::read(body, expected, secrets)
-        .and_then(|body| answer_check::answer(body, expected))
+        .and_then(|series| answer_check::answer(series, expected))
         .map_err(|error| error.redacted(secrets))
 }
 

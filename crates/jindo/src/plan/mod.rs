@@ -1,21 +1,20 @@
 //! Queries × range − coverage → windows → batches → [`Plan`], a value: printed and counted before the first call. Pure.
 
-mod batch;
 mod limits;
 mod native_interval;
 mod plan_index;
 mod presence;
-mod tile;
 mod window;
 
-pub use batch::{BODY_BYTES_TARGET, SEPARATOR, WEIGHT_ASSUMED, buckets, escape, escaped_len, pack};
-pub use limits::{LearntLimit, Limits};
+pub use limits::{
+    BODY_BYTES_TARGET, LearntLimit, Limits, SEPARATOR, WEIGHT_ASSUMED, buckets, escape,
+    escaped_len, pack, tile,
+};
 pub use native_interval::{
     Confidence, Counting, IntervalSample, NextSample, Observed, PointCount, SampleKind, SampleRange,
 };
 pub use plan_index::{PerQuery, PlanIndex};
 pub use presence::{PresenceMap, ProbeGrid};
-pub use tile::tile;
 pub use window::{DAY_S, Range, Window, hull, subtract, union};
 
 use crate::query::{Interval, Query};

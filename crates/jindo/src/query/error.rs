@@ -2,7 +2,6 @@
 //! itself, and lets no control character of an untrusted file through to a terminal.
 
 use super::NotOffered;
-use std::fmt::{self, Display, Formatter};
 use unicode_normalization::char::is_combining_mark;
 
 /// A stretch of a text in bytes, half-open.
@@ -153,7 +152,8 @@ fn dollars(names: &[String]) -> String {
 
 /// A remark on one query of a list: it is refused, or left out. Its `Display` is `FILE:LINE:COL: what, and what to do`; of a refused
 /// one also the source line and an underline.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}:{column}: {reason}{excerpt}")]
 pub struct Complaint {
     pub file: String,
     /// From 1.
@@ -170,13 +170,6 @@ pub struct Complaint {
 /// Characters shown of a line before and after the place, at most.
 const SHOWN_BEFORE: usize = 60;
 const SHOWN_AFTER: usize = 100;
-
-impl Display for Complaint {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { file, line, column, reason, excerpt, .. } = self;
-        write!(f, "{file}:{line}:{column}: {reason}{excerpt}")
-    }
-}
 
 /// The column, from 1 and in characters, of a byte of a line.
 pub(super) fn column(line: &str, at: usize) -> usize {

@@ -15,21 +15,12 @@ const OFFERED_S: [u32; 21] = [
 ];
 
 /// An interval that the server would replace by another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an interval of {asked_s} s is not offered; take {}", self.nearest())]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an interval of {asked_s} s is not offered; take {nearest}")]
 pub struct NotOffered {
     pub asked_s: u64,
-    /// The nearest offered ones; at least one is there.
-    pub below: Option<Interval>,
-    pub above: Option<Interval>,
-}
-
-impl NotOffered {
-    fn nearest(&self) -> String {
-        let near: Vec<_> =
-            [self.below, self.above].iter().flatten().map(Interval::to_string).collect();
-        near.join(" or ")
-    }
+    /// The nearest offered ones, joined by `or`.
+    pub nearest: String,
 }
 
 impl Interval {
@@ -44,7 +35,9 @@ impl Interval {
         match known(at) {
             Some(found) if u64::from(found.0.get()) == secs => Ok(found),
             above => {
-                Err(NotOffered { asked_s: secs, below: at.checked_sub(1).and_then(known), above })
+                let below = at.checked_sub(1).and_then(known);
+                let near: Vec<_> = [below, above].iter().flatten().map(Self::to_string).collect();
+                Err(NotOffered { asked_s: secs, nearest: near.join(" or ") })
             }
         }
     }

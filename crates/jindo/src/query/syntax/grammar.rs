@@ -284,18 +284,16 @@ impl<'a> Parser<'a> {
         let token = self.next();
         let ends = matches!(self.peek().kind, TokenKind::Symbol(',' | ')') | TokenKind::End);
         let text = self.words(token.span);
-        // The sign and the digits may stand apart.
-        if ends && token.kind == TokenKind::Number {
-            return Some(Arg::Number(format!("{sign}{text}")));
+        match token.kind {
+            // The sign and the digits may stand apart.
+            TokenKind::Number if ends => Some(Arg::Number(format!("{sign}{text}"))),
+            TokenKind::Text if ends && sign.is_empty() => Some(Arg::Text(text)),
+            TokenKind::Word if ends && sign.is_empty() => Some(Arg::Word(text)),
+            _ => {
+                self.at = start;
+                None
+            }
         }
-        if ends && sign.is_empty() && token.kind == TokenKind::Text {
-            return Some(Arg::Text(text));
-        }
-        if ends && sign.is_empty() && token.kind == TokenKind::Word {
-            return Some(Arg::Word(text));
-        }
-        self.at = start;
-        None
     }
 
     fn tag(&mut self, wanted: &'static str) -> Parsed<Tag> {
@@ -437,19 +435,18 @@ impl Parser<'_> {
             self.selection.push(ScopePart::Operator(")"));
             return self.close(open);
         }
-        if ["AND", "OR", "IN"].iter().any(|word| self.at_word(0, word)) {
+        if self.at_operator() && !self.at_word(0, "NOT") {
             return Err(self.expected("a tag such as `env:prod`"));
         }
         let key = self.tag("a tag such as `env:prod`")?;
-        if key.text.ends_with(':') && self.at_value() {
+        if key.text.ends_with(':') && self.peek().kind == TokenKind::Atom && !self.at_operator() {
             let value = self.peek().span;
             let fix = format!("{}{}", key.text, self.slice(value));
             return Err(QueryError::new(key.span.to(value), Reason::SpaceInTag { fix }));
         }
         let operator = if self.take_word("IN") {
             " IN ("
-        } else if self.at_word(0, "NOT") && self.at_word(1, "IN") {
-            self.next();
+        } else if self.at_word(1, "IN") && self.take_word("NOT") {
             self.next();
             " NOT IN ("
         } else {
@@ -466,10 +463,8 @@ impl Parser<'_> {
         self.close(open)
     }
 
-    /// True if something follows a tag that is neither an operator nor the end of it.
-    fn at_value(&self) -> bool {
-        let operator = ["AND", "OR", "NOT", "IN"].iter().any(|word| self.at_word(0, word));
-        self.peek().kind == TokenKind::Atom && !operator
+    fn at_operator(&self) -> bool {
+        ["AND", "OR", "NOT", "IN"].iter().any(|word| self.at_word(0, word))
     }
 
     fn take_word(&mut self, word: &str) -> bool {

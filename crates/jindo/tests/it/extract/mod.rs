@@ -242,10 +242,9 @@ impl Disk for Memory {
         Ok(self.state.lock().unwrap().files.get(path).map(|text| jindo::digest::sha256(text)))
     }
 
-    fn walk(&self, folder: &str, found: &mut dyn FnMut(&str)) -> io::Result<()> {
-        let (files, folder) = (self.files(), format!("{folder}/"));
-        files.keys().filter(|path| path.starts_with(&folder)).for_each(|path| found(path));
-        Ok(())
+    fn walk(&self, folder: &str) -> io::Result<Vec<String>> {
+        let folder = format!("{folder}/");
+        Ok(self.files().into_keys().filter(|path| path.starts_with(&folder)).collect())
     }
 }
 

@@ -105,14 +105,10 @@ impl Disk for FaultyDisk {
         self.look(|platter| platter.files.get(path).map(|bytes| hex(&Sha256::digest(bytes))))
     }
 
-    fn walk(&self, folder: &str, found: &mut dyn FnMut(&str)) -> io::Result<()> {
+    fn walk(&self, folder: &str) -> io::Result<Vec<String>> {
         let folder = format!("{folder}/");
         self.look(|platter| {
-            platter
-                .files
-                .keys()
-                .filter(|path| path.starts_with(&folder))
-                .for_each(|path| found(path));
+            platter.files.keys().filter(|path| path.starts_with(&folder)).cloned().collect()
         })
     }
 }
