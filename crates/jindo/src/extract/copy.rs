@@ -30,7 +30,7 @@ pub fn copy(archive: &Archive, disk: &dyn Disk, output: &CsvTree) -> Result<Summ
             &mut |table, rows| tables.append(table, rows),
         )?;
         disk.sync().map_err(Error::disk("sync", output.folder()))?;
-        tables.publish()?;
+        tables.publish(&Table::ALL)?;
         Ok(summary)
     })
 }

@@ -93,11 +93,17 @@ impl Table {
 /// [`Error::Unfinished`] when files of a query are out of date; others as they come.
 pub fn tables(archive: &Archive, disk: &dyn Disk, output: &CsvTree) -> Result<Summary, Error> {
     with_staging(disk, || {
+        let (summary, changed) = differing(archive, disk, output)?;
+        if changed.is_empty() {
+            return Ok(summary);
+        }
         let mut number = 0;
         let mut staged = StagedTables::new(disk, &mut number);
-        let summary =
-            render_marked(archive, output, &mut |table, rows| staged.append(table, rows))?;
-        staged.publish()?;
+        let mut sink = |table: Table, rows: &[u8]| {
+            if changed.contains(&table) { staged.append(table, rows) } else { Ok(()) }
+        };
+        render_marked(archive, output, &mut sink)?;
+        staged.publish(&changed)?;
         Ok(summary)
     })
 }
@@ -107,38 +113,26 @@ pub(super) fn differing(
     archive: &Archive,
     disk: &dyn Disk,
     output: &CsvTree,
-) -> Result<Vec<Table>, Error> {
-    let mut rendered = TableHashes::default();
-    render_marked(archive, output, &mut |table, rows| {
-        rendered.0[table as usize].update(rows);
+) -> Result<(Summary, Vec<Table>), Error> {
+    let mut hashes = Table::ALL.map(|_| Sha256::new());
+    let summary = render_marked(archive, output, &mut |table, rows| {
+        hashes[table as usize].update(rows);
         Ok(())
     })?;
-    rendered.differing(disk)
-}
-
-/// Hash of each table's content, in their order.
-#[derive(Default)]
-struct TableHashes([Sha256; Table::ALL.len()]);
-
-impl TableHashes {
-    /// Returns the tables that have another content on the disk, or are not there.
-    fn differing(self, disk: &dyn Disk) -> Result<Vec<Table>, Error> {
-        let mut differing = Vec::new();
-        for (table, hash) in Table::ALL.into_iter().zip(self.0) {
-            let found = disk.sha256(table.path()).map_err(Error::disk("read", table.path()))?;
-            if found != Some(hex(&hash.finalize())) {
-                differing.push(table);
-            }
+    let mut changed = Vec::new();
+    for (table, hash) in Table::ALL.into_iter().zip(hashes) {
+        let found = disk.sha256(table.path()).map_err(Error::disk("read", table.path()))?;
+        if found != Some(hex(&hash.finalize())) {
+            changed.push(table);
         }
-        Ok(differing)
     }
+    Ok((summary, changed))
 }
 
 /// Tables that grow in the staging folder, under its first numbers.
 pub(super) struct StagedTables<'a> {
     disk: &'a dyn Disk,
     staging: Staging<'a>,
-    hashes: TableHashes,
 }
 
 impl<'a> StagedTables<'a> {
@@ -147,27 +141,23 @@ impl<'a> StagedTables<'a> {
         for table in Table::ALL {
             staging.create(table.path().to_owned());
         }
-        Self { disk, staging, hashes: TableHashes::default() }
+        Self { disk, staging }
     }
 
     pub(super) fn append(&mut self, table: Table, rows: &[u8]) -> Result<(), Error> {
-        self.hashes.0[table as usize].update(rows);
         self.staging.append(table as usize, |out| out.extend_from_slice(rows))
     }
 
-    /// Moves the tables that changed into place, makes everything durable, and removes the staging folder.
-    pub(super) fn publish(mut self) -> Result<(), Error> {
-        let changed = self.hashes.differing(self.disk)?;
-        if !changed.is_empty() {
-            self.staging.flush()?;
-            for table in changed {
-                let published = self.disk.publish(Staged(table as u64), table.path());
-                published.map_err(Error::disk("publish", table.path()))?;
-            }
-            self.disk.sync().map_err(Error::disk("sync", "the tables"))?;
+    /// Moves these tables into place and makes everything durable.
+    pub(super) fn publish(self, tables: &[Table]) -> Result<(), Error> {
+        let Self { disk, mut staging } = self;
+        staging.flush()?;
+        for table in tables {
+            let published = disk.publish(Staged(*table as u64), table.path());
+            published.map_err(Error::disk("publish", table.path()))?;
         }
-        let emptied = self.disk.begin().and_then(|()| self.disk.end());
-        emptied.map_err(Error::disk("remove", "the staging folder"))
+        disk.sync().map_err(Error::disk("sync", "the tables"))?;
+        disk.end().map_err(Error::disk("remove", "the staging folder"))
     }
 }
 

@@ -42,7 +42,7 @@ pub fn verify(
         return Ok(findings);
     }
     match tables::differing(archive, disk, output) {
-        Ok(tables) => {
+        Ok((_, tables)) => {
             let paths = tables.into_iter().map(|table| table.path().to_owned());
             findings.extend(paths.map(|path| FileFinding::Table { path }));
         }

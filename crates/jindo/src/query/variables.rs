@@ -62,7 +62,8 @@ impl Filling<'_> {
 
     /// Returns the text behind a `$` with the value of the variable at its start.
     fn variable(&mut self, after: &str, span: Span) -> Result<String, QueryError> {
-        let run = after.find(|c: char| !is_name(c)).unwrap_or(after.len());
+        let ends_name = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
+        let run = after.find(ends_name).unwrap_or(after.len());
         let Some((name, given)) = longest(&after[..run], self.known) else {
             let name = &after[..run];
             let name = name.strip_suffix(".value").or(name.strip_suffix(".key")).unwrap_or(name);
@@ -99,8 +100,4 @@ fn longest<'t, 'k>(
 fn suffix<'t>(rest: &'t str, word: &str) -> Option<&'t str> {
     let after = rest.strip_prefix(word)?;
     (!after.starts_with(|c: char| c.is_alphanumeric() || c == '_')).then_some(after)
-}
-
-fn is_name(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '-' | '.')
 }

@@ -30,7 +30,9 @@ pub(super) fn series_file(tags: &[String]) -> String {
     let mistakable = tags.len() == 1 && (*first == "values" || first.is_empty());
     let twin = tags.iter().any(|tag| {
         let (key, value) = tag.split_once(':').unwrap_or((tag, ""));
-        !is_own_fold(key) || !(value == NOT_AVAILABLE || is_own_fold(value) && !is_own_twin(value))
+        let spells_not_available = fold(value) == fold(NOT_AVAILABLE);
+        let is_own = if spells_not_available { value == NOT_AVAILABLE } else { is_own_fold(value) };
+        !is_own_fold(key) || !is_own
     });
     // Length-prefixed, since a tag may hold any separator.
     let exact: Vec<_> = tags.iter().map(|tag| format!("{}:{tag}", tag.len())).collect();
@@ -89,11 +91,12 @@ fn bounded(name: &str, exact: &str) -> String {
 /// `name~hash`, cut to the limits. What is cut may have thousands of neighbours that begin alike, and gets a longer hash.
 pub(super) fn hashed(name: &str, exact: &[u8]) -> String {
     let name = harmless(if name.is_empty() { "empty" } else { name });
-    let short = format!("{name}~{}", hash(exact, HASH_BYTES));
+    let digits = sha256(exact);
+    let short = format!("{name}~{}", &digits[..HASH_DIGITS]);
     if short.len() <= NAME_BYTES_MAX && short.chars().count() <= NAME_CHARS_MAX {
         return short;
     }
-    let hash = hash(exact, CUT_HASH_BYTES);
+    let hash = &digits[..CUT_HASH_DIGITS];
     let (chars_max, bytes_max) = (NAME_CHARS_MAX - 1 - hash.len(), NAME_BYTES_MAX - 1 - hash.len());
     let ends = name.char_indices().map(|(at, c)| at + c.len_utf8());
     let mut end = ends.take(chars_max).take_while(|end| *end <= bytes_max).last().unwrap_or(0);
@@ -105,27 +108,15 @@ pub(super) fn hashed(name: &str, exact: &[u8]) -> String {
     format!("{}~{hash}", &name[..end])
 }
 
-/// Bytes of the hash of a name that stands whole before it.
-const HASH_BYTES: usize = 3;
+/// Hexadecimal digits of the SHA-256 behind a name that stands whole before it.
+const HASH_DIGITS: usize = 6;
 
-/// Bytes of the hash of a name that was cut: among ten thousand that begin alike two must not collide.
-const CUT_HASH_BYTES: usize = 8;
-
-/// Returns so many bytes of the SHA-256 in hexadecimal.
-fn hash(exact: &[u8], bytes: usize) -> String {
-    let mut digits = sha256(exact);
-    digits.truncate(2 * bytes);
-    digits
-}
+/// Digits behind a name that was cut: among ten thousand that begin alike two must not collide.
+const CUT_HASH_DIGITS: usize = 16;
 
 /// Returns whether another name may fold to the same. Of the names of one fold, all but the fold itself carry a hash.
 pub(in crate::extract) fn may_have_twins(name: &str) -> bool {
     !is_own_fold(&without_escapes(name))
-}
-
-/// Returns whether a text differs from Datadog's `N/A` by case or Unicode form alone.
-fn is_own_twin(text: &str) -> bool {
-    text != NOT_AVAILABLE && fold(text) == fold(NOT_AVAILABLE)
 }
 
 /// Returns the name without its `%2F`s, whose capitals tell nothing apart.

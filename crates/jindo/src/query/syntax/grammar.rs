@@ -284,16 +284,18 @@ impl<'a> Parser<'a> {
         let token = self.next();
         let ends = matches!(self.peek().kind, TokenKind::Symbol(',' | ')') | TokenKind::End);
         let text = self.words(token.span);
-        match token.kind {
-            // The sign and the digits may stand apart.
-            TokenKind::Number if ends => Some(Arg::Number(format!("{sign}{text}"))),
-            TokenKind::Text if ends && sign.is_empty() => Some(Arg::Text(text)),
-            TokenKind::Word if ends && sign.is_empty() => Some(Arg::Word(text)),
-            _ => {
-                self.at = start;
-                None
-            }
+        // The sign and the digits may stand apart.
+        if ends && token.kind == TokenKind::Number {
+            return Some(Arg::Number(format!("{sign}{text}")));
         }
+        if ends && sign.is_empty() && token.kind == TokenKind::Text {
+            return Some(Arg::Text(text));
+        }
+        if ends && sign.is_empty() && token.kind == TokenKind::Word {
+            return Some(Arg::Word(text));
+        }
+        self.at = start;
+        None
     }
 
     fn tag(&mut self, wanted: &'static str) -> Parsed<Tag> {
