@@ -117,12 +117,10 @@ impl GivenKeys {
             let address = Address::parse(&format!("https://api.{site}"))?;
             (site, address)
         };
-        let extra_roots = match &place.ca_file {
-            Some(path) => {
-                std::fs::read(path).with_context(|| format!("while reading {}", path.display()))?
-            }
-            None => Vec::new(),
-        };
+        let roots = place.ca_file.as_ref().map(|path| {
+            std::fs::read(path).with_context(|| format!("while reading {}", path.display()))
+        });
+        let extra_roots = roots.transpose()?.unwrap_or_default();
         Ok((site, Endpoint { address, extra_roots, patience }))
     }
 }

@@ -4,9 +4,8 @@
 //! the command, which may contain keys.
 
 use crate::args::ConnectionArgs;
-use crate::environment::{Access, GivenKeys, KeyOrigin};
+use crate::environment::{GivenKeys, KeyOrigin};
 use crate::render::errors::Usage;
-use jiff::SignedDuration;
 use jindo::secret::Secret;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -25,14 +24,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A key command is killed after a minute: a person needs some time to unlock a password store.
 const COMMAND_ENDS_WITHIN: Duration = Duration::from_mins(1);
 
-/// Returns the API's address with the keys of the source that the command line names, else of the environment.
-pub(crate) fn access(place: &ConnectionArgs, patience: SignedDuration) -> anyhow::Result<Access> {
-    given(place)?.access(place, patience)
-}
-
-/// Returns the keys of one source: keys of two may belong to two organisations. A site beside the keys takes precedence over the
-/// environment's.
-fn given(place: &ConnectionArgs) -> Result<GivenKeys, Usage> {
+/// Returns the keys of the source that the command line names, else of the environment. They are of one source: keys of two may
+/// belong to two organisations. A site beside the keys takes precedence over the environment's.
+pub(crate) fn given(place: &ConnectionArgs) -> Result<GivenKeys, Usage> {
     let environment = GivenKeys::of_environment();
     let (text, origin) = match (&place.key_file, &place.key_command) {
         (Some(path), _) => (from_file(path)?, KeyOrigin::File(path.clone())),

@@ -150,7 +150,11 @@ impl FromStr for Faults {
             return Ok(Faults::Share { per_myriad: hundredths.round() as u32 });
         }
         if let Ok(total) = text.parse::<u32>() {
-            return Ok(Faults::Exactly(evenly(checked(total)?)));
+            let total = checked(total)?;
+            // The first kinds get the remainder.
+            let count = |i: u32| total / 8 + u32::from(i < total % 8);
+            let kinds = (0..).zip(TRANSIENT).map(|(i, fault)| (fault, count(i)));
+            return Ok(Faults::Exactly(kinds.collect()));
         }
         let mut kinds = Vec::new();
         for part in text.split(',') {
@@ -165,14 +169,6 @@ impl FromStr for Faults {
 
 fn checked(count: u32) -> Result<u32, FaultsError> {
     if count > FAULTS_MAX { Err(FaultsError::TooMany(count)) } else { Ok(count) }
-}
-
-/// Spreads `total` faults over the transient kinds; the first kinds get the remainder.
-fn evenly(total: u32) -> Vec<(Fault, u32)> {
-    (0_u32..)
-        .zip(TRANSIENT)
-        .map(|(i, fault)| (fault, total / 8 + u32::from(i < total % 8)))
-        .collect()
 }
 
 /// The schedule of faults in one run.

@@ -28,15 +28,13 @@ pub(super) fn apply(fault: Fault, hash: u64, response: &mut Response) {
         Fault::TooMany => {
             *response = errors::too_many(hash);
             let lines = [
-                ("Limit", "100"),
-                ("Period", "1"),
-                ("Remaining", "0"),
-                ("Reset", "1"),
-                ("Name", "burst"),
+                ("X-RateLimit-Limit", "100"),
+                ("X-RateLimit-Period", "1"),
+                ("X-RateLimit-Remaining", "0"),
+                ("X-RateLimit-Reset", "1"),
+                ("X-RateLimit-Name", "burst"),
             ];
-            response.headers.extend(
-                lines.map(|(name, value)| (format!("X-RateLimit-{name}"), value.to_owned())),
-            );
+            response.headers.extend(lines.map(|(name, value)| (name.to_owned(), value.to_owned())));
         }
         Fault::TooManyBare => *response = errors::too_many(hash),
         Fault::Html => *response = errors::html(200, "OK"),

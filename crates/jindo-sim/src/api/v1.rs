@@ -1,5 +1,6 @@
 //! `GET /api/v1/query`: the answer's JSON, with everything that varies between recordings.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
@@ -149,18 +150,15 @@ impl Writer<'_> {
     fn series(&mut self, out: &mut String, row: &Row<'_>) {
         let Row { index, result, series } = row;
         let expr = &self.queries[*index].expr;
-        let own_times_s: Vec<i64>;
-        let times_s = if let Some(shared) = &self.shared_times_s {
-            shared
-        } else {
-            own_times_s = result.points(series).map(|(time_s, _)| time_s).collect();
-            &own_times_s
+        let times_s: Cow<'_, [i64]> = match &self.shared_times_s {
+            Some(shared) => shared.into(),
+            None => result.points(series).map(|(time_s, _)| time_s).collect(),
         };
         let first_s = times_s.first().copied().unwrap_or(0);
         let last_s = times_s.last().copied().unwrap_or(0);
         let interval_s = result.grid.interval_s;
         let mut pointlist = String::with_capacity(40 * times_s.len());
-        json::list(&mut pointlist, times_s, |out, &time_s| {
+        json::list(&mut pointlist, &*times_s, |out, &time_s| {
             let value = result.value_at(series, time_s);
             self.points += u64::from(value.is_finite());
             let end = self.spelling.time_end;

@@ -39,8 +39,8 @@ fn list(cursor: &mut Cursor<'_>) -> Result<Vec<Query>, Failure> {
 
 /// Parses terms joined by `+` and `-`.
 fn sum(cursor: &mut Cursor<'_>, depth: usize) -> Result<Expr, Failure> {
-    left_associative(cursor, &[('+', Operator::Add), ('-', Operator::Subtract)], |cursor| {
-        left_associative(cursor, &[('*', Operator::Multiply), ('/', Operator::Divide)], |cursor| {
+    left_associative(cursor, &[Operator::Add, Operator::Subtract], |cursor| {
+        left_associative(cursor, &[Operator::Multiply, Operator::Divide], |cursor| {
             term(cursor, depth)
         })
     })
@@ -49,14 +49,14 @@ fn sum(cursor: &mut Cursor<'_>, depth: usize) -> Result<Expr, Failure> {
 /// Parses operands joined by operators of one precedence.
 fn left_associative<'a>(
     cursor: &mut Cursor<'a>,
-    operators: &[(char, Operator)],
+    operators: &[Operator],
     operand: impl Fn(&mut Cursor<'a>) -> Result<Expr, Failure>,
 ) -> Result<Expr, Failure> {
     let mut left = operand(cursor)?;
     loop {
         cursor.skip_space();
-        let found = operators.iter().find(|(symbol, _)| cursor.take(*symbol));
-        let Some((_, operator)) = found else { return Ok(left) };
+        let found = operators.iter().find(|operator| cursor.take(operator.symbol()));
+        let Some(operator) = found else { return Ok(left) };
         let right = Box::new(operand(cursor)?);
         left = Expr::Binary { operator: *operator, left: Box::new(left), right };
     }

@@ -23,9 +23,7 @@ impl Filter {
     pub(crate) fn matches(&self, tags: &[String]) -> bool {
         match self {
             Filter::All => true,
-            Filter::Tag(pattern) => {
-                tags.iter().any(|tag| matches_wildcard(pattern.as_bytes(), tag.as_bytes()))
-            }
+            Filter::Tag(pattern) => tags.iter().any(|tag| matches_wildcard(pattern, tag)),
             Filter::Not(inner) => !inner.matches(tags),
             Filter::And(parts) => parts.iter().all(|part| part.matches(tags)),
             Filter::Or(parts) => parts.iter().any(|part| part.matches(tags)),
@@ -33,26 +31,15 @@ impl Filter {
     }
 }
 
-/// Matches with `*`: linear time for one star, no recursion for any number of them.
-fn matches_wildcard(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    let mut retry: Option<(usize, usize)> = None;
-    while t < text.len() {
-        if pattern.get(p) == Some(&b'*') {
-            retry = Some((p + 1, t));
-            p += 1;
-        } else if pattern.get(p) == Some(&text[t]) {
-            p += 1;
-            t += 1;
-        } else if let Some((after_star, from)) = retry {
-            p = after_star;
-            t = from + 1;
-            retry = Some((after_star, t));
-        } else {
-            return false;
-        }
-    }
-    pattern[p..].iter().all(|&b| b == b'*')
+/// Matches with `*`: the ends first, then each part between two stars at its first place. No recursion.
+fn matches_wildcard(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
+    let (between, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let inner = text.strip_prefix(first).and_then(|text| text.strip_suffix(last));
+    let mut parts = between.split('*');
+    inner
+        .and_then(|inner| parts.try_fold(inner, |left, part| Some(left.split_once(part)?.1)))
+        .is_some()
 }
 
 /// Parses alternatives joined by OR, up to the closing brace or parenthesis, which is left in place.

@@ -25,7 +25,7 @@ pub(crate) fn run(
     interrupted: &AtomicBool,
 ) -> anyhow::Result<u8> {
     let give_up_after = command.pacing.give_up_after.unwrap_or(Pacing::GIVE_UP_AFTER);
-    let access = || keys::access(&command.connection, give_up_after);
+    let access = || keys::given(&command.connection)?.access(&command.connection, give_up_after);
     let request = &request(command, clock.now())?;
     let progress = command.progress.unwrap_or(defaults::PROGRESS);
     let setup = ExportSetup { request, out: command.out(), progress, access: &access };

@@ -38,7 +38,8 @@ impl<'a> Refetch<'a> {
     pub(crate) fn of(command: &'a VerifyArgs) -> anyhow::Result<Option<Self>> {
         let Some(size) = command.refetch.sample else { return Ok(None) };
         let give_up_after = command.refetch.give_up_after.unwrap_or(Pacing::GIVE_UP_AFTER);
-        let access = keys::access(&command.refetch.connection, give_up_after)?;
+        let connection = &command.refetch.connection;
+        let access = keys::given(connection)?.access(connection, give_up_after)?;
         Ok(Some(Self { command, size, access }))
     }
 
@@ -81,17 +82,15 @@ impl<'a> Refetch<'a> {
             report.done(&made, clock.now());
             Ok(made)
         })?;
-        if let Some(Ok(_)) = &outcome.calls {
+        let made = outcome.calls.as_ref().and_then(|made| made.as_ref().ok());
+        if made.is_some() {
             keep(command, &archive, &AuditRecord::new(&outcome.report, request.seed, clock.now()));
         }
         let hints = EndHints {
             failed: "try again later; the same --seed draws the same sample",
             revoked: "with valid keys the same --seed draws the same sample",
         };
-        let failure = match &outcome.calls {
-            Some(Ok(made)) => failure(&made.end, contact.as_ref(), &hints),
-            Some(Err(_)) | None => None,
-        };
+        let failure = made.and_then(|made| failure(&made.end, contact.as_ref(), &hints));
         let (report, broken) = RefetchReport::new(dir, request, outcome);
         Ok((report, broken.or(failure)))
     }
