@@ -2,7 +2,8 @@
 
 use super::disk::{ArchiveFolder, Lock, list_data};
 use super::ledger;
-use super::objects::{Objects, ReadCache};
+use super::objects::Objects;
+use super::read::ReadCache;
 use super::recover::{Recovery, recover};
 use super::request_file::{self, REQUEST};
 use super::{Aside, Error, Holder, IfBlank, Ledger, QueryId, Remembered, Request, Role};

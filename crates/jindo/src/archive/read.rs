@@ -2,7 +2,42 @@
 
 use super::objects::{Chunk, Encoded, NOT_AS_WRITTEN};
 use super::{Archive, Error, Object, ObjectId, QueryId};
+use std::collections::{HashSet, VecDeque};
+use std::fmt;
 use std::sync::{Arc, PoisonError};
+
+/// Bytes of files held: the objects of one group of queries over months, a small part of the memory promised.
+const CACHE_BYTES_MAX: u64 = 16 << 20;
+
+/// Objects that were read lately, checked and parsed, so that queries of one object do not read and hash it again and again.
+/// Objects never change, so nothing in here can be stale.
+#[derive(Default)]
+pub(super) struct ReadCache {
+    /// The longest held first.
+    held: VecDeque<(ObjectId, Arc<Encoded>)>,
+    bytes: u64,
+    /// All that were ever held: none is checked twice.
+    checked: HashSet<ObjectId>,
+}
+
+impl fmt::Debug for ReadCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadCache").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+impl ReadCache {
+    /// Holds an object, and lets go of those held longest where there is no room.
+    fn put(&mut self, object: ObjectId, encoded: Arc<Encoded>) {
+        self.checked.insert(object);
+        self.bytes += encoded.bytes;
+        self.held.push_back((object, encoded));
+        while self.bytes > CACHE_BYTES_MAX {
+            let Some((_, gone)) = self.held.pop_front() else { return };
+            self.bytes -= gone.bytes;
+        }
+    }
+}
 
 impl Archive {
     /// Pushes what `object` holds of `query`, all of it: the caller takes only the window that coverage grants.
@@ -27,8 +62,8 @@ impl Archive {
     /// afterwards its hash proves that it is the same.
     fn encoded(&self, Object { id, record }: &Object) -> Result<Arc<Encoded>, Error> {
         let cache = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(encoded) = cache().get(*id) {
-            return Ok(encoded);
+        if let Some((_, encoded)) = cache().held.iter().find(|(held, _)| held == id) {
+            return Ok(Arc::clone(encoded));
         }
         let damaged = |why: String| Error::ObjectDamaged { name: record.name.clone(), why };
         let Some(bytes) = self.objects.read(&record.name)? else {

@@ -1,7 +1,7 @@
 //! Into the archive: an answer becomes an object and coverage, in the order of effects that survives a crash anywhere.
 
 use super::objects::{
-    Footer, FooterQuery, KeptOrganisation, Published, Whole, Written, encode, whole_milliseconds,
+    Footer, FooterQuery, KeptOrganisation, Published, Whole, encode, whole_milliseconds,
 };
 use super::request_file::secs;
 use super::{Archive, Committed, Error, NextCommit, ObjectId, QueryId, Recalled, Reserved};
@@ -70,15 +70,14 @@ impl Archive {
     fn publish(&self, fetched: &Fetched<'_>, reserved: Reserved) -> Result<Whole, Error> {
         let name = reserved.name.clone();
         let draft = draft(fetched, reserved, self.organisation()?);
-        let Written { footer, bytes, sha256 } =
-            encode(draft, fetched.answer).map_err(|source| Error::Objects {
-                doing: "encoding",
-                name: name.clone(),
-                source: Box::new(source),
-            })?;
-        let length = bytes.len() as u64;
-        if self.objects.publish(&name, bytes)? == Published::Now {
-            return Ok(Whole { footer, name, bytes: length, sha256 });
+        let written = encode(draft, fetched.answer).map_err(|source| Error::Objects {
+            doing: "encoding",
+            name: name.clone(),
+            source: Box::new(source),
+        })?;
+        let bytes = written.bytes.len() as u64;
+        if self.objects.publish(&name, written.bytes)? == Published::Now {
+            return Ok(Whole { footer: written.footer, bytes, sha256: written.sha256 });
         }
         let there = self.objects.read(&name)?.unwrap_or_default();
         Whole::inspect(&name, &there).map_err(|why| Error::ObjectDamaged { name, why })

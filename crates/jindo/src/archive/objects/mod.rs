@@ -1,18 +1,38 @@
-//! Objects: the store of whole files by name, and the Parquet files in it.
+//! Objects: the store of whole files by name, and the Parquet files in it: written from answers, checked before anything of
+//! unknown origin is decoded, read back.
 
-mod cache;
-mod parquet;
+mod decode;
+mod encode;
+mod footer;
+mod pages;
 mod store;
 mod whole;
 
-pub(super) use cache::ReadCache;
-pub use parquet::Chunk;
-pub(super) use parquet::{
-    Encoded, Footer, FooterQuery, KeptOrganisation, NOT_AS_WRITTEN, Written, encode,
-    is_object_name, object_name,
-};
+pub use decode::Chunk;
+pub(super) use decode::{Encoded, NOT_AS_WRITTEN};
 #[cfg(test)]
-pub(super) use parquet::{FooterSeries, KEY};
+pub(super) use encode::Written;
+pub(super) use encode::encode;
+pub(super) use footer::{Footer, FooterQuery, KeptOrganisation, is_object_name, object_name};
+#[cfg(test)]
+pub(super) use footer::{FooterSeries, KEY};
 pub use store::Objects;
 pub(super) use store::Published;
 pub(super) use whole::{Whole, whole_milliseconds};
+
+/// Rows of the largest row group: one decoded is 2 MiB of times and values.
+const GROUP_ROWS_MAX: usize = 128 << 10;
+
+const SCHEMA: &str = "message jindo {
+    required binary query (STRING);
+    required binary metric (STRING);
+    required binary tags (STRING);
+    required int64 ts (TIMESTAMP(MILLIS,true));
+    required double value;
+    required int32 interval_s;
+}";
+
+/// Spells tags as they stand in their column: a JSON array.
+fn tags_text(tags: &[String]) -> String {
+    serde_json::to_string(tags).expect("texts are always JSON")
+}

@@ -48,13 +48,6 @@ pub struct Objects {
 struct StoreRuntime(Option<Runtime>);
 
 impl StoreRuntime {
-    fn new() -> Result<Self, Error> {
-        let runtime = Builder::new_current_thread().enable_all().build();
-        runtime
-            .map(|runtime| Self(Some(runtime)))
-            .map_err(|source| failed("opening", "the object store", source))
-    }
-
     /// Drives a call to its end. A task of another runtime must not drive this one: there a thread of its own does.
     fn run<T: Send>(&self, call: impl Future<Output = T> + Send) -> T {
         let runtime = self.0.as_ref().expect("it is there until it is dropped");
@@ -82,13 +75,16 @@ impl Objects {
     pub fn local(root: &Path) -> Result<Self, Error> {
         let store = LocalFileSystem::new_with_prefix(root)
             .map_err(|source| failed("opening", &root.to_string_lossy(), source))?;
-        let (store, root) = (Arc::new(store.with_fsync(true)), Some(root.to_owned()));
-        Ok(Self { store, root, runtime: Arc::new(StoreRuntime::new()?) })
+        let over = Self::over(Arc::new(store.with_fsync(true)))?;
+        Ok(Self { root: Some(root.to_owned()), ..over })
     }
 
     /// In any store; its root is the archive's.
     pub fn over(store: Arc<dyn ObjectStore>) -> Result<Self, Error> {
-        Ok(Self { store, root: None, runtime: Arc::new(StoreRuntime::new()?) })
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime =
+            runtime.map_err(|source| failed("opening", "the object store", source))?;
+        Ok(Self { store, root: None, runtime: Arc::new(StoreRuntime(Some(runtime))) })
     }
 
     /// Writes the object whole, or finds that it is there.

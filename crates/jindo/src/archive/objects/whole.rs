@@ -10,7 +10,6 @@ use jiff::Timestamp;
 /// own name.
 pub(in crate::archive) struct Whole {
     pub footer: Footer,
-    pub name: String,
     pub bytes: u64,
     /// Of the file, hex.
     pub sha256: String,
@@ -25,14 +24,14 @@ impl Whole {
         if footer.name() != name {
             return Err(format!("its footer belongs to {}", footer.name()));
         }
-        Ok(Self { footer, name: name.to_owned(), bytes, sha256 })
+        Ok(Self { footer, bytes, sha256 })
     }
 
     /// As the ledger would record it, for the numbers that its queries have there.
     pub(in crate::archive) fn record(&self, queries: Vec<QueryId>) -> Record {
-        let Self { footer, name, bytes, sha256 } = self;
+        let Self { footer, bytes, sha256 } = self;
         Record {
-            name: name.clone(),
+            name: footer.name(),
             queries,
             interval: footer.interval(),
             window: footer.window(),
