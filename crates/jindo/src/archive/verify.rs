@@ -58,6 +58,13 @@ impl ArchiveFinding {
     fn of_object(fault: Fault, name: &str, why: impl Into<String>) -> Self {
         Self::new(fault, format!("data/{name}"), why)
     }
+
+    /// Moves the file to `damaged/`, where it is to be mended.
+    fn set_aside(self, mend: Option<&ArchiveFolder>) -> Result<Self, Error> {
+        let Some(place) = mend else { return Ok(self) };
+        let mended = Some(format!("moved to {}", place.set_aside(&self.name)?));
+        Ok(Self { mended, ..self })
+    }
 }
 
 /// Report of a verification or repair.
@@ -125,6 +132,27 @@ impl Verified {
         self.bytes += bytes;
     }
 
+    /// Adds what is neither an object nor a half of one that is noted. What is foreign is neither read nor moved: what it leads
+    /// to is not the archive's.
+    fn find_remains(
+        &mut self,
+        listed: &Listed,
+        noted: &HashSet<String>,
+        mend: Option<&ArchiveFolder>,
+    ) -> Result<(), Error> {
+        self.findings.extend(listed.foreign.iter().map(|(name, what)| {
+            ArchiveFinding::of_object(Fault::Stranger, name, format!("{what}; left alone"))
+        }));
+        let is_noted =
+            |half: &&String| half.rsplit_once('#').is_some_and(|(whole, _)| noted.contains(whole));
+        for name in listed.halves.iter().filter(|half| !is_noted(half)) {
+            let why = "a half-written file that nobody counts on";
+            let half = ArchiveFinding::of_object(Fault::Half, name, why);
+            self.findings.push(half.set_aside(mend)?);
+        }
+        Ok(())
+    }
+
     /// The same, with earlier findings first.
     fn after(mut self, mut findings: Vec<ArchiveFinding>) -> Self {
         findings.append(&mut self.findings);
@@ -143,8 +171,7 @@ fn examine(
     let mut verified = Verified::default();
     let records = ledger.objects()?;
     for object in &records {
-        let name = &object.record.name;
-        let Some(Wrong { fault, why, whole }) = look(ledger, objects, &object.record)? else {
+        let Some((mut finding, whole)) = look(ledger, objects, &object.record)? else {
             verified.count(object.record.rows, object.record.bytes);
             continue;
         };
@@ -152,7 +179,6 @@ fn examine(
         if ledger.object(object.id)?.is_none() {
             continue;
         }
-        let mut finding = ArchiveFinding::of_object(fault, name, why);
         if let Some(place) = mend {
             // Dropped first: a crash in between leaves a stranger, which is then set aside.
             ledger.drop_object(object.id)?;
@@ -161,7 +187,9 @@ fn examine(
                     whole.adopt(ledger)?;
                     "recorded as its footer says".to_owned()
                 }
-                None if fault == Fault::Missing => "the next export fetches it again".to_owned(),
+                None if finding.fault == Fault::Missing => {
+                    "the next export fetches it again".to_owned()
+                }
                 None => {
                     let aside = place.set_aside(&finding.name)?;
                     format!("moved to {aside}; the next export fetches it again")
@@ -177,17 +205,7 @@ fn examine(
     for name in listed.files.iter().filter(|name| !known.contains(*name)) {
         verified.findings.extend(examine_stranger(ledger, objects, name, mend)?);
     }
-    verified.findings.extend(left_alone(listed));
-    for name in &listed.halves {
-        if name.rsplit_once('#').is_some_and(|(whole, _)| noted.contains(whole)) {
-            continue;
-        }
-        let mut finding = half(name);
-        if let Some(place) = mend {
-            finding.mended = Some(format!("moved to {}", place.set_aside(&finding.name)?));
-        }
-        verified.findings.push(finding);
-    }
+    verified.find_remains(listed, &noted, mend)?;
     Ok(verified)
 }
 
@@ -202,11 +220,8 @@ fn examine_stranger(
         None => return Ok(None),
         Some(Ok(whole)) => whole,
         Some(Err(why)) => {
-            let mut finding = ArchiveFinding::of_object(Fault::Stranger, name, why);
-            if let Some(place) = mend {
-                finding.mended = Some(format!("moved to {}", place.set_aside(&finding.name)?));
-            }
-            return Ok(Some(finding));
+            let finding = ArchiveFinding::of_object(Fault::Stranger, name, why);
+            return finding.set_aside(mend).map(Some);
         }
     };
     let why = "the ledger does not know it";
@@ -229,30 +244,15 @@ fn examine_files(objects: &Objects, listed: &Listed) -> Result<Verified, Error> 
     let mut verified = Verified::default();
     for name in &listed.files {
         match inspected(objects, name)? {
-            Some(Ok(whole)) => {
-                let record = whole.record(Vec::new());
-                verified.count(record.rows, record.bytes);
-            }
+            Some(Ok(whole)) => verified.count(whole.footer.rows().unwrap_or(0), whole.bytes),
             Some(Err(why)) => {
                 verified.findings.push(ArchiveFinding::of_object(Fault::Damaged, name, why));
             }
             None => {}
         }
     }
-    verified.findings.extend(left_alone(listed));
-    verified.findings.extend(listed.halves.iter().map(|name| half(name)));
+    verified.find_remains(listed, &HashSet::new(), None)?;
     Ok(verified)
-}
-
-/// Neither read nor moved: what it leads to is not the archive's.
-fn left_alone(listed: &Listed) -> impl Iterator<Item = ArchiveFinding> {
-    listed.foreign.iter().map(|(name, what)| {
-        ArchiveFinding::of_object(Fault::Stranger, name, format!("{what}; left alone"))
-    })
-}
-
-fn half(name: &str) -> ArchiveFinding {
-    ArchiveFinding::of_object(Fault::Half, name, "a half-written file that nobody counts on")
 }
 
 /// The ledger, or what is wrong with it as a whole. A newer jindo's is an error: it must not be rebuilt.
@@ -278,17 +278,15 @@ fn inspected(objects: &Objects, name: &str) -> Result<Option<Result<Whole, Strin
     }
 }
 
-/// Fault of an object that the ledger records.
-struct Wrong {
-    fault: Fault,
-    why: String,
-    /// The object, where only its record is wrong.
-    whole: Option<Whole>,
-}
-
-/// Reads an object back and compares it with its record; `None` when it is sound.
-fn look(ledger: &dyn Ledger, objects: &Objects, record: &Record) -> Result<Option<Wrong>, Error> {
-    let wrong = |fault, why: &str| Ok(Some(Wrong { fault, why: why.to_owned(), whole: None }));
+/// Reads an object back and compares it with its record; `None` when it is sound, the object too where only its record is
+/// wrong.
+fn look(
+    ledger: &dyn Ledger,
+    objects: &Objects,
+    record: &Record,
+) -> Result<Option<(ArchiveFinding, Option<Whole>)>, Error> {
+    let finding = |fault, why: &str| ArchiveFinding::of_object(fault, &record.name, why);
+    let wrong = |fault, why: &str| Ok(Some((finding(fault, why), None)));
     let whole = match inspected(objects, &record.name) {
         Ok(Some(Ok(whole))) => whole,
         Ok(Some(Err(why))) => return wrong(Fault::Damaged, &why),
@@ -315,8 +313,8 @@ fn look(ledger: &dyn Ledger, objects: &Objects, record: &Record) -> Result<Optio
     if same && read_back == *record {
         return Ok(None);
     }
-    let why = "the ledger records something else than its footer".to_owned();
-    Ok(Some(Wrong { fault: Fault::Contradicted, why, whole: Some(whole) }))
+    let why = "the ledger records something else than its footer";
+    Ok(Some((finding(Fault::Contradicted, why), Some(whole))))
 }
 
 /// Makes a ledger from request.json and the footers, beside the old one, then puts it in its place: a crash leaves the old
@@ -335,9 +333,8 @@ fn rebuild(place: &ArchiveFolder) -> Result<Option<ArchiveFinding>, Error> {
                 ledger.register(&request)?;
             }
             Err(why) => {
-                let mended = Some(format!("moved to {}", place.set_aside(REQUEST)?));
                 let damaged = ArchiveFinding::new(Fault::RequestDamaged, REQUEST, why);
-                finding = Some(ArchiveFinding { mended, ..damaged });
+                finding = Some(damaged.set_aside(Some(place))?);
             }
         }
     }

@@ -14,6 +14,7 @@ const FIELD_MAX: i64 = 127;
 
 const CUT: &str = "a page's header is cut off";
 const WRONG: &str = "a page's header is not as ours are";
+const TOO_LARGE: &str = "a page is larger than any of ours";
 
 const DATA_PAGE: u64 = 0;
 const DICTIONARY_PAGE: u64 = 2;
@@ -50,57 +51,37 @@ pub(super) fn check_pages(
             }
             DICTIONARY_PAGE => {
                 let held = page.dictionary.ok_or(WRONG)?;
-                check_dictionary(&held, page.decoded_bytes, rows, kind)?;
+                if held.values > rows {
+                    return Err("a dictionary is larger than its column");
+                }
+                let most = match kind {
+                    ColumnKind::Text => TEXT_BYTES_MAX as u64,
+                    ColumnKind::Number => held.bytes_max(),
+                };
+                if page.decoded_bytes > most {
+                    return Err(TOO_LARGE);
+                }
                 dictionary = Some(page.decoded_bytes);
             }
             DATA_PAGE => {
                 let held = page.data.ok_or(WRONG)?;
-                check_encoding(held.encoding, dictionary, kind)?;
-                check_size(&held, page.decoded_bytes)?;
+                match (held.encoding, kind) {
+                    (PLAIN_DICTIONARY | RLE_DICTIONARY, _) if dictionary.is_none() => {
+                        return Err("a page misses its dictionary");
+                    }
+                    (PLAIN_DICTIONARY | RLE_DICTIONARY, _)
+                    | (PLAIN | DELTA_BINARY_PACKED, ColumnKind::Number) => {}
+                    _ => return Err("a page is encoded as none of ours"),
+                }
+                if page.decoded_bytes > held.bytes_max() {
+                    return Err(TOO_LARGE);
+                }
                 values = values.saturating_add(held.values);
             }
             _ => return Err("a page is of a kind that is not ours"),
         }
     }
     if values == rows { Ok(dictionary.unwrap_or(0)) } else { Err("its pages do not hold its rows") }
-}
-
-fn check_dictionary(
-    held: &Held,
-    decoded_bytes: u64,
-    rows: u64,
-    kind: ColumnKind,
-) -> Result<(), &'static str> {
-    if held.values > rows {
-        return Err("a dictionary is larger than its column");
-    }
-    match kind {
-        ColumnKind::Number => check_size(held, decoded_bytes),
-        ColumnKind::Text if decoded_bytes > TEXT_BYTES_MAX as u64 => Err(TOO_LARGE),
-        ColumnKind::Text => Ok(()),
-    }
-}
-
-fn check_encoding(
-    encoding: u64,
-    dictionary: Option<u64>,
-    kind: ColumnKind,
-) -> Result<(), &'static str> {
-    match (encoding, kind) {
-        (PLAIN_DICTIONARY | RLE_DICTIONARY, _) if dictionary.is_none() => {
-            Err("a page misses its dictionary")
-        }
-        (PLAIN_DICTIONARY | RLE_DICTIONARY, _) => Ok(()),
-        (PLAIN | DELTA_BINARY_PACKED, ColumnKind::Number) => Ok(()),
-        _ => Err("a page is encoded as none of ours"),
-    }
-}
-
-const TOO_LARGE: &str = "a page is larger than any of ours";
-
-fn check_size(held: &Held, decoded_bytes: u64) -> Result<(), &'static str> {
-    let most = held.values.saturating_mul(VALUE_BYTES_MAX).saturating_add(PAGE_BYTES);
-    if decoded_bytes > most { Err(TOO_LARGE) } else { Ok(()) }
 }
 
 #[derive(Debug, Default)]
@@ -143,6 +124,11 @@ impl Page {
 }
 
 impl Held {
+    /// Bytes of a decoded page of so many numbers, or of so many references to a dictionary, at most.
+    fn bytes_max(&self) -> u64 {
+        self.values.saturating_mul(VALUE_BYTES_MAX).saturating_add(PAGE_BYTES)
+    }
+
     /// A data page's or dictionary page's own header: beside these, how levels are encoded, of which we have none.
     fn read(bytes: &mut &[u8]) -> Result<Self, &'static str> {
         let mut held = Self::default();

@@ -35,36 +35,19 @@ pub(in crate::archive) enum Published {
 }
 
 /// The files of an archive: objects below `data/`, by names that begin there, and `request.json` beside.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
     /// Their folder on this machine's disk, on which links are refused: the store would follow them.
     root: Option<PathBuf>,
-    runtime: Arc<StoreRuntime>,
-}
-
-/// Runtime of a store's calls: timers and connections; one thread at a time drives it.
-#[derive(Debug)]
-struct StoreRuntime(Option<Runtime>);
-
-impl StoreRuntime {
-    /// Drives a call to its end. A task of another runtime must not drive this one: there a thread of its own does.
-    fn run<T: Send>(&self, call: impl Future<Output = T> + Send) -> T {
-        let runtime = self.0.as_ref().expect("it is there until it is dropped");
-        if Handle::try_current().is_err() {
-            return runtime.block_on(call);
-        }
-        thread::scope(|scope| {
-            let done = scope.spawn(|| runtime.block_on(call)).join();
-            done.unwrap_or_else(|panic| resume_unwind(panic))
-        })
-    }
+    /// Timers and connections of the store's calls; one thread at a time drives it.
+    runtime: Option<Runtime>,
 }
 
 /// Without waiting, which a task of another runtime must not.
-impl Drop for StoreRuntime {
+impl Drop for Objects {
     fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
+        if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }
@@ -75,23 +58,23 @@ impl Objects {
     pub fn local(root: &Path) -> Result<Self, Error> {
         let store = LocalFileSystem::new_with_prefix(root)
             .map_err(|source| failed("opening", &root.to_string_lossy(), source))?;
-        let over = Self::over(Arc::new(store.with_fsync(true)))?;
-        Ok(Self { root: Some(root.to_owned()), ..over })
+        let mut objects = Self::over(Arc::new(store.with_fsync(true)))?;
+        objects.root = Some(root.to_owned());
+        Ok(objects)
     }
 
     /// In any store; its root is the archive's.
     pub fn over(store: Arc<dyn ObjectStore>) -> Result<Self, Error> {
         let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime =
-            runtime.map_err(|source| failed("opening", "the object store", source))?;
-        Ok(Self { store, root: None, runtime: Arc::new(StoreRuntime(Some(runtime))) })
+        let runtime = runtime.map_err(|source| failed("opening", "the object store", source))?;
+        Ok(Self { store, root: None, runtime: Some(runtime) })
     }
 
     /// Writes the object whole, or finds that it is there.
     pub(in crate::archive) fn publish(&self, name: &str, bytes: Bytes) -> Result<Published, Error> {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let location = self.data(name)?;
-        match self.runtime.run(self.store.put_opts(&location, PutPayload::from(bytes), options)) {
+        match self.run(self.store.put_opts(&location, PutPayload::from(bytes), options)) {
             Ok(_) => Ok(Published::Now),
             Err(StoreError::AlreadyExists { .. }) => Ok(Published::Before),
             Err(source) => Err(failed("publishing", name, source)),
@@ -100,12 +83,12 @@ impl Objects {
 
     /// The whole object; `None` where there is none.
     pub(in crate::archive) fn read(&self, name: &str) -> Result<Option<Bytes>, Error> {
-        self.get(&self.data(name)?, name)
+        self.get(&format!("{DATA}/{name}"), name)
     }
 
     /// Removes the object; that it is gone already is fine.
     pub(in crate::archive) fn remove(&self, name: &str) -> Result<(), Error> {
-        match self.runtime.run(self.store.delete(&self.data(name)?)) {
+        match self.run(self.store.delete(&self.data(name)?)) {
             Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
             Err(source) => Err(failed("removing", name, source)),
         }
@@ -119,7 +102,7 @@ impl Objects {
             listed.foreign.extend(nameless.map(|name| (name, "a name that no object has")));
             return Ok(listed);
         }
-        self.runtime.run(async {
+        self.run(async {
             let mut listed = Listed::default();
             let mut found = self.store.list(Some(&Location::from(DATA)));
             while let Some(file) = found.next().await {
@@ -134,15 +117,26 @@ impl Objects {
 
     /// A small file beside the ledger, replaced whole.
     pub(in crate::archive) fn write_beside(&self, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
-        self.runtime
-            .run(self.store.put(&self.own(name)?, PutPayload::from(bytes)))
+        self.run(self.store.put(&self.own(name)?, PutPayload::from(bytes)))
             .map(|_| ())
             .map_err(|source| failed("writing", name, source))
     }
 
     /// `None` where there is none.
     pub(in crate::archive) fn read_beside(&self, name: &str) -> Result<Option<Bytes>, Error> {
-        self.get(&self.own(name)?, name)
+        self.get(name, name)
+    }
+
+    /// Drives a call to its end. A task of another runtime must not drive this one: there a thread of its own does.
+    fn run<T: Send>(&self, call: impl Future<Output = T> + Send) -> T {
+        let runtime = self.runtime.as_ref().expect("it is there until it is dropped");
+        if Handle::try_current().is_err() {
+            return runtime.block_on(call);
+        }
+        thread::scope(|scope| {
+            let done = scope.spawn(|| runtime.block_on(call)).join();
+            done.unwrap_or_else(|panic| resume_unwind(panic))
+        })
     }
 
     fn data(&self, name: &str) -> Result<Location, Error> {
@@ -158,16 +152,17 @@ impl Objects {
         Ok(location)
     }
 
-    fn get(&self, location: &Location, name: &str) -> Result<Option<Bytes>, Error> {
+    fn get(&self, path: &str, name: &str) -> Result<Option<Bytes>, Error> {
+        let location = self.own(path)?;
         let read = async {
-            let found = self.store.get_opts(location, GetOptions::default()).await?;
+            let found = self.store.get_opts(&location, GetOptions::default()).await?;
             let size = found.meta.size;
             if size > OBJECT_BYTES_MAX {
                 return Ok(Err(size));
             }
             found.bytes().await.map(Ok)
         };
-        match self.runtime.run(read) {
+        match self.run(read) {
             Ok(Ok(bytes)) => Ok(Some(bytes)),
             Ok(Err(size)) => Err(Error::ObjectDamaged {
                 name: name.to_owned(),
