@@ -3,7 +3,7 @@
 
 use super::{Archive, Error, GiveUpReason, GiveUpScope, GivenUp, QueryId, Registered};
 use crate::plan::{Window, subtract};
-use jiff::Timestamp;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// State of a query, or of a line that is none.
@@ -72,8 +72,16 @@ impl QueryStanding {
                 if facts.points == Some(0) { QueryStatus::Empty } else { QueryStatus::Complete };
             return Self { status, reason: None, gaps: Vec::new() };
         }
-        let whole = whole_reason(facts.given_up, &missing);
-        let old = too_old(facts.given_up);
+        let of_scope = |scope| facts.given_up.iter().filter(move |up| up.scope == scope);
+        // The newest reason for which the query was given up, if it concerns anything that is missing.
+        let whole = of_scope(GiveUpScope::Query)
+            .filter(|up| missing.iter().any(|gap| gap.intersect(up.window).is_some()))
+            .max_by_key(|up| (up.at, Reverse(up.window.start())))
+            .map(|up| GapReason::GivenUp(up.reason.clone()));
+        // The end of what is refused for its age, and the server's words.
+        let old = of_scope(GiveUpScope::Window)
+            .max_by_key(|up| up.window.end())
+            .map(|up| (up.window.end(), GapReason::TooOld(up.reason.clone())));
         let status = if whole.is_some() { QueryStatus::GivenUp } else { QueryStatus::Partial };
         let young = whole.clone().unwrap_or(GapReason::NotFetched);
         let mut gaps = Vec::new();
@@ -91,26 +99,6 @@ impl QueryStanding {
         let reason = whole.or(all_old.map(|(_, reason)| reason)).unwrap_or(GapReason::NotFetched);
         Self { status, reason: Some(reason), gaps }
     }
-}
-
-/// The newest reason for which the query was given up, if it concerns anything that is missing.
-fn whole_reason(given_up: &[GivenUp], missing: &[Window]) -> Option<GapReason> {
-    let concerns = |up: &&GivenUp| missing.iter().any(|gap| gap.intersect(up.window).is_some());
-    given_up
-        .iter()
-        .filter(|up| up.scope == GiveUpScope::Query)
-        .filter(concerns)
-        .max_by_key(|up| (up.at, std::cmp::Reverse(up.window.start())))
-        .map(|up| GapReason::GivenUp(up.reason.clone()))
-}
-
-/// The end of what is refused for its age, and the server's words.
-fn too_old(given_up: &[GivenUp]) -> Option<(Timestamp, GapReason)> {
-    given_up
-        .iter()
-        .filter(|up| up.scope == GiveUpScope::Window)
-        .max_by_key(|up| up.window.end())
-        .map(|up| (up.window.end(), GapReason::TooOld(up.reason.clone())))
 }
 
 impl Archive {
@@ -151,6 +139,7 @@ impl Archive {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::Timestamp;
 
     fn window(start_s: i64, end_s: i64) -> Window {
         Window::from_secs(start_s, end_s).unwrap()

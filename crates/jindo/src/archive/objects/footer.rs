@@ -104,7 +104,7 @@ impl Footer {
     }
 
     fn check(&self) -> Result<(), String> {
-        self.try_window().ok_or("its footer's window is empty")?;
+        Window::new(self.start, self.end).ok_or("its footer's window is empty")?;
         Interval::from_secs(self.interval_s).ok_or("its footer's interval is 0")?;
         if self.queries.is_empty() {
             return Err("its footer names no query".into());
@@ -136,12 +136,8 @@ impl Footer {
         Ok(())
     }
 
-    fn try_window(&self) -> Option<Window> {
-        Window::new(self.start, self.end)
-    }
-
     pub(in crate::archive) fn window(&self) -> Window {
-        self.try_window().expect("a footer is parsed or built with a window")
+        Window::new(self.start, self.end).expect("a footer is parsed or built with a window")
     }
 
     pub(in crate::archive) fn interval(&self) -> Interval {

@@ -1,6 +1,6 @@
 //! The statements about objects, coverage and noted names. Which object a moment belongs to is [`take_over`]'s decision.
 
-use super::convert::{Moment, Name, Unsigned, json_numbers, window};
+use super::convert::{Moment, Name, Unsigned, json_numbers, unknown, window};
 use super::{
     Connection, OptionalExtension, Row, SqlError, Sqlite, Transaction, given_up, params, queries,
 };
@@ -170,37 +170,15 @@ impl CoverageLedger for Sqlite {
 
     fn object(&self, object: ObjectId) -> Result<Option<Object>, Error> {
         self.ask("reading an object's record", |c| {
-            let mut one = c.prepare_cached("SELECT * FROM objects WHERE id = ?1")?;
-            let Some(mut found) = one.query_row([object], self::object).optional()? else {
-                return Ok(None);
-            };
-            found.record.queries = c
-                .prepare_cached(
-                    "SELECT query FROM object_queries WHERE object = ?1 ORDER BY position",
-                )?
-                .query_map([object], |row| row.get(0))?
-                .collect::<Result<_, _>>()?;
-            Ok(Some(found))
+            let mut one = c.prepare_cached(&format!("{OBJECTS} WHERE o.id = ?1"))?;
+            one.query_row([object], self::object).optional()
         })
     }
 
     fn objects(&self) -> Result<Vec<Object>, Error> {
         self.ask("reading the objects' records", |c| {
-            let mut queries: BTreeMap<ObjectId, Vec<QueryId>> = BTreeMap::new();
-            let mut statement = c.prepare_cached(
-                "SELECT object, query FROM object_queries ORDER BY object, position",
-            )?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                queries.entry(row.get(0)?).or_default().push(row.get(1)?);
-            }
-            c.prepare_cached("SELECT * FROM objects ORDER BY id")?
-                .query_map([], |row| {
-                    let mut object = self::object(row)?;
-                    object.record.queries = queries.remove(&object.id).unwrap_or_default();
-                    Ok(object)
-                })?
-                .collect()
+            let mut all = c.prepare_cached(&format!("{OBJECTS} ORDER BY o.id"))?;
+            all.query_map([], self::object)?.collect()
         })
     }
 
@@ -379,13 +357,23 @@ fn sweep(t: &Transaction<'_>, objects: &BTreeSet<ObjectId>) -> Result<Vec<String
     Ok(unreferenced)
 }
 
-/// An object without its queries.
+/// Every object, with the numbers of its queries in the order of the call; a clause may follow.
+const OBJECTS: &str = "
+    SELECT o.*, (SELECT group_concat(query ORDER BY position) FROM object_queries WHERE object = o.id) AS queries
+    FROM objects o";
+
 fn object(row: &Row<'_>) -> Result<Object, SqlError> {
+    let queries: Option<String> = row.get("queries")?;
+    let queries = queries.as_deref().into_iter().flat_map(|numbers| numbers.split(','));
+    let query = |number: &str| {
+        let id = number.parse().map_err(|_| unknown("object_queries.query", number))?;
+        Ok(QueryId(id))
+    };
     Ok(Object {
         id: row.get("id")?,
         record: Record {
             name: row.get::<_, Name>("name")?.0,
-            queries: Vec::new(),
+            queries: queries.map(query).collect::<Result<_, SqlError>>()?,
             interval: row.get("interval_s")?,
             window: window(row)?,
             generation: row.get("generation")?,
