@@ -30,64 +30,43 @@ fn dead(dead: Dead) -> object_store::Error {
     object_store::Error::Generic { store: "faulty", source: Box::new(dead) }
 }
 
-impl FaultyStore {
-    /// An object that is created may be there by half; a small file is replaced whole or not at all.
-    async fn put(
-        &self,
-        location: &Location,
-        payload: PutPayload,
-        options: PutOptions,
-    ) -> Result<PutResult> {
-        self.fuse.burn().map_err(dead)?;
-        if let Err(fatal) = self.fuse.burn() {
-            if matches!(options.mode, PutMode::Create) {
-                let whole = bytes::Bytes::from(payload);
-                let half = PutPayload::from(whole.slice(..whole.len() / 2));
-                self.kept.put_opts(location, half, options).await?;
-            }
-            return Err(dead(fatal));
-        }
-        let put = self.kept.put_opts(location, payload, options).await?;
-        self.fuse.burn().map_err(dead)?;
-        Ok(put)
-    }
-}
-
 impl ObjectStore for FaultyStore {
-    fn put_opts<'s, 'l, 'f>(
+    /// An object that is created may be there by half; a small file is replaced whole or not at all.
+    fn put_opts<'s: 'f, 'l: 'f, 'f>(
         &'s self,
         location: &'l Location,
         payload: PutPayload,
         options: PutOptions,
-    ) -> BoxFuture<'f, Result<PutResult>>
-    where
-        's: 'f,
-        'l: 'f,
-    {
-        Box::pin(self.put(location, payload, options))
+    ) -> BoxFuture<'f, Result<PutResult>> {
+        Box::pin(async move {
+            self.fuse.burn().map_err(dead)?;
+            if let Err(fatal) = self.fuse.burn() {
+                if matches!(options.mode, PutMode::Create) {
+                    let whole = bytes::Bytes::from(payload);
+                    let half = PutPayload::from(whole.slice(..whole.len() / 2));
+                    self.kept.put_opts(location, half, options).await?;
+                }
+                return Err(dead(fatal));
+            }
+            let put = self.kept.put_opts(location, payload, options).await?;
+            self.fuse.burn().map_err(dead)?;
+            Ok(put)
+        })
     }
 
-    fn put_multipart_opts<'s, 'l, 'f>(
+    fn put_multipart_opts<'s: 'f, 'l: 'f, 'f>(
         &'s self,
         location: &'l Location,
         options: PutMultipartOptions,
-    ) -> BoxFuture<'f, Result<Box<dyn MultipartUpload>>>
-    where
-        's: 'f,
-        'l: 'f,
-    {
+    ) -> BoxFuture<'f, Result<Box<dyn MultipartUpload>>> {
         self.kept.put_multipart_opts(location, options)
     }
 
-    fn get_opts<'s, 'l, 'f>(
+    fn get_opts<'s: 'f, 'l: 'f, 'f>(
         &'s self,
         location: &'l Location,
         options: GetOptions,
-    ) -> BoxFuture<'f, Result<GetResult>>
-    where
-        's: 'f,
-        'l: 'f,
-    {
+    ) -> BoxFuture<'f, Result<GetResult>> {
         Box::pin(async move {
             self.fuse.alive().map_err(dead)?;
             self.kept.get_opts(location, options).await
@@ -110,28 +89,19 @@ impl ObjectStore for FaultyStore {
         self.kept.list(prefix)
     }
 
-    fn list_with_delimiter<'s, 'l, 'f>(
+    fn list_with_delimiter<'s: 'f, 'l: 'f, 'f>(
         &'s self,
         prefix: Option<&'l Location>,
-    ) -> BoxFuture<'f, Result<ListResult>>
-    where
-        's: 'f,
-        'l: 'f,
-    {
+    ) -> BoxFuture<'f, Result<ListResult>> {
         self.kept.list_with_delimiter(prefix)
     }
 
-    fn copy_opts<'s, 'a, 'b, 'f>(
+    fn copy_opts<'s: 'f, 'a: 'f, 'b: 'f, 'f>(
         &'s self,
         from: &'a Location,
         to: &'b Location,
         options: CopyOptions,
-    ) -> BoxFuture<'f, Result<()>>
-    where
-        's: 'f,
-        'a: 'f,
-        'b: 'f,
-    {
+    ) -> BoxFuture<'f, Result<()>> {
         self.kept.copy_opts(from, to, options)
     }
 }

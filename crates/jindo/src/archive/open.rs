@@ -2,15 +2,18 @@
 
 use super::disk::{ArchiveFolder, Lock, list_data};
 use super::ledger;
-use super::objects::Objects;
-use super::read::ReadCache;
+use super::objects::{Encoded, Objects};
 use super::recover::{Recovery, recover};
 use super::request_file::{self, REQUEST};
-use super::{Aside, Error, Holder, IfBlank, Ledger, QueryId, Remembered, Request, Role};
+use super::{Aside, Error, Holder, IfBlank, Ledger, ObjectId, QueryId, Remembered, Request, Role};
 use crate::query::{Interval, Query, SentText};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::fmt;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+
+/// Bytes of files held: the objects of one group of queries over months, a small part of the memory promised.
+const CACHE_BYTES_MAX: u64 = 16 << 20;
 
 /// Ledger and objects of a directory. Shared by the thread that stores and the one that extracts.
 #[derive(Debug)]
@@ -20,6 +23,36 @@ pub struct Archive {
     pub(super) cache: Mutex<ReadCache>,
     recovery: Recovery,
     _lock: Option<Lock>,
+}
+
+/// Objects that were read lately, checked and parsed, so that queries of one object do not read and hash it again and again.
+/// Objects never change, so nothing in here can be stale.
+#[derive(Default)]
+pub(super) struct ReadCache {
+    /// The longest held first.
+    pub held: VecDeque<(ObjectId, Arc<Encoded>)>,
+    bytes: u64,
+    /// All that were ever held: none is checked twice.
+    pub checked: HashSet<ObjectId>,
+}
+
+impl fmt::Debug for ReadCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadCache").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+impl ReadCache {
+    /// Holds an object, and lets go of those held longest where there is no room.
+    pub(super) fn put(&mut self, object: ObjectId, encoded: Arc<Encoded>) {
+        self.checked.insert(object);
+        self.bytes += encoded.bytes;
+        self.held.push_back((object, encoded));
+        while self.bytes > CACHE_BYTES_MAX {
+            let Some((_, gone)) = self.held.pop_front() else { return };
+            self.bytes -= gone.bytes;
+        }
+    }
 }
 
 /// Queries by what makes them the same: as sent, and their interval.

@@ -257,16 +257,15 @@ fn examine_files(objects: &Objects, listed: &Listed) -> Result<Verified, Error> 
 
 /// The ledger, or what is wrong with it as a whole. A newer jindo's is an error: it must not be rebuilt.
 fn readable(place: &ArchiveFolder) -> Result<Result<Box<dyn Ledger>, ArchiveFinding>, Error> {
-    let lost = || ArchiveFinding::new(Fault::LedgerLost, "ledger.db", "there is no ledger");
-    if !place.ledger().exists() {
-        return Ok(Err(lost()));
-    }
-    match place.check_journal().and_then(|()| ledger::read(&place.ledger())) {
-        Ok(ledger) => Ok(Ok(ledger)),
-        Err(Error::LedgerLost { .. }) => Ok(Err(lost())),
-        Err(Error::LedgerDamaged { why }) => Ok(Err(ArchiveFinding::of_ledger(why))),
-        Err(error) => Err(error),
-    }
+    let ledger = ArchiveFolder::there(&place.dir).and_then(|place| ledger::read(&place.ledger()));
+    Ok(Err(match ledger {
+        Ok(ledger) => return Ok(Ok(ledger)),
+        Err(Error::LedgerLost { .. }) => {
+            ArchiveFinding::new(Fault::LedgerLost, "ledger.db", "there is no ledger")
+        }
+        Err(Error::LedgerDamaged { why }) => ArchiveFinding::of_ledger(why),
+        Err(error) => return Err(error),
+    }))
 }
 
 /// Reads a file that may be an object: `None` where there is none, the text when it is not whole.

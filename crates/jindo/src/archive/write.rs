@@ -1,8 +1,6 @@
 //! Into the archive: an answer becomes an object and coverage, in the order of effects that survives a crash anywhere.
 
-use super::objects::{
-    Footer, FooterQuery, KeptOrganisation, Published, Whole, encode, whole_milliseconds,
-};
+use super::objects::{Footer, FooterQuery, KeptOrganisation, Whole, encode, whole_milliseconds};
 use super::request_file::secs;
 use super::{Archive, Committed, Error, NextCommit, ObjectId, QueryId, Recalled, Reserved};
 use crate::parse::Answer;
@@ -70,16 +68,12 @@ impl Archive {
     fn publish(&self, fetched: &Fetched<'_>, reserved: Reserved) -> Result<Whole, Error> {
         let name = reserved.name.clone();
         let draft = draft(fetched, reserved, self.organisation()?);
-        let written = encode(draft, fetched.answer).map_err(|source| Error::Objects {
+        let (written, bytes) = encode(draft, fetched.answer).map_err(|source| Error::Objects {
             doing: "encoding",
             name: name.clone(),
             source: Box::new(source),
         })?;
-        let bytes = written.bytes.len() as u64;
-        if self.objects.publish(&name, written.bytes)? == Published::Now {
-            return Ok(Whole { footer: written.footer, bytes, sha256: written.sha256 });
-        }
-        let there = self.objects.read(&name)?.unwrap_or_default();
+        let Some(there) = self.objects.publish(&name, bytes)? else { return Ok(written) };
         Whole::inspect(&name, &there).map_err(|why| Error::ObjectDamaged { name, why })
     }
 

@@ -144,23 +144,20 @@ impl Encoded {
 
     /// Cuts one query's rows where a row group or a series ends. Footer and row groups count the same rows.
     fn parts(&self, query: usize) -> Vec<ReadPart<'_>> {
-        let mut series = self.series_of(query).iter();
-        let (mut current, mut parts) = (None, Vec::new());
-        for group in self.groups[query]..self.groups[query + 1] {
-            let (mut at, rows) = (0, self.group_rows(group));
-            while at < rows {
-                let Some((series, done)) = current.take().or_else(|| Some((series.next()?, 0)))
-                else {
-                    return parts;
-                };
-                let left = series.points - done;
-                let until = usize::try_from(left).map_or(rows, |left| rows.min(at + left));
-                let next = done + (until - at) as u64;
-                let (is_first, is_last) = (done == 0, next == series.points);
-                if at < until {
-                    parts.push(ReadPart { group, rows: at..until, series, is_first, is_last });
+        let mut parts = Vec::new();
+        let (mut group, mut at) = (self.groups[query], 0);
+        for series in self.series_of(query) {
+            let mut done = 0;
+            while done < series.points {
+                let rows = self.group_rows(group);
+                if at == rows {
+                    (group, at) = (group + 1, 0);
+                    continue;
                 }
-                current = (!is_last).then_some((series, next));
+                let left = usize::try_from(series.points - done).unwrap_or(usize::MAX);
+                let until = rows.min(at.saturating_add(left));
+                parts.push(ReadPart { group, rows: at..until, series, done });
+                done += (until - at) as u64;
                 at = until;
             }
         }
@@ -270,8 +267,8 @@ struct ReadPart<'a> {
     /// Within the group.
     rows: Range<usize>,
     series: &'a FooterSeries,
-    is_first: bool,
-    is_last: bool,
+    /// Points of the series in earlier parts.
+    done: u64,
 }
 
 impl ReadPart<'_> {
@@ -280,14 +277,15 @@ impl ReadPart<'_> {
         let is = |found: Option<&i64>, told: Option<Timestamp>| {
             found.copied() == told.map(Timestamp::as_millisecond)
         };
-        if self.is_first && !is(ts_ms.first(), self.series.first) {
+        if self.done == 0 && !is(ts_ms.first(), self.series.first) {
             return Err("a series starts elsewhere than its footer says");
         }
-        let goes_on = self.is_first || ts_ms.first().is_none_or(|first| last_ms < *first);
+        let goes_on = self.done == 0 || ts_ms.first().is_none_or(|first| last_ms < *first);
         if !goes_on || !ts_ms.is_sorted_by(|one, next| one < next) {
             return Err("a series is not in the order of time");
         }
-        if self.is_last && !is(ts_ms.last(), self.series.last) {
+        let is_last = self.done + self.rows.len() as u64 == self.series.points;
+        if is_last && !is(ts_ms.last(), self.series.last) {
             return Err("a series ends elsewhere than its footer says");
         }
         Ok(ts_ms.last().copied().unwrap_or(last_ms))

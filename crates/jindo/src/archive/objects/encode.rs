@@ -3,6 +3,7 @@
 
 use super::footer::{Footer, FooterSeries, KEY};
 use super::pages::TEXT_BYTES_MAX;
+use super::whole::Whole;
 use super::{GROUP_ROWS_MAX, SCHEMA, tags_text};
 use crate::digest::hex;
 use crate::parse::{Answer, Series};
@@ -31,21 +32,12 @@ struct SeriesPart<'a> {
     points: Range<usize>,
 }
 
-/// The file of an answer.
-#[derive(Debug)]
-pub(in crate::archive) struct Written {
-    pub footer: Footer,
-    pub bytes: Bytes,
-    /// Of `bytes`, hex.
-    pub sha256: String,
-}
-
-/// Writes the file of an answer, its footer completed from what is written. `draft` has the queries of the call without their
+/// Writes the object of an answer and its bytes, its footer completed from what is written. `draft` has the queries of the call without their
 /// counts. The bytes are hashed once.
 pub(in crate::archive) fn encode(
     mut draft: Footer,
     answer: &Answer,
-) -> Result<Written, ParquetError> {
+) -> Result<(Whole, Bytes), ParquetError> {
     let series = &answer.series;
     assert!(series.is_sorted_by_key(|series| (series.query, &series.tags)), "an answer is sorted");
     assert!(
@@ -82,7 +74,8 @@ pub(in crate::archive) fn encode(
     file.append_key_value_metadata(KeyValue::new(KEY.to_owned(), text));
     let bytes = Bytes::from(file.into_inner()?);
     hash.update(&bytes[data_bytes..]);
-    Ok(Written { footer: draft, bytes, sha256: hex(&hash.finalize()) })
+    let sha256 = hex(&hash.finalize());
+    Ok((Whole { footer: draft, bytes: bytes.len() as u64, sha256 }, bytes))
 }
 
 fn properties() -> Result<WriterProperties, ParquetError> {

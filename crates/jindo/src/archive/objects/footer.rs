@@ -178,13 +178,12 @@ pub(in crate::archive) fn object_name<'a>(
 
 /// Returns true for a name shaped as [`object_name`] shapes them: two plain names, which lead nowhere else.
 pub(in crate::archive) fn is_object_name(name: &str) -> bool {
-    let is_date = |date: &str| date.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    let parts = name.strip_prefix("start=").and_then(|rest| rest.split_once('/'));
-    parts.is_some_and(|(date, file)| {
-        let digits = file.strip_suffix(".parquet");
-        let is_hash =
-            digits.is_some_and(|hash| hash.len() == NAME_DIGITS && hash.bytes().all(is_digit));
-        !date.is_empty() && is_date(date) && is_hash
+    let parts =
+        name.strip_prefix("start=").and_then(|rest| rest.strip_suffix(".parquet")?.split_once('/'));
+    parts.is_some_and(|(date, hash)| {
+        !date.is_empty()
+            && date.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+            && hash.len() == NAME_DIGITS
+            && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     })
 }

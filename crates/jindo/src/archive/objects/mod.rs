@@ -10,14 +10,11 @@ mod whole;
 
 pub use decode::Chunk;
 pub(super) use decode::{Encoded, NOT_AS_WRITTEN};
-#[cfg(test)]
-pub(super) use encode::Written;
 pub(super) use encode::encode;
 pub(super) use footer::{Footer, FooterQuery, KeptOrganisation, is_object_name, object_name};
 #[cfg(test)]
 pub(super) use footer::{FooterSeries, KEY};
 pub use store::Objects;
-pub(super) use store::Published;
 pub(super) use whole::{Whole, whole_milliseconds};
 
 /// Rows of the largest row group: one decoded is 2 MiB of times and values.

@@ -26,14 +26,6 @@ const DATA: &str = "data";
 /// Bytes of the largest file that is read. An answer of 64 MiB is an object of less; more is not ours.
 const OBJECT_BYTES_MAX: u64 = 256 << 20;
 
-/// Result of a create-only write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::archive) enum Published {
-    Now,
-    /// An earlier attempt did.
-    Before,
-}
-
 /// The files of an archive: objects below `data/`, by names that begin there, and `request.json` beside.
 #[derive(Debug)]
 pub struct Objects {
@@ -70,13 +62,17 @@ impl Objects {
         Ok(Self { store, root: None, runtime: Some(runtime) })
     }
 
-    /// Writes the object whole, or finds that it is there.
-    pub(in crate::archive) fn publish(&self, name: &str, bytes: Bytes) -> Result<Published, Error> {
+    /// Writes the object whole, unless one of this name is there: its bytes.
+    pub(in crate::archive) fn publish(
+        &self,
+        name: &str,
+        bytes: Bytes,
+    ) -> Result<Option<Bytes>, Error> {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let location = self.data(name)?;
         match self.run(self.store.put_opts(&location, PutPayload::from(bytes), options)) {
-            Ok(_) => Ok(Published::Now),
-            Err(StoreError::AlreadyExists { .. }) => Ok(Published::Before),
+            Ok(_) => Ok(None),
+            Err(StoreError::AlreadyExists { .. }) => Ok(Some(self.read(name)?.unwrap_or_default())),
             Err(source) => Err(failed("publishing", name, source)),
         }
     }

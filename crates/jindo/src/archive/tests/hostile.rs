@@ -1,8 +1,7 @@
 //! Files that lie: every one gives an error that says so; none panics, none asks for more memory than its limit.
 
 use super::*;
-use crate::archive::objects::{Encoded, Written, encode};
-use crate::archive::objects::{Footer, FooterQuery};
+use crate::archive::objects::{Encoded, Footer, FooterQuery, Whole, encode};
 use bytes::Bytes;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
@@ -35,7 +34,7 @@ pub(super) fn draft(window: Window) -> Footer {
     }
 }
 
-fn file() -> Written {
+fn file() -> (Whole, Bytes) {
     let window = window(0, 3600);
     let series = vec![series(0, &["k:v"], window, 1.5), series(0, &["k:w"], window, -0.0)];
     encode(draft(window), &Answer { series }).unwrap()
@@ -46,7 +45,7 @@ pub(super) fn wrong(bytes: &Bytes) -> Option<String> {
 }
 
 fn check(change: impl FnOnce(&mut Footer), expected: &Expect) {
-    let Written { mut footer, .. } = file();
+    let (Whole { mut footer, .. }, _) = file();
     change(&mut footer);
     let text = serde_json::to_string(&footer).unwrap();
     expected.assert_eq(&Footer::parse(&text).unwrap_err());
@@ -70,7 +69,7 @@ fn a_footer_that_contradicts_itself_is_refused() {
 
 #[test]
 fn what_is_no_file_of_ours_is_refused() {
-    let Written { bytes, .. } = file();
+    let (_, bytes) = file();
     assert_eq!(wrong(&bytes), None);
     for cut in 0..bytes.len() {
         assert!(wrong(&bytes.slice(..cut)).is_some(), "cut at {cut}");
@@ -84,7 +83,7 @@ proptest! {
     /// The hash finds it first in an archive; a stranger has no hash.
     #[test]
     fn no_flipped_byte_panics(at in any::<prop::sample::Index>(), byte in any::<u8>(), more in any::<prop::sample::Index>()) {
-        let Written { bytes, .. } = file();
+        let (_, bytes) = file();
         let mut bytes = bytes.to_vec();
         let (at, more) = (at.index(bytes.len()), more.index(bytes.len()));
         bytes[at] = byte;
@@ -161,7 +160,7 @@ proptest! {
 /// An object that was checked before is read again by its hash alone.
 #[test]
 fn a_checked_file_is_known_by_its_hash() {
-    let Written { bytes, sha256, .. } = file();
+    let (Whole { sha256, .. }, bytes) = file();
     let checked = Encoded::parse(&bytes).ok().unwrap();
     assert_eq!(checked.sha256, sha256, "written and read files have one hash");
     let again = Encoded::parse_checked(&bytes, &sha256).ok().unwrap();

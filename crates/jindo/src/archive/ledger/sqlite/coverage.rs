@@ -15,11 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 impl CoverageLedger for Sqlite {
     fn coverage(&self, query: QueryId) -> Result<Vec<Coverage>, Error> {
-        self.ask("reading coverage", |c| {
-            c.prepare_cached("SELECT * FROM coverage WHERE query = ?1 ORDER BY start_s")?
-                .query_map([query], stretch)?
-                .collect()
-        })
+        Ok(self.grants(query)?.into_iter().map(|granted| granted.held).collect())
     }
 
     fn grants(&self, query: QueryId) -> Result<Vec<Granted>, Error> {
@@ -318,12 +314,10 @@ fn insert(t: &Transaction<'_>, record: &Record) -> Result<ObjectId, SqlError> {
             ],
             |row| row.get(0),
         )?;
-    let mut insert = t.prepare_cached(
-        "INSERT INTO object_queries (object, position, query) VALUES (?1, ?2, ?3)",
-    )?;
-    for (position, query) in record.queries.iter().enumerate() {
-        insert.execute(params![object, Unsigned::of(position), query])?;
-    }
+    t.prepare_cached(
+        "INSERT INTO object_queries (object, position, query) SELECT ?1, key, value FROM json_each(?2)",
+    )?
+    .execute(params![object, json_numbers(&record.queries)])?;
     Ok(object)
 }
 

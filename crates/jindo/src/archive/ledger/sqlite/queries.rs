@@ -41,16 +41,23 @@ impl QueryLedger for Sqlite {
 
     fn request(&self) -> Result<Option<Request>, Error> {
         self.ask("reading the request", |c| {
-            let head = c.prepare_cached("SELECT * FROM request")?.query_row([], head).optional()?;
-            let Some(head) = head else { return Ok(None) };
-            let lines = c
+            let lines: Vec<RequestLine> = c
                 .prepare_cached(
                     "SELECT l.written, l.reason, q.sent, q.unfilled, q.interval_s, q.alone
                      FROM lines l LEFT JOIN queries q ON q.id = l.query ORDER BY l.position",
                 )?
-                .query_map([], line)?
+                .query_map([], |row| {
+                    Ok(match row.get("reason")? {
+                        Some(reason) => {
+                            RequestLine::Refused { written: row.get("written")?, reason }
+                        }
+                        None => RequestLine::Query(Query::new(text(row)?)),
+                    })
+                })?
                 .collect::<Result<_, _>>()?;
-            Ok(Some(Request { lines, ..head }))
+            c.prepare_cached("SELECT * FROM request")?
+                .query_row([], |row| request(row, lines))
+                .optional()
         })
     }
 
@@ -230,23 +237,15 @@ pub(super) fn recall(
     .collect()
 }
 
-/// A request without its lines.
-fn head(row: &Row<'_>) -> Result<Request, SqlError> {
+fn request(row: &Row<'_>, lines: Vec<RequestLine>) -> Result<Request, SqlError> {
     let settled = Timestamp::from_second(row.get("settled_s")?)
         .map_err(|_| SqlError::IntegralValueOutOfRange(0, 0))?;
     let window = asked(row)?.ok_or(SqlError::IntegralValueOutOfRange(0, 0))?;
     Ok(Request {
-        lines: Vec::new(),
+        lines,
         asked: Range { window, settled },
         timezone: row.get("timezone")?,
         arguments: row.get("arguments")?,
-    })
-}
-
-fn line(row: &Row<'_>) -> Result<RequestLine, SqlError> {
-    Ok(match row.get("reason")? {
-        Some(reason) => RequestLine::Refused { written: row.get("written")?, reason },
-        None => RequestLine::Query(Query::new(text(row)?)),
     })
 }
 
