@@ -120,7 +120,7 @@ impl Archive {
         Ok(Self { recovery, ..Self::of(ledger, objects) })
     }
 
-    fn of(ledger: Box<dyn Ledger>, objects: Objects) -> Self {
+    pub(super) fn of(ledger: Box<dyn Ledger>, objects: Objects) -> Self {
         let (cache, recovery) = (Mutex::default(), Recovery::default());
         Self { ledger, objects, cache, recovery, _lock: None }
     }

@@ -37,14 +37,25 @@ impl From<Window> for FileRange {
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum FileLine {
-    Refused { written: String, reason: String },
-    Query { written: String, sent: String, unfilled: Option<String>, interval_s: u32, alone: bool },
+    Refused {
+        written: String,
+        reason: String,
+    },
+    Query {
+        written: String,
+        sent: String,
+        unfilled: Option<String>,
+        #[serde(rename = "interval_s")]
+        interval: Interval,
+        alone: bool,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
 struct FileQuery {
     sent: String,
-    interval_s: u32,
+    #[serde(rename = "interval_s")]
+    interval: Interval,
     written: String,
     unfilled: Option<String>,
     alone: bool,
@@ -72,8 +83,7 @@ fn file_line(line: RequestLine) -> FileLine {
         RequestLine::Refused { written, reason } => FileLine::Refused { written, reason },
         RequestLine::Query(query) => {
             let QueryText { written, sent, unfilled, interval, alone } = query.text;
-            let (sent, interval_s) = (sent.to_string(), secs(interval));
-            FileLine::Query { written, sent, unfilled, interval_s, alone }
+            FileLine::Query { written, sent: sent.to_string(), unfilled, interval, alone }
         }
     }
 }
@@ -81,13 +91,8 @@ fn file_line(line: RequestLine) -> FileLine {
 fn file_query(query: Remembered) -> FileQuery {
     let Remembered { text, asked, substitute, role } = query;
     let QueryText { written, sent, unfilled, interval, alone } = text;
-    let (sent, interval_s, asked) = (sent.to_string(), secs(interval), asked.map(FileRange::from));
-    FileQuery { sent, interval_s, written, unfilled, alone, asked, substitute, role }
-}
-
-/// An interval as files write it.
-pub(super) fn secs(interval: Interval) -> u32 {
-    u32::try_from(interval.secs()).expect("an interval is made of a u32")
+    let (sent, asked) = (sent.to_string(), asked.map(FileRange::from));
+    FileQuery { sent, interval, written, unfilled, alone, asked, substitute, role }
 }
 
 /// Reads the file; the text says what is wrong with it.
@@ -97,34 +102,29 @@ pub(super) fn parsed(bytes: &[u8]) -> Result<(Request, Vec<Remembered>), String>
         return Err(format!("it has version {}; this jindo reads {VERSION}", file.version));
     }
     let known = file.queries.into_iter().map(remembered).collect::<Result<_, _>>()?;
-    let lines = file.lines.into_iter().map(line).collect::<Result<_, _>>()?;
+    let lines = file.lines.into_iter().map(line).collect();
     let (timezone, arguments) = (file.timezone, file.arguments);
     let asked = Range { window: window(&file.asked)?, settled: file.settled };
     Ok((Request { lines, asked, timezone, arguments }, known))
 }
 
 fn remembered(query: FileQuery) -> Result<Remembered, String> {
-    let FileQuery { sent, interval_s, written, unfilled, alone, asked, substitute, role } = query;
-    let (sent, interval) = (sent.into(), interval(interval_s)?);
-    let text = QueryText { written, sent, unfilled, interval, alone };
+    let FileQuery { sent, interval, written, unfilled, alone, asked, substitute, role } = query;
+    let text = QueryText { written, sent: sent.into(), unfilled, interval, alone };
     let asked = asked.as_ref().map(window).transpose()?;
     Ok(Remembered { text, asked, substitute, role })
 }
 
-fn line(line: FileLine) -> Result<RequestLine, String> {
-    Ok(match line {
+fn line(line: FileLine) -> RequestLine {
+    match line {
         FileLine::Refused { written, reason } => RequestLine::Refused { written, reason },
-        FileLine::Query { written, sent, unfilled, interval_s, alone } => {
-            let (sent, interval) = (sent.into(), interval(interval_s)?);
+        FileLine::Query { written, sent, unfilled, interval, alone } => {
+            let sent = sent.into();
             RequestLine::Query(Query::new(QueryText { written, sent, unfilled, interval, alone }))
         }
-    })
+    }
 }
 
 fn window(span: &FileRange) -> Result<Window, String> {
     Window::new(span.start, span.end).ok_or_else(|| "it asks for an empty range".to_owned())
-}
-
-fn interval(secs: u32) -> Result<Interval, String> {
-    Interval::from_secs(secs).ok_or_else(|| "it has an interval of 0 s".to_owned())
 }

@@ -88,14 +88,14 @@ impl Archive {
             Err(finding) => finding,
             Ok(ledger) => {
                 let damaged = ledger.check()?.into_iter().map(ArchiveFinding::of_ledger).collect();
-                match examine(&*ledger, &objects, &listed, None) {
+                match Self::of(ledger, objects).examine(&listed, None) {
                     // What was found already is said by this, and without it nothing more can be.
                     Err(Error::LedgerDamaged { why }) => ArchiveFinding::of_ledger(why),
                     verified => return Ok(verified?.after(damaged)),
                 }
             }
         };
-        Ok(examine_files(&objects, &listed)?.after(vec![finding]))
+        Ok(examine_files(&Objects::local(&place.root)?, &listed)?.after(vec![finding]))
     }
 
     /// Mends what [`Archive::verify`] finds. Takes the lock, so not while an export writes. Repeatable after a crash within it.
@@ -114,8 +114,116 @@ impl Archive {
             rebuilt.extend(rebuild(&place)?);
         }
         let archive = Self::open_locked(&place, lock)?;
-        let (ledger, objects) = (archive.ledger(), &archive.objects);
-        Ok(examine(ledger, objects, &objects.list()?, Some(&place))?.after(rebuilt))
+        Ok(archive.examine(&archive.objects.list()?, Some(&place))?.after(rebuilt))
+    }
+
+    /// Looks at every object that the ledger records, and at every file that it does not; mends what is wrong where `mend` is given, for
+    /// which the caller holds the lock.
+    fn examine(&self, listed: &Listed, mend: Option<&ArchiveFolder>) -> Result<Verified, Error> {
+        let ledger = self.ledger();
+        let mut verified = Verified::default();
+        let records = ledger.objects()?;
+        for object in &records {
+            let Some((mut finding, whole)) = self.look(&object.record)? else {
+                verified.count(object.record.rows, object.record.bytes);
+                continue;
+            };
+            // A writer may have replaced it while we looked.
+            if ledger.object(object.id)?.is_none() {
+                continue;
+            }
+            if let Some(place) = mend {
+                // Dropped first: a crash in between leaves a stranger, which is then set aside.
+                ledger.drop_object(object.id)?;
+                finding.mended = Some(match whole {
+                    Some(whole) => {
+                        whole.adopt(ledger)?;
+                        "recorded as its footer says".to_owned()
+                    }
+                    None if finding.fault == Fault::Missing => {
+                        "the next export fetches it again".to_owned()
+                    }
+                    None => {
+                        let aside = place.set_aside(&finding.name)?;
+                        format!("moved to {aside}; the next export fetches it again")
+                    }
+                });
+            }
+            verified.findings.push(finding);
+        }
+        let noted: HashSet<String> = ledger.noted()?.into_iter().map(|note| note.name).collect();
+        let mut known: HashSet<String> = noted.clone();
+        known.extend(records.into_iter().map(|object| object.record.name));
+        known.extend(ledger.objects()?.into_iter().map(|object| object.record.name));
+        for name in listed.files.iter().filter(|name| !known.contains(*name)) {
+            verified.findings.extend(self.examine_stranger(name, mend)?);
+        }
+        verified.find_remains(listed, &noted, mend)?;
+        Ok(verified)
+    }
+
+    /// Looks at a file that the ledger does not know; nothing when it is gone by now.
+    fn examine_stranger(
+        &self,
+        name: &str,
+        mend: Option<&ArchiveFolder>,
+    ) -> Result<Option<ArchiveFinding>, Error> {
+        let whole = match inspected(&self.objects, name)? {
+            None => return Ok(None),
+            Some(Ok(whole)) => whole,
+            Some(Err(why)) => {
+                let finding = ArchiveFinding::of_object(Fault::Stranger, name, why);
+                return finding.set_aside(mend).map(Some);
+            }
+        };
+        let why = "the ledger does not know it";
+        let mut finding = ArchiveFinding::of_object(Fault::Stranger, name, why);
+        if mend.is_some() {
+            let gone = whole.adopt(self.ledger())?.unreferenced;
+            for gone in &gone {
+                self.objects.remove(gone)?;
+                self.ledger().unnote(gone)?;
+            }
+            let is_gone = gone.iter().any(|gone| gone == name);
+            let how = if is_gone { "removed: newer objects hold all of it" } else { "adopted" };
+            finding.mended = Some(how.to_owned());
+        }
+        Ok(Some(finding))
+    }
+
+    /// Reads an object back and compares it with its record; `None` when it is sound, the object too where only its record is
+    /// wrong.
+    fn look(&self, record: &Record) -> Result<Option<(ArchiveFinding, Option<Whole>)>, Error> {
+        let finding = |fault, why: &str| ArchiveFinding::of_object(fault, &record.name, why);
+        let wrong = |fault, why: &str| Ok(Some((finding(fault, why), None)));
+        let whole = match inspected(&self.objects, &record.name) {
+            Ok(Some(Ok(whole))) => whole,
+            Ok(Some(Err(why))) => return wrong(Fault::Damaged, &why),
+            Ok(None) => return wrong(Fault::Missing, "its file is gone"),
+            Err(Error::Foreign { path, what }) => {
+                let why = format!("in its place, {} is {what}", path.display());
+                return wrong(Fault::Missing, &why);
+            }
+            Err(error) => return Err(error),
+        };
+        let read_back = whole.record(record.queries.clone());
+        if read_back.sha256 != record.sha256 {
+            return wrong(Fault::Damaged, "its bytes are not those that were written");
+        }
+        let known = match self.ledger().recall(&record.queries) {
+            Err(Error::UnknownQuery { .. }) => Vec::new(),
+            known => known?,
+        };
+        let told = &whole.footer.queries;
+        let same = known.len() == told.len()
+            && known.iter().zip(told).all(|(known, told)| {
+                *known.text.sent == *told.sent && known.text.interval == whole.footer.interval()
+            });
+        if same && read_back == *record {
+            return Ok(None);
+        }
+        let why = "the ledger records something else than its footer";
+        Ok(Some((finding(Fault::Contradicted, why), Some(whole))))
     }
 }
 
@@ -160,85 +268,6 @@ impl Verified {
     }
 }
 
-/// Looks at every object that the ledger records, and at every file that it does not; mends what is wrong where `mend` is given, for
-/// which the caller holds the lock.
-fn examine(
-    ledger: &dyn Ledger,
-    objects: &Objects,
-    listed: &Listed,
-    mend: Option<&ArchiveFolder>,
-) -> Result<Verified, Error> {
-    let mut verified = Verified::default();
-    let records = ledger.objects()?;
-    for object in &records {
-        let Some((mut finding, whole)) = look(ledger, objects, &object.record)? else {
-            verified.count(object.record.rows, object.record.bytes);
-            continue;
-        };
-        // A writer may have replaced it while we looked.
-        if ledger.object(object.id)?.is_none() {
-            continue;
-        }
-        if let Some(place) = mend {
-            // Dropped first: a crash in between leaves a stranger, which is then set aside.
-            ledger.drop_object(object.id)?;
-            finding.mended = Some(match whole {
-                Some(whole) => {
-                    whole.adopt(ledger)?;
-                    "recorded as its footer says".to_owned()
-                }
-                None if finding.fault == Fault::Missing => {
-                    "the next export fetches it again".to_owned()
-                }
-                None => {
-                    let aside = place.set_aside(&finding.name)?;
-                    format!("moved to {aside}; the next export fetches it again")
-                }
-            });
-        }
-        verified.findings.push(finding);
-    }
-    let noted: HashSet<String> = ledger.noted()?.into_iter().map(|note| note.name).collect();
-    let mut known: HashSet<String> = noted.clone();
-    known.extend(records.into_iter().map(|object| object.record.name));
-    known.extend(ledger.objects()?.into_iter().map(|object| object.record.name));
-    for name in listed.files.iter().filter(|name| !known.contains(*name)) {
-        verified.findings.extend(examine_stranger(ledger, objects, name, mend)?);
-    }
-    verified.find_remains(listed, &noted, mend)?;
-    Ok(verified)
-}
-
-/// Looks at a file that the ledger does not know; nothing when it is gone by now.
-fn examine_stranger(
-    ledger: &dyn Ledger,
-    objects: &Objects,
-    name: &str,
-    mend: Option<&ArchiveFolder>,
-) -> Result<Option<ArchiveFinding>, Error> {
-    let whole = match inspected(objects, name)? {
-        None => return Ok(None),
-        Some(Ok(whole)) => whole,
-        Some(Err(why)) => {
-            let finding = ArchiveFinding::of_object(Fault::Stranger, name, why);
-            return finding.set_aside(mend).map(Some);
-        }
-    };
-    let why = "the ledger does not know it";
-    let mut finding = ArchiveFinding::of_object(Fault::Stranger, name, why);
-    if mend.is_some() {
-        let gone = whole.adopt(ledger)?.unreferenced;
-        for gone in &gone {
-            objects.remove(gone)?;
-            ledger.unnote(gone)?;
-        }
-        let is_gone = gone.iter().any(|gone| gone == name);
-        let how = if is_gone { "removed: newer objects hold all of it" } else { "adopted" };
-        finding.mended = Some(how.to_owned());
-    }
-    Ok(Some(finding))
-}
-
 /// Without a ledger every file is a stranger; said once. Which of them are damaged is worth knowing.
 fn examine_files(objects: &Objects, listed: &Listed) -> Result<Verified, Error> {
     let mut verified = Verified::default();
@@ -275,45 +304,6 @@ fn inspected(objects: &Objects, name: &str) -> Result<Option<Result<Whole, Strin
         Err(Error::ObjectDamaged { why, .. }) => Ok(Some(Err(why))),
         Err(error) => Err(error),
     }
-}
-
-/// Reads an object back and compares it with its record; `None` when it is sound, the object too where only its record is
-/// wrong.
-fn look(
-    ledger: &dyn Ledger,
-    objects: &Objects,
-    record: &Record,
-) -> Result<Option<(ArchiveFinding, Option<Whole>)>, Error> {
-    let finding = |fault, why: &str| ArchiveFinding::of_object(fault, &record.name, why);
-    let wrong = |fault, why: &str| Ok(Some((finding(fault, why), None)));
-    let whole = match inspected(objects, &record.name) {
-        Ok(Some(Ok(whole))) => whole,
-        Ok(Some(Err(why))) => return wrong(Fault::Damaged, &why),
-        Ok(None) => return wrong(Fault::Missing, "its file is gone"),
-        Err(Error::Foreign { path, what }) => {
-            let why = format!("in its place, {} is {what}", path.display());
-            return wrong(Fault::Missing, &why);
-        }
-        Err(error) => return Err(error),
-    };
-    let read_back = whole.record(record.queries.clone());
-    if read_back.sha256 != record.sha256 {
-        return wrong(Fault::Damaged, "its bytes are not those that were written");
-    }
-    let known = match ledger.recall(&record.queries) {
-        Err(Error::UnknownQuery { .. }) => Vec::new(),
-        known => known?,
-    };
-    let told = &whole.footer.queries;
-    let same = known.len() == told.len()
-        && known.iter().zip(told).all(|(known, told)| {
-            *known.text.sent == *told.sent && known.text.interval == whole.footer.interval()
-        });
-    if same && read_back == *record {
-        return Ok(None);
-    }
-    let why = "the ledger records something else than its footer";
-    Ok(Some((finding(Fault::Contradicted, why), Some(whole))))
 }
 
 /// Makes a ledger from request.json and the footers, beside the old one, then puts it in its place: a crash leaves the old

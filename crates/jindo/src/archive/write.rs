@@ -1,7 +1,6 @@
 //! Into the archive: an answer becomes an object and coverage, in the order of effects that survives a crash anywhere.
 
 use super::objects::{Footer, FooterQuery, KeptOrganisation, Whole, encode, whole_milliseconds};
-use super::request_file::secs;
 use super::{Archive, Committed, Error, NextCommit, ObjectId, QueryId, Recalled, Reserved};
 use crate::parse::Answer;
 use crate::plan::Window;
@@ -92,7 +91,7 @@ fn draft(
     reserved: Reserved,
     organisation: Option<KeptOrganisation>,
 ) -> Footer {
-    let interval_s = secs(fetched.interval);
+    let interval_s = u32::try_from(fetched.interval.secs()).expect("an interval is made of a u32");
     let query = |recalled: Recalled| {
         let QueryText { written, sent, unfilled, interval, alone } = recalled.text;
         assert!(interval == fetched.interval, "queries of a call share their interval");

@@ -1,10 +1,11 @@
 //! Seconds per point, and which of them the server is known to offer. Pure: answers are checked when they come.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::num::NonZeroU32;
 
 /// Seconds per point (the rollup interval).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Interval(NonZeroU32);
 
 /// Intervals in seconds, ascending, that can be asked for. The server snaps others to the nearest of its own set of round
