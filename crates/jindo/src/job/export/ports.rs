@@ -12,6 +12,29 @@ use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Makes the calls of a job: the driver with a client, or a simulation.
+pub trait Caller {
+    type Error: From<Error>;
+
+    fn present(&self) -> Timestamp;
+
+    /// Returns a seed for the jitter of retries.
+    fn seed(&mut self) -> u64;
+
+    /// Checks that there is room for what a plan brings. Called before the first call of the plan; before the first plan of a
+    /// run nothing is written either.
+    fn admit(&mut self, plan: &Plan) -> Result<(), Self::Error>;
+
+    /// Reads keys and prepares connections. Called once, when the first call is certain; makes none.
+    fn connect(&mut self) -> Result<(), Self::Error>;
+
+    /// Asks to which organisation the keys belong.
+    fn identify(&mut self, archive: &Archive) -> Result<Organisation, Self::Error>;
+
+    /// Makes the calls of a job to its end.
+    fn make(&mut self, work: FetchWork<'_>) -> Result<FetchOutcome, Self::Error>;
+}
+
 /// The place of an archive and of the files made from it.
 pub trait Storage {
     /// Opens the archive for reading; `None` where there is none.
@@ -54,29 +77,6 @@ impl Storage for Folder {
     }
 }
 
-/// Makes the calls of a job: the driver with a client, or a simulation.
-pub trait Caller {
-    type Error: From<Error>;
-
-    fn present(&self) -> Timestamp;
-
-    /// Returns a seed for the jitter of retries.
-    fn seed(&mut self) -> u64;
-
-    /// Checks that there is room for what a plan brings. Called before the first call of the plan; before the first plan of a
-    /// run nothing is written either.
-    fn admit(&mut self, plan: &Plan) -> Result<(), Self::Error>;
-
-    /// Reads keys and prepares connections. Called once, when the first call is certain; makes none.
-    fn connect(&mut self) -> Result<(), Self::Error>;
-
-    /// Asks to which organisation the keys belong.
-    fn identify(&mut self, archive: &Archive) -> Result<Organisation, Self::Error>;
-
-    /// Makes the calls of a job to its end.
-    fn make(&mut self, work: FetchWork<'_>) -> Result<FetchOutcome, Self::Error>;
-}
-
 /// A job of calls, with all that its caller needs besides the network.
 #[expect(missing_debug_implementations, reason = "holds trait objects")]
 pub struct FetchWork<'a> {
@@ -88,6 +88,43 @@ pub struct FetchWork<'a> {
     /// Brings the files of these queries up to date; may be called on another thread.
     pub files: &'a Extract<'a>,
     pub report: &'a mut dyn Observer,
+}
+
+/// Queries whose files are made between two looks for an interruption: a second's work, and one sync.
+const QUERIES_AT_A_TIME: usize = 16;
+
+/// The files of one archive: where they lie and in which form.
+#[derive(Clone, Copy)]
+#[expect(missing_debug_implementations, reason = "holds a trait object")]
+pub struct Files<'a> {
+    pub archive: &'a Archive,
+    pub disk: &'a dyn Disk,
+    pub csv: &'a CsvTree,
+    /// Set from a signal handler.
+    pub interrupted: &'a AtomicBool,
+}
+
+impl Files<'_> {
+    /// Brings all files and tables up to date. `None`: interrupted before it was done; the next run does what is left.
+    pub fn update_all(self) -> Result<Option<Summary>, Error> {
+        let all: Vec<_> = self.archive.ledger().queries()?.iter().map(|query| query.id).collect();
+        self.update(&all)?;
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        Ok(Some(extract::tables(self.archive, self.disk, self.csv)?))
+    }
+
+    /// Brings the files of these queries up to date; stops within a second of an interruption.
+    pub fn update(self, queries: &[QueryId]) -> Result<(), extract::Error> {
+        for some in queries.chunks(QUERIES_AT_A_TIME) {
+            if self.interrupted.load(Ordering::Relaxed) {
+                break;
+            }
+            extract::update(self.archive, self.disk, self.csv, some, Which::Outdated)?;
+        }
+        Ok(())
+    }
 }
 
 /// Takes the facts of an export as they come, to show them, and those of each job's calls. Called from one thread.
@@ -127,41 +164,4 @@ pub struct Probed {
     pub planned: usize,
     /// Calls that are left.
     pub left: usize,
-}
-
-/// Queries whose files are made between two looks for an interruption: a second's work, and one sync.
-const QUERIES_AT_A_TIME: usize = 16;
-
-/// The files of one archive: where they lie and in which form.
-#[derive(Clone, Copy)]
-#[expect(missing_debug_implementations, reason = "holds a trait object")]
-pub struct Files<'a> {
-    pub archive: &'a Archive,
-    pub disk: &'a dyn Disk,
-    pub csv: &'a CsvTree,
-    /// Set from a signal handler.
-    pub interrupted: &'a AtomicBool,
-}
-
-impl Files<'_> {
-    /// Brings all files and tables up to date. `None`: interrupted before it was done; the next run does what is left.
-    pub fn update_all(self) -> Result<Option<Summary>, Error> {
-        let all: Vec<_> = self.archive.ledger().queries()?.iter().map(|query| query.id).collect();
-        self.update(&all)?;
-        if self.interrupted.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
-        Ok(Some(extract::tables(self.archive, self.disk, self.csv)?))
-    }
-
-    /// Brings the files of these queries up to date; stops within a second of an interruption.
-    pub fn update(self, queries: &[QueryId]) -> Result<(), extract::Error> {
-        for some in queries.chunks(QUERIES_AT_A_TIME) {
-            if self.interrupted.load(Ordering::Relaxed) {
-                break;
-            }
-            extract::update(self.archive, self.disk, self.csv, some, Which::Outdated)?;
-        }
-        Ok(())
-    }
 }
