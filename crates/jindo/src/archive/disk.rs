@@ -27,7 +27,7 @@ const NAMES_ANOTHER_FILE: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0
 /// File systems of other machines, as Linux names them (`mountinfo`). They have no memory in common for the index of the
 /// ledger's write-ahead log, or one per machine: two of them would read each other's halves.
 #[cfg(target_os = "linux")]
-const OF_OTHER_MACHINES: &str = "9p afs beegfs ceph cifs coda fuse.ceph fuse.glusterfs fuse.rclone fuse.s3fs fuse.sshfs \
+const OF_OTHER_MACHINES: &str = "afs beegfs ceph cifs coda fuse.ceph fuse.glusterfs fuse.rclone fuse.s3fs fuse.sshfs \
     fuse.vmhgfs-fuse gfs2 gpfs lustre ncpfs nfs nfs4 ocfs2 panfs pvfs2 smb3 smbfs vboxsf vmhgfs";
 
 /// Place of an archive, of which everything fixed was looked at and is plain.
