@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::evaluate::{self, Context, Interpolation, QueryResult, Series};
 use crate::faults::Fault;
-use crate::grammar::{self, Expr, Query};
+use crate::grammar::{self, Query};
 use crate::grid::{Grid, TimeRange};
 use crate::noise;
 use crate::options::{BucketAtTo, Options, OverPoints};
@@ -93,7 +93,11 @@ pub(super) fn results(
     };
     let context = context(call, range, interval_s, interpolation);
     let evaluated = queries.iter().map(|query| {
-        check_stated_intervals(options, &query.expr, context.range)?;
+        if options.over_points == OverPoints::Refused {
+            let selectors = query.expr.selectors().into_iter();
+            let mut stated_s = selectors.filter_map(|selector| selector.rollup?.interval_s);
+            stated_s.try_for_each(|interval_s| check_points(options, context.range, interval_s))?;
+        }
         Ok(evaluate::evaluate(&options.organisation, &query.expr, &context)
             .map_err(|e| e.to_string())?)
     });
@@ -126,15 +130,6 @@ fn context(
         default_s: interval_s.unwrap_or_else(|| resolution::default_s(range)),
         resolution: Some(resolution),
     }
-}
-
-/// Refuses stated intervals with too many points, where the options refuse instead of coarsening.
-fn check_stated_intervals(options: &Options, expr: &Expr, range: TimeRange) -> Result<(), String> {
-    if options.over_points == OverPoints::Coarser {
-        return Ok(());
-    }
-    let stated = expr.selectors().into_iter().filter_map(|s| s.rollup?.interval_s);
-    stated.into_iter().try_for_each(|interval_s| check_points(options, range, interval_s))
 }
 
 /// Refuses intervals with more points per series than allowed.

@@ -51,35 +51,33 @@ fn parse(body: &[u8]) -> Result<TimeseriesRequest, String> {
     let invalid = |what: &str| format!("API input validation failed: {what}.");
     let body: Value = serde_json::from_slice(body).map_err(|_| invalid("Invalid JSON"))?;
     let data = body.get("data").ok_or_else(|| invalid("Missing data"))?;
-    if data.get("type").and_then(Value::as_str) != Some("timeseries_request") {
+    if data["type"].as_str() != Some("timeseries_request") {
         return Err(invalid("Invalid type. Expected \"timeseries_request\""));
     }
     let attributes = data.get("attributes").ok_or_else(|| invalid("Missing attributes"))?;
     let seconds = |key: &str| {
-        let milliseconds = attributes.get(key).and_then(integer);
         // Beyond these bounds arithmetic on times would overflow.
-        let found = milliseconds.filter(|ms| (0..=1_000_000_000_000_000).contains(ms));
+        let found = integer(&attributes[key]).filter(|ms| (0..=1_000_000_000_000_000).contains(ms));
         found.map(|ms| ms / 1_000).ok_or_else(|| invalid(&format!("Missing {key}")))
     };
     let range = TimeRange { from_s: seconds("from")?, to_s: seconds("to")? };
     if range.from_s >= range.to_s {
         return Err(invalid("from must be before to"));
     }
-    let interval_s = attributes.get("interval").and_then(integer).map(|ms| (ms / 1_000).max(1));
+    let interval_s = integer(&attributes["interval"]).map(|ms| (ms / 1_000).max(1));
     let mut named = Vec::new();
     for query in attributes["queries"].as_array().into_iter().flatten() {
-        if query.get("data_source").and_then(Value::as_str) != Some("metrics") {
+        if query["data_source"].as_str() != Some("metrics") {
             return Err(invalid("Only the metrics data source is simulated"));
         }
-        let text =
-            query.get("query").and_then(Value::as_str).ok_or_else(|| invalid("Missing query"))?;
-        named.push((query.get("name").and_then(Value::as_str).unwrap_or_default(), text));
+        let text = query["query"].as_str().ok_or_else(|| invalid("Missing query"))?;
+        named.push((query["name"].as_str().unwrap_or_default(), text));
     }
     if named.is_empty() {
         return Err(invalid("Missing queries"));
     }
     let formulas = attributes["formulas"].as_array().into_iter().flatten();
-    let formulas = formulas.filter_map(|formula| formula.get("formula")?.as_str());
+    let formulas = formulas.filter_map(|formula| formula["formula"].as_str());
     let mut texts: Vec<String> = formulas.map(|formula| substitute(formula, &named)).collect();
     if texts.is_empty() {
         texts = named.iter().map(|(_, text)| (*text).to_owned()).collect();

@@ -76,22 +76,17 @@ impl Shared {
 }
 
 impl Simulator {
-    /// Starts on a free port of the loopback interface.
+    /// Starts on a free port of the loopback interface. To be called outside asynchronous code.
     ///
     /// # Errors
     /// A failure to listen, or to start a thread.
     pub fn start(options: Options) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        listener.set_nonblocking(true)?;
-        let addr = listener.local_addr()?;
         let shared = Shared::new(options);
         let (shutdown, stopped) = oneshot::channel::<()>();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        let listener = {
-            let _inside = runtime.enter();
-            TcpListener::from_std(listener)?
-        };
+        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
+        let addr = listener.local_addr()?;
         let inside = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("jindo-sim".to_owned()).spawn(move || {
             runtime.block_on(accept(listener, inside, stopped));

@@ -149,8 +149,8 @@ impl VerifyReport {
         } else {
             Verdict::Sound
         };
-        let refetch = self.refetch.as_ref().map(RefetchReport::verdict);
-        refetch.map_or(directory, |refetch| directory.max(refetch)).code()
+        let server = self.refetch.as_ref().map_or(Verdict::Sound, RefetchReport::verdict);
+        directory.max(server).code()
     }
 
     /// Adds a finding about a file. [`VerifyReport::gaps`] must have run before.
