@@ -18,8 +18,8 @@ pub(super) enum Route {
     Other,
 }
 
-/// The endpoints with one path each: method, path, route.
-const FIXED: [(&str, &str, Route); 9] = [
+/// Method, path and route of each endpoint.
+const ENDPOINTS: [(&str, &str, Route); 10] = [
     ("GET", "/api/v1/query", Route::Query),
     ("POST", "/api/v2/query/timeseries", Route::Timeseries),
     ("GET", "/api/v1/validate", Route::Validate),
@@ -27,6 +27,7 @@ const FIXED: [(&str, &str, Route); 9] = [
     ("GET", "/api/v2/current_user", Route::CurrentUser),
     ("GET", "/api/v1/metrics", Route::ActiveMetrics),
     ("GET", "/api/v2/metrics", Route::Metrics),
+    ("GET", "/api/v1/metrics/{name}", Route::Metadata),
     ("GET", "/api/v1/search", Route::Search),
     ("GET", "/sim/stats", Route::Stats),
 ];
@@ -38,8 +39,8 @@ impl Route {
     /// Returns the endpoint of a request.
     pub(super) fn of(request: &Request) -> Self {
         let (method, path) = (request.method.as_str(), request.path());
-        let fixed = FIXED.iter().find(|(m, p, _)| (*m, *p) == (method, path));
-        match fixed {
+        let found = ENDPOINTS.iter().find(|(m, p, _)| (*m, *p) == (method, path));
+        match found {
             Some((_, _, route)) => *route,
             None if method == "GET" && path.starts_with(METADATA_PREFIX) => Route::Metadata,
             None => Route::Other,
@@ -48,11 +49,7 @@ impl Route {
 
     /// Returns its name in the statistics.
     pub(super) fn name(self) -> &'static str {
-        let fixed = FIXED.iter().find(|(_, _, route)| *route == self);
-        match fixed {
-            Some((_, path, _)) => path,
-            None if self == Route::Metadata => "/api/v1/metrics/{name}",
-            None => "other",
-        }
+        let found = ENDPOINTS.iter().find(|(_, _, route)| *route == self);
+        found.map_or("other", |(_, path, _)| path)
     }
 }
