@@ -1,8 +1,7 @@
 //! A value that must not be shown: an API key, an application key. And what keeps it from being shown where others repeat it.
 
-use crate::digest::hex;
+use crate::digest::sha256;
 use crate::text::steers;
-use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
@@ -33,12 +32,7 @@ impl Secret {
 
     /// Returns a hash to be kept in its place, to tell it from others; worth nothing without the salt.
     pub fn salted_hash(&self, salt: &str) -> String {
-        let digest = Sha256::new()
-            .chain_update(salt)
-            .chain_update([0])
-            .chain_update(self.0.trim())
-            .finalize();
-        hex(&digest)
+        sha256(format!("{salt}\0{}", self.0.trim()).as_bytes())
     }
 }
 

@@ -156,10 +156,6 @@ impl Directory {
                 .map(Path::to_owned),
         );
     }
-
-    #[cfg(target_os = "linux")]
-    #[expect(clippy::unused_self, reason = "one sync of the file system needs no list")]
-    fn touch(&self, _place: &Path) {}
 }
 
 /// `None` for what does not exist.
@@ -226,6 +222,7 @@ impl Disk for Directory {
         let place = self.place(path);
         self.make_folder_of(path)?;
         fs::rename(self.staged(staged), &place)?;
+        #[cfg(not(target_os = "linux"))]
         self.touch(&place);
         Ok(())
     }
@@ -238,6 +235,7 @@ impl Disk for Directory {
         there(fs::remove_file(&place))?;
         let folder = place.parent().expect("a place below the directory has a folder");
         remove_empty(folder)?;
+        #[cfg(not(target_os = "linux"))]
         self.touch(folder);
         Ok(())
     }

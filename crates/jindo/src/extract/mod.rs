@@ -3,7 +3,7 @@
 //! | Part | Does |
 //! |---|---|
 //! | `stream` | reads a query's series from the archive, in time order, one object open at a time |
-//! | `writer` | the seam: an [`Output`] and its [`Writer`], which makes files of a stream of series |
+//! | [`Output`] | the seam: with its [`Writer`] it makes files of a stream of series; a new one is files of its own, all else stays |
 //! | `csv_tree` | the output `csv/`: a file per series |
 //! | `update` | which queries are out of date; staging, marks, renames |
 //! | `tables` | series.csv, queries.csv and gaps.csv |
@@ -24,13 +24,11 @@ mod copy;
 mod csv_tree;
 mod disk;
 mod error;
-mod marks;
 mod staging;
 mod stream;
 mod tables;
 mod update;
 mod verify;
-mod writer;
 
 pub use copy::copy;
 pub use csv_tree::{CsvTree, Names};
@@ -40,8 +38,9 @@ pub use staging::{MadeFile, SeriesFacts, Staging};
 pub use tables::{Summary, tables};
 pub use update::{Change, Which, update};
 pub use verify::{FileFinding, verify, verify_output};
-pub use writer::{Output, QueryExtent, Writer};
 
+use crate::archive::{OutputName, Registered};
+use crate::plan::Window;
 use jiff::tz::TimeZone;
 
 /// Presentation of times in files.
@@ -51,4 +50,47 @@ pub struct DisplayOptions {
     pub zone: TimeZone,
     /// Its IANA name, for the column `timezone`.
     pub timezone: String,
+}
+
+/// A form of output: the files that it makes of a query.
+pub trait Output: Sync {
+    /// Name of its marks in the ledger. Never changes.
+    fn name(&self) -> OutputName;
+
+    /// Folder below DIR that holds its files, and those of no other output.
+    fn folder(&self) -> &'static str;
+
+    /// Returns whether a path can be one of its files. A ledger may come from elsewhere: no other path that it names is read,
+    /// replaced or removed.
+    fn is_file(&self, path: &str) -> bool;
+
+    /// Returns everything but query, coverage and points that decides about the bytes of a query's files: format, zone, names.
+    /// The query is written again when it changes.
+    fn ingredients(&self, query: &QueryExtent<'_>) -> Vec<String>;
+
+    /// Begins the files of a query.
+    fn begin<'a>(&'a self, query: &QueryExtent<'a>, staging: Staging<'a>) -> Box<dyn Writer + 'a>;
+}
+
+/// The files of one query while its series stream in.
+///
+/// Calls come in this order: [`Writer::series`] once for each series, before its first points; [`Writer::points`] in time order
+/// for each series, while the series themselves alternate; [`Writer::finish`] once.
+pub trait Writer {
+    /// Begins the next series, counted from 0.
+    fn series(&mut self, tags: &[String]) -> Result<(), Error>;
+
+    /// Appends points of a series: whole seconds in ascending Unix milliseconds, as many finite values.
+    fn points(&mut self, series: usize, ts_ms: &[i64], values: &[f64]) -> Result<(), Error>;
+
+    /// Ends all files; `series` has the facts of each. Returns the files ascending by path.
+    fn finish(self: Box<Self>, series: Vec<SeriesFacts>) -> Result<Vec<MadeFile>, Error>;
+}
+
+/// A query and the range of its rows.
+#[derive(Debug, Clone, Copy)]
+pub struct QueryExtent<'a> {
+    pub query: &'a Registered,
+    /// Hull of what was asked and what is covered, and so the same for two runs of one request, whatever was fetched between.
+    pub range: Window,
 }

@@ -77,27 +77,19 @@ impl<'a> SeriesStream<'a> {
         if known.is_some_and(|at| first <= self.series[at].last) {
             return Err(damaged("a time twice"));
         }
-        let at = known.map_or_else(|| self.begin(chunk, first), Ok)?;
+        let at = known.unwrap_or(self.series.len());
+        if known.is_none() {
+            self.writer.series(chunk.tags)?;
+            self.by_tags.insert(chunk.tags.to_vec(), at);
+            let (metric, tags) = (chunk.metric.to_owned(), chunk.tags.to_vec());
+            self.series.push(SeriesFacts { metric, tags, unit: None, first, last, points: 0 });
+        }
         let facts = &mut self.series[at];
         facts.last = last;
         facts.points += ts_ms.len() as u64;
         chunk.metric.clone_into(&mut facts.metric);
         facts.unit = chunk.unit.map(str::to_owned).or(facts.unit.take());
         self.writer.points(at, ts_ms, values)
-    }
-
-    fn begin(&mut self, chunk: &Chunk<'_>, first: Timestamp) -> Result<usize, Error> {
-        self.writer.series(chunk.tags)?;
-        self.by_tags.insert(chunk.tags.to_vec(), self.series.len());
-        self.series.push(SeriesFacts {
-            metric: String::new(),
-            tags: chunk.tags.to_vec(),
-            unit: None,
-            first,
-            last: first,
-            points: 0,
-        });
-        Ok(self.series.len() - 1)
     }
 }
 

@@ -3,8 +3,8 @@
 //! For machines: no spreadsheet guards, times in RFC 3339 UTC, rows in the list's order, then by file or time. Rendered
 //! query by query; only a small table is ever in memory as a whole.
 
-use super::marks::{Mark, UNFINISHED};
 use super::staging::with_staging;
+use super::update::{Mark, UNFINISHED};
 use super::{CsvTree, Disk, Error, Staged, Staging};
 use crate::archive::{
     Archive, Gap, GapReason, GivenUp, Granted, QueryId, QueryStanding, QueryStatus, RefusedLine,

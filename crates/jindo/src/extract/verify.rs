@@ -1,7 +1,7 @@
 //! Comparison of an output's files and the tables with the ledger. Reads everything, changes nothing.
 
-use super::marks::{Mark, digest};
 use super::tables;
+use super::update::{Mark, digest};
 use super::{CsvTree, Disk, Error, Output};
 use crate::archive::{Archive, QueryId, SeriesFile};
 
@@ -72,7 +72,9 @@ pub fn verify_output(
         match &mark {
             Mark::Absent if grants.is_empty() => {}
             Mark::Made(made) if made.digest == digest => {
-                let differing = differing(disk, query, &made.files)?;
+                let files = made.files.iter();
+                let differing = files.filter_map(|file| differing(disk, query, file).transpose());
+                let differing = differing.collect::<Result<Vec<_>, _>>()?;
                 // Another process may have brought them up to date meanwhile.
                 if differing.is_empty() || Mark::read(archive, output, query)? == mark {
                     findings.extend(differing);
@@ -96,22 +98,16 @@ pub fn verify_output(
     Ok(findings)
 }
 
-/// Returns the files that are not what they were when they were made.
+/// Returns the difference of a file from what it was when it was made.
 fn differing(
     disk: &dyn Disk,
     query: QueryId,
-    files: &[SeriesFile],
-) -> Result<Vec<FileFinding>, Error> {
-    let mut findings = Vec::new();
-    for file in files {
-        let path = file.path.clone();
-        match disk.sha256(&path).map_err(Error::disk("read", &path))? {
-            None => findings.push(FileFinding::Missing { query, path }),
-            Some(found) if found != file.sha256 => {
-                findings.push(FileFinding::Changed { query, path });
-            }
-            Some(_) => {}
-        }
-    }
-    Ok(findings)
+    file: &SeriesFile,
+) -> Result<Option<FileFinding>, Error> {
+    let path = file.path.clone();
+    Ok(match disk.sha256(&path).map_err(Error::disk("read", &path))? {
+        None => Some(FileFinding::Missing { query, path }),
+        Some(found) if found != file.sha256 => Some(FileFinding::Changed { query, path }),
+        Some(_) => None,
+    })
 }

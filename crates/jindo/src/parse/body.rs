@@ -146,10 +146,7 @@ fn millis(json: &mut Reader<'_>) -> Result<i64, Error> {
         return Ok(ms);
     }
     let Some(text) = json.number()? else { return Err(json.unexpected("the time of a point")) };
-    let whole = text.parse::<i64>().ok().or_else(|| {
-        let ms = text.parse::<f64>().ok().filter(|ms| ms.fract() == 0.0)?;
-        Some(ms as i64)
-    });
+    let whole = text.parse::<f64>().ok().filter(|ms| ms.fract() == 0.0).map(|ms| ms as i64);
     whole
         .filter(|ms| jiff::Timestamp::from_millisecond(*ms).is_ok())
         .ok_or_else(|| json.inconsistent(&format!("{text} is no time in milliseconds")))

@@ -3,7 +3,6 @@
 
 use super::Error;
 use serde::Deserialize;
-use std::borrow::Cow;
 
 /// A place in a body.
 pub(super) struct Reader<'a> {
@@ -166,17 +165,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn key(&mut self) -> Result<Cow<'a, str>, Error> {
-        if self.peek() != Some(b'"') {
-            return Err(self.out_of_place());
-        }
-        let text = &self.text[self.at + 1..];
-        let end = text.find(|c: char| matches!(c, '"' | '\\' | ..'\u{20}'));
-        let Some(end) = end.filter(|end| text.as_bytes()[*end] == b'"') else {
-            return self.value().map(Cow::Owned);
-        };
-        self.at += end + 2;
-        Ok(Cow::Borrowed(&text[..end]))
+    fn key(&mut self) -> Result<String, Error> {
+        if self.peek() == Some(b'"') { self.value() } else { Err(self.out_of_place()) }
     }
 
     fn punctuation(&mut self, byte: u8) -> Result<(), Error> {
