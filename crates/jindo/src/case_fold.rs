@@ -1,16 +1,11 @@
 //! Fold of a path: the form in which file systems that ignore case and Unicode form compare it. Touches no disk.
 
-use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization as _;
 
 /// Returns the same text for all paths that are one file where names differ by neither case nor Unicode form.
-pub(crate) fn folded(path: &str) -> Cow<'_, str> {
-    if is_plainly_folded(path) {
-        Cow::Borrowed(path)
-    } else {
-        // Lower case first: ẞ is the capital of ß, but ß has SS for its own.
-        Cow::Owned(fold(&path.to_lowercase()))
-    }
+pub(crate) fn folded(path: &str) -> String {
+    // Lower case first: ẞ is the capital of ß, but ß has SS for its own.
+    if is_plainly_folded(path) { path.to_owned() } else { fold(&path.to_lowercase()) }
 }
 
 /// Returns whether a text is its own fold, so that no other text is one file with it.

@@ -17,7 +17,15 @@ use std::collections::HashMap;
 /// # Errors
 /// See [`Error`]; [`Error::Occupied`] before anything is written.
 pub fn copy(archive: &Archive, disk: &dyn Disk, output: &CsvTree) -> Result<Summary, Error> {
-    refuse_occupied(disk, output)?;
+    let mut occupied = disk.walk(output.folder()).map_err(Error::disk("list", output.folder()))?;
+    for path in Table::ALL.map(Table::path) {
+        if disk.size(path).map_err(Error::disk("look at", path))?.is_some() {
+            occupied.push(path.to_owned());
+        }
+    }
+    if let Some(path) = occupied.pop() {
+        return Err(Error::Occupied { path });
+    }
     with_staging(disk, || {
         // The tables are staged under the first numbers, and stay staged until the end.
         let (mut table_number, number) = (0, Table::ALL.len() as u64);
@@ -33,17 +41,6 @@ pub fn copy(archive: &Archive, disk: &dyn Disk, output: &CsvTree) -> Result<Summ
         tables.publish(&Table::ALL)?;
         Ok(summary)
     })
-}
-
-fn refuse_occupied(disk: &dyn Disk, output: &CsvTree) -> Result<(), Error> {
-    let folder = output.folder();
-    let mut occupied = disk.walk(folder).map_err(Error::disk("list", folder))?.pop();
-    for path in Table::ALL.map(Table::path) {
-        if disk.size(path).map_err(Error::disk("look at", path))?.is_some() {
-            occupied = Some(path.to_owned());
-        }
-    }
-    occupied.map_or(Ok(()), |path| Err(Error::Occupied { path }))
 }
 
 struct Copying<'a> {
@@ -75,7 +72,7 @@ impl Copying<'_> {
     fn claim(&mut self, path: &str, of: &str) -> Result<(), Error> {
         let own = [path, of].map(str::to_owned);
         if may_have_twins(path)
-            && let Some(other) = self.claims.insert(folded(path).into_owned(), own.clone())
+            && let Some(other) = self.claims.insert(folded(path), own.clone())
         {
             return Err(Error::one_file(own, other));
         }

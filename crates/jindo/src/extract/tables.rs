@@ -68,11 +68,7 @@ impl Table {
 
     /// Relative to DIR.
     pub(super) fn path(self) -> &'static str {
-        match self {
-            Self::Series => "series.csv",
-            Self::Queries => "queries.csv",
-            Self::Gaps => "gaps.csv",
-        }
+        ["series.csv", "queries.csv", "gaps.csv"][self as usize]
     }
 
     fn header(self) -> &'static [u8] {

@@ -190,10 +190,8 @@ impl Updating<'_> {
             files.sort_by(|a, b| a.path.cmp(&b.path));
             (query.id, Extracted { digest: UNFINISHED.to_owned(), files })
         });
-        let marked = self
-            .archive
-            .ledger()
-            .mark_extracted(self.output.name(), &unfinished.collect::<Vec<_>>());
+        let (ledger, name) = (self.archive.ledger(), self.output.name());
+        let marked = ledger.mark_extracted(name, &unfinished.collect::<Vec<_>>());
         marked.map_err(|error| self.told(&group, error))?;
         for StagedQuery { made, stale, .. } in &group {
             for MadeFile { staged, file } in made {
@@ -213,10 +211,7 @@ impl Updating<'_> {
             let files = made.into_iter().map(|made| made.file).collect();
             (query.id, Extracted { digest, files })
         });
-        Ok(self
-            .archive
-            .ledger()
-            .mark_extracted(self.output.name(), &finished.collect::<Vec<_>>())?)
+        Ok(ledger.mark_extracted(name, &finished.collect::<Vec<_>>())?)
     }
 
     /// Names both queries of files that would be one; of one query, both series.

@@ -99,8 +99,14 @@ impl<'a> Reader<'a> {
                 self.at += values.byte_offset();
                 Ok(value)
             }
-            Some(Err(error)) => Err(self.explain(&error)),
-            None => Err(self.cut_off()),
+            Some(Err(error)) if error.is_data() => {
+                // Its place counts from the value, not from the body.
+                let text = error.to_string();
+                Err(self
+                    .inconsistent(text.rsplit_once(" at line ").map_or(&*text, |(what, _)| what)))
+            }
+            Some(Err(error)) if !error.is_eof() => Err(self.garbled("it is no JSON")),
+            Some(Err(_)) | None => Err(self.cut_off()),
         }
     }
 
@@ -183,18 +189,6 @@ impl<'a> Reader<'a> {
 
     pub(super) fn garbled(&self, what: &str) -> Error {
         Error::Garbled { what: what.to_owned(), at: self.at }
-    }
-
-    fn explain(&self, error: &serde_json::Error) -> Error {
-        if error.is_eof() {
-            return self.cut_off();
-        }
-        if !error.is_data() {
-            return self.garbled("it is no JSON");
-        }
-        // Its place counts from the value, not from the body.
-        let text = error.to_string();
-        self.inconsistent(text.rsplit_once(" at line ").map_or(&*text, |(what, _)| what))
     }
 }
 

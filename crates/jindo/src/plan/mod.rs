@@ -174,13 +174,11 @@ pub fn arrange(
         for batch in pack(&members, queries, limits, buckets(window, interval)) {
             let expiring = window.start() < edge;
             let group = if expiring { 0 } else { batch[0].number() / limits.queries.max(1) };
-            ranked.push((
-                (!expiring, group, window, batch[0]),
-                Task { queries: batch, interval, window },
-            ));
+            let rank = (!expiring, group, window, batch[0]);
+            ranked.push((rank, Task { queries: batch, interval, window }));
         }
     }
-    ranked.sort_by_key(|a| a.0);
+    ranked.sort_by_key(|(rank, _)| *rank);
     ranked.into_iter().map(|(_, task)| task).collect()
 }
 

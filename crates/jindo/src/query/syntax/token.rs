@@ -60,7 +60,8 @@ impl Scanner<'_> {
         let kind = match (self.peek(), self.open) {
             (None, Some(open)) => return Err(refused(open, '{', Reason::Unclosed('{'))),
             (None, None) => TokenKind::End,
-            (Some(first), Some(_)) => self.inside(first)?,
+            (Some(first @ (',' | '(' | ')' | '!' | '}')), Some(_)) => self.symbol(first),
+            (Some(_), Some(_)) => self.atom()?,
             (Some(first), None) => self.outside(first)?,
         };
         Ok(Token { kind, span: Span { start, end: self.at } })
@@ -89,13 +90,6 @@ impl Scanner<'_> {
             '$' => Err(refused(self.at, first, Reason::VariableOutside)),
             _ if invisible(first) => Err(refused(self.at, first, Reason::Invisible(first))),
             _ => Err(refused(self.at, first, Reason::Stray(first))),
-        }
-    }
-
-    fn inside(&mut self, first: char) -> Result<TokenKind, QueryError> {
-        match first {
-            ',' | '(' | ')' | '!' | '}' => Ok(self.symbol(first)),
-            _ => self.atom(),
         }
     }
 
