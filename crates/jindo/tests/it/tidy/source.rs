@@ -14,7 +14,7 @@ pub(super) const CRATES: [&str; 5] =
 pub(super) struct Source {
     /// Relative to the crate's `src`, with `/` on every system.
     pub(super) name: String,
-    /// `["plan", "tile"]` for `plan/tile.rs`, `["plan"]` for `plan/mod.rs`, empty for the root.
+    /// `["plan", "window"]` for `plan/window.rs`, `["plan"]` for `plan/mod.rs`, empty for the root.
     pub(super) module: Vec<String>,
     pub(super) text: String,
     /// Without test modules and test functions.
