@@ -92,11 +92,10 @@ impl Archive {
     /// Opens for reading: takes no lock, recovers nothing, works while an export writes. What a crash left before the ledger had
     /// its tables is no archive yet.
     pub fn read(dir: &Path) -> Result<Self, Error> {
-        let opened = || {
-            let place = ArchiveFolder::there(dir)?;
+        let opened = ArchiveFolder::there(dir).and_then(|place| {
             Ok(Self::of(ledger::read(&place.ledger())?, Objects::local(&place.root)?))
-        };
-        match opened() {
+        });
+        match opened {
             Err(Error::LedgerLost { .. })
                 if list_data(&ArchiveFolder::at(dir)?.root)?.files.is_empty() =>
             {

@@ -173,7 +173,14 @@ impl Encoded {
     ) -> Result<(), E> {
         let mut last_ms = i64::MIN;
         for parts in self.parts(query).chunk_by(|one, next| one.group == next.group) {
-            let (ts_ms, values) = self.points(parts[0].group).map_err(damaged)?;
+            let rows = self.group_rows(parts[0].group);
+            let read = || {
+                let group = self.file.get_row_group(parts[0].group)?;
+                let ts_ms = column::<Int64Type>(&*group, TS, rows)?;
+                Ok((ts_ms, column::<DoubleType>(&*group, VALUE, rows)?))
+            };
+            let (ts_ms, values) = contained(read)
+                .map_err(|wrong| damaged(format!("its rows cannot be read: {wrong}")))?;
             for part in parts {
                 let (ts_ms, values) = (&ts_ms[part.rows.clone()], &values[part.rows.clone()]);
                 last_ms =
@@ -183,18 +190,6 @@ impl Encoded {
             }
         }
         Ok(())
-    }
-
-    fn points(&self, group: usize) -> Result<(Vec<i64>, Vec<f64>), String> {
-        let rows = self.group_rows(group);
-        let read = || {
-            let group = self.file.get_row_group(group)?;
-            Ok((
-                column::<Int64Type>(&*group, TS, rows)?,
-                column::<DoubleType>(&*group, VALUE, rows)?,
-            ))
-        };
-        contained(read).map_err(|wrong| format!("its rows cannot be read: {wrong}"))
     }
 
     fn group_rows(&self, group: usize) -> usize {

@@ -68,7 +68,17 @@ pub(in crate::archive) fn encode(
     let mut hash = Sha256::new_with_prefix(file.inner());
     draft.data_bytes = data_bytes;
     draft.data_sha256 = hex(&hash.clone().finalize());
-    draft.series = series.iter().map(footer_series).collect();
+    let moment = |ms: &i64| Timestamp::from_millisecond(*ms).expect("points lie within a window");
+    let told = |series: &Series| FooterSeries {
+        query: series.query.number(),
+        metric: series.metric.clone(),
+        tags: series.tags.clone(),
+        unit: series.unit.clone(),
+        points: series.ts_ms.len() as u64,
+        first: series.ts_ms.first().map(moment),
+        last: series.ts_ms.last().map(moment),
+    };
+    draft.series = series.iter().map(told).collect();
     let text = serde_json::to_string(&draft)
         .map_err(|wrong| ParquetError::General(format!("the footer is no JSON: {wrong}")))?;
     file.append_key_value_metadata(KeyValue::new(KEY.to_owned(), text));
@@ -159,19 +169,4 @@ fn write<T: DataType>(
     let mut column = writer.next_column()?.expect("the schema has as many columns as are written");
     column.typed::<T>().write_batch(values, None, None)?;
     column.close()
-}
-
-fn footer_series(series: &Series) -> FooterSeries {
-    let moment = |ms: Option<&i64>| {
-        ms.map(|ms| Timestamp::from_millisecond(*ms).expect("points lie within a window"))
-    };
-    FooterSeries {
-        query: series.query.number(),
-        metric: series.metric.clone(),
-        tags: series.tags.clone(),
-        unit: series.unit.clone(),
-        points: series.ts_ms.len() as u64,
-        first: moment(series.ts_ms.first()),
-        last: moment(series.ts_ms.last()),
-    }
 }

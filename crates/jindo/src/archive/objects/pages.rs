@@ -171,17 +171,12 @@ fn field(bytes: &mut &[u8], id: &mut i64) -> Result<Option<u8>, &'static str> {
 
 /// A number of Thrift's compact protocol that is not negative (zigzag).
 fn number(bytes: &mut &[u8]) -> Result<u64, &'static str> {
-    let zigzag = varint(bytes)?;
-    if zigzag & 1 == 1 { Err(WRONG) } else { Ok(zigzag >> 1) }
-}
-
-fn varint(bytes: &mut &[u8]) -> Result<u64, &'static str> {
-    let mut value = 0_u64;
+    let mut zigzag = 0_u64;
     for shift in (0..64).step_by(7) {
         let next = byte(bytes)?;
-        value |= u64::from(next & 0x7f) << shift;
+        zigzag |= u64::from(next & 0x7f) << shift;
         if next & 0x80 == 0 {
-            return Ok(value);
+            return if zigzag & 1 == 1 { Err(WRONG) } else { Ok(zigzag >> 1) };
         }
     }
     Err(WRONG)
