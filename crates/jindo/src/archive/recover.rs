@@ -39,11 +39,9 @@ pub(super) fn recover(
         }
         let published = if known.contains(name) { None } else { objects.read(name)? };
         match published.map(|bytes| Whole::inspect(name, &bytes)) {
-            // Its note goes with the same transaction.
             Some(Ok(whole)) => {
                 whole.adopt(ledger)?;
                 recovery.adopted.push(name.clone());
-                continue;
             }
             Some(Err(_)) => {
                 objects.remove(name)?;

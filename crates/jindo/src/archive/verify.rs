@@ -95,7 +95,20 @@ impl Archive {
                 }
             }
         };
-        Ok(examine_files(&Objects::local(&place.root)?, &listed)?.after(vec![finding]))
+        // Without a ledger every file is a stranger; said once. Which of them are damaged is worth knowing.
+        let objects = Objects::local(&place.root)?;
+        let mut verified = Verified { findings: vec![finding], ..Verified::default() };
+        for name in &listed.files {
+            match inspected(&objects, name)? {
+                Some(Ok(whole)) => verified.count(whole.footer.rows().unwrap_or(0), whole.bytes),
+                Some(Err(why)) => {
+                    verified.findings.push(ArchiveFinding::of_object(Fault::Damaged, name, why));
+                }
+                None => {}
+            }
+        }
+        verified.find_remains(&listed, &HashSet::new(), None)?;
+        Ok(verified)
     }
 
     /// Mends what [`Archive::verify`] finds. Takes the lock, so not while an export writes. Repeatable after a crash within it.
@@ -266,22 +279,6 @@ impl Verified {
         findings.append(&mut self.findings);
         Self { findings, ..self }
     }
-}
-
-/// Without a ledger every file is a stranger; said once. Which of them are damaged is worth knowing.
-fn examine_files(objects: &Objects, listed: &Listed) -> Result<Verified, Error> {
-    let mut verified = Verified::default();
-    for name in &listed.files {
-        match inspected(objects, name)? {
-            Some(Ok(whole)) => verified.count(whole.footer.rows().unwrap_or(0), whole.bytes),
-            Some(Err(why)) => {
-                verified.findings.push(ArchiveFinding::of_object(Fault::Damaged, name, why));
-            }
-            None => {}
-        }
-    }
-    verified.find_remains(listed, &HashSet::new(), None)?;
-    Ok(verified)
 }
 
 /// The ledger, or what is wrong with it as a whole. A newer jindo's is an error: it must not be rebuilt.

@@ -46,34 +46,22 @@ impl Whole {
 
     /// Commits it, with the hash and counts of what was read back.
     pub(in crate::archive) fn adopt(&self, ledger: &dyn Ledger) -> Result<Committed, Error> {
-        let mut known = Vec::new();
-        let mut own = Vec::new();
+        let (mut known, mut own) = (Vec::new(), Vec::new());
         for query in &self.footer.queries {
-            if let Some(instead_of) = &query.instead_of {
-                let (sent, unfilled) = (instead_of.as_str().into(), Some(query.sent.clone()));
-                let own = remembered(query, &self.footer);
-                known.push(Remembered {
-                    text: QueryText { sent, unfilled, alone: false, ..own.text },
-                    substitute: Some(query.sent.clone()),
-                    ..own
-                });
+            let FooterQuery { sent, written, unfilled, alone, instead_of, role, .. } =
+                query.clone();
+            let (interval, asked) = (self.footer.interval(), None);
+            let text = QueryText { written, sent: sent.as_str().into(), unfilled, interval, alone };
+            if let Some(instead_of) = instead_of {
+                let (instead_of, unfilled) = (instead_of.into(), Some(sent.clone()));
+                let text = QueryText { sent: instead_of, unfilled, alone: false, ..text.clone() };
+                known.push(Remembered { text, asked, substitute: Some(sent), role });
             }
             own.push(known.len());
-            known.push(remembered(query, &self.footer));
+            known.push(Remembered { text, asked, substitute: None, role });
         }
         let ids = ledger.remember(&known)?;
         ledger.commit(&self.record(own.into_iter().map(|index| ids[index]).collect()))
-    }
-}
-
-fn remembered(query: &FooterQuery, footer: &Footer) -> Remembered {
-    let (sent, interval) = (query.sent.as_str().into(), footer.interval());
-    let (written, unfilled, alone) = (query.written.clone(), query.unfilled.clone(), query.alone);
-    Remembered {
-        text: QueryText { written, sent, unfilled, interval, alone },
-        asked: None,
-        substitute: None,
-        role: query.role,
     }
 }
 
