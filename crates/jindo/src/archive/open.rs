@@ -31,14 +31,13 @@ pub struct Archive {
 pub(super) struct ReadCache {
     /// The longest held first.
     pub held: VecDeque<(ObjectId, Arc<Encoded>)>,
-    bytes: u64,
     /// All that were ever held: none is checked twice.
     pub checked: HashSet<ObjectId>,
 }
 
 impl fmt::Debug for ReadCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReadCache").field("bytes", &self.bytes).finish_non_exhaustive()
+        f.debug_struct("ReadCache").field("objects", &self.held.len()).finish_non_exhaustive()
     }
 }
 
@@ -46,11 +45,9 @@ impl ReadCache {
     /// Holds an object, and lets go of those held longest where there is no room.
     pub(super) fn put(&mut self, object: ObjectId, encoded: Arc<Encoded>) {
         self.checked.insert(object);
-        self.bytes += encoded.bytes;
         self.held.push_back((object, encoded));
-        while self.bytes > CACHE_BYTES_MAX {
-            let Some((_, gone)) = self.held.pop_front() else { return };
-            self.bytes -= gone.bytes;
+        while self.held.iter().map(|(_, held)| held.bytes).sum::<u64>() > CACHE_BYTES_MAX {
+            self.held.pop_front();
         }
     }
 }

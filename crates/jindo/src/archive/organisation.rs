@@ -82,10 +82,7 @@ impl Archive {
     /// The check of [`Archive::bind`], which changes nothing: for readers. A directory without an organisation is
     /// anybody's.
     pub fn recognise(&self, given: &Organisation) -> Result<(), Error> {
-        match self.organisation()? {
-            Some(kept) => kept.joined(given).map(drop),
-            None => Ok(()),
-        }
+        self.organisation()?.map_or(Ok(()), |kept| kept.joined(given).map(drop))
     }
 
     /// Gives the directory to this organisation, whosever it was.

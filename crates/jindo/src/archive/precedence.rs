@@ -32,14 +32,11 @@ pub(super) struct Takeover {
 
 /// Settles `window` among the holdings of one query, which are disjoint and all overlap it.
 pub(super) fn take_over(holdings: &[Holding], window: Window, rank: &Rank) -> Takeover {
-    let mut stronger = Vec::new();
-    let mut trimmed = Vec::new();
-    for (index, Holding { held, rank: theirs }) in holdings.iter().enumerate() {
-        if theirs < rank {
-            trimmed.push((index, subtract(held.window, &[window])));
-        } else {
-            stronger.push(held.window);
-        }
-    }
+    let (weaker, stronger): (Vec<_>, Vec<_>) =
+        holdings.iter().enumerate().partition(|(_, holding)| holding.rank < *rank);
+    let stronger: Vec<Window> = stronger.iter().map(|(_, stronger)| stronger.held.window).collect();
+    let left =
+        |(index, weaker): (usize, &Holding)| (index, subtract(weaker.held.window, &[window]));
+    let trimmed = weaker.into_iter().map(left).collect();
     Takeover { granted: subtract(window, &stronger), trimmed }
 }

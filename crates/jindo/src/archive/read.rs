@@ -16,8 +16,7 @@ impl Archive {
         sink: &mut dyn FnMut(Chunk<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let object = self.ledger().object(object)?.ok_or(Error::ObjectGone { object })?;
-        let mut queries = object.record.queries.iter();
-        let position = queries.position(|held| *held == query);
+        let position = object.record.queries.iter().position(|held| *held == query);
         let position = position.ok_or(Error::UnknownQuery { query })?;
         let damaged = |why| E::from(Error::ObjectDamaged { name: object.record.name.clone(), why });
         self.encoded(&object)?.rows(position, &damaged, sink)

@@ -110,13 +110,8 @@ impl Footer {
             return Err("its footer names no query".into());
         }
         let mut points = vec![0_u64; self.queries.len()];
-        let mut at = 0;
         for series in &self.series {
             let total = points.get_mut(series.query).ok_or("its footer's series is of no query")?;
-            if series.query < at {
-                return Err("its footer's series are out of order".into());
-            }
-            at = series.query;
             let bounds = series.first.zip(series.last);
             if bounds.is_none() != (series.points == 0)
                 || bounds.is_some_and(|(first, last)| {
@@ -126,6 +121,9 @@ impl Footer {
                 return Err("its footer's series has impossible bounds".into());
             }
             *total = total.checked_add(series.points).ok_or("its footer counts beyond reason")?;
+        }
+        if !self.series.is_sorted_by_key(|series| series.query) {
+            return Err("its footer's series are out of order".into());
         }
         for (query, points) in self.queries.iter().zip(points) {
             if query.interval_s != self.interval_s || query.rows != points {

@@ -114,7 +114,7 @@ impl Objects {
     /// A small file beside the ledger, replaced whole.
     pub(in crate::archive) fn write_beside(&self, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
         self.run(self.store.put(&self.own(name)?, PutPayload::from(bytes)))
-            .map(|_| ())
+            .map(drop)
             .map_err(|source| failed("writing", name, source))
     }
 

@@ -278,10 +278,8 @@ const REGISTERED: &str = "
 fn registered(row: &Row<'_>) -> Result<Registered, SqlError> {
     let weight = row.get::<_, Option<Unsigned>>("bytes_per_bucket")?;
     let weight = weight.zip(row.get("weighed_ms")?);
-    let until_s: Option<i64> = row.get("until_s")?;
-    let until = until_s.map(|until_s| {
-        let moment = Timestamp::from_second(until_s);
-        moment.map_err(|_| SqlError::IntegralValueOutOfRange(0, until_s))
+    let until = row.get::<_, Option<i64>>("until_s")?.map(|until_s| {
+        Timestamp::from_second(until_s).map_err(|_| SqlError::IntegralValueOutOfRange(0, until_s))
     });
     Ok(Registered {
         id: row.get("id")?,
