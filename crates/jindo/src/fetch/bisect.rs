@@ -10,7 +10,6 @@ use super::consequence::{Consequence, Refusal, WindowSize, alike};
 use super::learn::ListLength;
 use super::protocol::Decision;
 use super::query_state::QueryStates;
-
 use crate::archive::GiveUpReason;
 use crate::plan::{Limits, Task, Window};
 use std::cmp::Reverse;
@@ -303,6 +302,8 @@ fn head(task: &Task) -> Window {
         .unwrap_or(window)
 }
 
+/// Returns whether the task is of one query that could go without its fill, and does not yet.
 fn may_drop_fill(task: &Task, states: &QueryStates) -> bool {
-    task.queries.len() == 1 && states.all[task.queries[0]].may_drop_fill()
+    let [query] = task.queries[..] else { return false };
+    states.planned[query].text.unfilled.is_some() && !states.all[query].is_unfilled()
 }

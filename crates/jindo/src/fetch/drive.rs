@@ -10,11 +10,11 @@ use super::fetch_job::{
     AnswerSink, AskedCall, FetchJob, FetchOutcome, Observer, ReadAnswer, Recorded, list,
 };
 use super::machine::Machine;
-use super::protocol::{Action, Ask, Breakage, Call, Decision, End, Error, Event, Facts, Settings};
+use super::protocol::{Action, Ask, Breakage, Call, Decision, End, Error, Event, Settings};
 use super::run_log::{Ended, RunLog};
 use crate::archive::{QueryId, Role};
 use crate::clock::Clock;
-use crate::request::{ApiCall, Client, Failure, Rate, Reply};
+use crate::request::{ApiCall, Client, Rate, Reply};
 use crate::secret::Secrets;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -49,9 +49,13 @@ const STORING_MAX: usize = 2;
 /// Messages of the threads to the loop.
 enum Message {
     Reply { call: Call, reply: Reply },
-    Read { call: Call, outcome: Result<Facts, Failure>, rate: Option<Rate> },
-    Stored { call: Call },
-    Broke { cause: Breakage },
+    Event(Event),
+}
+
+impl Message {
+    fn broke(error: Error) -> Self {
+        Self::Event(Event::Broke { cause: Breakage::new(error) })
+    }
 }
 
 /// Work for the reading thread.
@@ -68,9 +72,7 @@ enum Reading {
         call: Call,
         now: Timestamp,
     },
-    Discard {
-        call: Call,
-    },
+    Discard(Call),
 }
 
 /// Work for the storing thread.
@@ -138,7 +140,7 @@ impl Driver<'_> {
         loop {
             let now = self.doors.clock.now();
             if let Some(event) = event.take()
-                && let Some(end) = self.step(now, event)
+                && let Some(end) = self.step(now, event)?
             {
                 let progress = self.machine.progress();
                 return Ok(FetchOutcome {
@@ -152,17 +154,13 @@ impl Driver<'_> {
                 interrupted = true;
                 Some(Event::Interrupted)
             } else {
-                self.next_event(message_rx, now)?
+                self.next_event(message_rx, now)
             };
         }
     }
 
     /// Waits for a message, at most until the machine wants to be woken or the loop should look up.
-    fn next_event(
-        &mut self,
-        message_rx: &Receiver<Message>,
-        now: Timestamp,
-    ) -> Result<Option<Event>, Error> {
+    fn next_event(&self, message_rx: &Receiver<Message>, now: Timestamp) -> Option<Event> {
         let sleep = self.wake.map_or(LOOK_UP_EVERY, |at| {
             Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO).min(LOOK_UP_EVERY)
         });
@@ -170,41 +168,38 @@ impl Driver<'_> {
             Ok(message) => self.event_of(message),
             Err(RecvTimeoutError::Timeout) => {
                 let due = self.wake.is_some_and(|at| at <= self.doors.clock.now());
-                Ok(due.then_some(Event::Woke))
+                due.then_some(Event::Woke)
             }
             Err(RecvTimeoutError::Disconnected) => unreachable!("the driver itself holds a sender"),
         }
     }
 
-    fn event_of(&mut self, message: Message) -> Result<Option<Event>, Error> {
+    /// Returns the event that a message is; a body has to be read first.
+    fn event_of(&self, message: Message) -> Option<Event> {
         match message {
+            Message::Event(event) => Some(event),
+            Message::Reply { call, reply: Reply { body: Err(failure), rate } } => {
+                Some(Event::Answered { call, outcome: Err(failure), rate })
+            }
             Message::Reply { call, reply: Reply { body: Ok(bytes), rate } } => {
                 let flying = self.flying.get(&call).filter(|_| self.machine.awaits(call));
                 if let Some(Flying { asked, .. }) = flying {
                     self.read(Reading::Read { call, asked: asked.clone(), bytes, rate });
                 }
-                Ok(None)
+                None
             }
-            Message::Reply { call, reply: Reply { body: Err(failure), rate } } => {
-                self.answered(call, Err(failure), rate).map(Some)
-            }
-            Message::Read { call, outcome, rate } => self.answered(call, outcome, rate).map(Some),
-            Message::Stored { call } => Ok(Some(Event::Stored { call })),
-            Message::Broke { cause } => Ok(Some(Event::Broke { cause })),
         }
     }
 
-    fn answered(
-        &mut self,
-        call: Call,
-        outcome: Result<Facts, Failure>,
-        rate: Option<Rate>,
-    ) -> Result<Event, Error> {
-        if let Some(Flying { asked, sent_at }) = self.flying.remove(&call) {
-            let now = self.doors.clock.now();
+    /// Gives the machine the event, which the log has first if it is an answer, and performs its actions. Returns the end, when it
+    /// says so.
+    fn step(&mut self, now: Timestamp, event: Event) -> Result<Option<End>, Error> {
+        if let Event::Answered { call, outcome, rate } = &event
+            && let Some(Flying { asked, sent_at }) = self.flying.remove(call)
+        {
             let ended = Ended {
                 at: now,
-                call,
+                call: *call,
                 role: self.mission.role,
                 ask: &asked.ask,
                 outcome: outcome.as_ref().map(|facts| facts.points.iter().sum()),
@@ -213,17 +208,12 @@ impl Driver<'_> {
             };
             self.doors.log.call(self.mission.plan, &ended).map_err(Error::Log)?;
         }
-        Ok(Event::Answered { call, outcome, rate })
-    }
-
-    /// Gives the machine the event and performs its actions. The end, when it says so.
-    fn step(&mut self, now: Timestamp, event: Event) -> Option<End> {
         self.wake = None;
         for action in self.machine.step(now, event) {
             match action {
                 Action::Ask { call, ask } => self.ask(call, ask, now),
                 Action::Store(call) => self.read(Reading::Store { call, now }),
-                Action::Discard(call) => self.read(Reading::Discard { call }),
+                Action::Discard(call) => self.read(Reading::Discard(call)),
                 Action::Complete(_) if self.mission.role != Role::Wanted => {}
                 Action::Complete(query) => {
                     // A thread that is gone has said why; the run is ending.
@@ -232,11 +222,11 @@ impl Driver<'_> {
                 Action::Wake(at) => {
                     self.wake = Some(self.wake.map_or(at, |other| other.min(at)));
                 }
-                Action::Finish(end) => return Some(end),
+                Action::Finish(end) => return Ok(Some(end)),
                 Action::Record(decision) => self.record(&decision, now),
             }
         }
-        None
+        Ok(None)
     }
 
     fn ask(&mut self, call: Call, ask: Ask, now: Timestamp) {
@@ -263,8 +253,8 @@ impl Driver<'_> {
             }
             Ok(Recorded::Kept | Recorded::Ignored) => {}
             Err(error) => {
-                let cause = Breakage::new(Error::Archive(error));
-                self.message_tx.send(Message::Broke { cause }).unwrap_or_default();
+                let broke = Message::broke(Error::Archive(error));
+                self.message_tx.send(broke).unwrap_or_default();
             }
         }
     }
@@ -285,7 +275,8 @@ fn read_answers(
                     answers.insert(call, answer);
                     facts
                 });
-                if done_tx.send(Message::Read { call, outcome, rate }).is_err() {
+                let event = Event::Answered { call, outcome, rate };
+                if done_tx.send(Message::Event(event)).is_err() {
                     return; // the driver has ended
                 }
             }
@@ -295,7 +286,7 @@ fn read_answers(
                     return; // the storing thread has ended, and has said why
                 }
             }
-            Reading::Discard { call } => drop(answers.remove(&call)),
+            Reading::Discard(call) => drop(answers.remove(&call)),
         }
     }
 }
@@ -304,8 +295,8 @@ fn read_answers(
 fn store_answers(sink: &dyn AnswerSink, work: &Receiver<Storing>, done_tx: &Sender<Message>) {
     for Storing { call, answer, now } in work {
         let done = match sink.accept(&answer, now) {
-            Ok(()) => Message::Stored { call },
-            Err(error) => Message::Broke { cause: Breakage::new(Error::Archive(error)) },
+            Ok(()) => Message::Event(Event::Stored { call }),
+            Err(error) => Message::broke(Error::Archive(error)),
         };
         if done_tx.send(done).is_err() {
             return;
@@ -321,9 +312,8 @@ fn extract_queries(
     while let Ok(first) = complete_rx.recv() {
         let queries: Vec<_> = std::iter::once(first).chain(complete_rx.try_iter()).collect();
         if let Err(error) = extract(&queries) {
-            let cause = Breakage::new(error);
             // Nobody listens any more once the run has ended; what is not extracted now is at its end.
-            message_tx.send(Message::Broke { cause }).unwrap_or_default();
+            message_tx.send(Message::broke(error)).unwrap_or_default();
             return;
         }
     }

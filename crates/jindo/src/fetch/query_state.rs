@@ -16,9 +16,8 @@ pub(super) struct QueryState {
     pub(super) asked: Option<Window>,
     /// Seconds of gaps that no stored answer has closed yet.
     pub(super) left_s: i64,
-    batching: Batching,
-    /// There is a form without the fill that jindo added.
-    has_unfilled: bool,
+    /// It goes without the fill that jindo added, since the server refuses that.
+    unfilled: bool,
     pub(super) given_up: bool,
     pub(super) served: Served,
     /// Length of its text in a URL.
@@ -29,15 +28,6 @@ pub(super) struct QueryState {
 
 /// Age from which a small question is surely answered; younger points may still change.
 const LATELY: SignedDuration = SignedDuration::from_hours(1);
-
-/// With which other queries and in which form a query is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Batching {
-    Together,
-    Alone,
-    /// As written, alone, since the server refuses the added fill.
-    Unfilled,
-}
 
 /// Points of a query that the server serves at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,12 +52,7 @@ pub(super) struct QueryStates {
 impl QueryState {
     /// Returns whether the query goes without the fill that jindo added.
     pub(super) fn is_unfilled(&self) -> bool {
-        self.batching == Batching::Unfilled
-    }
-
-    /// Returns whether the query could go without its fill, and does not yet.
-    pub(super) fn may_drop_fill(&self) -> bool {
-        self.has_unfilled && !self.is_unfilled()
+        self.unfilled
     }
 }
 
@@ -80,8 +65,7 @@ impl QueryStates {
             .map(|(query, &asked)| QueryState {
                 asked,
                 left_s: 0,
-                batching: if query.text.alone { Batching::Alone } else { Batching::Together },
-                has_unfilled: query.text.unfilled.is_some(),
+                unfilled: false,
                 given_up: false,
                 served: Served::AsOthers,
                 escaped: escaped_len(&query.text.sent),
@@ -107,7 +91,7 @@ impl QueryStates {
     }
 
     pub(super) fn send_unfilled(&mut self, query: PlanIndex) {
-        self.all[query].batching = Batching::Unfilled;
+        self.all[query].unfilled = true;
         self.planned[query].text.alone = true;
     }
 
@@ -145,7 +129,7 @@ impl QueryStates {
             let windows = tile(task.window, task.interval, limits);
             return windows.into_iter().map(|window| Task { window, ..task.clone() }).collect();
         }
-        let apart = |&query: &PlanIndex| self.all[query].batching != Batching::Together;
+        let apart = |&query: &PlanIndex| self.planned[query].text.alone;
         let crowded = task.queries.len() > limits.queries || self.url_len(&task) > limits.url;
         let heavy = self.expected_bytes(&task) > BODY_BYTES_MOST;
         if task.queries.len() > 1 && (crowded || heavy || task.queries.iter().any(apart)) {
@@ -183,7 +167,7 @@ impl QueryStates {
         let mut parts: Vec<Task> = Vec::new();
         let mut open: Vec<PlanIndex> = Vec::new();
         for &query in &task.queries {
-            if self.all[query].batching != Batching::Together {
+            if self.planned[query].text.alone {
                 parts.push(part(&[query]));
                 continue;
             }

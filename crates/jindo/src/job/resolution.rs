@@ -28,16 +28,7 @@ pub(super) struct Sampling<'a> {
     queries: &'a [Query],
     range: SampleRange,
     /// Of each query.
-    known: Vec<Known>,
-    /// Kinds of questions of which the server answered one.
-    answered: BTreeSet<SampleKind>,
-}
-
-#[derive(Debug)]
-struct Known {
-    observed: Observed,
-    /// The server's reason for refusing a sample; no other is asked for then.
-    refused: Option<String>,
+    observed: Vec<Observed>,
 }
 
 /// Samples at one interval, fetched together.
@@ -66,38 +57,33 @@ impl<'a> Sampling<'a> {
     ) -> Result<Self, Error> {
         let reader = SampleReader::new(archive, range)?;
         let read = |finest| -> Result<Vec<_>, Error> {
-            queries.iter().map(|query| reader.known(query, finest)).collect()
+            queries.iter().map(|query| reader.observed(query, finest)).collect()
         };
         let first = Interval::all_offered().next().expect("intervals are offered");
-        let mut known = read(first)?;
+        let mut observed = read(first)?;
         // As long as no query has points at the finest interval, all are asked at the finest that the refusals name. An empty answer
         // does not show that an interval is offered.
         let seen = |sample: &IntervalSample| sample.interval == first && sample.has_points();
-        let is_seen = known.iter().any(|known| known.observed.samples.iter().any(seen));
-        let named = known.iter().map(|known| known.observed.finest).filter(|&named| named > first);
+        let is_seen = observed.iter().any(|observed| observed.samples.iter().any(seen));
+        let named = observed.iter().map(|observed| observed.finest).filter(|&named| named > first);
         if let Some(nearest) = named.min().filter(|_| !is_seen) {
-            known = read(nearest)?;
+            observed = read(nearest)?;
         }
-        let mut sampling = Self { archive, queries, range, known, answered: BTreeSet::new() };
-        sampling.learn();
+        let mut sampling = Self { archive, queries, range, observed };
+        if sampling.is_trial(SampleKind::Count) {
+            sampling.spread_refusal();
+        }
         Ok(sampling)
     }
 
-    /// Notes which kinds were answered. A server that refuses to count does so query by query: where it counted nothing yet, one
-    /// refusal stands for all queries.
-    fn learn(&mut self) {
-        let mut refusal = None;
-        for Known { observed, .. } in &self.known {
-            self.answered.extend(observed.samples.first().map(|_| SampleKind::Points));
-            match &observed.counting {
-                Counting::Counted(_) => self.answered.extend([SampleKind::Count]),
-                Counting::Refused(words) => refusal = refusal.or_else(|| Some(words.clone())),
-                Counting::Unknown | Counting::Unsupported => {}
-            }
-        }
-        let is_counting = self.answered.contains(&SampleKind::Count);
-        let Some(words) = refusal.filter(|_| !is_counting) else { return };
-        for Known { observed, .. } in &mut self.known {
+    /// Takes the refusal of one count for that of all. A server that refuses to count does so query by query.
+    fn spread_refusal(&mut self) {
+        let refusal = self.observed.iter().find_map(|observed| match &observed.counting {
+            Counting::Refused(words) => Some(words.clone()),
+            Counting::Unknown | Counting::Unsupported | Counting::Counted(_) => None,
+        });
+        let Some(words) = refusal else { return };
+        for observed in &mut self.observed {
             let is_needed = self.range.count_of(observed).is_some();
             if is_needed && matches!(observed.counting, Counting::Unknown) {
                 observed.counting = Counting::Refused(words.clone());
@@ -109,17 +95,20 @@ impl<'a> Sampling<'a> {
     /// first batch, as a trial; of counts one query's, since where the server refuses, a list would be taken apart first.
     pub(super) fn jobs(&self, limits: Limits, now: Timestamp) -> Result<Vec<SampleJob>, Error> {
         let mut asked: BTreeMap<NextSample, Vec<Query>> = BTreeMap::new();
-        for (query, known) in self.queries.iter().zip(&self.known) {
-            let Some(next) = self.next(known) else { continue };
+        let is_count_trial = self.is_trial(SampleKind::Count);
+        for (query, observed) in self.queries.iter().zip(&self.observed) {
+            let Some(next) = self.range.next(observed) else { continue };
             let is_counted = asked.keys().any(|asked| asked.kind == SampleKind::Count);
-            let questions = match next.kind {
-                SampleKind::Points => sample(query, next.interval).into_iter().collect(),
-                SampleKind::Count if is_counted && self.is_trial(next.kind) => continue,
-                SampleKind::Count => {
-                    count_samples(query, next.interval).into_iter().flatten().collect::<Vec<_>>()
+            match next.kind {
+                SampleKind::Points => {
+                    asked.entry(next).or_default().extend(sample(query, next.interval));
                 }
-            };
-            asked.entry(next).or_default().extend(questions);
+                SampleKind::Count if is_counted && is_count_trial => {}
+                SampleKind::Count => {
+                    let questions = count_samples(query, next.interval).into_iter().flatten();
+                    asked.entry(next).or_default().extend(questions);
+                }
+            }
         }
         let mut jobs = Vec::new();
         for (next, queries) in asked {
@@ -131,12 +120,12 @@ impl<'a> Sampling<'a> {
         Ok(jobs)
     }
 
+    /// Returns true where the server answered no question of the kind yet.
     fn is_trial(&self, kind: SampleKind) -> bool {
-        !self.answered.contains(&kind)
-    }
-
-    fn next(&self, known: &Known) -> Option<NextSample> {
-        if known.refused.is_some() { None } else { self.range.next(&known.observed) }
+        !self.observed.iter().any(|observed| match kind {
+            SampleKind::Points => !observed.samples.is_empty(),
+            SampleKind::Count => matches!(observed.counting, Counting::Counted(_)),
+        })
     }
 
     /// Plans the calls of a question, as far as the archive does not hold the answers; `None` where it holds all.
@@ -167,32 +156,15 @@ impl<'a> Sampling<'a> {
 
     /// Returns the intervals of all queries; `default` where samples are missing or show none.
     pub(super) fn all(&self, default: Interval, found_at: Timestamp) -> Vec<Spaced> {
-        let detected = |(query, known): (&Query, &Known)| {
-            let refused = |words: &str| (default, Confidence::Refused, words.to_owned());
-            let (interval, basis, why) = match (&known.refused, self.next(known)) {
-                (Some(words), _) => refused(words),
-                (None, Some(_)) => refused(UNANSWERED),
-                (None, None) => match known.observed.conclude() {
-                    Ok(every) => (every, Confidence::Sampled, known.seen()),
-                    Err(confidence) => (default, confidence, known.seen()),
-                },
+        let detected = |(query, observed): (&Query, &Observed)| {
+            let (interval, basis, why) = match (self.range.next(observed), observed.conclude()) {
+                (Some(_), _) => (default, Confidence::Refused, UNANSWERED.to_owned()),
+                (None, Ok(every)) => (every, Confidence::Sampled, observed.seen()),
+                (None, Err(confidence)) => (default, confidence, observed.seen()),
             };
             Some(Spaced { query: Spacings::name(query)?, interval, basis, why, found_at })
         };
-        self.queries.iter().zip(&self.known).filter_map(detected).collect()
-    }
-}
-
-impl Known {
-    /// Describes what the interval rests on.
-    fn seen(&self) -> String {
-        let samples = self.observed.samples.iter().map(IntervalSample::to_string);
-        let count = match &self.observed.counting {
-            Counting::Counted(count) => Some(count.to_string()),
-            Counting::Refused(words) => Some(format!("not counted: {words}")),
-            Counting::Unknown | Counting::Unsupported => None,
-        };
-        samples.chain(count).collect::<Vec<_>>().join("; ")
+        self.queries.iter().zip(&self.observed).filter_map(detected).collect()
     }
 }
 
@@ -215,26 +187,25 @@ impl<'a> SampleReader<'a> {
     }
 
     /// Reads all that is known of a query, which is sampled no more finely than `finest`.
-    fn known(&self, query: &Query, finest: Interval) -> Result<Known, Error> {
-        let observed = Observed { finest, samples: Vec::new(), counting: Counting::Unknown };
-        let mut known = Known { observed, refused: None };
-        let Known { observed, refused } = &mut known;
+    fn observed(&self, query: &Query, finest: Interval) -> Result<Observed, Error> {
+        let (samples, counting) = (Vec::new(), Counting::Unknown);
+        let mut observed = Observed { finest, samples, counting, refused: None };
         for &interval in &self.intervals {
             let id = sample(query, interval).and_then(|sample| self.id(&sample));
             let Some(reason) = id.and_then(|id| self.given_up.get(&id)) else { continue };
             match nearest_offered(reason).filter(|&nearest| nearest > interval) {
                 Some(nearest) => observed.finest = observed.finest.max(nearest),
-                None => *refused = Some(reason.to_string()),
+                None => observed.refused = Some(reason.to_string()),
             }
         }
-        while let Some(next) = self.range.next_points(observed) {
+        while let Some(next) = self.range.next_points(&observed) {
             let Some(sample) = self.sample(query, next)? else { break };
             observed.samples.push(sample);
         }
-        if let Some(next) = self.range.count_of(observed) {
+        if let Some(next) = self.range.count_of(&observed) {
             observed.counting = self.count(query, next)?;
         }
-        Ok(known)
+        Ok(observed)
     }
 
     fn id(&self, query: &Query) -> Option<QueryId> {

@@ -12,7 +12,6 @@ use crate::query::Interval;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// Samples span as many points as a call is documented to carry, whatever limit was learnt: the same samples are asked for again
 /// after a limit was learnt or forgotten.
@@ -35,6 +34,8 @@ pub struct Observed {
     /// Answers to [`SampleRange::next_points`], in its order.
     pub samples: Vec<IntervalSample>,
     pub counting: Counting,
+    /// The server's words in refusing a sample; nothing else is asked then.
+    pub refused: Option<String>,
 }
 
 /// The count of a query's points over the whole range.
@@ -128,12 +129,27 @@ impl Observed {
     /// # Errors
     /// The reason for which there is none.
     pub fn conclude(&self) -> Result<Interval, Confidence> {
+        if self.refused.is_some() {
+            return Err(Confidence::Refused);
+        }
         let every = self.proposed()?;
-        let is_confirmed = match &self.counting {
-            Counting::Counted(count) => count.confirms(every),
-            Counting::Unknown | Counting::Unsupported | Counting::Refused(_) => false,
-        };
+        let is_confirmed =
+            matches!(&self.counting, Counting::Counted(count) if count.confirms(every));
         if every <= self.minute() || is_confirmed { Ok(every) } else { Err(Confidence::Irregular) }
+    }
+
+    /// Describes what the interval rests on, for the reason that the ledger keeps.
+    pub fn seen(&self) -> String {
+        if let Some(words) = &self.refused {
+            return words.clone();
+        }
+        let samples = self.samples.iter().map(IntervalSample::seen);
+        let count = match &self.counting {
+            Counting::Counted(count) => Some(count.seen()),
+            Counting::Refused(words) => Some(format!("not counted: {words}")),
+            Counting::Unknown | Counting::Unsupported => None,
+        };
+        samples.chain(count).collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -154,12 +170,14 @@ impl SampleRange {
         Self { sampled, counted }
     }
 
-    /// Returns the next question that tells more about a query; `None` once its interval is settled.
+    /// Returns the next question that tells more about a query; `None` once its interval is settled, or its sample refused.
     pub fn next(&self, observed: &Observed) -> Option<NextSample> {
-        self.next_points(observed).or_else(|| match observed.counting {
+        let counted = || match observed.counting {
             Counting::Unknown => self.count_of(observed),
             Counting::Counted(_) | Counting::Unsupported | Counting::Refused(_) => None,
-        })
+        };
+        let is_refused = observed.refused.is_some();
+        if is_refused { None } else { self.next_points(observed).or_else(counted) }
     }
 
     /// Returns the sample after those that are known: the newest points as finely as offered; where these are few, a day of minutes;
@@ -262,20 +280,16 @@ impl IntervalSample {
         self.smallest_gap_s()
             .filter(|gap_s| alike(gap_s).map(|(_, n)| n).sum::<u64>() >= GAPS_ENOUGH)
     }
-}
 
-/// Writes what the sample shows, for the reason that the ledger keeps.
-impl fmt::Display for IntervalSample {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (interval, most) = (self.interval, self.points_max);
-        write!(f, "every {interval}: ")?;
-        match (most, self.smallest_gap_s()) {
-            (0, _) => f.write_str("no points"),
-            (_, None) => f.write_str("single points"),
-            (_, Some(gap_s)) => {
-                write!(f, "at most {most} points of a series, at least {gap_s} s apart")
+    fn seen(&self) -> String {
+        let points = match (self.points_max, self.smallest_gap_s()) {
+            (0, _) => "no points".to_owned(),
+            (_, None) => "single points".to_owned(),
+            (most, Some(gap_s)) => {
+                format!("at most {most} points of a series, at least {gap_s} s apart")
             }
-        }
+        };
+        format!("every {}: {points}", self.interval)
     }
 }
 
@@ -306,16 +320,13 @@ impl PointCount {
         let allowed = u32::try_from(self.interval.secs() / every.secs()).unwrap_or(0);
         self.most.is_some_and(|most| most <= f64::from(allowed))
     }
-}
 
-/// Writes what was counted, for the reason that the ledger keeps.
-impl fmt::Display for PointCount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "counted through the range every {}: ", self.interval)?;
-        match self.most {
-            Some(most) if most <= 1.0 => f.write_str("1 sample of a series at most"),
-            Some(most) => write!(f, "{most} samples of a series at most"),
-            None => f.write_str("no counts came"),
-        }
+    fn seen(&self) -> String {
+        let counts = match self.most {
+            Some(most) if most <= 1.0 => "1 sample of a series at most".to_owned(),
+            Some(most) => format!("{most} samples of a series at most"),
+            None => "no counts came".to_owned(),
+        };
+        format!("counted through the range every {}: {counts}", self.interval)
     }
 }

@@ -85,7 +85,7 @@ fn play_counting(
 ) -> Played {
     let is_counted = numbers != Numbers::Unsupported;
     let counting = if is_counted { Counting::Unknown } else { Counting::Unsupported };
-    let mut observed = Observed { samples: Vec::new(), counting, finest };
+    let mut observed = Observed { samples: Vec::new(), counting, finest, refused: None };
     let mut samples = String::new();
     for _ in 0..4 {
         let Some(NextSample { kind, interval, window }) = range.next(&observed) else {
