@@ -11,10 +11,10 @@ use super::fetch_job::{
 };
 use super::machine::Machine;
 use super::protocol::{Action, Ask, Breakage, Call, Decision, End, Error, Event, Settings};
-use super::run_log::{Ended, RunLog};
+use super::run_log::{Line, RunLog};
 use crate::archive::{QueryId, Role};
 use crate::clock::Clock;
-use crate::request::{ApiCall, Client, Rate, Reply};
+use crate::request::{ApiCall, Client, Failure, Rate, Reply};
 use crate::secret::Secrets;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -197,16 +197,26 @@ impl Driver<'_> {
         if let Event::Answered { call, outcome, rate } = &event
             && let Some(Flying { asked, sent_at }) = self.flying.remove(call)
         {
-            let ended = Ended {
+            let FetchJob { plan, role, .. } = self.mission;
+            let Ask { queries, window, interval, attempt, .. } = asked.ask;
+            let failure = outcome.as_ref().err();
+            let line = Line {
                 at: now,
                 call: *call,
-                role: self.mission.role,
-                ask: &asked.ask,
-                outcome: outcome.as_ref().map(|facts| facts.points.iter().sum()),
-                took: now.duration_since(sent_at),
+                role: (role != Role::Wanted).then_some(role),
+                start: window.start(),
+                end: window.end(),
+                interval_seconds: interval.secs(),
+                queries: queries.iter().map(|&q| plan.queries[q].text.written.as_str()).collect(),
+                outcome: failure.map_or("ok", Failure::name),
+                reason: failure.and_then(Failure::words),
+                points: outcome.as_ref().map_or(0, |facts| facts.points.iter().sum()),
+                attempts: attempt,
+                milliseconds: i64::try_from(now.duration_since(sent_at).as_millis())
+                    .unwrap_or(i64::MAX),
                 budget_left: rate.as_ref().map(Rate::whole_remaining),
             };
-            self.doors.log.call(self.mission.plan, &ended).map_err(Error::Log)?;
+            self.doors.log.call(line).map_err(Error::Log)?;
         }
         self.wake = None;
         for action in self.machine.step(now, event) {

@@ -1,11 +1,9 @@
 //! The door to `runs/`: one file a run, one line of JSON a call. A receipt to read, never read back.
 
-use super::protocol::{Ask, Call};
+use super::protocol::Call;
 use crate::archive::Role;
 use crate::path_guard::{PathKind, look};
-use crate::plan::Plan;
-use crate::request::Failure;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 use std::fs::{File, OpenOptions, create_dir_all};
 use std::io::{self, Write};
@@ -20,37 +18,26 @@ pub struct RunLog {
     calls_before: u64,
 }
 
-/// A call that came to its end.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ended<'a> {
-    pub(super) at: Timestamp,
-    pub(super) call: Call,
-    pub(super) role: Role,
-    pub(super) ask: &'a Ask,
-    /// Its points, or what went wrong.
-    pub(super) outcome: Result<u64, &'a Failure>,
-    pub(super) took: SignedDuration,
-    pub(super) budget_left: Option<u64>,
-}
-
+/// A call that came to its end, as its line tells it.
 #[derive(Debug, Serialize)]
-struct Line<'a> {
-    at: Timestamp,
-    call: u64,
+pub(super) struct Line<'a> {
+    pub at: Timestamp,
+    /// In the file numbered within the run.
+    pub call: Call,
     /// Only of what is asked aside.
     #[serde(skip_serializing_if = "Option::is_none")]
-    role: Option<Role>,
-    start: Timestamp,
-    end: Timestamp,
-    interval_seconds: i64,
-    queries: Vec<&'a str>,
-    outcome: &'static str,
+    pub role: Option<Role>,
+    pub start: Timestamp,
+    pub end: Timestamp,
+    pub interval_seconds: i64,
+    pub queries: Vec<&'a str>,
+    pub outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    points: u64,
-    attempts: u32,
-    milliseconds: i64,
-    budget_left: Option<u64>,
+    pub reason: Option<String>,
+    pub points: u64,
+    pub attempts: u32,
+    pub milliseconds: i64,
+    pub budget_left: Option<u64>,
 }
 
 impl RunLog {
@@ -69,28 +56,9 @@ impl RunLog {
     }
 
     /// Notes the end of a call.
-    pub(super) fn call(&mut self, plan: &Plan, ended: &Ended<'_>) -> io::Result<()> {
+    pub(super) fn call(&mut self, mut line: Line<'_>) -> io::Result<()> {
         let Some((file, name)) = &mut self.file else { return Ok(()) };
-        let Ended { at, call, role, ask, outcome, took, budget_left } = *ended;
-        let line = Line {
-            at,
-            call: self.calls_before + call,
-            role: (role != Role::Wanted).then_some(role),
-            start: ask.window.start(),
-            end: ask.window.end(),
-            interval_seconds: ask.interval.secs(),
-            queries: ask
-                .queries
-                .iter()
-                .map(|&query| plan.queries[query].text.written.as_str())
-                .collect(),
-            outcome: outcome.err().map_or("ok", Failure::name),
-            reason: outcome.err().and_then(Failure::words),
-            points: outcome.unwrap_or(0),
-            attempts: ask.attempt,
-            milliseconds: i64::try_from(took.as_millis()).unwrap_or(i64::MAX),
-            budget_left,
-        };
+        line.call += self.calls_before;
         let mut text = serde_json::to_string(&line).map_err(io::Error::other)?;
         text.push('\n');
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{name}: {error}"));

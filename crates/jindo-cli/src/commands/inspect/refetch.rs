@@ -64,7 +64,7 @@ impl<'a> Refetch<'a> {
         let outcome = request.run(&archive, clock.now(), |audit| {
             let contact = contact.insert(connect(access, &archive)?);
             let started = clock.now();
-            let calls = counted(audit.plan().calls() as u64, "window is", "windows are");
+            let calls = counted(audit.plan.calls() as u64, "window is", "windows are");
             terminal::remark(&format!("{calls} fetched again, one call each\n"));
             let zone = TimeZone::try_system().unwrap_or(TimeZone::UTC);
             let concurrency = refetch.concurrency.unwrap_or(Pacing::CONCURRENCY);

@@ -56,8 +56,8 @@ pub struct AuditOutcome<E> {
 #[derive(Debug)]
 pub struct Audit<'a> {
     archive: &'a Archive,
-    /// One task for each unit of the sample.
-    plan: Plan,
+    /// The calls: one task for each unit of the sample.
+    pub plan: Plan,
     /// The plan's queries as the ledger numbers them.
     ids: PerQuery<QueryId>,
     too_old: usize,
@@ -107,11 +107,6 @@ impl<'a> Audit<'a> {
         let findings = Mutex::new(Findings::of(&units));
         let plan = plan(units, queries);
         Ok(plan.map(|plan| Self { archive, plan, ids, too_old, windows, findings }))
-    }
-
-    /// Returns the calls, one per window.
-    pub fn plan(&self) -> &Plan {
-        &self.plan
     }
 
     /// Returns the job that makes the calls.

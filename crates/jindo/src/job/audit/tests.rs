@@ -250,7 +250,7 @@ fn of_objects_that_overlap_every_point_is_compared_once() {
     world.store(morning, vec![series(0, "x", &[(0, 1.0)])]);
     let told = |order: [Window; 2]| {
         let audit = world.draw();
-        assert_eq!(audit.plan().calls(), 2);
+        assert_eq!(audit.plan.calls(), 2);
         for asked in order {
             let mut points = vec![(0, 1.5), (noon, 2.5)];
             points.truncate(if asked == all { 2 } else { 1 });
