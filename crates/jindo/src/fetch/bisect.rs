@@ -268,12 +268,8 @@ impl Bisection {
 
     /// Returns whether a question of narrowing `id` goes without the added fill.
     pub(super) fn drops_fill(&self, id: u64, states: &QueryStates) -> bool {
-        self.open.get(&id).is_some_and(|narrowing| match narrowing {
-            Narrowing::Small { stage: Stage::Recent, suspects } => {
-                may_drop_fill(&suspects[0].task, states)
-            }
-            Narrowing::Small { .. } | Narrowing::Halves { .. } => false,
-        })
+        matches!(self.open.get(&id), Some(Narrowing::Small { stage: Stage::Recent, suspects })
+            if may_drop_fill(&suspects[0].task, states))
     }
 
     fn number(&mut self) -> u64 {

@@ -1,7 +1,7 @@
 //! Performs what the machine decides: calls through the client, reading, storing and files on a thread each.
 //!
-//! A body is parsed while the answer before it is written. Answers that were read wait with the reader until the machine says what
-//! becomes of them, and are stored one after the other, in the order in which the machine said so.
+//! A body is parsed while the answer before it is written. Answers that were read wait until the machine says what becomes of them,
+//! and are stored one after the other, in the order in which the machine said so. The machine bounds how many wait.
 //!
 //! The loop itself is synchronous and single: it hands an event to the machine, performs the actions, and waits for
 //! whatever comes first: an answer, a thread's word, the time the machine asked to be woken at, or an interruption.
@@ -10,7 +10,7 @@ use super::fetch_job::{
     AnswerSink, AskedCall, FetchJob, FetchOutcome, Observer, ReadAnswer, Recorded, list,
 };
 use super::machine::Machine;
-use super::protocol::{Action, Ask, Breakage, Call, Decision, End, Error, Event, Settings};
+use super::protocol::{Action, Ask, Breakage, Call, Decision, End, Error, Event, Facts, Settings};
 use super::run_log::{Line, RunLog};
 use crate::archive::{QueryId, Role};
 use crate::clock::Clock;
@@ -19,7 +19,7 @@ use crate::secret::Secrets;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -43,12 +43,10 @@ pub struct Doors<'a> {
 /// Brings the files of some queries up to date.
 pub type Extract<'a> = dyn Fn(&[QueryId]) -> Result<(), Error> + Sync + 'a;
 
-/// Answers that wait for the storing thread, at most; with more the reading thread waits.
-const STORING_MAX: usize = 2;
-
 /// Messages of the threads to the loop.
 enum Message {
     Reply { call: Call, reply: Reply },
+    Read { call: Call, outcome: Result<(ReadAnswer, Facts), Failure>, rate: Option<Rate> },
     Event(Event),
 }
 
@@ -58,21 +56,12 @@ impl Message {
     }
 }
 
-/// Work for the reading thread.
-enum Reading {
-    /// Read the body that answered the call.
-    Read {
-        call: Call,
-        asked: AskedCall,
-        bytes: Vec<u8>,
-        rate: Option<Rate>,
-    },
-    /// Hand the answer to the storing thread.
-    Store {
-        call: Call,
-        now: Timestamp,
-    },
-    Discard(Call),
+/// Work for the reading thread: the body that answered the call.
+struct Reading {
+    call: Call,
+    asked: AskedCall,
+    bytes: Vec<u8>,
+    rate: Option<Rate>,
 }
 
 /// Work for the storing thread.
@@ -93,11 +82,11 @@ pub fn drive<'a>(
     let machine = Machine::new(mission.plan, &mission.given_up, settings);
     let (message_tx, message_rx) = channel();
     let (reading_tx, reading_rx) = channel();
-    let (storing_tx, storing_rx) = sync_channel(STORING_MAX);
+    let (storing_tx, storing_rx) = channel();
     let (complete_tx, complete_rx) = channel();
     thread::scope(|scope| {
         let read_tx = message_tx.clone();
-        scope.spawn(move || read_answers(secrets, &reading_rx, &storing_tx, &read_tx));
+        scope.spawn(move || read_answers(secrets, &reading_rx, &read_tx));
         let stored_tx = message_tx.clone();
         scope.spawn(move || store_answers(sink, &storing_rx, &stored_tx));
         let extracted_tx = message_tx.clone();
@@ -108,8 +97,10 @@ pub fn drive<'a>(
             machine,
             message_tx,
             reading_tx,
+            storing_tx,
             complete_tx,
             flying: BTreeMap::new(),
+            answers: BTreeMap::new(),
             wake: None,
         };
         driver.run(&message_rx)
@@ -128,8 +119,11 @@ struct Driver<'a> {
     machine: Machine,
     message_tx: Sender<Message>,
     reading_tx: Sender<Reading>,
+    storing_tx: Sender<Storing>,
     complete_tx: Sender<QueryId>,
     flying: BTreeMap<Call, Flying>,
+    /// Answers that were read, until the machine says what becomes of them.
+    answers: BTreeMap<Call, ReadAnswer>,
     wake: Option<Timestamp>,
 }
 
@@ -160,7 +154,7 @@ impl Driver<'_> {
     }
 
     /// Waits for a message, at most until the machine wants to be woken or the loop should look up.
-    fn next_event(&self, message_rx: &Receiver<Message>, now: Timestamp) -> Option<Event> {
+    fn next_event(&mut self, message_rx: &Receiver<Message>, now: Timestamp) -> Option<Event> {
         let sleep = self.wake.map_or(LOOK_UP_EVERY, |at| {
             Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO).min(LOOK_UP_EVERY)
         });
@@ -175,7 +169,7 @@ impl Driver<'_> {
     }
 
     /// Returns the event that a message is; a body has to be read first.
-    fn event_of(&self, message: Message) -> Option<Event> {
+    fn event_of(&mut self, message: Message) -> Option<Event> {
         match message {
             Message::Event(event) => Some(event),
             Message::Reply { call, reply: Reply { body: Err(failure), rate } } => {
@@ -184,9 +178,17 @@ impl Driver<'_> {
             Message::Reply { call, reply: Reply { body: Ok(bytes), rate } } => {
                 let flying = self.flying.get(&call).filter(|_| self.machine.awaits(call));
                 if let Some(Flying { asked, .. }) = flying {
-                    self.read(Reading::Read { call, asked: asked.clone(), bytes, rate });
+                    let work = Reading { call, asked: asked.clone(), bytes, rate };
+                    self.reading_tx.send(work).expect("it reads as long as the driver runs");
                 }
                 None
+            }
+            Message::Read { call, outcome, rate } => {
+                let outcome = outcome.map(|(answer, facts)| {
+                    self.answers.insert(call, answer);
+                    facts
+                });
+                Some(Event::Answered { call, outcome, rate })
             }
         }
     }
@@ -222,8 +224,12 @@ impl Driver<'_> {
         for action in self.machine.step(now, event) {
             match action {
                 Action::Ask { call, ask } => self.ask(call, ask, now),
-                Action::Store(call) => self.read(Reading::Store { call, now }),
-                Action::Discard(call) => self.read(Reading::Discard(call)),
+                Action::Store(call) => {
+                    let answer = self.answers.remove(&call).expect("it was read");
+                    // A thread that is gone has said why; the run is ending.
+                    self.storing_tx.send(Storing { call, answer, now }).unwrap_or_default();
+                }
+                Action::Discard(call) => drop(self.answers.remove(&call)),
                 Action::Complete(_) if self.mission.role != Role::Wanted => {}
                 Action::Complete(query) => {
                     // A thread that is gone has said why; the run is ending.
@@ -250,11 +256,6 @@ impl Driver<'_> {
         self.flying.insert(call, Flying { asked, sent_at: now });
     }
 
-    fn read(&self, work: Reading) {
-        // A thread that is gone has said why; the run is ending.
-        self.reading_tx.send(work).unwrap_or_default();
-    }
-
     /// Records a decision. A sink that fails ends the run.
     fn record(&mut self, decision: &Decision, now: Timestamp) {
         match self.doors.sink.record(decision, &mut self.mission, now) {
@@ -270,38 +271,17 @@ impl Driver<'_> {
     }
 }
 
-/// Reads bodies until the driver or the storing thread has ended.
-fn read_answers(
-    secrets: &Secrets,
-    work: &Receiver<Reading>,
-    store_tx: &SyncSender<Storing>,
-    done_tx: &Sender<Message>,
-) {
-    let mut answers: BTreeMap<Call, ReadAnswer> = BTreeMap::new();
-    for work in work {
-        match work {
-            Reading::Read { call, asked, bytes, rate } => {
-                let outcome = ReadAnswer::read(asked, &bytes, secrets).map(|(answer, facts)| {
-                    answers.insert(call, answer);
-                    facts
-                });
-                let event = Event::Answered { call, outcome, rate };
-                if done_tx.send(Message::Event(event)).is_err() {
-                    return; // the driver has ended
-                }
-            }
-            Reading::Store { call, now } => {
-                let answer = answers.remove(&call).expect("only an answer that was read is stored");
-                if store_tx.send(Storing { call, answer, now }).is_err() {
-                    return; // the storing thread has ended, and has said why
-                }
-            }
-            Reading::Discard(call) => drop(answers.remove(&call)),
+/// Reads bodies until the driver has ended.
+fn read_answers(secrets: &Secrets, work: &Receiver<Reading>, done_tx: &Sender<Message>) {
+    for Reading { call, asked, bytes, rate } in work {
+        let outcome = ReadAnswer::read(asked, &bytes, secrets);
+        if done_tx.send(Message::Read { call, outcome, rate }).is_err() {
+            return;
         }
     }
 }
 
-/// Stores answers, one after the other, until the reading thread is gone or the driver has ended.
+/// Stores answers, one after the other, until the driver has ended.
 fn store_answers(sink: &dyn AnswerSink, work: &Receiver<Storing>, done_tx: &Sender<Message>) {
     for Storing { call, answer, now } in work {
         let done = match sink.accept(&answer, now) {

@@ -84,10 +84,9 @@ impl QueryStates {
     /// where that may be past retention, an hour ago. `None`: nothing is asked of it.
     pub(super) fn newest_s(&self, query: PlanIndex) -> Option<i64> {
         let asked_s = self.all[query].asked?.end_s();
-        let kept = |now: Timestamp| asked_s > (now - RETENTION).as_second();
-        let told = Some(self.now).filter(|&now| now != Timestamp::MIN);
-        let lately = |now: Timestamp| (now - LATELY).as_second();
-        Some(told.filter(|&now| !kept(now)).map_or(asked_s, lately))
+        let may_be_gone =
+            self.now != Timestamp::MIN && asked_s <= (self.now - RETENTION).as_second();
+        Some(if may_be_gone { (self.now - LATELY).as_second() } else { asked_s })
     }
 
     pub(super) fn send_unfilled(&mut self, query: PlanIndex) {
@@ -126,8 +125,7 @@ impl QueryStates {
             return self.part(&task, fewest, limits);
         }
         if task.window.secs() > limits.window_secs_max(task.interval) {
-            let windows = tile(task.window, task.interval, limits);
-            return windows.into_iter().map(|window| Task { window, ..task.clone() }).collect();
+            return tiles(&task, limits);
         }
         let apart = |&query: &PlanIndex| self.planned[query].text.alone;
         let crowded = task.queries.len() > limits.queries || self.url_len(&task) > limits.url;
@@ -137,8 +135,7 @@ impl QueryStates {
         }
         if heavy {
             let weight = self.all[task.queries[0]].weight.unwrap_or_default();
-            let windows = tile(task.window, task.interval, limits.carrying(as_whole(weight)));
-            return windows.into_iter().map(|window| Task { window, ..task.clone() }).collect();
+            return tiles(&task, limits.carrying(as_whole(weight)));
         }
         vec![task]
     }
@@ -155,10 +152,11 @@ impl QueryStates {
     fn part(&self, task: &Task, fewest: Limits, limits: Limits) -> Vec<Task> {
         let is_few = |query: &&PlanIndex| self.points(**query, limits) == fewest.points;
         let (few, others): (Vec<PlanIndex>, Vec<PlanIndex>) = task.queries.iter().partition(is_few);
-        let windows = tile(task.window, task.interval, fewest).into_iter();
-        let few = windows.map(|window| Task { queries: few.clone(), window, ..*task });
-        let others = Task { queries: others, ..task.clone() };
-        few.chain((!others.queries.is_empty()).then_some(others)).collect()
+        let mut parts = tiles(&Task { queries: few, ..*task }, fewest);
+        if !others.is_empty() {
+            parts.push(Task { queries: others, ..*task });
+        }
+        parts
     }
 
     /// The task's queries in several tasks: those apart alone, the others filled up in order to count, length and weight.
@@ -187,6 +185,12 @@ impl QueryStates {
         }
         parts
     }
+}
+
+/// The task in windows that keep to the limits.
+fn tiles(task: &Task, limits: Limits) -> Vec<Task> {
+    let windows = tile(task.window, task.interval, limits).into_iter();
+    windows.map(|window| Task { window, ..task.clone() }).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate of bytes")]

@@ -6,11 +6,9 @@
 mod answer_size;
 mod lengths;
 mod points_cap;
-mod query_cap;
 mod retention;
 
 pub(super) use answer_size::Weights;
 pub(super) use lengths::{ListLength, UrlLength};
-pub(super) use points_cap::PointsCap;
-pub(super) use query_cap::{Coarse, QueryCap};
+pub(super) use points_cap::{Coarse, PointsCap, QueryCap};
 pub(super) use retention::RetentionEdge;

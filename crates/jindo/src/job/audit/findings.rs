@@ -1,20 +1,126 @@
-//! Differences found so far, and what is left to be compared.
+//! Differences found so far, what is left to be compared, and the report: counts of all differences, and the first with their values.
 
-use super::report::{AuditReport, Difference, DifferenceCounts, DifferenceKind, RefusedAudit};
 use super::sample::AuditUnit;
 use crate::archive::{ObjectId, Origin, QueryId};
 use crate::plan::{PerQuery, Plan, PlanIndex, Window, subtract};
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// Differences that are kept with their values: enough to see a pattern in, and a report that fits an editor.
 const DIFFERENCES_MAX: usize = 1_000;
 
+/// Way in which a point differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DifferenceKind {
+    /// Only the server has it: it was reported after the window was fetched.
+    Late,
+    /// Both have it, with other bits.
+    Changed,
+    /// Only the archive has it.
+    Gone,
+}
+
+impl DifferenceKind {
+    /// Returns the difference between the values of one point, bit by bit; `None` where there is none.
+    pub(super) fn between(held: Option<f64>, served: Option<f64>) -> Option<Self> {
+        match (held, served) {
+            (None, None) => None,
+            (None, Some(_)) => Some(Self::Late),
+            (Some(_), None) => Some(Self::Gone),
+            (Some(held), Some(served)) => {
+                (held.to_bits() != served.to_bits()).then_some(Self::Changed)
+            }
+        }
+    }
+}
+
+/// Numbers of points that differ, by kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DifferenceCounts {
+    pub late: u64,
+    pub changed: u64,
+    pub gone: u64,
+}
+
+impl DifferenceCounts {
+    pub fn all(self) -> u64 {
+        self.late + self.changed + self.gone
+    }
+
+    pub(super) fn count(&mut self, kind: DifferenceKind) {
+        *match kind {
+            DifferenceKind::Late => &mut self.late,
+            DifferenceKind::Changed => &mut self.changed,
+            DifferenceKind::Gone => &mut self.gone,
+        } += 1;
+    }
+}
+
+/// One point that differs. Not [`PartialEq`]: two NaN, or 0.0 and -0.0, would be taken for what they are not.
+#[derive(Debug, Clone)]
+pub struct Difference {
+    pub kind: DifferenceKind,
+    /// As written in the list.
+    pub query: String,
+    pub tags: Vec<String>,
+    /// Start of its interval.
+    pub at: Timestamp,
+    /// In the archive.
+    pub held: Option<f64>,
+    /// By the server, now.
+    pub served: Option<f64>,
+    /// Time of the archive's answer: a point that is late was not there yet so long after its time.
+    pub fetched_at: Timestamp,
+    /// [`Origin::Probed`]: the query had not been fetched there, since a probe found nothing.
+    pub origin: Origin,
+}
+
+/// A query or window that the server refused to answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedAudit {
+    pub query: String,
+    /// `None`: whatever was to be asked of it.
+    pub window: Option<Window>,
+    /// In the server's words.
+    pub reason: String,
+}
+
+/// Result of an audit. Windows are counted in calls.
+#[derive(Debug, Clone, Default)]
+pub struct AuditReport {
+    /// Of which the sample was drawn.
+    pub windows: usize,
+    /// Not among them: they begin before what Datadog keeps.
+    pub too_old: usize,
+    pub sampled: usize,
+    /// Of the sample, compared to the end.
+    pub compared: usize,
+    /// Of the sample, left out at least in part, because an export replaced what the archive held.
+    pub replaced: usize,
+    /// Of the sample, not compared to the end: no answer came for it.
+    pub unfinished: usize,
+    pub refused: Vec<RefusedAudit>,
+    /// Points of either side that were compared.
+    pub points: u64,
+    pub counts: DifferenceCounts,
+    /// Those that differ, in the list's order.
+    pub queries: Vec<(String, DifferenceCounts)>,
+    /// The first 1,000 by query, tags and time.
+    pub differences: Vec<Difference>,
+    /// Longest time after which a late point was still missing.
+    pub late_by_max: Option<SignedDuration>,
+    /// Stretches, compared to their end, where asking again brings more or better, and loses nothing.
+    pub to_ask: Vec<(QueryId, ObjectId, Window)>,
+    /// Differing stretches of which the archive holds points that the server no longer has: fetching again would lose these.
+    pub to_keep: usize,
+}
+
 /// A stretch of one query that the archive held when the sample was drawn, and its comparison so far.
 #[derive(Debug)]
 pub(super) struct SampledStretch {
-    query: PlanIndex,
+    pub(super) query: PlanIndex,
     pub(super) window: Window,
     pub(super) object: ObjectId,
     pub(super) origin: Origin,
@@ -91,19 +197,11 @@ impl Findings {
         Self { stretches, refused, points: 0, first, late_by_max: None }
     }
 
-    /// Returns the numbers of the stretches of a query that touch the window, those of one object together.
-    pub(super) fn by_object(&self, query: PlanIndex, window: Window) -> Vec<Range<usize>> {
+    /// Returns the numbers of the stretches of a query that touch the window.
+    pub(super) fn touching(&self, query: PlanIndex, window: Window) -> Range<usize> {
         let all = &self.stretches;
-        let mut from =
-            all.partition_point(|own| (own.query, own.window.end()) <= (query, window.start()));
-        let until =
-            all.partition_point(|own| (own.query, own.window.start()) < (query, window.end()));
-        let of_one = all[from..until].chunk_by(|a, b| a.object == b.object);
-        let numbers = of_one.map(|stretches| {
-            from += stretches.len();
-            from - stretches.len()..from
-        });
-        numbers.collect()
+        all.partition_point(|own| (own.query, own.window.end()) <= (query, window.start()))
+            ..all.partition_point(|own| (own.query, own.window.start()) < (query, window.end()))
     }
 
     /// Compares what is left of a stretch within the window; without `pairs` the archive does not show the stretch any more.
@@ -152,6 +250,10 @@ impl Findings {
         let units = |is: fn(&&SampledStretch) -> bool| -> BTreeSet<usize> {
             stretches.iter().filter(is).map(|stretch| stretch.unit).collect()
         };
+        let refusal = |((query, window), reason): ((PlanIndex, _), _)| {
+            let query = written(query);
+            RefusedAudit { query, window, reason }
+        };
         let unfinished = units(|stretch| !stretch.left.is_empty());
         let replaced = units(|stretch| stretch.is_replaced);
         let differing =
@@ -167,14 +269,7 @@ impl Findings {
             compared: plan.calls() - unfinished.union(&replaced).count(),
             replaced: replaced.len(),
             unfinished: unfinished.len(),
-            refused: refused
-                .into_iter()
-                .map(|((query, window), reason)| RefusedAudit {
-                    query: written(query),
-                    window,
-                    reason,
-                })
-                .collect(),
+            refused: refused.into_iter().map(refusal).collect(),
             points,
             counts: sum(&stretches),
             queries: differing

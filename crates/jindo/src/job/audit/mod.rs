@@ -4,20 +4,19 @@
 //! Its calls are made like those of an export. Answers are compared, never stored, and no limit that is learnt on the way is kept.
 
 mod findings;
-mod report;
 mod sample;
 
 #[cfg(test)]
 mod tests;
 
-pub use report::{AuditReport, Difference, DifferenceCounts, DifferenceKind, RefusedAudit};
+pub use findings::{AuditReport, Difference, DifferenceCounts, DifferenceKind, RefusedAudit};
 pub use sample::SampleSize;
 
 use super::request::learnt_limits;
-use crate::archive::{Archive, Error, Origin, QueryId, Registered, Role};
+use crate::archive::{Archive, Coverage, Error, Origin, QueryId, Registered, Role};
 use crate::fetch::{AnswerSink, Ask, Decision, FetchJob, FetchOutcome, ReadAnswer, Recorded};
 use crate::parse::{Answer, CallPosition, Series};
-use crate::plan::{Limits, PerQuery, Plan, PlanIndex, Task, Window, hull};
+use crate::plan::{Limits, PerQuery, Plan, Task, Window, hull};
 use crate::query::{Query, QueryText};
 use findings::{Findings, PointPairs, SampledStretch};
 use jiff::Timestamp;
@@ -129,37 +128,36 @@ impl<'a> Audit<'a> {
     fn compare(&self, ask: &Ask, answer: &Answer) -> Result<(), Error> {
         let mut findings = self.findings();
         for (position, &query) in CallPosition::all(ask.queries.len()).zip(&ask.queries) {
-            let all = &answer.series;
-            let served = &all[all.partition_point(|series| series.query < position)
-                ..all.partition_point(|series| series.query <= position)];
+            let served: Vec<_> =
+                answer.series.iter().filter(|series| series.query == position).collect();
             let coverage = self.archive.ledger().coverage(self.ids[query])?;
-            for numbers in findings.by_object(query, ask.window) {
-                let pairs = self.pairs(query, &findings.stretches[numbers.start], served)?;
-                for number in numbers {
-                    let stretch = &findings.stretches[number];
-                    // The archive may show something else there by now.
-                    let is_granted = coverage.iter().any(|held| {
-                        (held.object, held.origin) == (stretch.object, stretch.origin)
-                            && held.window.covers(stretch.window)
-                    });
-                    findings.compare(number, ask.window, pairs.as_ref().filter(|_| is_granted));
-                }
+            for number in findings.touching(query, ask.window) {
+                let pairs = self.pairs(&findings.stretches[number], &coverage, &served)?;
+                findings.compare(number, ask.window, pairs.as_ref());
             }
         }
         Ok(())
     }
 
-    /// Returns the points of a query that the stretch's object holds beside those that are served; `None` where the object is gone.
+    /// Returns the points that the stretch's object holds beside those that are served; `None` where the archive shows something else
+    /// there by now, or the object is gone.
     fn pairs(
         &self,
-        query: PlanIndex,
         stretch: &SampledStretch,
-        served: &[Series],
+        coverage: &[Coverage],
+        served: &[&Series],
     ) -> Result<Option<PointPairs>, Error> {
+        let &SampledStretch { query, window, object, origin, .. } = stretch;
+        let is_granted = coverage.iter().any(|held| {
+            (held.object, held.origin) == (object, origin) && held.window.covers(window)
+        });
+        if !is_granted {
+            return Ok(None);
+        }
         let mut pairs = PointPairs::default();
-        if stretch.origin == Origin::Fetched {
+        if origin == Origin::Fetched {
             // A probe's object holds the probe's points; of the query itself there are none.
-            let read = self.archive.rows(stretch.object, self.ids[query], &mut |chunk| {
+            let read = self.archive.rows(object, self.ids[query], &mut |chunk| {
                 let series = pairs.entry(chunk.tags.to_vec()).or_default();
                 for (&at, &value) in chunk.ts_ms.iter().zip(chunk.values) {
                     series.entry(at).or_default().held = Some(value);

@@ -90,30 +90,24 @@ pub(super) fn units(
     } in objects
     {
         let granted = asked.iter().filter_map(|query| fetched.remove(&(object, *query)));
-        let (members, granted): (Vec<_>, Vec<_>) = granted.unzip();
-        if !members.is_empty() {
-            let origin = Origin::Fetched;
-            all.push(AuditUnit {
-                window,
-                interval,
-                origin,
-                queries: members,
-                object,
-                fetched_at,
-                granted,
-            });
-        }
+        let (members, granted) = granted.unzip();
+        let unit = AuditUnit {
+            window,
+            interval,
+            origin: Origin::Fetched,
+            queries: members,
+            object,
+            fetched_at,
+            granted,
+        };
         for ((window, interval), members) in probed.remove(&object).unwrap_or_default() {
-            let batches = pack(&members, queries, limits, buckets(window, interval));
-            all.extend(batches.into_iter().map(|batch| AuditUnit {
-                window,
-                interval,
-                origin: Origin::Probed,
-                granted: vec![vec![window]; batch.len()],
-                queries: batch,
-                object,
-                fetched_at,
-            }));
+            for queries in pack(&members, queries, limits, buckets(window, interval)) {
+                let (origin, granted) = (Origin::Probed, vec![vec![window]; queries.len()]);
+                all.push(AuditUnit { window, interval, origin, queries, granted, ..unit });
+            }
+        }
+        if !unit.queries.is_empty() {
+            all.push(unit);
         }
     }
     all.sort_unstable();

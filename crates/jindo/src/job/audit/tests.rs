@@ -4,7 +4,7 @@ use super::*;
 use crate::archive::{Fetched, Holder, Request, RequestLine};
 use crate::archive::{GiveUpReason, ObjectId};
 use crate::fetch::{AskedCall, Form};
-use crate::plan::RETENTION;
+use crate::plan::{PlanIndex, RETENTION};
 use crate::query::Interval;
 use crate::secret::Secrets;
 use expect_test::{Expect, expect};
