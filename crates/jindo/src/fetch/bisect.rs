@@ -6,7 +6,7 @@
 //! was too long: see `learn/lengths.rs`.
 
 use super::call::{PendingCall, Purpose, list_halves};
-use super::consequence::{Consequence, Refusal, WindowSize, alike};
+use super::consequence::{Consequence, Refusal, alike};
 use super::learn::ListLength;
 use super::protocol::Decision;
 use super::query_state::QueryStates;
@@ -154,8 +154,7 @@ impl Bisection {
     fn examine(&mut self, refusal: Refusal, states: &QueryStates) -> Vec<Consequence> {
         let known =
             self.retention_message.as_ref().is_some_and(|words| alike(words, &refusal.words));
-        let by_window = known && refusal.window == WindowSize::Possible;
-        if refusal.is_of_one_query() || by_window {
+        if refusal.is_of_one_query() || known && refusal.may_be_size {
             return self.ask_small(vec![refusal], states);
         }
         let halves = list_halves(&refusal.task);
@@ -173,7 +172,8 @@ impl Bisection {
         outcomes: [Outcome; 2],
         states: &QueryStates,
     ) -> Vec<Consequence> {
-        let refusal = |task: Task, words: String| Refusal { task, words, window: whole.window };
+        let may_be_size = whole.may_be_size;
+        let refusal = |task: Task, words: String| Refusal { task, words, may_be_size };
         let [first, second] = halves;
         match outcomes {
             [Ok(()), Ok(())] => {
@@ -184,7 +184,7 @@ impl Bisection {
             [Err(a), Err(b)] => {
                 let same = alike(&a, &b);
                 let (first, second) = (refusal(first, a), refusal(second, b));
-                if same && whole.window == WindowSize::Possible {
+                if same && may_be_size {
                     return self.ask_small(vec![first, second], states);
                 }
                 self.parked.push_front(second);
@@ -232,7 +232,7 @@ impl Bisection {
             (Stage::Recent, Err(_)) if task.queries.len() == 1 => self.give_up(suspects),
             (Stage::Recent, Err(_)) => {
                 for refusal in &mut suspects {
-                    refusal.window = WindowSize::RuledOut;
+                    refusal.may_be_size = false;
                 }
                 let first = suspects.remove(0);
                 self.parked.extend(suspects);

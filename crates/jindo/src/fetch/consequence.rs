@@ -42,20 +42,13 @@ impl Consequence {
 pub(super) struct Refusal {
     pub(super) task: Task,
     pub(super) words: String,
-    /// True if the window's size may be to blame.
-    pub(super) window: WindowSize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WindowSize {
-    Possible,
-    /// A small window was refused as well.
-    RuledOut,
+    /// The window's size may be to blame: no small window was refused as well.
+    pub(super) may_be_size: bool,
 }
 
 impl Refusal {
     pub(super) fn new(task: Task, words: String) -> Self {
-        Self { task, words, window: WindowSize::Possible }
+        Self { task, words, may_be_size: true }
     }
 
     pub(super) fn is_of_one_query(&self) -> bool {

@@ -101,7 +101,13 @@ impl ReadAnswer {
         let expected = Expected { queries: queries.len(), window: *window, interval: *interval };
         let answer = parse::answer(body, &expected, secrets)
             .map_err(|error| Failure::of_answer(error, secrets))?;
-        let facts = facts(&answer, queries.len(), body.len());
+        let (mut points, mut points_max) = (vec![0; queries.len()], 0);
+        for series in &answer.series {
+            points[series.query.number()] += series.ts_ms.len() as u64;
+            points_max = points_max.max(series.ts_ms.len());
+        }
+        let points_max = u32::try_from(points_max).unwrap_or(u32::MAX);
+        let facts = Facts { bytes: body.len() as u64, points, points_max };
         Ok((Self { asked, answer }, facts))
     }
 }
@@ -116,14 +122,4 @@ pub fn list(plan: &Plan, ask: &Ask) -> String {
         }
     };
     ask.queries.iter().map(text).collect::<Vec<_>>().join(SEPARATOR)
-}
-
-fn facts(answer: &Answer, queries: usize, bytes: usize) -> Facts {
-    let mut points = vec![0; queries];
-    let mut points_max = 0;
-    for series in &answer.series {
-        points[series.query.number()] += series.ts_ms.len() as u64;
-        points_max = points_max.max(series.ts_ms.len());
-    }
-    Facts { bytes: bytes as u64, points, points_max: u32::try_from(points_max).unwrap_or(u32::MAX) }
 }

@@ -4,7 +4,7 @@ use super::call::PendingCall;
 use super::protocol::Call;
 use crate::plan::Task;
 use jiff::Timestamp;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Calls that wait, in the order in which they are made.
 #[derive(Debug)]
@@ -69,10 +69,8 @@ impl Queue {
     pub(super) fn fetch_starts_before(&self, until_s: i64) -> Vec<i64> {
         let fetches = self.ready.iter().filter(|call| call.is_fetch());
         let starts = fetches.map(|call| call.task.window.start_s());
-        let mut starts: Vec<_> = starts.filter(|&start_s| start_s < until_s).collect();
-        starts.sort_unstable();
-        starts.dedup();
-        starts
+        let starts: BTreeSet<_> = starts.filter(|&start_s| start_s < until_s).collect();
+        starts.into_iter().collect()
     }
 
     /// Puts the first fetch that begins at `start_s` before all others.

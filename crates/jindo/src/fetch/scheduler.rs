@@ -165,12 +165,7 @@ impl Scheduler {
         let wait = told
             .unwrap_or_else(|| Backoff::LIMITED.wait(outage.consecutive_limited, &mut self.random));
         let until = now + wait;
-        outage.since = Some(match (outage.since, told) {
-            (None, Some(_)) => until,
-            (None, None) => now,
-            (Some(at), Some(_)) => at.max(until),
-            (Some(at), None) => at,
-        });
+        outage.since = told.map(|_| until).max(outage.since).or(Some(now));
         outage.what = Some("the rate limit is used up".into());
         self.hold_until = self.hold_until.max(Some(until));
         self.check_deadline(now);

@@ -122,11 +122,8 @@ pub struct AuditReport {
 pub(super) struct SampledStretch {
     pub(super) query: PlanIndex,
     pub(super) window: Window,
-    pub(super) object: ObjectId,
-    pub(super) origin: Origin,
-    fetched_at: Timestamp,
     /// Number of its unit in the sample.
-    unit: usize,
+    pub(super) unit: usize,
     /// Windows that no answer was compared with yet.
     left: Vec<Window>,
     is_replaced: bool,
@@ -136,14 +133,16 @@ pub(super) struct SampledStretch {
 /// Differences found so far.
 #[derive(Debug)]
 pub(super) struct Findings {
+    /// The sample.
+    pub(super) units: Vec<AuditUnit>,
     /// By query, the oldest first; those of one query are disjoint.
     pub(super) stretches: Vec<SampledStretch>,
     /// Reasons by query and window.
     pub(super) refused: BTreeMap<(PlanIndex, Option<Window>), String>,
-    points: u64,
     /// The first by query, tags and time, whatever the order of the answers.
     first: BTreeMap<(PlanIndex, Vec<String>, Timestamp), Difference>,
-    late_by_max: Option<SignedDuration>,
+    /// Its points and its longest delay so far; the rest follows at the end.
+    report: AuditReport,
 }
 
 /// Points of one query, by tags and time (Unix milliseconds).
@@ -174,17 +173,14 @@ impl SampledStretch {
 }
 
 impl Findings {
-    /// Nothing yet of a sample.
-    pub(super) fn of(units: &[AuditUnit]) -> Self {
+    /// Nothing yet of a sample, which the report says what it was drawn from.
+    pub(super) fn of(units: Vec<AuditUnit>, report: AuditReport) -> Self {
         let mut stretches = Vec::new();
         for (number, unit) in units.iter().enumerate() {
             for (&query, granted) in unit.queries.iter().zip(&unit.granted) {
                 stretches.extend(granted.iter().map(|&window| SampledStretch {
                     query,
                     window,
-                    object: unit.object,
-                    origin: unit.origin,
-                    fetched_at: unit.fetched_at,
                     unit: number,
                     left: vec![window],
                     is_replaced: false,
@@ -193,8 +189,7 @@ impl Findings {
             }
         }
         stretches.sort_unstable_by_key(|stretch| (stretch.query, stretch.window));
-        let (refused, first) = (BTreeMap::new(), BTreeMap::new());
-        Self { stretches, refused, points: 0, first, late_by_max: None }
+        Self { units, stretches, refused: BTreeMap::new(), first: BTreeMap::new(), report }
     }
 
     /// Returns the numbers of the stretches of a query that touch the window.
@@ -215,10 +210,11 @@ impl Findings {
             let times = part.start().as_millisecond()..part.end().as_millisecond();
             for (tags, series) in pairs {
                 for (&ts_ms, &PointPair { held, served }) in series.range(times.clone()) {
-                    self.points += 1;
+                    self.report.points += 1;
                     let Some(kind) = DifferenceKind::between(held, served) else { continue };
                     let at = Timestamp::from_millisecond(ts_ms).expect("it lies within a window");
-                    let SampledStretch { fetched_at, origin, .. } = self.stretches[number];
+                    let AuditUnit { fetched_at, origin, .. } =
+                        self.units[self.stretches[number].unit];
                     let (query, tags) = (String::new(), tags.clone());
                     let difference =
                         Difference { kind, query, tags, at, held, served, fetched_at, origin };
@@ -234,7 +230,7 @@ impl Findings {
         stretch.counts.count(difference.kind);
         if difference.kind == DifferenceKind::Late {
             let by = difference.fetched_at.duration_since(difference.at);
-            self.late_by_max = self.late_by_max.max(Some(by));
+            self.report.late_by_max = self.report.late_by_max.max(Some(by));
         }
         let key = (stretch.query, difference.tags.clone(), difference.at);
         self.first.insert(key, difference);
@@ -243,9 +239,9 @@ impl Findings {
         }
     }
 
-    /// Returns the report of everything found; what it was drawn from is left to the caller.
+    /// Returns the report of everything found.
     pub(super) fn ended(self, plan: &Plan, ids: &PerQuery<QueryId>) -> AuditReport {
-        let Self { stretches, refused, points, first, late_by_max } = self;
+        let Self { units: sample, stretches, refused, first, report } = self;
         let written = |query: PlanIndex| plan.queries[query].text.written.clone();
         let units = |is: fn(&&SampledStretch) -> bool| -> BTreeSet<usize> {
             stretches.iter().filter(is).map(|stretch| stretch.unit).collect()
@@ -261,7 +257,7 @@ impl Findings {
         let mut to_ask: Vec<_> = stretches
             .iter()
             .filter(|stretch| stretch.is_to_ask())
-            .map(|stretch| (ids[stretch.query], stretch.object, stretch.window))
+            .map(|stretch| (ids[stretch.query], sample[stretch.unit].object, stretch.window))
             .collect();
         to_ask.sort_unstable();
         AuditReport {
@@ -270,7 +266,6 @@ impl Findings {
             replaced: replaced.len(),
             unfinished: unfinished.len(),
             refused: refused.into_iter().map(refusal).collect(),
-            points,
             counts: sum(&stretches),
             queries: differing
                 .filter(|(_, counts)| counts.all() > 0)
@@ -280,10 +275,9 @@ impl Findings {
                 .into_iter()
                 .map(|((query, ..), difference)| Difference { query: written(query), ..difference })
                 .collect(),
-            late_by_max,
             to_ask,
             to_keep: stretches.iter().filter(|stretch| stretch.counts.gone > 0).count(),
-            ..AuditReport::default()
+            ..report
         }
     }
 }
@@ -309,7 +303,7 @@ mod tests {
 
     /// One query that was granted an hour.
     fn findings() -> Findings {
-        Findings::of(&[AuditUnit {
+        let units = vec![AuditUnit {
             window: hour(),
             interval: Interval::from_secs(60).unwrap(),
             origin: Origin::Fetched,
@@ -317,7 +311,8 @@ mod tests {
             object: ObjectId(1),
             fetched_at: hour().end(),
             granted: vec![vec![hour()]],
-        }])
+        }];
+        Findings::of(units, AuditReport::default())
     }
 
     fn hour() -> Window {
@@ -344,7 +339,7 @@ mod tests {
             let Difference { kind, at, held, served, .. } = difference;
             writeln!(text, "{kind:?} at {}: {held:?} {served:?}", at.as_second()).unwrap();
         }
-        (text, findings.points)
+        (text, findings.report.points)
     }
 
     fn check(held: &[(i64, f64)], served: &[(i64, f64)], expected: &Expect) {

@@ -13,12 +13,12 @@ pub use findings::{AuditReport, Difference, DifferenceCounts, DifferenceKind, Re
 pub use sample::SampleSize;
 
 use super::request::learnt_limits;
-use crate::archive::{Archive, Coverage, Error, Origin, QueryId, Registered, Role};
+use crate::archive::{Archive, Error, Origin, QueryId, Registered, Role};
 use crate::fetch::{AnswerSink, Ask, Decision, FetchJob, FetchOutcome, ReadAnswer, Recorded};
 use crate::parse::{Answer, CallPosition, Series};
-use crate::plan::{Limits, PerQuery, Plan, Task, Window, hull};
+use crate::plan::{Limits, PerQuery, Plan, PlanIndex, Task, Window, hull};
 use crate::query::{Query, QueryText};
-use findings::{Findings, PointPairs, SampledStretch};
+use findings::{Findings, PointPairs};
 use jiff::Timestamp;
 use sample::{AuditUnit, sample, units};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -59,8 +59,6 @@ pub struct Audit<'a> {
     pub plan: Plan,
     /// The plan's queries as the ledger numbers them.
     ids: PerQuery<QueryId>,
-    too_old: usize,
-    windows: usize,
     findings: Mutex<Findings>,
 }
 
@@ -96,6 +94,11 @@ impl<'a> Audit<'a> {
         let coverage = archive.ledger().coverage_all()?;
         let registered = archive.ledger().queries()?;
         let ids: PerQuery<_> = registered.iter().map(|query| query.id).collect();
+        // As they were when the archived objects were fetched: the same text, the same batching.
+        let as_fetched = |known: Registered| Query {
+            text: QueryText { unfilled: None, ..known.text },
+            weight: known.weight.map(|weight| weight.bytes_per_bucket),
+        };
         let queries = registered.into_iter().map(as_fetched).collect();
         let limits = learnt_limits(archive, Limits::ASSUMED)?;
         let all = units(&coverage, archive.ledger().objects()?, &ids, &queries, limits);
@@ -103,9 +106,9 @@ impl<'a> Audit<'a> {
             all.into_iter().partition(|unit| unit.is_kept(now));
         let (windows, too_old) = (askable.len(), too_old.len());
         let units = sample(askable, size, seed);
-        let findings = Mutex::new(Findings::of(&units));
-        let plan = plan(units, queries);
-        Ok(plan.map(|plan| Self { archive, plan, ids, too_old, windows, findings }))
+        let Some(plan) = plan(&units, queries) else { return Ok(None) };
+        let report = AuditReport { windows, too_old, ..AuditReport::default() };
+        Ok(Some(Self { archive, plan, ids, findings: Mutex::new(Findings::of(units, report)) }))
     }
 
     /// Returns the job that makes the calls.
@@ -115,9 +118,8 @@ impl<'a> Audit<'a> {
 
     /// Returns what was found, once the calls have ended.
     pub fn ended(self) -> AuditReport {
-        let Self { plan, ids, too_old, windows, findings, .. } = self;
-        let findings = findings.into_inner().unwrap_or_else(PoisonError::into_inner);
-        AuditReport { windows, too_old, ..findings.ended(&plan, &ids) }
+        let findings = self.findings.into_inner().unwrap_or_else(PoisonError::into_inner);
+        findings.ended(&self.plan, &self.ids)
     }
 
     fn findings(&self) -> MutexGuard<'_, Findings> {
@@ -132,32 +134,31 @@ impl<'a> Audit<'a> {
                 answer.series.iter().filter(|series| series.query == position).collect();
             let coverage = self.archive.ledger().coverage(self.ids[query])?;
             for number in findings.touching(query, ask.window) {
-                let pairs = self.pairs(&findings.stretches[number], &coverage, &served)?;
+                let stretch = &findings.stretches[number];
+                let unit = &findings.units[stretch.unit];
+                // The archive may show something else there by now.
+                let is_granted = coverage.iter().any(|held| {
+                    (held.object, held.origin) == (unit.object, unit.origin)
+                        && held.window.covers(stretch.window)
+                });
+                let pairs = if is_granted { self.pairs(query, unit, &served)? } else { None };
                 findings.compare(number, ask.window, pairs.as_ref());
             }
         }
         Ok(())
     }
 
-    /// Returns the points that the stretch's object holds beside those that are served; `None` where the archive shows something else
-    /// there by now, or the object is gone.
+    /// Returns the points of a query that the unit's object holds beside those that are served; `None` where the object is gone.
     fn pairs(
         &self,
-        stretch: &SampledStretch,
-        coverage: &[Coverage],
+        query: PlanIndex,
+        unit: &AuditUnit,
         served: &[&Series],
     ) -> Result<Option<PointPairs>, Error> {
-        let &SampledStretch { query, window, object, origin, .. } = stretch;
-        let is_granted = coverage.iter().any(|held| {
-            (held.object, held.origin) == (object, origin) && held.window.covers(window)
-        });
-        if !is_granted {
-            return Ok(None);
-        }
         let mut pairs = PointPairs::default();
-        if origin == Origin::Fetched {
+        if unit.origin == Origin::Fetched {
             // A probe's object holds the probe's points; of the query itself there are none.
-            let read = self.archive.rows(object, self.ids[query], &mut |chunk| {
+            let read = self.archive.rows(unit.object, self.ids[query], &mut |chunk| {
                 let series = pairs.entry(chunk.tags.to_vec()).or_default();
                 for (&at, &value) in chunk.ts_ms.iter().zip(chunk.values) {
                     series.entry(at).or_default().held = Some(value);
@@ -177,19 +178,6 @@ impl<'a> Audit<'a> {
         }
         Ok(Some(pairs))
     }
-
-    /// Counts what the server refuses. Nothing that was learnt is kept.
-    fn note(&self, decision: &Decision) {
-        let (query, window, reason) = match decision {
-            Decision::GiveUp { query, reason } => (*query, None, reason.to_string()),
-            Decision::RefuseWindow { query, window, reason } => {
-                (*query, Some(*window), reason.clone())
-            }
-            Decision::SendUnfilled { .. } => unreachable!("no query of the plan has such a form"),
-            Decision::Learn { .. } | Decision::Weigh { .. } => return,
-        };
-        self.findings().refused.entry((query, window)).or_insert(reason);
-    }
 }
 
 impl AnswerSink for Audit<'_> {
@@ -198,35 +186,36 @@ impl AnswerSink for Audit<'_> {
         self.compare(&read.asked.ask, &read.answer)
     }
 
+    /// Counts what the server refuses. Nothing that was learnt is kept.
     fn record(
         &self,
         decision: &Decision,
         _job: &mut FetchJob<'_>,
         _now: Timestamp,
     ) -> Result<Recorded, Error> {
-        self.note(decision);
+        let (query, window, reason) = match decision {
+            Decision::GiveUp { query, reason } => (*query, None, reason.to_string()),
+            Decision::RefuseWindow { query, window, reason } => {
+                (*query, Some(*window), reason.clone())
+            }
+            Decision::SendUnfilled { .. } => unreachable!("no query of the plan has such a form"),
+            Decision::Learn { .. } | Decision::Weigh { .. } => return Ok(Recorded::Ignored),
+        };
+        self.findings().refused.entry((query, window)).or_insert(reason);
         Ok(Recorded::Ignored)
     }
 }
 
-/// Returns the query as it was when the archived object was fetched: the same text, the same batching.
-fn as_fetched(known: Registered) -> Query {
-    Query {
-        text: QueryText { unfilled: None, ..known.text },
-        weight: known.weight.map(|weight| weight.bytes_per_bucket),
-    }
-}
-
 /// Returns a plan with one task per unit; `None` without units.
-fn plan(units: Vec<AuditUnit>, queries: PerQuery<Query>) -> Option<Plan> {
+fn plan(units: &[AuditUnit], queries: PerQuery<Query>) -> Option<Plan> {
     let range = hull(units.iter().map(|unit| unit.window))?;
     let mut asked: PerQuery<Option<Window>> = PerQuery::filled(None, queries.len());
     let mut tasks = Vec::with_capacity(units.len());
-    for AuditUnit { window, interval, queries, .. } in units {
-        for &query in &queries {
+    for &AuditUnit { window, interval, ref queries, .. } in units {
+        for &query in queries {
             asked[query] = hull(asked[query].into_iter().chain([window]));
         }
-        tasks.push(Task { queries, interval, window });
+        tasks.push(Task { queries: queries.clone(), interval, window });
     }
     Some(Plan { range, queries, asked, tasks })
 }

@@ -84,11 +84,8 @@ pub(super) fn units(
         }
     }
     let mut all = Vec::new();
-    for Object {
-        id: object,
-        record: Record { window, interval, queries: asked, fetched_at, .. },
-    } in objects
-    {
+    for Object { id: object, record } in objects {
+        let Record { window, interval, queries: asked, fetched_at, .. } = record;
         let granted = asked.iter().filter_map(|query| fetched.remove(&(object, *query)));
         let (members, granted) = granted.unzip();
         let unit = AuditUnit {

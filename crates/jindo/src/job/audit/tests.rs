@@ -4,7 +4,7 @@ use super::*;
 use crate::archive::{Fetched, Holder, Request, RequestLine};
 use crate::archive::{GiveUpReason, ObjectId};
 use crate::fetch::{AskedCall, Form};
-use crate::plan::{PlanIndex, RETENTION};
+use crate::plan::RETENTION;
 use crate::query::Interval;
 use crate::secret::Secrets;
 use expect_test::{Expect, expect};
@@ -160,7 +160,8 @@ fn a_window_that_was_cut_is_compared_when_all_its_parts_were() {
     audit.compare(&ask(&[0, 1], early), &Answer { series: points.to_vec() }).unwrap();
     audit.compare(&ask(&[1], late), &Answer { series: Vec::new() }).unwrap();
     let reason = GiveUpReason::Refused("invalid query".into());
-    audit.note(&Decision::GiveUp { query: PlanIndex::new(0), reason });
+    let decision = Decision::GiveUp { query: PlanIndex::new(0), reason };
+    audit.record(&decision, &mut audit.mission(), at(0)).unwrap();
     check(
         audit,
         &expect![[r#"
