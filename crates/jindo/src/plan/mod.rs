@@ -1,20 +1,21 @@
 //! Queries × range − coverage → windows → batches → [`Plan`], a value: printed and counted before the first call. Pure.
 
+mod batch;
 mod limits;
 mod native_interval;
 mod plan_index;
 mod presence;
+mod tile;
 mod window;
 
-pub use limits::{
-    BODY_BYTES_TARGET, LearntLimit, Limits, SEPARATOR, WEIGHT_ASSUMED, buckets, escape,
-    escaped_len, pack, tile,
-};
+pub use batch::{SEPARATOR, escape, escaped_len, pack};
+pub use limits::{BODY_BYTES_TARGET, LearntLimit, Limits, WEIGHT_ASSUMED, buckets};
 pub use native_interval::{
     Confidence, Counting, IntervalSample, NextSample, Observed, PointCount, SampleKind, SampleRange,
 };
 pub use plan_index::{PerQuery, PlanIndex};
 pub use presence::{PresenceMap, ProbeGrid};
+pub use tile::tile;
 pub use window::{DAY_S, Range, Window, hull, subtract, union};
 
 use crate::query::{Interval, Query};
