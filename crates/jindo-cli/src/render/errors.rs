@@ -60,6 +60,9 @@ pub(crate) fn broken_off(cause: &Breakage) -> Failed {
     Failed::new(with_causes(cause.error().cause()), hint)
 }
 
+/// SQLite's words for a file that it may not open, or for which no descriptor is left: it does not say which.
+const CANNOT_OPEN: &str = "unable to open database file";
+
 fn hint(mut causes: anyhow::Chain<'_>) -> Option<String> {
     causes.find_map(|cause| {
         use jindo::archive::Error::{NoLocks, NoRoom};
@@ -74,6 +77,11 @@ fn hint(mut causes: anyhow::Chain<'_>) -> Option<String> {
         }
         if let Some(jindo::extract::Error::Occupied { .. }) = cause.downcast_ref() {
             return Some("name a place without files of an earlier extract, or remove them".into());
+        }
+        if cause.to_string() == CANNOT_OPEN {
+            return Some(
+                "allow more open files (ulimit -n), or make the directory writable; the same command continues".into(),
+            );
         }
         match cause.downcast_ref() {
             Some(NoRoom { .. }) => disk_hint(&std::io::ErrorKind::StorageFull.into()),
@@ -108,7 +116,11 @@ fn disk_hint(error: &std::io::Error) -> Option<String> {
 #[cfg(unix)]
 fn is_short_of_descriptors(error: &std::io::Error) -> bool {
     let codes = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE];
-    error.raw_os_error().is_some_and(|code| codes.iter().any(|known| known.raw_os_error() == code))
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    inner.is_some_and(is_short_of_descriptors)
+        || error
+            .raw_os_error()
+            .is_some_and(|code| codes.iter().any(|known| known.raw_os_error() == code))
 }
 
 /// Returns false: other systems have no such limit.
