@@ -7,6 +7,7 @@ mod mixed;
 mod wide;
 
 use super::*;
+use crate::clock::Random;
 use crate::parse::{CallPosition, Other};
 use crate::plan::{LearntLimit, Limits, Plan, PlanIndex, Window};
 use crate::query::{Interval, Query, QueryText};
@@ -478,5 +479,25 @@ fn an_outage_of_minutes_gives_nothing_up() {
                 assert!(run.is_complete(&plan), "{failure:?} {about}");
             }
         }
+    }
+}
+
+/// Found by the simulation: a call that was due stood behind one of a query that had been given up meanwhile, which was dropped,
+/// and the machine waited for a time that had passed.
+#[test]
+fn a_call_that_is_due_is_made_after_one_that_is_dropped() {
+    for seed in 0..200 {
+        let mut random = Random::seeded(seed);
+        let settings = Settings { concurrency: 3, seed, ..settings() };
+        let run = drive(&plan(2, 5), settings, |_, ask| match random.draw() % 4 {
+            0 | 1 => (Err(Failure::Transient { what: "503".into() }), None),
+            2 => {
+                let (query, got) = (CallPosition::new(0), Interval::from_secs(300).unwrap());
+                let others = vec![Other { query, got }];
+                (Err(Failure::OtherInterval { others, others_fine: ask.queries.len() > 1 }), None)
+            }
+            _ => (Ok(()), None),
+        });
+        assert_eq!(run.end, End::Done, "seed {seed}");
     }
 }

@@ -114,8 +114,10 @@ impl Machine {
 
     /// Takes the next call, cut to what may be asked now.
     fn next_call(&mut self, step: &mut Step) -> Option<PendingCall> {
-        self.queue.bring_due(step.now);
-        while let Some(call) = self.queue.ready.pop_front() {
+        loop {
+            // Also after a call that is dropped: one that is due would wait for a time that has passed.
+            self.queue.bring_due(step.now);
+            let call = self.queue.ready.pop_front()?;
             if call.is_question() {
                 return Some(call);
             }
@@ -128,7 +130,6 @@ impl Machine {
                 self.queue.ready.push_front(PendingCall::fetch(task));
             }
         }
-        None
     }
 
     fn send(&mut self, call: PendingCall, step: &mut Step) {
