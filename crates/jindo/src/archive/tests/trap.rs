@@ -38,6 +38,9 @@ fn a_ledger_that_defines_anything_else_is_refused_and_rebuilt() {
              'CREATE TRIGGER sqlite_t AFTER INSERT ON noted BEGIN DELETE FROM objects; END')"
             .to_owned(),
         "ALTER TABLE kept ADD COLUMN bomb TEXT AS (printf('%.*c', 900000000, 'x'))".to_owned(),
+        "DROP TABLE kept; CREATE TABLE kept (key TEXT PRIMARY KEY, text TEXT NOT NULL
+             CHECK (length(printf('%.*c', 900000000, 'x')) > 0)) STRICT, WITHOUT ROWID"
+            .to_owned(),
         "CREATE TABLE mine (x)".to_owned(),
         "CREATE INDEX mine ON queries (upper(sent))".to_owned(),
         "DROP INDEX files_by_folded_path".to_owned(),

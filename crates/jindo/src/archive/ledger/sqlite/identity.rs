@@ -48,16 +48,71 @@ pub(super) fn identify(c: &Connection) -> Result<LedgerIdentity, Error> {
     }
 }
 
-/// Reads the type, name, table and definition of everything in a schema: of a table its columns, so that a comment in
-/// `schema.sql` is no other format; of all else its text. Tables of `ANALYZE` are of SQLite's own making, and read by itself
-/// alone.
+/// Reads the type, name, table and definition of everything in a schema: of tables the constraints too, which run when a row is
+/// written. Tables of `ANALYZE` are of SQLite's own making, and read by itself alone.
 fn defined(c: &Connection) -> Result<BTreeSet<[String; 4]>, SqlError> {
     c.prepare(
-        "SELECT type, name, tbl_name, coalesce(iif(type = 'table' AND rootpage > 0,
-             (SELECT group_concat(concat_ws(' ', name, type, \"notnull\", dflt_value, pk, hidden))
-              FROM pragma_table_xinfo(m.name)), sql), '')
-         FROM sqlite_schema m WHERE type <> 'table' OR name NOT IN ('sqlite_stat1', 'sqlite_stat4')",
+        "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema
+         WHERE type <> 'table' OR name NOT IN ('sqlite_stat1', 'sqlite_stat4')",
     )?
-    .query_map([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))?
+    .query_map([], |row| {
+        let text: String = row.get(3)?;
+        Ok([row.get(0)?, row.get(1)?, row.get(2)?, bare(&text)])
+    })?
     .collect()
+}
+
+/// Returns the text without comments and without what is only space, so that a word in a comment of `schema.sql` is no other
+/// format. What stands in quotes stays as it is: nothing can hide there.
+fn bare(text: &str) -> String {
+    let mut bare = String::with_capacity(text.len());
+    let mut quote = None;
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match quote {
+            Some(end) => {
+                bare.push(c);
+                quote = quote.filter(|_| c != end);
+            }
+            None if c == '-' && rest.peek() == Some(&'-') => {
+                rest.by_ref().find(|c| *c == '\n');
+                space(&mut bare);
+            }
+            None if c.is_ascii_whitespace() => space(&mut bare),
+            None => {
+                bare.push(c);
+                quote = closing(c);
+            }
+        }
+    }
+    bare
+}
+
+fn space(bare: &mut String) {
+    if !bare.ends_with(' ') {
+        bare.push(' ');
+    }
+}
+
+/// Returns the character that ends a text or a name that begins so.
+fn closing(c: char) -> Option<char> {
+    match c {
+        '\'' | '"' | '`' => Some(c),
+        '[' => Some(']'),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_and_spaces_do_not_count_but_in_quotes() {
+        assert_eq!(bare("a  INT, -- 'why\n\tb"), "a INT, b");
+        assert_eq!(bare("a - -1"), "a - -1");
+        for hidden in ["'-- x\n'", "\"-- x\n\"", "`--\n`", "[--\n]", "'it''s -- \n'"] {
+            assert_eq!(bare(hidden), hidden);
+        }
+    }
 }
