@@ -60,12 +60,9 @@ pub(crate) fn broken_off(cause: &Breakage) -> Failed {
     Failed::new(with_causes(cause.error().cause()), hint)
 }
 
-/// SQLite's words for a file that it may not open, or for which no descriptor is left: it does not say which.
-const CANNOT_OPEN: &str = "unable to open database file";
-
 fn hint(mut causes: anyhow::Chain<'_>) -> Option<String> {
     causes.find_map(|cause| {
-        use jindo::archive::Error::{NoLocks, NoRoom};
+        use jindo::archive::Error::{NoLocks, NoRoom, NotOpened};
         if let Some(usage) = cause.downcast_ref::<Usage>() {
             return usage.hint.clone();
         }
@@ -78,13 +75,11 @@ fn hint(mut causes: anyhow::Chain<'_>) -> Option<String> {
         if let Some(jindo::extract::Error::Occupied { .. }) = cause.downcast_ref() {
             return Some("name a place without files of an earlier extract, or remove them".into());
         }
-        if cause.to_string() == CANNOT_OPEN {
-            return Some(
-                "allow more open files (ulimit -n), or make the directory writable; the same command continues".into(),
-            );
-        }
         match cause.downcast_ref() {
             Some(NoRoom { .. }) => disk_hint(&std::io::ErrorKind::StorageFull.into()),
+            Some(NotOpened { .. }) => Some(
+                "allow more open files (ulimit -n), or make the directory writable; the same command continues".into(),
+            ),
             Some(NoLocks { .. }) => {
                 Some("choose a directory on a file system that has locks, by --out".into())
             }

@@ -95,6 +95,10 @@ pub enum Error {
     #[error("there is no room on the disk for the ledger (archive/ledger.db): {doing} failed")]
     NoRoom { doing: &'static str, source: Cause },
 
+    /// Allow more open files, or make the directory writable: SQLite does not say which. What was committed before is safe.
+    #[error("the ledger failed while {doing}")]
+    NotOpened { doing: &'static str, source: Cause },
+
     #[error("the ledger failed while {doing}")]
     Ledger { doing: &'static str, source: Cause },
 

@@ -1,4 +1,5 @@
-//! Limits of one call, the weight of its answer among them: the figures assumed at first, and their smaller values when the server refuses more. Pure.
+//! Limits of one call, the weight of its answer among them: the figures assumed at first, and their smaller values when the server
+//! refuses more. Pure.
 
 use super::Window;
 use crate::query::Interval;

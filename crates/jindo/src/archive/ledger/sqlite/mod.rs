@@ -218,6 +218,7 @@ fn failed(doing: &'static str) -> impl Fn(SqlError) -> Error {
         _ if is_of_a_cell(&source) => Error::LedgerDamaged { why: format!("{doing}: {source}") },
         // Without the cause below, which says the same with a number.
         Some(ErrorCode::DiskFull) => Error::NoRoom { doing, source: source.to_string().into() },
+        Some(ErrorCode::CannotOpen) => Error::NotOpened { doing, source: Box::new(source) },
         _ => Error::Ledger { doing, source: Box::new(source) },
     }
 }
@@ -225,7 +226,9 @@ fn failed(doing: &'static str) -> impl Fn(SqlError) -> Error {
 /// Returns true for SQLite's errors where it could read if it might write: a log to be indexed, a journal to be rolled back. Not that
 /// somebody else is writing: what is read past a writer's lock may be half of it.
 fn is_refused_write(error: &Error) -> bool {
-    let Error::Ledger { source, .. } = error else { return false };
+    let (Error::Ledger { source, .. } | Error::NotOpened { source, .. }) = error else {
+        return false;
+    };
     let code = source.downcast_ref::<SqlError>().and_then(SqlError::sqlite_error_code);
     matches!(code, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::SystemIoFailure))
 }
