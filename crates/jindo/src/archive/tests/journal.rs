@@ -20,14 +20,17 @@ fn rolled_back(dir: &Path) {
     assert_eq!(mode, "delete");
 }
 
+/// Stores a day in the archive; returns what it shows then.
+fn with_a_day(archive: &Archive) -> String {
+    archive.register(&request(&["avg:a{*}"])).unwrap();
+    store(archive, &ids(archive), window(0, DAY_S), 1).unwrap();
+    shown(archive)
+}
+
 /// A directory as a crash leaves it in the middle of a commit: pages written, and the rollback journal that takes them back.
 fn cut_off() -> (tempfile::TempDir, String) {
     let (dir, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let archive = opened(dir.path());
-    archive.register(&request(&["avg:a{*}"])).unwrap();
-    store(&archive, &ids(&archive), window(0, DAY_S), 1).unwrap();
-    let before = shown(&archive);
-    drop(archive);
+    let before = with_a_day(&opened(dir.path()));
     rolled_back(dir.path());
     let connection = Connection::open(ledger(dir.path())).unwrap();
     connection.execute_batch("PRAGMA cache_size = 1; BEGIN IMMEDIATE").unwrap();
@@ -57,11 +60,7 @@ fn copy_all(from: &Path, to: &Path) {
 #[test]
 fn a_ledger_with_a_rollback_journal_gets_the_write_ahead_log_when_it_is_written() {
     let dir = tempfile::tempdir().unwrap();
-    let archive = opened(dir.path());
-    archive.register(&request(&["avg:a{*}"])).unwrap();
-    store(&archive, &ids(&archive), window(0, DAY_S), 1).unwrap();
-    let before = shown(&archive);
-    drop(archive);
+    let before = with_a_day(&opened(dir.path()));
     rolled_back(dir.path());
     assert_eq!(shown(&Archive::read(dir.path()).unwrap()), before);
     let writer = opened(dir.path());
@@ -79,13 +78,12 @@ fn a_ledger_with_a_rollback_journal_gets_the_write_ahead_log_when_it_is_written(
 fn a_directory_that_was_copied_with_its_log_is_whole() {
     let dir = tempfile::tempdir().unwrap();
     let archive = opened(dir.path());
-    archive.register(&request(&["avg:a{*}"])).unwrap();
-    store(&archive, &ids(&archive), window(0, DAY_S), 1).unwrap();
+    let before = with_a_day(&archive);
     // Moved while its log was not folded in yet.
     let moved = tempfile::tempdir().unwrap();
     copy_all(dir.path(), moved.path());
     assert!(moved.path().join("archive/ledger.db-wal").exists());
-    assert_eq!(shown(&opened(moved.path())), shown(&archive));
+    assert_eq!(shown(&opened(moved.path())), before);
 }
 
 #[test]
