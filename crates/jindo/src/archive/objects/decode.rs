@@ -3,6 +3,7 @@
 
 use super::footer::{Footer, FooterQuery, FooterSeries, KEY};
 use super::pages::{ColumnKind, check_pages};
+use super::thrift::check_file;
 use super::{GROUP_ROWS_MAX, SCHEMA, tags_text};
 use crate::digest::{hex, sha256};
 use bytes::Bytes;
@@ -86,9 +87,10 @@ impl Encoded {
         Ok(Self { sha256, ..Self::opened(bytes)? })
     }
 
-    /// The file with its footer and its row groups, of which nothing else is known yet. The crate passes over the schema that it
-    /// holds, which may nest without end, and reads it by ours; whatever else it lists is no longer than its bytes.
+    /// The file with its footer, walked before it is read, and its row groups, of which nothing else is known yet. The crate passes
+    /// over the schema that it holds and reads it by ours.
     fn opened(bytes: &Bytes) -> Result<Self, String> {
+        check_file(bytes)?;
         let file = contained(|| {
             let schema = SchemaDescriptor::new(Arc::new(parse_message_type(SCHEMA)?));
             let options = ReadOptionsBuilder::new()

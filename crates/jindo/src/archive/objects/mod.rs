@@ -6,6 +6,7 @@ mod encode;
 mod footer;
 mod pages;
 mod store;
+mod thrift;
 mod whole;
 
 pub use decode::Chunk;

@@ -2,6 +2,8 @@
 //! takes, and a hostile one may say 2 GiB. The crate takes a field for what its number says, whatever its own type: so whatever is
 //! not in headers of ours is refused. Pure.
 
+use super::thrift::{WRONG, field, number};
+
 /// Bytes of the largest dictionary of texts: an answer of at most 64 MiB cannot make a larger one.
 pub(super) const TEXT_BYTES_MAX: usize = 96 << 20;
 /// Bytes of a decoded page for every value in it: 8, packed differences a little more.
@@ -9,11 +11,6 @@ const VALUE_BYTES_MAX: u64 = 16;
 /// Bytes of a decoded page besides: packed differences fill up a block of values, of which there may be one.
 const PAGE_BYTES: u64 = 4096;
 
-/// Numbers of fields end far below; the crate cuts them to 16 bits, and would read a large one as a small one.
-const FIELD_MAX: i64 = 127;
-
-const CUT: &str = "a page's header is cut off";
-const WRONG: &str = "a page's header is not as ours are";
 const TOO_LARGE: &str = "a page is larger than any of ours";
 
 const DATA_PAGE: u64 = 0;
@@ -149,47 +146,9 @@ impl Held {
     }
 }
 
-/// The type of the next field, whose number becomes `id`; `None` at the struct's end. Numbers ascend, so that no field comes
-/// twice.
-fn field(bytes: &mut &[u8], id: &mut i64) -> Result<Option<u8>, &'static str> {
-    let head = byte(bytes)?;
-    let (step, kind) = (i64::from(head >> 4), head & 0x0f);
-    if kind == 0 {
-        return if step == 0 { Ok(None) } else { Err(WRONG) };
-    }
-    let next = if step == 0 {
-        i64::try_from(number(bytes)?).map_err(|_| WRONG)?
-    } else {
-        id.checked_add(step).ok_or(WRONG)?
-    };
-    if next <= *id || next > FIELD_MAX {
-        return Err(WRONG);
-    }
-    *id = next;
-    Ok(Some(kind))
-}
-
-/// A number of Thrift's compact protocol that is not negative (zigzag).
-fn number(bytes: &mut &[u8]) -> Result<u64, &'static str> {
-    let mut zigzag = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let next = byte(bytes)?;
-        zigzag |= u64::from(next & 0x7f) << shift;
-        if next & 0x80 == 0 {
-            return if zigzag & 1 == 1 { Err(WRONG) } else { Ok(zigzag >> 1) };
-        }
-    }
-    Err(WRONG)
-}
-
-fn byte(bytes: &mut &[u8]) -> Result<u8, &'static str> {
-    let (first, rest) = bytes.split_first().ok_or(CUT)?;
-    *bytes = rest;
-    Ok(*first)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::thrift::NEGATIVE;
     use super::*;
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
@@ -254,7 +213,7 @@ mod tests {
             3,
             &expect![[r#"
                 Err(
-                    "a page's header is cut off",
+                    "a Parquet structure is cut off",
                 )
             "#]],
         );
@@ -263,7 +222,7 @@ mod tests {
             3,
             &expect![[r#"
                 Err(
-                    "a page's header is not as ours are",
+                    "a Parquet structure is not as ours are",
                 )
             "#]],
         );
@@ -272,7 +231,7 @@ mod tests {
             3,
             &expect![[r#"
                 Err(
-                    "a page's header is not as ours are",
+                    "a Parquet structure is not as ours are",
                 )
             "#]],
         );
@@ -285,7 +244,7 @@ mod tests {
         assert_eq!(header(&[0x15, 0, 0x05, 2, 2, 0]), Err(WRONG), "the first, again");
         let beyond = [0x05, 0x82, 0x80, 0x08, 2, 0];
         assert_eq!(header(&beyond), Err(WRONG), "65,537, which is 1 in 16 bits");
-        assert_eq!(header(&[0x15, 0, 0x15, 1, 0]), Err(WRONG), "below zero");
+        assert_eq!(header(&[0x15, 0, 0x15, 1, 0]), Err(NEGATIVE), "below zero");
         assert_eq!(header(&[0x8c; 10_000]), Err(WRONG), "a deep nest");
     }
 
