@@ -20,11 +20,11 @@ pub(crate) struct Contact {
 
 impl Contact {
     /// Makes no call yet. Fails where a key or the address cannot be sent.
-    pub(crate) fn new(access: Access) -> Result<Self, Usage> {
-        let client = Client::new(&access.endpoint, &access.keys).map_err(|error| {
-            let is_key = matches!(error, ClientError::Key { .. });
-            let origin = if is_key { format!(" ({})", access.origin) } else { String::new() };
-            Usage::new(format!("{error}{origin}"))
+    pub(crate) fn new(access: Access) -> anyhow::Result<Self> {
+        let client = Client::new(&access.endpoint, &access.keys).map_err(|error| match error {
+            ClientError::Setup(_) => anyhow::Error::new(error),
+            ClientError::Key { .. } => Usage::new(format!("{error} ({})", access.origin)).into(),
+            ClientError::Certificates(_) => Usage::new(error.to_string()).into(),
         })?;
         Ok(Self { client, access, api_key: None })
     }
@@ -84,9 +84,11 @@ impl Contact {
     }
 }
 
-/// Returns the hint for an API that cannot be reached: a refused certificate or a network problem.
+/// Returns the hint for an API that cannot be reached: a lack of this machine, a refused certificate or a network problem.
 fn unreachable_hint(why: &str) -> &'static str {
-    if why.contains("expired") || why.contains("not valid yet") {
+    if why.contains("Too many open files") {
+        "allow more open files (ulimit -n)"
+    } else if why.contains("expired") || why.contains("not valid yet") {
         "check this machine's clock; if it is right, the certificate of the server, or of the proxy in between, has to be renewed"
     } else if why.contains("certificate") {
         "the server, or a company's proxy in between, shows a certificate that this machine does not trust: --ca-file FILE \

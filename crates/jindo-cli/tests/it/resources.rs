@@ -59,18 +59,20 @@ fn a_few_file_descriptors_are_enough_and_too_few_are_told() {
         let script = format!(r#"ulimit -n {count} && exec "$0" "$@""#);
         world.shell(&script, args_of(1, &world, out)).output().unwrap()
     };
-    // Of the ledger, of a table beside it, of an object.
-    for count in [13, 15, 16] {
-        let too_few = few(count, "starved");
-        exits(&too_few, 1);
-        assert!(
-            said(&too_few).contains("hint: allow more open files (ulimit -n)"),
-            "{}",
-            said(&too_few)
-        );
-    }
+    // Whatever needs the one that is missing: the client, the ledger, a table, the connection, an object. Which count meets
+    // which depends on the descriptors that this process inherited.
+    let enough = (5..=24).find(|&count| {
+        let output = few(count, "starved");
+        if output.status.success() {
+            return true;
+        }
+        exits(&output, 1);
+        let hint = "hint: allow more open files (ulimit -n)";
+        assert!(said(&output).contains(hint), "{count}: {}", said(&output));
+        false
+    });
+    assert!(enough.is_some_and(|count| count > 12), "{enough:?}");
     exits(&few(24, "out"), 0);
-    exits(&world.run(args_of(1, &world, "starved")), 0);
     assert_eq!(tree(&world.path("starved")), world.tree());
 }
 

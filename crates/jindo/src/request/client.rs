@@ -55,7 +55,7 @@ pub struct Endpoint {
     pub patience: Duration,
 }
 
-/// A client that cannot be made: a matter of configuration.
+/// A client that cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(
@@ -64,8 +64,9 @@ pub enum Error {
     Key { name: &'static str },
     #[error("the certificates of the CA file cannot be read: {0}")]
     Certificates(String),
-    #[error("no HTTP client can be made: {0}")]
-    Setup(String),
+    /// Of the machine: it lacks descriptors, threads or a resolver.
+    #[error("no HTTP client can be made")]
+    Setup(#[source] std::io::Error),
 }
 
 /// The answer to one call.
@@ -141,9 +142,11 @@ impl Client {
         if endpoint.address.is_loopback() {
             builder = builder.no_proxy();
         }
-        let http = builder.build().map_err(|error| Error::Setup(reasons(&error)))?;
+        let http = builder
+            .build()
+            .map_err(|error| Error::Setup(std::io::Error::other(reasons(&error))))?;
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = Some(runtime.map_err(|error| Error::Setup(error.to_string()))?);
+        let runtime = Some(runtime.map_err(Error::Setup)?);
         let address = endpoint.address.clone();
         let secrets = Secrets::new([keys.api.clone(), keys.application.clone()]);
         Ok(Self { runtime, http, address, patience: endpoint.patience, secrets })
