@@ -1,13 +1,13 @@
 //! Requests as typed: on the command line, or as the directory keeps the last one.
 
-use crate::args::{FillArg, RequestArgs};
+use crate::args::{AssumedTypeArg, FillArg, RequestArgs};
 use crate::defaults;
 use crate::render::errors::Usage;
 use crate::time;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use jindo::job::{ExportRequest, ListText, RefusedLines, Resolution};
-use jindo::query::{self, Fill, Interval, RangeFunctions};
+use jindo::query::{self, Fill, Interval, MetricType, RangeFunctions};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,6 +28,9 @@ pub(crate) struct TypedRequest {
     keep_fill: bool,
     allow_range_functions: bool,
     keep_going: bool,
+    /// Name of the type; requests of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    assumed_type: Option<String>,
 }
 
 impl TypedRequest {
@@ -57,6 +60,7 @@ impl TypedRequest {
             variables,
             allow_range_functions: words.allow_range_functions | wanted.allow_range_functions,
             keep_going: words.keep_going | wanted.keep_going,
+            assumed_type: wanted.assume_type.map(assumed_type).or(words.assumed_type),
             ..words
         })
     }
@@ -91,6 +95,7 @@ impl TypedRequest {
             keep_fill: false,
             allow_range_functions: false,
             keep_going: false,
+            assumed_type: None,
         }
     }
 
@@ -127,10 +132,20 @@ impl TypedRequest {
             } else {
                 RefusedLines::Stop
             },
+            assumed_type: self.assumed_type.as_deref().and_then(MetricType::from_name),
             arguments,
             ..ExportRequest::new(list, from, to)
         })
     }
+}
+
+fn assumed_type(assumed: AssumedTypeArg) -> String {
+    let assumed = match assumed {
+        AssumedTypeArg::Gauge => MetricType::Gauge,
+        AssumedTypeArg::Count => MetricType::Count,
+        AssumedTypeArg::Rate => MetricType::Rate,
+    };
+    assumed.name().to_owned()
 }
 
 /// Returns a stored request with another zone.

@@ -24,7 +24,9 @@ mod wire;
 pub use api::{Admission, Api, QueryCall};
 pub use faults::{Fault, Faults, FaultsError};
 pub use grammar::ParseError;
-pub use options::{API_KEY, APP_KEY, BucketAtTo, Compression, Options, OverPoints, Refusal};
+pub use options::{
+    API_KEY, APP_KEY, BucketAtTo, Compression, Metadata, Options, OverPoints, Refusal,
+};
 pub use organisation::{
     Expected, ExpectedError, Kind, Life, Metric, Organisation, Presence, Shape, Signal, Source,
     Unit, WIDE_QUERY, built_in_list, built_in_queries, variety_queries,

@@ -59,6 +59,7 @@ pub struct Options {
     pub list_limit: Limit,
     pub rate_headers: HeaderStyle,
     pub refusal: Refusal,
+    pub metadata: Metadata,
     /// Texts that make a query invalid. A refused query fails its whole call.
     pub refused: Vec<String>,
     /// Time until the first byte of every answer.
@@ -97,6 +98,16 @@ pub enum Refusal {
     Status400,
     /// 200 with `status: "error"`. (USER)
     Status200,
+}
+
+/// The answers to questions for a metric's metadata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metadata {
+    Served,
+    /// All null, as of a metric submitted a moment ago. (REC)
+    WithoutTypes,
+    /// 403: the keys lack `metrics_read`. (DOC)
+    Forbidden,
 }
 
 /// The compression of answers.
@@ -139,6 +150,7 @@ impl Options {
             list_limit: limit("metrics_list", 1_000, 3_600),
             rate_headers: HeaderStyle::Plain,
             refusal: Refusal::Status400,
+            metadata: Metadata::Served,
             refused: Vec::new(),
             latency: Duration::ZERO,
             jitter: Duration::ZERO,

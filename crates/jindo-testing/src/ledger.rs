@@ -4,9 +4,9 @@ use crate::fuse::{Dead, Fuse};
 use jiff::Timestamp;
 use jindo::archive::{
     Aside, Committed, Coverage, CoverageLedger, Error, Extracted, FactLedger, GivenUp, Granted,
-    Learnt, Ledger, NameNote, NextCommit, Object, ObjectId, OutputName, ProbesDiscarded, QueryId,
-    QueryLedger, Recalled, Record, RefusedLine, Registered, Remembered, Request, Reserved, Spaced,
-    Sqlite, Totals,
+    KnownType, Learnt, Ledger, NameNote, NextCommit, Object, ObjectId, OutputName, ProbesDiscarded,
+    QueryId, QueryLedger, Recalled, Record, RefusedLine, Registered, Remembered, Request, Reserved,
+    Spaced, Sqlite, Totals,
 };
 use jindo::plan::Window;
 use std::collections::BTreeMap;
@@ -91,6 +91,7 @@ impl FactLedger for FaultyLedger {
         weigh(weights: &[(QueryId, Option<u64>)], at: Timestamp) -> ();
         forget() -> ();
         space(spaced: &[Spaced]) -> ();
+        keep_type(known: &KnownType) -> ();
         keep(key: &str, text: &str) -> ();
         mark_extracted(output: OutputName, extracted: &[(QueryId, Extracted)]) -> ();
     }
@@ -99,6 +100,7 @@ impl FactLedger for FaultyLedger {
         learnt() -> Vec<Learnt>;
         probes_discarded() -> Option<ProbesDiscarded>;
         spaced() -> Vec<Spaced>;
+        metric_types() -> Vec<KnownType>;
         kept(key: &str) -> Option<String>;
         extracted(output: OutputName, query: QueryId) -> Option<Extracted>;
         owner(path: &str) -> Option<QueryId>;

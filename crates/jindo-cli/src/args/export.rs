@@ -1,7 +1,9 @@
 //! Flags of `jindo export` and `jindo plan`: the list, the range, the pace, data that may not be there.
 
 use super::ConnectionArgs;
-use super::values::{FillArg, ProgressStyle, max_calls, pace, reserve, resolution, span, variable};
+use super::values::{
+    AssumedTypeArg, FillArg, ProgressStyle, max_calls, pace, reserve, resolution, span, variable,
+};
 use crate::defaults;
 use clap::Args;
 use jiff::SignedDuration;
@@ -86,6 +88,10 @@ pub struct RequestArgs {
     /// Also accept queries whose values depend on the range (top, cumsum, …); each window is then computed on its own
     #[arg(long)]
     pub allow_range_functions: bool,
+    /// Type of metrics with `.as_count()` or `.as_rate()` whose own type cannot be had: gauge, count, rate. Without it their queries
+    /// are given up, since a wrong guess gives wrong numbers
+    #[arg(long, value_enum, value_name = "TYPE", hide_possible_values = true)]
+    pub assume_type: Option<AssumedTypeArg>,
     /// Leave refused lines of the list out instead of stopping
     #[arg(long)]
     pub keep_going: bool,

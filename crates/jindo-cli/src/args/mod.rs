@@ -12,8 +12,8 @@ pub(crate) use connection::ConnectionArgs;
 pub(crate) use export::{ExportArgs, PlanArgs, RequestArgs};
 pub(crate) use extract::ExtractArgs;
 pub(crate) use inspect::{StatusArgs, VerifyArgs};
-pub(crate) use simulate::{DemoArgs, SimulateArgs};
-pub(crate) use values::{FillArg, OutputFormat, ProgressStyle, span};
+pub(crate) use simulate::{DemoArgs, SimulateArgs, SimulatedMetadata};
+pub(crate) use values::{AssumedTypeArg, FillArg, OutputFormat, ProgressStyle, span};
 
 use clap::{Parser, Subcommand};
 

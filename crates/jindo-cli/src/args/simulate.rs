@@ -2,7 +2,7 @@
 
 use super::values::pace;
 use crate::defaults;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jindo::plan::Pace;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,14 @@ impl DemoArgs {
     pub(crate) fn out(&self) -> &Path {
         self.out.as_deref().unwrap_or(Path::new(defaults::DEMO_OUT))
     }
+}
+
+/// Answers of a simulated server to questions for a metric's metadata.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum SimulatedMetadata {
+    Served,
+    Untyped,
+    Forbidden,
 }
 
 /// Flags of `jindo simulate`.
@@ -47,6 +55,9 @@ pub struct SimulateArgs {
     /// Faults to inject: 5%, 24, or kind:N,kind:N
     #[arg(long, value_name = "SPEC")]
     pub faults: Option<String>,
+    /// Metadata of metrics: `served`, `untyped` or `forbidden` [default: served]
+    #[arg(long, value_name = "HOW")]
+    pub metadata: Option<SimulatedMetadata>,
     /// Seed of everything random [default: 1]
     #[arg(long)]
     pub seed: Option<u64>,

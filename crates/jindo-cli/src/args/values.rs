@@ -40,6 +40,14 @@ pub enum FillArg {
     Keep,
 }
 
+/// Type of metrics whose own cannot be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AssumedTypeArg {
+    Gauge,
+    Count,
+    Rate,
+}
+
 /// Least value of `--max-calls`: finding out why a call was refused takes a few calls, and a run that ends in between has to
 /// begin anew.
 const MAX_CALLS_LEAST: u64 = 20;

@@ -12,7 +12,9 @@ use crate::time;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use jindo::fetch::{Decision, Observer, Progress};
-use jindo::job::{Error, Events, ExportEvent, ExportPlan, ExportRequest, Probed, RefusedLines};
+use jindo::job::{
+    Error, Events, ExportEvent, ExportPlan, ExportRequest, Probed, RefusedLines, TypeChange,
+};
 use jindo::plan::Plan;
 use jindo::query::Complaint;
 use std::path::Path;
@@ -93,6 +95,22 @@ impl Events for Screen<'_> {
     fn happened(&mut self, event: ExportEvent<'_>) {
         match event {
             ExportEvent::Planned(plan) => self.planned(plan),
+            ExportEvent::Typing { metrics } => {
+                let metrics = counted(metrics as u64, "metric", "metrics");
+                self.remark(&format!(
+                    "asking for the types of {metrics}: they decide what .as_count() and .as_rate() mean\n"
+                ));
+            }
+            ExportEvent::Typed { changes } => {
+                for TypeChange { metric, used, now } in changes {
+                    self.remark(&format!(
+                        "{metric} was a {} when its data was fetched, and is a {} now: what is there is kept, and goes on the \
+                         same way; --forget fetches it anew\n",
+                        used.name(),
+                        now.name(),
+                    ));
+                }
+            }
             ExportEvent::Sampling { queries } => {
                 let queries = counted(queries as u64, "query", "queries");
                 self.remark(&format!(

@@ -45,6 +45,7 @@ pub(crate) fn brief(
         format!(", {} at {}{}", seconds(secs), in_pace(pace), done_by(request, now, secs))
     });
     lines.push(format!("{}{time}; a script that asks 4 hours at a time makes {script}", job(plan)));
+    lines.extend(types_in_words(planned));
     if plan.calls() > 0 {
         let Estimate { points, bytes } = plan.estimate();
         let (points, most) = (count(*points.start()), count(*points.end()));
@@ -52,6 +53,31 @@ pub(crate) fn brief(
         lines.push(format!("{points} to {most} points, {bytes} to {most_bytes} on disk"));
     }
     lines.join("\n") + "\n"
+}
+
+/// Returns a line for the types of metrics that are asked first, and one for modifiers that do nothing.
+fn types_in_words(planned: &ExportPlan) -> Vec<String> {
+    let mut lines = Vec::new();
+    let asked = planned.metadata_calls() as u64;
+    if asked > 0 {
+        let calls = counted(asked, "call", "calls");
+        let types = if asked == 1 { "the type of a metric" } else { "types of metrics" };
+        lines.push(format!(
+            "  before them {calls} for {types}, which decides what .as_count() and .as_rate() mean"
+        ));
+    }
+    let ineffective = planned.request.ineffective_modifiers();
+    if let Some(first) = ineffective.first() {
+        let more = match ineffective.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {} more", count(more as u64)),
+        };
+        lines.push(format!(
+            "  {first}{more}: .as_count() and .as_rate() do nothing there, as Datadog documents for gauges, and for rates without \
+             an interval"
+        ));
+    }
+    lines
 }
 
 /// Returns ` (until 14:05 KST)`; empty for short plans.
@@ -191,6 +217,7 @@ pub(crate) fn json(planned: &ExportPlan, pace: Pace) -> String {
         "windows": plan.windows(),
         "batches": plan.batches(),
         "calls": plan.calls(),
+        "metadata_calls": planned.metadata_calls(),
         "resolutions": resolutions(asked.list.queries.iter().map(|query| query.text.interval)),
         "unsampled": asked.list.unspaced.len(),
         "points": { "low": estimate.points.start(), "high": estimate.points.end() },

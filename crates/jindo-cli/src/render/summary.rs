@@ -7,8 +7,6 @@ use jindo::extract::Summary;
 use jindo::fetch::End;
 use jindo::job::ExportReport;
 use jindo::plan::Plan;
-use jindo::query::Query;
-use jindo::query::ast::Modifier;
 use std::path::PathBuf;
 
 /// Shorter runs are summarised without their duration: it depends on this machine, not on the rate limit.
@@ -84,9 +82,6 @@ fn finished(summary: &ExportSummary, files: &Summary, took: &str) -> String {
     if files.refused > 0 {
         line("left out", counted(files.refused, "line of the list", "lines of the list"));
     }
-    if let Some(warning) = sums_of_gauges(&plan.queries) {
-        line("check", warning);
-    }
     let dir = summary.dir.display();
     line(
         "files",
@@ -95,23 +90,6 @@ fn finished(summary: &ExportSummary, files: &Summary, took: &str) -> String {
         ),
     );
     format!("{head} in {took}\n{}", lines.concat())
-}
-
-/// Warns of `.as_count()` and `.as_rate()`, which Datadog ignores on a gauge, whereas the rollup that jindo adds for them sums.
-fn sums_of_gauges(queries: &[Query]) -> Option<String> {
-    let is_meant = |modifier: &Modifier| matches!(modifier.name.as_str(), "as_count" | "as_rate");
-    let has_one = |query: &&Query| {
-        let expr = query.text.sent.expr();
-        expr.is_some_and(|expr| expr.series().any(|series| series.modifiers.iter().any(is_meant)))
-    };
-    let number = queries.iter().filter(has_one).count() as u64;
-    (number > 0).then(|| {
-        let queries = counted(number, "query has", "queries have");
-        format!(
-            "{queries} .as_count() or .as_rate(): where the metric is a gauge the values are sums of its samples; \
-             check the metric's type"
-        )
-    })
 }
 
 /// Returns the forecast after the first answer beside the result.
@@ -161,24 +139,6 @@ pub(crate) fn next(summary: &ExportSummary, connection: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jindo::query::{Interval, QueryText};
-
-    #[test]
-    fn counts_and_rates_are_a_reason_to_check_the_metrics_type() {
-        let warning = |sent: &str| {
-            let interval = Interval::from_secs(60).unwrap();
-            sums_of_gauges(&[Query::new(QueryText::new(sent, sent, interval))])
-        };
-        for sent in [
-            "sum:m{*}.as_count().rollup(sum, 60)",
-            "avg:n{*} / abs(sum:m{*} by {host}.as_rate().rollup(sum, 60))",
-        ] {
-            let expected = "1 query has .as_count() or .as_rate(): where the metric is a gauge the values are sums of its \
-                            samples; check the metric's type";
-            assert_eq!(warning(sent).as_deref(), Some(expected), "{sent}");
-        }
-        assert_eq!(warning("sum:as_count{name:as_rate}.rollup(sum, 60)"), None);
-    }
 
     #[test]
     fn a_forecast_stands_beside_the_result() {

@@ -48,7 +48,7 @@ fn metric(name: &str, signals: &[Signal]) -> Metric {
     let source =
         |(index, &signal): (usize, &Signal)| Source { tags: vec![format!("host:{index}")], signal };
     let sources = signals.iter().enumerate().map(source).collect();
-    Metric { name: name.into(), kind: Kind::Gauge, unit: None, sources }
+    Metric { name: name.into(), kind: Kind::Gauge, interval_s: None, unit: None, sources }
 }
 
 fn organisation() -> Organisation {

@@ -127,6 +127,10 @@ fn export_shows_its_options_in_groups() {
                   --allow-range-functions  Also accept queries whose values depend on the
                                            range (top, cumsum, …); each window is then
                                            computed on its own
+                  --assume-type <TYPE>     Type of metrics with `.as_count()` or
+                                           `.as_rate()` whose own type cannot be had: gauge,
+                                           count, rate. Without it their queries are given
+                                           up, since a wrong guess gives wrong numbers
                   --keep-going             Leave refused lines of the list out instead of
                                            stopping
 

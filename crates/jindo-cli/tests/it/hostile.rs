@@ -121,7 +121,8 @@ fn tags_and_units_of_any_kind_stay_in_their_place_and_read_back() {
         short_name: None,
         scale_factor: 1.0,
     });
-    let metric = Metric { name: "odd.m".into(), kind: Kind::Gauge, unit, sources };
+    let metric =
+        Metric { name: "odd.m".into(), kind: Kind::Gauge, interval_s: None, unit, sources };
     let organisation = Organisation::new(vec![metric]).into();
     let queries = ["avg:odd.m{*} by {host}"];
     let world = World::new(Options { organisation, ..calm() }, &queries);

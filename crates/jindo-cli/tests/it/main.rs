@@ -13,6 +13,7 @@ mod help;
 mod hostile;
 mod journey;
 mod messages;
+mod metric_types;
 mod network;
 mod probe;
 mod recovery;

@@ -368,14 +368,16 @@ fn a_run_of_a_few_calls_is_refused_with_the_reason() {
 }
 
 #[test]
-fn counts_and_rates_are_a_reason_to_check_the_metrics_type() {
-    let warns = |query: &str| {
+fn a_modifier_that_does_nothing_is_named_before_the_first_call() {
+    let says = |query: &str| {
         let world = World::new(calm(), &[query]);
-        let output = world.export(1);
+        let mut args = world.export_args(START_S, START_S + DAY_S);
+        args.iter_mut().filter(|arg| *arg == "none").for_each(|arg| "plain".clone_into(arg));
+        let output = world.run(args);
         exits(&output, 0);
-        String::from_utf8_lossy(&output.stdout)
-            .contains("\n  check        1 query has .as_count() or .as_rate(): ")
+        String::from_utf8_lossy(&output.stderr)
+            .contains(": .as_count() and .as_rate() do nothing there")
     };
-    assert!(warns("sum:app.requests{*}.as_count()"));
-    assert!(!warns(ONE[0]));
+    assert!(says("avg:system.cpu.user{*}.as_count()"));
+    assert!(!says("sum:app.requests{*}.as_count()"));
 }

@@ -91,6 +91,7 @@ fn a_dense_organisation_is_probed_by_its_first_batches_alone() {
     let metric = |number: usize| Metric {
         name: format!("dense.m{number}"),
         kind: Kind::Gauge,
+        interval_s: None,
         unit: None,
         sources: vec![Source { tags: vec!["host:one".into()], signal: HOURLY }],
     };

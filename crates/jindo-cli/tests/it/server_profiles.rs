@@ -100,7 +100,7 @@ fn wide() -> Arc<Organisation> {
     };
     let sources = (0..1_500).map(source).collect();
     let (name, kind) = ("wide.one".to_owned(), Kind::Gauge);
-    Arc::new(Organisation::new(vec![Metric { name, kind, unit: None, sources }]))
+    Arc::new(Organisation::new(vec![Metric { name, kind, interval_s: None, unit: None, sources }]))
 }
 
 /// How many calls of all runs so far had that outcome; `""`: any.
@@ -146,7 +146,8 @@ fn what_came_back_empty_before_the_cap_was_known_is_asked_again() {
     };
     let sources =
         vec![source("a", START_S + 4 * DAY_S + 60), source("b", START_S + 8 * DAY_S + 43_200)];
-    let metric = Metric { name: "lone".into(), kind: Kind::Gauge, unit: None, sources };
+    let metric =
+        Metric { name: "lone".into(), kind: Kind::Gauge, interval_s: None, unit: None, sources };
     let organisation = Arc::new(Organisation::new(vec![metric]));
     let options = Options { organisation, points_max: 350, ..calm() };
     let queries = ["avg:lone{*} by {host}"];

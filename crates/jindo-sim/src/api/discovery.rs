@@ -3,7 +3,7 @@
 use super::errors;
 use super::route::{METADATA_PREFIX, Route};
 use crate::json::text;
-use crate::options::Options;
+use crate::options::{Metadata, Options};
 use crate::wire::{Request, Response, decode};
 
 /// Most metrics on one page. (DOC)
@@ -91,15 +91,20 @@ fn metrics(options: &Options, request: &Request) -> Response {
 
 /// Returns the metadata of one metric. (DOC)
 fn metadata(options: &Options, request: &Request) -> Response {
+    if options.metadata == Metadata::Forbidden {
+        return errors::forbidden();
+    }
     let name = decode(request.path().trim_start_matches(METADATA_PREFIX)).into_owned();
     let Some(metric) = options.organisation.metric(&name) else {
         return errors::errors(404, "metric_name not found");
     };
+    let is_untyped = options.metadata == Metadata::WithoutTypes;
     let integration = text(name.split('.').next().filter(|first| *first == "aws"));
-    let kind = text(metric.kind);
+    let kind = text((!is_untyped).then_some(metric.kind));
+    let interval_s = text(metric.interval_s);
     let unit = text(metric.unit.map(|unit| unit.name));
     let body = format!(
-        r#"{{"description":null,"short_name":null,"integration":{integration},"statsd_interval":null,"per_unit":null,"type":{kind},"unit":{unit}}}"#
+        r#"{{"description":null,"short_name":null,"integration":{integration},"statsd_interval":{interval_s},"per_unit":null,"type":{kind},"unit":{unit}}}"#
     );
     Response::json(200, body)
 }

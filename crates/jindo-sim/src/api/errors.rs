@@ -69,3 +69,8 @@ pub(super) fn unauthorised(options: &Options, request: &Request, route: Route) -
     (route != Route::Validate && !app_key_valid)
         .then(|| Response::json(403, "{\"errors\": [\"Forbidden\"]}"))
 }
+
+/// Returns the 403 of valid keys without a permission. (USER)
+pub(super) fn forbidden() -> Response {
+    Response::json(403, r#"{"errors":["Forbidden","Failed permission authorization checks"]}"#)
+}

@@ -52,9 +52,9 @@ impl Context {
         }
     }
 
-    /// Returns the grid of a series with this `.rollup`.
-    fn grid(&self, rollup: Option<Rollup>) -> Grid {
-        let wanted_s = rollup.and_then(|r| r.interval_s).unwrap_or(self.default_s);
+    /// Returns the grid of a series with this `.rollup`, no finer than every `least_s` seconds.
+    fn grid(&self, rollup: Option<Rollup>, least_s: i64) -> Grid {
+        let wanted_s = rollup.and_then(|r| r.interval_s).unwrap_or(self.default_s).max(least_s);
         let resolved_s = self.resolution.as_ref().map(|r| r.resolve(wanted_s, self.range));
         Grid::covering(self.range, resolved_s.unwrap_or(wanted_s))
     }
@@ -134,7 +134,7 @@ pub(crate) fn evaluate(
 
 /// Returns `value` at every time of the default interval's grid.
 fn constant(value: f64, context: &Context) -> QueryResult {
-    let grid = context.grid(None);
+    let grid = context.grid(None, 1);
     let series = vec![Series { tags: Vec::new(), values: vec![value; grid.len] }];
     QueryResult { grid, series, unit: None, is_constant: true }
 }

@@ -4,8 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::time_aggregation::TimeAggregation;
-use super::{Context, Interpolation, QueryResult, Series, space_aggregation};
+use super::{Context, Interpolation, QueryResult, Series, space_aggregation, time_aggregation};
 use crate::grammar::{Aggregator, Counting, FILL_LIMIT_S, Fill, Method, Selector};
 use crate::grid::Grid;
 use crate::organisation::{Kind, Metric, Organisation, Source};
@@ -16,16 +15,34 @@ pub(super) fn evaluate(
     selector: &Selector,
     context: &Context,
 ) -> QueryResult {
-    let grid = context.grid(selector.rollup);
     let Some(metric) = organisation.metric(&selector.metric) else {
+        let grid = context.grid(selector.rollup, 1);
         return QueryResult { grid, series: Vec::new(), unit: None, is_constant: false };
     };
-    let aggregation = Aggregation { metric, selector, grid, context };
+    let counting = counting(metric, selector);
+    let grid = context.grid(selector.rollup, least_interval_s(metric, counting));
+    let aggregation = Aggregation { metric, selector, counting, grid, context };
     let series = groups(metric, selector)
         .into_iter()
         .map(|(tags, sources)| Series { tags, values: aggregation.values(&sources) })
         .collect();
     QueryResult { grid, series, unit: metric.unit, is_constant: false }
+}
+
+/// Returns the modifier that has an effect: none on gauges, and none on rates without an interval in their metadata. (DOC)
+fn counting(metric: &Metric, selector: &Selector) -> Option<Counting> {
+    match (metric.kind, metric.interval_s) {
+        (Kind::Gauge, _) | (Kind::Rate, None) => None,
+        (Kind::Count | Kind::Distribution, _) | (Kind::Rate, Some(_)) => selector.counting,
+    }
+}
+
+/// Returns the seconds to which a smaller rollup is raised, silently: a rate's own interval under `.as_rate()`. (DOC)
+fn least_interval_s(metric: &Metric, counting: Option<Counting>) -> i64 {
+    match (metric.kind, counting, metric.interval_s) {
+        (Kind::Rate, Some(Counting::AsRate), Some(own_s)) => own_s,
+        _ => 1,
+    }
 }
 
 /// Returns the sources by their group's tags, `key:N/A` where a source lacks the key. (USER) A source with several
@@ -62,6 +79,8 @@ fn values_of(source: &Source, key: &str) -> Vec<String> {
 struct Aggregation<'a> {
     metric: &'a Metric,
     selector: &'a Selector,
+    /// The modifier that has an effect on this metric.
+    counting: Option<Counting>,
     grid: Grid,
     context: &'a Context,
 }
@@ -86,8 +105,7 @@ impl Aggregation<'_> {
         }
         let method = self.method();
         let over_time = |source: &&Source| {
-            let aggregation = TimeAggregation { method, scale: self.scale(source) };
-            aggregation.buckets(&source.signal, &self.grid, self.context.visible)
+            time_aggregation::buckets(method, &source.signal, &self.grid, self.context.visible)
         };
         let mut buckets: Vec<_> = sources.iter().map(over_time).collect();
         self.fill_gaps(&mut buckets);
@@ -95,8 +113,8 @@ impl Aggregation<'_> {
             1 if aggregator != Some(Aggregator::Count) => buckets.remove(0),
             _ => space_aggregation::combine(aggregator.unwrap_or(Aggregator::Avg), &buckets, len),
         };
-        if method == Method::Sum && self.metric.kind != Kind::Gauge {
-            self.per_second(&mut values);
+        if method == Method::Sum {
+            self.convert(&mut values, sources);
         }
         values
     }
@@ -118,38 +136,39 @@ impl Aggregation<'_> {
             }
             values.push(space_aggregation::aggregate(aggregator, &mut seen));
         }
-        self.per_second(&mut values);
+        self.convert(&mut values, &[]);
         values
     }
 
-    /// Divides by the interval under `.as_rate()`.
-    fn per_second(&self, values: &mut [f64]) {
-        if self.selector.counting == Some(Counting::AsRate) {
-            for value in values {
-                *value /= self.grid.interval_s as f64;
-            }
+    /// Converts sums between counts and rates, as the modifier says. (DOC) A count is divided by the rollup's interval, unless that
+    /// is so small that nothing is aggregated; a rate is multiplied by its own interval, and for a rate divided again.
+    fn convert(&self, values: &mut [f64], sources: &[&Source]) {
+        let rollup_s = self.grid.interval_s;
+        let spacing_s = sources.iter().map(|source| source.signal.spacing_s).min().unwrap_or(0);
+        let own_s = self.metric.interval_s.unwrap_or(spacing_s);
+        let (times_s, per_s) = match (self.metric.kind, self.counting) {
+            (_, None) | (Kind::Gauge, _) => return,
+            (Kind::Count | Kind::Distribution, Some(Counting::AsCount)) => return,
+            (Kind::Count | Kind::Rate, Some(Counting::AsRate)) if rollup_s <= own_s => return,
+            (Kind::Count | Kind::Distribution, Some(Counting::AsRate)) => (1, rollup_s),
+            (Kind::Rate, Some(Counting::AsCount)) => (own_s, 1),
+            (Kind::Rate, Some(Counting::AsRate)) => (own_s, rollup_s),
+        };
+        for value in values {
+            *value = *value * times_s as f64 / per_s as f64;
         }
     }
 
-    /// Returns the stated method; else SUM for counts and rates under `.as_count()`/`.as_rate()`, AVG otherwise. (DOC)
+    /// Returns the stated method; else SUM under `.as_count()` and `.as_rate()`, AVG otherwise. (DOC)
     fn method(&self) -> Method {
         let stated = self.selector.rollup.and_then(|r| r.method);
-        let counted = self.selector.counting.is_some() && self.metric.kind != Kind::Gauge;
-        stated.unwrap_or(if counted { Method::Sum } else { Method::Avg })
-    }
-
-    /// Returns the factor of a source's samples: a counted rate stands for its spacing's seconds of events. (DOC)
-    fn scale(&self, source: &Source) -> f64 {
-        match (self.metric.kind, self.selector.counting) {
-            (Kind::Rate, Some(_)) => source.signal.spacing_s as f64,
-            _ => 1.0,
-        }
+        stated.unwrap_or(if self.counting.is_some() { Method::Sum } else { Method::Avg })
     }
 
     /// Fills gaps where some source of the group has a real value: as `.fill` says, else linearly when several sources
     /// are combined in a lone query that does not count. (DOC)
     fn fill_gaps(&self, buckets: &mut [Vec<f64>]) {
-        let fill = match (self.selector.fill, self.selector.counting, self.context.interpolation) {
+        let fill = match (self.selector.fill, self.counting, self.context.interpolation) {
             (Some(fill), _, _) => fill,
             (None, None, Interpolation::ByDefault) if buckets.len() > 1 => {
                 Fill::Linear { limit_s: FILL_LIMIT_S }

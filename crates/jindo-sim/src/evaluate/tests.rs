@@ -23,7 +23,7 @@ fn shaped(tags: &str, spacing_s: i64, span: f64) -> Source {
 }
 
 fn metric(name: &str, kind: Kind, sources: Vec<Source>) -> Metric {
-    Metric { name: name.to_owned(), kind, unit: None, sources }
+    Metric { name: name.to_owned(), kind, interval_s: None, unit: None, sources }
 }
 
 /// `lost` has a source without the tag and one that lives from 300 s on; `slow` one that reports every fourth minute.
@@ -41,7 +41,16 @@ fn small() -> Organisation {
             ],
         ),
         metric("slow", Kind::Gauge, vec![shaped("host:a", 60, 1.0), shaped("host:b", 240, 100.0)]),
-        metric("rate", Kind::Rate, vec![source("host:a", 60, 0, Life::Always)]),
+        metric(
+            "slow_count",
+            Kind::Count,
+            vec![shaped("host:a", 60, 1.0), shaped("host:b", 240, 100.0)],
+        ),
+        Metric {
+            interval_s: Some(60),
+            ..metric("rate", Kind::Rate, vec![source("host:a", 60, 0, Life::Always)])
+        },
+        metric("bare", Kind::Rate, vec![source("host:a", 60, 0, Life::Always)]),
         metric("count", Kind::Count, vec![source("host:a", 60, 0, Life::Always)]),
         metric(
             "spread",
@@ -128,24 +137,34 @@ fn groups_with_a_missing_tag_and_a_late_birth() {
     );
 }
 
+/// By the page on type modifiers, not by any client.
 #[test]
-fn counts_and_rates() {
-    check(
-        "sum:count{*}.as_rate().rollup(240)",
-        &expect![[r#"
-            [] 0=4.166666666666667e297 240=0.211527020051272 480=37529997409157.42
-        "#]],
-    );
+fn a_modifier_does_what_the_metrics_type_says() {
+    let same = |query: &str, as_query: &str| {
+        assert_eq!(ask(query, |_| {}), ask(as_query, |_| {}), "{query} is {as_query}");
+    };
+    // A gauge: nothing, whatever the rollup.
+    same("sum:odd{*}.as_count().rollup(240)", "sum:odd{*}.rollup(240)");
+    same("sum:odd{*}.as_rate().rollup(240)", "sum:odd{*}.rollup(avg, 240)");
+    same("sum:odd{*}.as_count().rollup(sum, 240)", "sum:odd{*}.rollup(sum, 240)");
+    // A count: the sum; per second of the rollup, unless nothing is aggregated.
+    same("sum:count{*}.as_count().rollup(240)", "sum:count{*}.rollup(sum, 240)");
+    same("sum:count{*}.as_rate().rollup(240)", "sum:count{*}.rollup(sum, 240) / 240");
+    same("sum:count{*}.as_rate().rollup(60)", "sum:count{*}.rollup(sum, 60)");
+    same("sum:count{*}.as_rate().rollup(30)", "sum:count{*}.rollup(sum, 30)");
+    // A rate every 60 s: the sum times 60; the mean of the rates over time; no finer than its own interval.
+    same("sum:rate{*}.as_count().rollup(240)", "sum:rate{*}.rollup(sum, 240) * 60");
+    same("sum:rate{*}.as_rate().rollup(240)", "sum:rate{*}.rollup(sum, 240) * 60 / 240");
+    same("sum:rate{*}.as_rate().rollup(30)", "sum:rate{*}.rollup(60)");
+    // A rate whose metadata names no interval: nothing.
+    same("sum:bare{*}.as_count().rollup(240)", "sum:bare{*}.rollup(240)");
+    same("sum:bare{*}.as_rate().rollup(240)", "sum:bare{*}.rollup(240)");
+    // A stated method is heeded before any modifier.
+    same("sum:count{*}.as_count().rollup(max, 240)", "sum:count{*}.rollup(max, 240)");
     check(
         "sum:rate{*}.as_count().rollup(240)",
         &expect![[r#"
-            [] 0=6e301 240=3045.9890887383167 480=5.404319626918669e17
-        "#]],
-    );
-    check(
-        "sum:odd{*}.as_count().rollup(240)",
-        &expect![[r#"
-            [] 0=2.5e299 240=12.69162120307632 480=2251799844549445.5
+            [] 0=6e301 240=3045.9890887383167 480=5.4043196269186694e17
         "#]],
     );
 }
@@ -173,7 +192,9 @@ fn a_lone_query_is_interpolated_and_a_filled_or_listed_one_is_not() {
     let listed = ask("sum:slow{*}", |_| {});
     assert_ne!(lone("sum:slow{*}"), listed);
     assert_eq!(lone("sum:slow{*}.fill(null)"), listed);
-    assert_eq!(lone("sum:slow{*}.as_count()"), listed);
+    assert_eq!(lone("sum:slow{*}.as_count()"), lone("sum:slow{*}"), "it is a gauge");
+    assert_ne!(lone("sum:slow_count{*}"), ask("sum:slow_count{*}", |_| {}));
+    assert_eq!(lone("sum:slow_count{*}.as_count()"), ask("sum:slow_count{*}", |_| {}));
     expect![[r#"
         [] 0=0.0 60=19.5 120=39.0 180=58.5 240=78.0 300=63.0 360=48.0 420=33.0 480=18.0 540=0.0 600=0.0 660=0.0
     "#]].assert_eq(&lone("sum:slow{*}"));

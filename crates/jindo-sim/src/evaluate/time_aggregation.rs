@@ -6,42 +6,37 @@ use crate::grammar::Method;
 use crate::grid::{Grid, TimeRange};
 use crate::organisation::Signal;
 
-/// The rule by which the samples of one source become one value per bucket.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct TimeAggregation {
-    pub(crate) method: Method,
-    /// Factor applied to every sample before it is aggregated.
-    pub(crate) scale: f64,
-}
-
-impl TimeAggregation {
-    /// Returns one value per bucket of `grid`, NaN for buckets without a sample. Samples outside `visible` are ignored.
-    pub(super) fn buckets(self, signal: &Signal, grid: &Grid, visible: TimeRange) -> Vec<f64> {
-        let mut out = vec![f64::NAN; grid.len];
-        let end_s = grid.end_s().min(visible.to_s);
-        let mut number = signal.first_from(grid.start_s.max(visible.from_s));
-        let mut time_s = signal.time_s(number);
-        let mut bucket = usize::MAX;
-        let mut bucket_end_s = i64::MIN;
-        let mut state = Accumulator::EMPTY;
-        while time_s < end_s {
-            if time_s >= bucket_end_s {
-                state.store(self.method, &mut out, bucket);
-                let offset = (time_s - grid.start_s) / grid.interval_s;
-                bucket = usize::try_from(offset).unwrap_or(usize::MAX);
-                bucket_end_s = grid.start_s + (offset + 1) * grid.interval_s;
-                state = Accumulator::EMPTY;
-            }
-            let sample = signal.sample(number);
-            if !sample.is_nan() {
-                state.add(self.method, sample * self.scale);
-            }
-            number += 1;
-            time_s += signal.spacing_s;
+/// Returns one value per bucket of `grid`, NaN for buckets without a sample. Samples outside `visible` are ignored.
+pub(super) fn buckets(
+    method: Method,
+    signal: &Signal,
+    grid: &Grid,
+    visible: TimeRange,
+) -> Vec<f64> {
+    let mut out = vec![f64::NAN; grid.len];
+    let end_s = grid.end_s().min(visible.to_s);
+    let mut number = signal.first_from(grid.start_s.max(visible.from_s));
+    let mut time_s = signal.time_s(number);
+    let mut bucket = usize::MAX;
+    let mut bucket_end_s = i64::MIN;
+    let mut state = Accumulator::EMPTY;
+    while time_s < end_s {
+        if time_s >= bucket_end_s {
+            state.store(method, &mut out, bucket);
+            let offset = (time_s - grid.start_s) / grid.interval_s;
+            bucket = usize::try_from(offset).unwrap_or(usize::MAX);
+            bucket_end_s = grid.start_s + (offset + 1) * grid.interval_s;
+            state = Accumulator::EMPTY;
         }
-        state.store(self.method, &mut out, bucket);
-        out
+        let sample = signal.sample(number);
+        if !sample.is_nan() {
+            state.add(method, sample);
+        }
+        number += 1;
+        time_s += signal.spacing_s;
     }
+    state.store(method, &mut out, bucket);
+    out
 }
 
 /// The samples of one bucket so far.

@@ -114,7 +114,7 @@ fn metric(seed: u64, Entry { metric: name, key, kind }: Entry) -> Metric {
             sources.push(Source { tags, signal });
         }
     }
-    Metric { unit: unit_of(&name), name, kind, sources }
+    Metric { unit: unit_of(&name), name, kind, interval_s: None, sources }
 }
 
 /// Returns 1 to 20 groups, 4 on average.

@@ -50,6 +50,8 @@ pub struct Metric {
     /// Letters, digits, `_` and `.`; at most 200 characters. (DOC)
     pub name: String,
     pub kind: Kind,
+    /// Seconds between submissions by its metadata (`statsd_interval`). (REC: mostly null)
+    pub interval_s: Option<i64>,
     pub unit: Option<Unit>,
     pub sources: Vec<Source>,
 }

@@ -126,5 +126,6 @@ fn metric(seed: u64, name: &str, kind: Kind, sources: &[(&str, Signal)]) -> Metr
             signal: Signal { seed: noise::of_text(own, tags), ..*signal },
         })
         .collect();
-    Metric { name: name.to_owned(), kind, unit: None, sources }
+    let interval_s = matches!(kind, Kind::Count | Kind::Rate).then_some(10);
+    Metric { name: name.to_owned(), kind, interval_s, unit: None, sources }
 }

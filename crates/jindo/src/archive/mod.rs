@@ -35,10 +35,10 @@ mod tests;
 pub use error::{Cause, Error, Holder};
 pub use ledger::{
     Aside, Committed, Coverage, CoverageLedger, Extracted, FactLedger, GiveUpReason, GiveUpScope,
-    GivenUp, Granted, IfBlank, Learnt, Ledger, NameNote, NextCommit, NotePurpose, Object, ObjectId,
-    Origin, OutputName, ProbesDiscarded, QueryId, QueryLedger, Recalled, Record, RefusedLine,
-    Registered, Remembered, Request, RequestLine, Reserved, Role, SeriesFile, Spaced, Sqlite,
-    Totals, Weight,
+    GivenUp, Granted, IfBlank, KnownType, Learnt, Ledger, NameNote, NextCommit, NotePurpose,
+    Object, ObjectId, Origin, OutputName, ProbesDiscarded, QueryId, QueryLedger, Recalled, Record,
+    RefusedLine, Registered, Remembered, Request, RequestLine, Reserved, Role, SeriesFile, Spaced,
+    Sqlite, Totals, Weight,
 };
 pub use objects::{Chunk, Objects};
 pub use open::{Archive, Identities};

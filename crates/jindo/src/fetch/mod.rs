@@ -10,6 +10,7 @@ mod drive;
 mod fetch_job;
 mod forecast;
 mod learn;
+mod lookup;
 mod machine;
 mod protocol;
 mod query_state;
@@ -22,6 +23,7 @@ pub use fetch_job::{
     AnswerSink, AskedCall, FetchJob, FetchOutcome, Observer, ReadAnswer, Recorded, list,
 };
 pub use forecast::Forecast;
+pub use lookup::{LookupAction, LookupDoors, LookupEvent, LookupFailure, Lookups, drive_lookups};
 pub use machine::Machine;
 pub use protocol::{
     Action, Ask, Breakage, Call, Decision, End, Error, Event, Facts, Form, Progress, Settings,

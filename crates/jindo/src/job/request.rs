@@ -2,7 +2,7 @@
 
 use crate::archive::{Archive, Coverage, Error};
 use crate::plan::{Limits, Pace, Window};
-use crate::query::{Fill, Interval, RangeFunctions};
+use crate::query::{Fill, Interval, MetricType, RangeFunctions};
 use crate::request::Reserve;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -23,6 +23,8 @@ pub struct ExportRequest {
     /// Template variables by name, without `$`.
     pub variables: BTreeMap<String, String>,
     pub range_functions: RangeFunctions,
+    /// Type of metrics whose metadata cannot be had, where their queries depend on it. `None`: those are given up.
+    pub assumed_type: Option<MetricType>,
     pub refused_lines: RefusedLines,
     pub probing: Probing,
     pub pacing: Pacing,
@@ -128,6 +130,7 @@ impl ExportRequest {
             fill: Self::FILL,
             variables: BTreeMap::new(),
             range_functions: RangeFunctions::Refuse,
+            assumed_type: None,
             refused_lines: RefusedLines::default(),
             probing: Probing::default(),
             pacing: Pacing::default(),

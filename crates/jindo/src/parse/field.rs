@@ -11,19 +11,34 @@ const SERIES_TAGS_MAX: usize = 1_000;
 /// Bytes of a server's words that are read: more than are ever shown (1,000 characters), whatever there is.
 const WORDS_BYTES_MAX: usize = 4_096;
 
-/// Reads a text, several, or null as one text, joined by `; `, with single spaces. Bytes beyond `WORDS_BYTES_MAX` are read over,
-/// and no list is kept: it may hold millions.
+/// Reads the words of an error in any of the API's forms: a text, null, an object with a title, a detail or a message (JSON:API), or
+/// a list of these; joined by `; `, with single spaces. Bytes beyond `WORDS_BYTES_MAX` are read over, and no list is kept: it
+/// may hold millions.
 pub(super) fn words(json: &mut Reader<'_>) -> Result<String, Error> {
     let mut words = String::new();
     if json.peek() == Some(b'[') {
-        json.list("a list of texts", |json| {
-            add(&mut words, &json.value::<String>()?);
-            Ok(())
-        })?;
-    } else if let Some(text) = json.value::<Option<String>>()? {
-        add(&mut words, &text);
+        json.list("a list of errors", |json| one_error(&mut words, json))?;
+    } else {
+        one_error(&mut words, json)?;
     }
     Ok(words)
+}
+
+fn one_error(words: &mut String, json: &mut Reader<'_>) -> Result<(), Error> {
+    if json.peek() == Some(b'{') {
+        return json.object("an error", |json, field| match field {
+            "title" | "detail" | "message" => text(words, json),
+            _ => json.skip(),
+        });
+    }
+    text(words, json)
+}
+
+fn text(words: &mut String, json: &mut Reader<'_>) -> Result<(), Error> {
+    if let Some(text) = json.value::<Option<String>>()? {
+        add(words, &text);
+    }
+    Ok(())
 }
 
 fn add(words: &mut String, text: &str) {

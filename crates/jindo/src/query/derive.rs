@@ -2,8 +2,8 @@
 //! a count of its samples. Pure; says nothing where that is not certain.
 
 use super::ast::{Aggregator, Arg, Expr, Modifier, Part, SeriesExpr};
-use super::rewrite::{added_fill, null_fill};
-use super::{Interval, Query, QueryText};
+use super::rewrite::{added_fill, has_fill, null_fill};
+use super::{Interval, MetricTypes, Query, QueryText, depends_on_type};
 use std::collections::BTreeMap;
 
 /// `query` with points every `interval`, so that a bucket of it has a point if and only if a bucket of `query` within it has
@@ -20,7 +20,9 @@ pub fn coarse(query: &Query, interval: Interval) -> Option<Query> {
     }
     let mut expr = query.text.sent.expr()?.clone();
     let [Part::Series(series)] = &mut expr.parts[..] else { return None };
-    if !is_plain(series) {
+    // Otherwise the server draws lines between the points of several sources.
+    let is_uninterpolated = has_fill(series) || depends_on_type(series) && !query.text.alone;
+    if !(is_plain(series) && is_uninterpolated) {
         return None;
     }
     restate(series, interval)?;
@@ -36,13 +38,13 @@ fn is_plain(series: &SeriesExpr) -> bool {
     );
     let known = |modifier: &Modifier| match modifier.name.as_str() {
         "rollup" | "as_count" | "as_rate" => true,
-        "fill" => matches!(&modifier.args[..], [arg] if arg.word() == Some("null")),
-        _ => false,
+        _ => is_null_fill(modifier),
     };
-    // Without either of these the server draws lines between the points of several sources.
-    let uninterpolated =
-        |modifier: &Modifier| matches!(modifier.name.as_str(), "fill" | "as_count" | "as_rate");
-    !leaves_out && series.modifiers.iter().all(known) && series.modifiers.iter().any(uninterpolated)
+    !leaves_out && series.modifiers.iter().all(known)
+}
+
+fn is_null_fill(modifier: &Modifier) -> bool {
+    modifier.name == "fill" && matches!(&modifier.args[..], [arg] if arg.word() == Some("null"))
 }
 
 /// Replaces the seconds of the one rollup; its method stays. `None`: there is no such rollup.
@@ -63,7 +65,7 @@ pub fn sample(query: &Query, interval: Interval) -> Option<Query> {
     remove_fills(&mut expr);
     for series in expr.series_mut() {
         restate(series, interval)?;
-        if added_fill(series) {
+        if added_fill(series, &MetricTypes::new()) {
             series.modifiers.push(null_fill());
         }
     }
@@ -71,9 +73,9 @@ pub fn sample(query: &Query, interval: Interval) -> Option<Query> {
     Some(Query { text, weight: query.weight })
 }
 
-/// Removes `default_zero()` and every fill.
+/// Removes `default_zero()` and every fill that makes up points.
 fn remove_fills(expr: &mut Expr) {
-    let is_fill = |modifier: &Modifier| modifier.name == "fill";
+    let is_fill = |modifier: &Modifier| modifier.name == "fill" && !is_null_fill(modifier);
     expr.parts.retain(|part| !matches!(part, Part::Modifier(modifier) if is_fill(modifier)));
     for part in &mut expr.parts {
         match part {

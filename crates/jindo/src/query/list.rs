@@ -8,7 +8,7 @@ use super::{
     grammar, variables,
 };
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Queries of one list, at most: ten times the metrics of a large organisation. More is a file that is no list.
 pub const QUERIES_MAX: usize = 100_000;
@@ -25,6 +25,8 @@ pub struct List {
     /// Of [`list_spaced`]: queries without an interval of their own whose spacing is not known, each once, as understood at
     /// [`RewriteOptions::resolution`].
     pub unspaced: Vec<Query>,
+    /// Metrics whose type decides about a query and is not known; their queries are understood as those of counts.
+    pub untyped: BTreeSet<String>,
 }
 
 /// Reads a list. `name` is the file's name as the user knows it, for messages only.
@@ -89,7 +91,12 @@ impl ListReader<'_> {
             .and_then(|text| self.space(&expr, text));
         match settled {
             Err(refusal) => self.refuse(line, written, refusal),
-            Ok(text) => self.keep(line, place, text),
+            Ok(text) => {
+                let (metrics, types) = (text.sent.typed_metrics(), &self.options.types);
+                let untyped = metrics.into_iter().filter(|metric| !types.contains_key(*metric));
+                self.list.untyped.extend(untyped.map(str::to_owned));
+                self.keep(line, place, text);
+            }
         }
     }
 

@@ -10,6 +10,7 @@ pub mod functions;
 mod interval;
 mod list;
 pub mod load;
+mod metric_type;
 mod query_text;
 mod rewrite;
 mod syntax;
@@ -22,8 +23,9 @@ pub use derive::{Spacings, coarse, count_samples, sample};
 pub use error::{Complaint, QueryError, Reason, Span};
 pub use interval::{Interval, NotOffered};
 pub use list::{List, QUERIES_MAX, decode, list, list_spaced};
+pub use metric_type::{MetricType, MetricTypes, SubmissionInterval, depends_on_type};
 pub use query_text::{QueryText, SentText};
-pub use rewrite::{counts, default_method};
+pub use rewrite::default_method;
 pub use syntax::{ast, grammar};
 
 use std::collections::BTreeMap;
@@ -52,6 +54,8 @@ pub struct RewriteOptions {
     pub variables: BTreeMap<String, String>,
     pub fill: Fill,
     pub range_functions: RangeFunctions,
+    /// Types of the metrics that carry `.as_count()` or `.as_rate()`, as far as they are known.
+    pub types: MetricTypes,
 }
 
 /// Treatment of gaps between the points of several sources.

@@ -1,7 +1,7 @@
 //! The texts of one query and the form in which it is sent, in the one shape that all records of a query embed. Pure.
 
 use super::ast::Expr;
-use super::{Interval, grammar};
+use super::{Interval, depends_on_type, grammar};
 use std::cmp::Ordering;
 use std::fmt::{self, Debug, Display, Formatter};
 use std::hash::{Hash, Hasher};
@@ -55,6 +55,13 @@ impl SentText {
     /// Returns the expression; `None` for a text that this grammar does not read.
     pub fn expr(&self) -> Option<&Expr> {
         self.0.expr.get_or_init(|| grammar::parse(&self.0.text).ok()).as_ref()
+    }
+
+    /// Returns the metrics whose type decides how they are aggregated: those with `.as_count()` or `.as_rate()`.
+    pub fn typed_metrics(&self) -> Vec<&str> {
+        let series = self.expr().into_iter().flat_map(Expr::series);
+        let typed = series.filter(|series| depends_on_type(series));
+        typed.map(|series| series.metric.as_str()).collect()
     }
 
     /// True if the answer may hold more than one series: any part of the query is grouped.

@@ -3,6 +3,7 @@
 
 use super::ast::{Aggregator, Arg, Expr, Modifier, Part, SeriesExpr};
 use super::functions::{self, Nature};
+use super::metric_type::{Aggregation, MetricTypes, aggregation, depends_on_type};
 use super::{Fill, Interval, QueryError, QueryText, RangeFunctions, Reason, RewriteOptions, Span};
 
 /// Settles the rollup, the interval and the fill of the query that was `written`, whose variables are filled in.
@@ -21,14 +22,14 @@ pub(super) fn settle(
     let interval =
         Interval::offered(secs).map_err(|refused| QueryError::new(place, refused.into()))?;
 
-    let mut whole = expr.clone();
-    whole.series_mut().for_each(|series| state_rollup(series, interval));
-    let wants_fill = whole.series().any(added_fill);
+    let (mut whole, types) = (expr.clone(), &settings.types);
+    whole.series_mut().for_each(|series| state_rollup(series, interval, types));
+    let wants_fill = whole.series().any(|series| added_fill(series, types));
     if settings.fill == Fill::Keep || !wants_fill {
         return Ok(QueryText { alone: wants_fill, ..QueryText::new(written, whole, interval) });
     }
     let unfilled = whole.to_string();
-    for series in whole.series_mut().filter(|series| added_fill(series)) {
+    for series in whole.series_mut().filter(|series| added_fill(series, types)) {
         series.modifiers.push(null_fill());
     }
     Ok(QueryText::new(written, whole, interval).with_unfilled(unfilled))
@@ -44,33 +45,45 @@ pub(super) fn states_interval(expr: &Expr) -> bool {
 
 /// Returns the method of a rollup that jindo adds; `None` where the aggregation needs the form without one: distributions are
 /// aggregated over time and space at once.
-pub fn default_method(series: &SeriesExpr) -> Option<&'static str> {
-    match &series.aggregator {
-        Some(Aggregator::Percentile(_) | Aggregator::CountIf { .. } | Aggregator::Stddev) => None,
-        _ if counts(series) => Some("sum"),
-        _ => Some("avg"),
+pub fn default_method(series: &SeriesExpr, types: &MetricTypes) -> Option<&'static str> {
+    match aggregation(series, types) {
+        Aggregation::Averaged => Some("avg"),
+        Aggregation::Summed => Some("sum"),
+        Aggregation::AtOnce { .. } => None,
     }
 }
 
-/// True for a series without a fill of its own that gets `.fill(null)`.
-pub(super) fn added_fill(series: &SeriesExpr) -> bool {
-    !counts(series) && !series.modifiers.iter().any(|modifier| modifier.name == "fill")
+/// True for a series without a fill of its own that gets `.fill(null)`: what is summed is not interpolated anyway.
+pub(super) fn added_fill(series: &SeriesExpr, types: &MetricTypes) -> bool {
+    let is_interpolated = match aggregation(series, types) {
+        Aggregation::Averaged => true,
+        Aggregation::Summed => false,
+        Aggregation::AtOnce { is_interpolated } => is_interpolated,
+    };
+    is_interpolated && !has_fill(series)
 }
 
-/// True for counts and rates, which the server does not interpolate.
-pub fn counts(series: &SeriesExpr) -> bool {
-    series.modifiers.iter().any(|modifier| matches!(modifier.name.as_str(), "as_count" | "as_rate"))
+pub(super) fn has_fill(series: &SeriesExpr) -> bool {
+    series.modifiers.iter().any(|modifier| modifier.name == "fill")
 }
 
-fn state_rollup(series: &mut SeriesExpr, interval: Interval) {
+/// States interval and method of the rollup. The method of a rollup that was written without one is stated where a modifier
+/// makes it doubtful: the documentation says both that it is `avg` and that modifiers make it `sum`.
+fn state_rollup(series: &mut SeriesExpr, interval: Interval, types: &MetricTypes) {
     let seconds = Arg::Number(interval.secs().to_string());
+    let method = default_method(series, types).map(word);
+    let is_doubtful = depends_on_type(series);
     if let Some(rollup) = series.modifiers.iter_mut().find(|modifier| modifier.name == "rollup") {
-        if !rollup.args.iter().any(|arg| arg.number().is_some()) {
-            rollup.args.push(seconds);
+        match &rollup.args[..] {
+            [only] if only.number().is_some() && is_doubtful => {
+                rollup.args.splice(0..0, method);
+            }
+            args if args.iter().any(|arg| arg.number().is_some()) => {}
+            _ => rollup.args.push(seconds),
         }
         return;
     }
-    let args = default_method(series).map(word).into_iter().chain([seconds]).collect();
+    let args = method.into_iter().chain([seconds]).collect();
     let before_fill = series.modifiers.iter().position(|modifier| modifier.name == "fill");
     let at = before_fill.unwrap_or(series.modifiers.len());
     series.modifiers.insert(at, modifier("rollup", args));

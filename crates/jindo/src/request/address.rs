@@ -104,6 +104,8 @@ pub enum ApiCall {
     KeyOwner,
     /// Validity of the API key alone; says nothing of the application key (documented).
     CheckApiKey,
+    /// Metadata of a metric: its type, and the interval at which it is submitted.
+    Metadata { metric: String },
 }
 
 impl ApiCall {
@@ -116,6 +118,7 @@ impl ApiCall {
             Self::Query { .. } => Self::QUERY,
             Self::KeyOwner => "/api/v2/current_user",
             Self::CheckApiKey => "/api/v1/validate",
+            Self::Metadata { .. } => "/api/v1/metrics",
         }
     }
 
@@ -127,6 +130,7 @@ impl ApiCall {
                 let (from, to) = (window.start_s(), window.end_s());
                 format!("{endpoint}?from={from}&to={to}&query={}", escape(list))
             }
+            Self::Metadata { metric } => format!("{endpoint}/{}", escape(metric)),
             Self::KeyOwner | Self::CheckApiKey => endpoint.to_owned(),
         }
     }

@@ -38,6 +38,12 @@ impl BudgetKey {
         let organisation = organisation.map(str::to_owned);
         Self { site: site.to_owned(), organisation, endpoint: ApiCall::QUERY }
     }
+
+    /// Returns the key of another endpoint's calls for the same organisation.
+    #[must_use]
+    pub fn of_endpoint(&self, endpoint: &'static str) -> Self {
+        Self { endpoint, ..self.clone() }
+    }
 }
 
 /// Site and organisation.

@@ -3,7 +3,6 @@
 use super::{Address, ApiCall, Failure, Rate, classify};
 use crate::secret::{Secret, Secrets};
 use crate::text::{steers, with_causes};
-use jiff::SignedDuration;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Response, StatusCode, redirect};
 use std::error::Error as _;
@@ -27,10 +26,6 @@ const READ_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// One call from the first byte to the last: what is drip-fed longer is as good as lost.
 const CALL_TIMEOUT: Duration = Duration::from_mins(5);
-
-/// Seconds that a `Retry-After` may ask for, at most: the longest documented rate window. More is a mistake, and the run
-/// finds out sooner by asking again.
-const RETRY_AFTER_S_MAX: i64 = 3_600;
 
 /// Time limit of a call of the first contact, for which a person waits.
 const CONTACT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -207,13 +202,16 @@ async fn reply(response: reqwest::Result<Response>, secrets: &Secrets) -> Reply 
         Ok(response) => response,
         Err(error) => return Reply { body: Err(broken(&error)), rate: None },
     };
-    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
-    let rate = Rate::read(header);
+    let header = |name: &str| {
+        let values = response.headers().get_all(name).iter().map(HeaderValue::to_str);
+        let values: Vec<_> = values.collect::<Result<_, _>>().ok()?;
+        (!values.is_empty()).then(|| values.join(","))
+    };
+    let (rate, wait) = (Rate::read(header), Rate::wait(header));
     let status = response.status();
     if let Some(place) = header("location").filter(|_| status.is_redirection()) {
-        return Reply { body: Err(Failure::redirected(status.as_u16(), place, secrets)), rate };
+        return Reply { body: Err(Failure::redirected(status.as_u16(), &place, secrets)), rate };
     }
-    let retry_after = header("retry-after").and_then(retry_after);
     let body = if status == StatusCode::OK {
         read(response).await
     } else {
@@ -221,18 +219,12 @@ async fn reply(response: reqwest::Result<Response>, secrets: &Secrets) -> Reply 
         let words = head(response).await.unwrap_or_default();
         let failure = classify(status.as_u16(), &words, rate.clone(), secrets);
         Err(if let Failure::Limited { rate, .. } = failure {
-            Failure::Limited { rate, retry_after }
+            Failure::Limited { rate, retry_after: wait }
         } else {
             failure
         })
     };
     Reply { body, rate }
-}
-
-/// `Retry-After` in seconds. A date is not heeded: it would trust this machine's clock; nor is a wait that no run would take.
-fn retry_after(text: &str) -> Option<SignedDuration> {
-    let secs = text.trim().parse().ok().filter(|secs| (0..=RETRY_AFTER_S_MAX).contains(secs))?;
-    Some(SignedDuration::from_secs(secs))
 }
 
 /// The body, decoded, up to `BODY_BYTES_MAX`; whatever length the headers promise.

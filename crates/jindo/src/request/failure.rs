@@ -20,6 +20,8 @@ pub enum Failure {
     /// An answer of something else than a metrics API: a page, a redirect, a path that is not there. The address is wrong, or
     /// something stands in between: ask again, but not for long before anything has worked.
     NotAnApi { words: String },
+    /// The API says that there is no such thing (404, with words of its own): there is none, of things that are asked for by name.
+    NotFound { words: String },
     /// The server ran out of time: ask again, then ask for less.
     TimedOut { what: String },
     /// The server will not answer this: find out whether a query, the number of queries or the window is to blame.
@@ -56,6 +58,7 @@ pub fn classify(status: u16, body: &[u8], rate: Option<Rate>, secrets: &Secrets)
         // What there is of a body is no answer; its data is no reason.
         200..=299 => Failure::Transient { what: format!("status {status} instead of 200") },
         // No query can make its endpoint vanish: `GET /api/v1/query` documents 400, 403 and 429.
+        404 if api_words(body).is_some() => Failure::NotFound { words },
         300..=399 | 404 | 405 | 410 => Failure::NotAnApi { words },
         _ => Failure::Transient { what: words },
     }
@@ -69,6 +72,7 @@ impl Failure {
             Self::Transient { .. } => "transient",
             Self::Unusable { .. } => "unusable",
             Self::NotAnApi { .. } => "not-an-api",
+            Self::NotFound { .. } => "not-found",
             Self::TimedOut { .. } => "timed-out",
             Self::Refused { .. } => "refused",
             Self::UrlTooLong => "url-too-long",
@@ -86,6 +90,7 @@ impl Failure {
             | Self::Unusable { what: words }
             | Self::Refused { words }
             | Self::NotAnApi { words }
+            | Self::NotFound { words }
             | Self::Forbidden { words } => Some(words.clone()),
             Self::OtherInterval { others, .. } => {
                 let got: BTreeSet<_> = others.iter().map(|other| other.got).collect();
@@ -141,13 +146,17 @@ fn holds(words: &str, signs: &[&str]) -> bool {
 
 /// The server's own words: the JSON `errors`/`error` where there are any, else the beginning of the body as text.
 fn words(status: u16, body: &[u8], secrets: &Secrets) -> String {
-    let said = server_words(body).filter(|text| !text.is_empty());
-    let text = shorten(&said.unwrap_or_else(|| plain_text(body)), secrets);
+    let text = shorten(&api_words(body).unwrap_or_else(|| plain_text(body)), secrets);
     if text.is_empty() {
         format!("status {status}, empty body")
     } else {
         format!("{text} (status {status})")
     }
+}
+
+/// Returns the words of an API's error; `None` for a body without any.
+fn api_words(body: &[u8]) -> Option<String> {
+    server_words(body).filter(|text| !text.is_empty())
 }
 
 /// A body that is no JSON, or not the expected, as one line without its HTML tags and JSON's escapes.
@@ -224,6 +233,21 @@ mod tests {
         check(502, "", &expect![[r#"Transient { what: "status 502, empty body" }"#]]);
         check(504, "", &expect![[r#"TimedOut { what: "status 504, empty body" }"#]]);
         check(302, "", &expect![[r#"NotAnApi { words: "status 302, empty body" }"#]]);
+        check(
+            404,
+            r#"{"errors":["metric_name not found"]}"#,
+            &expect![[r#"NotFound { words: "metric_name not found (status 404)" }"#]],
+        );
+        check(
+            400,
+            r#"{"errors":[{"status":"400","title":"Bad Request","detail":"no such window"}]}"#,
+            &expect![[r#"Refused { words: "Bad Request; no such window (status 400)" }"#]],
+        );
+        check(
+            422,
+            r#"{"error":{"code":422,"message":"no"}}"#,
+            &expect![[r#"Refused { words: "no (status 422)" }"#]],
+        );
         check(
             404,
             "<h1>Not Found</h1>",

@@ -9,8 +9,8 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use jindo::archive::{Archive, Organisation};
 use jindo::clock::{Clock, entropy};
-use jindo::fetch::{Doors, End, FetchOutcome, RunLog, drive};
-use jindo::job::{Caller, ExportRequest, FetchWork};
+use jindo::fetch::{Doors, End, FetchOutcome, LookupDoors, RunLog, drive, drive_lookups};
+use jindo::job::{Caller, ExportRequest, FetchWork, LookupWork};
 use jindo::plan::Plan;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -100,5 +100,12 @@ impl Caller for Calls<'_> {
         let outcome = drive(doors, job, settings).context("while fetching")?;
         self.made += outcome.calls;
         Ok(outcome)
+    }
+
+    fn look_up(&mut self, work: LookupWork<'_>) -> anyhow::Result<End> {
+        let LookupWork { calls, settings, take } = work;
+        let (clock, interrupted) = (self.clock, self.interrupted);
+        let doors = LookupDoors { client: &self.contact().client, clock, interrupted };
+        Ok(drive_lookups(doors, calls, settings, take)?)
     }
 }

@@ -1,12 +1,13 @@
 //! `jindo simulate`: the simulated organisation on a port of this machine.
 
-use crate::args;
+use crate::args::{self, SimulatedMetadata};
 use crate::defaults;
 use crate::render::errors::Usage;
 use crate::terminal;
 use anyhow::Context as _;
 use jindo_sim::{
-    API_KEY, APP_KEY, BucketAtTo, Faults, Options, Organisation, OverPoints, built_in_list,
+    API_KEY, APP_KEY, BucketAtTo, Faults, Metadata, Options, Organisation, OverPoints,
+    built_in_list,
 };
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -54,6 +55,11 @@ fn options(command: &args::SimulateArgs) -> anyhow::Result<Options> {
         options.bucket_at_to = BucketAtTo::Included;
     }
     options.queries_max = command.max_queries;
+    options.metadata = match command.metadata {
+        None | Some(SimulatedMetadata::Served) => Metadata::Served,
+        Some(SimulatedMetadata::Untyped) => Metadata::WithoutTypes,
+        Some(SimulatedMetadata::Forbidden) => Metadata::Forbidden,
+    };
     if let Some(faults) = &command.faults {
         options.faults =
             faults.parse::<Faults>().map_err(|error| Usage::new(format!("--faults: {error}")))?;

@@ -3,7 +3,7 @@
 use super::queries::{GivenUp, QueryId};
 use crate::archive::Error;
 use crate::plan::{Confidence, LearntLimit};
-use crate::query::Interval;
+use crate::query::{Interval, MetricType};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::fmt;
@@ -38,6 +38,14 @@ pub struct Spaced {
     pub basis: Confidence,
     /// Evidence: the samples' intervals, or the server's words.
     pub why: String,
+    pub found_at: Timestamp,
+}
+
+/// The type of a metric as its metadata named it, by which queries were rewritten: another would be other data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownType {
+    pub metric: String,
+    pub of: MetricType,
     pub found_at: Timestamp,
 }
 
@@ -101,12 +109,17 @@ pub trait FactLedger: Send + Sync + fmt::Debug {
     fn probes_discarded(&self) -> Result<Option<ProbesDiscarded>, Error>;
     /// Keeps how many decoded bytes a bucket the answers to these queries have, as learnt at that time; `None` forgets it.
     fn weigh(&self, weights: &[(QueryId, Option<u64>)], at: Timestamp) -> Result<(), Error>;
-    /// Forgets every limit that was learnt, that probes are discarded, what was refused for its place in time, all weights and every spacing.
+    /// Forgets every limit that was learnt, that probes are discarded, what was refused for its place in time, all weights, every spacing and
+    /// every type of a metric.
     fn forget(&self) -> Result<(), Error>;
     /// Remembers the intervals of these queries, in place of earlier ones.
     fn space(&self, spaced: &[Spaced]) -> Result<(), Error>;
     /// By name of the query.
     fn spaced(&self) -> Result<Vec<Spaced>, Error>;
+    /// Remembers the type of a metric, in place of an earlier one.
+    fn keep_type(&self, known: &KnownType) -> Result<(), Error>;
+    /// By name of the metric.
+    fn metric_types(&self) -> Result<Vec<KnownType>, Error>;
     /// A small text under a key, last writer wins: the organisation, the salt.
     fn keep(&self, key: &str, text: &str) -> Result<(), Error>;
     fn kept(&self, key: &str) -> Result<Option<String>, Error>;

@@ -13,7 +13,8 @@ pub use coverage::{
     ObjectId, Origin, Record, Reserved,
 };
 pub use facts::{
-    Extracted, FactLedger, Learnt, OutputName, ProbesDiscarded, SeriesFile, Spaced, Totals,
+    Extracted, FactLedger, KnownType, Learnt, OutputName, ProbesDiscarded, SeriesFile, Spaced,
+    Totals,
 };
 pub use queries::{
     GiveUpReason, GiveUpScope, GivenUp, QueryId, QueryLedger, Recalled, RefusedLine, Registered,

@@ -139,6 +139,8 @@ pub enum GiveUpScope {
 pub enum GiveUpReason {
     /// The server refuses it, in these words.
     Refused(String),
+    /// The type of a metric could not be had, and decides what was asked: it was not asked at all.
+    TypeUnknown { why: String },
     /// The server answers at another interval, however few points are asked.
     NotOffered { asked: Interval, nearest: Interval },
     /// The query alone makes a URL that the server does not take.
@@ -151,6 +153,11 @@ impl fmt::Display for GiveUpReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(words) => f.write_str(words),
+            Self::TypeUnknown { why } => write!(
+                f,
+                "not asked: what .as_count() and .as_rate() mean depends on the metric's type, which could not be had ({why}); \
+                 --assume-type gauge|count|rate says it"
+            ),
             Self::NotOffered { asked, nearest } => write!(
                 f,
                 "the server does not offer points every {asked} for it; the nearest it offers is {nearest}"

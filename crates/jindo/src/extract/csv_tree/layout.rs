@@ -7,7 +7,7 @@
 use super::names::{encode, finish, hashed, tag_name};
 use crate::case_fold::is_own_fold;
 use crate::query::ast::{Aggregator, Arg, Expr, Part, ScopePart, SeriesExpr};
-use crate::query::{Interval, SentText, counts, default_method};
+use crate::query::{Interval, MetricTypes, SentText, default_method, depends_on_type};
 use std::fmt::{self, Display, Formatter};
 
 /// Seconds per point that a name does not mention.
@@ -174,10 +174,10 @@ fn modifier_words(series: &SeriesExpr, interval: Interval) -> Option<Vec<String>
     if *number != interval.secs().to_string() {
         return None;
     }
-    if method != default_method(series) {
+    if method != default_method(series, &MetricTypes::new()) {
         words.push(known(&ROLLUPS, "rollup", method.unwrap_or("none"))?);
     }
-    let adds = !counts(series);
+    let adds = !depends_on_type(series);
     match rest.next() {
         None if adds => words.push("fill=keep".to_owned()),
         None => {}

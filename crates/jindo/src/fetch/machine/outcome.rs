@@ -116,7 +116,8 @@ impl Machine {
             }
             Failure::Transient { what } => self.transient(call, what, step),
             Failure::Unusable { what } => self.unusable(call, what, step),
-            Failure::NotAnApi { words } => {
+            // No query can make its endpoint vanish.
+            Failure::NotAnApi { words } | Failure::NotFound { words } => {
                 if !self.scheduler.no_api(step.now, &words) {
                     self.unusable(call, words, step);
                 }

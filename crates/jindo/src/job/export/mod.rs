@@ -1,5 +1,6 @@
 //! An export from its first plan to its last file, in the order that every front end shares.
 
+mod list_types;
 mod planned;
 mod ports;
 mod probe;
@@ -7,9 +8,13 @@ mod resolve;
 mod rounds;
 mod run;
 mod store_answers;
+mod typing;
 
+pub use list_types::TypeChange;
 pub use planned::ExportPlan;
-pub use ports::{Caller, Events, ExportEvent, FetchWork, Files, Folder, Probed, Storage};
+pub use ports::{
+    Caller, Events, ExportEvent, FetchWork, Files, Folder, LookupWork, Probed, Storage, TakeLookup,
+};
 pub use probe::ProbeYield;
 pub use resolve::ResolvedRequest;
 
@@ -69,7 +74,7 @@ impl Export<'_> {
     ) -> Result<ExportReport, C::Error> {
         let started = caller.present();
         let mut plan = self.plan(started)?;
-        let is_announced = !plan.needs_samples();
+        let is_announced = !plan.needs_samples() && plan.metadata_calls() == 0;
         // Nothing is written before there is room for the plan, and keys for its calls.
         if is_announced {
             events.happened(ExportEvent::Planned(&plan));
@@ -95,7 +100,10 @@ impl Export<'_> {
             run.identify()?;
         }
         self.drop_learnt(&archive)?;
-        let end = run.sample(&mut plan)?;
+        let mut end = typing::ask_types(&mut run, &mut plan)?;
+        if end == End::Done {
+            end = run.sample(&mut plan)?;
+        }
         let (outcome, files) = if end == End::Done {
             let outcome = fetch(&mut run, &mut plan)?;
             let files = extract(&mut run, &outcome.end)?;
@@ -133,6 +141,7 @@ fn fetch<C: Caller>(
     archive.register(&plan.request.to_register(request)?).map_err(Error::from)?;
     let resolved = plan.request.clone();
     let rounds = Rounds { archive, request, resolved: &resolved };
+    rounds.give_up_denied(run.caller.present())?;
     rounds.doubt_empty()?;
     let planned = rounds.planned(run.caller.present())?;
     if !run.is_announced || planned.plan != plan.plan {

@@ -1,5 +1,6 @@
 //! The one plan of an export: what is printed before it, what its rounds fetch, and what `jindo plan` tells.
 
+use super::list_types::ListTypes;
 use super::resolve::ResolvedRequest;
 use crate::archive::{Archive, Coverage, Origin, QueryId, Registered, Role, Spaced};
 use crate::fetch::FetchJob;
@@ -39,14 +40,32 @@ pub(super) struct Planned {
 }
 
 impl ExportPlan {
-    /// Returns true if calls are needed: to fetch, or to find native intervals.
+    /// Returns true if calls are needed: to fetch, or to find native intervals or types of metrics.
     pub fn needs_calls(&self) -> bool {
-        self.plan.calls() > 0 || self.needs_samples()
+        self.plan.calls() > 0 || self.needs_samples() || self.metadata_calls() > 0
     }
 
     /// Returns true if intervals have to be found before the plan is final.
     pub fn needs_samples(&self) -> bool {
         !self.request.list.unspaced.is_empty()
+    }
+
+    /// Returns the metrics whose types are asked before the first query: those that are not known, and where calls are made anyway
+    /// those in doubt.
+    pub(super) fn types_to_ask(&self) -> Vec<String> {
+        let list = &self.request.list;
+        let mut metrics = list.untyped.clone();
+        if self.plan.calls() > 0 {
+            let typed = list.queries.iter().flat_map(|query| query.text.sent.typed_metrics());
+            let doubtful = &self.request.types.doubtful;
+            metrics.extend(typed.filter(|metric| doubtful.contains(*metric)).map(str::to_owned));
+        }
+        metrics.into_iter().collect()
+    }
+
+    /// Returns the calls that ask for types of metrics, which count against no limit of query calls.
+    pub fn metadata_calls(&self) -> usize {
+        self.types_to_ask().len()
     }
 }
 
@@ -59,7 +78,8 @@ impl ExportRequest {
         let known = archive.filter(|_| self.learnt == LearntFacts::Keep);
         let spaced =
             known.map(|archive| archive.ledger().spaced()).transpose()?.unwrap_or_default();
-        let request = self.resolve(spaced, now)?;
+        let types = known.map(|archive| ListTypes::read(archive, now)).transpose()?;
+        let request = self.resolve(spaced, types.unwrap_or_default(), now)?;
         let mut found = Vec::new();
         // Samples of a run that was killed, or whose ledger was lost, show intervals without a call.
         if let Some(archive) = known.filter(|_| !request.list.unspaced.is_empty()) {
@@ -94,7 +114,12 @@ impl ExportRequest {
         let covered = |known: &Option<PlannedQuery>| {
             known.as_ref().map(|known| known.covered.clone()).unwrap_or_default()
         };
-        let covered: Vec<_> = known.iter().map(covered).collect();
+        let covered = |(query, known): (&Query, &Option<PlannedQuery>)| {
+            // What is given up before it is asked is left to the next run.
+            let is_denied = resolved.types.denied(query).is_some();
+            if is_denied { vec![resolved.range] } else { covered(known) }
+        };
+        let covered: Vec<_> = queries.iter().zip(&known).map(covered).collect();
         let limits = self.limits(archive)?;
         Ok((Plan::new(resolved.wanted(), queries, &covered, limits, now), known))
     }
@@ -213,7 +238,7 @@ mod tests {
     }
 
     fn register(archive: &Archive, request: &ExportRequest, now: Timestamp) -> ResolvedRequest {
-        let resolved = request.resolve(Vec::new(), now).unwrap();
+        let resolved = request.resolve(Vec::new(), ListTypes::default(), now).unwrap();
         archive.register(&resolved.to_register(request).unwrap()).unwrap();
         resolved
     }
@@ -254,7 +279,8 @@ mod tests {
             .unwrap();
         // A list without them: the ledger knows them, and places none of them.
         register(&archive, &request("avg:z{*}"), now);
-        let sampled = wanted.resolve(Vec::new(), now).unwrap().list.queries[1].clone();
+        let sampled =
+            wanted.resolve(Vec::new(), ListTypes::default(), now).unwrap().list.queries[1].clone();
         let sample = archive.remember_aside(&[sampled], Role::Sample).unwrap()[0];
         hold(&archive, sample, days(3, 4), now);
 

@@ -1,13 +1,17 @@
 //! The ports of an export: storage, calls, events. Each has two implementations, of the command line and of the simulation. And the
 //! files that lie in such a storage.
 
+use super::list_types::TypeChange;
 use super::planned::ExportPlan;
 use super::probe::ProbeYield;
 use crate::archive::{self, Archive, Holder, Organisation, QueryId};
 use crate::extract::{self, CsvTree, Directory, Disk, Summary, Which};
-use crate::fetch::{AnswerSink, Extract, FetchJob, FetchOutcome, Observer, Settings};
+use crate::fetch::{
+    AnswerSink, End, Extract, FetchJob, FetchOutcome, LookupFailure, Observer, Settings,
+};
 use crate::job::error::Error;
 use crate::plan::Plan;
+use crate::request::ApiCall;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,6 +37,9 @@ pub trait Caller {
 
     /// Makes the calls of a job to its end.
     fn make(&mut self, work: FetchWork<'_>) -> Result<FetchOutcome, Self::Error>;
+
+    /// Makes calls that stand alone, and hands each outcome on. Returns [`End::Done`] or [`End::Interrupted`].
+    fn look_up(&mut self, work: LookupWork<'_>) -> Result<End, Self::Error>;
 }
 
 /// The place of an archive and of the files made from it.
@@ -76,6 +83,19 @@ impl Storage for Folder {
         &self.disk
     }
 }
+
+/// Calls that stand alone, with all that their caller needs besides the network.
+#[expect(missing_debug_implementations, reason = "holds a closure")]
+pub struct LookupWork<'a> {
+    pub calls: &'a [ApiCall],
+    pub settings: Settings,
+    /// Takes the outcome of the call at a position.
+    pub take: &'a mut TakeLookup<'a>,
+}
+
+/// Takes the outcome of the call at a position.
+pub type TakeLookup<'a> =
+    dyn FnMut(usize, Result<Vec<u8>, LookupFailure>) -> Result<(), Error> + 'a;
 
 /// A job of calls, with all that its caller needs besides the network.
 #[expect(missing_debug_implementations, reason = "holds trait objects")]
@@ -137,6 +157,14 @@ pub trait Events: Observer {
 pub enum ExportEvent<'a> {
     /// A plan is final: its calls come next, if it has any.
     Planned(&'a ExportPlan),
+    /// The types of so many metrics are asked, one call each.
+    Typing {
+        metrics: usize,
+    },
+    /// Types were answered; these are others than those by which earlier data was fetched, which still count.
+    Typed {
+        changes: &'a [TypeChange],
+    },
     /// So many queries are sampled for their native intervals.
     Sampling {
         queries: usize,

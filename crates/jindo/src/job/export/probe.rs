@@ -300,6 +300,7 @@ pub(super) fn discard_probes(
 mod tests {
     use super::*;
     use crate::archive::{Fetched, Objects, Request, RequestLine, Sqlite};
+    use crate::job::export::list_types::ListTypes;
     use crate::job::request::{ExportRequest, ListText};
     use crate::parse::Answer;
     use crate::query::QueryText;
@@ -337,7 +338,7 @@ mod tests {
         let archive = &archive;
         let text = ListText { name: "list".into(), text: "avg:m{*}".into() };
         let request = ExportRequest::new(text, range.start(), range.end());
-        let resolved = request.resolve(Vec::new(), now).unwrap();
+        let resolved = request.resolve(Vec::new(), ListTypes::default(), now).unwrap();
         let planned = || Planned::new(&request, &resolved, archive, now).unwrap();
         ProbeResults::of(archive, &planned()).unwrap().conclude(archive, &planned()).unwrap();
         planned().plan.calls()

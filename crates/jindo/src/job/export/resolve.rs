@@ -1,5 +1,6 @@
 //! A request read against a moment: its list understood, its range cut to what is over.
 
+use super::list_types::ListTypes;
 use crate::archive::{Request, RequestLine, Spaced};
 use crate::extract::{CsvTree, DisplayOptions};
 use crate::job::error::Error;
@@ -7,6 +8,7 @@ use crate::job::request::{ExportRequest, ListText, RefusedLines, Resolution};
 use crate::plan::{Range, SampleRange, Window};
 use crate::query::{self, List, Spacings};
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
+use std::collections::BTreeSet;
 
 /// A request with everything that follows from its list and from the time.
 #[derive(Debug, Clone)]
@@ -19,6 +21,8 @@ pub struct ResolvedRequest {
     pub clipped_from: Option<Timestamp>,
     /// Native intervals by which the list was read.
     pub spaced: Vec<Spaced>,
+    /// Types of metrics by which it was read.
+    pub(super) types: ListTypes,
 }
 
 impl ExportRequest {
@@ -27,8 +31,13 @@ impl ExportRequest {
     /// # Errors
     /// [`Error::RefusedLines`] with all lines that are not understood, unless they are to be left out; [`Error::NoQuery`];
     /// [`Error::EmptyRange`].
-    pub fn resolve(&self, spaced: Vec<Spaced>, now: Timestamp) -> Result<ResolvedRequest, Error> {
-        let list = self.read_list(&spaced);
+    pub fn resolve(
+        &self,
+        spaced: Vec<Spaced>,
+        types: ListTypes,
+        now: Timestamp,
+    ) -> Result<ResolvedRequest, Error> {
+        let list = self.read_list(&spaced, &types);
         if !list.refused.is_empty() && self.refused_lines == RefusedLines::Stop {
             return Err(Error::RefusedLines(list.refused));
         }
@@ -42,15 +51,16 @@ impl ExportRequest {
             Window::new(self.from, end).ok_or(Error::EmptyRange { start: self.from, end })?;
         let clipped_from = (end < to).then_some(to);
         let settled = minute_after(youngest);
-        Ok(ResolvedRequest { list, range, settled, clipped_from, spaced })
+        Ok(ResolvedRequest { list, range, settled, clipped_from, spaced, types })
     }
 
-    fn read_list(&self, spaced: &[Spaced]) -> List {
+    fn read_list(&self, spaced: &[Spaced], types: &ListTypes) -> List {
         let options = query::RewriteOptions {
             resolution: self.resolution.fixed(),
             variables: self.variables.clone(),
             fill: self.fill,
             range_functions: self.range_functions,
+            types: types.known.clone(),
         };
         let ListText { name, text } = &self.list;
         if let Resolution::Every(_) = self.resolution {
@@ -95,9 +105,24 @@ impl ResolvedRequest {
     pub(super) fn with_intervals(mut self, request: &ExportRequest, more: Vec<Spaced>) -> Self {
         if !more.is_empty() {
             self.spaced.extend(more);
-            self.list = request.read_list(&self.spaced);
+            self.list = request.read_list(&self.spaced, &self.types);
         }
         self
+    }
+
+    /// Returns the same request, now that more types of metrics are known.
+    #[must_use]
+    pub(super) fn with_types(mut self, request: &ExportRequest, types: ListTypes) -> Self {
+        self.list = request.read_list(&self.spaced, &types);
+        // Those that cannot be had are asked by the next run.
+        self.list.untyped.clear();
+        self.types = types;
+        self
+    }
+
+    /// Returns the metrics on which `.as_count()` or `.as_rate()` does nothing, each once.
+    pub fn ineffective_modifiers(&self) -> BTreeSet<&str> {
+        self.types.ineffective(&self.list.queries)
     }
 
     /// Returns what the directory keeps of the request.

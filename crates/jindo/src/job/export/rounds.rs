@@ -126,6 +126,25 @@ impl Rounds<'_> {
         Ok(())
     }
 
+    /// Gives up, before they are asked, the queries whose metric's type could not be had.
+    pub(super) fn give_up_denied(&self, now: Timestamp) -> Result<(), Error> {
+        let ids = self.archive.travelling()?;
+        for query in &self.resolved.list.queries {
+            let Some((metric, why)) = self.resolved.types.denied(query) else { continue };
+            let Some(&(id, _)) = ids.get(&(query.text.sent.clone(), query.text.interval)) else {
+                continue;
+            };
+            self.archive.ledger().give_up(&GivenUp {
+                query: id,
+                window: self.resolved.range,
+                scope: GiveUpScope::Query,
+                reason: GiveUpReason::TypeUnknown { why: format!("{metric}: {why}") },
+                at: now,
+            })?;
+        }
+        Ok(())
+    }
+
     /// Gives up what is older than the server is known to keep, also of queries that are new to the list.
     fn refuse_too_old(&self, planned: &Planned, now: Timestamp) -> Result<(), Error> {
         let learnt = self.archive.ledger().learnt()?;

@@ -2,7 +2,7 @@
 //! find native intervals for `--resolution auto`.
 
 use super::planned::ExportPlan;
-use super::ports::{Caller, Events, ExportEvent, FetchWork, Files};
+use super::ports::{Caller, Events, ExportEvent, FetchWork, Files, LookupWork, TakeLookup};
 use super::probe::ProbeResults;
 use super::store_answers::StoreAnswers;
 use crate::archive::Organisation;
@@ -10,7 +10,7 @@ use crate::fetch::{self, End, FetchJob, FetchOutcome, Settings};
 use crate::job::error::Error;
 use crate::job::request::{ExportRequest, OtherOrganisation};
 use crate::job::resolution::Sampling;
-use crate::request::{BudgetKey, Budgets};
+use crate::request::{ApiCall, BudgetKey, Budgets};
 
 /// Rounds of samples at most: four for a query, as many again where the server does not offer what was asked first, and some for calls
 /// that failed.
@@ -93,12 +93,7 @@ impl<C: Caller> ExportRun<'_, C> {
         probes: Option<&ProbeResults>,
         calls_max: Option<u64>,
     ) -> Result<FetchOutcome, C::Error> {
-        let budget_key = if let Some(known) = self.budget_key.clone() {
-            known
-        } else {
-            self.caller.connect()?;
-            self.identify()?
-        };
+        let budget_key = self.budget_key()?;
         let settings = self.settings(budget_key, calls_max)?;
         self.events.happened(ExportEvent::Calling { at: self.caller.present() });
         let files = self.files;
@@ -119,6 +114,25 @@ impl<C: Caller> ExportRun<'_, C> {
             outcome.end = End::Done;
         }
         Ok(outcome)
+    }
+
+    /// Makes calls that stand alone, which count against no bound on query calls.
+    pub(super) fn look_up(
+        &mut self,
+        calls: &[ApiCall],
+        take: &mut TakeLookup<'_>,
+    ) -> Result<End, C::Error> {
+        let budget_key = self.budget_key()?.of_endpoint(calls[0].endpoint());
+        let settings = Settings { calls_max: None, ..self.settings(budget_key, None)? };
+        self.caller.look_up(LookupWork { calls, settings, take })
+    }
+
+    fn budget_key(&mut self) -> Result<BudgetKey, C::Error> {
+        if let Some(known) = &self.budget_key {
+            return Ok(known.clone());
+        }
+        self.caller.connect()?;
+        self.identify()
     }
 
     fn settings(

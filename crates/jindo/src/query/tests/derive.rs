@@ -1,8 +1,8 @@
 //! Coarse queries, samples and counts of samples: a line in, the derived query out.
 
 use crate::query::{
-    Fill, Interval, List, RangeFunctions, RewriteOptions, Spacings, coarse, count_samples, list,
-    list_spaced, sample,
+    Fill, Interval, List, MetricTypes, RangeFunctions, RewriteOptions, Spacings, coarse,
+    count_samples, list, list_spaced, sample,
 };
 use expect_test::{Expect, expect};
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ fn check_coarse(fill: Fill, lines: &[&str], expected: &Expect) {
         variables: std::collections::BTreeMap::new(),
         fill,
         range_functions: RangeFunctions::Refuse,
+        types: MetricTypes::new(),
     };
     let list = list("list", &lines.join("\n"), &settings);
     assert!(list.refused.is_empty(), "{:?}", list.refused);
@@ -75,7 +76,13 @@ fn secs(secs: u32) -> Interval {
 }
 
 fn settings(fill: Fill, range_functions: RangeFunctions) -> RewriteOptions {
-    RewriteOptions { resolution: secs(60), variables: BTreeMap::new(), fill, range_functions }
+    RewriteOptions {
+        resolution: secs(60),
+        variables: BTreeMap::new(),
+        fill,
+        range_functions,
+        types: MetricTypes::new(),
+    }
 }
 
 fn understood(fill: Fill, lines: &[&str], spacings: &Spacings) -> List {

@@ -1,6 +1,9 @@
 //! Grammar, list files, variables and rewriting as data: a line in, words out.
 
-use super::{Fill, Interval, List, RangeFunctions, RewriteOptions, decode, grammar, list};
+use super::{
+    Fill, Interval, List, MetricType, MetricTypes, RangeFunctions, RewriteOptions, decode, grammar,
+    list,
+};
 use expect_test::{Expect, expect};
 use std::fmt::Write as _;
 
@@ -18,6 +21,7 @@ fn settings() -> RewriteOptions {
             .collect(),
         fill: Fill::Null,
         range_functions: RangeFunctions::Refuse,
+        types: MetricTypes::new(),
     }
 }
 
@@ -89,6 +93,40 @@ fn every_series_states_its_rollup_and_fill() {
             abs(a{*}.rollup(avg, 300).fill(null) - b{*}.rollup(avg, 300).fill(null)) @300
         "]],
     );
+}
+
+/// `.as_count()` and `.as_rate()` do nothing on gauges, nor on rates without an interval; a sum would multiply their values
+/// (documented: type modifiers).
+#[test]
+fn the_type_of_the_metric_decides_what_a_modifier_means() {
+    let types = [
+        ("gauge", MetricType::Gauge),
+        ("count", MetricType::Count),
+        ("rate", MetricType::Rate),
+        ("bare", MetricType::RateWithoutInterval),
+        ("dist", MetricType::Distribution),
+    ];
+    let types = types.map(|(name, of)| (name.to_owned(), of)).into();
+    let settings = RewriteOptions { types, ..settings() };
+    let lines = "avg:gauge{*}.as_count()\nsum:count{*}.as_count()\nsum:rate{*}.as_rate()\nsum:bare{*}.as_rate()\n\
+                 count:dist{*}.as_count()\nsum:gauge{*}.as_rate() / sum:count{*}.as_rate()\navg:gauge{*}.as_count().rollup(max)\n\
+                 sum:gauge{*}.as_count().rollup(300)\nsum:count{*}.as_count().rollup(300)\nsum:unknown{*}.as_count()\navg:plain{*}";
+    let found = list("q", lines, &settings);
+    expect![[r#"
+        avg:gauge{*}.as_count().rollup(avg, 60).fill(null) @60
+        sum:count{*}.as_count().rollup(sum, 60) @60
+        sum:rate{*}.as_rate().rollup(sum, 60) @60
+        sum:bare{*}.as_rate().rollup(avg, 60).fill(null) @60
+        count:dist{*}.as_count().rollup(60) @60
+        sum:gauge{*}.as_rate().rollup(avg, 60).fill(null) / sum:count{*}.as_rate().rollup(sum, 60) @60
+        avg:gauge{*}.as_count().rollup(max, 60).fill(null) @60
+        sum:gauge{*}.as_count().rollup(avg, 300).fill(null) @300
+        sum:count{*}.as_count().rollup(sum, 300) @300
+        sum:unknown{*}.as_count().rollup(sum, 60) @60
+        avg:plain{*}.rollup(avg, 60).fill(null) @60
+    "#]]
+    .assert_eq(&words(&found));
+    assert_eq!(found.untyped, ["unknown".to_owned()].into());
 }
 
 #[test]

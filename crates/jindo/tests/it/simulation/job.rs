@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use jindo::clock::Random;
 use jindo::job::{ExportRequest, ListText, Pacing, Resolution};
 use jindo::plan::Window;
-use jindo::query::{self, Fill, Interval, Query, RangeFunctions, RewriteOptions};
+use jindo::query::{self, Fill, Interval, MetricTypes, Query, RangeFunctions, RewriteOptions};
 use jindo_sim::{Kind, Life, Metric, Organisation, Presence, Shape, Signal, Source};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,6 +40,7 @@ impl Job {
             variables: BTreeMap::new(),
             fill: Fill::Null,
             range_functions: RangeFunctions::Refuse,
+            types: MetricTypes::new(),
         };
         let text = lines.join("\n");
         let list = query::list("queries.txt", &text, &settings);
@@ -99,7 +100,13 @@ fn metric(random: &mut Random, number: usize) -> Metric {
             Source { tags: vec![format!("host:{host}")], signal: signal(random) }
         })
         .collect();
-    Metric { name: format!("sim.m{number}"), kind: kind(number), unit: None, sources }
+    Metric {
+        name: format!("sim.m{number}"),
+        kind: kind(number),
+        interval_s: Some(1),
+        unit: None,
+        sources,
+    }
 }
 
 fn signal(random: &mut Random) -> Signal {

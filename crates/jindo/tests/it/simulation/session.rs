@@ -7,14 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 use jindo::archive::{Archive, Organisation, Role};
 use jindo::fetch::{
     self, Action, AnswerSink, AskedCall, Breakage, Call, End, Event, Extract, FetchJob,
-    FetchOutcome, Machine, Observer, Progress, ReadAnswer, list,
+    FetchOutcome, LookupAction, LookupEvent, Lookups, Machine, Observer, Progress, ReadAnswer,
+    list,
 };
-use jindo::job::{Caller, Events, Export, ExportEvent, FetchWork, Probing, closed};
+use jindo::job::{Caller, Events, Export, ExportEvent, FetchWork, LookupWork, Probing, closed};
 use jindo::plan::{Limits, Pace, Plan};
-use jindo::request::{Budgets, Reply, Reserve};
+use jindo::request::{ApiCall, Budgets, Reply, Reserve};
 use jindo::secret::Secrets;
+use jindo_sim::Request;
 use jindo_testing::Fuse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::AtomicBool;
 
 /// Actions of one run, at most: far more than any job here needs, so that a run that does not end is a failed test.
@@ -215,6 +217,54 @@ impl Caller for Process<'_> {
         self.told.calls += calls;
         self.told.actions = run.actions;
         Ok(FetchOutcome { end: end.ok_or(Halt::Killed)?, calls, points })
+    }
+
+    /// Makes the calls one after another; each is an action, after which the process may be killed.
+    fn look_up(&mut self, work: LookupWork<'_>) -> Result<End, Halt> {
+        let LookupWork { calls, settings, take } = work;
+        let mut machine = Lookups::new(calls.len(), settings);
+        let (mut asked, mut event) = (VecDeque::new(), LookupEvent::Started);
+        loop {
+            let (mut wake, mut interrupted) = (None, false);
+            for action in machine.step(self.world.now, event) {
+                match action {
+                    LookupAction::Ask { call, index } => asked.push_back((call, index)),
+                    LookupAction::Take { index, outcome } => take(index, outcome)?,
+                    LookupAction::Wake { at } => {
+                        wake = Some(wake.map_or(at, |other: Timestamp| other.min(at)));
+                    }
+                    LookupAction::Finish { end } => return Ok(end),
+                }
+                self.told.actions += 1;
+                assert!(self.told.actions < ACTIONS_MAX, "the lookups do not end: {machine:?}");
+                match self.cut {
+                    Cut::KilledAfter(most) if self.told.actions == *most => {
+                        return Err(Halt::Killed);
+                    }
+                    Cut::InterruptedAfter(most) => interrupted |= self.told.actions == *most,
+                    Cut::KilledAfter(_) | Cut::Nothing | Cut::Fails(_) => {}
+                }
+            }
+            event = if interrupted {
+                LookupEvent::Interrupted
+            } else if let Some((call, index)) = asked.pop_front() {
+                let (took, Reply { body, rate }) = self.exchange(&calls[index]);
+                self.world.now += took;
+                LookupEvent::Answered { call, outcome: body, rate }
+            } else {
+                self.world.now = self.world.now.max(wake.expect("it waits for something"));
+                LookupEvent::Woke
+            };
+        }
+    }
+}
+
+impl Process<'_> {
+    fn exchange(&mut self, call: &ApiCall) -> (SignedDuration, Reply) {
+        let since_epoch = self.world.now.as_duration().unsigned_abs();
+        let response = self.world.api.answer(since_epoch, &Request::get(&call.path()));
+        let (took, reply) = wire::reply(&response);
+        (SignedDuration::try_from(took + response.latency).unwrap(), reply)
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn request(list: &str, window: Window, accepts_gzip: bool) -> Request
 
 /// Returns the client's report, and its delay since the server began to answer.
 pub(crate) fn reply(response: &Response) -> (Duration, Reply) {
-    let rate = Rate::read(|name| response.header(name));
+    let rate = Rate::read(|name| response.header(name).map(str::to_owned));
     let (took, body) = match response.delivery {
         Delivery::Whole => (Duration::ZERO, decoded(response)),
         Delivery::Reset => return (Duration::ZERO, silent("connection reset")),

@@ -12,7 +12,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("object_store", &["archive/objects/store.rs"]),
     ("parquet::", &["archive/objects/decode.rs", "archive/objects/encode.rs"]),
     ("fs::", &["archive/disk.rs", "extract/disk.rs", "query/load.rs", "fetch/run_log.rs"]),
-    ("now()", &["clock.rs", "fetch/drive.rs"]),
+    ("now()", &["clock.rs", "fetch/drive.rs", "fetch/lookup/driver.rs"]),
     ("RandomState", &["clock.rs"]),
     ("env::", &[]),
     ("println!", &[]),

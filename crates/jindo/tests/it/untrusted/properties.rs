@@ -5,7 +5,9 @@ use jindo::archive::{Archive, Holder, inspect};
 use jindo::extract::{self, CsvTree, Directory, DisplayOptions, Which};
 use jindo::parse::{self, Expected};
 use jindo::plan::{Window, escaped_len};
-use jindo::query::{self, Fill, Interval, QUERIES_MAX, RangeFunctions, RewriteOptions, grammar};
+use jindo::query::{
+    self, Fill, Interval, MetricTypes, QUERIES_MAX, RangeFunctions, RewriteOptions, grammar,
+};
 use jindo::request::Rate;
 use jindo::secret::Secrets;
 use rusqlite::Connection;
@@ -33,6 +35,7 @@ pub(crate) fn list_file(bytes: &[u8]) {
             variables: BTreeMap::from([("env".to_owned(), "prod".to_owned())]),
             fill,
             range_functions: RangeFunctions::Allow,
+            types: MetricTypes::new(),
         };
         let text = query::decode(bytes);
         let list = query::list("list", &text, &settings);
@@ -98,7 +101,7 @@ pub(crate) fn rate_headers(text: &str) {
     let values: Vec<&str> = text.lines().collect();
     let header = |name: &str| {
         let short = name.strip_prefix("x-ratelimit-")?;
-        values.get(NAMES.iter().position(|known| *known == short)?).copied()
+        values.get(NAMES.iter().position(|known| *known == short)?).map(|value| (*value).to_owned())
     };
     if let Some(rate) = Rate::read(header) {
         for number in [rate.limit, rate.period_s, rate.remaining, rate.reset_s] {

@@ -4,11 +4,12 @@
 use super::convert::{Moment, Unsigned, unknown};
 use super::{Connection, OptionalExtension, Row, SqlError, Sqlite, Transaction, given_up, params};
 use crate::archive::{
-    Error, Extracted, FactLedger, GivenUp, Learnt, OutputName, ProbesDiscarded, QueryId,
+    Error, Extracted, FactLedger, GivenUp, KnownType, Learnt, OutputName, ProbesDiscarded, QueryId,
     SeriesFile, Spaced, Totals,
 };
 use crate::case_fold::folded;
 use crate::plan::{Confidence, LearntLimit};
+use crate::query::MetricType;
 use jiff::Timestamp;
 
 impl FactLedger for Sqlite {
@@ -94,6 +95,7 @@ impl FactLedger for Sqlite {
                  DELETE FROM probes_discarded;
                  UPDATE queries SET bytes_per_bucket = NULL, weighed_ms = NULL;
                  DELETE FROM spacings;
+                 DELETE FROM metric_types;
                  DELETE FROM given_up WHERE NOT whole",
             )
         })
@@ -121,6 +123,30 @@ impl FactLedger for Sqlite {
                         interval: row.get("interval_s")?,
                         basis: basis.ok_or_else(|| unknown("spacings.basis", &name))?,
                         why: row.get("why")?,
+                        found_at: row.get::<_, Moment>("found_ms")?.0,
+                    })
+                })?
+                .collect()
+        })
+    }
+
+    fn keep_type(&self, KnownType { metric, of, found_at }: &KnownType) -> Result<(), Error> {
+        self.change("keeping the type of a metric", |t| {
+            t.prepare_cached("INSERT OR REPLACE INTO metric_types VALUES (?1, ?2, ?3)")?
+                .execute(params![metric, of.name(), Moment(*found_at)])
+                .map(drop)
+        })
+    }
+
+    fn metric_types(&self) -> Result<Vec<KnownType>, Error> {
+        self.ask("reading its types of metrics", |c| {
+            c.prepare_cached("SELECT * FROM metric_types ORDER BY metric")?
+                .query_map([], |row| {
+                    let name: String = row.get("type")?;
+                    let of = MetricType::from_name(&name);
+                    Ok(KnownType {
+                        metric: row.get("metric")?,
+                        of: of.ok_or_else(|| unknown("metric_types.type", &name))?,
                         found_at: row.get::<_, Moment>("found_ms")?.0,
                     })
                 })?

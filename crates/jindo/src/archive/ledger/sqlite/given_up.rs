@@ -9,6 +9,7 @@ const REFUSED: &str = "refused";
 const NOT_OFFERED: &str = "not-offered";
 const URL_TOO_LONG: &str = "url-too-long";
 const POINT_TOO_LARGE: &str = "point-too-large";
+const TYPE_UNKNOWN: &str = "type-unknown";
 
 pub(super) fn give_up(t: &Transaction<'_>, given_up: &GivenUp) -> Result<(), SqlError> {
     let GivenUp { query, window, scope, reason, at } = given_up;
@@ -17,6 +18,10 @@ pub(super) fn give_up(t: &Transaction<'_>, given_up: &GivenUp) -> Result<(), Sql
         GiveUpReason::Refused(told) => {
             words = Some(told);
             REFUSED
+        }
+        GiveUpReason::TypeUnknown { why } => {
+            words = Some(why);
+            TYPE_UNKNOWN
         }
         GiveUpReason::NotOffered { asked, nearest } => {
             (asked_s, nearest_s) = (Some(asked), Some(nearest));
@@ -72,6 +77,7 @@ pub(super) fn reason(row: &Row<'_>) -> Result<GiveUpReason, SqlError> {
     let kind: String = row.get("reason")?;
     Ok(match kind.as_str() {
         REFUSED => GiveUpReason::Refused(row.get("words")?),
+        TYPE_UNKNOWN => GiveUpReason::TypeUnknown { why: row.get("words")? },
         NOT_OFFERED => {
             GiveUpReason::NotOffered { asked: row.get("asked_s")?, nearest: row.get("nearest_s")? }
         }

@@ -23,6 +23,7 @@ pub(super) fn check(ledger: &Sqlite) -> Result<Vec<String>, Error> {
         ledger.learnt().map(drop),
         ledger.probes_discarded().map(drop),
         ledger.spaced().map(drop),
+        ledger.metric_types().map(drop),
         ledger.totals().map(drop),
         ledger.ask("reading its files", facts::read_files),
     ];

@@ -13,7 +13,8 @@ use rusqlite::backup::Backup;
 use std::time::Duration;
 
 /// Formats that can be brought to the present one, each with its tables.
-const EARLIER: [(i64, &str); 1] = [(1, include_str!("schema-1.sql"))];
+const EARLIER: [(i64, &str); 2] =
+    [(1, include_str!("schema-1.sql")), (2, include_str!("schema-2.sql"))];
 
 /// Pages copied at once; so many fit into a moment.
 const PAGES_AT_ONCE: i32 = 4_096;
@@ -40,6 +41,8 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), SqlError> {
         discarded_probes(&t)?;
         marks_per_output(&t)?;
     }
+    // Formats 1 and 2 knew no types of metrics.
+    recreate(&t, "metric_types")?;
     t.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     t.commit()
 }

@@ -79,8 +79,8 @@ CREATE TABLE given_up (
   start_s INTEGER NOT NULL,
   end_s INTEGER NOT NULL,
   whole INTEGER NOT NULL CHECK (whole IN (0, 1)),  -- the query itself; 0: only this stretch, for its place in time
-  reason TEXT NOT NULL,                  -- refused, not-offered, url-too-long, point-too-large
-  words TEXT,                            -- refused: the server's
+  reason TEXT NOT NULL,                  -- refused, not-offered, url-too-long, point-too-large, type-unknown
+  words TEXT,                            -- refused: the server's; type-unknown: why
   asked_s INTEGER,                       -- not-offered: this interval
   nearest_s INTEGER,                     -- not-offered: the interval that is
   mebibytes_max INTEGER,                 -- point-too-large: so much is read of an answer
@@ -106,6 +106,12 @@ CREATE TABLE spacings (
   interval_s INTEGER NOT NULL CHECK (interval_s > 0),
   basis TEXT NOT NULL CHECK (basis IN ('sampled', 'empty', 'sparse', 'irregular', 'refused')),
   why TEXT NOT NULL,
+  found_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE metric_types (
+  -- Types of the metrics of queries with .as_count() or .as_rate(), by which these were rewritten.
+  metric TEXT PRIMARY KEY,
+  type TEXT NOT NULL,                    -- gauge, count, rate, rate without interval, distribution, absent
   found_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE kept (

@@ -1,7 +1,7 @@
 //! Directory names: the promised examples, and no two queries in one directory.
 
 use crate::extract::csv_tree::layout::query_directory;
-use crate::query::{Fill, Interval, RangeFunctions, RewriteOptions, grammar, list};
+use crate::query::{Fill, Interval, MetricTypes, RangeFunctions, RewriteOptions, grammar, list};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ fn directory(written: &str, interval_s: u32, fill: Fill) -> String {
         variables: BTreeMap::new(),
         fill,
         range_functions: RangeFunctions::Allow,
+        types: MetricTypes::new(),
     };
     let found = list("q", written, &settings);
     assert!(found.refused.is_empty(), "{}", found.refused[0]);

@@ -1,0 +1,106 @@
+//! Calls for the types of metrics with `.as_count()` or `.as_rate()`: one each, made before the list is read for good.
+
+use super::list_types::TypeChange;
+use super::planned::ExportPlan;
+use super::ports::{Caller, ExportEvent};
+use super::run::ExportRun;
+use crate::archive::KnownType;
+use crate::fetch::{End, LookupFailure};
+use crate::query::{MetricType, SubmissionInterval};
+use crate::request::ApiCall;
+
+/// Asks for the types that the plan lacks, keeps them, and reads the list by them. Returns the end of the calls where the run ended
+/// before. A crash keeps what was answered.
+pub(super) fn ask_types<C: Caller>(
+    run: &mut ExportRun<'_, C>,
+    plan: &mut ExportPlan,
+) -> Result<End, C::Error> {
+    let metrics = plan.types_to_ask();
+    if metrics.is_empty() {
+        return Ok(End::Done);
+    }
+    run.events.happened(ExportEvent::Typing { metrics: metrics.len() });
+    let (archive, request) = (run.files.archive, run.request);
+    let calls: Vec<_> =
+        metrics.iter().map(|metric| ApiCall::Metadata { metric: metric.clone() }).collect();
+    let mut types = plan.request.types.clone();
+    let mut changes = Vec::new();
+    let found_at = run.caller.present();
+    let end = run.look_up(&calls, &mut |index, outcome| {
+        let metric = metrics[index].clone();
+        types.doubtful.remove(&metric);
+        match metric_type(outcome) {
+            Ok(of) => {
+                let used =
+                    types.known.get(&metric).copied().filter(|&used| used != MetricType::Absent);
+                if let Some(used) = used.filter(|&used| used != of) {
+                    changes.push(TypeChange { metric: metric.clone(), used, now: of });
+                }
+                let of = used.unwrap_or(of);
+                types.known.insert(metric.clone(), of);
+                archive.ledger().keep_type(&KnownType { metric, of, found_at })?;
+            }
+            // What an earlier run was told still holds.
+            Err(_) if types.known.contains_key(&metric) => {}
+            Err(why) => match request.assumed_type {
+                Some(assumed) => drop(types.known.insert(metric, assumed)),
+                None => drop(types.denied.insert(metric, why)),
+            },
+        }
+        Ok(())
+    })?;
+    run.events.happened(ExportEvent::Typed { changes: &changes });
+    plan.request = plan.request.clone().with_types(request, types);
+    Ok(end)
+}
+
+/// Reads the type from a metric's metadata; otherwise returns why there is none.
+fn metric_type(outcome: Result<Vec<u8>, LookupFailure>) -> Result<MetricType, String> {
+    #[derive(serde::Deserialize)]
+    struct Metadata {
+        #[serde(rename = "type")]
+        of: Option<String>,
+        statsd_interval: Option<f64>,
+    }
+    let body = match outcome {
+        Ok(body) => body,
+        Err(LookupFailure::Absent) => return Ok(MetricType::Absent),
+        Err(LookupFailure::Forbidden { words } | LookupFailure::Failed { words }) => {
+            return Err(words);
+        }
+    };
+    let Ok(Metadata { of: Some(of), statsd_interval }) = serde_json::from_slice(&body) else {
+        return Err("its metadata names none".to_owned());
+    };
+    let interval = match statsd_interval {
+        Some(interval_s) if interval_s > 0.0 => SubmissionInterval::Known,
+        Some(_) | None => SubmissionInterval::Unknown,
+    };
+    MetricType::of_metadata(&of, interval).ok_or_else(|| {
+        "its metadata names another than gauge, count, rate and distribution".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_read_from_metadata_or_the_reason_why_there_is_none() {
+        let of = |body: &str| metric_type(Ok(body.as_bytes().to_vec()));
+        assert_eq!(of(r#"{"type":"gauge","statsd_interval":null}"#), Ok(MetricType::Gauge));
+        assert_eq!(of(r#"{"type":"count"}"#), Ok(MetricType::Count));
+        assert_eq!(of(r#"{"type":"rate","statsd_interval":10}"#), Ok(MetricType::Rate));
+        assert_eq!(
+            of(r#"{"type":"rate","statsd_interval":0}"#),
+            Ok(MetricType::RateWithoutInterval)
+        );
+        assert_eq!(of(r#"{"type":"distribution","unit":"x"}"#), Ok(MetricType::Distribution));
+        for body in [r#"{"type":null}"#, "{}", "<html>", r#"{"valid":true}"#, r#"{"type":"set"}"#] {
+            of(body).unwrap_err();
+        }
+        assert_eq!(metric_type(Err(LookupFailure::Absent)), Ok(MetricType::Absent));
+        let words = "Forbidden (status 403)".to_owned();
+        assert_eq!(metric_type(Err(LookupFailure::Forbidden { words: words.clone() })), Err(words));
+    }
+}
