@@ -5,17 +5,22 @@ use crate::render::errors::{Failed, Usage, broken_off};
 use jindo::archive::{Archive, Organisation};
 use jindo::clock::entropy;
 use jindo::fetch::End;
-use jindo::request::{Client, ClientError, KeyCheck, KeyOwner};
+use jindo::request::{Client, ClientError, KeyCheck, KeyOwner, Keys};
 
 /// Attempts to reach the API: a typo in `--site` should not take ten minutes to show.
 const TRIES: u32 = 3;
+
+/// Datadog's words for keys that are good and lack a permission (reported).
+const NO_PERMISSION: &str = "Failed permission authorization checks";
 
 /// Connection to the API.
 pub(crate) struct Contact {
     pub(crate) client: Client,
     pub(crate) access: Access,
-    /// `None` if the server named the organisation, so that the key needed no check.
+    /// `None` if the API key was not checked.
     api_key: Option<KeyCheck>,
+    /// The server named the organisation: both keys are good.
+    is_known: bool,
 }
 
 impl Contact {
@@ -26,14 +31,15 @@ impl Contact {
             ClientError::Key { .. } => Usage::new(format!("{error} ({})", access.origin)).into(),
             ClientError::Certificates(_) => Usage::new(error.to_string()).into(),
         })?;
-        Ok(Self { client, access, api_key: None })
+        Ok(Self { client, access, api_key: None, is_known: false })
     }
 
     /// Returns the organisation of the keys. If the server does not name it, the API key's salted hash identifies it.
     pub(crate) fn organisation(&mut self, archive: &Archive) -> anyhow::Result<Organisation> {
         let org_id = self.identify()?;
         let salt = archive.salt(&format!("{:016x}{:016x}", entropy(), entropy()))?;
-        let key_hash = Some(self.access.keys.api.salted_hash(&salt));
+        let Keys { api, application } = &self.access.keys;
+        let key_hash = Some(api.as_ref().unwrap_or(application).salted_hash(&salt));
         Ok(Organisation { site: self.access.site.clone(), org_id, key_hash })
     }
 
@@ -41,8 +47,13 @@ impl Contact {
         let mut unreachable = String::new();
         for _ in 0..TRIES {
             match self.client.key_owner() {
-                KeyOwner::Organisation(id) => return Ok(Some(id)),
+                KeyOwner::Organisation(id) => {
+                    self.is_known = true;
+                    return Ok(Some(id));
+                }
                 KeyOwner::Unknown => return Ok(None),
+                // A token may lack what naming its owner takes; the API key beside it is not looked at.
+                KeyOwner::Forbidden if self.has_token() => return Ok(None),
                 // An application key that may not read users is refused here, and may still be allowed to read metrics.
                 KeyOwner::Forbidden => match self.client.check_api_key() {
                     KeyCheck::Invalid => return Err(self.wrong_api_key().into()),
@@ -61,6 +72,14 @@ impl Contact {
     /// Returns the error for a first query that was refused: it names the key, or the site.
     fn which_key(&self, words: &str) -> Usage {
         let Access { origin, site, .. } = &self.access;
+        if self.is_known || words.contains(NO_PERMISSION) {
+            return Usage::new(format!("the keys {origin} are good, but may not query metrics at {site}: {words}"))
+                .hint("the application key, or its owner, lacks the scope timeseries_query: allow it in Datadog, or give another key");
+        }
+        if self.has_token() {
+            return Usage::new(format!("the token (DD_APP_KEY {origin}) is refused by {site}: {words}"))
+                .hint("it may have ended, belong to another site (--site, DD_SITE), or lack the scope timeseries_query");
+        }
         match self.api_key.unwrap_or_else(|| self.client.check_api_key()) {
             KeyCheck::Invalid => self.wrong_api_key(),
             KeyCheck::Valid => Usage::new(format!("the application key (DD_APP_KEY {origin}) is refused by {site}: {words}"))
@@ -74,6 +93,10 @@ impl Contact {
     fn no_api(&self, words: &str) -> Usage {
         Usage::new(format!("there is no metrics API at {}: {words}", self.access.endpoint.address))
             .hint("check --site, DD_SITE or --api-url: the API of a site is at https://api.SITE, such as https://api.datadoghq.eu")
+    }
+
+    fn has_token(&self) -> bool {
+        Keys::are_token(&self.access.keys.application)
     }
 
     fn wrong_api_key(&self) -> Usage {

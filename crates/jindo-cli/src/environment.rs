@@ -84,14 +84,17 @@ impl GivenKeys {
     /// Returns both keys, or an error that names the missing ones.
     fn keys(&self) -> Result<Keys, Usage> {
         match (&self.api_key, &self.app_key) {
-            (Some(api), Some(app)) => Ok(Keys { api: api.clone(), application: app.clone() }),
+            (api, Some(app)) if api.is_some() || Keys::are_token(app) => {
+                Ok(Keys { api: api.clone(), application: app.clone() })
+            }
             (api, app) => {
                 let all = [("DD_API_KEY", api), ("DD_APP_KEY", app)];
                 let missing = all.into_iter().filter(|(_, key)| key.is_none());
                 let names: Vec<_> = missing.map(|(name, _)| name).collect();
                 let verb = if names.len() == 1 { "is" } else { "are" };
                 Err(Usage::new(format!("{} {verb} not set {}", names.join(" and "), self.origin)).hint(
-                    "reading metrics needs an API key and an application key (with the scope timeseries_query); \
+                    "reading metrics needs an API key and an application key (with the scope timeseries_query), or an access token \
+                     in place of the application key; \
                      `jindo demo` needs none",
                 ))
             }

@@ -40,7 +40,7 @@ pub(crate) fn site(given: &str, source: &str) -> Result<String, Usage> {
     let bare = lower.strip_prefix("https://").unwrap_or(&lower).trim_end_matches('/');
     let bare = bare.strip_prefix("api.").or_else(|| bare.strip_prefix("app.")).unwrap_or(bare);
     if is_own(bare) {
-        return Ok(bare.to_owned());
+        return Ok(without_vanity(bare).to_owned());
     }
     let text = if looks_like_a_key(given) {
         format!("{source} is not a Datadog site (not shown: it may be a key)")
@@ -55,6 +55,16 @@ pub(crate) fn site(given: &str, source: &str) -> Result<String, Usage> {
     };
     Err(Usage::new(text)
         .hint(format!("{hint}; a proxy or another address is given by --api-url https://HOST")))
+}
+
+/// Returns the site of an organisation's own address (`acme.datadoghq.com`), whose API is the site's (documented). Names of regions
+/// are letters and digits that end in a digit.
+fn without_vanity(bare: &str) -> &str {
+    let is_region = |label: &str| label.ends_with(|c: char| c.is_ascii_digit());
+    match bare.split_once('.') {
+        Some((label, rest)) if is_own(rest) && !is_region(label) => rest,
+        _ => bare,
+    }
 }
 
 fn is_own(bare: &str) -> bool {
@@ -103,6 +113,8 @@ mod tests {
             ("uk1.datadoghq.com", "uk1.datadoghq.com"),
             ("ddog-gov.com", "ddog-gov.com"),
             ("us2.ddog-gov.com", "us2.ddog-gov.com"),
+            ("acme.datadoghq.com", "datadoghq.com"),
+            ("https://acme.us3.datadoghq.com/", "us3.datadoghq.com"),
         ] {
             assert_eq!(site(given, "--site").unwrap(), expected);
         }

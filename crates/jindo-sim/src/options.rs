@@ -27,6 +27,8 @@ pub struct Options {
     pub api_keys: Vec<String>,
     /// Application keys that are accepted.
     pub app_keys: Vec<String>,
+    /// False: the keys are good and lack the permission `timeseries_query`. (USER)
+    pub may_query: bool,
     /// Number of query calls after which every key is refused; `None` is never.
     pub revoked_after: Option<u64>,
     /// A UUID, for `GET /api/v2/current_user`.
@@ -132,6 +134,7 @@ impl Options {
             organisation: Arc::new(Organisation::built_in(seed)),
             api_keys: vec![API_KEY.to_owned()],
             app_keys: vec![APP_KEY.to_owned()],
+            may_query: true,
             revoked_after: None,
             org_id: "5f3c1a52-0d0e-11ec-8a1b-da7ad0900002".to_owned(),
             points_max: 1_500,

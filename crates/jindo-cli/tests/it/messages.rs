@@ -2,6 +2,7 @@
 
 use crate::support::{DAY_S, START_S, World, calm, exits};
 use expect_test::{Expect, expect};
+use jindo_sim::Options;
 use std::fs;
 use std::process::Output;
 
@@ -69,10 +70,10 @@ fn missing_keys_are_named() {
         &output,
         2,
         &expect![[r#"
-        error: DD_APP_KEY is not set in the environment
+            error: DD_APP_KEY is not set in the environment
 
-        hint: reading metrics needs an API key and an application key (with the scope timeseries_query); `jindo demo` needs none
-    "#]],
+            hint: reading metrics needs an API key and an application key (with the scope timeseries_query), or an access token in place of the application key; `jindo demo` needs none
+        "#]],
     );
     assert!(!world.out().exists(), "nothing was written");
 }
@@ -380,4 +381,32 @@ fn a_modifier_that_does_nothing_is_named_before_the_first_call() {
     };
     assert!(says("avg:system.cpu.user{*}.as_count()"));
     assert!(!says("sum:app.requests{*}.as_count()"));
+}
+
+#[test]
+fn keys_that_may_not_query_are_told_from_wrong_ones() {
+    let world = World::new(Options { may_query: false, ..calm() }, &ONE);
+    let output = world.export(1);
+    exits(&output, 2);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("are good, but may not query metrics"), "{said}");
+    assert!(said.contains("timeseries_query") && !said.contains("not known"), "{said}");
+}
+
+#[test]
+fn a_token_needs_no_api_key_and_its_refusal_says_nothing_of_one() {
+    let app_keys = vec!["ddpat_good".to_owned()];
+    let world = World::new(Options { app_keys, ..calm() }, &ONE);
+    let with = |token: &str, out: &str| {
+        let mut args = world.export_args(START_S, START_S + DAY_S);
+        args.iter_mut().filter(|arg| *arg == "out").for_each(|arg| out.clone_into(arg));
+        let mut command = world.command(args);
+        command.env_remove("DD_API_KEY").env("DD_APP_KEY", token).output().unwrap()
+    };
+    let refused = with("ddpat_other", "other");
+    exits(&refused, 2);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("the token (DD_APP_KEY in the environment) is refused"), "{said}");
+    assert!(!said.contains("DD_API_KEY") && !said.contains("ddpat_other"), "{said}");
+    exits(&with("ddpat_good", "out"), 0);
 }

@@ -59,6 +59,14 @@ pub(super) fn unauthorised(options: &Options, request: &Request, route: Route) -
     let valid = |header: &str, keys: &[String]| {
         request.header(header).map(|key| keys.iter().any(|k| k == key))
     };
+    // A token in place of the application key: the API key is not looked at. (DOC)
+    let token = request
+        .header("dd-application-key")
+        .filter(|key| ["ddpat_", "ddsat_"].iter().any(|start| key.starts_with(start)));
+    if let Some(token) = token {
+        let is_known = options.app_keys.iter().any(|known| known == token);
+        return (!is_known).then(|| errors(403, "Forbidden"));
+    }
     match valid("dd-api-key", &options.api_keys) {
         Some(true) => {}
         None if route == Route::Validate => return Some(errors(403, "API key required")),

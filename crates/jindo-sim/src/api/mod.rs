@@ -101,6 +101,9 @@ impl Api {
         if let Some(refused) = errors::unauthorised(&self.options, request, route) {
             return Admission::Answer(refused);
         }
+        if matches!(route, Route::Query | Route::Timeseries) && !self.options.may_query {
+            return Admission::Answer(errors::forbidden());
+        }
         if matches!(route, Route::Query | Route::Timeseries) {
             return self.admit_query(now, request, route);
         }

@@ -33,11 +33,19 @@ const CONTACT_TIMEOUT: Duration = Duration::from_secs(15);
 const API_KEY: HeaderName = HeaderName::from_static("dd-api-key");
 const APPLICATION_KEY: HeaderName = HeaderName::from_static("dd-application-key");
 
-/// Both keys; reading metrics needs both (documented).
+/// Keys; reading metrics needs both (documented), unless a token stands in place of the application key.
 #[derive(Debug, Clone)]
 pub struct Keys {
-    pub api: Secret,
+    /// `None` beside a token, which needs none.
+    pub api: Option<Secret>,
     pub application: Secret,
+}
+
+impl Keys {
+    /// True for a personal or service access token: whatever is refused with it says nothing of the API key (documented).
+    pub fn are_token(application: &Secret) -> bool {
+        ["ddpat_", "ddsat_"].iter().any(|start| application.expose().trim().starts_with(start))
+    }
 }
 
 /// Address of the API and how it is reached.
@@ -113,9 +121,9 @@ impl Drop for Client {
 impl Client {
     pub fn new(endpoint: &Endpoint, keys: &Keys) -> Result<Self, Error> {
         let mut headers = HeaderMap::new();
-        for (header, name, key) in
-            [(API_KEY, "DD_API_KEY", &keys.api), (APPLICATION_KEY, "DD_APP_KEY", &keys.application)]
-        {
+        let api = keys.api.iter().map(|key| (API_KEY, "DD_API_KEY", key));
+        let application = (APPLICATION_KEY, "DD_APP_KEY", &keys.application);
+        for (header, name, key) in api.chain([application]) {
             let mut value =
                 HeaderValue::from_str(key.expose().trim()).map_err(|_| Error::Key { name })?;
             value.set_sensitive(true);
@@ -143,7 +151,7 @@ impl Client {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = Some(runtime.map_err(Error::Setup)?);
         let address = endpoint.address.clone();
-        let secrets = Secrets::new([keys.api.clone(), keys.application.clone()]);
+        let secrets = Secrets::new(keys.api.iter().chain([&keys.application]).cloned());
         Ok(Self { runtime, http, address, patience: endpoint.patience, secrets })
     }
 

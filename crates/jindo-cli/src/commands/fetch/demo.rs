@@ -45,7 +45,7 @@ pub(crate) fn run(
         Ok(Access {
             site: "the simulated organisation".into(),
             endpoint: Endpoint { address, extra_roots: Vec::new(), patience },
-            keys: Keys { api: Secret::new(API_KEY), application: Secret::new(APP_KEY) },
+            keys: Keys { api: Some(Secret::new(API_KEY)), application: Secret::new(APP_KEY) },
             origin: KeyOrigin::BuiltIn,
         })
     };
