@@ -34,6 +34,10 @@ const LATELY: SignedDuration = SignedDuration::from_hours(1);
 pub(super) enum Served {
     /// As many as of the others, as far as known.
     AsOthers,
+    /// The same; a small call did not find that its interval is not on offer.
+    Offered,
+    /// It came back coarse alone, and a small call asks whether its interval is on offer.
+    Doubted,
     /// It came back coarse where others did not, and a small call asks why; so many, if the interval is on offer at all.
     Unsure(u32),
     AtMost(u32),
@@ -143,7 +147,9 @@ impl QueryStates {
     /// Points of it that are served at once.
     pub(super) fn points(&self, query: PlanIndex, limits: Limits) -> u32 {
         match self.all[query].served {
-            Served::AsOthers | Served::Unsure(_) => limits.points,
+            Served::AsOthers | Served::Offered | Served::Doubted | Served::Unsure(_) => {
+                limits.points
+            }
             Served::AtMost(most) => most.min(limits.points),
         }
     }

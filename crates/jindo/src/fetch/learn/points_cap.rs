@@ -98,11 +98,11 @@ impl QueryCap {
             let served = u32::try_from(task.window.secs() / got.secs()).unwrap_or(u32::MAX);
             let fewer = Limits::fewer_points(points(task), served);
             match states.all[query].served {
-                Served::AsOthers => {
+                Served::AsOthers | Served::Offered => {
                     states.all[query].served = Served::Unsure(fewer);
                     checked.push(query);
                 }
-                Served::Unsure(_) => waiting.push(query),
+                Served::Doubted | Served::Unsure(_) => waiting.push(query),
                 Served::AtMost(most) => {
                     states.all[query].served = Served::AtMost(fewer.min(most));
                     decisions.push(Consequence::Replan);
@@ -124,6 +124,12 @@ impl QueryCap {
             decisions.extend(self.check(&part(task, &checked)));
         }
         decisions
+    }
+
+    /// Asks the query that came back coarse alone for so little that no cap can be to blame, before it teaches anything about others.
+    pub(crate) fn doubt(&mut self, task: &Task, states: &mut QueryStates) -> Option<Consequence> {
+        states.all[task.queries[0]].served = Served::Doubted;
+        self.check(task)
     }
 
     /// Asks the newest of the task, so little that no cap can be to blame; the rest of it waits for the answer.
@@ -149,10 +155,14 @@ impl QueryCap {
         states: &mut QueryStates,
     ) -> Vec<Consequence> {
         for (&query, &points) in task.queries.iter().zip(points) {
-            if let Served::Unsure(fewer) = states.all[query].served {
-                let most = if points > 0 { fewer } else { Limits::POINTS_MIN };
-                states.all[query].served = Served::AtMost(most);
-            }
+            let served = &mut states.all[query].served;
+            *served = match *served {
+                // Without points in it the small call tells nothing, and the doubt ends.
+                Served::Doubted => Served::Offered,
+                Served::Unsure(fewer) if points > 0 => Served::AtMost(fewer),
+                Served::Unsure(_) => Served::AtMost(Limits::POINTS_MIN),
+                known @ (Served::AsOthers | Served::Offered | Served::AtMost(_)) => known,
+            };
         }
         self.release(states)
     }
@@ -181,8 +191,9 @@ impl QueryCap {
     fn release(&mut self, states: &QueryStates) -> Vec<Consequence> {
         let mut decisions = Vec::new();
         for task in std::mem::take(&mut self.waiting) {
-            let is_unsure =
-                |query: &&PlanIndex| matches!(states.all[**query].served, Served::Unsure(_));
+            let is_unsure = |query: &&PlanIndex| {
+                matches!(states.all[**query].served, Served::Doubted | Served::Unsure(_))
+            };
             let (unsure, known): (Vec<_>, Vec<_>) = task.queries.iter().partition(is_unsure);
             if !known.is_empty() {
                 decisions.push(Consequence::AskLast(PendingCall::fetch(part(&task, &known))));

@@ -9,7 +9,7 @@ use crate::fetch::protocol::{Action, Call, Decision, Facts};
 use crate::fetch::query_state::Served;
 use crate::fetch::queue::Flight;
 use crate::parse::Other;
-use crate::plan::{LearntLimit, Limits, Task};
+use crate::plan::{LearntLimit, Limits, PlanIndex, Task};
 use crate::query::Interval;
 use crate::request::{BODY_BYTES_MAX, Backoff, Failure, Rate};
 
@@ -280,11 +280,20 @@ impl Machine {
         if answer.others_fine {
             self.points_cap.partly_answered(&call.task);
         }
-        let is_own = |coarse: &Coarse| self.states.all[coarse.query].served != Served::AsOthers;
+        let served = |query: PlanIndex| self.states.all[query].served;
+        let is_own =
+            |coarse: &Coarse| !matches!(served(coarse.query), Served::AsOthers | Served::Offered);
         if self.points_cap.has_answered(&call.task) || named.iter().all(is_own) {
             self.reshape(&call, step);
             let decisions = self.query_cap.isolate(&call.task, &named, &mut self.states);
             return self.carry_out(decisions, step);
+        }
+        if let [query] = call.task.queries[..]
+            && served(query) == Served::AsOthers
+        {
+            self.reshape(&call, step);
+            let check = self.query_cap.doubt(&call.task, &mut self.states);
+            return self.carry_out(check, step);
         }
         let served = u32::try_from(call.task.window.secs() / got.secs()).unwrap_or(u32::MAX);
         let points = points(&call.task);
@@ -394,6 +403,7 @@ impl Machine {
                 self.limits = limits;
                 self.reliability = Reliability::Stale;
             }
+            Decision::GiveUp { query, .. } if self.states.all[*query].given_up => return,
             Decision::GiveUp { query, .. } => {
                 self.states.all[*query].given_up = true;
                 self.weights.given_up(*query);
