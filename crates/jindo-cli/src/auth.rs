@@ -72,7 +72,9 @@ impl Contact {
     /// Returns the error for a first query that was refused: it names the key, or the site.
     fn which_key(&self, words: &str) -> Usage {
         let Access { origin, site, .. } = &self.access;
-        if self.is_known || words.contains(NO_PERMISSION) {
+        // A 401 is of a key that is not known, whatever it was good for a moment ago.
+        let is_unauthenticated = words.contains("(status 401)");
+        if !is_unauthenticated && (self.is_known || words.contains(NO_PERMISSION)) {
             return Usage::new(format!("the keys {origin} are good, but may not query metrics at {site}: {words}"))
                 .hint("the application key, or its owner, lacks the scope timeseries_query: allow it in Datadog, or give another key");
         }
