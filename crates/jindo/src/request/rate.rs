@@ -44,7 +44,7 @@ impl Rate {
     }
 
     /// Returns how long a 429 asks to wait, where it does not state its limit: `Retry-After` in seconds or as a date, or the reset
-    /// alone, rounded as it is. At most [`RESET_S_MAX`].
+    /// alone, rounded as it is. At most an hour.
     pub fn wait(header: impl Fn(&str) -> Option<String>) -> Option<SignedDuration> {
         let retry_after = header("retry-after");
         let stated = retry_after.as_deref().map(str::trim).and_then(|text| {
