@@ -25,6 +25,8 @@ enum Narrowing {
     /// Small questions about the first of these tell why it was refused: a single query, or one of two halves that were refused in
     /// the same words.
     Small { stage: Stage, suspects: Vec<Refusal> },
+    /// A task that only its size explains is asked again as it is.
+    Again,
 }
 
 /// The small question that is out.
@@ -128,6 +130,10 @@ impl Bisection {
             Some(Narrowing::Small { stage, suspects }) => {
                 self.small_answer(stage, suspects, &outcome, states)
             }
+            Some(Narrowing::Again) => match outcome {
+                Ok(()) => Vec::new(),
+                Err(words) => fewer_points(vec![Refusal::new(task, words)]),
+            },
             None => match outcome {
                 Ok(()) => Vec::new(),
                 Err(words) => self.refused(Refusal::new(task, words), states),
@@ -147,7 +153,7 @@ impl Bisection {
             Some(Narrowing::Small { suspects, .. }) => {
                 suspects.into_iter().map(|refusal| refusal.task).collect()
             }
-            None => Vec::new(),
+            Some(Narrowing::Again) | None => Vec::new(),
         }
     }
 
@@ -227,7 +233,7 @@ impl Bisection {
         outcome: &Outcome,
         states: &QueryStates,
     ) -> Vec<Consequence> {
-        let Refusal { task, words, .. } = suspects[0].clone();
+        let task = suspects[0].task.clone();
         match (stage, outcome) {
             (Stage::Recent, Err(_)) if task.queries.len() == 1 => self.give_up(suspects),
             (Stage::Recent, Err(_)) => {
@@ -247,13 +253,14 @@ impl Bisection {
                 let unfilled = Consequence::Decide(Decision::SendUnfilled { query });
                 vec![Consequence::fetch(task), unfilled]
             }
+            (Stage::Early, Ok(())) if suspects.len() > 1 => fewer_points(suspects),
             (Stage::Early, Ok(())) => {
-                let again = suspects.into_iter().rev();
-                let again = again.map(|refusal| Consequence::fetch(refusal.task));
-                again.chain([Consequence::FewerPoints { task, words }]).collect()
+                let id = self.number();
+                self.open.insert(id, Narrowing::Again);
+                vec![Consequence::Ask(PendingCall::of(Purpose::Half(id), task))]
             }
             (Stage::Early, Err(_)) => {
-                self.retention_message = Some(words);
+                self.retention_message = Some(suspects[0].words.clone());
                 suspects.into_iter().map(Consequence::OutOfPlace).collect()
             }
         }
@@ -276,6 +283,13 @@ impl Bisection {
         self.next += 1;
         self.next
     }
+}
+
+/// Asks the tasks again, in order, with a lower cap on points: they were refused twice, and only their size explains it.
+fn fewer_points(suspects: Vec<Refusal>) -> Vec<Consequence> {
+    let Refusal { task, words, .. } = suspects[0].clone();
+    let again = suspects.into_iter().rev().map(|refusal| Consequence::fetch(refusal.task));
+    again.chain([Consequence::FewerPoints { task, words }]).collect()
 }
 
 /// Last 100 intervals of the first query's range, so few that no cap can matter. If the whole range may be past retention, a

@@ -18,7 +18,7 @@ pub(super) struct PendingCall {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     Fetch,
-    /// Half of a refused task: its outcome tells the narrowing of that number more.
+    /// Half of a refused task, or all of it again: its outcome tells the narrowing of that number more.
     Half(u64),
     /// A small question of the narrowing of that number; its answer is not stored.
     Question(u64),

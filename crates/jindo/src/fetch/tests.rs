@@ -4,6 +4,7 @@ mod age;
 mod clocks;
 mod few_calls;
 mod mixed;
+mod passing;
 mod wide;
 
 use super::*;
