@@ -1,11 +1,40 @@
-//! Directory of an export: opens it for reading, reads its last request, and names this process in its lock.
+//! Directory of an export: opens it for reading, reads what it remembers of its last request, and names this process in its lock.
 
-use crate::args::RequestArgs;
+use crate::environment::KnownAddress;
 use crate::request::TypedRequest;
-use anyhow::Context as _;
 use jindo::archive::{Archive, Holder};
 use jindo::clock::Clock;
 use std::path::Path;
+
+/// Settings that a directory keeps for its next request. It may come from somebody else, and so may they.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// The last request; `None` before the first.
+    pub(crate) request: Option<TypedRequest>,
+    /// Site of the organisation that its data is of; `None` before the first contact.
+    pub(crate) site: Option<String>,
+}
+
+impl Memory {
+    pub(crate) fn of(archive: &Archive) -> anyhow::Result<Self> {
+        let request = archive
+            .ledger()
+            .request()?
+            .map(|request| TypedRequest::of_directory(&request.arguments, request.asked.window));
+        Ok(Self { request: request.transpose()?, site: archive.site()? })
+    }
+
+    /// Returns where it was asked.
+    pub(crate) fn address(&self) -> KnownAddress {
+        let url = self.request.as_ref().and_then(|request| request.api_url.clone());
+        KnownAddress { url, site: self.site.clone() }
+    }
+
+    /// Returns the memory of a directory, which is empty where there is no archive.
+    pub(crate) fn of_directory(dir: &Path) -> anyhow::Result<Self> {
+        existing(dir)?.as_ref().map_or_else(|| Ok(Self::default()), Self::of)
+    }
+}
 
 /// Returns the archive in `dir`, opened for reading; `None` if there is none.
 pub(crate) fn existing(dir: &Path) -> anyhow::Result<Option<Archive>> {
@@ -14,18 +43,6 @@ pub(crate) fn existing(dir: &Path) -> anyhow::Result<Option<Archive>> {
         Err(jindo::archive::Error::Absent { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Returns the directory's last request as typed; `None` if this command line has a list of its own.
-pub(crate) fn last_request(
-    wanted: &RequestArgs,
-    archive: Option<&Archive>,
-) -> anyhow::Result<Option<TypedRequest>> {
-    let Some(archive) = archive.filter(|_| wanted.queries.is_none()) else { return Ok(None) };
-    let Some(request) = archive.ledger().request()? else { return Ok(None) };
-    let words = serde_json::from_str(&request.arguments)
-        .context("the last request of this directory cannot be read; give a query list again")?;
-    Ok(Some(words))
 }
 
 /// Returns this process as the lock of a directory names it.

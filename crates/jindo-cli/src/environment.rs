@@ -2,7 +2,7 @@
 
 use crate::args::ConnectionArgs;
 use crate::render::errors::Usage;
-use crate::site::{SITE_DEFAULT, site};
+use crate::site::{SITE_DEFAULT, is_trusted, site};
 use crate::terminal;
 use anyhow::Context as _;
 use jiff::SignedDuration;
@@ -64,13 +64,20 @@ impl GivenKeys {
         }
     }
 
-    /// Returns the keys with the address they are for.
+    /// Returns the keys with the address they are for: the one on the command line, else the directory's, else the environment's.
     pub(crate) fn access(
         self,
         place: &ConnectionArgs,
+        known: &KnownAddress,
         patience: SignedDuration,
     ) -> anyhow::Result<Access> {
-        let (site, endpoint) = self.endpoint(place, patience)?;
+        let (site, address) = self.address(place, known)?;
+        let roots = place.ca_file.as_ref().map(|path| {
+            std::fs::read(path).with_context(|| format!("while reading {}", path.display()))
+        });
+        let extra_roots = roots.transpose()?.unwrap_or_default();
+        let patience = std::time::Duration::try_from(patience).unwrap_or_default();
+        let endpoint = Endpoint { address, extra_roots, patience };
         let keys = self.keys()?;
         if endpoint.address.transport() == Transport::Open {
             terminal::remark(&format!(
@@ -101,35 +108,113 @@ impl GivenKeys {
         }
     }
 
-    /// Returns the API's address, by precedence: `--api-url`, `--site`, `DD_SITE`, Datadog's first site.
-    fn endpoint(
+    /// Returns the name of the site and the API's address, by precedence: `--api-url`, `--site`, the directory's, `DD_SITE`, Datadog's
+    /// first site. Fails where the one that is given contradicts the directory.
+    fn address(
         &self,
         place: &ConnectionArgs,
-        patience: SignedDuration,
-    ) -> anyhow::Result<(String, Endpoint)> {
-        let patience = std::time::Duration::try_from(patience).unwrap_or_default();
-        let (site, address) = if let Some(url) = &place.api_url {
+        known: &KnownAddress,
+    ) -> Result<(String, Address), Usage> {
+        if let Some(url) = &place.api_url {
             let address = checked(url, place)?;
-            (address.host().to_owned(), address)
-        } else {
-            let site = match (&place.site, &self.site) {
-                (Some(given), _) => site(given, "--site")?,
-                (None, Some((given, origin))) => site(given, &format!("DD_SITE {origin}"))?,
-                (None, None) => SITE_DEFAULT.to_owned(),
-            };
-            let address = Address::parse(&format!("https://api.{site}"))?;
-            (site, address)
+            let host = address.host().to_owned();
+            known.admit(&host, "--api-url")?;
+            return Ok((host, address));
+        }
+        if let Some(given) = &place.site {
+            let site = site(given, "--site")?;
+            known.admit(&site, "--site")?;
+            return of_site(site);
+        }
+        let beside = match &self.site {
+            Some((given, origin)) => {
+                let source = format!("DD_SITE {origin}");
+                let site = site(given, &source)?;
+                known.admit(&site, &source)?;
+                Some(site)
+            }
+            None => None,
         };
-        let roots = place.ca_file.as_ref().map(|path| {
-            std::fs::read(path).with_context(|| format!("while reading {}", path.display()))
-        });
-        let extra_roots = roots.transpose()?.unwrap_or_default();
-        Ok((site, Endpoint { address, extra_roots, patience }))
+        match (known.address(place)?, beside) {
+            (Some(known), _) => Ok(known),
+            (None, beside) => of_site(beside.unwrap_or_else(|| SITE_DEFAULT.to_owned())),
+        }
+    }
+}
+
+/// Returns a site with the address of its API.
+fn of_site(site: String) -> Result<(String, Address), Usage> {
+    let address = Address::parse(&format!("https://api.{site}"))
+        .map_err(|error| Usage::new(format!("the site {site} has no address: {error}")))?;
+    Ok((site, address))
+}
+
+/// Address that a directory remembers. It may come from somebody else: keys follow it only to Datadog's sites and to this machine.
+#[derive(Debug, Default)]
+pub(crate) struct KnownAddress {
+    /// As it was given by `--api-url`.
+    pub(crate) url: Option<String>,
+    /// Site of the organisation that the data is of, or host of an API's own address. What contradicts it is refused.
+    pub(crate) site: Option<String>,
+}
+
+impl KnownAddress {
+    /// Fails where the directory's data is of another site.
+    fn admit(&self, site: &str, source: &str) -> Result<(), Usage> {
+        match &self.site {
+            Some(own) if own != site => Err(Usage::new(format!(
+                "{source} says {site}, but the data of this directory is of {own}"
+            ))
+            .hint(format!(
+                "leave {source} out, or choose another directory by --out; --rebind gives this one to the other organisation"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the site's name and address; `None` where the directory remembers none.
+    fn address(&self, place: &ConnectionArgs) -> Result<Option<(String, Address)>, Usage> {
+        let again = |address: &str| {
+            Usage::new(format!(
+                "this directory was last asked at {address}, which is neither a Datadog site nor this machine"
+            ))
+            .hint("a directory may come from somebody else: if the keys may go there, give the address again by --api-url")
+        };
+        if let Some(url) = &self.url {
+            let address = checked(url, place).map_err(|_| again(url))?;
+            let host = address.host().to_owned();
+            // One that was never reached is not the one that the data came from.
+            if self.site.as_ref().is_none_or(|site| *site == host) {
+                let is_trusted = address.is_loopback() || is_trusted(&host);
+                return if is_trusted { Ok(Some((host, address))) } else { Err(again(url)) };
+            }
+        }
+        let Some(own) = &self.site else { return Ok(None) };
+        // Of the host of an API's own address nothing else is known.
+        if site(own, "the directory's").is_ok_and(|site| site == *own) {
+            of_site(own.clone()).map(Some)
+        } else {
+            Err(again(own))
+        }
+    }
+
+    /// Returns the address for the plan, without `https://api.` where it is a site's.
+    pub(crate) fn in_words(&self) -> Option<String> {
+        match (&self.url, &self.site) {
+            (Some(url), _) => Some(format!("address {url}")),
+            (None, Some(site)) => Some(format!("site {site}")),
+            (None, None) => None,
+        }
+    }
+
+    /// Returns false if the next run has to be given the address again.
+    pub(crate) fn is_followed(url: &str) -> bool {
+        Address::parse(url).is_ok_and(|address| address.is_loopback() || is_trusted(address.host()))
     }
 }
 
 /// Returns an address that keys may be sent to: https, or http on this machine; any http with `--insecure-http`.
-fn checked(url: &str, place: &ConnectionArgs) -> Result<Address, Usage> {
+pub(crate) fn checked(url: &str, place: &ConnectionArgs) -> Result<Address, Usage> {
     let address = Address::parse(url.trim()).map_err(|error| {
         Usage::new(format!("--api-url is not the address of an API: {error}"))
             .hint("write https://HOST or http://127.0.0.1:PORT")

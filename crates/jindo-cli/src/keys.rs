@@ -6,6 +6,7 @@
 use crate::args::ConnectionArgs;
 use crate::environment::{GivenKeys, KeyOrigin};
 use crate::render::errors::Usage;
+use crate::render::shell;
 use jindo::secret::Secret;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -58,7 +59,7 @@ fn from_file(path: &Path) -> Result<String, Usage> {
         return Err(Usage::new(format!(
             "the key file {shown} is open to others (mode {mode:04o})"
         ))
-        .hint(format!("chmod 600 {}", quoted(&shown.to_string()))));
+        .hint(format!("chmod 600 {}", shell::path(path))));
     }
     text(file).map_err(failed)
 }
@@ -75,16 +76,6 @@ fn open_to_others(file: &File) -> io::Result<Option<u32>> {
 #[cfg(not(unix))]
 fn open_to_others(_: &File) -> io::Result<Option<u32>> {
     Ok(None)
-}
-
-/// Quotes a path as one word of a shell.
-fn quoted(path: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+=:@%".contains(c);
-    if path.chars().all(plain) && !path.starts_with('-') {
-        path.to_owned()
-    } else {
-        format!("-- '{}'", path.replace('\'', r"'\''"))
-    }
 }
 
 /// Runs the command in the user's shell and returns its output. It inherits stderr; its stdin is empty, because ours may hold the
@@ -231,13 +222,6 @@ mod tests {
             "DD_APP_KEY=a\nDD_APP_KEY=c4a9",
             &expect![["line 2 gives a name for the second time"]],
         );
-    }
-
-    #[test]
-    fn the_fix_is_one_word_of_a_shell() {
-        assert_eq!(quoted("/home/a b/it's"), r"-- '/home/a b/it'\''s'");
-        assert_eq!(quoted("-rf"), "-- '-rf'");
-        assert_eq!(quoted("keys.env"), "keys.env");
     }
 
     #[cfg(unix)]

@@ -4,16 +4,19 @@ use crate::args::{AssumedTypeArg, FillArg, RequestArgs};
 use crate::defaults;
 use crate::render::errors::Usage;
 use crate::time;
+use anyhow::Context as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jindo::archive::Request;
 use jindo::job::{ExportRequest, ListText, RefusedLines, Resolution};
+use jindo::plan::Window;
 use jindo::query::{self, Fill, Interval, MetricType, RangeFunctions};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Request as typed, which the directory keeps for `jindo export` without a list. Times stay text: `now` and
-/// `-90d` mean another time in the next run.
+/// Request as typed, and as the directory keeps it for the next one: then its times are instants, but for the end `now`, and its zone
+/// has a name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TypedRequest {
     /// File name of the list, for errors.
@@ -22,6 +25,12 @@ pub(crate) struct TypedRequest {
     from: String,
     to: String,
     timezone: String,
+    /// Length of a range that slides with the time of the run, such as `90d`; `from` is of no account then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rolling: Option<String>,
+    /// Address of the API, where it was given as one and not by a site's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) api_url: Option<String>,
     /// `None`: the native interval of each query.
     resolution_s: Option<u32>,
     variables: BTreeMap<String, String>,
@@ -33,23 +42,58 @@ pub(crate) struct TypedRequest {
     assumed_type: Option<String>,
 }
 
+/// A request beside what its directory remembers, as a plan tells it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RequestNotes {
+    /// Remarks on the range: its zone was not chosen, its start moves.
+    range: Vec<String>,
+    /// Settings carried over from the last request: `resolution 300 s`.
+    pub(crate) kept: Vec<String>,
+    /// Settings that differ from the last request's: `resolution 300 s → 60 s`.
+    pub(crate) changes: Vec<String>,
+}
+
+impl RequestNotes {
+    /// Returns what stands behind the range in a plan's first line.
+    pub(crate) fn first_line(&self) -> String {
+        let kept =
+            (!self.kept.is_empty()).then(|| format!("carried over: {}", self.kept.join(", ")));
+        self.range.iter().chain(&kept).flat_map(|note| ["; ", note]).collect()
+    }
+}
+
 impl TypedRequest {
-    /// Returns the request of this command line. Without a list on it, flags that were not given are taken from `last`.
-    pub(crate) fn new(wanted: &RequestArgs, last: Option<Self>) -> anyhow::Result<Self> {
+    /// Returns the request of this command line. What it does not give is taken from `last`: without a list all of it, with a list
+    /// the range and the settings, but no consent.
+    pub(crate) fn new(wanted: &RequestArgs, last: Option<&Self>) -> anyhow::Result<Self> {
         let words = match (&wanted.queries, last) {
-            (Some(path), _) => Self::of_list(path, wanted)?,
-            (None, Some(last)) => last,
+            (Some(path), last) => Self::of_list(path, wanted, last)?,
+            (None, Some(last)) => last.clone(),
             (None, None) => {
                 return Err(Usage::new("no query list")
                     .hint("give a file with one query a line: jindo export queries.txt --from 2021-12-12")
                     .into());
             }
         };
+        if wanted.to.is_some() && wanted.from.is_none() && words.rolling.is_some() {
+            return Err(Usage::new(
+                "the range of this directory slides with time (--rolling), and has no end",
+            )
+            .hint("give --from with --to")
+            .into());
+        }
         let mut variables = words.variables;
         variables.extend(wanted.variables.iter().cloned());
         Ok(Self {
             from: wanted.from.clone().unwrap_or(words.from),
-            to: wanted.to.clone().unwrap_or(words.to),
+            to: wanted.to.clone().unwrap_or_else(|| match wanted.rolling {
+                Some(_) => defaults::TO.to_owned(),
+                None => words.to,
+            }),
+            rolling: match (&wanted.rolling, &wanted.from) {
+                (None, None) => words.rolling,
+                (rolling, _) => rolling.clone(),
+            },
             timezone: wanted.timezone.clone().unwrap_or(words.timezone),
             resolution_s: match wanted.resolution {
                 None => words.resolution_s,
@@ -65,8 +109,9 @@ impl TypedRequest {
         })
     }
 
-    fn of_list(path: &Path, wanted: &RequestArgs) -> anyhow::Result<Self> {
-        let Some(from) = wanted.from.clone() else {
+    fn of_list(path: &Path, wanted: &RequestArgs, last: Option<&Self>) -> anyhow::Result<Self> {
+        let from = wanted.from.clone().or(wanted.rolling.as_ref().map(|span| format!("-{span}")));
+        let Some(from) = from.or(last.map(|last| last.from.clone())) else {
             return Err(Usage::new("no start of the range")
                 .hint("give one: --from 2021-12-12, or --from -90d for the last 90 days")
                 .into());
@@ -79,7 +124,21 @@ impl TypedRequest {
                 .hint("a list has one query a line")
                 .into());
         }
-        Ok(Self::of_text(ListText { name: path.display().to_string(), text }, from, defaults::TO))
+        let given = ListText { name: path.display().to_string(), text };
+        let words = Self::of_text(given, from, defaults::TO);
+        Ok(match last.cloned() {
+            None => words,
+            Some(last) => Self {
+                to: last.to,
+                timezone: last.timezone,
+                rolling: last.rolling,
+                api_url: last.api_url,
+                resolution_s: last.resolution_s,
+                variables: last.variables,
+                keep_fill: last.keep_fill,
+                ..words
+            },
+        })
     }
 
     /// Returns a request in which everything but the list and the range has its default.
@@ -90,6 +149,8 @@ impl TypedRequest {
             from,
             to: to.to_owned(),
             timezone: ExportRequest::TIMEZONE.into(),
+            rolling: None,
+            api_url: None,
             resolution_s: Some(Resolution::SECONDS),
             variables: BTreeMap::new(),
             keep_fill: false,
@@ -101,21 +162,22 @@ impl TypedRequest {
 
     /// Returns the request that these words mean at this moment.
     pub(crate) fn resolve(self, now: Timestamp) -> anyhow::Result<ExportRequest> {
-        let zone = time::zone(&self.timezone).ok_or_else(|| {
-            Usage::new(format!("`{}` is not a time zone", self.timezone))
-                .hint("use an IANA name such as Asia/Seoul, or `local`")
-        })?;
+        let zone = self.zone()?;
         let time = |text: &str, flag: &str| {
             time::parse(text, &zone, now).map_err(|error| Usage::new(format!("{flag}: {error}")))
         };
-        let (from, to) = (time(&self.from, "--from")?, time(&self.to, "--to")?);
+        let from = match &self.rolling {
+            Some(span) => time(&format!("-{span}"), "--rolling")?,
+            None => time(&self.from, "--from")?,
+        };
+        let to = time(&self.to, "--to")?;
         let resolution = match self.resolution_s {
             Some(secs) => Resolution::Every(
                 Interval::from_secs(secs).ok_or_else(|| Usage::new("a resolution of 0 s"))?,
             ),
             None => Resolution::Auto,
         };
-        let arguments = serde_json::to_string(&self)?;
+        let arguments = serde_json::to_string(&self.clone().fixed(&zone, from, to))?;
         let list = ListText { name: self.list_name, text: self.list };
         Ok(ExportRequest {
             zone,
@@ -139,6 +201,117 @@ impl TypedRequest {
     }
 }
 
+impl TypedRequest {
+    /// Returns what a directory keeps: `from` and `to` as the instants that they meant, the zone by its name. Only the end `now` moves.
+    fn fixed(mut self, zone: &TimeZone, from: Timestamp, to: Timestamp) -> Self {
+        self.from = from.to_string();
+        if self.to.trim() != defaults::TO {
+            self.to = to.to_string();
+        }
+        if let Some(name) = zone.iana_name() {
+            name.clone_into(&mut self.timezone);
+        }
+        self
+    }
+
+    fn zone(&self) -> Result<TimeZone, Usage> {
+        time::zone(&self.timezone).ok_or_else(|| {
+            Usage::new(format!("`{}` is not a time zone", self.timezone))
+                .hint("use an IANA name such as Asia/Seoul, or `local`")
+        })
+    }
+
+    /// Reads what a directory keeps. Earlier versions kept times as they were typed: those that count from a moment mean the range that
+    /// was asked then.
+    pub(crate) fn of_directory(arguments: &str, asked: Window) -> anyhow::Result<Self> {
+        let words: Self = serde_json::from_str(arguments).context(
+            "the last request of this directory cannot be read; give a query list again",
+        )?;
+        let zone = words.zone()?;
+        let instant = |text: &str, asked: Timestamp| match text.trim() {
+            text if text.starts_with('-') || text == defaults::TO => asked,
+            text => time::parse(text, &zone, asked).unwrap_or(asked),
+        };
+        let (from, to) = (instant(&words.from, asked.start()), instant(&words.to, asked.end()));
+        Ok(words.fixed(&zone, from, to))
+    }
+
+    /// Returns the notes of a plan for this request: settings that `wanted` leaves to `last`, and settings that it changes.
+    pub(crate) fn notes(&self, wanted: &RequestArgs, last: Option<&Self>) -> RequestNotes {
+        let Comparison { kept, changes } =
+            last.map_or_else(Comparison::default, |last| self.compared(wanted, last));
+        let is_unchosen = wanted.timezone.is_none() && last.is_none();
+        let elsewhere = time::local_zone().filter(|_| is_unchosen);
+        let utc = elsewhere
+            .map(|zone| format!("times are UTC (this machine is in {zone}: --timezone local)"));
+        let rolling = self.rolling.as_ref();
+        let rolling =
+            rolling.map(|span| format!("its start moves with every run (--rolling {span})"));
+        RequestNotes { range: [utc, rolling].into_iter().flatten().collect(), kept, changes }
+    }
+
+    fn compared(&self, wanted: &RequestArgs, last: &Self) -> Comparison {
+        let mut compared = Comparison::default();
+        let resolution = |words: &Self| {
+            words.resolution_s.map_or_else(|| "auto".to_owned(), |secs| format!("{secs} s"))
+        };
+        let fill = |words: &Self| if words.keep_fill { "keep" } else { "null" }.to_owned();
+        match (&wanted.queries, self.list == last.list) {
+            (None, _) => compared.kept.push(format!("list {}", last.list_name)),
+            (Some(_), true) => {}
+            (Some(_), false) if self.list_name == last.list_name => {
+                compared.changes.push(format!("another {}", self.list_name));
+            }
+            (Some(_), false) => compared.changed("list", &last.list_name, &self.list_name),
+        }
+        if wanted.from.is_none() && wanted.rolling.is_none() {
+            compared.kept.push("range".to_owned());
+        }
+        compared.setting("timezone", wanted.timezone.is_some(), &last.timezone, &self.timezone);
+        let is_given = wanted.resolution.is_some();
+        compared.setting("resolution", is_given, &resolution(last), &resolution(self));
+        compared.setting("fill", wanted.fill.is_some(), &fill(last), &fill(self));
+        for (name, value) in &self.variables {
+            let is_given = wanted.variables.iter().any(|(given, _)| given == name);
+            let before = last.variables.get(name).map_or("not given", String::as_str);
+            compared.setting(&format!("variable {name}"), is_given, before, value);
+        }
+        let consents = [
+            (wanted.allow_range_functions, self.allow_range_functions, "--allow-range-functions"),
+            (wanted.keep_going, self.keep_going, "--keep-going"),
+        ];
+        let carried = consents.iter().filter(|(is_given, holds, _)| !is_given && *holds);
+        compared.kept.extend(carried.map(|(_, _, flag)| (*flag).to_owned()));
+        if let (None, Some(of)) = (wanted.assume_type, &self.assumed_type) {
+            compared.kept.push(format!("--assume-type {of}"));
+        }
+        compared
+    }
+}
+
+/// A request beside the directory's last one, in words.
+#[derive(Debug, Default)]
+struct Comparison {
+    /// Settings carried over: `resolution 300 s`.
+    kept: Vec<String>,
+    /// Settings that differ: `resolution 300 s → 60 s`.
+    changes: Vec<String>,
+}
+
+impl Comparison {
+    fn setting(&mut self, name: &str, is_given: bool, before: &str, now: &str) {
+        if before != now {
+            self.changed(name, before, now);
+        } else if !is_given {
+            self.kept.push(format!("{name} {now}"));
+        }
+    }
+
+    fn changed(&mut self, name: &str, before: &str, now: &str) {
+        self.changes.push(format!("{name} {before} → {now}"));
+    }
+}
+
 fn assumed_type(assumed: AssumedTypeArg) -> String {
     let assumed = match assumed {
         AssumedTypeArg::Gauge => MetricType::Gauge,
@@ -149,8 +322,8 @@ fn assumed_type(assumed: AssumedTypeArg) -> String {
 }
 
 /// Returns a stored request with another zone.
-pub(crate) fn in_zone(arguments: &str, timezone: &str) -> anyhow::Result<String> {
-    let words: TypedRequest = serde_json::from_str(arguments)?;
+pub(crate) fn in_zone(request: &Request, timezone: &str) -> anyhow::Result<String> {
+    let words = TypedRequest::of_directory(&request.arguments, request.asked.window)?;
     Ok(serde_json::to_string(&TypedRequest { timezone: timezone.to_owned(), ..words })?)
 }
 

@@ -67,6 +67,11 @@ fn without_vanity(bare: &str) -> &str {
     }
 }
 
+/// Returns true for a site, and for the host of a site's API: keys may go there without a new word of the user.
+pub(crate) fn is_trusted(host: &str) -> bool {
+    is_own(host.strip_prefix("api.").unwrap_or(host))
+}
+
 fn is_own(bare: &str) -> bool {
     let is_label = |label: &str| {
         !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')

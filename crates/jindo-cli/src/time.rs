@@ -70,6 +70,19 @@ pub(crate) fn zone(name: &str) -> Option<TimeZone> {
     TimeZone::get(name).ok()
 }
 
+/// Returns the name of the machine's zone, unless that is UTC or has no name.
+pub(crate) fn local_zone() -> Option<String> {
+    let zone = TimeZone::try_system().ok()?;
+    let name = zone.iana_name()?;
+    let is_utc = TimeZone::get(name).is_ok_and(|zone| zone == TimeZone::UTC)
+        || name.rsplit('/').next().is_some_and(|city| UTC_NAMES.contains(&city));
+    (!is_utc).then(|| name.to_owned())
+}
+
+/// Names of UTC, alone or below `Etc/`; jiff's `Etc/Unknown` stands for it too.
+const UTC_NAMES: [&str; 8] =
+    ["UTC", "UCT", "GMT", "GMT0", "Universal", "Zulu", "Greenwich", "Unknown"];
+
 /// Returns `12 Dec 2021 00:00 KST`.
 pub(crate) fn in_words(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%-d %b %Y %H:%M %Z").to_string()

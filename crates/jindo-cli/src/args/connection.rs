@@ -4,11 +4,11 @@ use clap::Args;
 use std::path::PathBuf;
 
 const SITE_HELP: &str = "\
-Datadog site, such as datadoghq.eu or us5.datadoghq.com [default: DD_SITE, or datadoghq.com]";
+Datadog site, such as datadoghq.eu or us5.datadoghq.com [default: the directory's, DD_SITE, or datadoghq.com]";
 
 const URL_HELP: &str = "Full address of the API instead, such as http://127.0.0.1:8080";
 
-/// Connection as typed. Not stored in the directory.
+/// Connection as typed. Of it the directory keeps the address alone.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct ConnectionArgs {
@@ -29,13 +29,4 @@ pub struct ConnectionArgs {
     /// Allow an --api-url with http:// to other machines: keys and answers can be read on the way
     #[arg(long)]
     pub insecure_http: bool,
-}
-
-impl ConnectionArgs {
-    /// Returns the address flags as typed, each with a leading space, for a command line that is suggested to the user.
-    pub(crate) fn as_typed(&self) -> String {
-        let site = self.site.iter().map(|site| format!(" --site {site}"));
-        let url = self.api_url.iter().map(|url| format!(" --api-url {url}"));
-        site.chain(url).collect()
-    }
 }

@@ -71,6 +71,9 @@ pub struct RequestArgs {
     /// End of the range, excluded [default: now]
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub to: Option<String>,
+    /// A range that slides: the last SPAN (90d, 2w) before each run
+    #[arg(long, value_name = "SPAN", conflicts_with_all = ["from", "to"])]
+    pub rolling: Option<String>,
     /// Time zone for reading and writing times: an IANA name or `local` [default: UTC]
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,

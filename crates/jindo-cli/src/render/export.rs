@@ -3,10 +3,10 @@
 use crate::args::ProgressStyle;
 use crate::disk_space;
 use crate::render::errors::Usage;
-use crate::render::plan::brief;
+use crate::render::plan::{Annotated, brief};
 use crate::render::progress::{ForecastResult, ProgressReport};
 use crate::render::units::{count, counted};
-use crate::request::zone_of_clocks;
+use crate::request::{RequestNotes, zone_of_clocks};
 use crate::terminal;
 use crate::time;
 use jiff::Timestamp;
@@ -23,6 +23,7 @@ use std::path::Path;
 #[derive(Debug)]
 pub(crate) struct Screen<'a> {
     request: &'a ExportRequest,
+    notes: &'a RequestNotes,
     out: &'a Path,
     style: ProgressStyle,
     started: Timestamp,
@@ -32,12 +33,12 @@ pub(crate) struct Screen<'a> {
 
 impl<'a> Screen<'a> {
     pub(crate) fn new(
-        request: &'a ExportRequest,
+        Annotated { request, notes }: Annotated<'a>,
         out: &'a Path,
         style: ProgressStyle,
         started: Timestamp,
     ) -> Self {
-        Self { request, out, style, started, progress: None, forecast: None }
+        Self { request, notes, out, style, started, progress: None, forecast: None }
     }
 
     /// Returns the forecast after the first answer of the last job, beside its result.
@@ -60,7 +61,8 @@ impl<'a> Screen<'a> {
                 self.remark(&format!("left out: {complaint}\n"));
             }
         }
-        self.remark(&brief(self.request, plan, self.request.pacing.limit, self.started));
+        let annotated = Annotated { request: self.request, notes: self.notes };
+        self.remark(&brief(annotated, plan, self.request.pacing.limit, self.started));
         self.remark(&disk_space::in_words(&plan.plan, self.out));
     }
 

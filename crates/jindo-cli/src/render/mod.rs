@@ -7,5 +7,6 @@ pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod refetch;
 pub(crate) mod resolution;
+pub(crate) mod shell;
 pub(crate) mod summary;
 pub(crate) mod units;

@@ -4,7 +4,7 @@ use crate::args::PlanArgs;
 use crate::disk_space;
 use crate::render::resolution::{self, resolutions};
 use crate::render::units::{count, counted, seconds, size};
-use crate::request::zone_of_clocks;
+use crate::request::{RequestNotes, zone_of_clocks};
 use crate::time::{self, length_in_words};
 use jiff::{SignedDuration, Timestamp};
 use jindo::job::{ExportPlan, ExportRequest, ResolvedRequest};
@@ -29,15 +29,23 @@ pub(crate) fn script_calls(queries: usize, range: Window) -> u64 {
     range.secs().cast_unsigned().div_ceil(SCRIPT_WINDOW_S) * queries as u64
 }
 
+/// A request and its notes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Annotated<'a> {
+    pub(crate) request: &'a ExportRequest,
+    pub(crate) notes: &'a RequestNotes,
+}
+
 /// Returns the plan in a few lines, as it stands before the first call.
 pub(crate) fn brief(
-    request: &ExportRequest,
+    Annotated { request, notes }: Annotated<'_>,
     planned: &ExportPlan,
     pace: Option<Pace>,
     now: Timestamp,
 ) -> String {
     let plan = &planned.plan;
     let mut lines = range_in_words(request, &planned.request, now);
+    lines[0].push_str(&notes.first_line());
     lines.extend(resolution::in_words(request, &planned.request));
     let script = count(script_calls(plan.queries.len(), plan.range));
     let time = pace.filter(|_| plan.calls() > 0).map_or_else(String::new, |pace| {
@@ -45,6 +53,9 @@ pub(crate) fn brief(
         format!(", {} at {}{}", seconds(secs), in_pace(pace), done_by(request, now, secs))
     });
     lines.push(format!("{}{time}; a script that asks 4 hours at a time makes {script}", job(plan)));
+    if !notes.changes.is_empty() {
+        lines.push(format!("  {}: {}", notes.changes.join(", "), what_follows(plan)));
+    }
     lines.extend(types_in_words(planned));
     if plan.calls() > 0 {
         let Estimate { points, bytes } = plan.estimate();
@@ -53,6 +64,18 @@ pub(crate) fn brief(
         lines.push(format!("{points} to {most} points, {bytes} to {most_bytes} on disk"));
     }
     lines.join("\n") + "\n"
+}
+
+/// Returns what a change of the request costs.
+fn what_follows(plan: &Plan) -> String {
+    let calls = counted(plan.calls() as u64, "call", "calls");
+    if plan.calls() == 0 {
+        format!("the files are written anew, {calls}")
+    } else if plan.holds_nothing() {
+        format!("all of it is fetched anew: {calls}")
+    } else {
+        format!("what is not held yet is fetched: {calls}")
+    }
 }
 
 /// Returns a line for the types of metrics that are asked first, and one for modifiers that do nothing.
@@ -172,14 +195,14 @@ pub(crate) struct Alternative {
 
 /// Returns the text of `jindo plan`: the plan, notes on the list, and a table of alternatives.
 pub(crate) fn in_words(
-    request: &ExportRequest,
+    annotated: Annotated<'_>,
     planned: &ExportPlan,
     command: &PlanArgs,
     alternatives: &[Alternative],
     now: Timestamp,
 ) -> String {
     let (pace, plan, asked) = (command.limit(), &planned.plan, &planned.request);
-    let mut text = brief(request, planned, Some(pace), now);
+    let mut text = brief(annotated, planned, Some(pace), now);
     let here = Path::new(".");
     text.push_str(&disk_space::in_words(plan, command.out.as_deref().unwrap_or(here)));
     text.extend(asked.list.notes.iter().map(|note| format!("  {note}\n")));

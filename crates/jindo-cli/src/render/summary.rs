@@ -1,7 +1,10 @@
 //! Closing summary of an export: what is there, what is missing, where it is, what to do next.
 
+use crate::args::ConnectionArgs;
+use crate::environment::KnownAddress;
 use crate::render::plan::script_calls;
 use crate::render::progress::ForecastResult;
+use crate::render::shell;
 use crate::render::units::{count, counted, seconds};
 use jindo::extract::Summary;
 use jindo::fetch::End;
@@ -123,17 +126,32 @@ fn queries_or_none(number: u64, more: &str) -> String {
 
 /// Returns the next step after an export; empty after an interruption, whose summary says it. `connection` holds the address
 /// flags as typed, which the directory does not keep.
-pub(crate) fn next(summary: &ExportSummary, connection: &str) -> String {
-    let dir = summary.dir.display();
+pub(crate) fn next(summary: &ExportSummary, connection: &ConnectionArgs) -> String {
+    let dir = shell::path(&summary.dir);
     match &summary.report.files {
         None => String::new(),
         Some(files) if files.partial + files.given_up > 0 => format!(
             "The same command again fetches only what is missing; {dir}/gaps.csv lists it.\n"
         ),
         Some(_) => format!(
-            "Next: jindo verify {dir} checks every file; jindo export --out {dir}{connection} again brings it up to date.\n"
+            "Next: jindo verify {dir} checks every file; jindo export --out {dir}{} again brings it up to date.\n",
+            needed_again(connection),
         ),
     }
+}
+
+/// Returns the flags that the same command needs again, each with a leading space. A directory remembers its address, but keys follow
+/// it to Datadog's sites and this machine alone. `--key-command` may hold keys, and is left out.
+fn needed_again(connection: &ConnectionArgs) -> String {
+    let url = connection.api_url.as_ref().filter(|url| !KnownAddress::is_followed(url));
+    let url = url.map(|url| format!(" --api-url {}", shell::word(url)));
+    let file = |flag: &str, path: &Option<PathBuf>| {
+        path.as_ref().map(|path| format!(" {flag} {}", shell::path(path)))
+    };
+    let insecure = connection.insecure_http.then(|| " --insecure-http".to_owned());
+    let ca_file = file("--ca-file", &connection.ca_file);
+    let key_file = file("--key-file", &connection.key_file);
+    [url, insecure, ca_file, key_file].into_iter().flatten().collect()
 }
 
 #[cfg(test)]

@@ -112,6 +112,8 @@ fn export_shows_its_options_in_groups() {
                                            2021-12-12T00:00:00+09:00, "13/12/2021 00:00:00"
                                            (day first), -90d, now
                   --to <T>                 End of the range, excluded [default: now]
+                  --rolling <SPAN>         A range that slides: the last SPAN (90d, 2w)
+                                           before each run
                   --timezone <ZONE>        Time zone for reading and writing times: an IANA
                                            name or `local` [default: UTC]
                   --resolution <SPAN>      Distance between points, for queries without a
@@ -136,8 +138,8 @@ fn export_shows_its_options_in_groups() {
 
             Connection:
                   --site <SITE>        Datadog site, such as datadoghq.eu or
-                                       us5.datadoghq.com [default: DD_SITE, or
-                                       datadoghq.com]
+                                       us5.datadoghq.com [default: the directory's, DD_SITE,
+                                       or datadoghq.com]
                   --api-url <URL>      Full address of the API instead, such as
                                        http://127.0.0.1:8080
                   --ca-file <FILE>     PEM file of certificates to trust in addition to the
@@ -219,8 +221,8 @@ fn verify_shows_what_asking_again_takes() {
 
             Connection:
                   --site <SITE>        Datadog site, such as datadoghq.eu or
-                                       us5.datadoghq.com [default: DD_SITE, or
-                                       datadoghq.com]
+                                       us5.datadoghq.com [default: the directory's, DD_SITE,
+                                       or datadoghq.com]
                   --api-url <URL>      Full address of the API instead, such as
                                        http://127.0.0.1:8080
                   --ca-file <FILE>     PEM file of certificates to trust in addition to the

@@ -85,6 +85,12 @@ impl Archive {
         self.organisation()?.map_or(Ok(()), |kept| kept.joined(given).map(drop))
     }
 
+    /// Returns the site of the organisation that the directory belongs to, or the host of an API's own address; `None` before the
+    /// first contact.
+    pub fn site(&self) -> Result<Option<String>, Error> {
+        Ok(self.organisation()?.map(|kept| kept.site))
+    }
+
     /// Gives the directory to this organisation, whosever it was.
     pub fn rebind(&self, given: &Organisation) -> Result<(), Error> {
         let Organisation { site, org_id, key_hash } = given.clone();

@@ -97,6 +97,14 @@ impl Plan {
         self.tasks.len()
     }
 
+    /// Returns true if the calls ask for all of every query: nothing of it is held.
+    pub fn holds_nothing(&self) -> bool {
+        let asked: i64 = self.asked.iter().flatten().map(|window| window.secs()).sum();
+        let missing =
+            self.tasks.iter().flat_map(|task| task.queries.iter().map(|_| task.window.secs()));
+        missing.sum::<i64>() == asked
+    }
+
     /// Returns the number of different stretches of time that the calls ask for.
     pub fn windows(&self) -> usize {
         self.tasks.iter().map(|task| (task.interval, task.window)).collect::<HashSet<_>>().len()

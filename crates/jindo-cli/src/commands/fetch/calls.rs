@@ -5,6 +5,7 @@ use crate::auth::{self, Contact, EndHints};
 use crate::disk_space;
 use crate::environment::Access;
 use crate::render::errors::CONTINUES;
+use crate::request::RequestNotes;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use jindo::archive::{Archive, Organisation};
@@ -18,6 +19,7 @@ use std::sync::atomic::AtomicBool;
 /// Request of an export with everything that the command line adds to it.
 pub(crate) struct ExportSetup<'a> {
     pub(crate) request: &'a ExportRequest,
+    pub(crate) notes: &'a RequestNotes,
     pub(crate) out: &'a Path,
     pub(crate) progress: ProgressStyle,
     /// Returns keys and address. Called only if there are calls to make.

@@ -6,7 +6,7 @@ use crate::defaults;
 use crate::environment::{Access, KeyOrigin};
 use crate::exit_code;
 use crate::render::summary;
-use crate::request::TypedRequest;
+use crate::request::{RequestNotes, TypedRequest};
 use crate::terminal;
 use anyhow::Context as _;
 use jindo::clock::Clock;
@@ -51,6 +51,7 @@ pub(crate) fn run(
     };
     let setup = ExportSetup {
         request: &TypedRequest::of_text(list, format!("-{DAYS}d"), "-0d").resolve(clock.now())?,
+        notes: &RequestNotes::default(),
         out: command.out(),
         progress: defaults::PROGRESS,
         access: &access,

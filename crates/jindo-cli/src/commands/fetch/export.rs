@@ -3,10 +3,12 @@
 use crate::args::ExportArgs;
 use crate::commands::fetch::calls::{Calls, ExportSetup};
 use crate::defaults;
-use crate::directory::{existing, holder, last_request};
+use crate::directory::{Memory, holder};
+use crate::environment::{KnownAddress, checked};
 use crate::exit_code;
 use crate::keys;
 use crate::render::export::{Screen, of_job};
+use crate::render::plan::Annotated;
 use crate::render::summary::{self, ExportSummary};
 use crate::request::TypedRequest;
 use crate::terminal;
@@ -25,20 +27,52 @@ pub(crate) fn run(
     interrupted: &AtomicBool,
 ) -> anyhow::Result<u8> {
     let give_up_after = command.pacing.give_up_after.unwrap_or(Pacing::GIVE_UP_AFTER);
-    let access = || keys::given(&command.connection)?.access(&command.connection, give_up_after);
-    let request = &request(command, clock.now())?;
+    let memory = Memory::of_directory(command.out())?;
+    let known = if command.rebind && is_placed(command) {
+        KnownAddress::default()
+    } else {
+        memory.address()
+    };
+    let connection = &command.connection;
+    let access = || keys::given(connection)?.access(connection, &known, give_up_after);
+    let typed = typed(command, &memory)?;
+    let mut notes = typed.notes(&command.request, memory.request.as_ref());
+    if !is_placed(command) && memory.request.is_some() {
+        notes.kept.extend(known.in_words());
+    }
+    let request = &request(command, typed, clock.now())?;
     let progress = command.progress.unwrap_or(defaults::PROGRESS);
-    let setup = ExportSetup { request, out: command.out(), progress, access: &access };
+    let setup =
+        ExportSetup { request, notes: &notes, out: command.out(), progress, access: &access };
     let told = setup.carry_out(clock, interrupted)?;
     terminal::answer(&summary::of_export(&told))?;
-    terminal::answer(&summary::next(&told, &command.connection.as_typed()))?;
+    terminal::answer(&summary::next(&told, connection))?;
     let ExportReport { outcome, files, .. } = &told.report;
     Ok(exit_code::of_export(&outcome.end, files.as_ref(), command.accept_partial))
 }
 
-/// Returns the request of the command line, or the directory's last one with what the command line changes of it.
-fn request(command: &ExportArgs, now: Timestamp) -> anyhow::Result<ExportRequest> {
-    let last = last_request(&command.request, existing(command.out())?.as_ref())?;
+/// Returns true if the command line says where the API is.
+fn is_placed(command: &ExportArgs) -> bool {
+    command.connection.site.is_some() || command.connection.api_url.is_some()
+}
+
+/// Returns the words of the command line, and of the directory where it says nothing. An address is kept only if keys may be sent to it.
+fn typed(command: &ExportArgs, memory: &Memory) -> anyhow::Result<TypedRequest> {
+    let connection = &command.connection;
+    let mut typed = TypedRequest::new(&command.request, memory.request.as_ref())?;
+    typed.api_url = match &connection.api_url {
+        Some(url) => Some(checked(url, connection)?.to_string()),
+        None => typed.api_url.filter(|_| connection.site.is_none()),
+    };
+    Ok(typed)
+}
+
+/// Returns the request that these words and the command line's pace mean at this moment.
+fn request(
+    command: &ExportArgs,
+    typed: TypedRequest,
+    now: Timestamp,
+) -> anyhow::Result<ExportRequest> {
     let ExportArgs { pacing, sparse, .. } = command;
     Ok(ExportRequest {
         probing: match (sparse.probe, sparse.recheck_probed) {
@@ -61,7 +95,7 @@ fn request(command: &ExportArgs, now: Timestamp) -> anyhow::Result<ExportRequest
         } else {
             OtherOrganisation::Refuse
         },
-        ..TypedRequest::new(&command.request, last)?.resolve(now)?
+        ..typed.resolve(now)?
     })
 }
 
@@ -74,7 +108,8 @@ impl ExportSetup<'_> {
     ) -> anyhow::Result<ExportSummary> {
         let storage = &Folder::new(self.out, holder(clock));
         let mut calls = Calls::new(self, clock, interrupted);
-        let mut screen = Screen::new(self.request, self.out, self.progress, clock.now());
+        let annotated = Annotated { request: self.request, notes: self.notes };
+        let mut screen = Screen::new(annotated, self.out, self.progress, clock.now());
         let budgets = &Budgets::default();
         let export = Export { request: self.request, storage, budgets, interrupted };
         let worded = |error: anyhow::Error| match error.downcast() {

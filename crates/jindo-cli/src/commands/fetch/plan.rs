@@ -2,10 +2,10 @@
 
 use crate::args;
 use crate::defaults;
-use crate::directory::{existing, last_request};
+use crate::directory::{Memory, existing};
 use crate::render;
 use crate::render::export::of_job;
-use crate::render::plan::Alternative;
+use crate::render::plan::{Alternative, Annotated};
 use crate::request::TypedRequest;
 use crate::terminal;
 use jiff::Timestamp;
@@ -22,8 +22,9 @@ const COMPARED_S: [u32; 3] = [10, 60, 300];
 pub(crate) fn run(command: &args::PlanArgs, clock: &dyn Clock) -> anyhow::Result<u8> {
     let now = clock.now();
     let archive = named(command)?;
-    let words =
-        TypedRequest::new(&command.request, last_request(&command.request, archive.as_ref())?)?;
+    let memory = archive.as_ref().map_or_else(|| Ok(Memory::default()), Memory::of)?;
+    let words = TypedRequest::new(&command.request, memory.request.as_ref())?;
+    let notes = words.notes(&command.request, memory.request.as_ref());
     let request = ExportRequest {
         settle: command.settle.unwrap_or(ExportRequest::SETTLE),
         ..words.resolve(now)?
@@ -34,7 +35,13 @@ pub(crate) fn run(command: &args::PlanArgs, clock: &dyn Clock) -> anyhow::Result
         render::plan::json(&plan, command.limit())
     } else {
         let alternatives = alternatives(&request, now).map_err(worded)?;
-        render::plan::in_words(&request, &plan, command, &alternatives, now)
+        render::plan::in_words(
+            Annotated { request: &request, notes: &notes },
+            &plan,
+            command,
+            &alternatives,
+            now,
+        )
     };
     terminal::answer(&text)?;
     Ok(0)

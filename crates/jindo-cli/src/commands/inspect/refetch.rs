@@ -4,7 +4,7 @@
 use crate::args::VerifyArgs;
 use crate::auth::{Contact, EndHints, failure};
 use crate::defaults;
-use crate::directory::holder;
+use crate::directory::{Memory, holder};
 use crate::environment::Access;
 use crate::keys;
 use crate::render::errors::Usage;
@@ -39,7 +39,8 @@ impl<'a> Refetch<'a> {
         let Some(size) = command.refetch.sample else { return Ok(None) };
         let give_up_after = command.refetch.give_up_after.unwrap_or(Pacing::GIVE_UP_AFTER);
         let connection = &command.refetch.connection;
-        let access = keys::given(connection)?.access(connection, give_up_after)?;
+        let known = Memory::of_directory(&command.dir)?.address();
+        let access = keys::given(connection)?.access(connection, &known, give_up_after)?;
         Ok(Some(Self { command, size, access }))
     }
 

@@ -76,7 +76,7 @@ fn rezone(archive: &Archive, timezone: Option<&str>) -> anyhow::Result<()> {
         return Ok(());
     };
     let timezone = display(archive, Some(name))?.timezone;
-    let arguments = request::in_zone(&request.arguments, name)?;
+    let arguments = request::in_zone(&request, &timezone)?;
     Ok(archive.register(&Request { timezone, arguments, ..request })?)
 }
 

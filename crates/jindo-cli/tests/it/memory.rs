@@ -1,0 +1,208 @@
+//! A directory remembers how it was asked: a bare `jindo export` repeats it, a flag changes one setting, and keys follow its address
+//! only to places that are safe.
+
+use crate::support::{DAY_S, START_S, World, calm, exits};
+use std::net::TcpListener;
+use std::process::{Command, Output};
+
+const CPU: &str = "avg:system.cpu.user{*}";
+
+/// Arguments of an export that says nothing but its directory.
+const BARE: [&str; 3] = ["export", "--out", "out"];
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A directory that holds two days of one query, asked at five minutes in Seoul.
+fn asked(days: i64) -> World {
+    let world = World::new(calm(), &[CPU]);
+    let mut args = world.export_args(START_S, START_S + days * DAY_S);
+    args.extend(["--timezone", "Asia/Seoul", "--resolution", "5m"].map(str::to_owned));
+    exits(&world.run(&args), 0);
+    world
+}
+
+fn points(world: &World) -> usize {
+    let table = std::fs::read_to_string(world.out().join("series.csv")).unwrap();
+    let file = table.lines().nth(1).unwrap().split(',').next().unwrap();
+    std::fs::read_to_string(world.out().join(file)).unwrap().lines().count() - 1
+}
+
+/// Exchanges a text in a column of the ledger, as somebody else might have.
+fn rewrite(world: &World, table: &str, column: &str, [from, to]: [&str; 2]) {
+    let script = format!(
+        "import sqlite3, sys\n\
+         ledger = sqlite3.connect(sys.argv[1])\n\
+         rows = 'FROM {table} WHERE instr({column}, ?)'\n\
+         assert ledger.execute('SELECT count(*) ' + rows, sys.argv[2:3]).fetchone() == (1,)\n\
+         ledger.execute('UPDATE {table} SET {column} = replace({column}, ?, ?)', sys.argv[2:4])\n\
+         ledger.commit()\n"
+    );
+    let ledger = world.out().join("archive/ledger.db");
+    let mut python = Command::new("python3");
+    exits(&python.args(["-c", &script]).arg(ledger).args([from, to]).output().unwrap(), 0);
+}
+
+#[test]
+fn a_bare_export_repeats_everything_and_says_so() {
+    let world = asked(2);
+    let calls = world.stats().query_calls;
+    let again = world.command(BARE).env("TZ", "America/New_York").output().unwrap();
+    exits(&again, 0);
+    assert_eq!(world.stats().query_calls, calls);
+    let first = said(&again).lines().next().unwrap().to_owned();
+    let expected = format!(
+        "1 Jun 2026 09:00 KST … 3 Jun 2026 09:00 KST (excluded), 2 days; carried over: list queries.txt, range, \
+         timezone Asia/Seoul, resolution 300 s, fill null, address {}",
+        world.sim.url()
+    );
+    assert_eq!(first, expected);
+    let plan = world.run(["plan", "--out", "out"]);
+    exits(&plan, 0);
+    assert!(
+        told(&plan).starts_with("1 Jun 2026 09:00 KST … 3 Jun 2026 09:00 KST"),
+        "{}",
+        told(&plan)
+    );
+}
+
+#[test]
+fn a_changed_setting_is_told_with_what_follows_and_kept() {
+    let world = asked(2);
+    let minutes = world.run(BARE.iter().chain(&["--resolution", "60s"]));
+    exits(&minutes, 0);
+    let expected = "resolution 300 s → 60 s: all of it is fetched anew: 2 calls";
+    assert!(said(&minutes).contains(expected), "{}", said(&minutes));
+    assert_eq!(points(&world), 2 * 1_440);
+    let zone = world.run(BARE.iter().chain(&["--timezone", "UTC"]));
+    exits(&zone, 0);
+    let expected = "timezone Asia/Seoul → UTC: the files are written anew, 0 calls";
+    assert!(said(&zone).contains(expected), "{}", said(&zone));
+    assert!(said(&zone).starts_with("1 Jun 2026 00:00 UTC …"), "instants stay: {}", said(&zone));
+
+    world.list(&[CPU, "avg:odd.values{*}"]);
+    let more = world.run(["export", "queries.txt", "--out", "out"]);
+    exits(&more, 0);
+    let first = said(&more).lines().next().unwrap().to_owned();
+    assert!(first.contains("carried over: range, timezone UTC, resolution 60 s"), "{first}");
+}
+
+#[test]
+fn a_range_is_an_instant_unless_it_rolls() {
+    let world = World::new(calm(), &[CPU]);
+    let url = world.sim.url();
+    exits(
+        &world.run(["export", "queries.txt", "--out", "out", "--from", "-2d", "--api-url", &url]),
+        0,
+    );
+    let kept = std::fs::read_to_string(world.out().join("archive/request.json")).unwrap();
+    assert!(!kept.contains("-2d"), "{kept}");
+    let rolling = world.run(BARE.iter().chain(&["--rolling", "1d"]));
+    exits(&rolling, 0);
+    for output in [rolling, world.run(BARE)] {
+        let first = said(&output).lines().next().unwrap().to_owned();
+        assert!(first.contains("its start moves with every run (--rolling 1d)"), "{first}");
+    }
+    exits(&world.run(BARE.iter().chain(&["--to", "2026-06-01"])), 2);
+    let fixed = world.run(BARE.iter().chain(&["--from", "-1d"]));
+    assert!(!said(&fixed).contains("--rolling"), "{}", said(&fixed));
+}
+
+#[test]
+fn an_address_that_contradicts_the_directory_is_refused_before_any_call() {
+    let world = asked(1);
+    let calls = world.stats().query_calls;
+    let contradicted = |more: &[&str], site: Option<&str>| {
+        let mut command =
+            world.command(BARE.iter().chain(["--to", "2026-06-05"].iter()).chain(more));
+        if let Some(site) = site {
+            command.env("DD_SITE", site);
+        }
+        command.output().unwrap()
+    };
+    for output in [
+        contradicted(&["--site", "datadoghq.eu"], None),
+        contradicted(&["--api-url", "https://api.datadoghq.com"], None),
+        contradicted(&[], Some("us5.datadoghq.com")),
+    ] {
+        exits(&output, 2);
+        assert!(
+            said(&output).contains("but the data of this directory is of 127.0.0.1"),
+            "{}",
+            said(&output)
+        );
+        assert!(said(&output).contains("--rebind"), "{}", said(&output));
+    }
+    assert_eq!(world.stats().query_calls, calls);
+    // The flag is stronger than the environment.
+    let url = world.sim.url();
+    exits(&contradicted(&["--api-url", &url], Some("us5.datadoghq.com")), 0);
+}
+
+#[test]
+fn keys_do_not_follow_a_received_directory_to_a_foreign_address() {
+    let world = asked(1);
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    // Of this machine, but not by a name that is known to be.
+    let foreign = format!("http://jindo.invalid:{}", listener.local_addr().unwrap().port());
+    let own = world.sim.url();
+    let nip = "http://127.0.0.1.nip.io:1";
+    for url in [foreign.as_str(), "https://api.datadoghq.com.example.com", nip] {
+        let host = url.split("://").nth(1).unwrap().split(':').next().unwrap();
+        let (own_host, host) = ("\"127.0.0.1\"", format!("\"{host}\""));
+        rewrite(&world, "request", "arguments", [&own, url]);
+        rewrite(&world, "kept", "text", [own_host, &host]);
+        let output = world.run(BARE.iter().chain(&["--to", "2026-06-05"]));
+        exits(&output, 2);
+        let expected = format!("this directory was last asked at {url}");
+        assert!(said(&output).contains(&expected), "{}", said(&output));
+        rewrite(&world, "request", "arguments", [url, &own]);
+        rewrite(&world, "kept", "text", [&host, own_host]);
+    }
+    assert!(listener.accept().is_err(), "somebody came");
+}
+
+#[test]
+fn a_directory_of_an_earlier_version_does_not_fall_back_to_another_site() {
+    let world = asked(1);
+    let url = format!(r#""api_url":"{}","#, world.sim.url());
+    rewrite(&world, "request", "arguments", [&url, ""]);
+    let output = world.run(BARE.iter().chain(&["--to", "2026-06-05"]));
+    exits(&output, 2);
+    assert!(said(&output).contains("give the address again by --api-url"), "{}", said(&output));
+}
+
+#[test]
+fn times_are_told_to_be_utc_where_the_machine_is_elsewhere() {
+    let world = World::new(calm(), &[CPU]);
+    let args = ["plan", "queries.txt", "--from", "2026-06-01", "--to", "2026-06-02"];
+    let first = |zone: &str, more: &[&str]| {
+        let output = world.command(args.iter().chain(more)).env("TZ", zone).output().unwrap();
+        told(&output).lines().next().unwrap().to_owned()
+    };
+    let hint = "times are UTC (this machine is in Asia/Seoul: --timezone local)";
+    assert!(first("Asia/Seoul", &[]).ends_with(hint));
+    assert!(!first("UTC", &[]).contains("times are UTC"));
+    assert!(!first("Asia/Seoul", &["--timezone", "UTC"]).contains("times are UTC"));
+}
+
+#[test]
+fn the_next_command_can_be_pasted() {
+    let world = World::new(calm(), &[CPU]);
+    let mut args = world.export_args(START_S, START_S + DAY_S);
+    let place = args.iter().position(|arg| arg == "out").unwrap();
+    args[place] = "it's mine".to_owned();
+    let output = world.run(&args);
+    exits(&output, 0);
+    let next = told(&output).lines().last().unwrap().to_owned();
+    let command = next.split("; ").nth(1).unwrap().split(" again").next().unwrap();
+    assert_eq!(command, r"jindo export --out 'it'\''s mine'");
+    let script = format!(r#"jindo() {{ "$0" "$@"; }}; {command}"#);
+    exits(&world.shell(&script, [""; 0]).output().unwrap(), 0);
+}
