@@ -70,6 +70,7 @@ impl CoverageLedger for FaultyLedger {
         cover_empty(empty: &[(QueryId, ObjectId, Window)]) -> ();
         doubt_empty(points: u32) -> ();
         forget_answers(aside: Aside) -> Vec<String>;
+        forget_coverage(queries: &[QueryId]) -> Vec<String>;
         reopen(stretches: &[(QueryId, ObjectId, Window)]) -> u64;
         drop_object(object: ObjectId) -> ();
     }

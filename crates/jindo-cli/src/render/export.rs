@@ -113,6 +113,13 @@ impl Events for Screen<'_> {
                     ));
                 }
             }
+            ExportEvent::Unsummed { rows } => {
+                let rows = counted(rows, "point", "points");
+                self.remark(&format!(
+                    "{rows} of gauges were fetched as sums of their samples by an earlier version: they are dropped, and come anew as far as \
+                     they are asked for\n"
+                ));
+            }
             ExportEvent::Sampling { queries } => {
                 let queries = counted(queries as u64, "query", "queries");
                 self.remark(&format!(

@@ -3,7 +3,7 @@
 
 use crate::support::{DAY_S, START_S, World, assert_equals_the_function, calm, exits};
 use jindo_sim::{
-    Kind, Life, Metadata, Metric, Options, Organisation, Presence, Shape, Signal, Source,
+    Kind, Life, Metadata, Metric, Options, Organisation, Presence, Shape, Signal, Simulator, Source,
 };
 use std::fs;
 
@@ -91,6 +91,36 @@ fn where_types_cannot_be_had_their_queries_are_given_up_unasked_and_an_assumptio
         exits(&export(&world, &["--assume-type", "gauge"]), 0);
         assert_equals_the_function(&world, &queries[..2], START_S, START_S + DAY_S);
     }
+}
+
+#[test]
+fn sums_of_gauges_that_an_earlier_version_fetched_are_dropped_and_come_anew() {
+    let queries = ["sum:t.gauge{*}.as_count()", "avg:t.gauge{*}", "sum:t.count{*}.as_count()"];
+    let denied = Options { metadata: Metadata::Forbidden, ..options() };
+    let mut world = World::new(denied, &queries);
+    // What an earlier version asked of every metric.
+    exits(&export(&world, &["--assume-type", "count"]), 0);
+    let sums = world.tree();
+    world.options = options();
+    world.sim = Simulator::start(options()).unwrap();
+    let mut args = world.export_args(START_S, START_S + DAY_S);
+    let style = args.iter().position(|arg| arg == "none").unwrap();
+    "plain".clone_into(&mut args[style]);
+    let again = world.run(&args);
+    exits(&again, 0);
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    let expected =
+        "1,440 points of gauges were fetched as sums of their samples by an earlier version";
+    assert!(said.contains(expected), "{said}");
+    assert_eq!(world.stats().queries, 1, "the gauge with a modifier, and nothing else");
+    assert_equals_the_function(&world, &queries, START_S, START_S + DAY_S);
+    assert_ne!(world.tree(), sums);
+    assert!(!String::from_utf8_lossy(&world.run(&args).stderr).contains("earlier version"));
+    // A ledger that is lost brings them back as far as their object is there, and the next run lets go of them again.
+    fs::remove_file(world.out().join("archive/ledger.db")).unwrap();
+    exits(&world.run(["verify", "out", "--repair"]), 0);
+    exits(&export(&world, &[]), 0);
+    assert_equals_the_function(&world, &queries, START_S, START_S + DAY_S);
 }
 
 #[test]

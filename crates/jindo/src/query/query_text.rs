@@ -1,7 +1,8 @@
 //! The texts of one query and the form in which it is sent, in the one shape that all records of a query embed. Pure.
 
-use super::ast::Expr;
-use super::{Interval, depends_on_type, grammar};
+use super::ast::{Expr, SeriesExpr};
+use super::metric_type::{Aggregation, aggregation};
+use super::{Interval, MetricTypes, depends_on_type, grammar};
 use std::cmp::Ordering;
 use std::fmt::{self, Debug, Display, Formatter};
 use std::hash::{Hash, Hasher};
@@ -62,6 +63,17 @@ impl SentText {
         let series = self.expr().into_iter().flat_map(Expr::series);
         let typed = series.filter(|series| depends_on_type(series));
         typed.map(|series| series.metric.as_str()).collect()
+    }
+
+    /// Returns true for a text that adds up samples of gauges. Earlier versions took every metric with `.as_count()` or `.as_rate()` for a
+    /// count, and sent it without a fill, which only a series that is never interpolated goes without today.
+    pub fn sums_gauges(&self, types: &MetricTypes) -> bool {
+        let has_fill = |series: &SeriesExpr| series.modifiers.iter().any(|one| one.name == "fill");
+        self.expr().into_iter().flat_map(Expr::series).any(|series| {
+            depends_on_type(series)
+                && aggregation(series, types) == Aggregation::Averaged
+                && !has_fill(series)
+        })
     }
 
     /// True if the answer may hold more than one series: any part of the query is grouped.

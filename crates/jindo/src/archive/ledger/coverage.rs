@@ -143,6 +143,9 @@ pub trait CoverageLedger: Send + Sync + fmt::Debug {
     /// Forgets the answers to probes or samples, and what they proved empty. Returns names to be removed, as
     /// [`CoverageLedger::commit`] does.
     fn forget_answers(&self, aside: Aside) -> Result<Vec<String>, Error>;
+    /// Forgets what is held of these queries; no later answer to them takes the name of an object that still holds their rows. Returns
+    /// names to be removed, as [`CoverageLedger::commit`] does.
+    fn forget_coverage(&self, queries: &[QueryId]) -> Result<Vec<String>, Error>;
     /// Marks open what the given object holds of a query and overlaps the window, as long as coverage still names that object:
     /// stretches, whole. Returns how many are open then.
     fn reopen(&self, stretches: &[(QueryId, ObjectId, Window)]) -> Result<u64, Error>;

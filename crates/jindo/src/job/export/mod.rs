@@ -101,6 +101,7 @@ impl Export<'_> {
         }
         self.drop_learnt(&archive)?;
         let mut end = typing::ask_types(&mut run, &mut plan)?;
+        typing::let_go_of_sums(&mut run, plan.request.known_types())?;
         if end == End::Done {
             end = run.sample(&mut plan)?;
         }

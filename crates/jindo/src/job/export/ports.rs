@@ -165,6 +165,10 @@ pub enum ExportEvent<'a> {
     Typed {
         changes: &'a [TypeChange],
     },
+    /// An earlier version added up samples of gauges; so many rows are held no more, and come anew as far as they are asked.
+    Unsummed {
+        rows: u64,
+    },
     /// So many queries are sampled for their native intervals.
     Sampling {
         queries: usize,

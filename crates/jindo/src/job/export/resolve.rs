@@ -6,7 +6,7 @@ use crate::extract::{CsvTree, DisplayOptions};
 use crate::job::error::Error;
 use crate::job::request::{ExportRequest, ListText, RefusedLines, Resolution};
 use crate::plan::{Range, SampleRange, Window};
-use crate::query::{self, List, Spacings};
+use crate::query::{self, List, MetricTypes, Spacings};
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use std::collections::BTreeSet;
 
@@ -118,6 +118,11 @@ impl ResolvedRequest {
         self.list.untyped.clear();
         self.types = types;
         self
+    }
+
+    /// Returns the types by which the list is read.
+    pub(super) fn known_types(&self) -> &MetricTypes {
+        &self.types.known
     }
 
     /// Returns the metrics on which `.as_count()` or `.as_rate()` does nothing, each once.

@@ -4,9 +4,10 @@ use super::list_types::TypeChange;
 use super::planned::ExportPlan;
 use super::ports::{Caller, ExportEvent};
 use super::run::ExportRun;
-use crate::archive::KnownType;
+use crate::archive::{self, Coverage, KnownType, Remembered, Role};
 use crate::fetch::{End, LookupFailure};
-use crate::query::{MetricType, SubmissionInterval};
+use crate::job::error::Error;
+use crate::query::{MetricType, MetricTypes, SubmissionInterval};
 use crate::request::ApiCall;
 
 /// Asks for the types that the plan lacks, keeps them, and reads the list by them. Returns the end of the calls where the run ended
@@ -52,6 +53,36 @@ pub(super) fn ask_types<C: Caller>(
     run.events.happened(ExportEvent::Typed { changes: &changes });
     plan.request = plan.request.clone().with_types(request, types);
     Ok(end)
+}
+
+/// Lets go of sums of gauges that an earlier version fetched for `.as_count()` and `.as_rate()`: those are no numbers of the gauge. A
+/// crash before the end leaves them to the next run.
+pub(super) fn let_go_of_sums<C: Caller>(
+    run: &mut ExportRun<'_, C>,
+    types: &MetricTypes,
+) -> Result<(), Error> {
+    let archive = run.files.archive;
+    let (mut summed, mut rows) = (Vec::new(), 0);
+    for (id, Remembered { text, role, .. }) in archive.ledger().remembered()? {
+        if role != Role::Wanted || text.alone || !text.sent.sums_gauges(types) {
+            continue;
+        }
+        let held = archive.ledger().coverage(id)?;
+        for Coverage { window, object, .. } in &held {
+            let (start_ms, end_ms) = (window.start_s() * 1_000, window.end_s() * 1_000);
+            archive.rows::<archive::Error>(*object, id, &mut |chunk| {
+                let within = |ts_ms: &&i64| (start_ms..end_ms).contains(*ts_ms);
+                rows += chunk.ts_ms.iter().filter(within).count() as u64;
+                Ok(())
+            })?;
+        }
+        summed.extend((!held.is_empty()).then_some(id));
+    }
+    if !summed.is_empty() {
+        archive.forget_coverage(&summed)?;
+        run.events.happened(ExportEvent::Unsummed { rows });
+    }
+    Ok(())
 }
 
 /// Reads the type from a metric's metadata; otherwise returns why there is none.

@@ -150,6 +150,27 @@ impl CoverageLedger for Sqlite {
         })
     }
 
+    fn forget_coverage(&self, queries: &[QueryId]) -> Result<Vec<String>, Error> {
+        self.change("forgetting coverage", |t| {
+            let mut dropped = BTreeSet::new();
+            for query in queries {
+                t.execute(
+                    "UPDATE queries SET generation_floor = max(generation_floor,
+                         (SELECT coalesce(max(o.generation) + 1, 0) FROM objects o
+                          JOIN object_queries q ON q.object = o.id WHERE q.query = ?1))
+                     WHERE id = ?1",
+                    [query],
+                )?;
+                let objects = t
+                    .prepare_cached("DELETE FROM coverage WHERE query = ?1 RETURNING object")?
+                    .query_map([query], |row| row.get(0))?
+                    .collect::<Result<Vec<ObjectId>, _>>()?;
+                dropped.extend(objects);
+            }
+            sweep(t, &dropped)
+        })
+    }
+
     fn reopen(&self, stretches: &[(QueryId, ObjectId, Window)]) -> Result<u64, Error> {
         self.change("marking stretches open", |t| {
             let mut open = t.prepare_cached(
