@@ -58,7 +58,8 @@ fn settings() -> Vec<(&'static str, Setting)> {
     let short = Setting { limit: 10, period_s: 10, ..ARTICLE };
     let shared = Setting { others_percent: 30, ..ARTICLE };
     vec![
-        ("579 queries, 96 days, a point a minute", ARTICLE),
+        ("579 queries, 96 days, a point a minute, all of the limit", ARTICLE),
+        ("  a tenth left to others, as by default", Setting { reserve: Reserve::USUAL, ..ARTICLE }),
         ("  quick answers", Setting { latency_ms: (50, 500), ..ARTICLE }),
         ("  slow answers", Setting { latency_ms: (10_000, 20_000), concurrency: 32, ..ARTICLE }),
         ("  the article's limit", Setting { limit: 1_600, ..ARTICLE }),

@@ -107,7 +107,7 @@ pub struct PacingArgs {
     /// Most calls in flight at once, 1 to 64 [default: 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub concurrency: Option<u16>,
-    /// Share of the rate limit to leave to others [default: 0%]
+    /// Share of the rate limit to leave to others, such as autoscalers and dashboards; 0 takes all of it [default: 10%]
     #[arg(long, value_name = "PERCENT", value_parser = reserve)]
     pub reserve: Option<Reserve>,
     /// Stop after this many calls, at least 20; the next run continues
@@ -149,6 +149,9 @@ pub struct PlanArgs {
     /// Rate limit used for the estimate [default: 1600/1h]
     #[arg(long, value_name = "N/PERIOD", value_parser = pace)]
     pub limit: Option<Pace>,
+    /// Share of it that is left to others, as export leaves it [default: 10%]
+    #[arg(long, value_name = "PERCENT", value_parser = reserve)]
+    pub reserve: Option<Reserve>,
     /// Leave out points younger than this, as export does [default: 20m]
     #[arg(long, value_name = "SPAN", value_parser = span)]
     pub settle: Option<SignedDuration>,
@@ -164,6 +167,10 @@ pub struct PlanArgs {
 impl PlanArgs {
     pub(crate) fn limit(&self) -> Pace {
         self.limit.unwrap_or(Pacing::LIMIT_RECKONED)
+    }
+
+    pub(crate) fn reserve(&self) -> Reserve {
+        self.reserve.unwrap_or(Reserve::USUAL)
     }
 }
 
@@ -184,8 +191,6 @@ pub struct ExportOnlyArgs {
     insecure_http: bool,
     #[arg(long, hide = true)]
     concurrency: Option<u16>,
-    #[arg(long, hide = true, value_parser = reserve)]
-    reserve: Option<Reserve>,
     #[arg(long, hide = true, value_parser = max_calls)]
     max_calls: Option<u64>,
     #[arg(long, hide = true)]

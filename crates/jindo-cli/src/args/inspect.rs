@@ -70,7 +70,7 @@ pub struct RefetchArgs {
     /// Most calls in flight at once, 1 to 64 [default: 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), requires = "refetch")]
     pub concurrency: Option<u16>,
-    /// Share of the rate limit to leave to others [default: 0%]
+    /// Share of the rate limit to leave to others [default: 10%]
     #[arg(long, value_name = "PERCENT", value_parser = reserve, requires = "refetch")]
     pub reserve: Option<Reserve>,
     /// Rate limit to keep to, for servers that state none

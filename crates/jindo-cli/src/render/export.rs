@@ -3,7 +3,7 @@
 use crate::args::ProgressStyle;
 use crate::disk_space;
 use crate::render::errors::Usage;
-use crate::render::plan::{Annotated, brief};
+use crate::render::plan::{Annotated, ReckonedLimit, brief};
 use crate::render::progress::{ForecastResult, ProgressReport};
 use crate::render::units::{count, counted};
 use crate::request::{RequestNotes, zone_of_clocks};
@@ -62,7 +62,8 @@ impl<'a> Screen<'a> {
             }
         }
         let annotated = Annotated { request: self.request, notes: self.notes };
-        self.remark(&brief(annotated, plan, self.request.pacing.limit, self.started));
+        let own = self.request.pacing.limit.map(ReckonedLimit::own);
+        self.remark(&brief(annotated, plan, own, self.started));
         self.remark(&disk_space::in_words(&plan.plan, self.out));
     }
 

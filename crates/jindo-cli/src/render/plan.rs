@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use jindo::job::{ExportPlan, ExportRequest, ResolvedRequest};
 use jindo::plan::{Estimate, Limits, Pace, Plan, ProbeGrid, RETENTION, Window};
 use jindo::query::Interval;
+use jindo::request::Reserve;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -36,11 +37,47 @@ pub(crate) struct Annotated<'a> {
     pub(crate) notes: &'a RequestNotes,
 }
 
+/// Rate limit that a plan reckons with.
+#[derive(Clone, Copy)]
+pub(crate) struct ReckonedLimit {
+    limit: Pace,
+    reserve: Reserve,
+}
+
+impl ReckonedLimit {
+    fn of(command: &PlanArgs) -> Self {
+        Self { limit: command.limit(), reserve: command.reserve() }
+    }
+
+    /// The user's own bound on an export: all of it is ours.
+    pub(crate) fn own(limit: Pace) -> Self {
+        Self { limit, reserve: Reserve::NONE }
+    }
+
+    fn ours(self) -> Pace {
+        self.reserve.left_of(self.limit)
+    }
+
+    /// Seconds that the plan's calls take.
+    fn seconds(self, plan: &Plan) -> u64 {
+        plan.seconds(self.ours())
+    }
+
+    /// Returns `1,440 of 1,600 calls an hour (--reserve 10%)`.
+    fn in_words(self) -> String {
+        let (ours, all) = (self.ours(), in_pace(self.limit));
+        if ours == self.limit {
+            return all;
+        }
+        format!("{} of {all} (--reserve {})", count(u64::from(ours.calls)), self.reserve)
+    }
+}
+
 /// Returns the plan in a few lines, as it stands before the first call.
 pub(crate) fn brief(
     Annotated { request, notes }: Annotated<'_>,
     planned: &ExportPlan,
-    pace: Option<Pace>,
+    pace: Option<ReckonedLimit>,
     now: Timestamp,
 ) -> String {
     let plan = &planned.plan;
@@ -49,8 +86,8 @@ pub(crate) fn brief(
     lines.extend(resolution::in_words(request, &planned.request));
     let script = count(script_calls(plan.queries.len(), plan.range));
     let time = pace.filter(|_| plan.calls() > 0).map_or_else(String::new, |pace| {
-        let secs = plan.seconds(pace);
-        format!(", {} at {}{}", seconds(secs), in_pace(pace), done_by(request, now, secs))
+        let secs = pace.seconds(plan);
+        format!(", {} at {}{}", seconds(secs), pace.in_words(), done_by(request, now, secs))
     });
     lines.push(format!("{}{time}; a script that asks 4 hours at a time makes {script}", job(plan)));
     if !notes.changes.is_empty() {
@@ -201,28 +238,29 @@ pub(crate) fn in_words(
     alternatives: &[Alternative],
     now: Timestamp,
 ) -> String {
-    let (pace, plan, asked) = (command.limit(), &planned.plan, &planned.request);
+    let pace = ReckonedLimit::of(command);
+    let (plan, asked) = (&planned.plan, &planned.request);
     let mut text = brief(annotated, planned, Some(pace), now);
     let here = Path::new(".");
     text.push_str(&disk_space::in_words(plan, command.out.as_deref().unwrap_or(here)));
     text.extend(asked.list.notes.iter().map(|note| format!("  {note}\n")));
     text.extend(asked.list.refused.iter().map(|complaint| format!("  left out: {complaint}\n")));
     let probes = ProbeGrid::calls(plan, Limits::ASSUMED, now);
-    let is_slow = plan.seconds(pace) > PROBE_SUGGESTED_S && probes > 0;
+    let is_slow = pace.seconds(plan) > PROBE_SUGGESTED_S && probes > 0;
     text.extend(is_slow.then(|| {
         let probes = counted(probes as u64, "call", "calls");
         format!("  jindo export --probe first finds out where there is data at all, in about {probes}, and skips the rest\n")
     }));
     text.extend([format!(
         "\nfrom nothing, at {}:\n  resolution        calls        time     script calls\n",
-        in_pace(pace)
+        pace.in_words()
     )]);
     text.extend(alternatives.iter().map(|Alternative { resolution, plan }| {
         format!(
             "  {:>10}  {:>11}  {:>10}  {:>15}\n",
             resolution.to_string(),
             count(plan.calls() as u64),
-            seconds(plan.seconds(pace)),
+            seconds(pace.seconds(plan)),
             count(script_calls(plan.queries.len(), plan.range)),
         )
     }));
@@ -230,7 +268,8 @@ pub(crate) fn in_words(
 }
 
 /// Returns the JSON object of `jindo plan --json`.
-pub(crate) fn json(planned: &ExportPlan, pace: Pace) -> String {
+pub(crate) fn json(planned: &ExportPlan, command: &PlanArgs) -> String {
+    let pace = ReckonedLimit::of(command);
     let (plan, asked) = (&planned.plan, &planned.request);
     let estimate = plan.estimate();
     let object = serde_json::json!({
@@ -245,8 +284,9 @@ pub(crate) fn json(planned: &ExportPlan, pace: Pace) -> String {
         "unsampled": asked.list.unspaced.len(),
         "points": { "low": estimate.points.start(), "high": estimate.points.end() },
         "bytes": { "low": estimate.bytes.start(), "high": estimate.bytes.end() },
-        "seconds": plan.seconds(pace),
-        "limit": { "calls": pace.calls, "period_seconds": pace.period_s },
+        "seconds": pace.seconds(plan),
+        "limit": { "calls": pace.limit.calls, "period_seconds": pace.limit.period_s },
+        "reserve_percent": pace.reserve.in_percent(),
         "known_script_calls": script_calls(plan.queries.len(), plan.range),
     });
     format!("{object:#}\n")

@@ -154,8 +154,9 @@ fn export_shows_its_options_in_groups() {
 
             Pace:
                   --concurrency <N>       Most calls in flight at once, 1 to 64 [default: 8]
-                  --reserve <PERCENT>     Share of the rate limit to leave to others
-                                          [default: 0%]
+                  --reserve <PERCENT>     Share of the rate limit to leave to others, such
+                                          as autoscalers and dashboards; 0 takes all of it
+                                          [default: 10%]
                   --max-calls <N>         Stop after this many calls, at least 20; the next
                                           run continues
                   --limit <N/PERIOD>      Rate limit to keep to, for servers that state none
@@ -214,7 +215,7 @@ fn verify_shows_what_asking_again_takes() {
                                           new number each time]
                   --concurrency <N>       Most calls in flight at once, 1 to 64 [default: 8]
                   --reserve <PERCENT>     Share of the rate limit to leave to others
-                                          [default: 0%]
+                                          [default: 10%]
                   --limit <N/PERIOD>      Rate limit to keep to, for servers that state none
                   --give-up-after <SPAN>  Stop after this long without an answer [default:
                                           10m]

@@ -182,14 +182,14 @@ fn the_plan_is_printed_and_touches_nothing() {
     exits(&output, 0);
     expect![[r#"
         1 Jun 2026 00:00 UTC … 9 Jun 2026 00:00 UTC (excluded), 8 days
-        1 query in 1 batch × 8 windows: 8 calls, 8 s at 3,600 calls an hour; a script that asks 4 hours at a time makes 48
+        1 query in 1 batch × 8 windows: 8 calls, 9 s at 3,240 of 3,600 calls an hour (--reserve 10%); a script that asks 4 hours at a time makes 48
         11,520 to 230,400 points, 265 kB to 9.0 MB on disk
 
-        from nothing, at 3,600 calls an hour:
+        from nothing, at 3,240 of 3,600 calls an hour (--reserve 10%):
           resolution        calls        time     script calls
-                10 s           48        48 s               48
-                60 s            8         8 s               48
-               300 s            2         2 s               48
+                10 s           48        54 s               48
+                60 s            8         9 s               48
+               300 s            2         3 s               48
     "#]]
     .assert_eq(&String::from_utf8_lossy(&output.stdout));
     assert_eq!(fs::read_dir(world.dir.path()).unwrap().count(), 1, "only the list is there");
@@ -206,7 +206,8 @@ fn a_plan_that_is_no_grid_is_not_told_as_one() {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         text.lines().nth(1).unwrap_or_default().to_owned()
     };
-    let args = |to| ["plan", "queries.txt", "--from", "2026-06-01", "--to", to, "--out", "out"];
+    let from = ["plan", "queries.txt", "--reserve", "0", "--from", "2026-06-01"];
+    let args = |to| [&from[..], &["--to", to, "--out", "out"]].concat();
     expect!["2 queries in 10 calls, 23 s at 1,600 calls an hour; a script that asks 4 hours at a time makes 96"]
         .assert_eq(&job(&args("2026-06-09")));
     exits(&world.export(2), 0);
@@ -336,7 +337,17 @@ fn a_place_with_files_is_not_extracted_into_twice() {
 fn a_plan_of_some_minutes_says_until_when() {
     let world = World::new(calm(), &["avg:system.cpu.user{*} by {host}"]);
     let plan = |limit: &str| {
-        let args = ["plan", "queries.txt", "--from", "-90d", "--timezone", "Asia/Seoul", "--limit"];
+        let args = [
+            "plan",
+            "queries.txt",
+            "--from",
+            "-90d",
+            "--timezone",
+            "Asia/Seoul",
+            "--reserve",
+            "0",
+            "--limit",
+        ];
         String::from_utf8(world.run(args.into_iter().chain([limit])).stdout).unwrap()
     };
     let (calm, hurried) = (plan("600/1h"), plan("1000000/1h"));

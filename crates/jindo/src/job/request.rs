@@ -189,7 +189,7 @@ impl Default for Pacing {
     fn default() -> Self {
         Self {
             concurrency: Self::CONCURRENCY,
-            reserve: Reserve::NONE,
+            reserve: Reserve::USUAL,
             limit: None,
             max_calls: None,
             give_up_after: Self::GIVE_UP_AFTER,

@@ -5,7 +5,9 @@
 //! before the earliest possible end and begins anew after the latest.
 
 use super::Rate;
+use crate::plan::Pace;
 use jiff::{SignedDuration, Timestamp};
+use std::fmt;
 
 /// `X-RateLimit-Reset` is rounded to whole seconds; the direction is not documented.
 const ROUNDING: SignedDuration = SignedDuration::from_secs(1);
@@ -18,16 +20,48 @@ const WATCH_PART: i32 = 20;
 /// must not end the run until its end.
 const OTHERS_SHARE_MAX: f64 = 0.75;
 
-/// The share of every limit that is left to others.
+/// The share of every limit that is left to others, in percent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reserve(f64);
 
 impl Reserve {
     pub const NONE: Self = Self(0.0);
 
+    /// Share that is left unless another is wanted: autoscalers and dashboards live on the same limit, and an export that takes
+    /// all of it blinds them.
+    pub const USUAL: Self = Self(10.0);
+
     /// `None` unless 0 ≤ `percent` < 100: a whole limit reserved leaves no call.
     pub fn percent(percent: f64) -> Option<Self> {
-        (0.0..100.0).contains(&percent).then_some(Self(percent / 100.0))
+        (0.0..100.0).contains(&percent).then_some(Self(percent))
+    }
+
+    pub fn in_percent(self) -> f64 {
+        self.0
+    }
+
+    /// Returns the pace that is ours where others keep their share of it.
+    #[must_use]
+    pub fn left_of(self, pace: Pace) -> Pace {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "whole, at least 0, and at most a u32"
+        )]
+        let kept = self.kept(f64::from(pace.calls)) as u32;
+        Pace { calls: pace.calls - kept, ..pace }
+    }
+
+    /// Calls of `limit` that are left to others, in whole calls rounded up; never all of them, or a run would wait for ever.
+    fn kept(self, limit: f64) -> f64 {
+        (limit * self.0 / 100.0).ceil().min(limit - 1.0).max(0.0)
+    }
+}
+
+/// Writes `10%`.
+impl fmt::Display for Reserve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.0)
     }
 }
 
@@ -164,7 +198,7 @@ impl Period {
         self.others = (taken / watched.as_secs_f64().max(f64::EPSILON)).max(0.0);
         if self.others > 0.0 {
             let rest = self.ends_before.duration_since(now).as_secs_f64().max(0.0);
-            let ours = (self.remaining - self.kept(reserve)).max(0.0);
+            let ours = (self.remaining - reserve.kept(self.limit)).max(0.0);
             // One more, since theirs come unasked.
             self.left_to_others = (self.others * rest + 1.0).min(ours * OTHERS_SHARE_MAX);
         } else {
@@ -199,7 +233,7 @@ impl Period {
             let rest = self.ends_after.duration_since(from).max(SignedDuration::ZERO);
             (from, rest.as_secs_f64() * calls / (left + 1.0))
         } else {
-            let ours = self.limit - self.kept(reserve);
+            let ours = self.limit - reserve.kept(self.limit);
             let theirs = (self.others * self.length.as_secs_f64()).min(ours * OTHERS_SHARE_MAX);
             let most = (ours - theirs).max(1.0);
             let (whole, rest) = (((calls - left) / most).floor(), (calls - left) % most);
@@ -219,13 +253,8 @@ impl Period {
 
     /// Calls of this period that are ours to make, those in flight among them.
     fn free(&self, reserve: Reserve) -> f64 {
-        (self.remaining - self.kept(reserve) - self.left_to_others).floor()
+        (self.remaining - reserve.kept(self.limit) - self.left_to_others).floor()
             - f64::from(self.doubtful)
-    }
-
-    /// Calls left to others; never all of them, or the run would wait for ever.
-    fn kept(&self, reserve: Reserve) -> f64 {
-        (self.limit * reserve.0).ceil().min(self.limit - 1.0).max(0.0)
     }
 
     /// True if the end is known less well than to within the period's own length.

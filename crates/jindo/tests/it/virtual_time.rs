@@ -9,6 +9,8 @@ mod temper;
 
 use clockwork::{ARTICLE, Outcome, Rounding, Setting, run};
 use jindo::clock::Random;
+use jindo::job::Pacing;
+use jindo::plan::Pace;
 use jindo::request::Reserve;
 use sparse::run_sparse;
 
@@ -35,6 +37,17 @@ fn the_articles_job_is_home_within_28_minutes() {
         assert!(outcome.seconds <= 28.0 * MINUTE_S, "{outcome:?}");
         assert!(outcome.share >= 0.98, "{outcome:?}");
     }
+}
+
+/// A plan's hours are those that the run takes.
+#[test]
+fn the_articles_job_is_home_as_planned_with_a_tenth_left_to_others() {
+    let reserve = Pacing::default().reserve;
+    let outcome = clean(&Setting { reserve, ..ARTICLE });
+    let pace = reserve.left_of(Pace { calls: ARTICLE.limit, period_s: ARTICLE.period_s });
+    let planned = f64::from(u32::try_from(outcome.planned).unwrap());
+    let planned_s = planned * f64::from(pace.period_s) / f64::from(pace.calls);
+    assert!((outcome.seconds / planned_s - 1.0).abs() < 0.02, "{planned_s} {outcome:?}");
 }
 
 #[test]
@@ -95,11 +108,18 @@ fn a_probe_makes_a_sparse_organisation_cost_what_its_data_costs() {
 #[test]
 fn the_reserve_is_honoured_to_the_call() {
     let job = Setting { queries: 200, days: 60, ..ARTICLE };
-    for (percent, limit, most) in [(20.0, 100, 80), (33.0, 10, 6), (99.9, 10, 1), (0.0, 10, 10)] {
-        let latency_ms = (20, 200);
-        let reserve = Reserve::percent(percent).unwrap();
-        let setting = Setting { limit, period_s: 60, latency_ms, reserve, ..job };
-        assert_eq!(clean(&setting).fullest, most, "{percent} % of {limit}");
+    let share = |percent| Reserve::percent(percent).unwrap();
+    for (reserve, limit, most) in [
+        (Pacing::default().reserve, 100, 90),
+        (Pacing::default().reserve, 30, 27),
+        (share(20.0), 100, 80),
+        (share(33.0), 10, 6),
+        (share(7.0), 100, 93),
+        (share(99.9), 10, 1),
+        (Reserve::NONE, 10, 10),
+    ] {
+        let setting = Setting { limit, period_s: 60, latency_ms: (20, 200), reserve, ..job };
+        assert_eq!(clean(&setting).fullest, most, "{reserve} of {limit}");
     }
 }
 

@@ -17,7 +17,7 @@ use jindo::clock::Clock;
 use jindo::job::{
     Export, ExportReport, ExportRequest, Folder, LearntFacts, OtherOrganisation, Pacing, Probing,
 };
-use jindo::request::Budgets;
+use jindo::request::{Budgets, Reserve};
 use std::sync::atomic::AtomicBool;
 
 /// Runs `jindo export`; running it again continues.
@@ -82,7 +82,7 @@ fn request(
         },
         pacing: Pacing {
             concurrency: pacing.concurrency.unwrap_or(Pacing::CONCURRENCY),
-            reserve: pacing.reserve.unwrap_or(Pacing::default().reserve),
+            reserve: pacing.reserve.unwrap_or(Reserve::USUAL),
             limit: pacing.limit,
             max_calls: pacing.max_calls,
             give_up_after: pacing.give_up_after.unwrap_or(Pacing::GIVE_UP_AFTER),

@@ -32,7 +32,7 @@ pub(crate) fn run(command: &args::PlanArgs, clock: &dyn Clock) -> anyhow::Result
     let worded = |error| of_job(error, &request.zone);
     let plan = request.plan(archive.as_ref(), now).map_err(worded)?;
     let text = if command.json {
-        render::plan::json(&plan, command.limit())
+        render::plan::json(&plan, command)
     } else {
         let alternatives = alternatives(&request, now).map_err(worded)?;
         render::plan::in_words(

@@ -19,7 +19,7 @@ use jindo::clock::{Clock, entropy};
 use jindo::fetch::{Doors, RunLog, Settings, drive};
 use jindo::job::{AuditRecord, AuditRequest, Marking, Pacing, SampleSize, learnt_limits};
 use jindo::plan::Limits;
-use jindo::request::{BudgetKey, Budgets};
+use jindo::request::{BudgetKey, Budgets, Reserve};
 use jindo::text::with_causes;
 use std::sync::atomic::AtomicBool;
 
@@ -104,7 +104,7 @@ fn settings(command: &VerifyArgs, site: &str, archive: &Archive) -> anyhow::Resu
         concurrency: usize::from(again.concurrency.unwrap_or(Pacing::CONCURRENCY)),
         budgets: Budgets::default(),
         budget_key: BudgetKey::of_queries(site, None),
-        reserve: again.reserve.unwrap_or(Pacing::default().reserve),
+        reserve: again.reserve.unwrap_or(Reserve::USUAL),
         pace: again.limit,
         calls_max: None,
         give_up_after: again.give_up_after.unwrap_or(Pacing::GIVE_UP_AFTER),
