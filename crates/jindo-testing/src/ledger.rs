@@ -6,7 +6,7 @@ use jindo::archive::{
     Aside, Committed, Coverage, CoverageLedger, Error, Extracted, FactLedger, GivenUp, Granted,
     KnownType, Learnt, Ledger, NameNote, NextCommit, Object, ObjectId, OutputName, ProbesDiscarded,
     QueryId, QueryLedger, Recalled, Record, RefusedLine, Registered, Remembered, Request, Reserved,
-    Spaced, Sqlite, Totals,
+    Spaced, Sqlite, Totals, Unrest,
 };
 use jindo::plan::Window;
 use std::collections::BTreeMap;
@@ -72,9 +72,12 @@ impl CoverageLedger for FaultyLedger {
         forget_answers(aside: Aside) -> Vec<String>;
         forget_coverage(queries: &[QueryId]) -> Vec<String>;
         reopen(stretches: &[(QueryId, ObjectId, Window)]) -> u64;
+        note_copies(names: &[String]) -> ();
+        copied(object: ObjectId, copies: &[Record]) -> ();
         drop_object(object: ObjectId) -> ();
     }
     delegated! { ask:
+        unrested() -> Vec<(ObjectId, Unrest)>;
         coverage(query: QueryId) -> Vec<Coverage>;
         grants(query: QueryId) -> Vec<Granted>;
         coverage_all() -> BTreeMap<QueryId, Vec<Coverage>>;

@@ -16,6 +16,7 @@ mod memory;
 mod messages;
 mod metric_types;
 mod network;
+mod plain_parquet;
 mod probe;
 mod recovery;
 mod refetch;

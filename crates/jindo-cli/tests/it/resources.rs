@@ -34,7 +34,7 @@ fn files_that_may_grow_no_further_end_a_run_at_any_stage_and_lose_nothing() {
     let cases: [(&[&str], i64, u32, &str); 4] = [
         (&LONG, 1, 24, "the ledger failed while creating the ledger"),
         (&LONG, DAYS, 300, "the ledger failed while committing an object"),
-        (&wide, 1, 300, "the object store failed while publishing start="),
+        (&wide, 1, 300, "the object store failed while publishing 20"),
         (&LONG, DAYS, 800, "could not stage csv/system.cpu.user/values.csv"),
     ];
     for (queries, days, blocks, cause) in cases {
@@ -120,7 +120,7 @@ fn a_full_disk_ends_a_run_at_any_stage_and_loses_nothing() {
         let kept = tree(&world.path(&format!("kept{kilobytes}")));
         assert!(kept == undisturbed, "{kilobytes} kB: {}", said(&output));
     }
-    for stage in ["publishing start=", "could not stage csv/", "No space left on device"] {
+    for stage in ["publishing 20", "could not stage csv/", "No space left on device"] {
         assert!(causes.contains(stage), "no size hit `{stage}`:\n{causes}");
     }
     assert!(causes.contains("hint: make room on the disk"), "{causes}");

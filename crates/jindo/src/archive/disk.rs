@@ -3,6 +3,7 @@
 //! Only this file of the archive names `std::fs`. Never touches a whole object; halves that a crash left have names of their own.
 //! Never follows a link: a [`ArchiveFolder`] is one whose fixed places were looked at.
 
+use super::objects::place;
 use super::request_file::REQUEST;
 use super::{Error, Holder};
 use crate::path_guard::{PathKind, PathState, look, look_at};
@@ -20,7 +21,9 @@ const LEDGER_SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 const LEDGERS: [&str; 2] = ["ledger.db", "ledger.new.db"];
 /// The other files and folders that have their place below the root; `extract` and `run` have some of them.
 const FILES: [&str; 3] = ["lock", "files.lock", REQUEST];
-const FOLDERS: [&str; 3] = ["data", "damaged", "staging"];
+const FOLDERS: [&str; 4] = ["data", "probes", "damaged", "staging"];
+/// Folders that hold objects: those of data and those of probes and samples.
+pub(super) const FOLDERS_OF_OBJECTS: [&str; 2] = ["data", "probes"];
 /// End of a rollback journal that names a further file, which SQLite would read and remove (`aJournalMagic` in its
 /// `pager.c`). Ours name none, as one ledger is all that a transaction writes to.
 const NAMES_ANOTHER_FILE: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
@@ -264,7 +267,7 @@ fn sync_folder(_: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Files below `data/`, by names that begin there, sorted.
+/// Files below the folders of objects, by the names of objects, sorted.
 #[derive(Debug, Default)]
 pub(super) struct Listed {
     pub files: Vec<String>,
@@ -274,20 +277,25 @@ pub(super) struct Listed {
     pub foreign: Vec<(String, &'static str)>,
 }
 
-/// Lists everything below `data/` in `root` that is no folder. Follows nothing.
+/// Lists everything below the folders of objects in `root` that is no folder. Follows nothing.
 pub(super) fn list_data(root: &Path) -> Result<Listed, Error> {
     let mut listed = Listed::default();
-    if look(root, "data", PathKind::Folder)? == PathState::Absent {
-        return Ok(listed);
+    let mut folders = Vec::new();
+    for folder in FOLDERS_OF_OBJECTS {
+        if look(root, folder, PathKind::Folder)? == PathState::There {
+            folders.push(format!("{folder}/"));
+        }
     }
-    let data = root.join("data");
-    let mut folders = vec![String::new()];
     while let Some(folder) = folders.pop() {
-        for FolderEntry { name, is_text, kind } in list(&data.join(&folder))? {
-            let name = format!("{folder}{name}");
+        for FolderEntry { name, is_text, kind } in list(&root.join(&folder))? {
+            let path = format!("{folder}{name}");
+            let name = path.strip_prefix("data/").unwrap_or(&path).to_owned();
             match kind {
                 _ if !is_text => listed.foreign.push((name, "a name that is no text")),
-                kind if kind.is_dir() => folders.push(format!("{name}/")),
+                kind if kind.is_dir() => folders.push(format!("{path}/")),
+                _ if place(&name) != path => {
+                    listed.foreign.push((path, "a name that no object has"));
+                }
                 kind if kind.is_symlink() => listed.foreign.push((name, "a symbolic link")),
                 kind if !kind.is_file() => {
                     listed.foreign.push((name, "a pipe, a socket or a device"));

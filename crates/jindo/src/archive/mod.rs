@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+mod at_rest;
 mod disk;
 mod error;
 mod ledger;
@@ -38,7 +39,7 @@ pub use ledger::{
     GivenUp, Granted, IfBlank, KnownType, Learnt, Ledger, NameNote, NextCommit, NotePurpose,
     Object, ObjectId, Origin, OutputName, ProbesDiscarded, QueryId, QueryLedger, Recalled, Record,
     RefusedLine, Registered, Remembered, Request, RequestLine, Reserved, Role, SeriesFile, Spaced,
-    Sqlite, Totals, Weight,
+    Sqlite, Totals, Unrest, Weight,
 };
 pub use objects::{Chunk, Objects};
 pub use open::{Archive, Identities};

@@ -157,8 +157,8 @@ impl Archive {
         Ok(())
     }
 
-    /// Forgets what is held of these queries, and removes objects that hold nothing else. Their rows
-    /// in objects of other queries stay there, and are read no more. A crash on the way leaves all of it held, or none.
+    /// Forgets what is held of these queries, and removes objects that hold nothing else. Their rows in objects of other queries
+    /// stay until [`Archive::bring_to_rest`], and are read no more. A crash on the way leaves all of it held, or none.
     pub fn forget_coverage(&self, queries: &[QueryId]) -> Result<(), Error> {
         for name in &self.ledger.forget_coverage(queries)? {
             self.remove_noted(name);

@@ -24,7 +24,7 @@ impl Archive {
 
     /// Reads an object, unless it was read lately. Its bytes are hashed once. What it is made of is checked once in a process:
     /// afterwards its hash proves that it is the same.
-    fn encoded(&self, Object { id, record }: &Object) -> Result<Arc<Encoded>, Error> {
+    pub(super) fn encoded(&self, Object { id, record }: &Object) -> Result<Arc<Encoded>, Error> {
         let cache = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, encoded)) = cache().held.iter().find(|(held, _)| held == id) {
             return Ok(Arc::clone(encoded));

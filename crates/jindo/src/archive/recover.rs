@@ -2,8 +2,8 @@
 //! removed, removals finished. Anything else is left alone; `verify` reports it.
 
 use super::disk::ArchiveFolder;
-use super::objects::{Objects, Whole};
-use super::{Error, Ledger, NotePurpose};
+use super::objects::{Objects, Whole, place};
+use super::{Error, Ledger, NameNote, NotePurpose};
 use std::collections::HashSet;
 
 /// Findings and actions of an opening; all empty after a clean end.
@@ -21,7 +21,7 @@ pub struct Recovery {
 pub(super) fn recover(
     ledger: &dyn Ledger,
     objects: &Objects,
-    place: Option<&ArchiveFolder>,
+    folder: Option<&ArchiveFolder>,
 ) -> Result<Recovery, Error> {
     let mut recovery = Recovery::default();
     let notes = ledger.noted()?;
@@ -33,9 +33,12 @@ pub(super) fn recover(
     };
     // Publications first: adopting one can replace others, which notes those for removal.
     let known = recorded()?;
-    for name in notes.iter().filter(|n| n.noted == NotePurpose::Publish).map(|n| &n.name) {
-        if let Some(place) = place {
-            recovery.removed.extend(place.remove_halves(&format!("data/{name}"))?);
+    for NameNote { name, noted } in &notes {
+        if let Some(folder) = folder {
+            recovery.removed.extend(folder.remove_halves(&place(name))?);
+        }
+        if *noted == NotePurpose::Remove {
+            continue;
         }
         let published = if known.contains(name) { None } else { objects.read(name)? };
         match published.map(|bytes| Whole::inspect(name, &bytes)) {

@@ -3,7 +3,7 @@
 
 use super::disk::{ArchiveFolder, Listed};
 use super::ledger;
-use super::objects::{Encoded, Objects, Whole};
+use super::objects::{Encoded, Objects, Whole, place};
 use super::organisation;
 use super::request_file::{REQUEST, parsed};
 use super::{Archive, Error, Holder, IfBlank, Ledger, QueryId, Record};
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 /// Kind of fault of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -56,7 +57,7 @@ impl ArchiveFinding {
     }
 
     fn of_object(fault: Fault, name: &str, why: impl Into<String>) -> Self {
-        Self::new(fault, format!("data/{name}"), why)
+        Self::new(fault, place(name), why)
     }
 
     /// Moves the file to `damaged/`, where it is to be mended.
@@ -127,7 +128,9 @@ impl Archive {
             rebuilt.extend(rebuild(&place)?);
         }
         let archive = Self::open_locked(&place, lock)?;
-        Ok(archive.examine(&archive.objects.list()?, Some(&place))?.after(rebuilt))
+        let verified = archive.examine(&archive.objects.list()?, Some(&place))?.after(rebuilt);
+        archive.bring_to_rest(&AtomicBool::new(false))?;
+        Ok(verified)
     }
 
     /// Looks at every object that the ledger records, and at every file that it does not; mends what is wrong where `mend` is given, for

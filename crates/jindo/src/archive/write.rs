@@ -26,7 +26,7 @@ pub struct Fetched<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     pub object: ObjectId,
-    /// Path below `archive/data/`.
+    /// As the ledger names it.
     pub name: String,
     pub rows: u64,
     pub bytes: u64,
@@ -67,10 +67,8 @@ impl Archive {
     fn publish(&self, fetched: &Fetched<'_>, reserved: Reserved) -> Result<Whole, Error> {
         let name = reserved.name.clone();
         let draft = draft(fetched, reserved, self.organisation()?);
-        let (written, bytes) = encode(draft, fetched.answer).map_err(|source| Error::Objects {
-            doing: "encoding",
-            name: name.clone(),
-            source: Box::new(source),
+        let (written, bytes) = encode(&name, draft, fetched.answer).map_err(|source| {
+            Error::Objects { doing: "encoding", name: name.clone(), source: Box::new(source) }
         })?;
         let Some(there) = self.objects.publish(&name, bytes)? else { return Ok(written) };
         Whole::inspect(&name, &there).map_err(|why| Error::ObjectDamaged { name, why })
@@ -117,6 +115,7 @@ fn draft(
         generation: reserved.generation,
         fetched_at: whole_milliseconds(fetched.fetched_at),
         open: fetched.open,
+        copy_of: None,
         data_sha256: String::new(),
         data_bytes: 0,
         queries: reserved.queries.into_iter().map(query).collect(),

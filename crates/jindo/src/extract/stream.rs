@@ -128,8 +128,7 @@ mod tests {
         let query = archive(window).ledger().queries().unwrap().remove(0);
         let grant = Granted {
             held: Coverage { window, object: ObjectId(1), origin: Origin::Fetched, open: false },
-            name: "object".to_owned(),
-            sha256: String::new(),
+            answer: "object".to_owned(),
             fetched_at: window.end(),
         };
         let dir = tempfile::tempdir().unwrap();

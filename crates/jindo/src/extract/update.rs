@@ -50,9 +50,9 @@ pub(super) fn digest(output: &dyn Output, query: &Registered, grants: &[Granted]
     output.ingredients(&extent(query, grants)).iter().for_each(|text| part(text));
     part(&query.text.sent);
     part(&query.text.interval.secs().to_string());
-    for Granted { held, name, sha256, .. } in grants {
+    for Granted { held, answer, .. } in grants {
         part(&format!("{}/{}", held.window.start_s(), held.window.end_s()));
-        part(&format!("{name} {sha256}"));
+        part(answer);
     }
     hex(&hash.finalize())
 }

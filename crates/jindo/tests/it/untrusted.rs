@@ -114,7 +114,7 @@ proptest! {
     fn objects(edits in edits()) {
         let dir = tempfile::tempdir().unwrap();
         sample::archive(dir.path());
-        let data = dir.path().join("archive/data/start=2021-12-12");
+        let data = dir.path().join("archive/data/2021-12-12");
         let file = std::fs::read_dir(data).unwrap().next().unwrap().unwrap().path();
         let bytes = std::fs::read(file).unwrap();
         assert_eq!(jindo::archive::inspect(&bytes), Ok(()));

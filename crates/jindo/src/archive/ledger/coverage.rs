@@ -1,6 +1,6 @@
 //! Coverage and objects, as the ledger keeps them.
 
-use super::queries::{QueryId, Recalled};
+use super::queries::{QueryId, Recalled, Role};
 use crate::archive::Error;
 use crate::plan::Window;
 use crate::query::Interval;
@@ -35,16 +35,16 @@ pub struct Coverage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Granted {
     pub held: Coverage,
-    /// The object's name and sha256, which survive a rebuilt ledger, unlike its number.
-    pub name: String,
-    pub sha256: String,
+    /// Spells the answer, by the name and hash of the object that held it first. Survives a rebuilt ledger and copying, unlike the
+    /// object's number.
+    pub answer: String,
     pub fetched_at: Timestamp,
 }
 
 /// An object as the ledger records it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Path below `archive/data/`.
+    /// Path below `archive/data/`, or below `archive/` where it begins with `probes/`.
     pub name: String,
     /// In the order of the call.
     pub queries: Vec<QueryId>,
@@ -55,6 +55,8 @@ pub struct Record {
     /// Whole milliseconds.
     pub fetched_at: Timestamp,
     pub open: bool,
+    /// The answer of which it is the part that newer ones left; `None` for an answer itself.
+    pub copy_of: Option<String>,
     pub rows: u64,
     pub bytes: u64,
     /// Of the whole file, hex.
@@ -75,6 +77,15 @@ pub struct Committed {
     pub object: ObjectId,
     /// Names of objects that nothing refers to any more, noted for removal in the same transaction.
     pub unreferenced: Vec<String>,
+}
+
+/// Reason why an object is not as it is at rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unrest {
+    /// Newer objects hold a part of it.
+    Overtaken,
+    /// It lies elsewhere than objects of this role.
+    Misplaced(Role),
 }
 
 /// Intended effect on a name.
@@ -151,6 +162,13 @@ pub trait CoverageLedger: Send + Sync + fmt::Debug {
     fn reopen(&self, stretches: &[(QueryId, ObjectId, Window)]) -> Result<u64, Error>;
     fn object(&self, object: ObjectId) -> Result<Option<Object>, Error>;
     fn objects(&self) -> Result<Vec<Object>, Error>;
+    /// Returns the objects that hold rows which coverage does not grant, or lie in the place of others.
+    fn unrested(&self) -> Result<Vec<(ObjectId, Unrest)>, Error>;
+    /// Notes names of copies that are about to be published: after a crash they are removed, since what they copy is there.
+    fn note_copies(&self, names: &[String]) -> Result<(), Error>;
+    /// Grants the copies, whose names were noted, all that is held of an object, stretch by stretch, and forgets it: its name is noted for
+    /// removal.
+    fn copied(&self, object: ObjectId, copies: &[Record]) -> Result<(), Error>;
     /// Forgets an object and its coverage; what replaces it ranks above it.
     fn drop_object(&self, object: ObjectId) -> Result<(), Error>;
 }

@@ -10,7 +10,7 @@ mod sqlite;
 
 pub use coverage::{
     Aside, Committed, Coverage, CoverageLedger, Granted, NameNote, NextCommit, NotePurpose, Object,
-    ObjectId, Origin, Record, Reserved,
+    ObjectId, Origin, Record, Reserved, Unrest,
 };
 pub use facts::{
     Extracted, FactLedger, KnownType, Learnt, OutputName, ProbesDiscarded, SeriesFile, Spaced,

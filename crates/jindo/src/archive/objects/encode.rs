@@ -35,6 +35,7 @@ struct SeriesPart<'a> {
 /// Writes the object of an answer and its bytes, its footer completed from what is written. `draft` has the queries of the call without their
 /// counts. The bytes are hashed once.
 pub(in crate::archive) fn encode(
+    name: &str,
     mut draft: Footer,
     answer: &Answer,
 ) -> Result<(Whole, Bytes), ParquetError> {
@@ -85,7 +86,7 @@ pub(in crate::archive) fn encode(
     let bytes = Bytes::from(file.into_inner()?);
     hash.update(&bytes[data_bytes..]);
     let sha256 = hex(&hash.finalize());
-    Ok((Whole { footer: draft, bytes: bytes.len() as u64, sha256 }, bytes))
+    Ok((Whole { name: name.to_owned(), footer: draft, bytes: bytes.len() as u64, sha256 }, bytes))
 }
 
 fn properties() -> Result<WriterProperties, ParquetError> {

@@ -2,7 +2,7 @@
 //!
 //! A footer is untrusted until [`Footer::parse`] has found it consistent. It never carries a key, only the salted hash of one.
 
-use crate::archive::Role;
+use crate::archive::{Recalled, Role};
 use crate::digest::hex;
 use crate::plan::Window;
 use crate::query::Interval;
@@ -24,6 +24,10 @@ pub(in crate::archive) struct KeptOrganisation {
 pub(in crate::archive) const KEY: &str = "jindo";
 /// Hexadecimal digits of an object's name: 128 bits, so that no two of them ever meet.
 const NAME_DIGITS: usize = 32;
+/// Beginning of the names of answers to probes and samples, which are not among the rows that were asked for.
+pub(in crate::archive) const ASIDE: &str = "probes/";
+/// Beginning of names that earlier versions gave: readers of Parquet take it for a column.
+pub(in crate::archive) const EARLIER: &str = "start=";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(in crate::archive) struct Footer {
@@ -38,6 +42,9 @@ pub(in crate::archive) struct Footer {
     pub generation: u32,
     pub fetched_at: Timestamp,
     pub open: bool,
+    /// The answer of which these rows are a part that newer ones left, as [`answer_text`] spells it; generation and time are that answer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_of: Option<String>,
     /// Of the row groups, which are the file up to `data_bytes`: what is not ours, or no longer, is not decoded.
     pub data_sha256: String,
     pub data_bytes: usize,
@@ -147,15 +154,57 @@ impl Footer {
         self.queries.iter().try_fold(0_u64, |sum, query| sum.checked_add(query.rows))
     }
 
-    /// The name that this object must have.
+    /// The name that this object has among the rows that were asked for.
     pub(in crate::archive) fn name(&self) -> String {
         let sent = self.queries.iter().map(|query| query.sent.as_str());
-        object_name(sent, self.interval(), self.window(), self.generation)
+        let copy_of = self.copy_of.as_deref();
+        named(sent.chain(copy_of), self.interval(), self.window(), self.generation)
+    }
+
+    /// Returns true for the names that this object may have, in whatever place.
+    pub(in crate::archive) fn is_called(&self, name: &str) -> bool {
+        asked_name(name) == self.name()
     }
 }
 
-/// `start=YYYY-MM-DD/<hash>.parquet`: a pure function of what identifies an answer.
-pub(in crate::archive) fn object_name<'a>(
+/// The name of the object of an answer, a pure function of what identifies it: `YYYY-MM-DD/<hash>.parquet`, and below `probes/` for
+/// queries that only tell something about others.
+pub(in crate::archive) fn object_name(
+    queries: &[Recalled],
+    window: Window,
+    generation: u32,
+) -> String {
+    let first = queries.first().expect("a call asks for something");
+    let sent = queries.iter().map(|query| &*query.text.sent);
+    let name = named(sent, first.text.interval, window, generation);
+    name_for(&name, first.role)
+}
+
+/// Returns the same name in the place where objects of that role lie.
+pub(in crate::archive) fn name_for(name: &str, role: Role) -> String {
+    let name = asked_name(name);
+    match role {
+        Role::Wanted => name.to_owned(),
+        Role::Probe | Role::Sample => format!("{ASIDE}{name}"),
+    }
+}
+
+/// Returns the path of an object below the archive's root.
+pub(in crate::archive) fn place(name: &str) -> String {
+    if name.starts_with(ASIDE) { name.to_owned() } else { format!("data/{name}") }
+}
+
+/// Spells an answer by its object, alike in every place: the digests of files that earlier versions made hold it.
+pub(in crate::archive) fn answer_text(name: &str, sha256: &str) -> String {
+    format!("{EARLIER}{} {sha256}", asked_name(name))
+}
+
+/// Strips what a name begins with for its place.
+fn asked_name(name: &str) -> &str {
+    [EARLIER, ASIDE].iter().find_map(|place| name.strip_prefix(place)).unwrap_or(name)
+}
+
+fn named<'a>(
     sent: impl Iterator<Item = &'a str>,
     interval: Interval,
     window: Window,
@@ -171,13 +220,12 @@ pub(in crate::archive) fn object_name<'a>(
         hash.update(query.as_bytes());
     }
     let digits = hex(&hash.finalize());
-    format!("start={}/{}.parquet", window.start().strftime("%Y-%m-%d"), &digits[..NAME_DIGITS])
+    format!("{}/{}.parquet", window.start().strftime("%Y-%m-%d"), &digits[..NAME_DIGITS])
 }
 
-/// Returns true for a name shaped as [`object_name`] shapes them: two plain names, which lead nowhere else.
+/// Returns true for a name shaped as [`object_name`] shapes them, or earlier versions: plain names, which lead nowhere else.
 pub(in crate::archive) fn is_object_name(name: &str) -> bool {
-    let parts =
-        name.strip_prefix("start=").and_then(|rest| rest.strip_suffix(".parquet")?.split_once('/'));
+    let parts = asked_name(name).strip_suffix(".parquet").and_then(|rest| rest.split_once('/'));
     parts.is_some_and(|(date, hash)| {
         !date.is_empty()
             && date.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')

@@ -12,7 +12,10 @@ mod whole;
 pub use decode::Chunk;
 pub(super) use decode::{Encoded, NOT_AS_WRITTEN};
 pub(super) use encode::encode;
-pub(super) use footer::{Footer, FooterQuery, KeptOrganisation, is_object_name, object_name};
+pub(super) use footer::{
+    ASIDE, EARLIER, Footer, FooterQuery, KeptOrganisation, answer_text, is_object_name, name_for,
+    object_name, place,
+};
 #[cfg(test)]
 pub(super) use footer::{FooterSeries, KEY};
 pub use store::Objects;

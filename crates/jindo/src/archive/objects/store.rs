@@ -4,7 +4,8 @@
 //! Every call runs on a runtime that the store owns, since stores in a cloud wait with its timers before they try again. The
 //! caller waits for it, also within a task of another runtime.
 
-use crate::archive::disk::{Listed, list_data};
+use super::footer::place;
+use crate::archive::disk::{FOLDERS_OF_OBJECTS, Listed, list_data};
 use crate::archive::{Cause, Error};
 use crate::path_guard::{PathKind, look};
 use bytes::Bytes;
@@ -21,12 +22,10 @@ use std::sync::Arc;
 use std::thread;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// Folder of objects, below the archive's root.
-const DATA: &str = "data";
 /// Bytes of the largest file that is read. An answer of 64 MiB is an object of less; more is not ours.
 const OBJECT_BYTES_MAX: u64 = 256 << 20;
 
-/// The files of an archive: objects below `data/`, by names that begin there, and `request.json` beside.
+/// The files of an archive: objects below `data/` and `probes/`, by the names that [`place`] knows, and `request.json` beside.
 #[derive(Debug)]
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
@@ -79,7 +78,7 @@ impl Objects {
 
     /// The whole object; `None` where there is none.
     pub(in crate::archive) fn read(&self, name: &str) -> Result<Option<Bytes>, Error> {
-        self.get(&format!("{DATA}/{name}"), name)
+        self.get(&place(name), name)
     }
 
     /// Removes the object; that it is gone already is fine.
@@ -90,7 +89,7 @@ impl Objects {
         }
     }
 
-    /// Everything below `data/`; on this machine's disk without following anything.
+    /// Everything below the folders of objects; on this machine's disk without following anything.
     pub(in crate::archive) fn list(&self) -> Result<Listed, Error> {
         if let Some(root) = &self.root {
             let mut listed = list_data(root)?;
@@ -100,11 +99,13 @@ impl Objects {
         }
         self.run(async {
             let mut listed = Listed::default();
-            let mut found = self.store.list(Some(&Location::from(DATA)));
-            while let Some(file) = found.next().await {
-                let location = file.map_err(|source| failed("listing", DATA, source))?.location;
-                let name = location.as_ref().strip_prefix("data/").unwrap_or_default();
-                listed.files.push(name.to_owned());
+            for folder in FOLDERS_OF_OBJECTS {
+                let mut found = self.store.list(Some(&Location::from(folder)));
+                while let Some(file) = found.next().await {
+                    let file = file.map_err(|source| failed("listing", folder, source))?;
+                    let path = file.location.as_ref();
+                    listed.files.push(path.strip_prefix("data/").unwrap_or(path).to_owned());
+                }
             }
             listed.files.sort_unstable();
             Ok(listed)
@@ -136,7 +137,7 @@ impl Objects {
     }
 
     fn data(&self, name: &str) -> Result<Location, Error> {
-        self.own(&format!("{DATA}/{name}"))
+        self.own(&place(name))
     }
 
     /// The place of a file, to which nothing foreign leads, and where nothing foreign lies.

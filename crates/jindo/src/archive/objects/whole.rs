@@ -9,6 +9,7 @@ use jiff::Timestamp;
 /// A file that was written just now, or read back and found whole: every page decoded, everything as its footer says, under its
 /// own name.
 pub(in crate::archive) struct Whole {
+    pub name: String,
     pub footer: Footer,
     pub bytes: u64,
     /// Of the file, hex.
@@ -21,23 +22,24 @@ impl Whole {
         let encoded = Encoded::parse(bytes)?;
         encoded.check_rows()?;
         let Encoded { footer, bytes, sha256, .. } = encoded;
-        if footer.name() != name {
+        if !footer.is_called(name) {
             return Err(format!("its footer belongs to {}", footer.name()));
         }
-        Ok(Self { footer, bytes, sha256 })
+        Ok(Self { name: name.to_owned(), footer, bytes, sha256 })
     }
 
     /// As the ledger would record it, for the numbers that its queries have there.
     pub(in crate::archive) fn record(&self, queries: Vec<QueryId>) -> Record {
-        let Self { footer, bytes, sha256 } = self;
+        let Self { name, footer, bytes, sha256 } = self;
         Record {
-            name: footer.name(),
+            name: name.clone(),
             queries,
             interval: footer.interval(),
             window: footer.window(),
             generation: footer.generation,
             fetched_at: whole_milliseconds(footer.fetched_at),
             open: footer.open,
+            copy_of: footer.copy_of.clone(),
             rows: footer.rows().expect("a footer is checked or counted"),
             bytes: *bytes,
             sha256: sha256.clone(),

@@ -17,6 +17,7 @@ pub(super) fn draft(window: Window) -> Footer {
         generation: 0,
         fetched_at: window.end(),
         open: false,
+        copy_of: None,
         queries: vec![FooterQuery {
             sent: "avg:m{*}".into(),
             written: "avg:m{*}".into(),
@@ -37,7 +38,7 @@ pub(super) fn draft(window: Window) -> Footer {
 fn file() -> (Whole, Bytes) {
     let window = window(0, 3600);
     let series = vec![series(0, &["k:v"], window, 1.5), series(0, &["k:w"], window, -0.0)];
-    encode(draft(window), &Answer { series }).unwrap()
+    encode("name", draft(window), &Answer { series }).unwrap()
 }
 
 pub(super) fn wrong(bytes: &Bytes) -> Option<String> {

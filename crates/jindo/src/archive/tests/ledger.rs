@@ -110,7 +110,7 @@ fn substitutes(ledger: &dyn Ledger) {
 fn named(word: &str) -> String {
     let mut bytes = [0; 16];
     bytes[..word.len()].copy_from_slice(word.as_bytes());
-    format!("start=2021-12-12/{:032x}.parquet", u128::from_be_bytes(bytes))
+    format!("2021-12-12/{:032x}.parquet", u128::from_be_bytes(bytes))
 }
 
 fn record(name: &str, queries: &[QueryId], window: Window, generation: u32) -> Record {
@@ -122,6 +122,7 @@ fn record(name: &str, queries: &[QueryId], window: Window, generation: u32) -> R
         generation,
         fetched_at: Timestamp::from_second(START_S).unwrap(),
         open: true,
+        copy_of: None,
         rows: 3,
         bytes: 5,
         sha256: "00".into(),

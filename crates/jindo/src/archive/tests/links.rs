@@ -178,8 +178,8 @@ fn a_linked_ledger_hides_no_journal() {
 fn a_noted_name_below_a_link_removes_nothing() {
     let world = World::new();
     let digits = "0".repeat(32);
-    let name = format!("start=2021-12-13/{digits}.parquet");
-    symlink(world.victim.path(), world.path("archive/data/start=2021-12-13")).unwrap();
+    let name = format!("2021-12-13/{digits}.parquet");
+    symlink(world.victim.path(), world.path("archive/data/2021-12-13")).unwrap();
     for file in [format!("{digits}.parquet"), format!("{digits}.parquet#1")] {
         write(&world.victim.path().join(file), b"somebody's");
     }
@@ -283,7 +283,7 @@ fn a_link_or_a_pipe_in_place_of_an_object_is_never_read() {
 #[test]
 fn nothing_is_stored_or_set_aside_through_a_link() {
     let world = World::new();
-    symlink(world.victim.path(), world.path("archive/data/start=2021-12-13")).unwrap();
+    symlink(world.victim.path(), world.path("archive/data/2021-12-13")).unwrap();
     let archive = opened(world.dir.path());
     let stored = store(&archive, &ids(&archive), window(DAY_S, 2 * DAY_S), 1);
     assert!(matches!(stored, Err(Error::Foreign { .. })), "{stored:?}");
@@ -292,7 +292,7 @@ fn nothing_is_stored_or_set_aside_through_a_link() {
 
     let world = World::new();
     fs::create_dir(world.path("archive/damaged")).unwrap();
-    symlink(world.victim.path(), world.path("archive/damaged/start=2021-12-12")).unwrap();
+    symlink(world.victim.path(), world.path("archive/damaged/2021-12-12")).unwrap();
     let object = world.object();
     write(&object, b"damaged");
     write(&object.with_extension("parquet#1"), b"half");

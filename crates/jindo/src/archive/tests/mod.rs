@@ -1,5 +1,6 @@
 //! The archive as its users see it: what goes in comes out, whatever happens in between.
 
+mod at_rest;
 mod bombs;
 mod cloud;
 mod first_format;

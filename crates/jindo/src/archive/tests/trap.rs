@@ -75,7 +75,7 @@ fn cells_that_overflow_are_damage_that_is_found_and_mended() {
     let most = i64::MAX;
     for forged in [
         format!("INSERT INTO given_up (query, start_s, end_s, whole, reason, words, at_ms) VALUES (1, 0, {most}, 0, 'refused', 'old', 0)"),
-        format!("UPDATE objects SET rows = {most}; INSERT INTO objects SELECT 9, replace(name, 'start=2', 'start=3'),
+        format!("UPDATE objects SET rows = {most}; INSERT INTO objects SELECT 9, replace(name, '2021-', '3021-'),
              interval_s, start_s, end_s, generation, fetched_ms, open, rows, bytes, sha256 FROM objects"),
         format!("UPDATE objects SET fetched_ms = {most}"),
         "UPDATE queries SET interval_s = 0".to_owned(),

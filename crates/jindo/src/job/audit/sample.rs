@@ -157,6 +157,7 @@ mod tests {
             generation: 0,
             fetched_at: window.end(),
             open: false,
+            copy_of: None,
             rows: 1,
             bytes: 1,
             sha256: String::new(),

@@ -153,8 +153,8 @@ fn fetch<C: Caller>(
     rounds.run(run, planned)
 }
 
-/// Brings files and tables up to date, unless nothing can be in them. After a failure of the calls that is told, and not what
-/// went wrong with the files: it may follow from it.
+/// Brings the archive's data to rest, and files and tables up to date, unless nothing can be in them. After a failure of the
+/// calls that is told, and not what went wrong with data and files: it may follow from it.
 fn extract<C: Caller>(run: &mut ExportRun<'_, C>, end: &End) -> Result<Option<Summary>, Error> {
     let has_failed = match end {
         End::Done | End::OutOfCalls => false,
@@ -163,7 +163,8 @@ fn extract<C: Caller>(run: &mut ExportRun<'_, C>, end: &End) -> Result<Option<Su
             return Ok(None);
         }
     };
-    let files = match run.files.update_all() {
+    let rested = run.files.archive.bring_to_rest(run.files.interrupted).map_err(Error::from);
+    let files = match rested.and_then(|()| run.files.update_all()) {
         Err(_) if has_failed => None,
         files => files?,
     };

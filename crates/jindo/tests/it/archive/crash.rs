@@ -10,6 +10,7 @@ use object_store::ObjectStore as _;
 use object_store::memory::InMemory;
 use object_store::path::Path as Location;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 struct World {
     ledger: Arc<Sqlite>,
@@ -66,6 +67,7 @@ fn run(archive: &Archive, done: &mut usize) -> Result<(), Error> {
         if !is_newest(archive, &queries, wanted, fetched_s)? {
             store(archive, &queries, wanted, fetched_s)?;
         }
+        archive.bring_to_rest(&AtomicBool::new(false))?;
         *done += 1;
     }
     Ok(())

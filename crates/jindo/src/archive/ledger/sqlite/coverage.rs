@@ -2,13 +2,14 @@
 
 use super::convert::{Moment, Name, Unsigned, json_numbers, unknown, window};
 use super::{
-    Connection, OptionalExtension, Row, SqlError, Sqlite, Transaction, given_up, params, queries,
+    Connection, OptionalExtension, Row, SqlError, Sqlite, Transaction, at_rest, given_up, params,
+    queries,
 };
-use crate::archive::objects::object_name;
+use crate::archive::objects::{answer_text, object_name};
 use crate::archive::precedence::{Holding, Rank, take_over};
 use crate::archive::{
     Aside, Committed, Coverage, CoverageLedger, Error, Granted, NameNote, NextCommit, NotePurpose,
-    Object, ObjectId, Origin, QueryId, Record, Reserved, Role,
+    Object, ObjectId, Origin, QueryId, Record, Reserved, Role, Unrest,
 };
 use crate::plan::{Window, subtract};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,14 +22,20 @@ impl CoverageLedger for Sqlite {
     fn grants(&self, query: QueryId) -> Result<Vec<Granted>, Error> {
         self.ask("reading coverage", |c| {
             c.prepare_cached(
-                "SELECT c.*, o.name, o.sha256, o.fetched_ms
-                 FROM coverage c JOIN objects o ON o.id = c.object WHERE c.query = ?1 ORDER BY c.start_s",
+                "SELECT c.*, o.name, o.sha256, o.fetched_ms, a.answer
+                 FROM coverage c JOIN objects o ON o.id = c.object LEFT JOIN copies a ON a.object = o.id
+                 WHERE c.query = ?1 ORDER BY c.start_s",
             )?
             .query_map([query], |row| {
                 Ok(Granted {
                     held: stretch(row)?,
-                    name: row.get::<_, Name>("name")?.0,
-                    sha256: row.get("sha256")?,
+                    answer: match row.get("answer")? {
+                        Some(answer) => answer,
+                        None => answer_text(
+                            &row.get::<_, Name>("name")?.0,
+                            &row.get::<_, String>("sha256")?,
+                        ),
+                    },
                     fetched_at: row.get::<_, Moment>("fetched_ms")?.0,
                 })
             })?
@@ -56,9 +63,7 @@ impl CoverageLedger for Sqlite {
                 Err(unknown) => return Ok(Err(unknown)),
             };
             let generation = next_generation(t, queries, window)?;
-            let interval = recalled.first().expect("a call asks for something").text.interval;
-            let sent = recalled.iter().map(|query| &*query.text.sent);
-            let name = object_name(sent, interval, window, generation);
+            let name = object_name(&recalled, window, generation);
             note(t, &name, NotePurpose::Publish)?;
             Ok(Ok(Reserved { generation, name, queries: recalled }))
         })?
@@ -185,6 +190,20 @@ impl CoverageLedger for Sqlite {
         })
     }
 
+    fn unrested(&self) -> Result<Vec<(ObjectId, Unrest)>, Error> {
+        self.ask("looking for rows that are not granted", at_rest::unrested)
+    }
+
+    fn note_copies(&self, names: &[String]) -> Result<(), Error> {
+        self.change("noting copies", |t| {
+            names.iter().try_for_each(|name| note(t, name, NotePurpose::Remove))
+        })
+    }
+
+    fn copied(&self, object: ObjectId, copies: &[Record]) -> Result<(), Error> {
+        self.change("taking copies", |t| at_rest::copied(t, object, copies))
+    }
+
     fn object(&self, object: ObjectId) -> Result<Option<Object>, Error> {
         self.ask("reading an object's record", |c| {
             let mut one = c.prepare_cached(&format!("{OBJECTS} WHERE o.id = ?1"))?;
@@ -265,7 +284,7 @@ fn next_generation(c: &Connection, queries: &[QueryId], window: Window) -> Resul
     Ok(u32::try_from(next).unwrap_or(u32::MAX))
 }
 
-fn note(t: &Transaction<'_>, name: &str, noted: NotePurpose) -> Result<(), SqlError> {
+pub(super) fn note(t: &Transaction<'_>, name: &str, noted: NotePurpose) -> Result<(), SqlError> {
     let purpose = match noted {
         NotePurpose::Publish => "publish",
         NotePurpose::Remove => "remove",
@@ -275,7 +294,7 @@ fn note(t: &Transaction<'_>, name: &str, noted: NotePurpose) -> Result<(), SqlEr
         .map(drop)
 }
 
-fn unnote(t: &Transaction<'_>, name: &str) -> Result<(), SqlError> {
+pub(super) fn unnote(t: &Transaction<'_>, name: &str) -> Result<(), SqlError> {
     t.prepare_cached("DELETE FROM noted WHERE name = ?1")?.execute([name]).map(drop)
 }
 
@@ -313,7 +332,7 @@ fn commit(t: &Transaction<'_>, record: &Record) -> Result<Committed, SqlError> {
     Ok(Committed { object, unreferenced })
 }
 
-fn insert(t: &Transaction<'_>, record: &Record) -> Result<ObjectId, SqlError> {
+pub(super) fn insert(t: &Transaction<'_>, record: &Record) -> Result<ObjectId, SqlError> {
     let object = t
         .prepare_cached(
             "INSERT INTO objects (name, interval_s, start_s, end_s, generation, fetched_ms, open, rows,
@@ -335,6 +354,9 @@ fn insert(t: &Transaction<'_>, record: &Record) -> Result<ObjectId, SqlError> {
             ],
             |row| row.get(0),
         )?;
+    if let Some(answer) = &record.copy_of {
+        t.prepare_cached("INSERT INTO copies VALUES (?1, ?2)")?.execute(params![object, answer])?;
+    }
     t.prepare_cached(
         "INSERT INTO object_queries (object, position, query) SELECT ?1, key, value FROM json_each(?2)",
     )?
@@ -374,7 +396,8 @@ fn sweep(t: &Transaction<'_>, objects: &BTreeSet<ObjectId>) -> Result<Vec<String
 
 /// Every object, with the numbers of its queries in the order of the call; a clause may follow.
 const OBJECTS: &str = "
-    SELECT o.*, (SELECT group_concat(query ORDER BY position) FROM object_queries WHERE object = o.id) AS queries
+    SELECT o.*, (SELECT answer FROM copies WHERE object = o.id) AS copy_of,
+           (SELECT group_concat(query ORDER BY position) FROM object_queries WHERE object = o.id) AS queries
     FROM objects o";
 
 fn object(row: &Row<'_>) -> Result<Object, SqlError> {
@@ -394,6 +417,7 @@ fn object(row: &Row<'_>) -> Result<Object, SqlError> {
             generation: row.get("generation")?,
             fetched_at: row.get::<_, Moment>("fetched_ms")?.0,
             open: row.get("open")?,
+            copy_of: row.get("copy_of")?,
             rows: row.get::<_, Unsigned>("rows")?.0,
             bytes: row.get::<_, Unsigned>("bytes")?.0,
             sha256: row.get("sha256")?,

@@ -13,8 +13,11 @@ use rusqlite::backup::Backup;
 use std::time::Duration;
 
 /// Formats that can be brought to the present one, each with its tables.
-const EARLIER: [(i64, &str); 2] =
-    [(1, include_str!("schema-1.sql")), (2, include_str!("schema-2.sql"))];
+const EARLIER: [(i64, &str); 3] = [
+    (1, include_str!("schema-1.sql")),
+    (2, include_str!("schema-2.sql")),
+    (3, include_str!("schema-3.sql")),
+];
 
 /// Pages copied at once; so many fit into a moment.
 const PAGES_AT_ONCE: i32 = 4_096;
@@ -42,7 +45,11 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), SqlError> {
         marks_per_output(&t)?;
     }
     // Formats 1 and 2 knew no types of metrics.
-    recreate(&t, "metric_types")?;
+    if version < 3 {
+        recreate(&t, "metric_types")?;
+    }
+    // Before format 4, nothing was copied.
+    recreate(&t, "copies")?;
     t.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     t.commit()
 }

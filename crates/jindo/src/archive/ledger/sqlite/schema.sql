@@ -38,7 +38,7 @@ CREATE TABLE lines (
   CHECK ((query IS NULL) <> (reason IS NULL))
 ) STRICT;
 CREATE TABLE objects (
-  -- The Parquet files below archive/data/ that coverage refers to.
+  -- The Parquet files below archive/data/ and archive/probes/ that coverage refers to.
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   name TEXT NOT NULL UNIQUE,
   interval_s INTEGER NOT NULL,
@@ -50,6 +50,11 @@ CREATE TABLE objects (
   rows INTEGER NOT NULL,
   bytes INTEGER NOT NULL,
   sha256 TEXT NOT NULL                   -- of the file, hex
+) STRICT;
+CREATE TABLE copies (
+  -- Objects that hold what newer ones left of an answer.
+  object INTEGER PRIMARY KEY REFERENCES objects (id) ON DELETE CASCADE,
+  answer TEXT NOT NULL                   -- its first object's name and sha256
 ) STRICT;
 CREATE TABLE object_queries (
   -- The queries of an object, in the order of the call.
