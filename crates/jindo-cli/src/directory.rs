@@ -17,10 +17,8 @@ pub(crate) struct Memory {
 
 impl Memory {
     pub(crate) fn of(archive: &Archive) -> anyhow::Result<Self> {
-        let request = archive
-            .ledger()
-            .request()?
-            .map(|request| TypedRequest::of_directory(&request.arguments, request.asked.window));
+        let last = archive.ledger().request()?;
+        let request = last.map(|request| TypedRequest::of_directory(&request));
         Ok(Self { request: request.transpose()?, site: archive.site()? })
     }
 

@@ -9,11 +9,17 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use jindo::archive::Request;
 use jindo::job::{ExportRequest, ListText, RefusedLines, Resolution};
-use jindo::plan::Window;
 use jindo::query::{self, Fill, Interval, MetricType, RangeFunctions};
+use jindo::text::steers;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// Bytes of one setting that a directory keeps: paths have up to 4,096.
+const SETTING_BYTES_MAX: usize = 4_096;
+
+/// Template variables of a request that a directory keeps: more than any dashboard has.
+const VARIABLES_MAX: usize = 1_000;
 
 /// Request as typed, and as the directory keeps it for the next one: then its times are instants, but for the end `now`, and its zone
 /// has a name.
@@ -223,17 +229,38 @@ impl TypedRequest {
 
     /// Reads what a directory keeps. Earlier versions kept times as they were typed: those that count from a moment mean the range that
     /// was asked then.
-    pub(crate) fn of_directory(arguments: &str, asked: Window) -> anyhow::Result<Self> {
-        let words: Self = serde_json::from_str(arguments).context(
+    pub(crate) fn of_directory(request: &Request) -> anyhow::Result<Self> {
+        let mut words: Self = serde_json::from_str(&request.arguments).context(
             "the last request of this directory cannot be read; give a query list again",
         )?;
-        let zone = words.zone()?;
+        words.check()?;
+        // Earlier versions kept the word, which names another zone on another machine.
+        if words.timezone.eq_ignore_ascii_case("local") {
+            words.timezone.clone_from(&request.timezone);
+        }
+        let (zone, asked) = (words.zone()?, request.asked.window);
         let instant = |text: &str, asked: Timestamp| match text.trim() {
             text if text.starts_with('-') || text == defaults::TO => asked,
             text => time::parse(text, &zone, asked).unwrap_or(asked),
         };
         let (from, to) = (instant(&words.from, asked.start()), instant(&words.to, asked.end()));
         Ok(words.fixed(&zone, from, to))
+    }
+
+    /// Checks what a directory keeps, which may come from somebody else: no text is too long or steers a terminal.
+    fn check(&self) -> Result<(), Usage> {
+        let variables = self.variables.iter().flat_map(|(name, value)| [name, value]);
+        let optional = [&self.rolling, &self.api_url, &self.assumed_type].into_iter().flatten();
+        let always = [&self.list_name, &self.from, &self.to, &self.timezone];
+        let mut settings = variables.chain(optional).chain(always);
+        let is_list =
+            self.list.len() as u64 <= query::load::LIST_BYTES_MAX && !self.list.contains('\0');
+        let is_odd = |text: &String| text.len() > SETTING_BYTES_MAX || text.contains(steers);
+        if is_list && self.variables.len() <= VARIABLES_MAX && !settings.any(is_odd) {
+            return Ok(());
+        }
+        Err(Usage::new("the last request of this directory is not one that jindo wrote")
+            .hint("give list, range and address again, and another directory by --out"))
     }
 
     /// Returns the notes of a plan for this request: settings that `wanted` leaves to `last`, and settings that it changes.
@@ -323,7 +350,7 @@ fn assumed_type(assumed: AssumedTypeArg) -> String {
 
 /// Returns a stored request with another zone.
 pub(crate) fn in_zone(request: &Request, timezone: &str) -> anyhow::Result<String> {
-    let words = TypedRequest::of_directory(&request.arguments, request.asked.window)?;
+    let words = TypedRequest::of_directory(request)?;
     Ok(serde_json::to_string(&TypedRequest { timezone: timezone.to_owned(), ..words })?)
 }
 
@@ -334,5 +361,52 @@ pub(crate) fn zone_of_clocks(request: &ExportRequest) -> TimeZone {
         TimeZone::try_system().unwrap_or(TimeZone::UTC)
     } else {
         request.zone.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jindo::plan::{Range, Window};
+
+    fn kept(words: &TypedRequest, timezone: &str) -> anyhow::Result<TypedRequest> {
+        TypedRequest::of_directory(&Request {
+            lines: Vec::new(),
+            asked: Range::from(Window::from_secs(0, 86_400).unwrap()),
+            timezone: timezone.to_owned(),
+            arguments: serde_json::to_string(words).unwrap(),
+        })
+    }
+
+    fn words() -> TypedRequest {
+        let list = ListText { name: "queries.txt".to_owned(), text: "avg:a{*}\n".to_owned() };
+        TypedRequest::of_text(list, "-1d".to_owned(), defaults::TO)
+    }
+
+    #[test]
+    fn a_request_of_an_earlier_version_means_the_range_and_the_zone_of_its_run() {
+        let local = TypedRequest { timezone: "local".to_owned(), ..words() };
+        let read = kept(&local, "Asia/Seoul").unwrap();
+        assert_eq!(
+            (read.timezone.as_str(), read.from.as_str()),
+            ("Asia/Seoul", "1970-01-01T00:00:00Z")
+        );
+        assert_eq!(read.to, "now");
+    }
+
+    #[test]
+    fn a_request_that_jindo_did_not_write_is_refused() {
+        let named = |value: String| [("host".to_owned(), value)].into();
+        let long = "x".repeat(SETTING_BYTES_MAX + 1);
+        for odd in [
+            TypedRequest { list_name: "a\u{1b}[2J".to_owned(), ..words() },
+            TypedRequest { api_url: Some("https://h\nx".to_owned()), ..words() },
+            TypedRequest { variables: named("\u{202e}".to_owned()), ..words() },
+            TypedRequest { variables: named(long), ..words() },
+            TypedRequest { list: "a\0".to_owned(), ..words() },
+        ] {
+            assert!(kept(&odd, "UTC").is_err(), "{odd:?}");
+        }
+        assert!(kept(&words(), "UTC").is_ok());
     }
 }
