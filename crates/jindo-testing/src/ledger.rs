@@ -3,10 +3,10 @@
 use crate::fuse::{Dead, Fuse};
 use jiff::Timestamp;
 use jindo::archive::{
-    Aside, Committed, Coverage, CoverageLedger, Error, Extracted, FactLedger, GivenUp, Granted,
-    KnownType, Learnt, Ledger, NameNote, NextCommit, Object, ObjectId, OutputName, ProbesDiscarded,
-    QueryId, QueryLedger, Recalled, Record, RefusedLine, Registered, Remembered, Request, Reserved,
-    Spaced, Sqlite, Totals, Unrest,
+    Aside, Committed, Coverage, CoverageLedger, Error, Extracted, FactLedger, FilesExtent, GivenUp,
+    Granted, KnownType, Learnt, Ledger, NameNote, NextCommit, Object, ObjectId, OutputName,
+    ProbesDiscarded, QueryId, QueryLedger, Recalled, Record, RefusedLine, Registered, Remembered,
+    Request, Reserved, Spaced, Sqlite, Totals, Unrest,
 };
 use jindo::plan::Window;
 use std::collections::BTreeMap;
@@ -107,6 +107,7 @@ impl FactLedger for FaultyLedger {
         metric_types() -> Vec<KnownType>;
         kept(key: &str) -> Option<String>;
         extracted(output: OutputName, query: QueryId) -> Option<Extracted>;
+        extents(output: OutputName) -> Vec<FilesExtent>;
         owner(path: &str) -> Option<QueryId>;
         totals() -> Totals;
     }

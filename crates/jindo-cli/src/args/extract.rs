@@ -11,10 +11,20 @@ pub struct ExtractArgs {
     pub dir: PathBuf,
     /// Output format [default: csv]
     #[arg(long, value_enum)]
-    pub to: Option<OutputFormat>,
-    /// Write a copy here instead of into the directory itself
+    pub format: Option<OutputFormat>,
+    /// Write here instead of into the directory itself, which stays as it is
     #[arg(long, value_name = "PATH")]
     pub out: Option<PathBuf>,
+    /// Start of the part to write, out of everything that was ever fetched; needs --out [default: the first moment held]
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub from: Option<String>,
+    /// End of the part to write, excluded; needs --out [default: the last moment held]
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub to: Option<String>,
+    /// Queries to write, those of earlier lists too, as written in their list: `*` stands for any characters, `?` for one; needs
+    /// --out [default: all]
+    #[arg(long, value_name = "GLOB")]
+    pub query: Option<String>,
     /// Time zone of the files, instead of the last export's
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,

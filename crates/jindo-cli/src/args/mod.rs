@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(pace(&printed("simulate", "limit").unwrap()), defaults::SIMULATOR_LIMIT);
         let progress = printed("export", "progress").unwrap();
         assert_eq!(ProgressStyle::from_str(&progress, false), Ok(defaults::PROGRESS));
-        let format = printed("extract", "to").unwrap();
+        let format = printed("extract", "format").unwrap();
         assert_eq!(OutputFormat::from_str(&format, false), Ok(defaults::FORMAT));
         for (flag, expected) in [
             ("port", defaults::SIMULATOR_PORT.to_string()),

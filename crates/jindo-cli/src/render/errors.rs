@@ -73,7 +73,7 @@ fn hint(mut causes: anyhow::Chain<'_>) -> Option<String> {
             return disk_hint(error);
         }
         if let Some(jindo::extract::Error::Occupied { .. }) = cause.downcast_ref() {
-            return Some("name a place without files of an earlier extract, or remove them".into());
+            return Some("move it away, or name another directory by --out".into());
         }
         match cause.downcast_ref() {
             Some(NoRoom { .. }) => disk_hint(&std::io::ErrorKind::StorageFull.into()),

@@ -3,7 +3,7 @@
 use crate::args::ProgressStyle;
 use crate::disk_space;
 use crate::render::errors::Usage;
-use crate::render::plan::{Annotated, ReckonedLimit, brief};
+use crate::render::plan::{Annotated, ReckonedLimit, brief, leaving_in_words};
 use crate::render::progress::{ForecastResult, ProgressReport};
 use crate::render::units::{count, counted};
 use crate::request::{RequestNotes, zone_of_clocks};
@@ -64,6 +64,7 @@ impl<'a> Screen<'a> {
         let annotated = Annotated { request: self.request, notes: self.notes };
         let own = self.request.pacing.limit.map(ReckonedLimit::own);
         self.remark(&brief(annotated, plan, own, self.started));
+        self.remark(&leaving_in_words(plan.leaving, self.out));
         self.remark(&disk_space::in_words(&plan.plan, self.out));
     }
 

@@ -7,7 +7,7 @@ use crate::render::units::{count, counted, seconds, size};
 use crate::request::{RequestNotes, zone_of_clocks};
 use crate::time::{self, length_in_words};
 use jiff::{SignedDuration, Timestamp};
-use jindo::job::{ExportPlan, ExportRequest, ResolvedRequest};
+use jindo::job::{ExportPlan, ExportRequest, Leaving, ResolvedRequest};
 use jindo::plan::{Estimate, Limits, Pace, Plan, ProbeGrid, RETENTION, Window};
 use jindo::query::Interval;
 use jindo::request::Reserve;
@@ -113,6 +113,30 @@ fn what_follows(plan: &Plan) -> String {
     } else {
         format!("what is not held yet is fetched: {calls}")
     }
+}
+
+/// Returns lines for files of an earlier request that go away or get shorter, with the command that shows them; empty without any.
+pub(crate) fn leaving_in_words(leaving: Leaving, dir: &Path) -> String {
+    let Leaving { queries, files, shortened } = leaving;
+    let gone = (queries > 0).then(|| {
+        let (files, queries) =
+            (counted(files, "file", "files"), counted(queries, "query", "queries"));
+        format!("{files} of {queries} that this request does not name go away")
+    });
+    let shorter = (shortened > 0).then(|| {
+        let queries = counted(shortened, "query", "queries");
+        format!("rows of {queries} outside the range go away")
+    });
+    let parts: Vec<String> = gone.into_iter().chain(shorter).collect();
+    if parts.is_empty() {
+        return String::new();
+    }
+    format!(
+        "  csv/ shows this request alone: {}; the archive keeps all of it, and writes it elsewhere in 0 calls:\n\
+         \x20   jindo extract {} --query '*' --out PATH\n",
+        parts.join(", and "),
+        dir.display(),
+    )
 }
 
 /// Returns a line for the types of metrics that are asked first, and one for modifiers that do nothing.
@@ -242,6 +266,8 @@ pub(crate) fn in_words(
     let (plan, asked) = (&planned.plan, &planned.request);
     let mut text = brief(annotated, planned, Some(pace), now);
     let here = Path::new(".");
+    let dir = command.out.as_deref().unwrap_or(Path::new(crate::defaults::OUT));
+    text.push_str(&leaving_in_words(planned.leaving, dir));
     text.push_str(&disk_space::in_words(plan, command.out.as_deref().unwrap_or(here)));
     text.extend(asked.list.notes.iter().map(|note| format!("  {note}\n")));
     text.extend(asked.list.refused.iter().map(|complaint| format!("  left out: {complaint}\n")));

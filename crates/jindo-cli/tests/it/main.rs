@@ -12,6 +12,7 @@ mod faults;
 mod help;
 mod hostile;
 mod journey;
+mod last_request;
 mod memory;
 mod messages;
 mod metric_types;

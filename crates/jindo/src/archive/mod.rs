@@ -35,11 +35,11 @@ mod tests;
 
 pub use error::{Cause, Error, Holder};
 pub use ledger::{
-    Aside, Committed, Coverage, CoverageLedger, Extracted, FactLedger, GiveUpReason, GiveUpScope,
-    GivenUp, Granted, IfBlank, KnownType, Learnt, Ledger, NameNote, NextCommit, NotePurpose,
-    Object, ObjectId, Origin, OutputName, ProbesDiscarded, QueryId, QueryLedger, Recalled, Record,
-    RefusedLine, Registered, Remembered, Request, RequestLine, Reserved, Role, SeriesFile, Spaced,
-    Sqlite, Totals, Unrest, Weight,
+    Aside, Committed, Coverage, CoverageLedger, Extracted, FactLedger, FilesExtent, GiveUpReason,
+    GiveUpScope, GivenUp, Granted, IfBlank, KnownType, Learnt, Ledger, NameNote, NextCommit,
+    NotePurpose, Object, ObjectId, Origin, OutputName, ProbesDiscarded, QueryId, QueryLedger,
+    Recalled, Record, RefusedLine, Registered, Remembered, Request, RequestLine, Reserved, Role,
+    SeriesFile, Spaced, Sqlite, Totals, Unrest, Weight,
 };
 pub use objects::{Chunk, Objects};
 pub use open::{Archive, Identities};

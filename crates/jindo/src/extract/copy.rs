@@ -1,46 +1,60 @@
-//! Everything once more, into another place: `jindo extract DIR --out PATH`. Reads the archive and marks nothing in it.
+//! Any part of the archive into another place: `jindo extract DIR --out PATH`. Reads the archive and marks nothing in it.
 
 use super::csv_tree::may_have_twins;
+use super::selection::{Selection, ShownQuery, View};
 use super::staging::with_staging;
 use super::stream::stage;
-use super::tables::{StagedTables, Summary, Table, render};
-use super::{CsvTree, Disk, Error, MadeFile, Output as _, Staging};
-use crate::archive::{Archive, Registered, SeriesFile};
+use super::tables::{Rendering, StagedTables, Summary, Table};
+use super::{CsvTree, Disk, Error, MadeFile, Output as _, Place, Staging};
+use crate::archive::{Archive, SeriesFile};
 use crate::case_fold::folded;
 use std::collections::HashMap;
 
-/// Writes csv/ and the tables of the whole archive into an empty place.
+/// Writes csv/ and the tables of a part of the archive into an empty place.
 ///
 /// There is no ledger there to record which files are ours: a place with files of its own is refused, and what a crash leaves
 /// behind is the user's to remove. The tables come last: a place that has them is whole.
 ///
 /// # Errors
 /// See [`Error`]; [`Error::Occupied`] before anything is written.
-pub fn copy(archive: &Archive, disk: &dyn Disk, output: &CsvTree) -> Result<Summary, Error> {
-    let mut occupied = disk.walk(output.folder()).map_err(Error::disk("list", output.folder()))?;
-    for path in Table::ALL.map(Table::path) {
-        if disk.size(path).map_err(Error::disk("look at", path))?.is_some() {
-            occupied.push(path.to_owned());
-        }
-    }
-    if let Some(path) = occupied.pop() {
-        return Err(Error::Occupied { path });
-    }
+pub fn copy(
+    archive: &Archive,
+    disk: &dyn Disk,
+    output: &CsvTree,
+    selection: &Selection,
+) -> Result<Summary, Error> {
+    refuse_occupied(disk, output)?;
     with_staging(disk, || {
         // The tables are staged under the first numbers, and stay staged until the end.
         let (mut table_number, number) = (0, Table::ALL.len() as u64);
         let mut tables = StagedTables::new(disk, &mut table_number);
         let mut copying = Copying { archive, disk, output, number, claims: HashMap::new() };
-        let summary = render(
-            archive,
-            &output.display.timezone,
-            &mut |query| copying.query(query),
-            &mut |table, rows| tables.append(table, rows),
-        )?;
+        let view = View::of(selection, archive)?;
+        let summary = Rendering::of(archive, view, &output.display.timezone)?
+            .render(&mut |shown| copying.query(shown), &mut |table, rows| {
+                tables.append(table, rows)
+            })?;
         disk.sync().map_err(Error::disk("sync", output.folder()))?;
         tables.publish(&Table::ALL)?;
         Ok(summary)
     })
+}
+
+/// Refuses a place without a ledger in which a table, or anything below the output's folder, lies already: nothing says that it is
+/// jindo's own.
+///
+/// # Errors
+/// [`Error::Occupied`]; [`Error::Disk`] if the place cannot be looked at.
+pub fn refuse_occupied(disk: &dyn Disk, output: &CsvTree) -> Result<(), Error> {
+    let folder = output.folder();
+    let places = Table::ALL.map(|table| (table.path(), Place::OfFile));
+    for (path, place) in places.into_iter().chain([(folder, Place::OfFolder)]) {
+        if disk.is_taken(path, place).map_err(Error::disk("look at", path))? {
+            return Err(Error::Occupied { path: path.to_owned() });
+        }
+    }
+    let below = disk.walk(folder).map_err(Error::disk("list", folder))?;
+    below.into_iter().min().map_or(Ok(()), |path| Err(Error::Occupied { path }))
 }
 
 struct Copying<'a> {
@@ -55,13 +69,12 @@ struct Copying<'a> {
 }
 
 impl Copying<'_> {
-    fn query(&mut self, query: &Registered) -> Result<Vec<SeriesFile>, Error> {
-        let grants = self.archive.ledger().grants(query.id)?;
+    fn query(&mut self, shown: &ShownQuery) -> Result<Vec<SeriesFile>, Error> {
         let staging = Staging::new(self.disk, &mut self.number);
-        let made = stage(self.archive, query, &grants, self.output, staging)?;
+        let made = stage(self.archive, shown, self.output, staging)?;
         let mut files = Vec::with_capacity(made.len());
         for MadeFile { staged, file } in made {
-            self.claim(&file.path, &query.text.written)?;
+            self.claim(&file.path, &shown.query.text.written)?;
             self.disk.publish(staged, &file.path).map_err(Error::disk("publish", &file.path))?;
             files.push(file);
         }

@@ -65,10 +65,22 @@ pub trait Disk: Send + Sync {
     }
     /// Returns the bytes of a file; `None` for anything else, also for a link.
     fn size(&self, path: &str) -> io::Result<Option<u64>>;
+    /// Returns true for anything that lies in the place of a file, also a link or a folder; of a folder's place for anything else than
+    /// one.
+    fn is_taken(&self, path: &str, by: Place) -> io::Result<bool> {
+        Ok(by == Place::OfFile && self.size(path)?.is_some())
+    }
     /// Returns the SHA-256 of a file's content, in hexadecimal; `None` for anything else, also for a link.
     fn sha256(&self, path: &str) -> io::Result<Option<String>>;
     /// Returns the path of everything below `folder` that is no folder, in no order; links are not followed.
     fn walk(&self, folder: &str) -> io::Result<Vec<String>>;
+}
+
+/// Use of a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    OfFile,
+    OfFolder,
 }
 
 /// The right of one process to make files in a directory; ends when it is dropped, or with the process.
@@ -267,6 +279,11 @@ impl Disk for Directory {
 
     fn size(&self, path: &str) -> io::Result<Option<u64>> {
         Ok(self.file(path)?.map(|file| file.len()))
+    }
+
+    fn is_taken(&self, path: &str, by: Place) -> io::Result<bool> {
+        let is = there(fs::symlink_metadata(self.place(path)))?;
+        Ok(is.is_some_and(|is| by == Place::OfFile || !is.is_dir()))
     }
 
     fn sha256(&self, path: &str) -> io::Result<Option<String>> {

@@ -35,8 +35,8 @@ pub enum Error {
     /// The tables were asked for while the files of a query are out of date: [`super::update`] first.
     #[error("the files of {query} are not up to date")]
     Unfinished { query: String },
-    /// [`super::copy()`] writes into an empty place only: there is no ledger there to tell its files from others'.
-    #[error("{path} is there already")]
+    /// Without a ledger only an empty place is written into: nothing tells jindo's files from others'.
+    #[error("{path} is there already, and jindo did not write it; nothing was fetched or written")]
     Occupied { path: String },
 }
 

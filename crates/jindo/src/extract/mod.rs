@@ -5,9 +5,10 @@
 //! | `stream` | reads a query's series from the archive, in time order, one object open at a time |
 //! | [`Output`] | the seam: with its [`Writer`] it makes files of a stream of series; a new one is files of its own, all else stays |
 //! | `csv_tree` | the output `csv/`: a file per series |
+//! | `selection` | which part of the archive files show |
 //! | `update` | which queries are out of date; staging, marks, renames |
 //! | `tables` | series.csv, queries.csv and gaps.csv |
-//! | `copy`, `verify` | everything into another place; comparison with the marks |
+//! | `copy`, `verify` | any part into another place; comparison with the marks |
 //!
 //! Memory and file handles stay flat however long the range is. Only a query whose archive, zone or format changed is written
 //! again. Makes no call, reads no clock, and removes no file that the ledger does not record as the output's.
@@ -24,16 +25,18 @@ mod copy;
 mod csv_tree;
 mod disk;
 mod error;
+mod selection;
 mod staging;
 mod stream;
 mod tables;
 mod update;
 mod verify;
 
-pub use copy::copy;
+pub use copy::{copy, refuse_occupied};
 pub use csv_tree::{CsvTree, Names};
-pub use disk::{BufferLimits, Directory, Disk, ExtractLock, Staged};
+pub use disk::{BufferLimits, Directory, Disk, ExtractLock, Place, Staged};
 pub use error::Error;
+pub use selection::{Part, QueryGlob, Selection, with_files};
 pub use staging::{MadeFile, SeriesFacts, Staging};
 pub use tables::{Summary, tables};
 pub use update::{Change, Which, update};
@@ -87,10 +90,10 @@ pub trait Writer {
     fn finish(self: Box<Self>, series: Vec<SeriesFacts>) -> Result<Vec<MadeFile>, Error>;
 }
 
-/// A query and the range of its rows.
+/// A query and the range of its rows in the files.
 #[derive(Debug, Clone, Copy)]
 pub struct QueryExtent<'a> {
     pub query: &'a Registered,
-    /// Hull of what was asked and what is covered, and so the same for two runs of one request, whatever was fetched between.
+    /// What is shown, and so the same for two runs of one request, whatever was fetched between.
     pub range: Window,
 }

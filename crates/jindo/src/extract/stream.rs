@@ -1,32 +1,23 @@
 //! The series of one query, from the archive into a [`Writer`]: objects in time order, one open at a time, of each only what
 //! coverage grants. Trusts no row, and knows no form of files.
 
-use super::{Error, MadeFile, Output, QueryExtent, SeriesFacts, Staging, Writer};
+use super::selection::ShownQuery;
+use super::{Error, MadeFile, Output, SeriesFacts, Staging, Writer};
 use crate::archive::{Archive, Chunk, Granted, Origin, Registered};
-use crate::plan::{Window, hull};
 use jiff::Timestamp;
 use std::collections::HashMap;
 
-/// Returns the query with the hull of what was asked of it and what is covered of it.
-pub(super) fn extent<'a>(query: &'a Registered, grants: &[Granted]) -> QueryExtent<'a> {
-    let range = hull(query.asked.into_iter().chain(grants.iter().map(|grant| grant.held.window)));
-    // Without any range there are no rows either, so that any range does.
-    let second = || Window::from_secs(0, 1).expect("a second is a window");
-    QueryExtent { query, range: range.unwrap_or_else(second) }
-}
-
-/// Stages the files of one query, ascending by path: everything that is covered of it.
+/// Stages the files of one query, ascending by path: everything that is held of it in the range shown.
 pub(super) fn stage(
     archive: &Archive,
-    query: &Registered,
-    grants: &[Granted],
+    shown: &ShownQuery,
     output: &dyn Output,
     staging: Staging<'_>,
 ) -> Result<Vec<MadeFile>, Error> {
-    let mut stream = SeriesStream::new(query, output.begin(&extent(query, grants), staging));
-    for grant in grants.iter().filter(|grant| grant.held.origin == Origin::Fetched) {
+    let mut stream = SeriesStream::new(&shown.query, output.begin(&shown.extent(), staging));
+    for grant in shown.grants.iter().filter(|grant| grant.held.origin == Origin::Fetched) {
         let mut sink = |chunk: Chunk<'_>| stream.take(grant, &chunk);
-        archive.rows(grant.held.object, query.id, &mut sink)?;
+        archive.rows(grant.held.object, shown.query.id, &mut sink)?;
     }
     stream.writer.finish(stream.series)
 }
@@ -95,11 +86,13 @@ impl<'a> SeriesStream<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{SeriesStream, extent};
+    use super::SeriesStream;
     use crate::archive::{
         Archive, Chunk, Coverage, Granted, ObjectId, Objects, Origin, Request, RequestLine, Sqlite,
     };
-    use crate::extract::{CsvTree, Directory, DisplayOptions, Error, Output as _, Staging};
+    use crate::extract::{
+        CsvTree, Directory, DisplayOptions, Error, Output as _, QueryExtent, Staging,
+    };
     use crate::plan::Window;
     use crate::query::{Interval, Query, QueryText};
     use jiff::tz::TimeZone;
@@ -136,7 +129,10 @@ mod tests {
         let csv = CsvTree::new(&DisplayOptions { zone: TimeZone::UTC, timezone: "UTC".to_owned() });
         let mut number = 0;
         let staging = Staging::new(&disk, &mut number);
-        let mut stream = SeriesStream::new(&query, csv.begin(&extent(&query, &[]), staging));
+        let mut stream = SeriesStream::new(
+            &query,
+            csv.begin(&QueryExtent { query: &query, range: window }, staging),
+        );
         for points in chunks {
             let ts_ms: Vec<i64> = points.iter().map(|(at, _)| (START_S + at) * 1_000).collect();
             let values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();

@@ -3,12 +3,13 @@
 //! For machines: no spreadsheet guards, times in RFC 3339 UTC, rows in the list's order, then by file or time. Rendered
 //! query by query; only a small table is ever in memory as a whole.
 
+use super::selection::{ShownQuery, View};
 use super::staging::with_staging;
 use super::update::{Mark, UNFINISHED};
 use super::{CsvTree, Disk, Error, Staged, Staging};
 use crate::archive::{
     Archive, Gap, GapReason, GivenUp, Granted, QueryId, QueryStanding, QueryStatus, RefusedLine,
-    Registered, SeriesFile, StandingFacts,
+    SeriesFile, StandingFacts,
 };
 use crate::digest::hex;
 use crate::plan::{RETENTION, Window};
@@ -23,8 +24,8 @@ const AS_WRITTEN: &str = "sent as written: the server refuses .fill(null) here";
 /// Reason of a gap that the next run asks for.
 const NOT_FETCHED: &str = "not fetched yet";
 
-/// Remark on a query that is shown because its data is there, and not because it was asked for last.
-const EARLIER: &str = "of an earlier list, as far as that went";
+/// Reason of a gap in a part of the archive: no run that is to come asks for it.
+const NOT_HELD: &str = "not in the archive";
 
 const NO_INTERVAL: &str = "no interval of it begins within the range and is over";
 
@@ -32,7 +33,7 @@ const NO_INTERVAL: &str = "no interval of it begins within the range and is over
 const EXPIRED: &str =
     "part of the range was older than the 15 months that Datadog keeps; nothing came from there";
 
-/// Sums of the tables over the queries of the last request's list.
+/// Sums of the tables over the queries shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Summary {
     pub queries: u64,
@@ -51,8 +52,6 @@ pub struct Summary {
     pub refused: u64,
     /// Queries with a group `N/A`: sources without the tag.
     pub untagged: u64,
-    /// Queries of earlier lists, whose files are shown too. Counted in nothing else.
-    pub earlier: u64,
 }
 
 /// A table.
@@ -76,7 +75,9 @@ impl Table {
             Self::Series => {
                 b"file,query,metric,tags,unit,interval_seconds,first,last,points,timezone\n"
             }
-            Self::Queries => b"query,interval_seconds,status,series,points,reason\n",
+            Self::Queries => {
+                b"query,interval_seconds,status,series,points,from,to,first,last,reason\n"
+            }
             Self::Gaps => b"query,interval_seconds,start,end,reason\n",
         }
     }
@@ -163,119 +164,157 @@ fn render_marked(
     output: &CsvTree,
     sink: &mut Sink<'_>,
 ) -> Result<Summary, Error> {
-    let mut marked = |query: &Registered| match Mark::read(archive, output, query.id)? {
+    let mut marked = |shown: &ShownQuery| match Mark::read(archive, output, shown.query.id)? {
         Mark::Absent => Ok(Vec::new()),
         Mark::Made(made) if made.digest != UNFINISHED => Ok(made.files),
         Mark::Made(_) | Mark::Stray(_) => {
-            Err(Error::Unfinished { query: query.text.written.clone() })
+            Err(Error::Unfinished { query: shown.query.text.written.clone() })
         }
     };
-    render(archive, &output.display.timezone, &mut marked, sink)
+    let rendering = Rendering::of(archive, View::of_directory(archive)?, &output.display.timezone);
+    rendering?.render(&mut marked, sink)
 }
 
 /// Receiver of a table's pieces, in their order.
 pub(super) type Sink<'a> = dyn FnMut(Table, &[u8]) -> Result<(), Error> + 'a;
 
 /// Source of a query's files.
-pub(super) type FilesOf<'a> = dyn FnMut(&Registered) -> Result<Vec<SeriesFile>, Error> + 'a;
-
-/// Renders the last request's lines in its order, then the queries of earlier ones. `timezone` is the IANA name of the zone in
-/// which the files' times are.
-pub(super) fn render(
-    archive: &Archive,
-    timezone: &str,
-    files_of: &mut FilesOf<'_>,
-    sink: &mut Sink<'_>,
-) -> Result<Summary, Error> {
-    Table::ALL.into_iter().try_for_each(|table| sink(table, table.header()))?;
-    let (given_up, summary) = (archive.given_up_by_query()?, Summary::default());
-    let mut rendering = Rendering { archive, timezone, given_up, sink, summary };
-    let mut refused = archive.ledger().refused_lines()?.into_iter().peekable();
-    for query in archive.ledger().queries()? {
-        let at = query.position.unwrap_or(usize::MAX);
-        while let Some(line) = refused.next_if(|line| line.position < at) {
-            rendering.refused(&line)?;
-        }
-        let files = files_of(&query)?;
-        rendering.query(&query, &files)?;
-    }
-    refused.try_for_each(|line| rendering.refused(&line))?;
-    Ok(rendering.summary)
-}
+pub(super) type FilesOf<'a> = dyn FnMut(&ShownQuery) -> Result<Vec<SeriesFile>, Error> + 'a;
 
 /// The three tables on their way into a sink, line by line.
-struct Rendering<'a, 'b> {
+pub(super) struct Rendering<'a> {
     archive: &'a Archive,
+    view: View<'a>,
     timezone: &'a str,
     given_up: BTreeMap<QueryId, Vec<GivenUp>>,
-    sink: &'a mut Sink<'b>,
     summary: Summary,
 }
 
-impl Rendering<'_, '_> {
-    fn refused(&mut self, line: &RefusedLine) -> Result<(), Error> {
+impl<'a> Rendering<'a> {
+    /// `timezone` is the IANA name of the zone in which the files' times are.
+    pub(super) fn of(
+        archive: &'a Archive,
+        view: View<'a>,
+        timezone: &'a str,
+    ) -> Result<Self, Error> {
+        let (given_up, summary) = (archive.given_up_by_query()?, Summary::default());
+        Ok(Self { archive, view, timezone, given_up, summary })
+    }
+
+    /// Renders the lines of the list in its order, and of a part of the archive the queries of earlier lists behind them.
+    pub(super) fn render(
+        mut self,
+        files_of: &mut FilesOf<'_>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Summary, Error> {
+        Table::ALL.into_iter().try_for_each(|table| sink(table, table.header()))?;
+        let mut refused = Vec::new();
+        // Lines that were left out belong to the request, and to no part of what was fetched.
+        if !self.view.is_part() {
+            refused = self.archive.ledger().refused_lines()?;
+        }
+        let mut refused = refused.into_iter().peekable();
+        for query in self.archive.ledger().queries()? {
+            let at = query.position.unwrap_or(usize::MAX);
+            while let Some(line) = refused.next_if(|line| line.position < at) {
+                self.refused(&line, sink)?;
+            }
+            if let Some(shown) = self.view.of_query(self.archive, query)? {
+                let files = files_of(&shown)?;
+                self.query(&shown, &files, sink)?;
+            }
+        }
+        refused.try_for_each(|line| self.refused(&line, sink))?;
+        Ok(self.summary)
+    }
+
+    fn refused(&mut self, line: &RefusedLine, sink: &mut Sink<'_>) -> Result<(), Error> {
         self.summary.queries += 1;
         self.summary.refused += 1;
         let status = word(QueryStatus::Refused);
-        let row = record([&*line.written, "", status, "0", "0", &*line.reason]);
-        (self.sink)(Table::Queries, &row)
+        let row = [&*line.written, "", status, "0", "0", "", "", "", "", &*line.reason];
+        sink(Table::Queries, &record(row))
     }
 
     /// Writes the rows of one query in all three tables.
-    fn query(&mut self, query: &Registered, files: &[SeriesFile]) -> Result<(), Error> {
+    fn query(
+        &mut self,
+        shown: &ShownQuery,
+        files: &[SeriesFile],
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Error> {
+        let query = &shown.query;
         let interval = query.text.interval.secs().to_string();
-        let mut rows = Vec::new();
-        for file in files {
-            rows.extend(record([
-                &file.path,
-                &query.text.written,
-                &file.metric,
-                &json(&file.tags),
-                file.unit.as_deref().unwrap_or_default(),
-                &interval,
-                &file.first.to_string(),
-                &file.last.to_string(),
-                &file.points.to_string(),
-                self.timezone,
-            ]));
-        }
-        (self.sink)(Table::Series, &rows)?;
-
-        let grants = self.archive.ledger().grants(query.id)?;
-        let covered: Vec<Window> = grants.iter().map(|grant| grant.held.window).collect();
+        sink(Table::Series, &self.series(shown, files))?;
+        let covered: Vec<Window> = shown.grants.iter().map(|grant| grant.held.window).collect();
         let points = files.iter().map(|file| file.points).fold(0, u64::saturating_add);
         let standing = QueryStanding::of(&StandingFacts {
-            asked: query.asked,
+            asked: shown.range,
             covered: &covered,
             given_up: self.given_up.get(&query.id).map_or(&[], Vec::as_slice),
             points: Some(points),
         });
-        let expired = is_expired(&grants, files);
+        let expired = is_expired(&shown.grants, files);
         let reason = match &standing.reason {
-            Some(GapReason::TooOld(_)) if query.position.is_none() => EARLIER.to_owned(),
-            Some(reason) => missing(query, reason),
-            None if query.position.is_none() => EARLIER.to_owned(),
-            None if query.asked.is_none() => NO_INTERVAL.to_owned(),
+            Some(reason) => self.missing(reason),
+            None if shown.range.is_none() => NO_INTERVAL.to_owned(),
             None if expired => EXPIRED.to_owned(),
             None if query.instead_of.is_some() => AS_WRITTEN.to_owned(),
             None => String::new(),
         };
         let (series, points) = (files.len().to_string(), points.to_string());
         let status = word(standing.status);
-        let row = [&query.text.written, &interval, status, &series, &points, &reason];
-        (self.sink)(Table::Queries, &record(row))?;
+        let [from, to] = [Window::start, Window::end].map(|end| spelled(shown.range.map(end)));
+        let first = spelled(files.iter().map(|file| file.first).min());
+        let last = spelled(files.iter().map(|file| file.last).max());
+        let written = &query.text.written;
+        let row =
+            [written, &interval, status, &series, &points, &from, &to, &first, &last, &reason];
+        sink(Table::Queries, &record(row))?;
         for Gap { window, reason } in &standing.gaps {
             let (start, end) = (window.start().to_string(), window.end().to_string());
-            let reason = missing(query, reason);
-            let row = record([&query.text.written, &interval, &start, &end, &reason]);
-            (self.sink)(Table::Gaps, &row)?;
+            let row = record([written, &interval, &start, &end, &self.missing(reason)]);
+            sink(Table::Gaps, &row)?;
         }
-        self.summary.add(query, files, standing.status);
+        self.summary.add(files, standing.status);
         let whole = matches!(standing.status, QueryStatus::Complete | QueryStatus::Empty);
-        let is_listed = query.position.is_some() && query.asked.is_some();
-        self.summary.expired += u64::from(whole && is_listed && expired);
+        self.summary.expired += u64::from(whole && shown.range.is_some() && expired);
         Ok(())
     }
+
+    /// Returns the rows of a query's files.
+    fn series(&self, shown: &ShownQuery, files: &[SeriesFile]) -> Vec<u8> {
+        let mut rows = Vec::new();
+        for file in files {
+            rows.extend(record([
+                &file.path,
+                &shown.query.text.written,
+                &file.metric,
+                &json(&file.tags),
+                file.unit.as_deref().unwrap_or_default(),
+                &shown.query.text.interval.secs().to_string(),
+                &file.first.to_string(),
+                &file.last.to_string(),
+                &file.points.to_string(),
+                self.timezone,
+            ]));
+        }
+        rows
+    }
+
+    /// Words the reason of a gap.
+    fn missing(&self, reason: &GapReason) -> String {
+        match reason {
+            GapReason::GivenUp(reason) | GapReason::TooOld(reason) => reason.to_string(),
+            GapReason::NotFetched if self.view.is_part() => NOT_HELD.to_owned(),
+            GapReason::NotFetched => NOT_FETCHED.to_owned(),
+        }
+    }
+}
+
+/// Returns a moment in RFC 3339 UTC; nothing for none.
+fn spelled(at: Option<Timestamp>) -> String {
+    at.map_or_else(String::new, |at| at.to_string())
 }
 
 fn word(status: QueryStatus) -> &'static str {
@@ -285,15 +324,6 @@ fn word(status: QueryStatus) -> &'static str {
         QueryStatus::Partial => "partial",
         QueryStatus::GivenUp => "given-up",
         QueryStatus::Refused => "refused",
-    }
-}
-
-/// Words the reason of a gap.
-fn missing(query: &Registered, reason: &GapReason) -> String {
-    match reason {
-        GapReason::GivenUp(reason) | GapReason::TooOld(reason) => reason.to_string(),
-        GapReason::NotFetched if query.position.is_none() => EARLIER.to_owned(),
-        GapReason::NotFetched => NOT_FETCHED.to_owned(),
     }
 }
 
@@ -311,12 +341,8 @@ fn is_expired(grants: &[Granted], files: &[SeriesFile]) -> bool {
 }
 
 impl Summary {
-    /// Adds one query of the list, or of an earlier one.
-    fn add(&mut self, query: &Registered, files: &[SeriesFile], status: QueryStatus) {
-        if query.position.is_none() {
-            self.earlier += 1;
-            return;
-        }
+    /// Adds one query that is shown.
+    fn add(&mut self, files: &[SeriesFile], status: QueryStatus) {
         let without_tag = |tag: &String| tag.ends_with(":N/A");
         self.queries += 1;
         self.series += files.len() as u64;

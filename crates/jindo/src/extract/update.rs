@@ -1,10 +1,11 @@
-//! Brings the files of queries up to date with what the archive covers; see the order of effects in `extract`. Marks are checked when
+//! Brings the files of queries up to date with what is shown of the archive; see the order of effects in `extract`. Marks are checked when
 //! they are read: a path that cannot be one of the output's is never looked at.
 
+use super::selection::{ShownQuery, View};
 use super::staging::with_staging;
-use super::stream::{extent, stage};
+use super::stream::stage;
 use super::{Disk, Error, MadeFile, Output, Staging};
-use crate::archive::{self, Archive, Extracted, Granted, QueryId, Registered, SeriesFile};
+use crate::archive::{self, Archive, Extracted, Granted, QueryId, SeriesFile};
 use crate::digest::hex;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashSet;
@@ -12,6 +13,9 @@ use std::mem::take;
 
 /// The digest of a query whose files are being replaced; no SHA-256 reads like it.
 pub(super) const UNFINISHED: &str = "unfinished";
+
+/// The digest of a query that is not shown: it has no files.
+const HIDDEN: &str = "hidden";
 
 /// The mark of a query.
 #[derive(Debug, PartialEq)]
@@ -40,17 +44,18 @@ impl Mark {
     }
 }
 
-/// Returns the digest of everything that decides about the bytes of a query's files.
-pub(super) fn digest(output: &dyn Output, query: &Registered, grants: &[Granted]) -> String {
+/// Returns the digest of everything that decides about the bytes of a query's files; `None` is a query that is not shown.
+pub(super) fn digest(output: &dyn Output, shown: Option<&ShownQuery>) -> String {
+    let Some(shown) = shown else { return HIDDEN.to_owned() };
     let mut hash = Sha256::new();
     let mut part = |text: &str| {
         hash.update((text.len() as u64).to_le_bytes());
         hash.update(text);
     };
-    output.ingredients(&extent(query, grants)).iter().for_each(|text| part(text));
-    part(&query.text.sent);
-    part(&query.text.interval.secs().to_string());
-    for Granted { held, answer, .. } in grants {
+    output.ingredients(&shown.extent()).iter().for_each(|text| part(text));
+    part(&shown.query.text.sent);
+    part(&shown.query.text.interval.secs().to_string());
+    for Granted { held, answer, .. } in &shown.grants {
         part(&format!("{}/{}", held.window.start_s(), held.window.end_s()));
         part(answer);
     }
@@ -73,7 +78,7 @@ pub struct Change {
     pub queries: u64,
     pub files: u64,
     pub bytes: u64,
-    /// Files of series that are no more.
+    /// Files of series that are shown no more.
     pub removed: u64,
 }
 
@@ -81,10 +86,10 @@ pub struct Change {
 /// disk meanwhile.
 const GROUP_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
-/// Makes the files of `queries` show what the archive covers. Writes nothing when they do.
+/// Makes the files of `queries` show what was asked last, and the archive covers. Writes nothing when they do.
 ///
 /// After a crash at any point, or an error, the next call does what is left; until it has, the queries concerned are
-/// marked unfinished. `queries` may name one twice.
+/// marked unfinished. `queries` may name one twice, and those that the last request does not: their files go.
 ///
 /// # Errors
 /// See [`Error`]. [`Error::Collision`] and [`Error::Twins`] come before anything is moved.
@@ -96,7 +101,8 @@ pub fn update(
     which: Which,
 ) -> Result<Change, Error> {
     let (group, change) = (Vec::new(), Change::default());
-    let updating = Updating { archive, disk, output, which, number: 0, group, change };
+    let view = View::of_directory(archive)?;
+    let updating = Updating { archive, disk, output, view, which, number: 0, group, change };
     with_staging(disk, || updating.all(queries))
 }
 
@@ -104,6 +110,7 @@ struct Updating<'a> {
     archive: &'a Archive,
     disk: &'a dyn Disk,
     output: &'a dyn Output,
+    view: View<'static>,
     which: Which,
     /// Of the next staged file.
     number: u64,
@@ -114,7 +121,7 @@ struct Updating<'a> {
 
 /// A query whose files are staged.
 struct StagedQuery {
-    query: Registered,
+    id: QueryId,
     digest: String,
     made: Vec<MadeFile>,
     /// Files of earlier that are not among `made`.
@@ -142,30 +149,41 @@ impl Updating<'_> {
         Ok(self.change)
     }
 
-    /// Stages the files of a query, unless they are up to date.
+    /// Stages the files of a query, unless they are up to date. One that is not shown has none.
     fn stage(&mut self, id: QueryId) -> Result<(), Error> {
-        let query = self.archive.ledger().query(id)?.ok_or(Error::Unknown(id))?;
-        let grants = self.archive.ledger().grants(id)?;
-        let digest = digest(self.output, &query, &grants);
         let mark = Mark::read(self.archive, self.output, id)?;
-        if self.which == Which::Outdated && self.is_current(&mark, &digest, &grants)? {
+        let shown = match self.archive.ledger().query(id)? {
+            Some(query) => self.view.of_query(self.archive, query)?,
+            None if mark == Mark::Absent => return Err(Error::Unknown(id)),
+            None => None,
+        };
+        let digest = digest(self.output, shown.as_ref());
+        if self.which == Which::Outdated && self.is_current(&mark, &digest, shown.as_ref())? {
             return Ok(());
         }
         let staging = Staging::new(self.disk, &mut self.number);
-        let made = stage(self.archive, &query, &grants, self.output, staging)?;
+        let made = match &shown {
+            Some(shown) => stage(self.archive, shown, self.output, staging)?,
+            None => Vec::new(),
+        };
         let new: HashSet<&str> = made.iter().map(|made| made.file.path.as_str()).collect();
         let mut stale = match mark {
             Mark::Made(before) => before.files,
             Mark::Absent | Mark::Stray(_) => Vec::new(),
         };
         stale.retain(|file| !new.contains(file.path.as_str()));
-        self.group.push(StagedQuery { query, digest, made, stale });
+        self.group.push(StagedQuery { id, digest, made, stale });
         Ok(())
     }
 
-    fn is_current(&self, mark: &Mark, digest: &str, grants: &[Granted]) -> Result<bool, Error> {
+    fn is_current(
+        &self,
+        mark: &Mark,
+        digest: &str,
+        shown: Option<&ShownQuery>,
+    ) -> Result<bool, Error> {
         let made = match mark {
-            Mark::Absent => return Ok(grants.is_empty()),
+            Mark::Absent => return Ok(shown.is_none_or(|shown| shown.grants.is_empty())),
             Mark::Made(made) if made.digest == digest => made,
             Mark::Made(_) | Mark::Stray(_) => return Ok(false),
         };
@@ -184,11 +202,11 @@ impl Updating<'_> {
         if group.is_empty() {
             return Ok(());
         }
-        let unfinished = group.iter().map(|StagedQuery { query, made, stale, .. }| {
+        let unfinished = group.iter().map(|StagedQuery { id, made, stale, .. }| {
             let files = made.iter().map(|made| &made.file).chain(stale).cloned();
             let mut files: Vec<SeriesFile> = files.collect();
             files.sort_by(|a, b| a.path.cmp(&b.path));
-            (query.id, Extracted { digest: UNFINISHED.to_owned(), files })
+            (*id, Extracted { digest: UNFINISHED.to_owned(), files })
         });
         let (ledger, name) = (self.archive.ledger(), self.output.name());
         let marked = ledger.mark_extracted(name, &unfinished.collect::<Vec<_>>());
@@ -207,9 +225,9 @@ impl Updating<'_> {
             self.change.removed += stale.len() as u64;
         }
         self.disk.sync().map_err(Error::disk("sync", self.output.folder()))?;
-        let finished = group.into_iter().map(|StagedQuery { query, digest, made, .. }| {
+        let finished = group.into_iter().map(|StagedQuery { id, digest, made, .. }| {
             let files = made.into_iter().map(|made| made.file).collect();
-            (query.id, Extracted { digest, files })
+            (id, Extracted { digest, files })
         });
         Ok(ledger.mark_extracted(name, &finished.collect::<Vec<_>>())?)
     }
@@ -224,7 +242,7 @@ impl Updating<'_> {
             Ok(None) | Err(_) => "another".to_owned(),
         };
         let (mut first, mut second) = (written(other), written(query));
-        let own = group.iter().find(|own| own.query.id == query && query == other);
+        let own = group.iter().find(|own| own.id == query && query == other);
         if let Some(StagedQuery { made, .. }) = own {
             let tags = |made: Option<&MadeFile>| {
                 made.map_or_else(String::new, |made| format!(" {:?}", made.file.tags))

@@ -1,5 +1,6 @@
 //! Comparison of an output's files and the tables with the ledger. Reads everything, changes nothing.
 
+use super::selection::View;
 use super::tables;
 use super::update::{Mark, digest};
 use super::{CsvTree, Disk, Error, Output};
@@ -62,21 +63,21 @@ pub fn verify_output(
     disk: &dyn Disk,
     output: &dyn Output,
 ) -> Result<Vec<FileFinding>, Error> {
-    let mut findings = Vec::new();
+    let (mut findings, view) = (Vec::new(), View::of_directory(archive)?);
     for query in archive.ledger().queries()? {
-        let grants = archive.ledger().grants(query.id)?;
         let mark = Mark::read(archive, output, query.id)?;
-        let digest = digest(output, &query, &grants);
-        let (query, written) = (query.id, query.text.written);
-        let outdated = FileFinding::Outdated { query, written };
+        let (id, written) = (query.id, query.text.written.clone());
+        let shown = view.of_query(archive, query)?;
+        let digest = digest(output, shown.as_ref());
+        let outdated = FileFinding::Outdated { query: id, written };
         match &mark {
-            Mark::Absent if grants.is_empty() => {}
+            Mark::Absent if shown.is_none_or(|shown| shown.grants.is_empty()) => {}
             Mark::Made(made) if made.digest == digest => {
                 let files = made.files.iter();
-                let differing = files.filter_map(|file| differing(disk, query, file).transpose());
+                let differing = files.filter_map(|file| differing(disk, id, file).transpose());
                 let differing = differing.collect::<Result<Vec<_>, _>>()?;
                 // Another process may have brought them up to date meanwhile.
-                if differing.is_empty() || Mark::read(archive, output, query)? == mark {
+                if differing.is_empty() || Mark::read(archive, output, id)? == mark {
                     findings.extend(differing);
                 } else {
                     findings.push(outdated);
@@ -84,7 +85,7 @@ pub fn verify_output(
             }
             Mark::Absent | Mark::Made(_) => findings.push(outdated),
             Mark::Stray(path) => {
-                findings.push(FileFinding::StrayMark { query, path: path.clone() });
+                findings.push(FileFinding::StrayMark { query: id, path: path.clone() });
             }
         }
     }

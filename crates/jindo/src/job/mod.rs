@@ -14,7 +14,7 @@ pub use audit::{
 pub use error::Error;
 pub use export::{
     Caller, Events, Export, ExportEvent, ExportPlan, ExportReport, FetchWork, Files, Folder,
-    LookupWork, ProbeYield, Probed, ResolvedRequest, Storage, TakeLookup, TypeChange,
+    Leaving, LookupWork, ProbeYield, Probed, ResolvedRequest, Storage, TakeLookup, TypeChange,
 };
 pub use request::{
     ExportRequest, LearntFacts, ListText, OtherOrganisation, Pacing, Probing, RefusedLines,

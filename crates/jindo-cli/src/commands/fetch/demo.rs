@@ -5,6 +5,7 @@ use crate::commands::fetch::calls::ExportSetup;
 use crate::defaults;
 use crate::environment::{Access, KeyOrigin};
 use crate::exit_code;
+use crate::render::errors::Usage;
 use crate::render::summary;
 use crate::request::{RequestNotes, TypedRequest};
 use crate::terminal;
@@ -82,6 +83,16 @@ fn list(out: &Path) -> anyhow::Result<ListText> {
     let path = out.join("queries.txt");
     let text: String =
         built_in_list().lines().take(QUERIES).flat_map(|line| [line, "\n"]).collect();
+    if path.symlink_metadata().is_ok()
+        && !std::fs::read(&path).is_ok_and(|found| found == text.as_bytes())
+    {
+        return Err(Usage::new(format!(
+            "{} is there already, and is not the demo's list",
+            path.display()
+        ))
+        .hint("move it away, or name another directory by --out")
+        .into());
+    }
     std::fs::create_dir_all(out)
         .and_then(|()| std::fs::write(&path, &text))
         .with_context(|| format!("while writing {}", path.display()))?;

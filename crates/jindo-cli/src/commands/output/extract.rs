@@ -1,4 +1,4 @@
-//! `jindo extract`: writes the files again from the archive. Makes no call and needs no keys.
+//! `jindo extract`: writes the files again from the archive, or any part of it elsewhere. Makes no call and needs no keys.
 
 use crate::args;
 use crate::defaults;
@@ -9,9 +9,11 @@ use crate::render::units::{count, counted};
 use crate::request;
 use crate::terminal;
 use crate::time;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use jindo::archive::{Archive, Error, Request};
 use jindo::clock::Clock;
-use jindo::extract::{self, CsvTree, Directory, DisplayOptions};
+use jindo::extract::{self, CsvTree, Directory, DisplayOptions, Part, QueryGlob, Selection};
 use jindo::job::Files;
 use std::sync::atomic::AtomicBool;
 
@@ -20,12 +22,18 @@ pub(crate) fn run(
     clock: &dyn Clock,
     interrupted: &AtomicBool,
 ) -> anyhow::Result<u8> {
-    let args::OutputFormat::Csv = command.to.unwrap_or(defaults::FORMAT);
+    let args::OutputFormat::Csv = command.format.unwrap_or(defaults::FORMAT);
     let summary = if let Some(out) = &command.out {
         let archive = Archive::read(&command.dir)?;
-        let csv = CsvTree::new(&display(&archive, command.timezone.as_deref())?);
-        extract::copy(&archive, &Directory::of_copy(out), &csv)?
+        let display = display(&archive, command.timezone.as_deref())?;
+        let selection = selection(command, &archive, &display.zone, clock.now())?;
+        extract::copy(&archive, &Directory::of_copy(out), &CsvTree::new(&display), &selection)?
     } else {
+        if [&command.from, &command.to, &command.query].into_iter().any(Option::is_some) {
+            return Err(Usage::new("--from, --to and --query select a part, which is written elsewhere")
+                .hint("name a place by --out PATH; another range or list for the directory itself is an export's: jindo export")
+                .into());
+        }
         // A mistyped name must not become a directory.
         drop(Archive::read(&command.dir)?);
         let archive = match Archive::open(&command.dir, &holder(clock)) {
@@ -57,15 +65,43 @@ pub(crate) fn run(
     Ok(0)
 }
 
+/// Returns the part of the archive that the flags select; without them what was asked last.
+fn selection(
+    command: &args::ExtractArgs,
+    archive: &Archive,
+    zone: &TimeZone,
+    now: Timestamp,
+) -> anyhow::Result<Selection> {
+    let time = |text: &Option<String>, flag: &str| {
+        let parsed = text.as_deref().map(|text| time::parse(text, zone, now));
+        parsed.transpose().map_err(|error| Usage::new(format!("{flag}: {error}")))
+    };
+    let part = Part {
+        from: time(&command.from, "--from")?,
+        to: time(&command.to, "--to")?,
+        query: command.query.clone().map(QueryGlob),
+    };
+    if part.from.zip(part.to).is_some_and(|(from, to)| from >= to) {
+        return Err(Usage::new("the range is empty: --to is not after --from").into());
+    }
+    if let Some(glob) = &part.query {
+        let queries = archive.ledger().queries()?;
+        if !queries.iter().any(|query| glob.matches(&query.text.written)) {
+            return Err(Usage::new(format!("no query of {} is {}", command.dir.display(), glob.0))
+                .hint("the whole query is compared, as written in the list: --query '*cpu*' takes all that hold cpu")
+                .into());
+        }
+    }
+    Ok(if part == Part::default() { Selection::LastRequest } else { Selection::Part(part) })
+}
+
 /// Returns a line for each restriction that a recipient of the files should know.
 fn missing(summary: &extract::Summary, place: &str) -> String {
     let gaps = counted(summary.partial + summary.given_up, "query", "queries");
     let lines = counted(summary.refused, "line was", "lines were");
-    let earlier = counted(summary.earlier, "query", "queries");
     let all = [
         (summary.partial + summary.given_up, format!("{gaps} with gaps, see {place}/gaps.csv\n")),
         (summary.refused, format!("{lines} left out of the list, see {place}/queries.csv\n")),
-        (summary.earlier, format!("files of {earlier} of earlier lists are there as well\n")),
     ];
     all.into_iter().filter(|(number, _)| *number > 0).map(|(_, line)| line).collect()
 }

@@ -73,6 +73,16 @@ pub struct SeriesFile {
     pub sha256: String,
 }
 
+/// Extent of a query's files in one output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilesExtent {
+    pub query: QueryId,
+    pub files: u64,
+    /// First and last moment of any row.
+    pub first: Timestamp,
+    pub last: Timestamp,
+}
+
 /// Sums that `status` shows without reading an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Totals {
@@ -125,6 +135,8 @@ pub trait FactLedger: Send + Sync + fmt::Debug {
     fn kept(&self, key: &str) -> Result<Option<String>, Error>;
 
     fn extracted(&self, output: OutputName, query: QueryId) -> Result<Option<Extracted>, Error>;
+    /// Returns the queries that have files in an output, by number.
+    fn extents(&self, output: OutputName) -> Result<Vec<FilesExtent>, Error>;
     /// The query whose mark names this file, in any output.
     fn owner(&self, path: &str) -> Result<Option<QueryId>, Error>;
     /// Replaces the marks of these queries in an output. [`Error::PathTaken`] when two files of the directory, of any output,

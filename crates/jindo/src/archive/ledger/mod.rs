@@ -13,8 +13,8 @@ pub use coverage::{
     ObjectId, Origin, Record, Reserved, Unrest,
 };
 pub use facts::{
-    Extracted, FactLedger, KnownType, Learnt, OutputName, ProbesDiscarded, SeriesFile, Spaced,
-    Totals,
+    Extracted, FactLedger, FilesExtent, KnownType, Learnt, OutputName, ProbesDiscarded, SeriesFile,
+    Spaced, Totals,
 };
 pub use queries::{
     GiveUpReason, GiveUpScope, GivenUp, QueryId, QueryLedger, Recalled, RefusedLine, Registered,

@@ -1,7 +1,8 @@
 //! The rows of a series' file: `date,values`. Pure: bytes in memory, no disk, no clock; the zone is handed in.
 //!
-//! `date` is the start of the bucket, `YYYY-MM-DD HH:MM:SS` in the zone asked; where the zone changes its offset within
-//! the range, every row carries its offset (`2021-11-07 01:30:00-04:00`), since an hour is then written twice.
+//! `date` is the start of the bucket in the zone asked, and has one shape per zone: `YYYY-MM-DD HH:MM:SS` where clocks have not
+//! changed since 2000 and are not going to; elsewhere every row carries its offset (`2021-11-07 01:30:00-04:00`), since an hour is
+//! written twice when clocks go back.
 //! `value` is the shortest decimal that reads back to the same f64: `17.0`, `0.1`, `-0.0`, `1e300`, `5e-324`; plain from
 //! 1e-5 up to 1e16, with an exponent beyond.
 
@@ -16,11 +17,16 @@ pub(super) const HEADER: &[u8] = b"date,values\n";
 /// Below it a value is spelled without a positive exponent, which would be written `e+16` and is shorter as `e16`.
 const PLAIN_BELOW: f64 = 1e16;
 
-/// A zone's offsets over a range, which decide whether `date` carries one.
+/// Unix seconds of 2000-01-01: older points than that do not exist, so that older changes of clocks do not matter.
+const CLOCKS_KNOWN_SINCE_S: i64 = 946_684_800;
+
+/// A zone's offsets over a range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Calendar {
     /// Offsets with the Unix seconds from which on they hold: ascending, never empty; the first holds from the beginning of time.
     periods: Vec<(i64, Offset)>,
+    /// `date` carries its offset.
+    shows_offset: bool,
 }
 
 impl Calendar {
@@ -32,7 +38,7 @@ impl Calendar {
         let mut periods = vec![(i64::MIN, zone.to_offset(range.start()))];
         periods.extend(later.map(|change| (change.timestamp().as_second(), change.offset())));
         periods.dedup_by_key(|(_, offset)| *offset);
-        Self { periods }
+        Self { periods, shows_offset: changes_clocks(zone) }
     }
 
     /// Spells the offsets, for the digest of what files were made from. Archives have such digests: the spelling stays.
@@ -45,10 +51,18 @@ impl Calendar {
         format!("Calendar {{ stretches: [{}] }}", periods.join(", "))
     }
 
-    /// Returns the part of `date` behind the time of day: empty where the zone keeps one offset over the whole range.
+    /// Returns the part of `date` behind the time of day: empty in a zone that keeps one offset.
     fn suffix(&self, offset: Offset) -> String {
-        if self.periods.len() > 1 { spelled(offset) } else { String::new() }
+        if self.shows_offset { spelled(offset) } else { String::new() }
     }
+}
+
+/// Returns true if clocks of the zone have changed since 2000, or are going to by the rules of today.
+fn changes_clocks(zone: &TimeZone) -> bool {
+    let since =
+        Timestamp::from_second(CLOCKS_KNOWN_SINCE_S).expect("it lies within the range of times");
+    let kept = zone.to_offset(since);
+    zone.following(since).any(|change| change.offset() != kept)
 }
 
 /// `+05:45`, `-04:00`; seconds only where a zone had them (local mean time, before 1920 or so).

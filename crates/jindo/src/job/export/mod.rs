@@ -1,5 +1,6 @@
 //! An export from its first plan to its last file, in the order that every front end shares.
 
+mod leaving;
 mod list_types;
 mod planned;
 mod ports;
@@ -10,6 +11,7 @@ mod run;
 mod store_answers;
 mod typing;
 
+pub use leaving::Leaving;
 pub use list_types::TypeChange;
 pub use planned::ExportPlan;
 pub use ports::{
@@ -19,7 +21,7 @@ pub use probe::ProbeYield;
 pub use resolve::ResolvedRequest;
 
 use crate::archive::{Archive, Aside};
-use crate::extract::Summary;
+use crate::extract::{self, Summary};
 use crate::fetch::{End, FetchOutcome};
 use crate::job::error::Error;
 use crate::job::request::{ExportRequest, LearntFacts, Probing};
@@ -74,6 +76,10 @@ impl Export<'_> {
     ) -> Result<ExportReport, C::Error> {
         let started = caller.present();
         let mut plan = self.plan(started)?;
+        if self.storage.read().map_err(Error::from)?.is_none() {
+            let refused = extract::refuse_occupied(self.storage.disk(), &self.request.csv()?);
+            refused.map_err(Error::from)?;
+        }
         let is_announced = !plan.needs_samples() && plan.metadata_calls() == 0;
         // Nothing is written before there is room for the plan, and keys for its calls.
         if is_announced {
@@ -147,6 +153,7 @@ fn fetch<C: Caller>(
     let planned = rounds.planned(run.caller.present())?;
     if !run.is_announced || planned.plan != plan.plan {
         plan.plan = planned.plan.clone();
+        plan.leaving = Leaving::of(archive, &resolved)?;
         run.events.happened(ExportEvent::Planned(plan));
         run.caller.admit(&plan.plan)?;
     }

@@ -1,5 +1,6 @@
 //! The one plan of an export: what is printed before it, what its rounds fetch, and what `jindo plan` tells.
 
+use super::leaving::Leaving;
 use super::list_types::ListTypes;
 use super::resolve::ResolvedRequest;
 use crate::archive::{Archive, Coverage, Origin, QueryId, Registered, Role, Spaced};
@@ -17,6 +18,8 @@ use std::collections::{HashMap, HashSet};
 pub struct ExportPlan {
     pub request: ResolvedRequest,
     pub plan: Plan,
+    /// What the directory's files will not show any more.
+    pub leaving: Leaving,
     /// Intervals that samples of an earlier run show, and that the ledger does not keep yet.
     pub(super) found: Vec<Spaced>,
 }
@@ -89,7 +92,9 @@ impl ExportRequest {
         }
         let request = request.with_intervals(self, found.clone());
         let (plan, _) = self.arrange(&request, archive, now)?;
-        Ok(ExportPlan { request, plan, found })
+        let known = archive.filter(|_| request.list.unspaced.is_empty());
+        let leaving = known.map(|archive| Leaving::of(archive, &request)).transpose()?;
+        Ok(ExportPlan { request, plan, leaving: leaving.unwrap_or_default(), found })
     }
 
     /// Returns the limits as earlier runs learnt them, and where they did not, as assumed.

@@ -127,8 +127,7 @@ pub struct Files<'a> {
 impl Files<'_> {
     /// Brings all files and tables up to date. `None`: interrupted before it was done; the next run does what is left.
     pub fn update_all(self) -> Result<Option<Summary>, Error> {
-        let all: Vec<_> = self.archive.ledger().queries()?.iter().map(|query| query.id).collect();
-        self.update(&all)?;
+        self.update(&extract::with_files(self.archive, self.csv)?)?;
         if self.interrupted.load(Ordering::Relaxed) {
             return Ok(None);
         }

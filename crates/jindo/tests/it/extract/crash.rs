@@ -86,6 +86,23 @@ fn a_crash_in_another_zone_and_back() {
     crash_everywhere(Before::Files, |_| csv("Asia/Seoul"), &utc, &expected);
 }
 
+/// A query leaves the list, and then its last rows leave the range: files go away.
+#[test]
+fn a_crash_while_less_is_asked() {
+    for range in [[0, 60], [60, 120]] {
+        let (less, utc) = (before(), csv("UTC"));
+        less.ask_only("avg:one{*} by {host}", range);
+        let expected = faultless(&less, &utc);
+        assert_eq!(expected.contains("host=a.csv"), range == [0, 60], "{expected}");
+        assert!(!expected.contains("avg:two"), "{expected}");
+        let next = |shelf: &Shelf| {
+            shelf.ask_only("avg:one{*} by {host}", range);
+            csv("UTC")
+        };
+        crash_everywhere(Before::Files, next, &utc, &expected);
+    }
+}
+
 /// There is no ledger to say so: where a table is, every series' file is whole.
 #[test]
 fn a_crash_of_a_copy_leaves_no_table_beside_half_a_tree() {
@@ -96,7 +113,8 @@ fn a_crash_of_a_copy_leaves_no_table_beside_half_a_tree() {
         for chance in 0..6 {
             let fuse = Fuse::of(operations, Doom::Dies);
             let disk = Memory::new(&fuse);
-            let finished = copy(&shelf.reopened(&fuse), &disk, &csv("UTC")).is_ok();
+            let finished =
+                copy(&shelf.reopened(&fuse), &disk, &csv("UTC"), &Selection::LastRequest).is_ok();
             disk.crash(chance);
             let mut files = disk.files();
             let tables = files.extract_if(.., |path, _| !path.starts_with("csv/")).count();

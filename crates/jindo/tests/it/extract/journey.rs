@@ -276,7 +276,7 @@ fn verify_finds_what_others_did_and_update_mends_it() {
     {
         let files = &mut disk.state.lock().unwrap().files;
         files.get_mut("csv/cpu/values.csv").unwrap()[30] ^= 1;
-        files.remove("csv/old/values.csv");
+        files.remove("csv/half/values.csv");
         files.insert("csv/cpu/notes.txt".to_owned(), Vec::new());
         files.get_mut("gaps.csv").unwrap().push(b'\n');
     }
@@ -326,14 +326,15 @@ fn verify_finds_what_others_did_and_update_mends_it() {
 fn a_copy_has_the_same_files_and_marks_nothing() {
     let (shelf, utc) = (every_fate(), csv("UTC"));
     let place = Memory::new(&shelf.fuse);
-    let summary = copy(&shelf.archive, &place, &utc).unwrap();
+    let summary = copy(&shelf.archive, &place, &utc, &Selection::LastRequest).unwrap();
     for id in shelf.ids() {
         assert_eq!(shelf.archive.ledger().extracted(CsvTree::NAME, id).unwrap(), None);
     }
     let disk = Memory::new(&shelf.fuse);
     assert_eq!(export(&shelf.archive, &disk, &utc).unwrap(), summary);
     assert_eq!(told(&place.files()), told(&disk.files()));
-    assert!(matches!(copy(&shelf.archive, &place, &utc), Err(Error::Occupied { .. })));
+    let again = copy(&shelf.archive, &place, &utc, &Selection::LastRequest);
+    assert!(matches!(again, Err(Error::Occupied { .. })));
 }
 
 #[test]
@@ -351,7 +352,7 @@ proptest! {
     /// From the archive's rows through the file and a CSV reader back to the same bits at the same times.
     #[test]
     fn rows_come_back_to_the_bit(
-        bits in prop::collection::vec(any::<u64>(), 1..60),
+        bits in prop::collection::vec(any::<u64>(), 1..48),
         cuts in prop::collection::btree_set(1_i64..3_600, 0..5),
         zone in prop::sample::select(vec!["UTC", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]),
     ) {
@@ -360,7 +361,7 @@ proptest! {
         let mut shelf = Shelf::new();
         let id = shelf.ask("avg:m{*}");
         let mut start = 0;
-        for end in cuts.iter().map(|cut| cut * 60).chain([2 * DAY_S * 2]) {
+        for end in cuts.iter().map(|cut| cut * 60).chain([2 * DAY_S]) {
             let within: Vec<_> = points.iter().copied().filter(|(at, _)| (start..end).contains(at)).collect();
             shelf.cover(id, [start, end], &[("", &within)]);
             start = end;

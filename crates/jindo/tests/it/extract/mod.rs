@@ -14,8 +14,8 @@ use jindo::archive::{
 };
 use jindo::extract::{
     BufferLimits, Change, CsvTree, Directory, Disk, DisplayOptions, Error, FileFinding, MadeFile,
-    Names, Output, QueryExtent, SeriesFacts, Staged, Staging, Summary, Which, Writer, copy, tables,
-    update, verify, verify_output,
+    Names, Output, QueryExtent, Selection, SeriesFacts, Staged, Staging, Summary, Which, Writer,
+    copy, tables, update, verify, verify_output, with_files,
 };
 use jindo::parse::{Answer, CallPosition, Series};
 use jindo::plan::Window;
@@ -88,6 +88,15 @@ impl Shelf {
         let asked = Window::from_secs(DAY, DAY + 2 * DAY_S).unwrap().into();
         let (timezone, arguments) = ("UTC".to_owned(), "{}".to_owned());
         let lines = self.lines.clone();
+        self.archive.register(&Request { lines, asked, timezone, arguments }).unwrap();
+    }
+
+    /// Asks for one query alone, and for `[start, end)` (seconds since DAY).
+    fn ask_only(&self, of: &str, [start, end]: [i64; 2]) {
+        let is_asked = |line: &&RequestLine| matches!(line, RequestLine::Query(query) if query.text.written == of);
+        let lines = self.lines.iter().filter(is_asked).cloned().collect();
+        let asked = Window::from_secs(DAY + start, DAY + end).unwrap().into();
+        let (timezone, arguments) = ("UTC".to_owned(), "{}".to_owned());
         self.archive.register(&Request { lines, asked, timezone, arguments }).unwrap();
     }
 
@@ -267,8 +276,7 @@ fn csv(timezone: &str) -> CsvTree {
 
 /// Everything that an export does with files.
 fn export(archive: &Archive, disk: &dyn Disk, output: &CsvTree) -> Result<Summary, Error> {
-    let ids: Vec<_> = archive.ledger().queries()?.iter().map(|query| query.id).collect();
-    update(archive, disk, output, &ids, Which::Outdated)?;
+    update(archive, disk, output, &with_files(archive, output)?, Which::Outdated)?;
     tables(archive, disk, output)
 }
 

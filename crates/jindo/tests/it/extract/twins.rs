@@ -59,7 +59,8 @@ fn files_of_two_queries_never_become_one_within_a_group_nor_across() {
     let both = ["csv/Requests/values.csv of avg:Req", "csv/requests/values.csv of avg:req"];
     check(update(&shelf.archive, &disk, &csv("UTC"), &[one, two], Which::Outdated), both);
     assert!(disk.files().is_empty());
-    let copy = copy(&shelf.archive, &Memory::new(&shelf.fuse), &csv("UTC"));
+    let copy =
+        copy(&shelf.archive, &Memory::new(&shelf.fuse), &csv("UTC"), &Selection::LastRequest);
     check(copy, ["csv/REQUESTS/values.csv of avg:REQ", both[0]]);
     update(&shelf.archive, &disk, &csv("UTC"), &[two], Which::Outdated).unwrap();
     let before = disk.files();

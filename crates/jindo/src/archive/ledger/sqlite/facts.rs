@@ -4,8 +4,8 @@
 use super::convert::{Moment, Unsigned, unknown};
 use super::{Connection, OptionalExtension, Row, SqlError, Sqlite, Transaction, given_up, params};
 use crate::archive::{
-    Error, Extracted, FactLedger, GivenUp, KnownType, Learnt, OutputName, ProbesDiscarded, QueryId,
-    SeriesFile, Spaced, Totals,
+    Error, Extracted, FactLedger, FilesExtent, GivenUp, KnownType, Learnt, OutputName,
+    ProbesDiscarded, QueryId, SeriesFile, Spaced, Totals,
 };
 use crate::case_fold::folded;
 use crate::plan::{Confidence, LearntLimit};
@@ -184,6 +184,24 @@ impl FactLedger for Sqlite {
                 .query_map(of, file)?
                 .collect::<Result<_, _>>()?;
             Ok(Some(Extracted { digest, files }))
+        })
+    }
+
+    fn extents(&self, output: OutputName) -> Result<Vec<FilesExtent>, Error> {
+        self.ask("reading what was extracted", |c| {
+            c.prepare_cached(
+                "SELECT query, count(*) AS files, min(first_ms) AS first_ms, max(last_ms) AS last_ms
+                 FROM files WHERE output = ?1 GROUP BY query ORDER BY query",
+            )?
+            .query_map([output.0], |row| {
+                Ok(FilesExtent {
+                    query: row.get("query")?,
+                    files: row.get::<_, Unsigned>("files")?.0,
+                    first: row.get::<_, Moment>("first_ms")?.0,
+                    last: row.get::<_, Moment>("last_ms")?.0,
+                })
+            })?
+            .collect()
         })
     }
 
