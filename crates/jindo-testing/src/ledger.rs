@@ -67,6 +67,7 @@ impl CoverageLedger for FaultyLedger {
         commit_next(record: &Record) -> NextCommit;
         unnote(name: &str) -> ();
         commit(record: &Record) -> Committed;
+        confirm(queries: &[QueryId], window: Window, at: Timestamp) -> ();
         cover_empty(empty: &[(QueryId, ObjectId, Window)]) -> ();
         doubt_empty(points: u32) -> ();
         forget_answers(aside: Aside) -> Vec<String>;
@@ -80,6 +81,7 @@ impl CoverageLedger for FaultyLedger {
         unrested() -> Vec<(ObjectId, Unrest)>;
         coverage(query: QueryId) -> Vec<Coverage>;
         grants(query: QueryId) -> Vec<Granted>;
+        overlapping(query: QueryId, window: Window) -> Vec<Coverage>;
         coverage_all() -> BTreeMap<QueryId, Vec<Coverage>>;
         noted() -> Vec<NameNote>;
         object(object: ObjectId) -> Option<Object>;

@@ -2,12 +2,13 @@
 
 use super::ConnectionArgs;
 use super::values::{
-    AssumedTypeArg, FillArg, ProgressStyle, max_calls, pace, reserve, resolution, span, variable,
+    AssumedTypeArg, FillArg, ProgressStyle, look_back, max_calls, pace, reserve, resolution, span,
+    variable,
 };
 use crate::defaults;
 use clap::Args;
 use jiff::SignedDuration;
-use jindo::job::{Pacing, Resolution};
+use jindo::job::{LookBack, Pacing, Resolution};
 use jindo::plan::Pace;
 use jindo::request::Reserve;
 use std::path::{Path, PathBuf};
@@ -119,9 +120,10 @@ pub struct PacingArgs {
     /// Leave out points younger than this: cloud crawlers report late [default: 20m]
     #[arg(long, value_name = "SPAN", value_parser = span)]
     pub settle: Option<SignedDuration>,
-    /// Fetch again, in the next run, windows that were fetched sooner than this after their end [default: 1h]
-    #[arg(long, value_name = "SPAN", value_parser = span)]
-    pub look_back: Option<SignedDuration>,
+    /// Ask windows again, for points that are reported late, in the first run after each of these times past their end; 0: never
+    /// [default: 1h,6h,48h]
+    #[arg(long, value_name = "SPANS", value_parser = look_back)]
+    pub look_back: Option<LookBack>,
     /// End the run after this long without an answer [default: 10m]
     #[arg(long, value_name = "SPAN", value_parser = span)]
     pub give_up_after: Option<SignedDuration>,

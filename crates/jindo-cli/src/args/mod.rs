@@ -77,7 +77,7 @@ mod tests {
     use super::*;
     use crate::defaults;
     use clap::{CommandFactory as _, ValueEnum as _};
-    use jindo::job::{ExportRequest, Pacing, Resolution};
+    use jindo::job::{ExportRequest, LookBack, Pacing, Resolution};
 
     /// Returns a flag's default as `--help` prints it.
     fn printed(command: &str, flag: &str) -> Option<String> {
@@ -111,7 +111,8 @@ mod tests {
             let resolution = span(&printed(command, "resolution").unwrap());
             assert_eq!(resolution.as_secs(), i64::from(Resolution::SECONDS));
         }
-        assert_eq!(span(&printed("export", "look-back").unwrap()), ExportRequest::LOOK_BACK);
+        let look_back = printed("export", "look-back").unwrap();
+        assert_eq!(super::values::look_back(&look_back), Ok(LookBack::default()));
         assert_eq!(pace(&printed("plan", "limit").unwrap()), Pacing::LIMIT_RECKONED);
         assert_eq!(pace(&printed("simulate", "limit").unwrap()), defaults::SIMULATOR_LIMIT);
         let progress = printed("export", "progress").unwrap();

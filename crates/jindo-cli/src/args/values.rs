@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use jiff::SignedDuration;
-use jindo::job::{Resolution, SampleSize};
+use jindo::job::{LookBack, Resolution, SampleSize};
 use jindo::plan::Pace;
 use jindo::query::Interval;
 use jindo::request::Reserve;
@@ -85,6 +85,15 @@ pub(crate) fn span(text: &str) -> Result<SignedDuration, String> {
     let duration =
         span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| HELP.to_owned())?;
     if duration.is_negative() { Err(HELP.to_owned()) } else { Ok(duration) }
+}
+
+/// Reads times after a window's end: `1h,6h,48h`, `2h`; `0` or `none`: nothing is asked again.
+pub(super) fn look_back(text: &str) -> Result<LookBack, String> {
+    if text == "none" {
+        return Ok(LookBack::NONE);
+    }
+    let steps: Result<Vec<_>, _> = text.split(',').map(|step| span(step.trim())).collect();
+    steps.map(LookBack::new).map_err(|_| "spans such as 1h,6h,48h, or 0".to_owned())
 }
 
 /// Reads a rate limit: `3600/1h`, `10/10s`, `100/m`.

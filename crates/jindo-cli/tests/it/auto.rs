@@ -1,6 +1,6 @@
 //! `--resolution auto`: each query at the interval of its own points, found with few calls, once.
 
-use crate::support::{DAY_S, START_S, World, calm, exits, rows, walk};
+use crate::support::{DAY_S, START_S, World, calm, exits, rows, step_since, walk};
 use jindo_sim::{
     Kind, Life, Metric, Options, Organisation, OverPoints, Presence, Shape, Signal, Simulator,
     Source,
@@ -343,7 +343,8 @@ fn young_samples_stay_open_until_late_points_are_in() {
     exits(&world.run(args(&world, world.sim.url())), 0);
     let early = world.tree();
     let later = Simulator::start(at(&late, 7_200)).unwrap();
-    exits(&world.run(args(&world, later.url())), 0);
+    let again = [args(&world, later.url()), vec!["--look-back".to_owned(), step_since(to_s)]];
+    exits(&world.run(again.concat()), 0);
     assert_ne!(world.tree(), early);
     let whole = |spacing_s: i64| usize::try_from(2_400 / spacing_s).unwrap();
     for (query, spacing_s) in [("every.10@10s", 10), ("every.60", 60)] {

@@ -162,9 +162,9 @@ fn export_shows_its_options_in_groups() {
                   --limit <N/PERIOD>      Rate limit to keep to, for servers that state none
                   --settle <SPAN>         Leave out points younger than this: cloud crawlers
                                           report late [default: 20m]
-                  --look-back <SPAN>      Fetch again, in the next run, windows that were
-                                          fetched sooner than this after their end [default:
-                                          1h]
+                  --look-back <SPANS>     Ask windows again, for points that are reported
+                                          late, in the first run after each of these times
+                                          past their end; 0: never [default: 1h,6h,48h]
                   --give-up-after <SPAN>  End the run after this long without an answer
                                           [default: 10m]
 

@@ -13,6 +13,7 @@ mod help;
 mod hostile;
 mod journey;
 mod last_request;
+mod late_points;
 mod memory;
 mod messages;
 mod metric_types;

@@ -1,7 +1,8 @@
 //! What goes wrong in other exporters, each as it would look here: silent errors in data that looks right.
 
 use crate::support::{
-    DAY_S, START_S, World, assert_equals_the_function, calm, exits, objects, rows, tree, walk,
+    DAY_S, START_S, World, assert_equals_the_function, calm, exits, objects, rows, step_since,
+    tree, walk,
 };
 use jindo_sim::{Fault, Options, Simulator, built_in_queries};
 use std::collections::BTreeMap;
@@ -119,6 +120,7 @@ fn late_points_arrive_with_the_next_run() {
     let later = Simulator::start(Options { now_at_start: clock, ..late(calm()) }).unwrap();
     let url = args.iter().position(|arg| arg == "--api-url").unwrap();
     args[url + 1] = later.url();
+    args.extend(["--look-back".to_owned(), step_since(to_s)]);
     exits(&world.run(&args), 0);
     assert_ne!(world.tree(), early);
     assert_equals_the_function(&world, &queries, from_s, to_s);

@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
 /// A range far enough in the past to be settled, within the retention, aligned to a day: 2026-06-01.
@@ -108,6 +109,16 @@ impl World {
     pub(crate) fn tree(&self) -> BTreeMap<String, Vec<u8>> {
         tree(&self.out())
     }
+}
+
+pub(crate) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_millis()).unwrap()
+}
+
+/// A `--look-back` after `end_s` that has come now, and had not before.
+pub(crate) fn step_since(end_s: i64) -> String {
+    format!("{}ms", now_ms() - end_s * 1_000)
 }
 
 /// The bytes that the oracle compares.

@@ -16,6 +16,7 @@
 //! ```
 
 mod at_rest;
+mod confirm;
 mod disk;
 mod error;
 mod ledger;

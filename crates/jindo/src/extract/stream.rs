@@ -120,7 +120,13 @@ mod tests {
         let window = Window::from_secs(START_S, START_S + 600).unwrap();
         let query = archive(window).ledger().queries().unwrap().remove(0);
         let grant = Granted {
-            held: Coverage { window, object: ObjectId(1), origin: Origin::Fetched, open: false },
+            held: Coverage {
+                window,
+                object: ObjectId(1),
+                origin: Origin::Fetched,
+                open: false,
+                asked_at: jiff::Timestamp::UNIX_EPOCH,
+            },
             answer: "object".to_owned(),
             fetched_at: window.end(),
         };

@@ -7,7 +7,7 @@ use crate::parse::{self, Answer, Expected};
 use crate::plan::{PerQuery, Plan, PlanIndex, SEPARATOR};
 use crate::request::Failure;
 use crate::secret::Secrets;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 /// Calls to be made, and the ledger's numbers of their queries.
 #[derive(Debug)]
@@ -17,17 +17,15 @@ pub struct FetchJob<'a> {
     pub ids: PerQuery<QueryId>,
     /// Queries that an earlier run gave up.
     pub given_up: Vec<PlanIndex>,
-    /// Answers fetched sooner than this after their window's end stay open.
-    pub look_back: SignedDuration,
     /// Role of the job's queries. Probe and sample jobs write no files, give up no wanted query, and never lower the points limit: a
     /// coarse answer may only mean that the server does not offer the interval.
     pub role: Role,
 }
 
 impl<'a> FetchJob<'a> {
-    /// A job beside an export's own: no query was given up before, and no answer stays open.
+    /// A job beside an export's own: no query was given up before.
     pub fn aside(plan: &'a Plan, ids: PerQuery<QueryId>, role: Role) -> Self {
-        Self { plan, ids, given_up: Vec::new(), look_back: SignedDuration::ZERO, role }
+        Self { plan, ids, given_up: Vec::new(), role }
     }
 }
 

@@ -3,6 +3,7 @@
 mod audit;
 mod error;
 mod export;
+mod look_back;
 mod request;
 mod resolution;
 mod status;
@@ -16,6 +17,7 @@ pub use export::{
     Caller, Events, Export, ExportEvent, ExportPlan, ExportReport, FetchWork, Files, Folder,
     Leaving, LookupWork, ProbeYield, Probed, ResolvedRequest, Storage, TakeLookup, TypeChange,
 };
+pub use look_back::LookBack;
 pub use request::{
     ExportRequest, LearntFacts, ListText, OtherOrganisation, Pacing, Probing, RefusedLines,
     Resolution, closed, learnt_limits,

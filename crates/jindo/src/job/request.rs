@@ -1,5 +1,6 @@
 //! The request of an export as a value: typed, complete, and free of command lines. Every default stands here.
 
+use super::look_back::LookBack;
 use crate::archive::{Archive, Coverage, Error};
 use crate::plan::{Limits, Pace, Window};
 use crate::query::{Fill, Interval, MetricType, RangeFunctions};
@@ -30,8 +31,7 @@ pub struct ExportRequest {
     pub pacing: Pacing,
     /// Nothing younger than this is asked: cloud crawlers report late.
     pub settle: SignedDuration,
-    /// Answers fetched sooner than this after their window's end stay open: the next run asks them again.
-    pub look_back: SignedDuration,
+    pub look_back: LookBack,
     pub learnt: LearntFacts,
     pub other_organisation: OtherOrganisation,
     /// Limits of the server until an answer teaches others.
@@ -112,8 +112,6 @@ impl ExportRequest {
     /// Time that cloud crawlers need to deliver everything.
     pub const SETTLE: SignedDuration = SignedDuration::from_mins(20);
 
-    pub const LOOK_BACK: SignedDuration = SignedDuration::from_hours(1);
-
     /// Zone of the files: it has no summer time, and is what the API speaks.
     pub const TIMEZONE: &str = "UTC";
 
@@ -135,7 +133,7 @@ impl ExportRequest {
             probing: Probing::default(),
             pacing: Pacing::default(),
             settle: Self::SETTLE,
-            look_back: Self::LOOK_BACK,
+            look_back: LookBack::default(),
             learnt: LearntFacts::default(),
             other_organisation: OtherOrganisation::default(),
             assumed: Limits::ASSUMED,
@@ -197,7 +195,7 @@ impl Default for Pacing {
     }
 }
 
-/// Returns the stretches that need not be fetched again: all except open ones.
+/// Returns the stretches that are not marked to be fetched again.
 pub fn closed(coverage: &[Coverage]) -> Vec<Window> {
     coverage.iter().filter(|covered| !covered.open).map(|covered| covered.window).collect()
 }

@@ -12,7 +12,7 @@ use crate::plan::{
     SampleKind, SampleRange, Window, subtract,
 };
 use crate::query::{Interval, Query, Spacings, count_samples, sample};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Calls of the first batch of a kind. A server that does not offer points every second refuses query by query.
@@ -41,10 +41,8 @@ pub(super) struct SampleJob {
 }
 
 impl SampleJob {
-    /// `look_back`: answers fetched sooner after their window's end stay open, since they may become wanted data.
-    pub(super) fn fetch_job(&self, look_back: SignedDuration) -> FetchJob<'_> {
-        let ids = self.ids.clone().into();
-        FetchJob { look_back, ..FetchJob::aside(&self.plan, ids, Role::Sample) }
+    pub(super) fn fetch_job(&self) -> FetchJob<'_> {
+        FetchJob::aside(&self.plan, self.ids.clone().into(), Role::Sample)
     }
 }
 

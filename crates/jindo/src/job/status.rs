@@ -2,7 +2,9 @@
 
 use super::audit::{AuditReport, DifferenceCounts};
 use super::error::Error;
+use super::look_back::is_closed;
 use crate::archive::{self, Archive, QueryStanding, QueryStatus, Registered};
+use crate::plan::subtract;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -19,6 +21,8 @@ pub struct DirectoryStatus {
     pub lines_left_out: u64,
     /// Queries whose answers are so large that they shape calls, the heaviest first; those of earlier lists too.
     pub heavy: Vec<Registered>,
+    /// Everything before it was asked so long after its time that late points are not expected any more. `None`: nothing is listed.
+    pub closed_until: Option<Timestamp>,
     /// The last comparison with the server.
     pub audit: Option<AuditRecord>,
 }
@@ -71,7 +75,8 @@ impl DirectoryStatus {
         }
         heavy.sort_by_key(|query| Reverse(query.weight.map(|weight| weight.bytes_per_bucket)));
         let lines_left_out = archive.ledger().refused_lines()?.len() as u64;
-        Ok(Self { listed, lines_left_out, heavy, audit: AuditRecord::read(archive)? })
+        let closed_until = closed_until(archive, &listed)?;
+        Ok(Self { listed, lines_left_out, heavy, closed_until, audit: AuditRecord::read(archive)? })
     }
 
     pub fn counts(&self) -> StatusCounts {
@@ -97,6 +102,18 @@ impl DirectoryStatus {
         let gaps = self.listed.iter().flat_map(|listed| &listed.standing.gaps);
         gaps.map(|gap| gap.window.secs().unsigned_abs()).sum()
     }
+}
+
+/// Returns the earliest moment at which a listed query is not held, or was asked too early to be closed; else the end of what was asked.
+fn closed_until(archive: &Archive, listed: &[ListedQuery]) -> Result<Option<Timestamp>, Error> {
+    let coverage = archive.ledger().coverage_all()?;
+    let open_from = |listed: &ListedQuery| {
+        let asked = listed.query.asked?;
+        let held = coverage.get(&listed.query.id).map_or(&[][..], Vec::as_slice);
+        let closed: Vec<_> = held.iter().filter(|held| is_closed(held)).map(|h| h.window).collect();
+        Some(subtract(asked, &closed).first().map_or(asked.end(), |open| open.start()))
+    };
+    Ok(listed.iter().filter_map(open_from).min())
 }
 
 impl AuditRecord {

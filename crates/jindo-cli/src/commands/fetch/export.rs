@@ -88,7 +88,7 @@ fn request(
             give_up_after: pacing.give_up_after.unwrap_or(Pacing::GIVE_UP_AFTER),
         },
         settle: pacing.settle.unwrap_or(ExportRequest::SETTLE),
-        look_back: pacing.look_back.unwrap_or(ExportRequest::LOOK_BACK),
+        look_back: pacing.look_back.clone().unwrap_or_default(),
         learnt: if command.forget { LearntFacts::Forget } else { LearntFacts::Keep },
         other_organisation: if command.rebind {
             OtherOrganisation::Accept

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use jindo::archive::{Archive, Learnt, ProbesDiscarded, Registered, Weight};
 use jindo::job::{AuditRecord, DifferenceCounts, DirectoryStatus};
+use jindo::plan::Window;
 use jindo::query::Interval;
 use std::collections::BTreeMap;
 
@@ -45,6 +46,7 @@ fn json(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<String> {
             "bytes_per_bucket": query.weight.map(|weight| weight.bytes_per_bucket),
             "weighed_at": query.weight.map(|weight| weight.weighed_at),
         })).collect::<Vec<_>>(),
+        "closed_until": status.closed_until,
         "audit": status.audit,
     });
     Ok(format!("{object:#}\n"))
@@ -66,6 +68,20 @@ fn learnt_json(archive: &Archive) -> anyhow::Result<BTreeMap<&'static str, serde
     Ok(limits.chain(probe).collect())
 }
 
+/// Returns the moment until which late points are not expected any more.
+fn closed_in_words(until: Timestamp, asked: Window, zone: &TimeZone) -> String {
+    if until >= asked.end() {
+        return "all of it was asked 48 h or more after its time: no late points are expected"
+            .into();
+    }
+    let part = if until <= asked.start() {
+        "nothing yet".to_owned()
+    } else {
+        format!("until {}", time::in_words(until, zone))
+    };
+    format!("{part}: later points may still be reported; exports ask again 1 h, 6 h and 48 h after")
+}
+
 fn words(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<String> {
     let (totals, counts) = (archive.ledger().totals()?, status.counts());
     let mut lines = Vec::new();
@@ -75,6 +91,9 @@ fn words(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<String> 
         let (start, end) = (request.asked.window.start(), request.asked.window.end());
         let (start, end) = (time::in_words(start, &zone), time::in_words(end, &zone));
         line("range", format!("{start} … {end} (excluded), {}", request.timezone));
+        if let Some(until) = status.closed_until {
+            line("closed", closed_in_words(until, request.asked.window, &zone));
+        }
     }
     let left_out = match counts.refused {
         0 => String::new(),
@@ -97,7 +116,7 @@ fn words(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<String> 
     line("archive", format!("{objects}, {}, {} rows", size(totals.bytes), count(totals.rows)));
     if totals.open > 0 {
         let stretches = counted(totals.open, "stretch is", "stretches are");
-        line("", format!("{stretches} young or marked: the next export fetches them again"));
+        line("", format!("{stretches} marked: the next export fetches them again"));
     }
     if totals.probed_s > 0 {
         let percent = totals.probed_s * 100 / totals.covered_s.max(1);

@@ -27,8 +27,11 @@ pub struct Coverage {
     pub window: Window,
     pub object: ObjectId,
     pub origin: Origin,
-    /// Fetched so soon after its end that late points may be missing: the next run asks it again, whole.
+    /// Marked: the next run asks it again, whole.
     pub open: bool,
+    /// Moment at which the server last gave just this: the object's, or a later one whose answer was equal. A ledger rebuilt from
+    /// footers knows the object's alone, so that it asks once more and never less.
+    pub asked_at: Timestamp,
 }
 
 /// A stretch, and what its object is: read in one moment, since another object may take over in the next.
@@ -131,7 +134,9 @@ pub enum NextCommit {
 pub trait CoverageLedger: Send + Sync + fmt::Debug {
     /// Returns the stretches of one query, oldest first.
     fn coverage(&self, query: QueryId) -> Result<Vec<Coverage>, Error>;
-    /// Returns the same, each with facts about its object.
+    /// Returns those that overlap the window, whole, oldest first.
+    fn overlapping(&self, query: QueryId, window: Window) -> Result<Vec<Coverage>, Error>;
+    /// Returns all of a query's stretches, each with facts about its object.
     fn grants(&self, query: QueryId) -> Result<Vec<Granted>, Error>;
     fn coverage_all(&self) -> Result<BTreeMap<QueryId, Vec<Coverage>>, Error>;
     /// Claims the next generation for an answer to `queries`, and notes its object's name for publication, at once: after a crash
@@ -146,6 +151,9 @@ pub trait CoverageLedger: Send + Sync + fmt::Debug {
     /// takes back what was given up of queries that it answers (the query as a whole; of refused stretches the window), and strikes
     /// the object's note.
     fn commit(&self, record: &Record) -> Result<Committed, Error>;
+    /// Notes that the server gave at `at` what is held of the queries in the window: these stretches were asked then, are marked no
+    /// longer, and what was given up of them is taken back. Objects stay as they are.
+    fn confirm(&self, queries: &[QueryId], window: Window, at: Timestamp) -> Result<(), Error>;
     /// Grants each query the stretches that the given object of a probe proves empty, as far as nothing is held of them.
     fn cover_empty(&self, empty: &[(QueryId, ObjectId, Window)]) -> Result<(), Error>;
     /// Opens again what came back without a single point from windows of more than `points`: coarser answers may have left out

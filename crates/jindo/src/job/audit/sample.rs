@@ -4,6 +4,7 @@
 
 use crate::archive::{Coverage, Object, ObjectId, Origin, QueryId, Record};
 use crate::clock::Random;
+use crate::job::look_back::is_young;
 use crate::plan::{Limits, PerQuery, PlanIndex, RETENTION, Window, buckets, pack};
 use crate::query::{Interval, Query};
 use jiff::Timestamp;
@@ -72,7 +73,9 @@ pub(super) fn units(
     let mut probed: HashMap<ObjectId, BTreeMap<(Window, Interval), Vec<PlanIndex>>> =
         HashMap::new();
     for (index, id) in ids.indexed() {
-        for held in coverage.get(id).into_iter().flatten().filter(|held| !held.open) {
+        for held in
+            coverage.get(id).into_iter().flatten().filter(|held| !held.open && !is_young(held))
+        {
             if held.origin == Origin::Fetched {
                 let granted = fetched.entry((held.object, *id)).or_insert((index, Vec::new()));
                 granted.1.push(held.window);
@@ -166,7 +169,8 @@ mod tests {
     }
 
     fn held(object: i64, window: Window, origin: Origin) -> Coverage {
-        Coverage { window, object: ObjectId(object), origin, open: false }
+        let asked_at = Timestamp::MAX;
+        Coverage { window, object: ObjectId(object), origin, open: false, asked_at }
     }
 
     fn query(id: i64) -> Query {

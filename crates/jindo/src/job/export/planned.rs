@@ -113,7 +113,7 @@ impl ExportRequest {
     ) -> Result<(Plan, Vec<Option<PlannedQuery>>), Error> {
         let list = &resolved.list.queries;
         let (queries, known): (Vec<_>, Vec<_>) = match archive {
-            Some(archive) => self.recall(list, archive)?.into_iter().unzip(),
+            Some(archive) => self.recall(list, archive, now)?.into_iter().unzip(),
             None => list.iter().map(|query| (query.clone(), None)).unzip(),
         };
         let covered = |known: &Option<PlannedQuery>| {
@@ -135,6 +135,7 @@ impl ExportRequest {
         &self,
         list: &[Query],
         archive: &Archive,
+        now: Timestamp,
     ) -> Result<Vec<(Query, Option<PlannedQuery>)>, Error> {
         let ids = archive.travelling()?;
         let mut registered: HashMap<_, _> =
@@ -149,7 +150,7 @@ impl ExportRequest {
             if !seen.insert(id) {
                 continue;
             }
-            let covered = coverage.get(&id).map_or_else(Vec::new, |held| self.counted(held));
+            let covered = coverage.get(&id).map_or_else(Vec::new, |held| self.counted(held, now));
             let registered = registered.remove(&id);
             let query = match &registered {
                 Some(registered) => self.travelling(query, registered),
@@ -160,10 +161,12 @@ impl ExportRequest {
         Ok(recalled)
     }
 
-    /// Returns the stretches that need not be asked again: all except open ones, and without those of probes where these do not count.
-    fn counted(&self, held: &[Coverage]) -> Vec<Window> {
+    /// Returns the stretches that need not be asked again: all except those that are marked or due for late points, and without those
+    /// of probes where these do not count.
+    fn counted(&self, held: &[Coverage], now: Timestamp) -> Vec<Window> {
         let counts = |held: &&Coverage| {
-            !held.open && (self.probing != Probing::Discard || held.origin == Origin::Fetched)
+            let is_to_ask = held.open || self.look_back.is_due(held, now);
+            !is_to_ask && (self.probing != Probing::Discard || held.origin == Origin::Fetched)
         };
         held.iter().filter(counts).map(|held| held.window).collect()
     }
@@ -202,13 +205,12 @@ impl Planned {
     }
 
     /// Returns the calls of the plan as a job.
-    pub(super) fn job(&self, request: &ExportRequest) -> FetchJob<'_> {
+    pub(super) fn job(&self) -> FetchJob<'_> {
         let given_up = |&index: &PlanIndex| self.queries[index].is_given_up();
         FetchJob {
             plan: &self.plan,
             ids: self.queries.iter().map(|query| query.id).collect(),
             given_up: self.queries.indexes().filter(given_up).collect(),
-            look_back: request.look_back,
             role: Role::Wanted,
         }
     }

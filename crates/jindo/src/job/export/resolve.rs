@@ -97,7 +97,7 @@ impl ResolvedRequest {
 
     /// Returns the part of the range that samples may be taken from.
     pub(super) fn sample_range(&self, request: &ExportRequest, now: Timestamp) -> SampleRange {
-        SampleRange::new(self.range, now - request.look_back, now)
+        SampleRange::new(self.range, now - request.look_back.shortest(), now)
     }
 
     /// Returns the same request, now that more native intervals are known.

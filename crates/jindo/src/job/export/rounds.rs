@@ -41,7 +41,7 @@ impl Rounds<'_> {
             }
             before = doubts;
             let probes = ProbeResults::of(self.archive, &planned)?;
-            let outcome = run.make(planned.job(self.request), Some(&probes), None)?;
+            let outcome = run.make(planned.job(), Some(&probes), None)?;
             (end, points) = (outcome.end, points + outcome.points);
             // A contradicted probe, or a cap that was learnt, opens gaps again.
             self.doubt_empty()?;
@@ -70,7 +70,8 @@ impl Rounds<'_> {
         if self.request.probing != Probing::First {
             return Ok((before, End::Done));
         }
-        let settled = now - self.request.look_back;
+        // A window that may still gain points is proven empty by no probe.
+        let settled = now - self.request.look_back.longest();
         let plan = ProbePlan::new(self.archive, &before, &probes, self.limits()?, settled)?;
         let Some(plan) = plan else { return Ok((before, End::Done)) };
         let (mut after, mut end) = (before.clone(), End::Done);

@@ -73,7 +73,7 @@ impl<C: Caller> ExportRun<'_, C> {
             for job in &jobs {
                 let trial = job.calls_max.filter(|_| trials < TRIALS_MAX);
                 trials += usize::from(trial.is_some());
-                let end = self.make(job.fetch_job(request.look_back), None, trial)?.end;
+                let end = self.make(job.fetch_job(), None, trial)?.end;
                 if end != End::Done {
                     return Ok(end);
                 }
@@ -97,7 +97,7 @@ impl<C: Caller> ExportRun<'_, C> {
         let settings = self.settings(budget_key, calls_max)?;
         self.events.happened(ExportEvent::Calling { at: self.caller.present() });
         let files = self.files;
-        let sink = StoreAnswers::new(files.archive, &job, probes);
+        let sink = StoreAnswers::new(files.archive, probes);
         let mut outcome = self.caller.make(FetchWork {
             archive: files.archive,
             job,

@@ -5,7 +5,7 @@ use crate::archive::{Archive, Error, Fetched, GiveUpReason, GiveUpScope, GivenUp
 use crate::fetch::{AnswerSink, AskedCall, Decision, FetchJob, ReadAnswer, Recorded};
 use crate::parse::CallPosition;
 use crate::plan::{LearntLimit, PlanIndex};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Stores answers in an archive, and compares each with what probes saw of its queries: the first that contradicts one
@@ -13,20 +13,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug)]
 pub(super) struct StoreAnswers<'a> {
     archive: &'a Archive,
-    /// Answers fetched sooner than this after their window's end stay open.
-    look_back: SignedDuration,
     probes: Option<&'a ProbeResults>,
     discarded: AtomicBool,
 }
 
 impl<'a> StoreAnswers<'a> {
-    pub(super) fn new(
-        archive: &'a Archive,
-        job: &FetchJob<'_>,
-        probes: Option<&'a ProbeResults>,
-    ) -> Self {
-        let discarded = AtomicBool::new(false);
-        Self { archive, look_back: job.look_back, probes, discarded }
+    pub(super) fn new(archive: &'a Archive, probes: Option<&'a ProbeResults>) -> Self {
+        Self { archive, probes, discarded: AtomicBool::new(false) }
     }
 
     /// Discards all probes if the answer contradicts one.
@@ -52,14 +45,17 @@ impl AnswerSink for StoreAnswers<'_> {
     fn accept(&self, read: &ReadAnswer, now: Timestamp) -> Result<(), Error> {
         self.check_probes(read, now)?;
         let AskedCall { ask, ids } = &read.asked;
-        self.archive.store(&Fetched {
+        let fetched = Fetched {
             queries: ids,
             interval: ask.interval,
             window: ask.window,
             fetched_at: now,
-            open: now.duration_since(ask.window.end()) < self.look_back,
+            open: false,
             answer: &read.answer,
-        })?;
+        };
+        if !self.archive.confirm(&fetched)? {
+            self.archive.store(&fetched)?;
+        }
         Ok(())
     }
 

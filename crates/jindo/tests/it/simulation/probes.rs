@@ -125,9 +125,9 @@ fn a_range_that_grows_is_probed_again() {
 #[test]
 fn a_probe_that_was_wrong_is_found_out() {
     let (mut job, expected) = job(5, 8, 6);
-    // The newest points come twelve hours late; a slow pace lets them come while the run goes on.
-    job.begins_s = job.range.end_s() + 3 * 3_600;
-    let late = Options { late_s: 12 * 3_600, ..calm(1) };
+    // The newest points come later than any are expected; a slow pace lets them come while the run goes on.
+    job.begins_s = job.range.end_s() + 51 * 3_600;
+    let late = Options { late_s: 60 * 3_600, ..calm(1) };
     let pace = Some(Pace { calls: 1, period_s: 3_600 });
     let mut world = World::new(&job, late, 1);
     let told = session(&mut world, &Manner { pace, ..PROBING }, &Cut::Nothing);

@@ -12,11 +12,18 @@ use crate::archive::{
     Object, ObjectId, Origin, QueryId, Record, Reserved, Role, Unrest,
 };
 use crate::plan::{Window, subtract};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl CoverageLedger for Sqlite {
     fn coverage(&self, query: QueryId) -> Result<Vec<Coverage>, Error> {
         Ok(self.grants(query)?.into_iter().map(|granted| granted.held).collect())
+    }
+
+    fn overlapping(&self, query: QueryId, window: Window) -> Result<Vec<Coverage>, Error> {
+        self.ask("reading coverage", |c| {
+            Ok(holdings(c, query, window)?.into_iter().map(|holding| holding.held).collect())
+        })
     }
 
     fn grants(&self, query: QueryId) -> Result<Vec<Granted>, Error> {
@@ -108,14 +115,32 @@ impl CoverageLedger for Sqlite {
         self.change("committing an object", |t| commit(t, record))
     }
 
+    fn confirm(&self, queries: &[QueryId], window: Window, at: Timestamp) -> Result<(), Error> {
+        self.change("noting an equal answer", |t| {
+            for &query in queries {
+                for Holding { held, .. } in holdings(t, query, window)? {
+                    uncover(t, query, &held)?;
+                    for window in subtract(held.window, &[window]) {
+                        cover(t, query, &Coverage { window, ..held.clone() })?;
+                    }
+                    let Some(window) = held.window.intersect(window) else { continue };
+                    let asked_at = held.asked_at.max(at);
+                    cover(t, query, &Coverage { window, asked_at, open: false, ..held })?;
+                }
+                given_up::take_back(t, query, window)?;
+            }
+            Ok(())
+        })
+    }
+
     fn cover_empty(&self, empty: &[(QueryId, ObjectId, Window)]) -> Result<(), Error> {
         self.change("covering what a probe found empty", |t| {
             for &(query, object, window) in empty {
                 let held = holdings(t, query, window)?;
                 let held: Vec<Window> = held.iter().map(|holding| holding.held.window).collect();
                 for window in subtract(window, &held) {
-                    let origin = Origin::Probed;
-                    cover(t, query, &Coverage { window, object, origin, open: false })?;
+                    let (origin, asked_at) = (Origin::Probed, fetched_at(t, object)?);
+                    cover(t, query, &Coverage { window, object, origin, open: false, asked_at })?;
                 }
             }
             Ok(())
@@ -236,6 +261,7 @@ fn stretch(row: &Row<'_>) -> Result<Coverage, SqlError> {
         window: window(row)?,
         object: row.get("object")?,
         open: row.get("open")?,
+        asked_at: row.get::<_, Moment>("asked_ms")?.0,
         origin: if row.get("probed")? { Origin::Probed } else { Origin::Fetched },
     })
 }
@@ -314,14 +340,14 @@ fn commit(t: &Transaction<'_>, record: &Record) -> Result<Committed, SqlError> {
         for (index, left) in takeover.trimmed {
             let weaker = &holdings[index].held;
             touched.insert(weaker.object);
-            t.prepare_cached("DELETE FROM coverage WHERE query = ?1 AND start_s = ?2")?
-                .execute(params![query, weaker.window.start_s()])?;
+            uncover(t, query, weaker)?;
             for window in left {
                 cover(t, query, &Coverage { window, ..weaker.clone() })?;
             }
         }
         for &window in &takeover.granted {
-            cover(t, query, &Coverage { window, object, origin, open: record.open })?;
+            let (open, asked_at) = (record.open, record.fetched_at);
+            cover(t, query, &Coverage { window, object, origin, open, asked_at })?;
         }
         if !takeover.granted.is_empty() {
             given_up::take_back(t, query, record.window)?;
@@ -364,13 +390,32 @@ pub(super) fn insert(t: &Transaction<'_>, record: &Record) -> Result<ObjectId, S
     Ok(object)
 }
 
+fn fetched_at(t: &Transaction<'_>, object: ObjectId) -> Result<Timestamp, SqlError> {
+    t.prepare_cached("SELECT fetched_ms FROM objects WHERE id = ?1")?
+        .query_row([object], |row| Ok(row.get::<_, Moment>(0)?.0))
+}
+
+fn uncover(t: &Transaction<'_>, query: QueryId, held: &Coverage) -> Result<(), SqlError> {
+    t.prepare_cached("DELETE FROM coverage WHERE query = ?1 AND start_s = ?2")?
+        .execute(params![query, held.window.start_s()])
+        .map(drop)
+}
+
 fn cover(t: &Transaction<'_>, query: QueryId, held: &Coverage) -> Result<(), SqlError> {
     let (window, probed) = (held.window, held.origin == Origin::Probed);
     t.prepare_cached(
-        "INSERT INTO coverage (query, start_s, end_s, object, open, probed)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO coverage (query, start_s, end_s, object, open, asked_ms, probed)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
-    .execute(params![query, window.start_s(), window.end_s(), held.object, held.open, probed])
+    .execute(params![
+        query,
+        window.start_s(),
+        window.end_s(),
+        held.object,
+        held.open,
+        Moment(held.asked_at),
+        probed
+    ])
     .map(drop)
 }
 

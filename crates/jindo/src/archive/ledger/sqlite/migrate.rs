@@ -44,10 +44,11 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), SqlError> {
         discarded_probes(&t)?;
         marks_per_output(&t)?;
     }
-    // Formats 1 and 2 knew no types of metrics.
     if version < 3 {
+        // Formats 1 and 2 knew no types of metrics.
         recreate(&t, "metric_types")?;
     }
+    moments_of_asking(&t)?;
     // Before format 4, nothing was copied.
     recreate(&t, "copies")?;
     t.pragma_update(None, "user_version", SCHEMA_VERSION)?;
@@ -127,6 +128,18 @@ fn marks_per_output(t: &Transaction<'_>) -> Result<(), SqlError> {
     drop(rows);
     drop((files, insert));
     t.execute_batch("DROP TABLE files_1; DROP TABLE extracted_1")
+}
+
+/// Formats 1 to 3 kept no moment of a stretch: it was asked when its object was fetched.
+fn moments_of_asking(t: &Transaction<'_>) -> Result<(), SqlError> {
+    t.execute_batch("DROP INDEX coverage_of_object")?;
+    recreate(t, "coverage")?;
+    t.execute_batch(
+        "INSERT INTO coverage (query, start_s, end_s, object, open, asked_ms, probed)
+         SELECT c.query, c.start_s, c.end_s, c.object, c.open, o.fetched_ms, c.probed
+         FROM coverage_1 c JOIN objects o ON o.id = c.object;
+         DROP TABLE coverage_1",
+    )
 }
 
 /// Makes the present form of a table, with its indexes, beside the earlier one, if any, which gets a `_1` behind its name.

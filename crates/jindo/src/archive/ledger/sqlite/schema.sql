@@ -69,7 +69,8 @@ CREATE TABLE coverage (
   start_s INTEGER NOT NULL,
   end_s INTEGER NOT NULL CHECK (end_s > start_s),
   object INTEGER NOT NULL REFERENCES objects (id) ON DELETE CASCADE,
-  open INTEGER NOT NULL CHECK (open IN (0, 1)),  -- fetched too early to be final: asked again
+  open INTEGER NOT NULL CHECK (open IN (0, 1)),  -- marked: asked again by the next run
+  asked_ms INTEGER NOT NULL,             -- when the server last gave just this; not before the object was fetched
   probed INTEGER NOT NULL DEFAULT 0 CHECK (probed IN (0, 1)),  -- the object, a probe's, has no points there
   PRIMARY KEY (query, start_s)
 ) STRICT, WITHOUT ROWID;
