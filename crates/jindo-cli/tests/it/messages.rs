@@ -330,7 +330,9 @@ fn a_place_with_files_is_not_extracted_into_twice() {
     exits(&world.run(["extract", "out", "--out", "copy"]), 0);
     let again = world.run(["extract", "out", "--out", "copy"]);
     exits(&again, 2);
-    assert!(said(&world, &again).contains("hint: name a place without files"));
+    assert!(
+        said(&world, &again).contains("hint: move it away, or name another directory by --out")
+    );
 }
 
 #[test]

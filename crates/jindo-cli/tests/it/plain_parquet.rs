@@ -105,7 +105,8 @@ fn readers_of_parquet_find_each_point_once_after_whatever_happened() {
     zone.extend(["--timezone", "Asia/Seoul"].map(str::to_owned));
     exits(&world.run(&zone), 0);
     assert_readers_find(&world, &points);
-    exits(&world.run(&longer), 0);
+    let zone = zone.iter().map(|arg| arg.replace("Asia/Seoul", "UTC"));
+    exits(&world.run(zone.collect::<Vec<_>>()), 0);
     fs::remove_file(world.out().join("archive/ledger.db")).unwrap();
     exits(&world.run(["verify", "out", "--repair"]), 0);
     assert_eq!(assert_plain(&world), points);

@@ -9,8 +9,16 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Positions of queries in an object of which the same stretch is left, by that stretch and by whether it is open.
-type Left = BTreeMap<(i64, i64, bool), Vec<usize>>;
+/// A stretch that is left of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Stretch {
+    start_s: i64,
+    end_s: i64,
+    open: bool,
+}
+
+/// Positions of queries in an object of which the same stretch is left.
+type Left = BTreeMap<Stretch, Vec<usize>>;
 
 impl Archive {
     /// Copies what newer objects left of older ones into objects of their own, and moves objects to their place. Each object:
@@ -57,7 +65,8 @@ impl Archive {
         for (position, query) in record.queries.iter().enumerate() {
             for Coverage { window, object, open, .. } in self.ledger().coverage(*query)? {
                 if object == id {
-                    let stretch = (window.start_s(), window.end_s(), open);
+                    let (start_s, end_s) = (window.start_s(), window.end_s());
+                    let stretch = Stretch { start_s, end_s, open };
                     left.entry(stretch).or_default().push(position);
                 }
             }
@@ -93,7 +102,7 @@ struct Copy {
 fn copy(
     encoded: &Encoded,
     record: &Record,
-    (start_s, end_s, open): (i64, i64, bool),
+    Stretch { start_s, end_s, open }: Stretch,
     positions: &[usize],
 ) -> Result<Copy, Error> {
     let window = Window::from_secs(start_s, end_s).expect("a stretch of coverage is a window");

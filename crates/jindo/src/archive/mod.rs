@@ -23,7 +23,6 @@ mod ledger;
 mod objects;
 mod open;
 mod organisation;
-mod precedence;
 mod query_standing;
 mod read;
 mod recover;

@@ -36,7 +36,7 @@ pub use copy::{copy, refuse_occupied};
 pub use csv_tree::{CsvTree, Names};
 pub use disk::{BufferLimits, Directory, Disk, ExtractLock, Place, Staged};
 pub use error::Error;
-pub use selection::{Part, QueryGlob, Selection, with_files};
+pub use selection::{ArchivePart, QueryGlob, Selection, with_files};
 pub use staging::{MadeFile, SeriesFacts, Staging};
 pub use tables::{Summary, tables};
 pub use update::{Change, Which, update};
@@ -94,6 +94,6 @@ pub trait Writer {
 #[derive(Debug, Clone, Copy)]
 pub struct QueryExtent<'a> {
     pub query: &'a Registered,
-    /// What is shown, and so the same for two runs of one request, whatever was fetched between.
+    /// Range shown, and so the same for two runs of one request, whatever was fetched between.
     pub range: Window,
 }

@@ -11,12 +11,12 @@ pub enum Selection {
     /// The queries of the last request, each in the range asked of it. Everything that is held, where no request is known: a
     /// rebuilt ledger may have none.
     LastRequest,
-    Part(Part),
+    Part(ArchivePart),
 }
 
 /// A part of everything that was ever fetched. What is `None` bounds nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Part {
+pub struct ArchivePart {
     /// First moment.
     pub from: Option<Timestamp>,
     /// End, excluded.
@@ -66,7 +66,7 @@ pub(super) struct ShownQuery {
     pub(super) query: Registered,
     /// Range that the files are to show, aligned to the interval; `None`: none of its buckets.
     pub(super) range: Option<Window>,
-    /// What is held within the range, oldest first.
+    /// Stretches held within the range, oldest first.
     pub(super) grants: Vec<Granted>,
 }
 
@@ -88,7 +88,7 @@ pub(super) enum View<'a> {
     Listed,
     /// No request is known.
     Everything,
-    Part(&'a Part),
+    Part(&'a ArchivePart),
 }
 
 impl<'a> View<'a> {

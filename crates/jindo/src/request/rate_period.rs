@@ -54,7 +54,8 @@ impl Reserve {
 
     /// Calls of `limit` that are left to others, in whole calls rounded up; never all of them, or a run would wait for ever.
     fn kept(self, limit: f64) -> f64 {
-        (limit * self.0 / 100.0).ceil().min(limit - 1.0).max(0.0)
+        // A limit from a header may be any number: its product with a percentage must be one too.
+        (limit.min(f64::MAX / 100.0) * self.0 / 100.0).ceil().min(limit - 1.0).max(0.0)
     }
 }
 

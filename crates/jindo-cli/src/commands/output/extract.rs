@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use jindo::archive::{Archive, Error, Request};
 use jindo::clock::Clock;
-use jindo::extract::{self, CsvTree, Directory, DisplayOptions, Part, QueryGlob, Selection};
+use jindo::extract::{self, ArchivePart, CsvTree, Directory, DisplayOptions, QueryGlob, Selection};
 use jindo::job::Files;
 use std::sync::atomic::AtomicBool;
 
@@ -76,7 +76,7 @@ fn selection(
         let parsed = text.as_deref().map(|text| time::parse(text, zone, now));
         parsed.transpose().map_err(|error| Usage::new(format!("{flag}: {error}")))
     };
-    let part = Part {
+    let part = ArchivePart {
         from: time(&command.from, "--from")?,
         to: time(&command.to, "--to")?,
         query: command.query.clone().map(QueryGlob),
@@ -92,7 +92,7 @@ fn selection(
                 .into());
         }
     }
-    Ok(if part == Part::default() { Selection::LastRequest } else { Selection::Part(part) })
+    Ok(if part == ArchivePart::default() { Selection::LastRequest } else { Selection::Part(part) })
 }
 
 /// Returns a line for each restriction that a recipient of the files should know.

@@ -1,10 +1,11 @@
 //! The ledger: durable bookkeeping in three small traits of whole transactions.
 //!
 //! Every mutating method is one durable transaction: after a crash it happened or it did not. A backend decides nothing; which
-//! object takes over is [`super::precedence`]'s. A backend must pass the conformance suite in `tests/ledger.rs`.
+//! object takes over is [`precedence`]'s. A backend must pass the conformance suite in `tests/ledger.rs`.
 
 mod coverage;
 mod facts;
+mod precedence;
 mod queries;
 mod sqlite;
 

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn only_halves_of_noted_names_are_removed() {
     let dir = tempfile::tempdir().unwrap();
-    let unknown = format!("start=2021-12-12/{}.parquet", "b".repeat(32));
+    let unknown = format!("2021-12-12/{}.parquet", "b".repeat(32));
     let half = |name: &str| dir.path().join(format!("archive/data/{name}#1"));
     let archive = opened(dir.path());
     archive.register(&request(&["avg:a{*}"])).unwrap();

@@ -18,7 +18,7 @@ use std::collections::{HashMap, HashSet};
 pub struct ExportPlan {
     pub request: ResolvedRequest,
     pub plan: Plan,
-    /// What the directory's files will not show any more.
+    /// Contents that the directory's files will not show any more.
     pub leaving: Leaving,
     /// Intervals that samples of an earlier run show, and that the ledger does not keep yet.
     pub(super) found: Vec<Spaced>,

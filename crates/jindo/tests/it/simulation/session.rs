@@ -4,13 +4,13 @@
 use super::wire;
 use super::world::{Broke, World};
 use jiff::{SignedDuration, Timestamp};
-use jindo::archive::{Archive, Organisation, Role};
+use jindo::archive::{Archive, Coverage, Organisation, Role};
 use jindo::fetch::{
     self, Action, AnswerSink, AskedCall, Breakage, Call, End, Event, Extract, FetchJob,
     FetchOutcome, LookupAction, LookupEvent, Lookups, Machine, Observer, Progress, ReadAnswer,
     list,
 };
-use jindo::job::{Caller, Events, Export, ExportEvent, FetchWork, LookupWork, Probing, closed};
+use jindo::job::{Caller, Events, Export, ExportEvent, FetchWork, LookupWork, Probing};
 use jindo::plan::{Limits, Pace, Plan};
 use jindo::request::{ApiCall, Budgets, Reply, Reserve};
 use jindo::secret::Secrets;
@@ -402,8 +402,9 @@ impl Run<'_> {
         let AskedCall { ask, ids } = &self.asks[&call];
         for id in ids {
             let Ok(coverage) = self.archive.ledger().coverage(*id) else { continue };
-            let covered = closed(&coverage);
-            let again = covered.iter().find(|window| window.intersect(ask.window).is_some());
+            let kept = coverage.iter().filter(|held| !held.open && !is_due(held, self.world.now));
+            let mut covered = kept.map(|held| held.window);
+            let again = covered.find(|window| window.intersect(ask.window).is_some());
             assert!(again.is_none(), "query {id:?} was covered in {again:?}: {ask:?}");
         }
         let answer = self.answers.remove(&call).expect("only an answer that was read is stored");
@@ -430,4 +431,12 @@ impl Run<'_> {
     fn part(&mut self, ms: u64) -> u64 {
         self.world.random.draw() % (ms + 1)
     }
+}
+
+/// Returns true if a stretch was last asked before one of the times after its end at which late points are looked for.
+fn is_due(held: &Coverage, now: Timestamp) -> bool {
+    [1, 6, 48].map(SignedDuration::from_hours).iter().any(|step| {
+        let due = held.window.end() + *step;
+        held.asked_at < due && due <= now
+    })
 }

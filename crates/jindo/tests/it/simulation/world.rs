@@ -88,8 +88,9 @@ impl World {
     /// Objects in the store that the ledger does not know.
     pub(crate) fn strays(&self) -> usize {
         let known = self.ledger.objects().unwrap().len();
-        let data = Location::from("data");
-        let there = block_on(self.objects.list(Some(&data)).count());
+        let files =
+            |folder: &str| block_on(self.objects.list(Some(&Location::from(folder))).count());
+        let there = files("data") + files("probes");
         there.checked_sub(known).expect("what is recorded is there")
     }
 

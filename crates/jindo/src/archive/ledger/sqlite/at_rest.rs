@@ -1,13 +1,13 @@
 //! The statements that bring data to rest: which objects hold more than coverage grants, and their copies.
 
 use super::convert::Name;
-use super::coverage::{insert, note, unnote};
+use super::records::{insert, note, unnote};
 use super::{Connection, OptionalExtension, SqlError, Transaction, params};
 use crate::archive::objects::{ASIDE, EARLIER};
 use crate::archive::{NotePurpose, ObjectId, Record, Role, Unrest};
 
-/// Reads the objects that hold rows beyond what coverage grants, or lie in the place of others. What is left of a probe's answer is
-/// nobody's row.
+/// Reads the objects that hold rows beyond what coverage grants, or lie in the place of others. An answer to a probe stays whole,
+/// whatever coverage grants of it.
 pub(super) fn unrested(c: &Connection) -> Result<Vec<(ObjectId, Unrest)>, SqlError> {
     c.prepare_cached(
         "SELECT id, held, rows > 0 AND held AND held_s <> asked_s AS copy

@@ -1,12 +1,13 @@
 //! The statements about objects, coverage and noted names. Which object a moment belongs to is [`take_over`]'s decision.
 
 use super::convert::{Moment, Name, Unsigned, json_numbers, unknown, window};
+use super::records::{insert, note, unnote};
 use super::{
     Connection, OptionalExtension, Row, SqlError, Sqlite, Transaction, at_rest, given_up, params,
     queries,
 };
+use crate::archive::ledger::precedence::{Holding, Rank, take_over};
 use crate::archive::objects::{answer_text, object_name};
-use crate::archive::precedence::{Holding, Rank, take_over};
 use crate::archive::{
     Aside, Committed, Coverage, CoverageLedger, Error, Granted, NameNote, NextCommit, NotePurpose,
     Object, ObjectId, Origin, QueryId, Record, Reserved, Role, Unrest,
@@ -310,20 +311,6 @@ fn next_generation(c: &Connection, queries: &[QueryId], window: Window) -> Resul
     Ok(u32::try_from(next).unwrap_or(u32::MAX))
 }
 
-pub(super) fn note(t: &Transaction<'_>, name: &str, noted: NotePurpose) -> Result<(), SqlError> {
-    let purpose = match noted {
-        NotePurpose::Publish => "publish",
-        NotePurpose::Remove => "remove",
-    };
-    t.prepare_cached("INSERT OR REPLACE INTO noted (name, purpose) VALUES (?1, ?2)")?
-        .execute([name, purpose])
-        .map(drop)
-}
-
-pub(super) fn unnote(t: &Transaction<'_>, name: &str) -> Result<(), SqlError> {
-    t.prepare_cached("DELETE FROM noted WHERE name = ?1")?.execute([name]).map(drop)
-}
-
 fn commit(t: &Transaction<'_>, record: &Record) -> Result<Committed, SqlError> {
     let object = insert(t, record)?;
     let origin = Origin::Fetched;
@@ -356,38 +343,6 @@ fn commit(t: &Transaction<'_>, record: &Record) -> Result<Committed, SqlError> {
     unnote(t, &record.name)?;
     let unreferenced = sweep(t, &touched)?;
     Ok(Committed { object, unreferenced })
-}
-
-pub(super) fn insert(t: &Transaction<'_>, record: &Record) -> Result<ObjectId, SqlError> {
-    let object = t
-        .prepare_cached(
-            "INSERT INTO objects (name, interval_s, start_s, end_s, generation, fetched_ms, open, rows,
-                                  bytes, sha256)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) RETURNING id",
-        )?
-        .query_row(
-            params![
-                record.name,
-                record.interval,
-                record.window.start_s(),
-                record.window.end_s(),
-                record.generation,
-                Moment(record.fetched_at),
-                record.open,
-                Unsigned(record.rows),
-                Unsigned(record.bytes),
-                record.sha256
-            ],
-            |row| row.get(0),
-        )?;
-    if let Some(answer) = &record.copy_of {
-        t.prepare_cached("INSERT INTO copies VALUES (?1, ?2)")?.execute(params![object, answer])?;
-    }
-    t.prepare_cached(
-        "INSERT INTO object_queries (object, position, query) SELECT ?1, key, value FROM json_each(?2)",
-    )?
-    .execute(params![object, json_numbers(&record.queries)])?;
-    Ok(object)
 }
 
 fn fetched_at(t: &Transaction<'_>, object: ObjectId) -> Result<Timestamp, SqlError> {

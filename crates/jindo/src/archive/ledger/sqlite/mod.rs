@@ -13,6 +13,7 @@ mod identity;
 mod integrity_check;
 mod migrate;
 mod queries;
+mod records;
 
 use super::Ledger;
 use crate::archive::Error;
