@@ -25,7 +25,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 /// Bytes of the largest file that is read. An answer of 64 MiB is an object of less; more is not ours.
 const OBJECT_BYTES_MAX: u64 = 256 << 20;
 
-/// The files of an archive: objects below `data/` and `probes/`, by the names that [`place`] knows, and `request.json` beside.
+/// The files of an archive: objects below `data/` and `probes/`, by the names that `place` knows, and `request.json` beside.
 #[derive(Debug)]
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
