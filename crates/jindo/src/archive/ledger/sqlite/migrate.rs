@@ -13,11 +13,8 @@ use rusqlite::backup::Backup;
 use std::time::Duration;
 
 /// Formats that can be brought to the present one, each with its tables.
-const EARLIER: [(i64, &str); 3] = [
-    (1, include_str!("schema-1.sql")),
-    (2, include_str!("schema-2.sql")),
-    (3, include_str!("schema-3.sql")),
-];
+const EARLIER: [(i64, &str); 2] =
+    [(1, include_str!("schema-1.sql")), (2, include_str!("schema-2.sql"))];
 
 /// Pages copied at once; so many fit into a moment.
 const PAGES_AT_ONCE: i32 = 4_096;
@@ -44,12 +41,9 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), SqlError> {
         discarded_probes(&t)?;
         marks_per_output(&t)?;
     }
-    if version < 3 {
-        // Formats 1 and 2 knew no types of metrics.
-        recreate(&t, "metric_types")?;
-    }
     moments_of_asking(&t)?;
-    // Before format 4, nothing was copied.
+    // Formats 1 and 2 knew no types of metrics, and nothing was copied.
+    recreate(&t, "metric_types")?;
     recreate(&t, "copies")?;
     t.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     t.commit()
@@ -130,7 +124,7 @@ fn marks_per_output(t: &Transaction<'_>) -> Result<(), SqlError> {
     t.execute_batch("DROP TABLE files_1; DROP TABLE extracted_1")
 }
 
-/// Formats 1 to 3 kept no moment of a stretch: it was asked when its object was fetched.
+/// Formats 1 and 2 kept no moment of a stretch: it was asked when its object was fetched.
 fn moments_of_asking(t: &Transaction<'_>) -> Result<(), SqlError> {
     t.execute_batch("DROP INDEX coverage_of_object")?;
     recreate(t, "coverage")?;
