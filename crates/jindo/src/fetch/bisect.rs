@@ -49,6 +49,8 @@ pub(super) struct Bisection {
     lists: ListLength,
     /// Words in which the server has refused a window for its place in time.
     retention_message: Option<String>,
+    /// Questions about the newest stretch that were answered: none is asked twice.
+    fine: Vec<(Stage, Task)>,
 }
 
 impl Bisection {
@@ -128,6 +130,9 @@ impl Bisection {
                 }
             }
             Some(Narrowing::Small { stage, suspects }) => {
+                if outcome.is_ok() && stage != Stage::Early {
+                    self.fine.push((stage, task));
+                }
                 self.small_answer(stage, suspects, &outcome, states)
             }
             Some(Narrowing::Again) => match outcome {
@@ -220,8 +225,11 @@ impl Bisection {
             Stage::Recent | Stage::Filled => recent(task, states),
             Stage::Early => head(task),
         };
-        let id = self.number();
         let task = Task { window, ..task.clone() };
+        if self.fine.iter().any(|(fine, of)| *fine == stage && *of == task) {
+            return self.small_answer(stage, suspects, &Ok(()), states);
+        }
+        let id = self.number();
         self.open.insert(id, Narrowing::Small { stage, suspects });
         vec![Consequence::Ask(PendingCall::of(Purpose::Question(id), task))]
     }

@@ -47,3 +47,21 @@ fn the_edge_of_what_is_kept_is_found_in_few_calls_wherever_it_lies() {
         assert!(run.calls <= needed + 25, "{kept_from}: {} calls for {needed}", run.calls);
     }
 }
+
+/// A question that was answered is known: the search for the edge repeats none.
+#[test]
+fn the_search_for_the_edge_asks_nothing_twice() {
+    for (count, kept_from) in [(1, 10), (2, 31), (80, 25)] {
+        let plan = plan(count, 50);
+        let kept_s = START + kept_from * DAY_S + 3_600;
+        let asked = std::cell::RefCell::new(Vec::new());
+        drive(&plan, settings(), |_, ask| {
+            asked.borrow_mut().push((ask.window, ask.queries.clone(), ask.form));
+            if ask.window.end_s() > kept_s { (Ok(()), None) } else { refuse("outside retention") }
+        });
+        let asked = asked.into_inner();
+        for (at, question) in asked.iter().enumerate() {
+            assert!(!asked[..at].contains(question), "call {at} asks {question:?} once more");
+        }
+    }
+}
