@@ -14,8 +14,6 @@ use jindo::request::Reserve;
 use std::collections::HashSet;
 use std::path::Path;
 
-const DAY_S: u64 = 86_400;
-
 /// Plans that take longer than this suggest a probe.
 const PROBE_SUGGESTED_S: u64 = 2 * 3_600;
 
@@ -211,10 +209,9 @@ fn range_in_words(request: &ExportRequest, asked: &ResolvedRequest, now: Timesta
         ));
     }
     if let Some(beyond) = Window::new(range.start(), range.end().min(kept_since(now))) {
-        let days = beyond.secs().cast_unsigned().div_ceil(DAY_S);
-        let days = counted(days, "day is", "days are");
+        let length = length_in_words(SignedDuration::from_secs(beyond.secs()));
         lines.push(format!(
-            "  the first {days} older than the 15 months that Datadog keeps: expect no data"
+            "  the first {length} of it are older than the 15 months that Datadog usually keeps: expect no data"
         ));
     }
     let intervals = asked.list.queries.iter().map(|query| query.text.interval);

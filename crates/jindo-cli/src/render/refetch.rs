@@ -154,7 +154,7 @@ impl RefetchReport {
     pub(crate) fn words(&self) -> Vec<String> {
         if self.audit.sampled == 0 {
             let why = if self.audit.too_old > 0 {
-                "the archive holds only data older than the 15 months that Datadog keeps"
+                "the archive holds only data older than the 15 months that Datadog usually keeps"
             } else {
                 "everything was fetched too soon after its time to be final; the next export fetches it again"
             };
@@ -195,7 +195,7 @@ impl RefetchReport {
         let mut lines = Vec::new();
         if self.audit.too_old > 0 {
             lines.push(format!(
-                "{} start before the 15 months that Datadog keeps: only the archive has them",
+                "{} start before the 15 months that Datadog usually keeps: only the archive has them",
                 windows(self.audit.too_old)
             ));
         }

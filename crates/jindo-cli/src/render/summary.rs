@@ -78,7 +78,7 @@ fn finished(summary: &ExportSummary, files: &Summary, took: &str) -> String {
     line("empty", queries_or_none(files.empty, "see queries.csv"));
     line("given up", queries_or_none(files.given_up, "see queries.csv and gaps.csv"));
     if files.expired > 0 {
-        let what = "no data is kept beyond 15 months, see queries.csv";
+        let what = "no data is usually kept beyond 15 months, see queries.csv";
         line("too old", queries_or_none(files.expired, what));
     }
     line("N/A groups", untagged);

@@ -1,6 +1,7 @@
 //! The directory shows exactly what was asked last: narrower, wider, another list, another zone; and any part of the archive
 //! elsewhere, without a call.
 
+use crate::plain_parquet::assert_plain;
 use crate::support::{
     DAY_S, START_S, World, assert_equals_the_function, calm, exits, objects, tree, walk,
 };
@@ -34,11 +35,13 @@ fn a_narrower_range_leaves_no_earlier_row_and_a_wider_one_asks_only_for_the_rest
     assert_eq!(world.tree(), fresh(&[CPU, REQUESTS], START_S + DAY_S, START_S + 2 * DAY_S));
     assert_equals_the_function(&world, &[CPU, REQUESTS], START_S + DAY_S, START_S + 2 * DAY_S);
     assert_eq!(objects(&world.out()), held, "the archive keeps everything");
+    let points = assert_plain(&world);
     exits(&world.run(["verify", "out"]), 0);
     exits(&range(0, 4), 0);
     assert_eq!((world.tree(), world.stats().query_calls), (all, calls));
     exits(&range(0, 5), 0);
     assert_eq!(world.stats().query_calls, calls + 1);
+    assert!(assert_plain(&world).len() > points.len());
 }
 
 #[test]
@@ -55,6 +58,7 @@ fn another_list_leaves_no_file_of_the_one_before() {
     exits(&world.export(2), 0);
     assert_eq!((world.tree(), world.stats().query_calls), (before, asked));
     assert!(asked > calls);
+    assert_plain(&world);
 }
 
 #[test]
@@ -117,6 +121,7 @@ fn a_range_that_grows_over_a_change_of_clocks_keeps_its_rows() {
     let seoul = text(3, "Asia/Seoul");
     assert!(seoul.lines().nth(1).unwrap().starts_with("2026-03-07 09:00:00,"));
     assert_eq!(world.stats().query_calls, calls, "another zone asks for nothing");
+    assert_plain(&world);
 }
 
 /// A list called queries.csv was written over in `--out .`.

@@ -1,5 +1,6 @@
 //! Points that are reported late, with the real binary: windows are asked again once after each step, and no more.
 
+use super::plain_parquet::assert_plain;
 use super::support::{DAY_S, World, calm, exits, now_ms, step_since, tree};
 use jindo_sim::Simulator;
 use std::fs;
@@ -66,6 +67,7 @@ fn late_points_are_fetched_once_after_each_step() {
         assert_eq!(late.export(0, &first), 1, "after the step");
         let whole = tree(&late.world.out());
         assert_ne!(early, whole, "the late points are there");
+        let points = assert_plain(&late.world);
         let objects = late.objects();
         assert_eq!(late.export(0, &first), 0, "and once");
         assert_eq!(late.export(0, "none"), 0);
@@ -74,6 +76,7 @@ fn late_points_are_fetched_once_after_each_step() {
         assert_eq!(late.export(0, &both), 0);
         assert!(late.objects() == objects, "an equal answer leaves objects as they are");
         assert!(tree(&late.world.out()) == whole);
+        assert_eq!(assert_plain(&late.world), points);
         assert_eq!(late.export(0, "0"), 0);
     }
 }

@@ -1,6 +1,7 @@
 //! A directory remembers how it was asked: a bare `jindo export` repeats it, a flag changes one setting, and keys follow its address
 //! only to places that are safe.
 
+use crate::plain_parquet::assert_plain;
 use crate::support::{DAY_S, START_S, World, calm, exits};
 use std::net::TcpListener;
 use std::process::{Command, Output};
@@ -79,6 +80,7 @@ fn a_changed_setting_is_told_with_what_follows_and_kept() {
     let expected = "resolution 300 s → 60 s: all of it is fetched anew: 2 calls";
     assert!(said(&minutes).contains(expected), "{}", said(&minutes));
     assert_eq!(points(&world), 2 * 1_440);
+    assert_eq!(assert_plain(&world).len(), 2 * 1_440 + 2 * 288, "each resolution for itself");
     let zone = world.run(BARE.iter().chain(&["--timezone", "UTC"]));
     exits(&zone, 0);
     let expected = "timezone Asia/Seoul → UTC: the files are written anew, 0 calls";

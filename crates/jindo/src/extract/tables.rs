@@ -30,8 +30,7 @@ const NOT_HELD: &str = "not in the archive";
 const NO_INTERVAL: &str = "no interval of it begins within the range and is over";
 
 /// Remark on a query whose range was asked whole and that has nothing in the oldest part of it.
-const EXPIRED: &str =
-    "part of the range was older than the 15 months that Datadog keeps; nothing came from there";
+const EXPIRED: &str = "part of the range was older than the 15 months that Datadog usually keeps; nothing came from there";
 
 /// Sums of the tables over the queries shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
