@@ -8,7 +8,7 @@ use jindo::archive::{
     ProbesDiscarded, QueryId, QueryLedger, Recalled, Record, RefusedLine, Registered, Remembered,
     Request, Reserved, Spaced, Sqlite, Totals, Unrest,
 };
-use jindo::plan::Window;
+use jindo::plan::{LearntLimit, Window};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -93,6 +93,7 @@ impl FactLedger for FaultyLedger {
     delegated! { change:
         give_up(given_up: &GivenUp) -> ();
         learn(learnt: &Learnt) -> ();
+        unlearn(limit: LearntLimit) -> ();
         discard_probes(discarded: &ProbesDiscarded) -> ();
         weigh(weights: &[(QueryId, Option<u64>)], at: Timestamp) -> ();
         forget() -> ();

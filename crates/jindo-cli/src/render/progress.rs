@@ -196,9 +196,16 @@ impl Observer for ProgressReport {
         let written = |query: PlanIndex| &plan.queries[query].text.written;
         match decision {
             // How far back the server goes is said with the windows that it refuses.
-            Decision::Learn { limit, why } => {
+            Decision::Learn { limit, lesson } => {
                 if let Some((unit, most)) = limits::at_most(*limit) {
+                    let why = &lesson.why;
                     self.say(&format!("learnt: at most {} {unit} ({why})", count(most)));
+                }
+            }
+            Decision::Unlearn { limit } => {
+                if let Some((unit, most)) = limits::at_most(*limit) {
+                    let most = count(most);
+                    self.say(&format!("learnt: more than {most} {unit} came through"));
                 }
             }
             Decision::GiveUp { query, reason } => {

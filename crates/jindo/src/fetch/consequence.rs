@@ -3,7 +3,7 @@
 use super::call::PendingCall;
 use super::protocol::Decision;
 use crate::archive::GiveUpReason;
-use crate::plan::{PlanIndex, Task};
+use crate::plan::{LearntLimit, PlanIndex, Task};
 
 /// A consequence for the machine to carry out.
 #[derive(Debug)]
@@ -21,6 +21,13 @@ pub(super) enum Consequence {
     },
     /// A task was refused for its place in time.
     OutOfPlace(Refusal),
+    /// This limit holds from now on.
+    Limit {
+        limit: LearntLimit,
+        why: String,
+    },
+    /// A larger answer came through than this limit allows: it is as assumed again.
+    Refuted(LearntLimit),
     /// Plan anew all that is queued.
     Replan,
     Decide(Decision),

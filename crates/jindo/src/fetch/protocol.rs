@@ -28,6 +28,8 @@ pub struct Settings {
     pub give_up_after: SignedDuration,
     /// As assumed, or as earlier runs learnt them.
     pub limits: Limits,
+    /// Limits that hold again where a learnt one is refuted.
+    pub assumed: Limits,
     /// Seeds the jitter of the retries.
     pub seed: u64,
 }
@@ -99,7 +101,11 @@ pub enum Decision {
     /// A limit differs from the one so far.
     Learn {
         limit: LearntLimit,
-        why: String,
+        lesson: Lesson,
+    },
+    /// A limit that was learnt does not hold: from now on it is as assumed.
+    Unlearn {
+        limit: LearntLimit,
     },
     /// Decoded bytes a bucket of queries that are so heavy that they shape calls; `None`: no longer.
     Weigh {
@@ -119,6 +125,19 @@ pub enum Decision {
         window: Window,
         reason: String,
     },
+}
+
+/// Evidence of a limit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lesson {
+    /// Behaviour of the server that taught it.
+    pub why: String,
+    /// Queries of the calls that were refused.
+    pub queries: Vec<PlanIndex>,
+    /// Refusals since the limit was last recorded.
+    pub refusals: u32,
+    /// Size of the largest answer of this run, in the limit's unit.
+    pub largest: u64,
 }
 
 /// One call to be made.

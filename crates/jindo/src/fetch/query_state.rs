@@ -114,6 +114,11 @@ impl QueryStates {
             .sum()
     }
 
+    /// Returns whether no query but this one is still asked.
+    pub(super) fn is_last(&self, query: PlanIndex) -> bool {
+        self.all.indexes().all(|other| other == query || self.all[other].given_up)
+    }
+
     /// `task` cut to what may be asked now: without the queries that were given up, within the limits, not too heavy. One
     /// task when nothing had to be cut, none when it is not wanted any more.
     pub(super) fn fit(&self, mut task: Task, limits: Limits) -> Vec<Task> {

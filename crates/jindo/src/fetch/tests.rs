@@ -51,6 +51,7 @@ fn settings() -> Settings {
         calls_max: None,
         give_up_after: SignedDuration::from_mins(10),
         limits: Limits::ASSUMED,
+        assumed: Limits::ASSUMED,
         seed: 1,
     }
 }
@@ -168,6 +169,9 @@ fn drive_machine(
                 Action::Record(Decision::SendUnfilled { query }) => run.unfilled.extend([query]),
                 Action::Record(Decision::RefuseWindow { .. }) => run.refused_windows += 1,
                 Action::Record(Decision::Learn { limit, .. }) => run.learnt.push(limit),
+                Action::Record(Decision::Unlearn { limit }) => {
+                    run.learnt.push(Limits::ASSUMED.like(limit));
+                }
                 Action::Record(Decision::Weigh { weights }) => run.weights.extend(weights),
                 Action::Discard(_) | Action::Complete(_) => {}
                 Action::Finish(end) => {

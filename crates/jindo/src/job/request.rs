@@ -200,11 +200,12 @@ pub fn closed(coverage: &[Coverage]) -> Vec<Window> {
     coverage.iter().filter(|covered| !covered.open).map(|covered| covered.window).collect()
 }
 
-/// Returns the limits as earlier runs learnt them, and where they did not, as `assumed`.
-pub fn learnt_limits(archive: &Archive, assumed: Limits) -> Result<Limits, Error> {
+/// Returns the limits as earlier runs learnt them and as they still count at `now`, and else as `assumed`.
+pub fn learnt_limits(archive: &Archive, assumed: Limits, now: Timestamp) -> Result<Limits, Error> {
     Ok(archive
         .ledger()
         .learnt()?
         .into_iter()
+        .filter(|learnt| now < learnt.expires_at())
         .fold(assumed, |limits, learnt| limits.with(learnt.limit)))
 }

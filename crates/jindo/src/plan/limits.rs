@@ -37,6 +37,17 @@ impl Limits {
         }
     }
 
+    /// Returns these limits' figure of the kind of `limit`.
+    #[must_use]
+    pub fn like(self, limit: LearntLimit) -> LearntLimit {
+        match limit {
+            LearntLimit::Points(_) => LearntLimit::Points(self.points),
+            LearntLimit::Queries(_) => LearntLimit::Queries(self.queries),
+            LearntLimit::UrlChars(_) => LearntLimit::UrlChars(self.url),
+            known @ LearntLimit::OldestKept(_) => known,
+        }
+    }
+
     /// The longest window in seconds at which a series of `interval` is still served as asked.
     pub fn window_secs_max(self, interval: Interval) -> i64 {
         i64::from(self.points.saturating_sub(1).max(1)) * interval.secs()

@@ -82,6 +82,23 @@ impl Failure {
         }
     }
 
+    /// Returns whether the call may have asked for too much.
+    pub fn may_be_size(&self) -> bool {
+        match self {
+            Self::TimedOut { .. }
+            | Self::Refused { .. }
+            | Self::UrlTooLong
+            | Self::TooLarge
+            | Self::OtherInterval { .. } => true,
+            Self::Limited { .. }
+            | Self::Transient { .. }
+            | Self::Unusable { .. }
+            | Self::NotAnApi { .. }
+            | Self::NotFound { .. }
+            | Self::Forbidden { .. } => false,
+        }
+    }
+
     /// The words behind it, where there are any.
     pub fn words(&self) -> Option<String> {
         match self {

@@ -13,6 +13,7 @@ use crate::render::refetch::RefetchReport;
 use crate::render::units::counted;
 use crate::terminal;
 use anyhow::Context as _;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use jindo::archive::{self, Archive};
 use jindo::clock::{Clock, entropy};
@@ -60,7 +61,7 @@ impl<'a> Refetch<'a> {
             seed: refetch.seed.unwrap_or_else(|| entropy() % SEED_BELOW),
             marking: if *repair { Marking::Mark } else { Marking::Keep },
         };
-        let settings = settings(command, &access.site, &archive)?;
+        let settings = settings(command, &access.site, &archive, clock.now())?;
         let mut contact = None;
         let outcome = request.run(&archive, clock.now(), |audit| {
             let contact = contact.insert(connect(access, &archive)?);
@@ -98,8 +99,14 @@ impl<'a> Refetch<'a> {
 }
 
 /// Returns the settings of the calls: those of the command line, and the limits that exports learnt.
-fn settings(command: &VerifyArgs, site: &str, archive: &Archive) -> anyhow::Result<Settings> {
+fn settings(
+    command: &VerifyArgs,
+    site: &str,
+    archive: &Archive,
+    now: Timestamp,
+) -> anyhow::Result<Settings> {
     let again = &command.refetch;
+    let limits = learnt_limits(archive, Limits::ASSUMED, now)?;
     Ok(Settings {
         concurrency: usize::from(again.concurrency.unwrap_or(Pacing::CONCURRENCY)),
         budgets: Budgets::default(),
@@ -108,7 +115,9 @@ fn settings(command: &VerifyArgs, site: &str, archive: &Archive) -> anyhow::Resu
         pace: again.limit,
         calls_max: None,
         give_up_after: again.give_up_after.unwrap_or(Pacing::GIVE_UP_AFTER),
-        limits: learnt_limits(archive, Limits::ASSUMED)?,
+        limits,
+        // What is compared is asked as it was fetched: nothing larger is attempted.
+        assumed: limits,
         seed: entropy(),
     })
 }

@@ -54,17 +54,25 @@ fn json(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<String> {
 
 /// Returns the learnt limits by name. The entry `probe` with the figure 0 says that probe results are discarded.
 fn learnt_json(archive: &Archive) -> anyhow::Result<BTreeMap<&'static str, serde_json::Value>> {
-    let entry = |name, value: i64, at: Timestamp, why: String| {
-        (name, serde_json::json!({ "name": name, "value": value, "learnt_at": at, "why": why }))
-    };
-    let limits = archive.ledger().learnt()?.into_iter().map(|Learnt { limit, learnt_at, why }| {
-        let (name, figure) = limits::named(limit);
-        entry(name, figure, learnt_at, why)
+    let limits = archive.ledger().learnt()?.into_iter().map(|learnt| {
+        let (name, figure) = limits::named(learnt.limit);
+        let entry = serde_json::json!({
+            "name": name,
+            "value": figure,
+            "learnt_at": learnt.learnt_at,
+            "why": learnt.why,
+            "refusals": learnt.refusals,
+            "largest_answer": Some(learnt.largest).filter(|&largest| largest > 0),
+            "taught_by": learnt.taught_by,
+            "seen_at": learnt.seen_at,
+            "expires_at": learnt.expires_at(),
+        });
+        (name, entry)
     });
-    let probe = archive
-        .ledger()
-        .probes_discarded()?
-        .map(|ProbesDiscarded { at, why }| entry("probe", 0, at, why));
+    let probe = archive.ledger().probes_discarded()?.map(|ProbesDiscarded { at, why }| {
+        let entry = serde_json::json!({ "name": "probe", "value": 0, "learnt_at": at, "why": why });
+        ("probe", entry)
+    });
     Ok(limits.chain(probe).collect())
 }
 
@@ -156,14 +164,16 @@ fn words(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<String> 
 /// Returns a text for each learnt limit, and one for queries with large answers.
 fn learnt(archive: &Archive, heavy: &[Registered]) -> anyhow::Result<Vec<String>> {
     let mut texts = Vec::new();
-    for Learnt { limit, why, learnt_at } in archive.ledger().learnt()? {
-        texts.push(if let Some((unit, most)) = limits::at_most(limit) {
-            let on = learnt_at.strftime("%Y-%m-%d");
+    for learnt in archive.ledger().learnt()? {
+        let why = &learnt.why;
+        let rule = if let Some((unit, most)) = limits::at_most(learnt.limit) {
+            let on = learnt.learnt_at.strftime("%Y-%m-%d");
             format!("{unit}: at most {} ({why}, on {on})", count(most))
         } else {
-            let until = Timestamp::from_second(limits::named(limit).1)?;
+            let until = Timestamp::from_second(limits::named(learnt.limit).1)?;
             format!("windows that end by {until} are not fetched: {why}")
-        });
+        };
+        texts.push(format!("{rule}; {}", evidence(&learnt)));
     }
     if let Some(ProbesDiscarded { why, at }) = archive.ledger().probes_discarded()? {
         let on = at.strftime("%Y-%m-%d");
@@ -181,4 +191,20 @@ fn learnt(archive: &Archive, heavy: &[Registered]) -> anyhow::Result<Vec<String>
         ));
     }
     Ok(texts)
+}
+
+/// Returns the evidence of a limit, and the day from which it counts no more.
+fn evidence(learnt: &Learnt) -> String {
+    let refusals = counted(learnt.refusals.into(), "refusal", "refusals");
+    let mut parts = vec![if learnt.taught_by.is_empty() {
+        refusals
+    } else {
+        format!("{refusals} of {}", learnt.taught_by)
+    }];
+    if learnt.largest > 0 {
+        parts.push(format!("the largest answer had {}", count(learnt.largest)));
+    }
+    let until = learnt.expires_at().strftime("%Y-%m-%d");
+    parts.push(format!("counts until {until} unless it is seen again"));
+    parts.join(", ")
 }

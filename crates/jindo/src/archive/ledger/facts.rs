@@ -4,7 +4,7 @@ use super::queries::{GivenUp, QueryId};
 use crate::archive::Error;
 use crate::plan::{Confidence, LearntLimit};
 use crate::query::{Interval, MetricType};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::fmt;
 
@@ -12,13 +12,31 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OutputName(pub &'static str);
 
-/// A limit of the server, learnt once and kept: it is not learnt again per window.
+/// A limit of the server, learnt once and kept for a while: it is not learnt again per window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Learnt {
     pub limit: LearntLimit,
     pub learnt_at: Timestamp,
+    /// Last answer that confirmed it.
+    pub seen_at: Timestamp,
     /// Behaviour of the server that taught it.
     pub why: String,
+    /// Answers that taught or confirmed it. [`FactLedger::learn`] adds them to those before.
+    pub refusals: u32,
+    /// Size of the largest answer seen, in the limit's unit. 0: not known.
+    pub largest: u64,
+    /// Queries of the calls that were refused, as they are written: one, or one and how many more. Empty: not known.
+    pub taught_by: String,
+}
+
+impl Learnt {
+    /// A week: daily runs learn a limit once, and one that the server has lifted since, or never had, slows down a week of runs at most.
+    pub const KEPT_FOR: SignedDuration = SignedDuration::from_hours(24 * 7);
+
+    /// Returns the moment from which it counts no more, unless it is seen again.
+    pub fn expires_at(&self) -> Timestamp {
+        self.seen_at.saturating_add(Self::KEPT_FOR).unwrap_or(Timestamp::MAX)
+    }
 }
 
 /// Record that an answer contradicted a probe: in this directory no probe is made or used any more.
@@ -114,6 +132,8 @@ pub trait FactLedger: Send + Sync + fmt::Debug {
     fn give_up(&self, given_up: &GivenUp) -> Result<(), Error>;
     fn given_up(&self) -> Result<Vec<GivenUp>, Error>;
     fn learn(&self, learnt: &Learnt) -> Result<(), Error>;
+    /// Forgets the limit of this kind, whatever its figure.
+    fn unlearn(&self, limit: LearntLimit) -> Result<(), Error>;
     fn learnt(&self) -> Result<Vec<Learnt>, Error>;
     fn discard_probes(&self, discarded: &ProbesDiscarded) -> Result<(), Error>;
     fn probes_discarded(&self) -> Result<Option<ProbesDiscarded>, Error>;

@@ -360,7 +360,11 @@ fn limits(ledger: &dyn Ledger) {
     let learnt = |limit| Learnt {
         limit,
         learnt_at: Timestamp::UNIX_EPOCH,
+        seen_at: Timestamp::UNIX_EPOCH,
         why: "the server said so".into(),
+        refusals: 0,
+        largest: 349,
+        taught_by: "avg:a{*} and 2 more".into(),
     };
     let oldest = LearntLimit::OldestKept(Timestamp::from_second(START_S).unwrap());
     let others = [LearntLimit::Queries(20), LearntLimit::UrlChars(5_000)];
@@ -374,6 +378,13 @@ fn limits(ledger: &dyn Ledger) {
     assert_eq!(ledger.probes_discarded().unwrap(), Some(discarded));
     let all = [oldest, LearntLimit::Points(350), others[0], others[1]];
     assert_eq!(ledger.learnt().unwrap(), all.map(learnt));
+    let later = Timestamp::from_second(START_S).unwrap();
+    let again = Learnt { learnt_at: later, seen_at: later, refusals: 2, ..learnt(others[0]) };
+    ledger.learn(&again).unwrap();
+    let known = Learnt { seen_at: later, refusals: 2, ..learnt(others[0]) };
+    assert_eq!(ledger.learnt().unwrap()[2], known, "seen once more");
+    ledger.unlearn(LearntLimit::Queries(7)).unwrap();
+    assert_eq!(ledger.learnt().unwrap().len(), 3);
 }
 
 fn keeps_facts(ledger: &dyn Ledger) {

@@ -5,7 +5,6 @@
 //! search goes on between what came through and what did not.
 
 use crate::fetch::consequence::{Consequence, Refusal, alike};
-use crate::fetch::protocol::Decision;
 use crate::plan::{LearntLimit, Limits};
 
 /// Unexplained refusals before a shorter list becomes the rule.
@@ -69,6 +68,10 @@ impl ListLength {
             return None;
         }
         self.bounds.fine = size;
+        if size > limits.queries && self.bounds.refused.is_none_or(|refused| size >= refused) {
+            *self = Self::default();
+            return Some(Consequence::Refuted(LearntLimit::Queries(limits.queries)));
+        }
         if size >= self.bounds.refused? {
             *self = Self::default();
             return None;
@@ -95,7 +98,7 @@ impl ListLength {
     fn limit(&self) -> Consequence {
         let words = self.words.as_deref().unwrap_or_default();
         let why = format!("{} queries in a call were refused: {words}", self.refused());
-        Consequence::Decide(Decision::Learn { limit: LearntLimit::Queries(self.most()), why })
+        Consequence::Limit { limit: LearntLimit::Queries(self.most()), why }
     }
 }
 
@@ -104,6 +107,11 @@ impl ListLength {
 pub(crate) struct UrlLength(Bounds);
 
 impl UrlLength {
+    /// Returns whether a list was refused for its length before.
+    pub(crate) fn has_refused(&self) -> bool {
+        self.0.refused.is_some()
+    }
+
     /// Takes in that a list of this length was refused; returns the length to try next.
     pub(crate) fn refused(&mut self, length: usize) -> Consequence {
         if length <= self.0.fine {
@@ -115,11 +123,15 @@ impl UrlLength {
     }
 
     /// Takes in that a list of this length came through; where a longer one was refused, something between may be taken.
-    pub(crate) fn accepted(&mut self, length: usize) -> Option<Consequence> {
+    pub(crate) fn accepted(&mut self, length: usize, limits: Limits) -> Option<Consequence> {
         if length <= self.0.fine {
             return None;
         }
         self.0.fine = length;
+        if length > limits.url && self.0.refused.is_none_or(|refused| length >= refused) {
+            *self = Self::default();
+            return Some(Consequence::Refuted(LearntLimit::UrlChars(limits.url)));
+        }
         self.0.refused.map(|refused| self.limit(refused))
     }
 
@@ -128,6 +140,6 @@ impl UrlLength {
         let is_found = refused.saturating_sub(fine) <= refused / PRECISION;
         let most = if is_found { fine.max(1) } else { self.0.middle(refused) };
         let why = format!("a list of {refused} escaped characters was too long for a URL");
-        Consequence::Decide(Decision::Learn { limit: LearntLimit::UrlChars(most), why })
+        Consequence::Limit { limit: LearntLimit::UrlChars(most), why }
     }
 }

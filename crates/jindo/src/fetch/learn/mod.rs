@@ -4,11 +4,15 @@
 //! [`Consequence`]: super::consequence::Consequence
 
 mod answer_size;
+mod evidence;
 mod lengths;
 mod points_cap;
+mod raise;
 mod retention;
 
 pub(super) use answer_size::Weights;
+pub(super) use evidence::Evidence;
 pub(super) use lengths::{ListLength, UrlLength};
 pub(super) use points_cap::{Coarse, PointsCap, QueryCap};
+pub(super) use raise::Raises;
 pub(super) use retention::RetentionEdge;

@@ -10,6 +10,7 @@ use crate::fetch::protocol::Facts;
 use crate::fetch::query_state::{QueryStates, Served};
 use crate::plan::{Limits, PlanIndex, Task, Window};
 use crate::query::Interval;
+use std::collections::BTreeSet;
 
 /// The cap on points per series.
 #[derive(Debug, Default)]
@@ -20,6 +21,8 @@ pub(crate) struct PointsCap {
     served: u32,
     /// Points that were asked for at most in an answer with a series as it was asked.
     asked: u32,
+    /// Queries that, alone, were served fewer points than they were asked for.
+    witnesses: BTreeSet<PlanIndex>,
 }
 
 impl PointsCap {
@@ -39,6 +42,18 @@ impl PointsCap {
     /// Takes in that the cap was lowered by the refusal of a call of so many queries.
     pub(crate) fn lowered(&mut self, queries: usize) {
         self.unproven = Some(queries);
+    }
+
+    /// Takes in that the query, alone, was served fewer points than it was asked for. Returns whether another was as well: then it is
+    /// no cap of the query's own.
+    pub(crate) fn is_confirmed_by(&mut self, query: PlanIndex) -> bool {
+        self.witnesses.insert(query);
+        self.witnesses.len() > 1
+    }
+
+    /// Takes in that a query is given up: what it showed says nothing about others.
+    pub(crate) fn given_up(&mut self, query: PlanIndex) {
+        self.witnesses.remove(&query);
     }
 
     /// Takes in an answer that is stored: one with points proves the cap.

@@ -228,6 +228,7 @@ mod tests {
             calls_max: None,
             give_up_after: SignedDuration::from_mins(10),
             limits: crate::plan::Limits::ASSUMED,
+            assumed: crate::plan::Limits::ASSUMED,
             seed: 1,
         }
     }

@@ -4,11 +4,12 @@
 //! decides when a call may go; `dispatch` sends, `outcome` takes in what came back.
 
 mod dispatch;
+mod limits;
 mod outcome;
 
 use super::bisect::Bisection;
 use super::call::{PendingCall, Purpose};
-use super::learn::{PointsCap, QueryCap, RetentionEdge, UrlLength, Weights};
+use super::learn::{Evidence, PointsCap, QueryCap, Raises, RetentionEdge, UrlLength, Weights};
 use super::protocol::{Action, Call, End, Event, Progress, Settings};
 use super::query_state::QueryStates;
 use super::queue::{InFlight, Queue};
@@ -36,6 +37,10 @@ pub struct Machine {
     weights: Weights,
     url_length: UrlLength,
     edge: RetentionEdge,
+    raises: Raises,
+    evidence: Evidence,
+    /// Limits that hold where nothing else is learnt.
+    assumed: Limits,
     /// True if the queue was planned for other weights or caps of single queries.
     is_outdated: bool,
     /// Points of all answers that are stored.
@@ -67,6 +72,7 @@ impl Machine {
             given_up.iter().map(|&query| (query, Vec::new())).collect();
         let queue = queue(plan, &mut on_trial);
         let states = QueryStates::new(plan);
+        let assumed = settings.assumed;
         Self {
             concurrency: settings.concurrency.max(1),
             range: plan.range,
@@ -83,6 +89,9 @@ impl Machine {
             query_cap: QueryCap::default(),
             url_length: UrlLength::default(),
             edge: RetentionEdge::default(),
+            raises: Raises::new(assumed),
+            evidence: Evidence::default(),
+            assumed,
             is_outdated: false,
             points: 0,
             waits_until: None,

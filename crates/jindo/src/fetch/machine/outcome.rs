@@ -44,15 +44,19 @@ impl Machine {
         self.scheduler.succeeded();
         let task = flight.call.task.clone();
         self.points_cap.answered(&task, facts);
-        if facts.points_max == 0 && points(&task) > self.limits.points {
+        if !facts.holds_points() && points(&task) >= self.limits.points {
             // Sent before the cap was learnt: an empty answer says nothing of its interval.
             step.actions.push(Action::Discard(number));
             return self.again(flight.call, step);
         }
         let weighed = self.weights.answered(&task, facts, &mut self.states, self.limits);
         self.carry_out(weighed, step);
-        let longer = self.url_length.accepted(self.states.url_len(&task));
+        let length = self.states.url_len(&task);
+        self.evidence.answered(&task, facts, length);
+        let longer = self.url_length.accepted(length, self.limits);
         self.carry_out(longer, step);
+        let raised = self.raises.answered(&task, facts, &mut self.states, self.limits);
+        self.carry_out(raised, step);
         self.edge.answered(task.window, self.range);
         let mut decisions = self.follow(flight.call.purpose, &task, facts);
         if flight.call.is_question() {
@@ -107,6 +111,9 @@ impl Machine {
             && let Failure::OtherInterval { .. } | Failure::TooLarge | Failure::UrlTooLong = failure
         {
             return self.question_taken(id, call, &failure, step);
+        }
+        if failure.may_be_size() {
+            self.evidence.refused(&call.task.queries);
         }
         match failure {
             Failure::Forbidden { words } => self.scheduler.forbidden(step.now, words),
@@ -239,7 +246,12 @@ impl Machine {
         self.carry_out(decisions, step);
     }
 
-    fn url_too_long(&mut self, call: PendingCall, step: &mut Step) {
+    fn url_too_long(&mut self, mut call: PendingCall, step: &mut Step) {
+        if call.attempts == 0 && !self.url_length.has_refused() {
+            // Once may be chance.
+            call.attempts = 1;
+            return self.queue.ready.push_front(call);
+        }
         if let [query] = call.task.queries[..] {
             let reason = GiveUpReason::UrlTooLong;
             return self.carry_out([Consequence::give_up(query, reason)], step);
@@ -298,7 +310,8 @@ impl Machine {
         let served = u32::try_from(call.task.window.secs() / got.secs()).unwrap_or(u32::MAX);
         let points = points(&call.task);
         let fewer = Limits::fewer_points(points, served);
-        self.lower_points(fewer, format!("{points} points came back every {got}"), step);
+        let why = format!("{points} points came back every {got}");
+        self.lower_points(&call.task, fewer, why, step);
         self.again(call, step);
     }
 
@@ -362,11 +375,12 @@ impl Machine {
                 Consequence::AskBehind(call) => self.queue.push_behind_overlapping(call),
                 Consequence::Replan => self.is_outdated = true,
                 Consequence::Decide(decision) => self.decide(decision, step),
+                Consequence::Limit { limit, why } => self.learn(limit, why, step),
+                Consequence::Refuted(limit) => self.unlearn(limit, step),
                 Consequence::FewerPoints { task, words } => {
                     let points = points(&task);
                     let why = format!("{points} points were refused: {words}");
-                    self.lower_points(Limits::fewer_points(points, 0), why, step);
-                    self.points_cap.lowered(task.queries.len());
+                    self.lower_points(&task, Limits::fewer_points(points, 0), why, step);
                 }
                 Consequence::OutOfPlace(Refusal {
                     task: Task { queries, window, .. },
@@ -375,7 +389,7 @@ impl Machine {
                 }) => {
                     if self.edge.refused(window, &words, self.limits.oldest_s) {
                         let (limit, why) = (LearntLimit::OldestKept(window.end()), words.clone());
-                        self.decide(Decision::Learn { limit, why }, step);
+                        self.learn(limit, why, step);
                     }
                     for query in queries {
                         let reason = words.clone();
@@ -386,31 +400,24 @@ impl Machine {
         }
     }
 
-    fn lower_points(&mut self, fewer: u32, why: String, step: &mut Step) {
-        if fewer < self.limits.points {
-            self.decide(Decision::Learn { limit: LearntLimit::Points(fewer), why }, step);
-        }
-    }
-
-    /// Takes in a decision, and has it kept. After a limit that differs from the one so far all that is queued is planned anew.
+    /// Takes in a decision about queries, and has it kept.
     fn decide(&mut self, decision: Decision, step: &mut Step) {
         match &decision {
-            Decision::Learn { limit, .. } => {
-                let limits = self.limits.with(*limit);
-                if limits == self.limits {
-                    return;
-                }
-                self.limits = limits;
-                self.reliability = Reliability::Stale;
-            }
             Decision::GiveUp { query, .. } if self.states.all[*query].given_up => return,
             Decision::GiveUp { query, .. } => {
                 self.states.all[*query].given_up = true;
                 self.weights.given_up(*query);
                 self.on_trial.remove(query);
+                self.points_cap.given_up(*query);
+                if self.evidence.rests_on(*query) {
+                    self.unlearn(LearntLimit::Points(self.limits.points), step);
+                }
             }
             Decision::SendUnfilled { query } => self.states.send_unfilled(*query),
-            Decision::Weigh { .. } | Decision::RefuseWindow { .. } => {}
+            Decision::Weigh { .. }
+            | Decision::RefuseWindow { .. }
+            | Decision::Learn { .. }
+            | Decision::Unlearn { .. } => {}
         }
         step.actions.push(Action::Record(decision));
     }

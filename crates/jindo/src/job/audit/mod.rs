@@ -100,7 +100,7 @@ impl<'a> Audit<'a> {
             weight: known.weight.map(|weight| weight.bytes_per_bucket),
         };
         let queries = registered.into_iter().map(as_fetched).collect();
-        let limits = learnt_limits(archive, Limits::ASSUMED)?;
+        let limits = learnt_limits(archive, Limits::ASSUMED, now)?;
         let all = units(&coverage, archive.ledger().objects()?, &ids, &queries, limits);
         let (askable, too_old): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|unit| unit.is_kept(now));
@@ -199,7 +199,9 @@ impl AnswerSink for Audit<'_> {
                 (*query, Some(*window), reason.clone())
             }
             Decision::SendUnfilled { .. } => unreachable!("no query of the plan has such a form"),
-            Decision::Learn { .. } | Decision::Weigh { .. } => return Ok(Recorded::Ignored),
+            Decision::Learn { .. } | Decision::Unlearn { .. } | Decision::Weigh { .. } => {
+                return Ok(Recorded::Ignored);
+            }
         };
         self.findings().refused.entry((query, window)).or_insert(reason);
         Ok(Recorded::Ignored)

@@ -149,7 +149,7 @@ fn fetch<C: Caller>(
     let resolved = plan.request.clone();
     let rounds = Rounds { archive, request, resolved: &resolved };
     rounds.give_up_denied(run.caller.present())?;
-    rounds.doubt_empty()?;
+    rounds.doubt_empty(run.caller.present())?;
     let planned = rounds.planned(run.caller.present())?;
     if !run.is_announced || planned.plan != plan.plan {
         plan.plan = planned.plan.clone();

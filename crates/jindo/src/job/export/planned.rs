@@ -98,9 +98,13 @@ impl ExportRequest {
     }
 
     /// Returns the limits as earlier runs learnt them, and where they did not, as assumed.
-    pub(super) fn limits(&self, archive: Option<&Archive>) -> Result<Limits, Error> {
+    pub(super) fn limits(
+        &self,
+        archive: Option<&Archive>,
+        now: Timestamp,
+    ) -> Result<Limits, Error> {
         let known = archive.filter(|_| self.learnt == LearntFacts::Keep);
-        let learnt = known.map(|archive| learnt_limits(archive, self.assumed)).transpose()?;
+        let learnt = known.map(|archive| learnt_limits(archive, self.assumed, now)).transpose()?;
         Ok(learnt.unwrap_or(self.assumed))
     }
 
@@ -125,7 +129,7 @@ impl ExportRequest {
             if is_denied { vec![resolved.range] } else { covered(known) }
         };
         let covered: Vec<_> = queries.iter().zip(&known).map(covered).collect();
-        let limits = self.limits(archive)?;
+        let limits = self.limits(archive, now)?;
         Ok((Plan::new(resolved.wanted(), queries, &covered, limits, now), known))
     }
 

@@ -35,7 +35,7 @@ impl Rounds<'_> {
         let (mut points, mut before) = (0, None);
         let (mut planned, mut end) = self.probe(run, planned)?;
         while end == End::Done && planned.plan.calls() > 0 {
-            let doubts = Some(self.doubts()?);
+            let doubts = Some(self.doubts(run.caller.present())?);
             if before == doubts {
                 break;
             }
@@ -44,7 +44,7 @@ impl Rounds<'_> {
             let outcome = run.make(planned.job(), Some(&probes), None)?;
             (end, points) = (outcome.end, points + outcome.points);
             // A contradicted probe, or a cap that was learnt, opens gaps again.
-            self.doubt_empty()?;
+            self.doubt_empty(run.caller.present())?;
             planned = self.planned(run.caller.present())?;
         }
         Ok(FetchOutcome { end, calls: run.calls, points })
@@ -72,7 +72,7 @@ impl Rounds<'_> {
         }
         // A window that may still gain points is proven empty by no probe.
         let settled = now - self.request.look_back.longest();
-        let plan = ProbePlan::new(self.archive, &before, &probes, self.limits()?, settled)?;
+        let plan = ProbePlan::new(self.archive, &before, &probes, self.limits(now)?, settled)?;
         let Some(plan) = plan else { return Ok((before, End::Done)) };
         let (mut after, mut end) = (before.clone(), End::Done);
         let mut found = ProbeYield::default();
@@ -108,19 +108,19 @@ impl Rounds<'_> {
         self.planned(now)
     }
 
-    fn limits(&self) -> Result<Limits, Error> {
-        self.request.limits(Some(self.archive))
+    fn limits(&self, now: Timestamp) -> Result<Limits, Error> {
+        self.request.limits(Some(self.archive), now)
     }
 
     /// Returns what opens again what was held: the points per series that the server serves, and whether an answer contradicted
     /// a probe.
-    fn doubts(&self) -> Result<(u32, bool), Error> {
-        Ok((self.limits()?.points, self.archive.ledger().probes_discarded()?.is_some()))
+    fn doubts(&self, now: Timestamp) -> Result<(u32, bool), Error> {
+        Ok((self.limits(now)?.points, self.archive.ledger().probes_discarded()?.is_some()))
     }
 
     /// Opens again what came back empty while a cap was learnt: it may have been kept after it.
-    pub(super) fn doubt_empty(&self) -> Result<(), Error> {
-        let points = self.limits()?.points;
+    pub(super) fn doubt_empty(&self, now: Timestamp) -> Result<(), Error> {
+        let points = self.limits(now)?.points;
         if points < self.request.assumed.points {
             self.archive.ledger().doubt_empty(points)?;
         }
@@ -151,7 +151,7 @@ impl Rounds<'_> {
         let learnt = self.archive.ledger().learnt()?;
         let is_edge = |learnt: &&Learnt| matches!(learnt.limit, LearntLimit::OldestKept(_));
         let Some(edge) = learnt.iter().find(is_edge) else { return Ok(()) };
-        let oldest_s = self.limits()?.oldest_s;
+        let oldest_s = self.limits(now)?.oldest_s;
         for (known, asked) in planned.queries.iter().zip(&planned.plan.asked) {
             let gaps = asked.map_or_else(Vec::new, |asked| subtract(asked, &known.covered));
             let old = gaps

@@ -65,7 +65,7 @@ impl<C: Caller> ExportRun<'_, C> {
         let read = || Sampling::read(archive, queries, range).map_err(Error::from);
         let mut trials = 0;
         for _ in 0..ROUNDS_MAX {
-            let limits = request.limits(Some(archive))?;
+            let limits = request.limits(Some(archive), now)?;
             let jobs = read()?.jobs(limits, now).map_err(Error::from)?;
             if jobs.is_empty() {
                 break;
@@ -150,7 +150,8 @@ impl<C: Caller> ExportRun<'_, C> {
             pace: pacing.limit,
             calls_max: [users, calls_max].into_iter().flatten().min(),
             give_up_after: pacing.give_up_after,
-            limits: self.request.limits(Some(self.files.archive))?,
+            limits: self.request.limits(Some(self.files.archive), self.caller.present())?,
+            assumed: self.request.assumed,
             seed: self.caller.seed(),
         })
     }

@@ -2,7 +2,7 @@
 
 use super::probe::{ProbeResults, discard_probes};
 use crate::archive::{Archive, Error, Fetched, GiveUpReason, GiveUpScope, GivenUp, Learnt, Role};
-use crate::fetch::{AnswerSink, AskedCall, Decision, FetchJob, ReadAnswer, Recorded};
+use crate::fetch::{AnswerSink, AskedCall, Decision, FetchJob, Lesson, ReadAnswer, Recorded};
 use crate::parse::CallPosition;
 use crate::plan::{LearntLimit, PlanIndex};
 use jiff::Timestamp;
@@ -72,14 +72,29 @@ impl AnswerSink for StoreAnswers<'_> {
             ledger.give_up(&GivenUp { query, window, scope, reason, at: now })
         };
         match decision {
-            Decision::Learn { limit: LearntLimit::Points(_), .. } if job.role != Role::Wanted => {}
-            Decision::Learn { limit, why } => {
+            Decision::Learn { limit: LearntLimit::Points(_), .. }
+            | Decision::Unlearn { limit: LearntLimit::Points(_) }
+                if job.role != Role::Wanted => {}
+            Decision::Learn { limit, lesson } => {
                 // Before it is learnt: a crash in between learns and doubts again.
                 if let LearntLimit::Points(points) = limit {
                     ledger.doubt_empty(*points)?;
                 }
-                ledger.learn(&Learnt { limit: *limit, learnt_at: now, why: why.clone() })?;
+                // What one query alone shows may be its own, and counts for this run.
+                if matches!(limit, LearntLimit::Points(_)) && lesson.queries.len() == 1 {
+                    return Ok(Recorded::Ignored);
+                }
+                ledger.learn(&Learnt {
+                    limit: *limit,
+                    learnt_at: now,
+                    seen_at: now,
+                    why: lesson.why.clone(),
+                    refusals: lesson.refusals,
+                    largest: lesson.largest,
+                    taught_by: taught_by(lesson, job),
+                })?;
             }
+            Decision::Unlearn { limit } => ledger.unlearn(*limit)?,
             Decision::Weigh { weights } => {
                 let id = |&(query, bytes): &(PlanIndex, Option<u64>)| (job.ids[query], bytes);
                 ledger.weigh(&weights.iter().map(id).collect::<Vec<_>>(), now)?;
@@ -102,4 +117,11 @@ impl AnswerSink for StoreAnswers<'_> {
         }
         Ok(Recorded::Kept)
     }
+}
+
+/// Returns the queries of the refused calls, in words.
+fn taught_by(lesson: &Lesson, job: &FetchJob<'_>) -> String {
+    let Some((&first, more)) = lesson.queries.split_first() else { return String::new() };
+    let first = &job.plan.queries[first].text.written;
+    if more.is_empty() { first.clone() } else { format!("{first} and {} more", more.len()) }
 }

@@ -59,7 +59,15 @@ fn learn(archive: &Archive, ids: &[QueryId], window: Window, at: Timestamp) {
     }
     let limits = [LearntLimit::Points(350), LearntLimit::Queries(20), LearntLimit::UrlChars(5_000)];
     for limit in limits {
-        let learnt = Learnt { limit, learnt_at: at, why: "it said so".into() };
+        let learnt = Learnt {
+            limit,
+            learnt_at: at,
+            seen_at: at,
+            why: "it said so".into(),
+            refusals: 2,
+            largest: 349,
+            taught_by: "avg:a{*}".into(),
+        };
         archive.ledger().learn(&learnt).expect("a new directory");
     }
     let spaced = Confidence::ALL.map(|basis| Spaced {

@@ -122,6 +122,7 @@ pub(crate) fn run_plan(setting: &Setting, plan: &Plan, needed: usize) -> Outcome
         calls_max: None,
         give_up_after: SignedDuration::from_mins(10),
         limits: Limits::ASSUMED,
+        assumed: Limits::ASSUMED,
         seed: 1,
     };
     let period_ms = i64::from(setting.period_s) * 1_000;
@@ -277,6 +278,9 @@ impl Clockwork<'_> {
                 self.later(100, Coming::Stored(call));
             }
             Action::Record(Decision::Learn { limit, .. }) => self.learnt.push(limit),
+            Action::Record(Decision::Unlearn { limit }) => {
+                self.learnt.push(Limits::ASSUMED.like(limit));
+            }
             Action::Record(Decision::GiveUp { .. }) => self.given_up += 1,
             Action::Complete(_)
             | Action::Discard(_)

@@ -23,21 +23,35 @@ impl FactLedger for Sqlite {
         })
     }
 
-    fn learn(&self, Learnt { limit, learnt_at, why }: &Learnt) -> Result<(), Error> {
-        let (name, value) = match *limit {
-            LearntLimit::Points(points) => (POINTS, Unsigned(points.into())),
-            LearntLimit::Queries(queries) => (QUERIES, Unsigned::of(queries)),
-            LearntLimit::UrlChars(chars) => (URL_CHARS, Unsigned::of(chars)),
-            LearntLimit::OldestKept(oldest) => {
-                (OLDEST_KEPT, Unsigned(u64::try_from(oldest.as_second()).unwrap_or(0)))
-            }
-        };
+    fn learn(&self, learnt: &Learnt) -> Result<(), Error> {
+        let (name, value) = named(learnt.limit);
         self.change("keeping a limit", |t| {
             t.execute(
-                "INSERT OR REPLACE INTO learnt (name, value, learnt_ms, why) VALUES (?1, ?2, ?3, ?4)",
-                params![name, value, Moment(*learnt_at), why],
+                "INSERT INTO learnt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                 ON CONFLICT (name) DO UPDATE SET
+                     learnt_ms = iif(value = ?2, learnt_ms, ?3),
+                     why = iif(value = ?2, why, ?4),
+                     value = ?2, seen_ms = ?5, refusals = refusals + ?6,
+                     largest = max(largest, ?7), taught_by = ?8",
+                params![
+                    name,
+                    value,
+                    Moment(learnt.learnt_at),
+                    learnt.why,
+                    Moment(learnt.seen_at),
+                    learnt.refusals,
+                    Unsigned(learnt.largest),
+                    learnt.taught_by
+                ],
             )
             .map(drop)
+        })
+    }
+
+    fn unlearn(&self, limit: LearntLimit) -> Result<(), Error> {
+        let (name, _) = named(limit);
+        self.change("forgetting a limit", |t| {
+            t.execute("DELETE FROM learnt WHERE name = ?1", [name]).map(drop)
         })
     }
 
@@ -48,7 +62,11 @@ impl FactLedger for Sqlite {
                     Ok(Learnt {
                         limit: limit(&row.get::<_, String>("name")?, row.get("value")?)?,
                         learnt_at: row.get::<_, Moment>("learnt_ms")?.0,
+                        seen_at: row.get::<_, Moment>("seen_ms")?.0,
                         why: row.get("why")?,
+                        refusals: row.get("refusals")?,
+                        largest: row.get::<_, Unsigned>("largest")?.0,
+                        taught_by: row.get("taught_by")?,
                     })
                 })?
                 .collect()
@@ -244,6 +262,18 @@ const QUERIES: &str = "queries";
 const URL_CHARS: &str = "url";
 /// Its figure is in Unix seconds.
 const OLDEST_KEPT: &str = "oldest";
+
+/// Returns the name and the figure of a limit.
+fn named(limit: LearntLimit) -> (&'static str, Unsigned) {
+    match limit {
+        LearntLimit::Points(points) => (POINTS, Unsigned(points.into())),
+        LearntLimit::Queries(queries) => (QUERIES, Unsigned::of(queries)),
+        LearntLimit::UrlChars(chars) => (URL_CHARS, Unsigned::of(chars)),
+        LearntLimit::OldestKept(oldest) => {
+            (OLDEST_KEPT, Unsigned(u64::try_from(oldest.as_second()).unwrap_or(0)))
+        }
+    }
+}
 
 /// The limit of that name and figure. Another name is an error: a limit that is skipped would be learnt again by failing calls.
 fn limit(name: &str, value: Unsigned) -> Result<LearntLimit, SqlError> {

@@ -13,8 +13,11 @@ use rusqlite::backup::Backup;
 use std::time::Duration;
 
 /// Formats that can be brought to the present one, each with its tables.
-const EARLIER: [(i64, &str); 2] =
-    [(1, include_str!("schema-1.sql")), (2, include_str!("schema-2.sql"))];
+const EARLIER: [(i64, &str); 3] = [
+    (1, include_str!("schema-1.sql")),
+    (2, include_str!("schema-2.sql")),
+    (3, include_str!("schema-3.sql")),
+];
 
 /// Pages copied at once; so many fit into a moment.
 const PAGES_AT_ONCE: i32 = 4_096;
@@ -41,10 +44,13 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), SqlError> {
         discarded_probes(&t)?;
         marks_per_output(&t)?;
     }
-    moments_of_asking(&t)?;
-    // Formats 1 and 2 knew no types of metrics, and nothing was copied.
-    recreate(&t, "metric_types")?;
-    recreate(&t, "copies")?;
+    if version < 3 {
+        moments_of_asking(&t)?;
+        // Formats 1 and 2 knew no types of metrics, and nothing was copied.
+        recreate(&t, "metric_types")?;
+        recreate(&t, "copies")?;
+    }
+    evidence_of_limits(&t)?;
     t.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     t.commit()
 }
@@ -133,6 +139,15 @@ fn moments_of_asking(t: &Transaction<'_>) -> Result<(), SqlError> {
          SELECT c.query, c.start_s, c.end_s, c.object, c.open, o.fetched_ms, c.probed
          FROM coverage_1 c JOIN objects o ON o.id = c.object;
          DROP TABLE coverage_1",
+    )
+}
+
+/// Formats up to 3 kept limits for ever, with one refusal as their evidence.
+fn evidence_of_limits(t: &Transaction<'_>) -> Result<(), SqlError> {
+    recreate(t, "learnt")?;
+    t.execute_batch(
+        "INSERT INTO learnt SELECT name, value, learnt_ms, why, learnt_ms, 1, 0, '' FROM learnt_1;
+         DROP TABLE learnt_1",
     )
 }
 

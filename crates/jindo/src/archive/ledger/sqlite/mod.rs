@@ -34,7 +34,7 @@ use std::time::Duration;
 const APPLICATION_ID: i64 = 0x6a6e_646f;
 /// `PRAGMA user_version`: raised when a released jindo's tables change. One with other columns is refused ([`identify`]), so
 /// that no change goes without it.
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 4;
 /// Longest wait of a reader or writer for SQLite's own short locks (a checkpoint, another reader's start).
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 /// Statements kept compiled per connection: a few more than this door has.

@@ -94,11 +94,15 @@ CREATE TABLE given_up (
   PRIMARY KEY (query, start_s, end_s, whole)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE learnt (
-  -- Limits of the server.
+  -- Limits of the server, each for a week after it was last seen.
   name TEXT PRIMARY KEY,
   value INTEGER NOT NULL,
   learnt_ms INTEGER NOT NULL,
-  why TEXT NOT NULL
+  why TEXT NOT NULL,
+  seen_ms INTEGER NOT NULL,              -- last answer that confirmed it
+  refusals INTEGER NOT NULL,             -- answers that taught or confirmed it
+  largest INTEGER NOT NULL,              -- size of the largest answer seen, in the limit's unit; 0: not known
+  taught_by TEXT NOT NULL                -- queries of the refused calls, for people to read
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE probes_discarded (
   -- An answer contradicted a probe: none is made or used here any more. At most one row.
