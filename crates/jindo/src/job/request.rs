@@ -1,7 +1,7 @@
 //! The request of an export as a value: typed, complete, and free of command lines. Every default stands here.
 
 use super::look_back::LookBack;
-use crate::archive::{Archive, Coverage, Error};
+use crate::archive::{Archive, Coverage, Error, Learnt};
 use crate::plan::{Limits, Pace, Window};
 use crate::query::{Fill, Interval, MetricType, RangeFunctions};
 use crate::request::Reserve;
@@ -202,10 +202,15 @@ pub fn closed(coverage: &[Coverage]) -> Vec<Window> {
 
 /// Returns the limits as earlier runs learnt them and as they still count at `now`, and else as `assumed`.
 pub fn learnt_limits(archive: &Archive, assumed: Limits, now: Timestamp) -> Result<Limits, Error> {
-    Ok(archive
-        .ledger()
-        .learnt()?
-        .into_iter()
-        .filter(|learnt| now < learnt.expires_at())
-        .fold(assumed, |limits, learnt| limits.with(learnt.limit)))
+    let limits = learnt_still(archive, now)?.map(|learnt| learnt.limit);
+    Ok(limits.fold(assumed, Limits::with))
+}
+
+/// Returns what was learnt and still counts at `now`.
+pub(super) fn learnt_still(
+    archive: &Archive,
+    now: Timestamp,
+) -> Result<impl Iterator<Item = Learnt>, Error> {
+    let learnt = archive.ledger().learnt()?.into_iter();
+    Ok(learnt.filter(move |learnt| now < learnt.expires_at()))
 }

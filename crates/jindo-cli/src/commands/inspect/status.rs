@@ -63,7 +63,8 @@ fn learnt_json(archive: &Archive) -> anyhow::Result<BTreeMap<&'static str, serde
             "why": learnt.why,
             "refusals": learnt.refusals,
             "largest_answer": Some(learnt.largest).filter(|&largest| largest > 0),
-            "taught_by": learnt.taught_by,
+            "taught_by": Some(&learnt.taught_by).filter(|query| !query.is_empty()),
+            "teachers": Some(learnt.teachers).filter(|&teachers| teachers > 0),
             "seen_at": learnt.seen_at,
             "expires_at": learnt.expires_at(),
         });
@@ -196,10 +197,13 @@ fn learnt(archive: &Archive, heavy: &[Registered]) -> anyhow::Result<Vec<String>
 /// Returns the evidence of a limit, and the day from which it counts no more.
 fn evidence(learnt: &Learnt) -> String {
     let refusals = counted(learnt.refusals.into(), "refusal", "refusals");
-    let mut parts = vec![if learnt.taught_by.is_empty() {
-        refusals
-    } else {
-        format!("{refusals} of {}", learnt.taught_by)
+    let mut parts = vec![match (&*learnt.taught_by, learnt.teachers) {
+        ("", _) => refusals,
+        (query, 0 | 1) => format!("{refusals} of {query}"),
+        (query, teachers) => {
+            let others = counted((teachers - 1).into(), "other query", "other queries");
+            format!("{refusals} of {query} and {others}")
+        }
     }];
     if learnt.largest > 0 {
         parts.push(format!("the largest answer had {}", count(learnt.largest)));

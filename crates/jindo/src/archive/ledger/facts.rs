@@ -25,13 +25,22 @@ pub struct Learnt {
     pub refusals: u32,
     /// Size of the largest answer seen, in the limit's unit. 0: not known.
     pub largest: u64,
-    /// Queries of the calls that were refused, as they are written: one, or one and how many more. Empty: not known.
+    /// A query of the calls that were refused, as it is written. Empty: not known.
     pub taught_by: String,
+    /// Number of the queries of these calls. 0: not known.
+    pub teachers: u32,
 }
 
 impl Learnt {
     /// A week: daily runs learn a limit once, and one that the server has lifted since, or never had, slows down a week of runs at most.
     pub const KEPT_FOR: SignedDuration = SignedDuration::from_hours(24 * 7);
+
+    /// Returns whether it holds for a list of these queries, as they are written. A cap on points that one query alone taught may be its
+    /// own, and holds for that query alone.
+    pub fn holds_for<'q>(&self, list: impl IntoIterator<Item = &'q str>) -> bool {
+        let is_own = matches!(self.limit, LearntLimit::Points(_)) && self.teachers == 1;
+        !is_own || list.into_iter().all(|written| written == self.taught_by)
+    }
 
     /// Returns the moment from which it counts no more, unless it is seen again.
     pub fn expires_at(&self) -> Timestamp {

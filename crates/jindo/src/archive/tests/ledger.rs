@@ -364,7 +364,8 @@ fn limits(ledger: &dyn Ledger) {
         why: "the server said so".into(),
         refusals: 0,
         largest: 349,
-        taught_by: "avg:a{*} and 2 more".into(),
+        taught_by: "avg:a{*}".into(),
+        teachers: 3,
     };
     let oldest = LearntLimit::OldestKept(Timestamp::from_second(START_S).unwrap());
     let others = [LearntLimit::Queries(20), LearntLimit::UrlChars(5_000)];

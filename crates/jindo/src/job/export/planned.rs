@@ -6,12 +6,12 @@ use super::resolve::ResolvedRequest;
 use crate::archive::{Archive, Coverage, Origin, QueryId, Registered, Role, Spaced};
 use crate::fetch::FetchJob;
 use crate::job::error::Error;
-use crate::job::request::{ExportRequest, LearntFacts, Probing, learnt_limits};
+use crate::job::request::{ExportRequest, LearntFacts, Probing, learnt_still};
 use crate::job::resolution::Sampling;
 use crate::plan::{Limits, PerQuery, Plan, PlanIndex, Window};
 use crate::query::{Query, QueryText};
 use jiff::Timestamp;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The calls of an export, with the request that they follow from.
 #[derive(Debug, Clone)]
@@ -97,15 +97,19 @@ impl ExportRequest {
         Ok(ExportPlan { request, plan, leaving: leaving.unwrap_or_default(), found })
     }
 
-    /// Returns the limits as earlier runs learnt them, and where they did not, as assumed.
-    pub(super) fn limits(
+    /// Returns the limits as earlier runs learnt them for a list of these queries, and where they did not, as assumed.
+    pub(super) fn limits<'q>(
         &self,
         archive: Option<&Archive>,
+        list: impl IntoIterator<Item = &'q Query>,
         now: Timestamp,
     ) -> Result<Limits, Error> {
         let known = archive.filter(|_| self.learnt == LearntFacts::Keep);
-        let learnt = known.map(|archive| learnt_limits(archive, self.assumed, now)).transpose()?;
-        Ok(learnt.unwrap_or(self.assumed))
+        let Some(archive) = known else { return Ok(self.assumed) };
+        let list: BTreeSet<&str> = list.into_iter().map(|query| &*query.text.written).collect();
+        let learnt = learnt_still(archive, now)?;
+        let of_list = learnt.filter(|learnt| learnt.holds_for(list.iter().copied()));
+        Ok(of_list.map(|learnt| learnt.limit).fold(self.assumed, Limits::with))
     }
 
     /// Subtracts what the archive covers from what is wanted. Of each query of the plan also returns what the ledger knows, if anything.
@@ -129,7 +133,7 @@ impl ExportRequest {
             if is_denied { vec![resolved.range] } else { covered(known) }
         };
         let covered: Vec<_> = queries.iter().zip(&known).map(covered).collect();
-        let limits = self.limits(archive, now)?;
+        let limits = self.limits(archive, list, now)?;
         Ok((Plan::new(resolved.wanted(), queries, &covered, limits, now), known))
     }
 

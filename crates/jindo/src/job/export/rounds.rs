@@ -109,7 +109,7 @@ impl Rounds<'_> {
     }
 
     fn limits(&self, now: Timestamp) -> Result<Limits, Error> {
-        self.request.limits(Some(self.archive), now)
+        self.request.limits(Some(self.archive), &self.resolved.list.queries, now)
     }
 
     /// Returns what opens again what was held: the points per series that the server serves, and whether an answer contradicted

@@ -10,6 +10,7 @@ use crate::fetch::{self, End, FetchJob, FetchOutcome, Settings};
 use crate::job::error::Error;
 use crate::job::request::{ExportRequest, OtherOrganisation};
 use crate::job::resolution::Sampling;
+use crate::plan::Limits;
 use crate::request::{ApiCall, BudgetKey, Budgets};
 
 /// Rounds of samples at most: four for a query, as many again where the server does not offer what was asked first, and some for calls
@@ -65,7 +66,7 @@ impl<C: Caller> ExportRun<'_, C> {
         let read = || Sampling::read(archive, queries, range).map_err(Error::from);
         let mut trials = 0;
         for _ in 0..ROUNDS_MAX {
-            let limits = request.limits(Some(archive), now)?;
+            let limits = request.limits(Some(archive), queries, now)?;
             let jobs = read()?.jobs(limits, now).map_err(Error::from)?;
             if jobs.is_empty() {
                 break;
@@ -94,7 +95,9 @@ impl<C: Caller> ExportRun<'_, C> {
         calls_max: Option<u64>,
     ) -> Result<FetchOutcome, C::Error> {
         let budget_key = self.budget_key()?;
-        let settings = self.settings(budget_key, calls_max)?;
+        let (archive, now) = (Some(self.files.archive), self.caller.present());
+        let limits = self.request.limits(archive, job.plan.queries.iter(), now)?;
+        let settings = self.settings(budget_key, limits, calls_max);
         self.events.happened(ExportEvent::Calling { at: self.caller.present() });
         let files = self.files;
         let sink = StoreAnswers::new(files.archive, probes);
@@ -123,7 +126,8 @@ impl<C: Caller> ExportRun<'_, C> {
         take: &mut TakeLookup<'_>,
     ) -> Result<End, C::Error> {
         let budget_key = self.budget_key()?.of_endpoint(calls[0].endpoint());
-        let settings = Settings { calls_max: None, ..self.settings(budget_key, None)? };
+        let settings =
+            Settings { calls_max: None, ..self.settings(budget_key, self.request.assumed, None) };
         self.caller.look_up(LookupWork { calls, settings, take })
     }
 
@@ -138,11 +142,12 @@ impl<C: Caller> ExportRun<'_, C> {
     fn settings(
         &mut self,
         budget_key: BudgetKey,
+        limits: Limits,
         calls_max: Option<u64>,
-    ) -> Result<Settings, Error> {
+    ) -> Settings {
         let pacing = &self.request.pacing;
         let users = pacing.max_calls.map(|most| most.saturating_sub(self.calls));
-        Ok(Settings {
+        Settings {
             concurrency: usize::from(pacing.concurrency),
             budgets: self.budgets.clone(),
             budget_key,
@@ -150,9 +155,9 @@ impl<C: Caller> ExportRun<'_, C> {
             pace: pacing.limit,
             calls_max: [users, calls_max].into_iter().flatten().min(),
             give_up_after: pacing.give_up_after,
-            limits: self.request.limits(Some(self.files.archive), self.caller.present())?,
+            limits,
             assumed: self.request.assumed,
             seed: self.caller.seed(),
-        })
+        }
     }
 }

@@ -76,23 +76,16 @@ impl AnswerSink for StoreAnswers<'_> {
             | Decision::Unlearn { limit: LearntLimit::Points(_) }
                 if job.role != Role::Wanted => {}
             Decision::Learn { limit, lesson } => {
+                let learnt = learnt(*limit, lesson, job, now);
+                let list = job.plan.queries.iter();
+                if !learnt.holds_for(list.map(|query| &*query.text.written)) {
+                    return Ok(Recorded::Ignored);
+                }
                 // Before it is learnt: a crash in between learns and doubts again.
                 if let LearntLimit::Points(points) = limit {
                     ledger.doubt_empty(*points)?;
                 }
-                // What one query alone shows may be its own, and counts for this run.
-                if matches!(limit, LearntLimit::Points(_)) && lesson.queries.len() == 1 {
-                    return Ok(Recorded::Ignored);
-                }
-                ledger.learn(&Learnt {
-                    limit: *limit,
-                    learnt_at: now,
-                    seen_at: now,
-                    why: lesson.why.clone(),
-                    refusals: lesson.refusals,
-                    largest: lesson.largest,
-                    taught_by: taught_by(lesson, job),
-                })?;
+                ledger.learn(&learnt)?;
             }
             Decision::Unlearn { limit } => ledger.unlearn(*limit)?,
             Decision::Weigh { weights } => {
@@ -119,9 +112,17 @@ impl AnswerSink for StoreAnswers<'_> {
     }
 }
 
-/// Returns the queries of the refused calls, in words.
-fn taught_by(lesson: &Lesson, job: &FetchJob<'_>) -> String {
-    let Some((&first, more)) = lesson.queries.split_first() else { return String::new() };
-    let first = &job.plan.queries[first].text.written;
-    if more.is_empty() { first.clone() } else { format!("{first} and {} more", more.len()) }
+/// Returns the limit with its evidence.
+fn learnt(limit: LearntLimit, lesson: &Lesson, job: &FetchJob<'_>, now: Timestamp) -> Learnt {
+    let first = lesson.queries.first().map(|&first| &job.plan.queries[first].text.written);
+    Learnt {
+        limit,
+        learnt_at: now,
+        seen_at: now,
+        why: lesson.why.clone(),
+        refusals: lesson.refusals,
+        largest: lesson.largest,
+        taught_by: first.cloned().unwrap_or_default(),
+        teachers: u32::try_from(lesson.queries.len()).unwrap_or(u32::MAX),
+    }
 }

@@ -67,6 +67,7 @@ fn learn(archive: &Archive, ids: &[QueryId], window: Window, at: Timestamp) {
             refusals: 2,
             largest: 349,
             taught_by: "avg:a{*}".into(),
+            teachers: 1,
         };
         archive.ledger().learn(&learnt).expect("a new directory");
     }

@@ -27,12 +27,12 @@ impl FactLedger for Sqlite {
         let (name, value) = named(learnt.limit);
         self.change("keeping a limit", |t| {
             t.execute(
-                "INSERT INTO learnt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                "INSERT INTO learnt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
                  ON CONFLICT (name) DO UPDATE SET
                      learnt_ms = iif(value = ?2, learnt_ms, ?3),
                      why = iif(value = ?2, why, ?4),
                      value = ?2, seen_ms = ?5, refusals = refusals + ?6,
-                     largest = max(largest, ?7), taught_by = ?8",
+                     largest = max(largest, ?7), taught_by = ?8, teachers = ?9",
                 params![
                     name,
                     value,
@@ -41,7 +41,8 @@ impl FactLedger for Sqlite {
                     Moment(learnt.seen_at),
                     learnt.refusals,
                     Unsigned(learnt.largest),
-                    learnt.taught_by
+                    learnt.taught_by,
+                    learnt.teachers
                 ],
             )
             .map(drop)
@@ -67,6 +68,7 @@ impl FactLedger for Sqlite {
                         refusals: row.get("refusals")?,
                         largest: row.get::<_, Unsigned>("largest")?.0,
                         taught_by: row.get("taught_by")?,
+                        teachers: row.get("teachers")?,
                     })
                 })?
                 .collect()

@@ -146,7 +146,7 @@ fn moments_of_asking(t: &Transaction<'_>) -> Result<(), SqlError> {
 fn evidence_of_limits(t: &Transaction<'_>) -> Result<(), SqlError> {
     recreate(t, "learnt")?;
     t.execute_batch(
-        "INSERT INTO learnt SELECT name, value, learnt_ms, why, learnt_ms, 1, 0, '' FROM learnt_1;
+        "INSERT INTO learnt SELECT name, value, learnt_ms, why, learnt_ms, 1, 0, '', 0 FROM learnt_1;
          DROP TABLE learnt_1",
     )
 }

@@ -102,7 +102,8 @@ CREATE TABLE learnt (
   seen_ms INTEGER NOT NULL,              -- last answer that confirmed it
   refusals INTEGER NOT NULL,             -- answers that taught or confirmed it
   largest INTEGER NOT NULL,              -- size of the largest answer seen, in the limit's unit; 0: not known
-  taught_by TEXT NOT NULL                -- queries of the refused calls, for people to read
+  taught_by TEXT NOT NULL,               -- a query of the refused calls, as it is written; empty: not known
+  teachers INTEGER NOT NULL              -- how many queries these calls had; a cap on points that one alone taught is its own
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE probes_discarded (
   -- An answer contradicted a probe: none is made or used here any more. At most one row.
