@@ -86,6 +86,10 @@ fn finished(summary: &ExportSummary, files: &Summary, took: &str) -> String {
         line("left out", counted(files.refused, "line of the list", "lines of the list"));
     }
     let dir = summary.dir.display();
+    if files.set_aside > 0 {
+        let number = counted(files.set_aside, "file that was", "files that were");
+        line("set aside", format!("{number} not written by jindo, in {dir}/set-aside/"));
+    }
     line(
         "files",
         format!(

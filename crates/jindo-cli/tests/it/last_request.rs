@@ -145,3 +145,65 @@ fn nothing_of_the_users_is_written_over_in_a_new_directory() {
         assert!(!world.out().join("archive").exists());
     }
 }
+
+/// A file that the ledger does not name is never written over: before the first call, in `extract` too.
+#[test]
+fn nothing_of_the_users_is_written_over_beside_a_ledger() {
+    let world = World::new(calm(), &[CPU]);
+    exits(&world.export(1), 0);
+    let (before, calls) = (world.tree(), world.stats().query_calls);
+    let mine = world.out().join("csv/sum.app.requests/values.csv");
+    fs::create_dir_all(mine.parent().unwrap()).unwrap();
+    fs::write(&mine, "mine").unwrap();
+    world.list(&[CPU, REQUESTS]);
+    for refused in [world.export(1), world.run(["extract", "out"])] {
+        exits(&refused, 2);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(said.contains("values.csv is there already") && said.contains("move it"), "{said}");
+    }
+    assert_eq!(
+        (fs::read_to_string(&mine).unwrap(), world.stats().query_calls),
+        ("mine".into(), calls)
+    );
+    fs::rename(&mine, world.path("mine.csv")).unwrap();
+    // What no file of ours is called may lie there.
+    fs::write(world.out().join("csv/.DS_Store"), "").unwrap();
+    exits(&world.export(1), 0);
+    fs::remove_file(world.out().join("csv/.DS_Store")).unwrap();
+    assert!(world.tree().len() > before.len());
+}
+
+/// A rebuilt ledger knows no file: what is not as it makes it is kept aside, what is stays.
+#[test]
+fn a_rebuilt_ledger_sets_aside_what_it_does_not_know() {
+    let world = World::new(calm(), &[CPU]);
+    exits(&world.export(1), 0);
+    let whole = world.tree();
+    let file = walk(&world.out().join("csv")).remove(0);
+    let spoil = || {
+        fs::write(&file, "changed").unwrap();
+        fs::write(file.with_file_name("mine.csv"), "mine").unwrap();
+        fs::remove_file(world.out().join("archive/ledger.db")).unwrap();
+    };
+    let aside = || {
+        let mut aside: Vec<_> = walk(&world.out().join("set-aside"))
+            .iter()
+            .map(|path| fs::read_to_string(path).unwrap())
+            .collect();
+        aside.sort();
+        aside
+    };
+    spoil();
+    let repaired = world.run(["verify", "out", "--repair"]);
+    exits(&repaired, 0);
+    let said = String::from_utf8_lossy(&repaired.stdout).into_owned();
+    assert!(said.contains("mine.csv: not written by jindo — moved to set-aside/"), "{said}");
+    assert_eq!((world.tree(), aside()), (whole.clone(), vec!["changed".into(), "mine".into()]));
+    let again = world.export(1);
+    exits(&again, 0);
+    let said = String::from_utf8_lossy(&again.stdout).into_owned();
+    assert!(said.contains("set aside    2 files that were not written by jindo"), "{said}");
+    spoil();
+    exits(&world.run(["verify", "out", "--repair"]), 0);
+    assert_eq!((world.tree(), aside().len()), (whole, 4), "nothing that was set aside is lost");
+}

@@ -13,6 +13,12 @@ use std::path::{Component, Path, PathBuf};
 /// Bytes read at once while a file is hashed.
 const READ_BYTES: usize = 64 * 1024;
 
+/// Folder of what was set aside, below DIR.
+pub(super) const SET_ASIDE: &str = "set-aside";
+
+/// Names tried for a file that is set aside: as many of its path were set aside before.
+const ASIDE_TRIES_MAX: u32 = 1_000;
+
 /// The number of a staged file; the caller counts, from 0 after [`Disk::begin`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Staged(pub u64);
@@ -54,6 +60,8 @@ pub trait Disk: Send + Sync {
     fn publish(&self, staged: Staged, path: &str) -> io::Result<()>;
     /// Removes a file, and its folder with the last one; one that is not there is removed already.
     fn remove(&self, path: &str) -> io::Result<()>;
+    /// Moves a file to `set-aside/`, below its path, never over another; durable after [`Disk::sync`].
+    fn set_aside(&self, path: &str) -> io::Result<()>;
     /// On return everything published and removed so far survives a power failure.
     fn sync(&self) -> io::Result<()>;
     /// Removes the staging folder if nothing is in it.
@@ -250,6 +258,26 @@ impl Disk for Directory {
         #[cfg(not(target_os = "linux"))]
         self.touch(folder);
         Ok(())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    fn set_aside(&self, path: &str) -> io::Result<()> {
+        let from = self.place(path);
+        self.look_at_folder_of(path)?;
+        let names = (0..ASIDE_TRIES_MAX).map(|attempt| match attempt {
+            0 => format!("{SET_ASIDE}/{path}"),
+            attempt => format!("{SET_ASIDE}/{path}.{attempt}"),
+        });
+        for to in names {
+            self.make_folder_of(&to)?;
+            if there(fs::symlink_metadata(self.place(&to)))?.is_none() {
+                fs::rename(&from, self.place(&to))?;
+                #[cfg(not(target_os = "linux"))]
+                self.touch(&self.place(&to));
+                return Ok(());
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
     }
 
     #[cfg(target_os = "linux")]

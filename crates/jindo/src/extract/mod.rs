@@ -8,6 +8,7 @@
 //! | `selection` | which part of the archive files show |
 //! | `update` | which queries are out of date; staging, marks, renames |
 //! | `tables` | series.csv, queries.csv and gaps.csv |
+//! | `strangers` | files in the output's folder that are not jindo's |
 //! | `copy`, `verify` | any part into another place; comparison with the marks |
 //!
 //! Memory and file handles stay flat however long the range is. Only a query whose archive, zone or format changed is written
@@ -27,6 +28,7 @@ mod disk;
 mod error;
 mod selection;
 mod staging;
+mod strangers;
 mod stream;
 mod tables;
 mod update;
@@ -38,6 +40,7 @@ pub use disk::{BufferLimits, Directory, Disk, ExtractLock, Place, Staged};
 pub use error::Error;
 pub use selection::{ArchivePart, QueryGlob, Selection, with_files};
 pub use staging::{MadeFile, SeriesFacts, Staging};
+pub use strangers::{set_aside, unclaimed};
 pub use tables::{Summary, tables};
 pub use update::{Change, Which, update};
 pub use verify::{FileFinding, verify, verify_output};

@@ -3,6 +3,7 @@
 //! For machines: no spreadsheet guards, times in RFC 3339 UTC, rows in the list's order, then by file or time. Rendered
 //! query by query; only a small table is ever in memory as a whole.
 
+use super::disk::SET_ASIDE;
 use super::selection::{ShownQuery, View};
 use super::staging::with_staging;
 use super::update::{Mark, UNFINISHED};
@@ -51,6 +52,8 @@ pub struct Summary {
     pub refused: u64,
     /// Queries with a group `N/A`: sources without the tag.
     pub untagged: u64,
+    /// Files in `set-aside/`: others lay in the way.
+    pub set_aside: u64,
 }
 
 /// A table.
@@ -89,7 +92,9 @@ impl Table {
 /// [`Error::Unfinished`] when files of a query are out of date; others as they come.
 pub fn tables(archive: &Archive, disk: &dyn Disk, output: &CsvTree) -> Result<Summary, Error> {
     with_staging(disk, || {
-        let (summary, changed) = differing(archive, disk, output)?;
+        let (mut summary, changed) = differing(archive, disk, output)?;
+        let set_aside = disk.walk(SET_ASIDE).map_err(Error::disk("list", SET_ASIDE))?;
+        summary.set_aside = set_aside.len() as u64;
         if changed.is_empty() {
             return Ok(summary);
         }

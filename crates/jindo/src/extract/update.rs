@@ -208,6 +208,7 @@ impl Updating<'_> {
             files.sort_by(|a, b| a.path.cmp(&b.path));
             (*id, Extracted { digest: UNFINISHED.to_owned(), files })
         });
+        self.clear_way(&group)?;
         let (ledger, name) = (self.archive.ledger(), self.output.name());
         let marked = ledger.mark_extracted(name, &unfinished.collect::<Vec<_>>());
         marked.map_err(|error| self.told(&group, error))?;
@@ -230,6 +231,22 @@ impl Updating<'_> {
             (id, Extracted { digest, files })
         });
         Ok(ledger.mark_extracted(name, &finished.collect::<Vec<_>>())?)
+    }
+
+    /// Sets files aside that would be written over, no mark names, and hold something else.
+    fn clear_way(&self, group: &[StagedQuery]) -> Result<(), Error> {
+        for MadeFile { file, .. } in group.iter().flat_map(|query| &query.made) {
+            let path = file.path.as_str();
+            let size = self.disk.size(path).map_err(Error::disk("look at", path))?;
+            if size.is_none() || self.archive.ledger().owner(path)?.is_some() {
+                continue;
+            }
+            let found = self.disk.sha256(path).map_err(Error::disk("read", path))?;
+            if found.is_some_and(|found| found != file.sha256) {
+                self.disk.set_aside(path).map_err(Error::disk("set aside", path))?;
+            }
+        }
+        Ok(())
     }
 
     /// Names both queries of files that would be one; of one query, both series.

@@ -1,6 +1,7 @@
 //! Comparison of an output's files and the tables with the ledger. Reads everything, changes nothing.
 
 use super::selection::View;
+use super::strangers::unnamed;
 use super::tables;
 use super::update::{Mark, digest};
 use super::{CsvTree, Disk, Error, Output};
@@ -89,13 +90,8 @@ pub fn verify_output(
             }
         }
     }
-    let mut paths = disk.walk(output.folder()).map_err(Error::disk("list", output.folder()))?;
-    paths.sort_unstable();
-    for path in paths {
-        if archive.ledger().owner(&path)?.is_none() {
-            findings.push(FileFinding::Stranger { path });
-        }
-    }
+    let strangers = unnamed(archive, disk, output)?;
+    findings.extend(strangers.into_iter().map(|path| FileFinding::Stranger { path }));
     Ok(findings)
 }
 

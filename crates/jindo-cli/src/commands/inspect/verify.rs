@@ -11,7 +11,7 @@ use crate::render::units::{count, counted};
 use crate::terminal;
 use jindo::archive::{self, Archive};
 use jindo::clock::Clock;
-use jindo::extract::{self, CsvTree, Directory, FileFinding, Which};
+use jindo::extract::{self, CsvTree, Directory, Disk as _, FileFinding, Place, Which};
 use jindo::job::DirectoryStatus;
 use serde::Serialize;
 use std::sync::Arc;
@@ -97,11 +97,17 @@ fn repair(command: &args::VerifyArgs, clock: &dyn Clock) -> anyhow::Result<Verif
     let disk = Directory::of_archive(&command.dir);
     let findings = extract::verify(&archive, &disk, &csv)?;
     let (changed, outdated) = to_make(&findings);
+    let unclaimed = match extract::unclaimed(&archive, &disk, &csv) {
+        // What is somebody else's is not for a repair to move.
+        Err(extract::Error::Occupied { .. }) => Vec::new(),
+        unclaimed => unclaimed?,
+    };
     extract::update(&archive, &disk, &csv, &changed, Which::All)?;
     extract::update(&archive, &disk, &csv, &outdated, Which::Outdated)?;
+    extract::set_aside(&archive, &disk, &unclaimed)?;
     extract::tables(&archive, &disk, &csv)?;
     for finding in findings {
-        report.mended(&finding, &archive)?;
+        report.mended(&finding, &archive, &disk)?;
     }
     report.gaps(&archive)?;
     Ok(report)
@@ -168,11 +174,19 @@ impl VerifyReport {
     }
 
     /// Adds a finding about a file that was written again since.
-    fn mended(&mut self, finding: &FileFinding, archive: &Archive) -> anyhow::Result<()> {
+    fn mended(
+        &mut self,
+        finding: &FileFinding,
+        archive: &Archive,
+        disk: &Directory,
+    ) -> anyhow::Result<()> {
         let what = match finding {
             // Its owner was unknown while the ledger was lost, and is known again.
             FileFinding::Stranger { path } if archive.ledger().owner(path)?.is_some() => {
                 return Ok(());
+            }
+            FileFinding::Stranger { path } if !disk.is_taken(path, Place::OfFile)? => {
+                format!("{path}: not written by jindo — moved to set-aside/")
             }
             FileFinding::Stranger { .. } => what(finding),
             FileFinding::StrayMark { path, .. } => {

@@ -47,7 +47,8 @@ pub(crate) fn run(
         };
         let display = display(&archive, None)?;
         let (disk, csv) = (Directory::of_archive(&command.dir), CsvTree::new(&display));
-        let files = Files { archive: &archive, disk: &disk, csv: &csv, interrupted };
+        let unclaimed = &extract::unclaimed(&archive, &disk, &csv)?;
+        let files = Files { archive: &archive, disk: &disk, csv: &csv, unclaimed, interrupted };
         let worded = |error| of_job(error, &display.zone);
         let Some(summary) = files.update_all().map_err(worded)? else {
             return Ok(130);

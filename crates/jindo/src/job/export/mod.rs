@@ -76,10 +76,12 @@ impl Export<'_> {
     ) -> Result<ExportReport, C::Error> {
         let started = caller.present();
         let mut plan = self.plan(started)?;
-        if self.storage.read().map_err(Error::from)?.is_none() {
-            let refused = extract::refuse_occupied(self.storage.disk(), &self.request.csv()?);
-            refused.map_err(Error::from)?;
-        }
+        let (disk, csv) = (self.storage.disk(), self.request.csv()?);
+        let unclaimed = match self.storage.read().map_err(Error::from)? {
+            Some(archive) => extract::unclaimed(&archive, disk, &csv),
+            None => extract::refuse_occupied(disk, &csv).map(|()| Vec::new()),
+        };
+        let unclaimed = unclaimed.map_err(Error::from)?;
         let is_announced = !plan.needs_samples() && plan.metadata_calls() == 0;
         // Nothing is written before there is room for the plan, and keys for its calls.
         if is_announced {
@@ -90,11 +92,10 @@ impl Export<'_> {
             caller.connect()?;
         }
         let archive = self.storage.open().map_err(Error::from)?;
-        let (request, csv) = (self.request.once_dropped(), self.request.csv()?);
-        let (disk, interrupted) = (self.storage.disk(), self.interrupted);
+        let (request, interrupted) = (self.request.once_dropped(), self.interrupted);
         let mut run = ExportRun {
             request: &request,
-            files: Files { archive: &archive, disk, csv: &csv, interrupted },
+            files: Files { archive: &archive, disk, csv: &csv, unclaimed: &unclaimed, interrupted },
             caller,
             events,
             budgets: self.budgets,

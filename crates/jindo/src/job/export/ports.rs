@@ -120,6 +120,8 @@ pub struct Files<'a> {
     pub archive: &'a Archive,
     pub disk: &'a dyn Disk,
     pub csv: &'a CsvTree,
+    /// Files of which the ledger knows nothing: those that are not made again are set aside at the end.
+    pub unclaimed: &'a [String],
     /// Set from a signal handler.
     pub interrupted: &'a AtomicBool,
 }
@@ -131,6 +133,7 @@ impl Files<'_> {
         if self.interrupted.load(Ordering::Relaxed) {
             return Ok(None);
         }
+        extract::set_aside(self.archive, self.disk, self.unclaimed)?;
         Ok(Some(extract::tables(self.archive, self.disk, self.csv)?))
     }
 

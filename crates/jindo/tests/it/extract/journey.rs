@@ -89,6 +89,7 @@ fn a_file_per_series_and_a_row_per_fate() {
             expired: 0,
             refused: 1,
             untagged: 1,
+            set_aside: 0,
         }
     "#]]
     .assert_debug_eq(&summary);

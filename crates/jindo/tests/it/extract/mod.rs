@@ -235,6 +235,13 @@ impl Disk for Memory {
         self.act(|state| drop(state.files.remove(path)))
     }
 
+    fn set_aside(&self, path: &str) -> io::Result<()> {
+        self.act(|state| {
+            let text = state.files.remove(path).expect("it is there");
+            assert!(state.files.insert(format!("set-aside/{path}"), text).is_none());
+        })
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.act(|state| state.durable = state.files.clone())
     }

@@ -89,6 +89,10 @@ impl Disk for FaultyDisk {
         self.act(|platter| drop(platter.files.remove(path)))
     }
 
+    fn set_aside(&self, path: &str) -> io::Result<()> {
+        panic!("{path} is nobody else's")
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.act(|platter| platter.durable.clone_from(&platter.files))
     }
