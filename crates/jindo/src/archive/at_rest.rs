@@ -118,12 +118,15 @@ fn copy(
     };
     let of_itself = || answer_text(&record.name, &record.sha256);
     let draft = Footer {
+        version: Footer::VERSION,
         start: window.start(),
         end: window.end(),
         open,
         copy_of: Some(record.copy_of.clone().unwrap_or_else(of_itself)),
+        groups: Vec::new(),
         queries: positions.iter().map(query).collect(),
         series: Vec::new(),
+        metadata: Vec::new(),
         ..encoded.footer.clone()
     };
     let name = draft.name();
@@ -162,6 +165,7 @@ fn rows_within(
                     metric: chunk.metric.to_owned(),
                     tags: chunk.tags.to_vec(),
                     unit: chunk.unit.map(str::to_owned),
+                    metadata: chunk.metadata.cloned().unwrap_or_default(),
                     ts_ms: ts_ms.to_vec(),
                     values: values.to_vec(),
                 };

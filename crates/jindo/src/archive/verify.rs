@@ -6,10 +6,12 @@ use super::ledger;
 use super::objects::{Encoded, Objects, Whole, place};
 use super::organisation;
 use super::request_file::{REQUEST, parsed};
-use super::{Archive, Error, Holder, IfBlank, Ledger, QueryId, Record};
+use super::{Archive, Error, Holder, IfBlank, KnownType, Ledger, QueryId, Record};
+use crate::query::MetricType;
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde::Serialize;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -306,6 +308,9 @@ fn inspected(objects: &Objects, name: &str) -> Result<Option<Result<Whole, Strin
     }
 }
 
+/// Types of metrics by which queries were rewritten, each with the moment of the newest answer to such a query.
+type NewestTypes = BTreeMap<String, (Timestamp, MetricType)>;
+
 /// Makes a ledger from request.json and the footers, beside the old one, then puts it in its place: a crash leaves the old
 /// state. Returns what else is wrong.
 fn rebuild(place: &ArchiveFolder) -> Result<Option<ArchiveFinding>, Error> {
@@ -327,12 +332,16 @@ fn rebuild(place: &ArchiveFolder) -> Result<Option<ArchiveFinding>, Error> {
             }
         }
     }
-    let mut newest = None;
+    let (mut newest, mut types) = (None, NewestTypes::new());
     for name in &objects.list()?.files {
         // What is not whole stays where it is: mending sets it aside as a stranger.
         let Some(Ok(whole)) = inspected(&objects, name)? else { continue };
         whole.adopt(&*ledger)?;
         let at = whole.footer.fetched_at;
+        for (metric, of) in whole.footer.queries.iter().flat_map(|query| &query.types) {
+            let known = types.entry(metric.clone()).or_insert((at, *of));
+            *known = (*known).max((at, *of));
+        }
         if let Some(kept) = whole.footer.organisation
             && newest.as_ref().is_none_or(|(before, _)| *before < at)
         {
@@ -341,6 +350,9 @@ fn rebuild(place: &ArchiveFolder) -> Result<Option<ArchiveFinding>, Error> {
     }
     if let Some((_, kept)) = newest {
         organisation::keep(&*ledger, &kept)?;
+    }
+    for (metric, (found_at, of)) in types {
+        ledger.keep_type(&KnownType { metric, of, found_at })?;
     }
     ledger.close()?;
     drop(ledger);

@@ -4,7 +4,7 @@ use super::objects::{Footer, FooterQuery, KeptOrganisation, Whole, encode, whole
 use super::{Archive, Committed, Error, NextCommit, ObjectId, QueryId, Recalled, Reserved};
 use crate::parse::Answer;
 use crate::plan::Window;
-use crate::query::{Interval, QueryText};
+use crate::query::{Interval, MetricTypes, QueryText};
 use jiff::Timestamp;
 
 /// Attempts to commit an answer whose generation other writers take first, which none does within one process.
@@ -66,12 +66,22 @@ impl Archive {
     /// Publishes an answer under its reserved name; or what an earlier attempt published there.
     fn publish(&self, fetched: &Fetched<'_>, reserved: Reserved) -> Result<Whole, Error> {
         let name = reserved.name.clone();
-        let draft = draft(fetched, reserved, self.organisation()?);
+        let types = self.types_of(&reserved.queries)?;
+        let draft = draft(fetched, reserved, self.organisation()?, &types);
         let (written, bytes) = encode(&name, draft, fetched.answer).map_err(|source| {
             Error::Objects { doing: "encoding", name: name.clone(), source: Box::new(source) }
         })?;
         let Some(there) = self.objects.publish(&name, bytes)? else { return Ok(written) };
         Whole::inspect(&name, &there).map_err(|why| Error::ObjectDamaged { name, why })
+    }
+
+    /// Returns the known types of metrics, where one of the queries was rewritten by them.
+    fn types_of(&self, queries: &[Recalled]) -> Result<MetricTypes, Error> {
+        if queries.iter().all(|query| query.text.sent.typed_metrics().is_empty()) {
+            return Ok(MetricTypes::new());
+        }
+        let known = self.ledger().metric_types()?.into_iter();
+        Ok(known.map(|known| (known.metric, known.of)).collect())
     }
 
     /// Removes a file that the ledger has forgotten. Where that fails its note stays, and the next opening does it.
@@ -88,12 +98,16 @@ fn draft(
     fetched: &Fetched<'_>,
     reserved: Reserved,
     organisation: Option<KeptOrganisation>,
+    types: &MetricTypes,
 ) -> Footer {
     let interval_s = u32::try_from(fetched.interval.secs()).expect("an interval is made of a u32");
     let query = |recalled: Recalled| {
         let QueryText { written, sent, unfilled, interval, alone } = recalled.text;
         assert!(interval == fetched.interval, "queries of a call share their interval");
+        let used = sent.typed_metrics().into_iter();
+        let used = used.filter_map(|metric| Some((metric.to_owned(), *types.get(metric)?)));
         FooterQuery {
+            types: used.collect(),
             sent: sent.to_string(),
             written,
             unfilled,
@@ -118,7 +132,9 @@ fn draft(
         copy_of: None,
         data_sha256: String::new(),
         data_bytes: 0,
+        groups: Vec::new(),
         queries: reserved.queries.into_iter().map(query).collect(),
         series: Vec::new(),
+        metadata: Vec::new(),
     }
 }

@@ -143,7 +143,10 @@ mod tests {
             let ts_ms: Vec<i64> = points.iter().map(|(at, _)| (START_S + at) * 1_000).collect();
             let values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
             let (ts_ms, values) = (&ts_ms[..], &values[..]);
-            stream.take(&grant, &Chunk { metric: "m", tags: &[], unit: None, ts_ms, values })?;
+            stream.take(
+                &grant,
+                &Chunk { metric: "m", tags: &[], unit: None, metadata: None, ts_ms, values },
+            )?;
         }
         Ok(())
     }

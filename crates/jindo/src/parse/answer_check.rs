@@ -1,6 +1,6 @@
 //! [`UncheckedSeries`] → [`Answer`]: is it what was asked? Says no, names why, and changes nothing on the way.
 
-use super::body::UncheckedSeries;
+use super::body::{PointColumns, UncheckedSeries};
 use super::{Answer, CallPosition, Error, Expected, Other, Series};
 use crate::query::Interval;
 use std::collections::BTreeMap;
@@ -84,8 +84,9 @@ fn checked(
     } else if tags.iter().any(String::is_empty) {
         "an empty tag".to_owned()
     } else {
-        let (metric, unit, ts_ms, values) = (raw.metric, raw.unit, points.ts_ms, points.values);
-        return Ok(Series { query, metric, tags, unit, ts_ms, values });
+        let UncheckedSeries { metric, unit, metadata, .. } = raw;
+        let PointColumns { ts_ms, values, .. } = points;
+        return Ok(Series { query, metric, tags, unit, metadata, ts_ms, values });
     };
     Err(Error::inconsistent(&format!("{what} in {} {tags:?}", raw.metric)))
 }

@@ -1,10 +1,12 @@
 //! The body's JSON → [`UncheckedSeries`], point lists straight into columns. Reads; whether it is what was asked is `check`'s part. Texts are
 //! without secrets from here on: where they are decoded is where they are looked at.
 
-use super::field::{count, joined, tags, unit, words};
+use super::field::{count, is_short, joined, once, short_text, tags, unit, unit_name, words};
 use super::json::Reader;
+use super::metadata::{MetadataPool, SeriesMetadata, TagTemplate};
 use super::{Error, Expected};
 use crate::secret::Secrets;
+use std::sync::Arc;
 
 /// One entry of `series`, unchecked but for the shape of its fields.
 pub(super) struct UncheckedSeries {
@@ -14,6 +16,7 @@ pub(super) struct UncheckedSeries {
     /// `None` where it is one group of many, whose tags were left out.
     pub(super) tags: Option<Vec<String>>,
     pub(super) unit: Option<String>,
+    pub(super) metadata: Arc<SeriesMetadata>,
     pub(super) points: PointColumns,
 }
 
@@ -41,7 +44,8 @@ pub(super) fn read(
         Some(_) => {}
     }
     let mut columns = ColumnsBuilder::new(expected);
-    let mut one = |json: &mut Reader<'_>| one_series(json, &mut columns, secrets);
+    let mut pool = MetadataPool::default();
+    let mut one = |json: &mut Reader<'_>| one_series(json, &mut columns, &mut pool, secrets);
     let (mut status, mut error, mut errors) = (None::<Option<String>>, None, None);
     let (mut group_by, mut series) = (None, None);
     json.object("an object", |json, field| match field {
@@ -76,29 +80,17 @@ pub(super) fn read(
     Ok(series)
 }
 
-/// Reads one known field, refusing it the second time.
-fn once<'a, T>(
-    json: &mut Reader<'a>,
-    slot: &mut Option<T>,
-    name: &str,
-    read: impl FnOnce(&mut Reader<'a>) -> Result<T, Error>,
-) -> Result<(), Error> {
-    if slot.is_some() {
-        return Err(json.inconsistent(&format!("`{name}` is there twice")));
-    }
-    *slot = Some(read(json)?);
-    Ok(())
-}
-
 /// Fails on a series without the fields that every series has, at once: a body of empty objects must not pile up.
 fn one_series(
     json: &mut Reader<'_>,
     columns: &mut ColumnsBuilder,
+    pool: &mut MetadataPool,
     secrets: &Secrets,
 ) -> Result<UncheckedSeries, Error> {
     let (mut query_index, mut interval) = (None::<Option<f64>>, None::<f64>);
     let (mut metric, mut scope) = (None::<String>, None::<Option<String>>);
-    let (mut tag_set, mut unit_text, mut points) = (None, None, None);
+    let (mut tag_set, mut served_unit, mut points) = (None, None, None);
+    let (mut expression, mut aggr, mut display_name) = (None, None, None);
     json.object("a series", |json, field| match field {
         "query_index" => once(json, &mut query_index, field, Reader::value),
         "metric" => once(json, &mut metric, field, |json| Ok(secrets.hide(json.value()?))),
@@ -107,18 +99,35 @@ fn one_series(
             once(json, &mut tag_set, field, |json| json.optional(|json| tags(json, secrets)))
         }
         "scope" => once(json, &mut scope, field, Reader::value),
-        "unit" => once(json, &mut unit_text, field, |json| json.optional(unit)),
+        "expression" => once(json, &mut expression, field, |json| short_text(json, secrets)),
+        "aggr" => once(json, &mut aggr, field, |json| short_text(json, secrets)),
+        "display_name" => once(json, &mut display_name, field, |json| short_text(json, secrets)),
+        "unit" => {
+            once(json, &mut served_unit, field, |json| json.optional(|json| unit(json, secrets)))
+        }
         "pointlist" => once(json, &mut points, field, |json| all_points(json, columns)),
         _ => json.skip(),
     })?;
-    let is_everything = scope.flatten().as_deref() == Some("*");
+    let scope = scope.flatten();
+    let tags = tag_set.flatten().or_else(|| (scope.as_deref() == Some("*")).then(Vec::new));
+    let template = |text: String| TagTemplate::of(&text, tags.as_deref().unwrap_or_default());
+    let unit = served_unit.flatten().unwrap_or_default();
+    let unit_text = unit_name(&unit);
+    let metadata = SeriesMetadata {
+        scope: scope.filter(|scope| is_short(scope)).map(|scope| template(secrets.hide(scope))),
+        expression: expression.flatten().map(template),
+        aggr: aggr.flatten(),
+        display_name: display_name.flatten(),
+        unit,
+    };
     let missing = |field: &str| json.inconsistent(&format!("a series without `{field}`"));
     Ok(UncheckedSeries {
         query_index: query_index.flatten(),
         metric: metric.ok_or_else(|| missing("metric"))?,
         interval_s: interval.ok_or_else(|| missing("interval"))?,
-        tags: tag_set.flatten().or_else(|| is_everything.then(Vec::new)),
-        unit: unit_text.flatten().flatten().map(|unit| secrets.hide(unit)),
+        tags,
+        unit: unit_text,
+        metadata: pool.shared(metadata),
         points: points.ok_or_else(|| missing("pointlist"))?,
     })
 }

@@ -2,8 +2,9 @@
 
 use super::Error;
 use super::json::Reader;
+use super::metadata::{ServedUnit, TEXT_BYTES_MAX};
 use crate::secret::Secrets;
-use serde::Deserialize;
+use serde_json::Number;
 
 /// Tags of one series, at most. `by` names a handful of keys and a key may have several values; a thousand is no group.
 const SERIES_TAGS_MAX: usize = 1_000;
@@ -77,6 +78,20 @@ pub(super) fn joined(said: &[String]) -> String {
     said.join("; ")
 }
 
+/// Reads one known field, refusing it the second time.
+pub(super) fn once<'a, T>(
+    json: &mut Reader<'a>,
+    slot: &mut Option<T>,
+    name: &str,
+    read: impl FnOnce(&mut Reader<'a>) -> Result<T, Error>,
+) -> Result<(), Error> {
+    if slot.is_some() {
+        return Err(json.inconsistent(&format!("`{name}` is there twice")));
+    }
+    *slot = Some(read(json)?);
+    Ok(())
+}
+
 /// Reads `tag_set` as a set: without secrets, sorted, each tag once.
 pub(super) fn tags(json: &mut Reader<'_>, secrets: &Secrets) -> Result<Vec<String>, Error> {
     let mut room = 0..SERIES_TAGS_MAX;
@@ -90,27 +105,80 @@ pub(super) fn tags(json: &mut Reader<'_>, secrets: &Secrets) -> Result<Vec<Strin
     Ok(tags)
 }
 
-#[derive(Deserialize)]
-struct UnitName {
-    name: Option<String>,
+/// Returns true for a text that is kept beside a series.
+pub(super) fn is_short(text: &str) -> bool {
+    text.len() <= TEXT_BYTES_MAX
 }
 
-/// Reads `[{"name": "byte", …}, {"name": "second", …}]` as `byte/second`; either may be null.
-pub(super) fn unit(json: &mut Reader<'_>) -> Result<Option<String>, Error> {
-    let mut names = Vec::new();
+/// Reads a text that is kept beside a series, without secrets; `None` for anything else, and for what is too long.
+pub(super) fn short_text(
+    json: &mut Reader<'_>,
+    secrets: &Secrets,
+) -> Result<Option<String>, Error> {
+    if json.peek() != Some(b'"') {
+        return json.skip().map(|()| None);
+    }
+    let text: String = json.value()?;
+    Ok(is_short(&text).then(|| secrets.hide(text)))
+}
+
+/// Reads `[{"name": "byte", …}, {"name": "second", …}]`, a unit and what it is per; either may be null.
+pub(super) fn unit(
+    json: &mut Reader<'_>,
+    secrets: &Secrets,
+) -> Result<Vec<Option<ServedUnit>>, Error> {
+    let mut units = Vec::new();
     json.list("a unit and what it is per", |json| {
-        if names.len() == 2 {
+        if units.len() == 2 {
             return json.skip();
         }
-        names.push(json.value::<Option<UnitName>>()?.and_then(|unit| unit.name));
+        units.push(json.optional(|json| one_unit(json, secrets))?);
         Ok(())
     })?;
-    let mut names = names.into_iter();
-    let (unit, per) = (names.next().flatten(), names.next().flatten());
-    Ok(match per {
-        None => unit,
-        Some(per) => Some(format!("{}/{per}", unit.unwrap_or_default())),
+    Ok(units)
+}
+
+fn one_unit(json: &mut Reader<'_>, secrets: &Secrets) -> Result<ServedUnit, Error> {
+    let (mut name, mut family, mut plural, mut short_name) = (None, None, None, None);
+    let (mut id, mut scale_factor) = (None, None);
+    let text = |json: &mut Reader<'_>| short_text(json, secrets);
+    json.object("a unit", |json, field| match field {
+        "name" => once(json, &mut name, field, |json| {
+            json.optional(|json| Ok(secrets.hide(json.value()?)))
+        }),
+        "family" => once(json, &mut family, field, text),
+        "plural" => once(json, &mut plural, field, text),
+        "short_name" => once(json, &mut short_name, field, text),
+        "id" => once(json, &mut id, field, number),
+        "scale_factor" => once(json, &mut scale_factor, field, number),
+        _ => json.skip(),
+    })?;
+    Ok(ServedUnit {
+        id: id.flatten(),
+        family: family.flatten(),
+        name: name.flatten(),
+        plural: plural.flatten(),
+        short_name: short_name.flatten(),
+        scale_factor: scale_factor.flatten(),
     })
+}
+
+/// Reads a number; `None` for anything else.
+fn number(json: &mut Reader<'_>) -> Result<Option<Number>, Error> {
+    match json.number()? {
+        Some(text) => Ok(text.parse().ok()),
+        None => json.skip().map(|()| None),
+    }
+}
+
+/// Returns the name of a unit and what it is per: `byte/second`.
+pub(super) fn unit_name(served: &[Option<ServedUnit>]) -> Option<String> {
+    let mut names = served.iter().map(|unit| unit.as_ref()?.name.as_deref());
+    let (unit, per) = (names.next().flatten(), names.next().flatten());
+    match per {
+        None => unit.map(str::to_owned),
+        Some(per) => Some(format!("{}/{per}", unit.unwrap_or_default())),
+    }
 }
 
 /// Counts the elements of a list.

@@ -8,16 +8,19 @@ mod answer_check;
 mod body;
 mod field;
 mod json;
+mod metadata;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use field::server_words;
+pub use metadata::{SeriesMetadata, ServedUnit, TagTemplate};
 
 use crate::plan::Window;
 use crate::query::Interval;
 use crate::secret::Secrets;
 use crate::text::one_line;
 use std::fmt;
+use std::sync::Arc;
 
 /// A call's request, against which everything in its answer is checked.
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +86,8 @@ pub struct Series {
     pub tags: Vec<String>,
     /// `percent`, `byte/second`; `None` where the server names none.
     pub unit: Option<String>,
+    /// Everything else that the server said of it.
+    pub metadata: Arc<SeriesMetadata>,
     /// Start of each bucket, Unix milliseconds.
     pub ts_ms: Vec<i64>,
     /// Bit for bit as the server wrote them; as long as `ts_ms`.

@@ -1,10 +1,12 @@
 //! The type of a metric, which decides what `.as_count()` and `.as_rate()` do to it (documented: type modifiers). Pure.
 
 use super::ast::{Aggregator, Modifier, SeriesExpr};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Type of a metric, as its metadata names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "&'static str", try_from = "String")]
 pub enum MetricType {
     Gauge,
     Count,
@@ -79,6 +81,20 @@ impl MetricType {
     /// True for metrics on which `.as_count()` and `.as_rate()` do nothing.
     pub fn ignores_modifiers(self) -> bool {
         matches!(self, Self::Gauge | Self::RateWithoutInterval)
+    }
+}
+
+impl From<MetricType> for &'static str {
+    fn from(of: MetricType) -> Self {
+        of.name()
+    }
+}
+
+impl TryFrom<String> for MetricType {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        Self::from_name(&name).ok_or_else(|| format!("a metric's type is {name:?}"))
     }
 }
 

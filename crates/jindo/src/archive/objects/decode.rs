@@ -6,6 +6,7 @@ use super::pages::{ColumnKind, check_pages};
 use super::thrift::check_file;
 use super::{GROUP_ROWS_MAX, SCHEMA, tags_text};
 use crate::digest::{hex, sha256};
+use crate::parse::SeriesMetadata;
 use bytes::Bytes;
 use jiff::Timestamp;
 use parquet::column::reader::get_typed_column_reader;
@@ -23,6 +24,9 @@ use std::sync::Arc;
 
 /// Says that a file is another than the ledger recorded.
 pub(in crate::archive) const NOT_AS_WRITTEN: &str = "its bytes are not those that were written";
+const NOT_THE_ROWS: &str = "its rows are not those that were written";
+/// Places of a damage that are named.
+const PLACES_MAX: usize = 3;
 
 /// The first columns are texts: the query, the metric, the tags.
 const TEXTS: usize = 3;
@@ -41,6 +45,8 @@ pub struct Chunk<'a> {
     /// `key:value`, sorted.
     pub tags: &'a [String],
     pub unit: Option<&'a str>,
+    /// `None` in objects of earlier versions, which did not keep it.
+    pub metadata: Option<&'a Arc<SeriesMetadata>>,
     /// Strictly ascending Unix milliseconds.
     pub ts_ms: &'a [i64],
     /// As long as `ts_ms`, bit for bit as fetched.
@@ -51,6 +57,7 @@ pub struct Chunk<'a> {
 pub(in crate::archive) struct Encoded {
     pub footer: Footer,
     file: SerializedFileReader<Bytes>,
+    content: Bytes,
     /// Bytes of the file.
     pub bytes: u64,
     /// Of the file, hex.
@@ -65,12 +72,10 @@ impl Encoded {
     /// Reads a file of unknown origin; the text says what is wrong with it. Hashes it once.
     pub(in crate::archive) fn parse(bytes: &Bytes) -> Result<Self, String> {
         let mut encoded = Self::opened(bytes)?;
-        let (data, rest) = bytes
-            .split_at_checked(encoded.footer.data_bytes)
-            .ok_or("its rows are not those that were written")?;
+        let (data, rest) = bytes.split_at_checked(encoded.footer.data_bytes).ok_or(NOT_THE_ROWS)?;
         let mut hash = Sha256::new_with_prefix(data);
         if hex(&hash.clone().finalize()) != encoded.footer.data_sha256 {
-            return Err("its rows are not those that were written".into());
+            return Err(rows_damaged(&encoded.footer.damage(data)));
         }
         hash.update(rest);
         encoded.sha256 = hex(&hash.finalize());
@@ -107,8 +112,9 @@ impl Encoded {
             .ok_or("it has no jindo footer")?;
         let footer = Footer::parse(text)?;
         let groups = groups(file.metadata().row_groups(), &footer.queries)?;
-        let (bytes, sha256, texts) = (bytes.len() as u64, String::new(), Vec::new());
-        Ok(Self { footer, file, bytes, sha256, groups, texts })
+        let (content, bytes) = (bytes.clone(), bytes.len() as u64);
+        let (sha256, texts) = (String::new(), Vec::new());
+        Ok(Self { footer, file, content, bytes, sha256, groups, texts })
     }
 
     fn check_chunks(&self, bytes: &[u8]) -> Result<Vec<[u64; TEXTS]>, String> {
@@ -187,8 +193,10 @@ impl Encoded {
                 let (ts_ms, values) = (&ts_ms[part.rows.clone()], &values[part.rows.clone()]);
                 last_ms =
                     part.check_times(ts_ms, last_ms).map_err(|why| damaged(why.to_owned()))?;
-                let FooterSeries { metric, tags, unit, .. } = part.series;
-                sink(Chunk { metric, tags, unit: unit.as_deref(), ts_ms, values })?;
+                let FooterSeries { metric, tags, unit, metadata, .. } = part.series;
+                let (unit, metadata) =
+                    (unit.as_deref(), metadata.map(|at| &self.footer.metadata[at]));
+                sink(Chunk { metric, tags, unit, metadata, ts_ms, values })?;
             }
         }
         Ok(())
@@ -199,8 +207,12 @@ impl Encoded {
         usize::try_from(rows).expect("row groups were checked to be small")
     }
 
-    /// Decodes everything and compares it with the footer: texts, times, counts.
+    /// Decodes everything and compares it with the footer: hashes, texts, times, counts.
     pub(in crate::archive) fn check_rows(&self) -> Result<(), String> {
+        let damage = self.footer.damage(&self.content);
+        if !damage.is_empty() {
+            return Err(rows_damaged(&damage));
+        }
         for (index, query) in self.footer.queries.iter().enumerate() {
             self.check_dictionaries(index)?;
             for parts in self.parts(index).chunk_by(|one, next| one.group == next.group) {
@@ -287,6 +299,19 @@ impl ReadPart<'_> {
         }
         Ok(ts_ms.last().copied().unwrap_or(last_ms))
     }
+}
+
+/// Says that rows are not those that were written, and where, as far as that is known.
+fn rows_damaged(places: &[String]) -> String {
+    let Some(named) = places.get(..PLACES_MAX.min(places.len())).filter(|named| !named.is_empty())
+    else {
+        return NOT_THE_ROWS.to_owned();
+    };
+    let more = match places.len() - named.len() {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    format!("{NOT_THE_ROWS}: {}{more}", named.join("; "))
 }
 
 /// The decoders of `parquet` assert what a hostile page may break. A damaged page never gets here: its hash is wrong.

@@ -1,12 +1,12 @@
 //! Answers to Parquet files, with the `parquet` crate's column API. Pure: an answer in, bytes out. Values are kept to the bit:
 //! the dictionary compares bytes, so that 0.0 and -0.0 stay two.
 
-use super::footer::{Footer, FooterSeries, KEY};
+use super::footer::{Footer, FooterGroup, FooterSeries, KEY};
 use super::pages::TEXT_BYTES_MAX;
 use super::whole::Whole;
 use super::{GROUP_ROWS_MAX, SCHEMA, tags_text};
-use crate::digest::hex;
-use crate::parse::{Answer, Series};
+use crate::digest::{hex, sha256};
+use crate::parse::{Answer, Series, SeriesMetadata};
 use bytes::Bytes;
 use jiff::Timestamp;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -18,6 +18,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
 use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -49,6 +50,8 @@ pub(in crate::archive) fn encode(
     let mut file = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties()?))?;
     let interval_s = i32::try_from(draft.interval_s)
         .map_err(|_| ParquetError::General("an interval of 68 years".into()))?;
+    file.flush()?;
+    let mut data_bytes = file.inner().len();
     let mut rest = series.as_slice();
     for (index, query) in draft.queries.iter_mut().enumerate() {
         let (own, others) =
@@ -61,25 +64,18 @@ pub(in crate::archive) fn encode(
             let mut writer = file.next_row_group()?;
             write_group(&mut writer, &query.sent, &group, interval_s)?;
             writer.close()?;
+            let from = data_bytes;
+            file.flush()?;
+            data_bytes = file.inner().len();
+            let group = &file.inner()[from..];
+            draft.groups.push(FooterGroup { bytes: group.len(), sha256: sha256(group) });
         }
     }
     assert!(rest.is_empty(), "every series of an answer is of a query of the call");
-    file.flush()?;
-    let data_bytes = file.inner().len();
     let mut hash = Sha256::new_with_prefix(file.inner());
     draft.data_bytes = data_bytes;
     draft.data_sha256 = hex(&hash.clone().finalize());
-    let moment = |ms: &i64| Timestamp::from_millisecond(*ms).expect("points lie within a window");
-    let told = |series: &Series| FooterSeries {
-        query: series.query.number(),
-        metric: series.metric.clone(),
-        tags: series.tags.clone(),
-        unit: series.unit.clone(),
-        points: series.ts_ms.len() as u64,
-        first: series.ts_ms.first().map(moment),
-        last: series.ts_ms.last().map(moment),
-    };
-    draft.series = series.iter().map(told).collect();
+    name_series(&mut draft, series);
     let text = serde_json::to_string(&draft)
         .map_err(|wrong| ParquetError::General(format!("the footer is no JSON: {wrong}")))?;
     file.append_key_value_metadata(KeyValue::new(KEY.to_owned(), text));
@@ -87,6 +83,31 @@ pub(in crate::archive) fn encode(
     hash.update(&bytes[data_bytes..]);
     let sha256 = hex(&hash.finalize());
     Ok((Whole { name: name.to_owned(), footer: draft, bytes: bytes.len() as u64, sha256 }, bytes))
+}
+
+/// Completes a footer by facts about the series.
+fn name_series(draft: &mut Footer, series: &[Series]) {
+    let moment = |ms: &i64| Timestamp::from_millisecond(*ms).expect("points lie within a window");
+    let unnamed = SeriesMetadata::default();
+    let mut numbers: HashMap<&SeriesMetadata, usize> = HashMap::new();
+    for one in series {
+        let metadata = (*one.metadata != unnamed).then(|| {
+            *numbers.entry(&one.metadata).or_insert_with(|| {
+                draft.metadata.push(Arc::clone(&one.metadata));
+                draft.metadata.len() - 1
+            })
+        });
+        draft.series.push(FooterSeries {
+            query: one.query.number(),
+            metric: one.metric.clone(),
+            tags: one.tags.clone(),
+            unit: one.unit.clone(),
+            points: one.ts_ms.len() as u64,
+            first: one.ts_ms.first().map(moment),
+            last: one.ts_ms.last().map(moment),
+            metadata,
+        });
+    }
 }
 
 fn properties() -> Result<WriterProperties, ParquetError> {

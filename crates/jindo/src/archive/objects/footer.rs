@@ -3,12 +3,15 @@
 //! A footer is untrusted until [`Footer::parse`] has found it consistent. It never carries a key, only the salted hash of one.
 
 use crate::archive::{Recalled, Role};
-use crate::digest::hex;
+use crate::digest::{hex, sha256};
+use crate::parse::SeriesMetadata;
 use crate::plan::Window;
-use crate::query::Interval;
+use crate::query::{Interval, MetricTypes};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Organisation as kept in the ledger and in every footer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +25,8 @@ pub(in crate::archive) struct KeptOrganisation {
 
 /// The key of Parquet's key-value metadata under which the footer lies.
 pub(in crate::archive) const KEY: &str = "jindo";
+/// Bytes of Parquet's mark before the first row group.
+const MARK_BYTES: usize = 4;
 /// Hexadecimal digits of an object's name: 128 bits, so that no two of them ever meet.
 const NAME_DIGITS: usize = 32;
 /// Beginning of the names of answers to probes and samples, which are not among the rows that were asked for.
@@ -48,10 +53,24 @@ pub(in crate::archive) struct Footer {
     /// Of the row groups, which are the file up to `data_bytes`: what is not ours, or no longer, is not decoded.
     pub data_sha256: String,
     pub data_bytes: usize,
+    /// Of each row group, so that a damage has a place; none in footers of version 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<FooterGroup>,
     /// In the order of the call; their row groups follow each other in this order.
     pub queries: Vec<FooterQuery>,
     /// In the order of the rows.
     pub series: Vec<FooterSeries>,
+    /// The distinct metadata of the series.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "shared")]
+    pub metadata: Vec<Arc<SeriesMetadata>>,
+}
+
+/// A row group, which lies right behind the one before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::archive) struct FooterGroup {
+    pub bytes: usize,
+    /// Hex.
+    pub sha256: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,6 +88,9 @@ pub(in crate::archive) struct FooterQuery {
     pub interval_s: u32,
     pub row_groups: usize,
     pub rows: u64,
+    /// Types of its metrics by which it was rewritten.
+    #[serde(default, skip_serializing_if = "MetricTypes::is_empty")]
+    pub types: MetricTypes,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
@@ -86,11 +108,36 @@ pub(in crate::archive) struct FooterSeries {
     pub points: u64,
     pub first: Option<Timestamp>,
     pub last: Option<Timestamp>,
+    /// Counts into `metadata`; `None`: the server said nothing else, or version 1 did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<usize>,
+}
+
+/// Metadata in a footer and in memory: there the series share it.
+mod shared {
+    use super::{Arc, Deserialize as _, SeriesMetadata};
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        all: &[Arc<SeriesMetadata>],
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(all.iter().map(|one| &**one))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<Arc<SeriesMetadata>>, D::Error> {
+        let all = Vec::<SeriesMetadata>::deserialize(from)?;
+        Ok(all.into_iter().map(Arc::new).collect())
+    }
 }
 
 impl Footer {
     /// Raised when a released jindo's footers change so that an older one would misread them.
-    pub(in crate::archive) const VERSION: u32 = 1;
+    pub(in crate::archive) const VERSION: u32 = 2;
+    /// The oldest version that is read: without hashes of row groups, metadata of series and types of metrics.
+    const VERSION_MIN: u32 = 1;
 
     /// Reads a footer; the text says what is wrong with it.
     pub(in crate::archive) fn parse(text: &str) -> Result<Self, String> {
@@ -100,8 +147,9 @@ impl Footer {
         }
         let Versioned { version } = serde_json::from_str(text)
             .map_err(|wrong| format!("its footer is no JSON: {wrong}"))?;
-        if version != Self::VERSION {
-            let reads = Self::VERSION;
+        let (oldest, newest) = (Self::VERSION_MIN, Self::VERSION);
+        if !(oldest..=newest).contains(&version) {
+            let reads = format!("{oldest} to {newest}");
             return Err(format!("its footer has version {version}; this jindo reads {reads}"));
         }
         let footer: Self = serde_json::from_str(text)
@@ -138,7 +186,63 @@ impl Footer {
             }
         }
         self.rows().ok_or("its footer counts beyond reason")?;
-        Ok(())
+        self.check_groups()?;
+        self.check_metadata()
+    }
+
+    /// Checks that the row groups that are named fill the data.
+    fn check_groups(&self) -> Result<(), String> {
+        if self.version == Self::VERSION_MIN && self.groups.is_empty() {
+            return Ok(());
+        }
+        let bytes = |sum: usize, group: &FooterGroup| sum.checked_add(group.bytes);
+        let groups = |sum: usize, query: &FooterQuery| sum.checked_add(query.row_groups);
+        let fills = self.groups.iter().try_fold(MARK_BYTES, bytes) == Some(self.data_bytes);
+        if fills && self.queries.iter().try_fold(0, groups) == Some(self.groups.len()) {
+            return Ok(());
+        }
+        Err("its footer's row groups are not its data".into())
+    }
+
+    fn check_metadata(&self) -> Result<(), String> {
+        let needed: Vec<usize> = self.metadata.iter().map(|one| one.tags_needed()).collect();
+        let fits = |series: &FooterSeries| {
+            series.metadata.is_none_or(|at| needed.get(at).is_some_and(|n| *n <= series.tags.len()))
+        };
+        if self.series.iter().all(fits) {
+            return Ok(());
+        }
+        Err("its footer's series has metadata of another".into())
+    }
+
+    /// Returns where the bytes of each row group lie, with the query of which it is.
+    fn places(&self) -> impl Iterator<Item = (Range<usize>, &FooterGroup, &FooterQuery)> {
+        let of = self.queries.iter().flat_map(|query| (0..query.row_groups).map(move |_| query));
+        self.groups.iter().zip(of).scan(MARK_BYTES, |from, (group, query)| {
+            let place = *from..*from + group.bytes;
+            *from = place.end;
+            Some((place, group, query))
+        })
+    }
+
+    /// Returns the places of the row groups that are not as they were written, as far as the footer knows them.
+    pub(in crate::archive) fn damage(&self, data: &[u8]) -> Vec<String> {
+        let is_whole = |place: &Range<usize>, group: &FooterGroup| {
+            data.get(place.clone()).is_some_and(|bytes| sha256(bytes) == group.sha256)
+        };
+        let groups = self.groups.len();
+        let damaged =
+            self.places().enumerate().filter(|(_, (place, group, _))| !is_whole(place, group));
+        damaged
+            .map(|(index, (place, _, query))| {
+                let Range { start, end } = place;
+                format!(
+                    "row group {} of {groups}, bytes {start} to {end}, of {}",
+                    index + 1,
+                    query.sent
+                )
+            })
+            .collect()
     }
 
     pub(in crate::archive) fn window(&self) -> Window {

@@ -17,7 +17,7 @@ pub(super) use footer::{
     object_name, place,
 };
 #[cfg(test)]
-pub(super) use footer::{FooterSeries, KEY};
+pub(super) use footer::{FooterGroup, FooterSeries, KEY};
 pub use store::Objects;
 pub(super) use whole::{Whole, whole_milliseconds};
 

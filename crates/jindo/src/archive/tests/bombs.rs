@@ -2,7 +2,7 @@
 
 use super::hostile::{draft, wrong};
 use super::*;
-use crate::archive::objects::{Footer, FooterSeries, KEY};
+use crate::archive::objects::{Footer, FooterGroup, FooterSeries, KEY};
 use crate::digest::sha256;
 use bytes::Bytes;
 use expect_test::{Expect, expect};
@@ -58,6 +58,8 @@ fn file(properties: WriterPropertiesBuilder, text: &[u8], rows: usize) -> Bytes 
     let mut footer = draft(window);
     (footer.data_bytes, footer.data_sha256) = (file.inner().len(), sha256(file.inner()));
     (footer.queries[0].row_groups, footer.queries[0].rows) = (1, rows as u64);
+    let group = &file.inner()[4..];
+    footer.groups = vec![FooterGroup { bytes: group.len(), sha256: sha256(group) }];
     let moment = |ms: &i64| Timestamp::from_millisecond(*ms).unwrap();
     footer.series = vec![FooterSeries {
         query: 0,
@@ -67,6 +69,7 @@ fn file(properties: WriterPropertiesBuilder, text: &[u8], rows: usize) -> Bytes 
         points: rows as u64,
         first: ts.first().map(moment),
         last: ts.last().map(moment),
+        metadata: None,
     }];
     with_footer(file, &footer)
 }
@@ -146,7 +149,8 @@ fn many_queries_and_many_series_are_checked_one_after_the_other() {
     (footer.data_bytes, footer.data_sha256) = (file.inner().len(), sha256(file.inner()));
     footer.queries = vec![footer.queries[0].clone(); MANY];
     let (metric, tags, unit) = (String::new(), Vec::new(), None);
-    let (query, points, first, last) = (MANY - 1, 0, None, None);
-    footer.series = vec![FooterSeries { query, metric, tags, unit, points, first, last }; MANY];
+    let (query, points, first, last, metadata) = (MANY - 1, 0, None, None, None);
+    let one = FooterSeries { query, metric, tags, unit, points, first, last, metadata };
+    footer.series = vec![one; MANY];
     check(&with_footer(file, &footer), &expect![""]);
 }

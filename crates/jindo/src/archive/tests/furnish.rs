@@ -39,6 +39,7 @@ pub(super) fn series(query: usize, tags: &[&str], window: Window, salt: f64) -> 
         metric: "aws.cloudfront.requests".into(),
         tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
         unit: Some("request".into()),
+        metadata: std::sync::Arc::default(),
         values: ts_ms.iter().map(|_| salt).collect(),
         ts_ms,
     }

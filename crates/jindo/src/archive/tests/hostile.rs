@@ -2,13 +2,15 @@
 
 use super::*;
 use crate::archive::objects::{Encoded, Footer, FooterQuery, Whole, encode};
+use crate::parse::SeriesMetadata;
+use crate::query::MetricTypes;
 use bytes::Bytes;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 pub(super) fn draft(window: Window) -> Footer {
     Footer {
-        version: 1,
+        version: Footer::VERSION,
         jindo: "0.1.0".into(),
         organisation: None,
         start: window.start(),
@@ -28,8 +30,11 @@ pub(super) fn draft(window: Window) -> Footer {
             interval_s: 60,
             row_groups: 0,
             rows: 0,
+            types: MetricTypes::new(),
         }],
         series: Vec::new(),
+        metadata: Vec::new(),
+        groups: Vec::new(),
         data_sha256: String::new(),
         data_bytes: 0,
     }
@@ -54,7 +59,22 @@ fn check(change: impl FnOnce(&mut Footer), expected: &Expect) {
 
 #[test]
 fn a_footer_that_contradicts_itself_is_refused() {
-    check(|f| f.version = 2, &expect!["its footer has version 2; this jindo reads 1"]);
+    check(|f| f.version = 3, &expect!["its footer has version 3; this jindo reads 1 to 2"]);
+    check(|f| f.version = 0, &expect!["its footer has version 0; this jindo reads 1 to 2"]);
+    let of_groups = expect!["its footer's row groups are not its data"];
+    check(|f| f.groups.clear(), &of_groups);
+    check(|f| f.groups[0].bytes += 1, &of_groups);
+    check(|f| f.groups[0].bytes = usize::MAX, &of_groups);
+    let of_another = expect!["its footer's series has metadata of another"];
+    check(|f| f.series[0].metadata = Some(0), &of_another);
+    check(
+        |f| {
+            let beyond: SeriesMetadata =
+                serde_json::from_str(r#"{"scope":["host:a,",1]}"#).unwrap();
+            (f.series[0].metadata, f.metadata) = (Some(0), vec![beyond.into()]);
+        },
+        &of_another,
+    );
     check(|f| f.interval_s = 0, &expect!["its footer's interval is 0"]);
     check(|f| f.end = f.start, &expect!["its footer's window is empty"]);
     check(|f| f.queries.clear(), &expect!["its footer names no query"]);

@@ -4,6 +4,7 @@ mod at_rest;
 mod bombs;
 mod cloud;
 mod first_format;
+mod footers;
 mod furnish;
 mod hostile;
 mod journal;

@@ -18,6 +18,7 @@ fn read_back(archive: &Archive, stored: &Stored, query: QueryId) -> Vec<Series> 
                     metric: chunk.metric.into(),
                     tags: chunk.tags.to_vec(),
                     unit: chunk.unit.map(str::to_owned),
+                    metadata: chunk.metadata.cloned().unwrap_or_default(),
                     ts_ms: chunk.ts_ms.to_vec(),
                     values: chunk.values.to_vec(),
                 }),
@@ -120,7 +121,8 @@ proptest! {
                 let (minutes, values): (Vec<i64>, Vec<u64>) = points.into_iter().unzip();
                 let ts_ms = minutes.iter().map(|minute| (START_S + minute * 60) * 1000).collect();
                 let values = values.into_iter().map(f64::from_bits).collect();
-                all.push(Series { query, metric: "m".into(), tags, unit, ts_ms, values });
+                let metadata = std::sync::Arc::default();
+                all.push(Series { query, metric: "m".into(), tags, unit, metadata, ts_ms, values });
             }
         }
         let answer = Answer { series: all };

@@ -36,6 +36,7 @@ fn series(query: usize, host: &str, points: &[(i64, f64)]) -> Series {
         metric: "m".into(),
         tags: vec![format!("host:{host}")],
         unit: None,
+        metadata: std::sync::Arc::default(),
         ts_ms: points.iter().map(|(s, _)| (START_S + s) * 1000).collect(),
         values: points.iter().map(|(_, value)| *value).collect(),
     }

@@ -1,6 +1,7 @@
 //! What `parse` accepts, refuses and says, by example.
 
 mod generated;
+mod metadata;
 mod secrets;
 
 use super::*;

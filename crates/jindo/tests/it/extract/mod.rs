@@ -146,6 +146,7 @@ fn streamed(tags: &str, points: Points<'_>) -> Series {
         metric: "m".to_owned(),
         tags: tags.split_terminator(' ').map(str::to_owned).collect(),
         unit: Some("byte".to_owned()),
+        metadata: Arc::default(),
         ts_ms: points.iter().map(|(at, _)| (DAY + at) * 1_000).collect(),
         values: points.iter().map(|(_, value)| *value).collect(),
     }

@@ -20,7 +20,15 @@ fn answer() -> Answer {
     let values = ts_ms.iter().map(|at| f64::from_bits(at.unsigned_abs())).collect();
     let (metric, tags, unit) = ("m".into(), vec!["a:1".into()], Some("byte".into()));
     Answer {
-        series: vec![Series { query: CallPosition::new(0), metric, tags, unit, ts_ms, values }],
+        series: vec![Series {
+            query: CallPosition::new(0),
+            metric,
+            tags,
+            unit,
+            metadata: std::sync::Arc::default(),
+            ts_ms,
+            values,
+        }],
     }
 }
 
