@@ -2,8 +2,8 @@
 
 use crate::environment::KnownAddress;
 use crate::request::TypedRequest;
-use jindo::archive::{Archive, Holder};
-use jindo::clock::Clock;
+use jindo::archive::{Archive, ArchiveId, ArchiveWriter, Holder};
+use jindo::clock::{Clock, entropy};
 use std::path::Path;
 
 /// Settings that a directory keeps for its next request. It may come from somebody else, and so may they.
@@ -43,7 +43,10 @@ pub(crate) fn existing(dir: &Path) -> anyhow::Result<Option<Archive>> {
     }
 }
 
-/// Returns this process as the lock of a directory names it.
-pub(crate) fn holder(clock: &dyn Clock) -> Holder {
-    Holder { pid: std::process::id(), host: crate::environment::machine(), since: clock.now() }
+/// Returns this process as it opens a directory for writing.
+pub(crate) fn writer(clock: &dyn Clock) -> ArchiveWriter {
+    let (pid, host) = (std::process::id(), crate::environment::machine());
+    let random = (u128::from(entropy()) << 64) | u128::from(entropy());
+    let holder = Holder { pid, host, since: clock.now() };
+    ArchiveWriter { holder, fresh_id: ArchiveId::new(random) }
 }

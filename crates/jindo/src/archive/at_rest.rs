@@ -2,7 +2,7 @@
 //! no other. Where newer objects took over a part of one, the rest is copied, and the object goes.
 
 use super::objects::{Encoded, Footer, FooterQuery, Whole, answer_text, encode, name_for};
-use super::{Archive, Coverage, Error, Object, ObjectId, QueryId, Record, Role, Unrest};
+use super::{Archive, ArchiveId, Coverage, Error, Object, ObjectId, QueryId, Record, Role, Unrest};
 use crate::parse::{Answer, CallPosition, Series};
 use crate::plan::Window;
 use bytes::Bytes;
@@ -56,7 +56,8 @@ impl Archive {
     fn copies(&self, object: &Object) -> Result<Vec<Copy>, Error> {
         let (encoded, record) = (self.encoded(object)?, &object.record);
         let left = self.left(object.id, record)?;
-        left.iter().map(|(stretch, queries)| copy(&encoded, record, *stretch, queries)).collect()
+        let original = Original { encoded: &encoded, record, archive: self.own_id()? };
+        left.iter().map(|(stretch, queries)| original.copy(*stretch, queries)).collect()
     }
 
     /// Returns the stretches that coverage grants an object, with the positions of their queries in it.
@@ -98,43 +99,54 @@ struct Copy {
     bytes: Bytes,
 }
 
-/// Copies a stretch of some queries of an object.
-fn copy(
-    encoded: &Encoded,
-    record: &Record,
-    Stretch { start_s, end_s, open }: Stretch,
-    positions: &[usize],
-) -> Result<Copy, Error> {
-    let window = Window::from_secs(start_s, end_s).expect("a stretch of coverage is a window");
-    let mut answer = Answer::default();
-    for (own, &position) in positions.iter().enumerate() {
-        rows_within(encoded, record, position, window, &mut |series| {
-            answer.series.push(Series { query: CallPosition::new(own), ..series });
+/// An object of which copies are made.
+struct Original<'a> {
+    encoded: &'a Encoded,
+    record: &'a Record,
+    /// Owner of the copies.
+    archive: ArchiveId,
+}
+
+impl Original<'_> {
+    /// Copies a stretch of some queries.
+    fn copy(
+        &self,
+        Stretch { start_s, end_s, open }: Stretch,
+        positions: &[usize],
+    ) -> Result<Copy, Error> {
+        let Self { encoded, record, archive } = *self;
+        let window = Window::from_secs(start_s, end_s).expect("a stretch of coverage is a window");
+        let mut answer = Answer::default();
+        for (own, &position) in positions.iter().enumerate() {
+            rows_within(encoded, record, position, window, &mut |series| {
+                answer.series.push(Series { query: CallPosition::new(own), ..series });
+            })?;
+        }
+        let query = |position: &usize| {
+            let query = encoded.footer.queries[*position].clone();
+            FooterQuery { row_groups: 0, rows: 0, ..query }
+        };
+        let of_itself = || answer_text(&record.name, &record.sha256);
+        let draft = Footer {
+            version: Footer::VERSION,
+            archive: Some(archive),
+            start: window.start(),
+            end: window.end(),
+            open,
+            copy_of: Some(record.copy_of.clone().unwrap_or_else(of_itself)),
+            groups: Vec::new(),
+            queries: positions.iter().map(query).collect(),
+            series: Vec::new(),
+            metadata: Vec::new(),
+            ..encoded.footer.clone()
+        };
+        let name = draft.name();
+        let (whole, bytes): (Whole, Bytes) = encode(&name, draft, &answer).map_err(|source| {
+            Error::Objects { doing: "copying", name: record.name.clone(), source: Box::new(source) }
         })?;
+        let queries: Vec<QueryId> = positions.iter().map(|at| record.queries[*at]).collect();
+        Ok(Copy { record: whole.record(queries), bytes })
     }
-    let query = |position: &usize| {
-        let query = encoded.footer.queries[*position].clone();
-        FooterQuery { row_groups: 0, rows: 0, ..query }
-    };
-    let of_itself = || answer_text(&record.name, &record.sha256);
-    let draft = Footer {
-        version: Footer::VERSION,
-        start: window.start(),
-        end: window.end(),
-        open,
-        copy_of: Some(record.copy_of.clone().unwrap_or_else(of_itself)),
-        groups: Vec::new(),
-        queries: positions.iter().map(query).collect(),
-        series: Vec::new(),
-        metadata: Vec::new(),
-        ..encoded.footer.clone()
-    };
-    let name = draft.name();
-    let (whole, bytes): (Whole, Bytes) = encode(&name, draft, &answer).map_err(|source| {
-        Error::Objects { doing: "copying", name: record.name.clone(), source: Box::new(source) }
-    })?;
-    let queries: Vec<QueryId> = positions.iter().map(|at| record.queries[*at]).collect();
-    Ok(Copy { record: whole.record(queries), bytes })
 }
 
 /// Hands out the series of one query of an object, cut to the window; those without a point there are left out.

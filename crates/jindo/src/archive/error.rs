@@ -1,7 +1,7 @@
 //! Errors of the archive; each variant is named by what the caller would do about it.
 //! Never retries, never words a hint for the terminal beyond the command that mends it.
 
-use super::{ObjectId, QueryId};
+use super::{ArchiveId, ObjectId, QueryId};
 use crate::path_guard;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,14 @@ pub struct Holder {
     pub pid: u32,
     pub host: String,
     pub since: Timestamp,
+}
+
+/// A process that opens an archive for writing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveWriter {
+    pub holder: Holder,
+    /// Random: becomes the id of an archive that has none yet.
+    pub fresh_id: ArchiveId,
 }
 
 #[derive(Debug, thiserror::Error)]

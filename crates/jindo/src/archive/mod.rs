@@ -33,7 +33,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use error::{Cause, Error, Holder};
+pub use error::{ArchiveWriter, Cause, Error, Holder};
 pub use ledger::{
     Aside, Committed, Coverage, CoverageLedger, Extracted, FactLedger, FilesExtent, GiveUpReason,
     GiveUpScope, GivenUp, Granted, IfBlank, KnownType, Learnt, Ledger, NameNote, NextCommit,
@@ -41,7 +41,7 @@ pub use ledger::{
     Recalled, Record, RefusedLine, Registered, Remembered, Request, RequestLine, Reserved, Role,
     SeriesFile, Spaced, Sqlite, Totals, Unrest, Weight,
 };
-pub use objects::{Chunk, Objects};
+pub use objects::{ArchiveId, Chunk, Objects};
 pub use open::{Archive, Identities};
 pub use organisation::Organisation;
 pub use query_standing::{Gap, GapReason, QueryStanding, QueryStatus, StandingFacts};

@@ -2,10 +2,12 @@
 
 use super::disk::{ArchiveFolder, Lock, list_data};
 use super::ledger;
-use super::objects::{Encoded, Objects};
+use super::objects::{ArchiveId, Encoded, Objects};
 use super::recover::{Recovery, recover};
 use super::request_file::{self, REQUEST};
-use super::{Aside, Error, Holder, IfBlank, Ledger, ObjectId, QueryId, Remembered, Request, Role};
+use super::{
+    ArchiveWriter, Aside, Error, IfBlank, Ledger, ObjectId, QueryId, Remembered, Request, Role,
+};
 use crate::query::{Interval, Query, SentText};
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fmt;
@@ -59,14 +61,18 @@ impl Archive {
     /// Opens `DIR/archive` for writing, making it where there is none, and recovers it: what was noted before a crash is adopted
     /// where it is whole and removed where it is not. Refused while another process writes, and where objects have lost
     /// their ledger.
-    pub fn open(dir: &Path, holder: &Holder) -> Result<Self, Error> {
+    pub fn open(dir: &Path, writer: &ArchiveWriter) -> Result<Self, Error> {
         let place = ArchiveFolder::at(dir)?;
         place.make()?;
-        let lock = place.lock(holder)?;
-        Self::open_locked(&place, lock)
+        let lock = place.lock(&writer.holder)?;
+        Self::open_locked(&place, lock, writer.fresh_id)
     }
 
-    pub(super) fn open_locked(place: &ArchiveFolder, lock: Lock) -> Result<Self, Error> {
+    pub(super) fn open_locked(
+        place: &ArchiveFolder,
+        lock: Lock,
+        fresh_id: ArchiveId,
+    ) -> Result<Self, Error> {
         let (objects, path) = (Objects::local(&place.root)?, place.ledger());
         place.check_journal()?;
         let known = if path.exists() {
@@ -82,6 +88,7 @@ impl Archive {
             known => known?,
         };
         place.remove_halves(REQUEST)?;
+        fresh_id.give(&*ledger)?;
         let recovery = recover(&*ledger, &objects, Some(place))?;
         Ok(Self { recovery, _lock: Some(lock), ..Self::of(ledger, objects) })
     }
@@ -110,8 +117,14 @@ impl Archive {
         Ok(Self::of(ledger, Objects::local(&place.root)?))
     }
 
-    /// Makes an archive of given parts, and recovers it; the caller keeps other writers away.
-    pub fn assemble(ledger: Box<dyn Ledger>, objects: Objects) -> Result<Self, Error> {
+    /// Makes an archive of given parts, and recovers it; the caller keeps other writers away. `fresh_id` becomes its id where it has
+    /// none.
+    pub fn assemble(
+        ledger: Box<dyn Ledger>,
+        objects: Objects,
+        fresh_id: ArchiveId,
+    ) -> Result<Self, Error> {
+        fresh_id.give(&*ledger)?;
         let recovery = recover(&*ledger, &objects, None)?;
         Ok(Self { recovery, ..Self::of(ledger, objects) })
     }
@@ -119,6 +132,17 @@ impl Archive {
     pub(super) fn of(ledger: Box<dyn Ledger>, objects: Objects) -> Self {
         let (cache, recovery) = (Mutex::default(), Recovery::default());
         Self { ledger, objects, cache, recovery, _lock: None }
+    }
+
+    /// Returns its id; `None` for one that was not opened for writing since ids exist.
+    pub fn id(&self) -> Result<Option<ArchiveId>, Error> {
+        ArchiveId::of(self.ledger())
+    }
+
+    /// Returns the id that its new objects carry: it was given when the archive was opened for writing.
+    pub(super) fn own_id(&self) -> Result<ArchiveId, Error> {
+        let lost = || Error::LedgerDamaged { why: "it lost its archive's id".to_owned() };
+        self.id()?.ok_or_else(lost)
     }
 
     /// Returns what opening it found and did.
@@ -137,7 +161,7 @@ impl Archive {
     pub fn register(&self, request: &Request) -> Result<(), Error> {
         self.ledger.register(request)?;
         let known = self.ledger.remembered()?.into_iter().map(|(_, query)| query);
-        self.objects.write_beside(REQUEST, request_file::written(request, known))
+        self.objects.write_beside(REQUEST, request_file::written(request, known, self.id()?))
     }
 
     /// Numbers for queries that are asked to learn something about others; one that is wanted stays so.

@@ -1,6 +1,6 @@
 //! `archive/request.json`: what of the ledger no footer can tell, so that a lost one is rebuilt to the byte. Pure.
 
-use super::{Remembered, Request, RequestLine, Role};
+use super::{ArchiveId, Remembered, Request, RequestLine, Role};
 use crate::plan::{Range, Window};
 use crate::query::{Interval, Query, QueryText};
 use jiff::Timestamp;
@@ -13,6 +13,9 @@ const VERSION: u32 = 1;
 #[derive(Serialize, Deserialize)]
 struct File {
     version: u32,
+    /// `None` in files of earlier versions.
+    #[serde(default)]
+    archive: Option<ArchiveId>,
     asked: FileRange,
     settled: Timestamp,
     timezone: String,
@@ -65,9 +68,14 @@ struct FileQuery {
 }
 
 /// The file's bytes.
-pub(super) fn written(request: &Request, known: impl Iterator<Item = Remembered>) -> Vec<u8> {
+pub(super) fn written(
+    request: &Request,
+    known: impl Iterator<Item = Remembered>,
+    archive: Option<ArchiveId>,
+) -> Vec<u8> {
     let file = File {
         version: VERSION,
+        archive,
         asked: request.asked.window.into(),
         settled: request.asked.settled,
         timezone: request.timezone.clone(),
@@ -95,8 +103,16 @@ fn file_query(query: Remembered) -> FileQuery {
     FileQuery { sent, interval, written, unfilled, alone, asked, substitute, role }
 }
 
+/// Contents of the file.
+pub(super) struct RequestFile {
+    pub request: Request,
+    pub known: Vec<Remembered>,
+    /// Id of the archive; `None` in files of earlier versions.
+    pub archive: Option<ArchiveId>,
+}
+
 /// Reads the file; the text says what is wrong with it.
-pub(super) fn parsed(bytes: &[u8]) -> Result<(Request, Vec<Remembered>), String> {
+pub(super) fn parsed(bytes: &[u8]) -> Result<RequestFile, String> {
     let file: File = serde_json::from_slice(bytes).map_err(|wrong| wrong.to_string())?;
     if file.version != VERSION {
         return Err(format!("it has version {}; this jindo reads {VERSION}", file.version));
@@ -105,7 +121,8 @@ pub(super) fn parsed(bytes: &[u8]) -> Result<(Request, Vec<Remembered>), String>
     let lines = file.lines.into_iter().map(line).collect();
     let (timezone, arguments) = (file.timezone, file.arguments);
     let asked = Range { window: window(&file.asked)?, settled: file.settled };
-    Ok((Request { lines, asked, timezone, arguments }, known))
+    let request = Request { lines, asked, timezone, arguments };
+    Ok(RequestFile { request, known, archive: file.archive })
 }
 
 fn remembered(query: FileQuery) -> Result<Remembered, String> {

@@ -5,8 +5,10 @@ use super::disk::{ArchiveFolder, Listed};
 use super::ledger;
 use super::objects::{Encoded, Objects, Whole, place};
 use super::organisation;
-use super::request_file::{REQUEST, parsed};
-use super::{Archive, Error, Holder, IfBlank, KnownType, Ledger, QueryId, Record};
+use super::request_file::{REQUEST, RequestFile, parsed};
+use super::{
+    Archive, ArchiveId, ArchiveWriter, Error, IfBlank, KnownType, Ledger, QueryId, Record,
+};
 use crate::query::MetricType;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -115,10 +117,10 @@ impl Archive {
     }
 
     /// Mends what [`Archive::verify`] finds. Takes the lock, so not while an export writes. Repeatable after a crash within it.
-    pub fn repair(dir: &Path, holder: &Holder) -> Result<Verified, Error> {
+    pub fn repair(dir: &Path, writer: &ArchiveWriter) -> Result<Verified, Error> {
         let place = ArchiveFolder::existing(dir)?;
         place.make()?;
-        let lock = place.lock(holder)?;
+        let lock = place.lock(&writer.holder)?;
         let broken = match readable(&place)? {
             Ok(ledger) => ledger.check()?.into_iter().next().map(ArchiveFinding::of_ledger),
             Err(finding) => Some(finding),
@@ -127,9 +129,9 @@ impl Archive {
         if let Some(finding) = broken {
             let mended = Some("rebuilt from the objects' footers".to_owned());
             rebuilt.push(ArchiveFinding { mended, ..finding });
-            rebuilt.extend(rebuild(&place)?);
+            rebuilt.extend(rebuild(&place, writer.fresh_id)?);
         }
-        let archive = Self::open_locked(&place, lock)?;
+        let archive = Self::open_locked(&place, lock, writer.fresh_id)?;
         let verified = archive.examine(&archive.objects.list()?, Some(&place))?.after(rebuilt);
         archive.bring_to_rest(&AtomicBool::new(false))?;
         Ok(verified)
@@ -137,7 +139,11 @@ impl Archive {
 
     /// Looks at every object that the ledger records, and at every file that it does not; mends what is wrong where `mend` is given, for
     /// which the caller holds the lock.
-    fn examine(&self, listed: &Listed, mend: Option<&ArchiveFolder>) -> Result<Verified, Error> {
+    pub(super) fn examine(
+        &self,
+        listed: &Listed,
+        mend: Option<&ArchiveFolder>,
+    ) -> Result<Verified, Error> {
         let ledger = self.ledger();
         let mut verified = Verified::default();
         let records = ledger.objects()?;
@@ -194,6 +200,10 @@ impl Archive {
                 return finding.set_aside(mend).map(Some);
             }
         };
+        if let Some(why) = foreign(&whole, self.id()?) {
+            let finding = ArchiveFinding::of_object(Fault::Stranger, name, why);
+            return finding.set_aside(mend).map(Some);
+        }
         let why = "the ledger does not know it";
         let mut finding = ArchiveFinding::of_object(Fault::Stranger, name, why);
         if mend.is_some() {
@@ -308,20 +318,40 @@ fn inspected(objects: &Objects, name: &str) -> Result<Option<Result<Whole, Strin
     }
 }
 
+/// Says that an object belongs to another archive; nothing of one that an earlier version wrote, which named none.
+fn foreign(whole: &Whole, own: Option<ArchiveId>) -> Option<String> {
+    let theirs = whole.footer.archive.filter(|theirs| own != Some(*theirs))?;
+    Some(format!("it belongs to another archive ({theirs})"))
+}
+
+/// Returns the id that most objects carry, of equals the least; `None` where none carries one.
+fn most_frequent_id(objects: &Objects) -> Result<Option<ArchiveId>, Error> {
+    let mut counts: BTreeMap<ArchiveId, u64> = BTreeMap::new();
+    for name in &objects.list()?.files {
+        let whole = inspected(objects, name)?.and_then(Result::ok);
+        if let Some(id) = whole.and_then(|whole| whole.footer.archive) {
+            *counts.entry(id).or_default() += 1;
+        }
+    }
+    let most = counts.into_iter().rev().max_by_key(|(_, count)| *count);
+    Ok(most.map(|(id, _)| id))
+}
+
 /// Types of metrics by which queries were rewritten, each with the moment of the newest answer to such a query.
 type NewestTypes = BTreeMap<String, (Timestamp, MetricType)>;
 
 /// Makes a ledger from request.json and the footers, beside the old one, then puts it in its place: a crash leaves the old
 /// state. Returns what else is wrong.
-fn rebuild(place: &ArchiveFolder) -> Result<Option<ArchiveFinding>, Error> {
+fn rebuild(place: &ArchiveFolder, fresh_id: ArchiveId) -> Result<Option<ArchiveFinding>, Error> {
     let objects = Objects::local(&place.root)?;
     place.remove_new_ledger()?;
     ArchiveFolder::make_blank(&place.new_ledger())?;
     let ledger = ledger::open(&place.new_ledger(), IfBlank::Create)?;
-    let mut finding = None;
+    let (mut finding, mut archive) = (None, None);
     if let Some(bytes) = objects.read_beside(REQUEST)? {
         match parsed(&bytes) {
-            Ok((request, known)) => {
+            Ok(RequestFile { request, known, archive: named }) => {
+                archive = named;
                 // By their old numbers, so that those of earlier lists keep their order.
                 let _: Vec<QueryId> = ledger.remember(&known)?;
                 ledger.register(&request)?;
@@ -332,10 +362,18 @@ fn rebuild(place: &ArchiveFolder) -> Result<Option<ArchiveFinding>, Error> {
             }
         }
     }
+    let archive = match archive {
+        Some(named) => named,
+        None => most_frequent_id(&objects)?.unwrap_or(fresh_id),
+    };
+    archive.give(&*ledger)?;
     let (mut newest, mut types) = (None, NewestTypes::new());
     for name in &objects.list()?.files {
-        // What is not whole stays where it is: mending sets it aside as a stranger.
+        // Files that are not whole, or another archive's, stay where they are: mending sets it aside as a stranger.
         let Some(Ok(whole)) = inspected(&objects, name)? else { continue };
+        if foreign(&whole, Some(archive)).is_some() {
+            continue;
+        }
         whole.adopt(&*ledger)?;
         let at = whole.footer.fetched_at;
         for (metric, of) in whole.footer.queries.iter().flat_map(|query| &query.types) {

@@ -1,7 +1,9 @@
 //! Into the archive: an answer becomes an object and coverage, in the order of effects that survives a crash anywhere.
 
 use super::objects::{Footer, FooterQuery, KeptOrganisation, Whole, encode, whole_milliseconds};
-use super::{Archive, Committed, Error, NextCommit, ObjectId, QueryId, Recalled, Reserved};
+use super::{
+    Archive, ArchiveId, Committed, Error, NextCommit, ObjectId, QueryId, Recalled, Reserved,
+};
 use crate::parse::Answer;
 use crate::plan::Window;
 use crate::query::{Interval, MetricTypes, QueryText};
@@ -67,7 +69,8 @@ impl Archive {
     fn publish(&self, fetched: &Fetched<'_>, reserved: Reserved) -> Result<Whole, Error> {
         let name = reserved.name.clone();
         let types = self.types_of(&reserved.queries)?;
-        let draft = draft(fetched, reserved, self.organisation()?, &types);
+        let owner = ObjectOwner { archive: self.own_id()?, organisation: self.organisation()? };
+        let draft = draft(fetched, reserved, owner, &types);
         let (written, bytes) = encode(&name, draft, fetched.answer).map_err(|source| {
             Error::Objects { doing: "encoding", name: name.clone(), source: Box::new(source) }
         })?;
@@ -93,11 +96,17 @@ impl Archive {
     }
 }
 
+/// To whom an object belongs.
+struct ObjectOwner {
+    archive: ArchiveId,
+    organisation: Option<KeptOrganisation>,
+}
+
 /// The footer of an answer, but for what its rows will say.
 fn draft(
     fetched: &Fetched<'_>,
     reserved: Reserved,
-    organisation: Option<KeptOrganisation>,
+    owner: ObjectOwner,
     types: &MetricTypes,
 ) -> Footer {
     let interval_s = u32::try_from(fetched.interval.secs()).expect("an interval is made of a u32");
@@ -122,7 +131,8 @@ fn draft(
     Footer {
         version: Footer::VERSION,
         jindo: env!("CARGO_PKG_VERSION").to_owned(),
-        organisation,
+        organisation: owner.organisation,
+        archive: Some(owner.archive),
         start: fetched.window.start(),
         end: fetched.window.end(),
         interval_s,

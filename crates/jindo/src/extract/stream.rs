@@ -88,7 +88,8 @@ impl<'a> SeriesStream<'a> {
 mod tests {
     use super::SeriesStream;
     use crate::archive::{
-        Archive, Chunk, Coverage, Granted, ObjectId, Objects, Origin, Request, RequestLine, Sqlite,
+        Archive, ArchiveId, Chunk, Coverage, Granted, ObjectId, Objects, Origin, Request,
+        RequestLine, Sqlite,
     };
     use crate::extract::{
         CsvTree, Directory, DisplayOptions, Error, Output as _, QueryExtent, Staging,
@@ -106,7 +107,9 @@ mod tests {
 
     fn archive(asked: Window) -> Archive {
         let objects = Objects::over(Arc::new(InMemory::new())).unwrap();
-        let archive = Archive::assemble(Box::new(Sqlite::memory().unwrap()), objects).unwrap();
+        let archive =
+            Archive::assemble(Box::new(Sqlite::memory().unwrap()), objects, ArchiveId::new(1))
+                .unwrap();
         let minute = Interval::from_secs(60).unwrap();
         let text = QueryText::new("avg:m{*}", "avg:m{*}", minute);
         let lines = vec![RequestLine::Query(Query { text, weight: None })];

@@ -3,7 +3,7 @@
 use crate::args::ExportArgs;
 use crate::commands::fetch::calls::{Calls, ExportSetup};
 use crate::defaults;
-use crate::directory::{Memory, holder};
+use crate::directory::{Memory, writer};
 use crate::environment::{KnownAddress, checked};
 use crate::exit_code;
 use crate::keys;
@@ -106,7 +106,7 @@ impl ExportSetup<'_> {
         clock: &dyn Clock,
         interrupted: &AtomicBool,
     ) -> anyhow::Result<ExportSummary> {
-        let storage = &Folder::new(self.out, holder(clock));
+        let storage = &Folder::new(self.out, writer(clock));
         let mut calls = Calls::new(self, clock, interrupted);
         let annotated = Annotated { request: self.request, notes: self.notes };
         let mut screen = Screen::new(annotated, self.out, self.progress, clock.now());

@@ -4,7 +4,7 @@
 use crate::args::VerifyArgs;
 use crate::auth::{Contact, EndHints, failure};
 use crate::defaults;
-use crate::directory::{Memory, holder};
+use crate::directory::{Memory, writer};
 use crate::environment::Access;
 use crate::keys;
 use crate::render::errors::Usage;
@@ -55,7 +55,7 @@ impl<'a> Refetch<'a> {
         let Self { command, size, access } = self;
         let VerifyArgs { dir, repair, refetch, .. } = command;
         let archive =
-            if *repair { Archive::open(dir, &holder(clock))? } else { Archive::read(dir)? };
+            if *repair { Archive::open(dir, &writer(clock))? } else { Archive::read(dir)? };
         let request = AuditRequest {
             size,
             seed: refetch.seed.unwrap_or_else(|| entropy() % SEED_BELOW),

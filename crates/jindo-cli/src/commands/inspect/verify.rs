@@ -4,7 +4,7 @@
 use crate::args;
 use crate::commands::inspect::refetch::Refetch;
 use crate::commands::output::extract::display;
-use crate::directory::holder;
+use crate::directory::writer;
 use crate::exit_code::Verdict;
 use crate::render::refetch::RefetchReport;
 use crate::render::units::{count, counted};
@@ -90,9 +90,9 @@ fn look(command: &args::VerifyArgs) -> anyhow::Result<VerifyReport> {
 
 /// Repairs the archive first, because the files are made from it.
 fn repair(command: &args::VerifyArgs, clock: &dyn Clock) -> anyhow::Result<VerifyReport> {
-    let verified = Archive::repair(&command.dir, &holder(clock))?;
+    let verified = Archive::repair(&command.dir, &writer(clock))?;
     let mut report = VerifyReport::of(&verified);
-    let archive = Archive::open(&command.dir, &holder(clock))?;
+    let archive = Archive::open(&command.dir, &writer(clock))?;
     let csv = CsvTree::new(&display(&archive, None)?);
     let disk = Directory::of_archive(&command.dir);
     let findings = extract::verify(&archive, &disk, &csv)?;

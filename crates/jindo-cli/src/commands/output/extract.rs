@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::defaults;
-use crate::directory::holder;
+use crate::directory::writer;
 use crate::render::errors::Usage;
 use crate::render::export::of_job;
 use crate::render::units::{count, counted};
@@ -36,7 +36,7 @@ pub(crate) fn run(
         }
         // A mistyped name must not become a directory.
         drop(Archive::read(&command.dir)?);
-        let archive = match Archive::open(&command.dir, &holder(clock)) {
+        let archive = match Archive::open(&command.dir, &writer(clock)) {
             // An export is fetching: what it has fetched so far can be shown all the same, but in the zone that it writes.
             Err(Error::Busy { .. }) if command.timezone.is_none() => Archive::beside(&command.dir)?,
             opened => {

@@ -2,6 +2,7 @@
 //!
 //! A footer is untrusted until [`Footer::parse`] has found it consistent. It never carries a key, only the salted hash of one.
 
+use super::archive_id::ArchiveId;
 use crate::archive::{Recalled, Role};
 use crate::digest::{hex, sha256};
 use crate::parse::SeriesMetadata;
@@ -41,6 +42,9 @@ pub(in crate::archive) struct Footer {
     pub jindo: String,
     /// Owner of the data, if known then.
     pub organisation: Option<KeptOrganisation>,
+    /// The archive of which it is an object; `None` in footers of version 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<ArchiveId>,
     pub start: Timestamp,
     pub end: Timestamp,
     pub interval_s: u32,
@@ -161,6 +165,9 @@ impl Footer {
     fn check(&self) -> Result<(), String> {
         Window::new(self.start, self.end).ok_or("its footer's window is empty")?;
         Interval::from_secs(self.interval_s).ok_or("its footer's interval is 0")?;
+        if self.version > Self::VERSION_MIN && self.archive.is_none() {
+            return Err("its footer names no archive".into());
+        }
         if self.queries.is_empty() {
             return Err("its footer names no query".into());
         }
@@ -262,7 +269,13 @@ impl Footer {
     pub(in crate::archive) fn name(&self) -> String {
         let sent = self.queries.iter().map(|query| query.sent.as_str());
         let copy_of = self.copy_of.as_deref();
-        named(sent.chain(copy_of), self.interval(), self.window(), self.generation)
+        let place = ObjectPlace {
+            archive: self.archive,
+            interval: self.interval(),
+            window: self.window(),
+            generation: self.generation,
+        };
+        place.name_of(sent.chain(copy_of))
     }
 
     /// Returns true for the names that this object may have, in whatever place.
@@ -274,14 +287,15 @@ impl Footer {
 /// The name of the object of an answer, a pure function of what identifies it: `YYYY-MM-DD/<hash>.parquet`, and below `probes/` for
 /// queries that only tell something about others.
 pub(in crate::archive) fn object_name(
+    archive: Option<ArchiveId>,
     queries: &[Recalled],
     window: Window,
     generation: u32,
 ) -> String {
     let first = queries.first().expect("a call asks for something");
     let sent = queries.iter().map(|query| &*query.text.sent);
-    let name = named(sent, first.text.interval, window, generation);
-    name_for(&name, first.role)
+    let place = ObjectPlace { archive, interval: first.text.interval, window, generation };
+    name_for(&place.name_of(sent), first.role)
 }
 
 /// Returns the same name in the place where objects of that role lie.
@@ -308,23 +322,33 @@ fn asked_name(name: &str) -> &str {
     [EARLIER, ASIDE].iter().find_map(|place| name.strip_prefix(place)).unwrap_or(name)
 }
 
-fn named<'a>(
-    sent: impl Iterator<Item = &'a str>,
+/// Identity of an answer but for its queries.
+struct ObjectPlace {
+    /// `None`: named as earlier versions did.
+    archive: Option<ArchiveId>,
     interval: Interval,
     window: Window,
     generation: u32,
-) -> String {
-    let mut hash = Sha256::new();
-    for number in [interval.secs(), window.start_s(), window.end_s(), i64::from(generation)] {
-        hash.update(number.to_be_bytes());
+}
+
+impl ObjectPlace {
+    fn name_of<'a>(&self, sent: impl Iterator<Item = &'a str>) -> String {
+        let Self { archive, interval, window, generation } = self;
+        let mut hash = Sha256::new();
+        if let Some(archive) = archive {
+            hash.update(archive.bytes());
+        }
+        for number in [interval.secs(), window.start_s(), window.end_s(), i64::from(*generation)] {
+            hash.update(number.to_be_bytes());
+        }
+        for query in sent {
+            // Length first: no two lists of queries make the same bytes.
+            hash.update(query.len().to_be_bytes());
+            hash.update(query.as_bytes());
+        }
+        let digits = hex(&hash.finalize());
+        format!("{}/{}.parquet", window.start().strftime("%Y-%m-%d"), &digits[..NAME_DIGITS])
     }
-    for query in sent {
-        // Length first: no two lists of queries make the same bytes.
-        hash.update(query.len().to_be_bytes());
-        hash.update(query.as_bytes());
-    }
-    let digits = hex(&hash.finalize());
-    format!("{}/{}.parquet", window.start().strftime("%Y-%m-%d"), &digits[..NAME_DIGITS])
 }
 
 /// Returns true for a name shaped as [`object_name`] shapes them, or earlier versions: plain names, which lead nowhere else.

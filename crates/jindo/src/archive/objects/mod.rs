@@ -1,6 +1,7 @@
 //! Objects: the store of whole files by name, and the Parquet files in it: written from answers, checked before anything of
 //! unknown origin is decoded, read back.
 
+mod archive_id;
 mod decode;
 mod encode;
 mod footer;
@@ -9,6 +10,8 @@ mod store;
 mod thrift;
 mod whole;
 
+pub(super) use archive_id::ARCHIVE;
+pub use archive_id::ArchiveId;
 pub use decode::Chunk;
 pub(super) use decode::{Encoded, NOT_AS_WRITTEN};
 pub(super) use encode::encode;

@@ -63,7 +63,7 @@ fn what_newer_objects_left_of_older_ones_is_copied_and_nothing_lies_there_twice(
     drop(archive);
     assert_eq!(Archive::verify(dir.path()).unwrap().findings, []);
     fs::remove_file(dir.path().join("archive/ledger.db")).unwrap();
-    Archive::repair(dir.path(), &holder()).unwrap();
+    Archive::repair(dir.path(), &writer()).unwrap();
     let archive = opened(dir.path());
     assert_eq!((shown(&archive), rows_of_data(&archive)), (before, at_rest));
     assert_eq!(Archive::verify(dir.path()).unwrap().findings, []);

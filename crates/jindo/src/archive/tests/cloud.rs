@@ -18,7 +18,8 @@ fn a_store_may_wait_with_the_timers_of_a_runtime() {
     };
     let waiting = ThrottledStore::new(InMemory::new(), config);
     let objects = Objects::over(Arc::new(waiting)).unwrap();
-    let archive = Archive::assemble(Box::new(Sqlite::memory().unwrap()), objects).unwrap();
+    let archive =
+        Archive::assemble(Box::new(Sqlite::memory().unwrap()), objects, writer().fresh_id).unwrap();
     archive.register(&request(&["avg:a{*}"])).unwrap();
     let queries = ids(&archive);
     for fetched_s in [1, 2] {

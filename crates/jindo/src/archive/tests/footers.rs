@@ -91,7 +91,7 @@ fn a_rebuilt_ledger_has_the_types_by_which_its_queries_were_rewritten() {
     assert_eq!(used(&read(&archive, &name)), [("a".to_owned(), MetricType::Count)].into());
     drop(archive);
     fs::remove_file(dir.path().join("archive/ledger.db")).unwrap();
-    Archive::repair(dir.path(), &holder()).unwrap();
+    Archive::repair(dir.path(), &writer()).unwrap();
     let known = opened(dir.path()).ledger().metric_types().unwrap();
     let known: Vec<_> = known.into_iter().map(|known| (known.metric, known.of)).collect();
     assert_eq!(known, [("a".to_owned(), MetricType::Count)]);

@@ -13,6 +13,7 @@ pub(super) fn draft(window: Window) -> Footer {
         version: Footer::VERSION,
         jindo: "0.1.0".into(),
         organisation: None,
+        archive: Some(ArchiveId::new(1)),
         start: window.start(),
         end: window.end(),
         interval_s: 60,
@@ -61,6 +62,7 @@ fn check(change: impl FnOnce(&mut Footer), expected: &Expect) {
 fn a_footer_that_contradicts_itself_is_refused() {
     check(|f| f.version = 3, &expect!["its footer has version 3; this jindo reads 1 to 2"]);
     check(|f| f.version = 0, &expect!["its footer has version 0; this jindo reads 1 to 2"]);
+    check(|f| f.archive = None, &expect!["its footer names no archive"]);
     let of_groups = expect!["its footer's row groups are not its data"];
     check(|f| f.groups.clear(), &of_groups);
     check(|f| f.groups[0].bytes += 1, &of_groups);
@@ -142,13 +144,13 @@ fn use_all(dir: &Path) {
             }
         }
     }
-    if let Ok(archive) = Archive::open(dir, &holder()) {
+    if let Ok(archive) = Archive::open(dir, &writer()) {
         for query in archive.ledger().queries().unwrap_or_default() {
             drop(store(&archive, &[query.id], window(0, 3600), 3));
         }
         drop(archive.register(&request(&["avg:b{*}"])));
     }
-    drop(Archive::repair(dir, &holder()));
+    drop(Archive::repair(dir, &writer()));
 }
 
 proptest! {

@@ -112,13 +112,13 @@ fn a_journal_that_names_another_file_is_refused() {
     }
     for refused in [
         Archive::read(dir.path()).map(drop),
-        Archive::open(dir.path(), &holder()).map(drop),
+        Archive::open(dir.path(), &writer()).map(drop),
         Archive::beside(dir.path()).map(drop),
     ] {
         assert!(matches!(refused, Err(Error::LedgerDamaged { .. })), "{refused:?}");
     }
     assert_eq!(Archive::verify(dir.path()).unwrap().findings.len(), 1);
-    Archive::repair(dir.path(), &holder()).unwrap();
+    Archive::repair(dir.path(), &writer()).unwrap();
     assert_eq!(shown(&opened(dir.path())), before);
     assert!(dir.path().join("archive/damaged/ledger.db-journal").exists());
     assert!(victim.exists());

@@ -50,10 +50,10 @@ impl World {
     /// Every way into the directory.
     fn uses(&self) -> Vec<(&'static str, Result<(), Error>)> {
         let dir = self.dir.path();
-        let repair = || Archive::repair(dir, &holder()).map(drop);
+        let repair = || Archive::repair(dir, &writer()).map(drop);
         vec![
             ("read", Archive::read(dir).map(drop)),
-            ("open", Archive::open(dir, &holder()).map(drop)),
+            ("open", Archive::open(dir, &writer()).map(drop)),
             ("beside", Archive::beside(dir).map(drop)),
             ("verify", Archive::verify(dir).map(drop)),
             ("repair", repair()),
@@ -187,8 +187,8 @@ fn a_noted_name_below_a_link_removes_nothing() {
     for purpose in ["publish", "remove"] {
         world.execute(&format!("INSERT OR REPLACE INTO noted VALUES ('{name}', '{purpose}')"));
         for used in [
-            Archive::open(world.dir.path(), &holder()).map(drop),
-            Archive::repair(world.dir.path(), &holder()).map(drop),
+            Archive::open(world.dir.path(), &writer()).map(drop),
+            Archive::repair(world.dir.path(), &writer()).map(drop),
         ] {
             assert!(matches!(used, Err(Error::Foreign { .. })), "{purpose}: {used:?}");
         }
@@ -213,11 +213,11 @@ fn names_that_no_object_has_are_not_looked_at() {
             symlink(world.dir.path(), world.path("archive/data/x")).unwrap();
             let name = name.replace("../victim/", "");
             world.execute(&format!("INSERT INTO noted VALUES ('{name}', '{purpose}')"));
-            let used = Archive::open(world.dir.path(), &holder()).map(drop);
+            let used = Archive::open(world.dir.path(), &writer()).map(drop);
             assert!(matches!(used, Err(Error::LedgerDamaged { .. })), "{name}: {used:?}");
             let found = Archive::verify(world.dir.path()).unwrap().findings;
             assert_eq!(found[0].fault, Fault::LedgerDamaged, "{name}");
-            Archive::repair(world.dir.path(), &holder()).unwrap();
+            Archive::repair(world.dir.path(), &writer()).unwrap();
             opened(world.dir.path());
             assert!(world.path(NAME).exists() && world.path("precious#1").exists(), "{name}");
         }
@@ -241,7 +241,7 @@ fn links_and_pipes_among_objects_are_reported_and_left_alone() {
     for _ in 0..2 {
         for verified in [
             Archive::verify(world.dir.path()).unwrap(),
-            Archive::repair(world.dir.path(), &holder()).unwrap(),
+            Archive::repair(world.dir.path(), &writer()).unwrap(),
         ] {
             let found: Vec<_> = verified.findings.iter().map(|f| (f.fault, &*f.name)).collect();
             assert_eq!(found, names.map(|name| (Fault::Stranger, name)));
@@ -273,7 +273,7 @@ fn a_link_or_a_pipe_in_place_of_an_object_is_never_read() {
         };
         let both = [Fault::Missing, Fault::Stranger];
         assert_eq!(faults(Archive::verify(world.dir.path()).unwrap()), both);
-        assert_eq!(faults(Archive::repair(world.dir.path(), &holder()).unwrap()), both);
+        assert_eq!(faults(Archive::repair(world.dir.path(), &writer()).unwrap()), both);
         let archive = opened(world.dir.path());
         store(&archive, &[query], window(0, DAY_S), 2).unwrap();
         world.is_untouched();
@@ -296,7 +296,7 @@ fn nothing_is_stored_or_set_aside_through_a_link() {
     let object = world.object();
     write(&object, b"damaged");
     write(&object.with_extension("parquet#1"), b"half");
-    let repaired = Archive::repair(world.dir.path(), &holder());
+    let repaired = Archive::repair(world.dir.path(), &writer());
     assert!(matches!(repaired, Err(Error::Foreign { .. })), "{repaired:?}");
     world.is_untouched();
 }

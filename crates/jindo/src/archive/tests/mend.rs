@@ -76,7 +76,7 @@ fn a_lost_ledger_is_refused_then_rebuilt_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     let before = told(&furnished(dir.path()));
     lose_ledger(dir.path());
-    assert!(matches!(Archive::open(dir.path(), &holder()), Err(Error::LedgerLost { .. })));
+    assert!(matches!(Archive::open(dir.path(), &writer()), Err(Error::LedgerLost { .. })));
     assert!(matches!(Archive::read(dir.path()), Err(Error::LedgerLost { .. })));
     let lost = expect![[r#"
         LedgerLost ledger.db: there is no ledger -> None
@@ -85,7 +85,7 @@ fn a_lost_ledger_is_refused_then_rebuilt_as_it_was() {
     let mended = expect![[r#"
         LedgerLost ledger.db: there is no ledger -> Some("rebuilt from the objects' footers")
     "#]];
-    check(&Archive::repair(dir.path(), &holder()).unwrap(), &mended);
+    check(&Archive::repair(dir.path(), &writer()).unwrap(), &mended);
     let archive = opened(dir.path());
     assert_eq!(told(&archive), before);
     assert_eq!(archive.salt("other").unwrap(), "salt");
@@ -102,7 +102,7 @@ fn footers_alone_give_queries_and_coverage() {
     drop(before);
     lose_ledger(dir.path());
     fs::remove_file(dir.path().join("archive/request.json")).unwrap();
-    Archive::repair(dir.path(), &holder()).unwrap();
+    Archive::repair(dir.path(), &writer()).unwrap();
     let archive = opened(dir.path());
     assert_eq!(archive.ledger().request().unwrap(), None);
     let mut texts: Vec<String> =
@@ -121,11 +121,11 @@ fn a_corrupt_ledger_is_set_aside_and_rebuilt() {
     let before = told(&furnished(dir.path()));
     lose_ledger(dir.path());
     overwrite(dir.path().join("archive/ledger.db"), vec![0x5a; 8192]);
-    assert!(matches!(Archive::open(dir.path(), &holder()), Err(Error::LedgerDamaged { .. })));
+    assert!(matches!(Archive::open(dir.path(), &writer()), Err(Error::LedgerDamaged { .. })));
     let mended = expect![[r#"
         LedgerDamaged ledger.db: file is not a database -> Some("rebuilt from the objects' footers")
     "#]];
-    check(&Archive::repair(dir.path(), &holder()).unwrap(), &mended);
+    check(&Archive::repair(dir.path(), &writer()).unwrap(), &mended);
     assert!(dir.path().join("archive/damaged/ledger.db").exists());
     assert_eq!(told(&opened(dir.path())), before);
 }
@@ -140,8 +140,8 @@ fn a_newer_ledger_is_refused_and_not_rebuilt() {
     bytes[63] = 99;
     overwrite(&path, bytes);
     for refused in [
-        Archive::open(dir.path(), &holder()).map(drop),
-        Archive::repair(dir.path(), &holder()).map(drop),
+        Archive::open(dir.path(), &writer()).map(drop),
+        Archive::repair(dir.path(), &writer()).map(drop),
     ] {
         assert!(matches!(refused, Err(Error::LedgerNewer { found: 99, known: 4 })));
     }
@@ -166,7 +166,7 @@ fn damaged_objects_are_found_and_only_they_are_fetched_again() {
 
     assert_eq!(Archive::verify(dir.path()).unwrap().findings.len(), 5);
     let mut found: Vec<Fault> =
-        Archive::repair(dir.path(), &holder()).unwrap().findings.iter().map(|f| f.fault).collect();
+        Archive::repair(dir.path(), &writer()).unwrap().findings.iter().map(|f| f.fault).collect();
     found.sort();
     let faults = [Fault::Missing, Fault::Damaged, Fault::Damaged, Fault::Stranger, Fault::Half];
     assert_eq!(found, faults);
@@ -195,7 +195,7 @@ fn a_stranger_with_our_footer_is_adopted() {
     }
     let found = Archive::verify(dir.path()).unwrap().findings;
     assert!(!found.is_empty() && found.iter().all(|finding| finding.fault == Fault::Stranger));
-    Archive::repair(dir.path(), &holder()).unwrap();
+    Archive::repair(dir.path(), &writer()).unwrap();
     let archive = opened(dir.path());
     archive.register(&request(&["avg:b{*}", "avg:a{*}", "avg:c{*}"])).unwrap();
     let stretches = |shown: &str| shown.lines().filter(|line| line.starts_with("  ")).count();
@@ -223,7 +223,7 @@ fn coverage_that_its_objects_do_not_hold_is_found_and_mended() {
         ledger.close().unwrap();
         let verified = Archive::verify(dir.path()).unwrap();
         assert!(!verified.findings.is_empty(), "{forged}");
-        Archive::repair(dir.path(), &holder()).unwrap();
+        Archive::repair(dir.path(), &writer()).unwrap();
         assert_eq!(Archive::verify(dir.path()).unwrap().findings, [], "{forged}");
         let windows = |all: &std::collections::BTreeMap<QueryId, Vec<Coverage>>| {
             all.values().flatten().map(|held| held.window).collect::<Vec<_>>()

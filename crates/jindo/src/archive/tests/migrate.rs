@@ -55,7 +55,7 @@ fn marks_of_format_1_are_those_of_csv() {
 fn another_shape_of_format_1_is_no_ledger() {
     let dir = tempfile::tempdir().unwrap();
     first_format(dir.path()).execute_batch("CREATE TABLE mine (x)").unwrap();
-    for refused in [Archive::read(dir.path()), Archive::open(dir.path(), &holder())] {
+    for refused in [Archive::read(dir.path()), Archive::open(dir.path(), &writer())] {
         assert!(matches!(refused, Err(Error::LedgerDamaged { .. })), "{refused:?}");
     }
 }

@@ -7,6 +7,7 @@ mod first_format;
 mod footers;
 mod furnish;
 mod hostile;
+mod ids;
 mod journal;
 mod ledger;
 mod leftovers;
@@ -30,6 +31,10 @@ pub(super) fn holder() -> Holder {
     Holder { pid: 7, host: "loft".into(), since: Timestamp::UNIX_EPOCH }
 }
 
+pub(super) fn writer() -> ArchiveWriter {
+    ArchiveWriter { holder: holder(), fresh_id: ArchiveId::new(1) }
+}
+
 pub(super) fn opened(dir: &Path) -> Archive {
-    Archive::open(dir, &holder()).unwrap()
+    Archive::open(dir, &writer()).unwrap()
 }

@@ -37,7 +37,7 @@ fn bits(series: &[Series]) -> Vec<(&[String], &[i64], Vec<u64>)> {
 fn in_memory() -> Archive {
     let objects =
         Objects::over(std::sync::Arc::new(object_store::memory::InMemory::new())).unwrap();
-    Archive::assemble(Box::new(Sqlite::memory().unwrap()), objects).unwrap()
+    Archive::assemble(Box::new(Sqlite::memory().unwrap()), objects, writer().fresh_id).unwrap()
 }
 
 fn keep(archive: &Archive, answer: &Answer, window: Window) -> Stored {

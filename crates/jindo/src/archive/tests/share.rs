@@ -7,8 +7,8 @@ use expect_test::expect;
 fn a_second_writer_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let first = opened(dir.path());
-    let refused =
-        Archive::open(dir.path(), &Holder { pid: 8, ..holder() }).unwrap_err().to_string();
+    let other = ArchiveWriter { holder: Holder { pid: 8, ..holder() }, ..writer() };
+    let refused = Archive::open(dir.path(), &other).unwrap_err().to_string();
     let refused = refused.replace(&dir.path().display().to_string(), "DIR");
     expect!["another jindo is writing to DIR: process 7 on loft, since 1970-01-01T00:00:00Z"]
         .assert_eq(&refused);

@@ -50,14 +50,14 @@ fn a_ledger_that_defines_anything_else_is_refused_and_rebuilt() {
         change(dir.path(), &trap);
         for refused in [
             Archive::read(dir.path()).map(drop),
-            Archive::open(dir.path(), &holder()).map(drop),
+            Archive::open(dir.path(), &writer()).map(drop),
             Archive::beside(dir.path()).map(drop),
         ] {
             assert!(matches!(refused, Err(Error::LedgerDamaged { .. })), "{trap}: {refused:?}");
         }
         let found = Archive::verify(dir.path()).unwrap().findings;
         assert_eq!(found[0].fault, Fault::LedgerDamaged, "{trap}");
-        Archive::repair(dir.path(), &holder()).unwrap();
+        Archive::repair(dir.path(), &writer()).unwrap();
         assert_eq!(Archive::verify(dir.path()).unwrap().findings, [], "{trap}");
     }
 }
@@ -89,7 +89,7 @@ fn cells_that_overflow_are_damage_that_is_found_and_mended() {
         drop(archive);
         let found = Archive::verify(dir.path()).unwrap().findings;
         assert_eq!(found[0].fault, Fault::LedgerDamaged, "{forged}");
-        Archive::repair(dir.path(), &holder()).unwrap();
+        Archive::repair(dir.path(), &writer()).unwrap();
         assert_eq!(Archive::verify(dir.path()).unwrap().findings, [], "{forged}");
     }
 }

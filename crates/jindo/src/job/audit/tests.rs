@@ -1,7 +1,7 @@
 //! A sample against answers made by hand: what is told of them, and that the archive stays as it is.
 
 use super::*;
-use crate::archive::{Fetched, Holder, Request, RequestLine};
+use crate::archive::{ArchiveId, ArchiveWriter, Fetched, Holder, Request, RequestLine};
 use crate::archive::{GiveUpReason, ObjectId};
 use crate::fetch::{AskedCall, Form};
 use crate::plan::RETENTION;
@@ -52,7 +52,8 @@ impl World {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let holder = Holder { pid: 7, host: "loft".into(), since: Timestamp::UNIX_EPOCH };
-        let archive = Archive::open(dir.path(), &holder).unwrap();
+        let writer = ArchiveWriter { holder, fresh_id: ArchiveId::new(1) };
+        let archive = Archive::open(dir.path(), &writer).unwrap();
         let request = Request {
             lines: ["a", "b"].map(|name| RequestLine::Query(query(name))).to_vec(),
             asked: window(0, 2 * DAY_S).into(),

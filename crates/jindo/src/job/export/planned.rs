@@ -227,7 +227,7 @@ impl Planned {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::{Fetched, GiveUpReason, GiveUpScope, GivenUp, Objects, Sqlite};
+    use crate::archive::{ArchiveId, Fetched, GiveUpReason, GiveUpScope, GivenUp, Objects, Sqlite};
     use crate::job::request::ListText;
     use crate::parse::Answer;
     use crate::query::Interval;
@@ -240,7 +240,7 @@ mod tests {
 
     fn empty() -> Archive {
         let objects = Objects::over(Arc::new(InMemory::new())).unwrap();
-        Archive::assemble(Box::new(Sqlite::memory().unwrap()), objects).unwrap()
+        Archive::assemble(Box::new(Sqlite::memory().unwrap()), objects, ArchiveId::new(1)).unwrap()
     }
 
     fn days(from: i64, to: i64) -> Window {

@@ -4,7 +4,7 @@
 use super::list_types::TypeChange;
 use super::planned::ExportPlan;
 use super::probe::ProbeYield;
-use crate::archive::{self, Archive, Holder, Organisation, QueryId};
+use crate::archive::{self, Archive, ArchiveWriter, Organisation, QueryId};
 use crate::extract::{self, CsvTree, Directory, Disk, Summary, Which};
 use crate::fetch::{
     AnswerSink, End, Extract, FetchJob, FetchOutcome, LookupFailure, Observer, Settings,
@@ -55,14 +55,14 @@ pub trait Storage {
 #[derive(Debug)]
 pub struct Folder {
     root: PathBuf,
-    holder: Holder,
+    writer: ArchiveWriter,
     disk: Directory,
 }
 
 impl Folder {
-    /// `holder` is told to others that find the folder in use.
-    pub fn new(root: &Path, holder: Holder) -> Self {
-        Self { root: root.to_owned(), holder, disk: Directory::of_archive(root) }
+    /// The writer's holder is told to others that find the folder in use.
+    pub fn new(root: &Path, writer: ArchiveWriter) -> Self {
+        Self { root: root.to_owned(), writer, disk: Directory::of_archive(root) }
     }
 }
 
@@ -76,7 +76,7 @@ impl Storage for Folder {
     }
 
     fn open(&self) -> Result<Archive, archive::Error> {
-        Archive::open(&self.root, &self.holder)
+        Archive::open(&self.root, &self.writer)
     }
 
     fn disk(&self) -> &dyn Disk {

@@ -299,7 +299,7 @@ pub(super) fn discard_probes(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::{Fetched, Objects, Request, RequestLine, Sqlite};
+    use crate::archive::{ArchiveId, Fetched, Objects, Request, RequestLine, Sqlite};
     use crate::job::export::list_types::ListTypes;
     use crate::job::request::{ExportRequest, ListText};
     use crate::parse::Answer;
@@ -318,7 +318,7 @@ mod tests {
     fn left(open: bool) -> usize {
         let ledger = Box::new(Sqlite::memory().unwrap());
         let objects = Objects::over(Arc::new(InMemory::new())).unwrap();
-        let archive = Archive::assemble(ledger, objects).unwrap();
+        let archive = Archive::assemble(ledger, objects, ArchiveId::new(1)).unwrap();
         let query = Query::new(QueryText::new(
             "avg:m{*}",
             "avg:m{*}.rollup(avg, 60).fill(null)",

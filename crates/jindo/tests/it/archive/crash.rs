@@ -4,7 +4,7 @@
 use super::*;
 use futures::TryStreamExt as _;
 use futures::executor::block_on;
-use jindo::archive::{CoverageLedger as _, Objects, Sqlite};
+use jindo::archive::{ArchiveId, CoverageLedger as _, Objects, Sqlite};
 use jindo_testing::{Doom, FaultyLedger, FaultyStore, Fuse};
 use object_store::ObjectStore as _;
 use object_store::memory::InMemory;
@@ -26,7 +26,7 @@ impl World {
     fn open(&self, fuse: &Fuse) -> Result<Archive, Error> {
         let ledger = FaultyLedger { kept: Arc::clone(&self.ledger), fuse: fuse.clone() };
         let store = FaultyStore { kept: Arc::clone(&self.store), fuse: fuse.clone() };
-        Archive::assemble(Box::new(ledger), Objects::over(Arc::new(store))?)
+        Archive::assemble(Box::new(ledger), Objects::over(Arc::new(store))?, ArchiveId::new(1))
     }
 
     fn calm(&self) -> Archive {
@@ -132,8 +132,8 @@ fn a_crash_or_a_failure_at_any_moment_of_any_effect_changes_nothing() {
 #[test]
 fn a_published_object_is_adopted_and_its_call_not_repeated() {
     let world = World::new();
-    // The request in the ledger (2 moments) and beside it (3), the note (2), the object (3); no commit.
-    let archive = world.open(&Fuse::of(2 + 3 + 2 + 3, Doom::Dies)).unwrap();
+    // The id (2 moments), the request in the ledger (2) and beside it (3), the note (2), the object (3); no commit.
+    let archive = world.open(&Fuse::of(2 + 2 + 3 + 2 + 3, Doom::Dies)).unwrap();
     assert!(run(&archive, &mut 0).is_err());
     drop(archive);
     let archive = world.calm();

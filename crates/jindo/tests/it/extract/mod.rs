@@ -9,8 +9,8 @@ mod twins;
 
 use jiff::tz::TimeZone;
 use jindo::archive::{
-    Archive, CoverageLedger as _, Extracted, Fetched, Objects, QueryId, Request, RequestLine,
-    Sqlite,
+    Archive, ArchiveId, CoverageLedger as _, Extracted, Fetched, Objects, QueryId, Request,
+    RequestLine, Sqlite,
 };
 use jindo::extract::{
     BufferLimits, Change, CsvTree, Directory, Disk, DisplayOptions, Error, FileFinding, MadeFile,
@@ -133,7 +133,7 @@ impl Shelf {
 fn assembled(ledger: &Arc<Sqlite>, store: &Arc<InMemory>, fuse: &Fuse) -> Archive {
     let ledger = FaultyLedger { kept: Arc::clone(ledger), fuse: fuse.clone() };
     let objects: Arc<InMemory> = Arc::clone(store);
-    Archive::assemble(Box::new(ledger), Objects::over(objects).unwrap()).unwrap()
+    Archive::assemble(Box::new(ledger), Objects::over(objects).unwrap(), ArchiveId::new(1)).unwrap()
 }
 
 fn minute() -> Interval {

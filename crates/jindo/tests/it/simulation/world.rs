@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 use futures::executor::block_on;
 use jiff::Timestamp;
 use jindo::archive::CoverageLedger as _;
-use jindo::archive::{Archive, Error, Objects, Sqlite};
+use jindo::archive::{Archive, ArchiveId, Error, Objects, Sqlite};
 use jindo::clock::Random;
 use jindo::extract::Disk;
 use jindo::job::{self, Storage};
@@ -125,7 +125,7 @@ impl Storage for Directory {
 
     fn open(&self) -> Result<Archive, Error> {
         let objects = Objects::over(Arc::new(self.store.clone()))?;
-        Archive::assemble(Box::new(self.ledger.clone()), objects)
+        Archive::assemble(Box::new(self.ledger.clone()), objects, ArchiveId::new(1))
     }
 
     fn disk(&self) -> &dyn Disk {

@@ -1,7 +1,7 @@
 //! What holds of any bytes from outside: each function takes some and panics where a promise is broken. The bounded tests
 //! beside it and the fuzz targets below `fuzz/` share them.
 
-use jindo::archive::{Archive, Holder, inspect};
+use jindo::archive::{Archive, ArchiveId, ArchiveWriter, Holder, inspect};
 use jindo::extract::{self, CsvTree, Directory, DisplayOptions, Which};
 use jindo::parse::{self, Expected};
 use jindo::plan::{Window, escaped_len};
@@ -161,10 +161,11 @@ pub(crate) fn ledger(dir: &Path, forged: &[Forged<'_>]) {
         host: "fuzz".into(),
         since: jiff::Timestamp::from_second(START_S).expect("2021"),
     };
-    if let Ok(archive) = Archive::open(dir, &holder) {
+    let writer = ArchiveWriter { holder, fresh_id: ArchiveId::new(1) };
+    if let Ok(archive) = Archive::open(dir, &writer) {
         files(dir, &archive);
     }
-    drop(Archive::repair(dir, &holder));
+    drop(Archive::repair(dir, &writer));
     questions(dir);
 }
 

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use jindo::archive::{
-    Archive, Extracted, Fetched, GiveUpReason, GiveUpScope, GivenUp, Holder, Learnt, OutputName,
-    QueryId, Request, RequestLine, SeriesFile, Spaced,
+    Archive, ArchiveId, ArchiveWriter, Extracted, Fetched, GiveUpReason, GiveUpScope, GivenUp,
+    Holder, Learnt, OutputName, QueryId, Request, RequestLine, SeriesFile, Spaced,
 };
 use jindo::parse::{Answer, CallPosition, Series};
 use jindo::plan::{Confidence, LearntLimit, Window};
@@ -93,8 +93,9 @@ fn learn(archive: &Archive, ids: &[QueryId], window: Window, at: Timestamp) {
 /// An archive with an object, everything that can be learnt or given up, and marks of files.
 pub(crate) fn archive(dir: &Path) {
     let at = Timestamp::from_second(START_S).expect("a new directory");
-    let archive = Archive::open(dir, &Holder { pid: 1, host: "test".into(), since: at })
-        .expect("a new directory");
+    let holder = Holder { pid: 1, host: "test".into(), since: at };
+    let writer = ArchiveWriter { holder, fresh_id: ArchiveId::new(1) };
+    let archive = Archive::open(dir, &writer).expect("a new directory");
     let window = Window::from_secs(START_S, START_S + WINDOW_S).expect("a new directory");
     let interval = Interval::from_secs(60).expect("a new directory");
     let query = |written: &str| {

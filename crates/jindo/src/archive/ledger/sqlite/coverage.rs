@@ -3,8 +3,8 @@
 use super::convert::{Moment, Name, Unsigned, json_numbers, unknown, window};
 use super::records::{insert, note, unnote};
 use super::{
-    Connection, OptionalExtension, Row, SqlError, Sqlite, Transaction, at_rest, given_up, params,
-    queries,
+    Connection, OptionalExtension, Row, SqlError, Sqlite, Transaction, at_rest, facts, given_up,
+    params, queries,
 };
 use crate::archive::ledger::precedence::{Holding, Rank, take_over};
 use crate::archive::objects::{answer_text, object_name};
@@ -71,7 +71,7 @@ impl CoverageLedger for Sqlite {
                 Err(unknown) => return Ok(Err(unknown)),
             };
             let generation = next_generation(t, queries, window)?;
-            let name = object_name(&recalled, window, generation);
+            let name = object_name(facts::archive_id(t)?, &recalled, window, generation);
             note(t, &name, NotePurpose::Publish)?;
             Ok(Ok(Reserved { generation, name, queries: recalled }))
         })?

@@ -3,8 +3,9 @@
 
 use super::convert::{Moment, Unsigned, unknown};
 use super::{Connection, OptionalExtension, Row, SqlError, Sqlite, Transaction, given_up, params};
+use crate::archive::objects::ARCHIVE;
 use crate::archive::{
-    Error, Extracted, FactLedger, FilesExtent, GivenUp, KnownType, Learnt, OutputName,
+    ArchiveId, Error, Extracted, FactLedger, FilesExtent, GivenUp, KnownType, Learnt, OutputName,
     ProbesDiscarded, QueryId, SeriesFile, Spaced, Totals,
 };
 use crate::case_fold::folded;
@@ -182,11 +183,7 @@ impl FactLedger for Sqlite {
     }
 
     fn kept(&self, key: &str) -> Result<Option<String>, Error> {
-        self.ask("reading a fact", |c| {
-            c.prepare_cached("SELECT text FROM kept WHERE key = ?1")?
-                .query_row([key], |row| row.get(0))
-                .optional()
-        })
+        self.ask("reading a fact", |c| kept(c, key))
     }
 
     fn extracted(&self, output: OutputName, query: QueryId) -> Result<Option<Extracted>, Error> {
@@ -256,6 +253,18 @@ impl FactLedger for Sqlite {
     fn totals(&self) -> Result<Totals, Error> {
         self.ask("counting its totals", totals)
     }
+}
+
+fn kept(c: &Connection, key: &str) -> Result<Option<String>, SqlError> {
+    c.prepare_cached("SELECT text FROM kept WHERE key = ?1")?
+        .query_row([key], |row| row.get(0))
+        .optional()
+}
+
+/// Reads the archive's id; `None` in a ledger that was not opened for writing since ids exist.
+pub(super) fn archive_id(c: &Connection) -> Result<Option<ArchiveId>, SqlError> {
+    let id = kept(c, ARCHIVE)?;
+    id.map(|id| id.parse().map_err(|_| unknown("kept.archive", &id))).transpose()
 }
 
 /// Names in the table `learnt`.
