@@ -2,13 +2,16 @@
 
 use crate::render::errors::Failed;
 use crate::render::units::size;
-use jindo::plan::Plan;
+use jindo::job::ExportPlan;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
 /// Returns a warning if the plan may not fit on the disk of `dir`; empty if it fits, or if the free space is unknown.
-pub(crate) fn in_words(plan: &Plan, dir: &Path) -> String {
-    free_bytes(dir).map_or_else(String::new, |free| words(&plan.estimate().bytes, free))
+pub(crate) fn in_words(planned: &ExportPlan, dir: &Path) -> String {
+    let bytes = planned.plan.estimate().bytes;
+    let more = planned.rewriting_bytes;
+    let needed = bytes.start().saturating_add(more)..=bytes.end().saturating_add(more);
+    free_bytes(dir).map_or_else(String::new, |free| words(&needed, free))
 }
 
 fn words(bytes: &RangeInclusive<u64>, free: u64) -> String {
@@ -23,11 +26,17 @@ fn words(bytes: &RangeInclusive<u64>, free: u64) -> String {
 }
 
 /// Refuses an export of which not even the low estimate fits: a full disk harms more than this export. Sparse queries, which need
-/// less, can be fetched in parts: with `--max-calls` only the bytes of those calls count.
-pub(crate) fn check(plan: &Plan, dir: &Path, calls_max: Option<u64>) -> Result<(), Failed> {
+/// less, can be fetched in parts: with `--max-calls` only the bytes of those calls count. Objects that are rewritten afterwards
+/// need room in any case.
+pub(crate) fn check(
+    planned: &ExportPlan,
+    dir: &Path,
+    calls_max: Option<u64>,
+) -> Result<(), Failed> {
     let Some(free) = free_bytes(dir) else { return Ok(()) };
-    let all = plan.estimate().bytes;
-    let bytes = part(*all.start(), calls_max, plan.calls() as u64);
+    let ExportPlan { plan, rewriting_bytes, .. } = planned;
+    let fetched = part(*plan.estimate().bytes.start(), calls_max, plan.calls() as u64);
+    let bytes = fetched.saturating_add(*rewriting_bytes);
     if free >= bytes {
         return Ok(());
     }

@@ -65,7 +65,7 @@ impl<'a> Screen<'a> {
         let own = self.request.pacing.limit.map(ReckonedLimit::own);
         self.remark(&brief(annotated, plan, own, self.started));
         self.remark(&leaving_in_words(plan.leaving, self.out));
-        self.remark(&disk_space::in_words(&plan.plan, self.out));
+        self.remark(&disk_space::in_words(plan, self.out));
     }
 
     fn probed(&self, probed: Probed) {

@@ -265,7 +265,7 @@ pub(crate) fn in_words(
     let here = Path::new(".");
     let dir = command.out.as_deref().unwrap_or(Path::new(crate::defaults::OUT));
     text.push_str(&leaving_in_words(planned.leaving, dir));
-    text.push_str(&disk_space::in_words(plan, command.out.as_deref().unwrap_or(here)));
+    text.push_str(&disk_space::in_words(planned, command.out.as_deref().unwrap_or(here)));
     text.extend(asked.list.notes.iter().map(|note| format!("  {note}\n")));
     text.extend(asked.list.refused.iter().map(|complaint| format!("  left out: {complaint}\n")));
     let probes = ProbeGrid::calls(plan, Limits::ASSUMED, now);

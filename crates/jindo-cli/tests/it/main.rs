@@ -8,6 +8,7 @@
 
 mod auto;
 mod crash;
+mod earlier_version;
 mod faults;
 mod help;
 mod hostile;

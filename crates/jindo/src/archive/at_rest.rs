@@ -28,20 +28,42 @@ impl Archive {
     /// 3. in one transaction grants them what is held, strikes their notes, and forgets the object;
     /// 4. removes the object.
     ///
-    /// A crash between any two of these repeats work and changes nothing. Ends early, after any object, when interrupted.
+    /// A crash between any two of these repeats work and changes nothing. Ends early, after any object, when interrupted. An object
+    /// that is damaged or gone stays as it is: it is for a repair to find, and no reason to leave the others.
     pub fn bring_to_rest(&self, interrupted: &AtomicBool) -> Result<(), Error> {
         for (id, unrest) in self.ledger().unrested()? {
             if interrupted.load(Ordering::Relaxed) {
                 break;
             }
             let Some(object) = self.ledger().object(id)? else { continue };
-            let copies = match unrest {
-                Unrest::Misplaced(role) => vec![self.moved(&object.record, role)?],
-                Unrest::Overtaken => self.copies(&object)?,
-            };
-            self.take_copies(&object, &copies)?;
+            match self.rest(&object, unrest) {
+                Err(error @ (Error::ObjectDamaged { .. } | Error::ObjectGone { .. })) => {
+                    let name = object.record.name;
+                    tracing::warn!(name, %error, "an object stays where it is; `jindo verify --repair` mends it");
+                }
+                rested => rested?,
+            }
         }
         Ok(())
+    }
+
+    fn rest(&self, object: &Object, unrest: Unrest) -> Result<(), Error> {
+        let copies = match unrest {
+            Unrest::Misplaced(role) => vec![self.moved(&object.record, role)?],
+            Unrest::Overtaken => self.copies(object)?,
+        };
+        self.take_copies(object, &copies)
+    }
+
+    /// Returns the bytes of disk that bringing data to rest takes for a while: objects are rewritten one after the other, so those
+    /// of the largest.
+    pub fn bytes_to_rest(&self) -> Result<u64, Error> {
+        let mut most = 0;
+        for (id, _) in self.ledger().unrested()? {
+            let object = self.ledger().object(id)?;
+            most = most.max(object.map_or(0, |object| object.record.bytes));
+        }
+        Ok(most)
     }
 
     /// Returns an object under its name in the place of that role.

@@ -78,6 +78,8 @@ pub trait Disk: Send + Sync {
     fn is_taken(&self, path: &str, by: Place) -> io::Result<bool> {
         Ok(by == Place::OfFile && self.size(path)?.is_some())
     }
+    /// Returns true for a file that begins with this text; false for anything else, also for a link.
+    fn begins_with(&self, path: &str, text: &[u8]) -> io::Result<bool>;
     /// Returns the SHA-256 of a file's content, in hexadecimal; `None` for anything else, also for a link.
     fn sha256(&self, path: &str) -> io::Result<Option<String>>;
     /// Returns the path of everything below `folder` that is no folder, in no order; links are not followed.
@@ -312,6 +314,15 @@ impl Disk for Directory {
     fn is_taken(&self, path: &str, by: Place) -> io::Result<bool> {
         let is = there(fs::symlink_metadata(self.place(path)))?;
         Ok(is.is_some_and(|is| by == Place::OfFile || !is.is_dir()))
+    }
+
+    fn begins_with(&self, path: &str, text: &[u8]) -> io::Result<bool> {
+        if self.file(path)?.is_none() {
+            return Ok(false);
+        }
+        let mut begin = Vec::new();
+        File::open(self.place(path))?.take(text.len() as u64).read_to_end(&mut begin)?;
+        Ok(begin == text)
     }
 
     fn sha256(&self, path: &str) -> io::Result<Option<String>> {

@@ -83,6 +83,15 @@ impl Table {
             Self::Gaps => b"query,interval_seconds,start,end,reason\n",
         }
     }
+
+    /// Returns true for a table as an earlier version wrote it, with fewer columns.
+    pub(super) fn is_of_earlier_version(self, disk: &dyn Disk) -> Result<bool, Error> {
+        let earlier: &[u8] = match self {
+            Self::Queries => b"query,interval_seconds,status,series,points,reason\n",
+            Self::Series | Self::Gaps => return Ok(false),
+        };
+        disk.begins_with(self.path(), earlier).map_err(Error::disk("read", self.path()))
+    }
 }
 
 /// Brings the three tables up to date with the ledger; writes those whose content changes. [`super::update`] all queries

@@ -24,6 +24,8 @@ pub enum FileFinding {
     Stranger { path: String },
     /// A table is gone or does not say what the ledger says. The next export or extract writes it again.
     Table { path: String },
+    /// A table as an earlier version wrote it. The next export or extract brings it up to date.
+    EarlierTable { path: String },
 }
 
 /// Compares files and tables with the ledger: by queries in the list's order, then strangers by path, then tables.
@@ -45,8 +47,14 @@ pub fn verify(
     }
     match tables::differing(archive, disk, output) {
         Ok((_, tables)) => {
-            let paths = tables.into_iter().map(|table| table.path().to_owned());
-            findings.extend(paths.map(|path| FileFinding::Table { path }));
+            for table in tables {
+                let path = table.path().to_owned();
+                findings.push(if table.is_of_earlier_version(disk)? {
+                    FileFinding::EarlierTable { path }
+                } else {
+                    FileFinding::Table { path }
+                });
+            }
         }
         // Another process has begun to bring a query's files up to date.
         Err(Error::Unfinished { .. }) => {}

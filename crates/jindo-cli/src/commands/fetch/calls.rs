@@ -11,8 +11,7 @@ use jiff::Timestamp;
 use jindo::archive::{Archive, Organisation};
 use jindo::clock::{Clock, entropy};
 use jindo::fetch::{Doors, End, FetchOutcome, LookupDoors, RunLog, drive, drive_lookups};
-use jindo::job::{Caller, ExportRequest, FetchWork, LookupWork};
-use jindo::plan::Plan;
+use jindo::job::{Caller, ExportPlan, ExportRequest, FetchWork, LookupWork};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -71,7 +70,7 @@ impl Caller for Calls<'_> {
         entropy()
     }
 
-    fn admit(&mut self, plan: &Plan) -> anyhow::Result<()> {
+    fn admit(&mut self, plan: &ExportPlan) -> anyhow::Result<()> {
         let calls_max = self.setup.request.pacing.max_calls;
         Ok(disk_space::check(plan, self.setup.out, calls_max)?)
     }

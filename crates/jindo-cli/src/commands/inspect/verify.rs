@@ -31,7 +31,7 @@ struct VerifyReport {
     lines_left_out: u64,
     /// Queries whose files are behind the archive because a run is not finished. Not an error.
     queries_behind: u64,
-    /// Tables that are not written yet. Not an error.
+    /// Tables that are not written yet, or as an earlier version wrote them. Not an error.
     tables_behind: u64,
     /// False after a first run that ended before it registered its request: its tables are not written yet.
     #[serde(skip)]
@@ -124,7 +124,9 @@ fn to_make(findings: &[FileFinding]) -> (Vec<archive::QueryId>, Vec<archive::Que
             FileFinding::Outdated { query, .. } | FileFinding::StrayMark { query, .. } => {
                 outdated.push(*query);
             }
-            FileFinding::Stranger { .. } | FileFinding::Table { .. } => {}
+            FileFinding::Stranger { .. }
+            | FileFinding::Table { .. }
+            | FileFinding::EarlierTable { .. } => {}
         }
     }
     (changed, outdated)
@@ -165,7 +167,9 @@ impl VerifyReport {
         let is_early = self.queries_with_gaps > 0 || !self.is_begun;
         if matches!(finding, FileFinding::Outdated { .. }) {
             self.queries_behind += 1;
-        } else if is_early && matches!(finding, FileFinding::Table { .. }) {
+        } else if (is_early && matches!(finding, FileFinding::Table { .. }))
+            || matches!(finding, FileFinding::EarlierTable { .. })
+        {
             self.tables_behind += 1;
         } else {
             let mended = matches!(finding, FileFinding::Stranger { .. });
@@ -195,7 +199,8 @@ impl VerifyReport {
             FileFinding::Missing { .. }
             | FileFinding::Changed { .. }
             | FileFinding::Outdated { .. }
-            | FileFinding::Table { .. } => format!("{} — written again", what(finding)),
+            | FileFinding::Table { .. }
+            | FileFinding::EarlierTable { .. } => format!("{} — written again", what(finding)),
         };
         self.findings.push(FindingLine { what, mended: true });
         Ok(())
@@ -222,6 +227,7 @@ fn what(finding: &FileFinding) -> String {
         FileFinding::Changed { path, .. } => format!("{path}: changed since it was written"),
         FileFinding::Outdated { written, .. } => format!("files of {written}: not up to date"),
         FileFinding::Table { path } => format!("{path}: differs from the ledger"),
+        FileFinding::EarlierTable { path } => format!("{path}: as an earlier version wrote it"),
     }
 }
 
@@ -270,7 +276,9 @@ fn unfinished(report: &VerifyReport) -> Option<String> {
     let behind = counted(report.queries_behind, "query", "queries");
     Some(match (report.queries_with_gaps, report.queries_behind, report.tables_behind) {
         (0, 0, 0) => return None,
-        (0, 0, _) => "the tables are still to be written; the next export writes them".into(),
+        (0, 0, _) => {
+            "the tables are still to be written; the next export or extract writes them".into()
+        }
         (0, _, _) => {
             format!("files of {behind} are still to be written; the next export writes them")
         }

@@ -104,3 +104,33 @@ fn what_an_earlier_version_stored_and_answers_to_probes_go_to_their_place() {
     drop(archive);
     assert_eq!(Archive::verify(dir.path()).unwrap().findings, []);
 }
+
+#[test]
+fn an_object_that_is_gone_or_damaged_holds_up_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = opened(dir.path());
+    archive.register(&request(&["avg:a{*}"])).unwrap();
+    let queries = ids(&archive);
+    let days = [0, 1, 2].map(|day| window(day * DAY_S, (day + 1) * DAY_S));
+    let [gone, damaged, sound] = days.map(|day| store(&archive, &queries, day, 2).unwrap().name);
+    for day in [0, 1, 2] {
+        store(&archive, &queries, window(day * DAY_S, day * DAY_S + 3600), 4).unwrap();
+    }
+    let path = |name: &str| dir.path().join("archive").join(place(name));
+    let largest = fs::metadata(path(&sound)).unwrap().len();
+    assert_eq!(archive.bytes_to_rest().unwrap(), largest, "one after the other");
+    fs::remove_file(path(&gone)).unwrap();
+    fs::File::options().write(true).open(path(&damaged)).unwrap().set_len(100).unwrap();
+    archive.bring_to_rest(&AtomicBool::new(false)).unwrap();
+    let left: Vec<_> = archive.ledger().unrested().unwrap();
+    assert_eq!(left.len(), 2, "both stay");
+    assert!(!path(&sound).exists(), "the third was copied");
+    drop(archive);
+    let faults = |findings: Vec<ArchiveFinding>| {
+        findings.into_iter().map(|finding| finding.fault).collect::<Vec<_>>()
+    };
+    let both = [Fault::Missing, Fault::Damaged];
+    assert_eq!(faults(Archive::verify(dir.path()).unwrap().findings), both);
+    assert_eq!(faults(Archive::repair(dir.path(), &writer()).unwrap().findings), both);
+    assert_eq!(Archive::verify(dir.path()).unwrap().findings, []);
+}

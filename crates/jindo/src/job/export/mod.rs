@@ -86,7 +86,7 @@ impl Export<'_> {
         // Nothing is written before there is room for the plan, and keys for its calls.
         if is_announced {
             events.happened(ExportEvent::Planned(&plan));
-            caller.admit(&plan.plan)?;
+            caller.admit(&plan)?;
         }
         if plan.needs_calls() {
             caller.connect()?;
@@ -156,7 +156,7 @@ fn fetch<C: Caller>(
         plan.plan = planned.plan.clone();
         plan.leaving = Leaving::of(archive, &resolved)?;
         run.events.happened(ExportEvent::Planned(plan));
-        run.caller.admit(&plan.plan)?;
+        run.caller.admit(plan)?;
     }
     rounds.run(run, planned)
 }

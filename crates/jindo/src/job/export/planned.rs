@@ -20,6 +20,8 @@ pub struct ExportPlan {
     pub plan: Plan,
     /// Contents that the directory's files will not show any more.
     pub leaving: Leaving,
+    /// Bytes of disk that rewriting what the archive holds takes for a while.
+    pub rewriting_bytes: u64,
     /// Intervals that samples of an earlier run show, and that the ledger does not keep yet.
     pub(super) found: Vec<Spaced>,
 }
@@ -94,7 +96,9 @@ impl ExportRequest {
         let (plan, _) = self.arrange(&request, archive, now)?;
         let known = archive.filter(|_| request.list.unspaced.is_empty());
         let leaving = known.map(|archive| Leaving::of(archive, &request)).transpose()?;
-        Ok(ExportPlan { request, plan, leaving: leaving.unwrap_or_default(), found })
+        let rewriting_bytes = archive.map_or(Ok(0), Archive::bytes_to_rest)?;
+        let leaving = leaving.unwrap_or_default();
+        Ok(ExportPlan { request, plan, leaving, rewriting_bytes, found })
     }
 
     /// Returns the limits as earlier runs learnt them for a list of these queries, and where they did not, as assumed.

@@ -10,7 +10,6 @@ use crate::fetch::{
     AnswerSink, End, Extract, FetchJob, FetchOutcome, LookupFailure, Observer, Settings,
 };
 use crate::job::error::Error;
-use crate::plan::Plan;
 use crate::request::ApiCall;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
@@ -27,7 +26,7 @@ pub trait Caller {
 
     /// Checks that there is room for what a plan brings. Called before the first call of the plan; before the first plan of a
     /// run nothing is written either.
-    fn admit(&mut self, plan: &Plan) -> Result<(), Self::Error>;
+    fn admit(&mut self, plan: &ExportPlan) -> Result<(), Self::Error>;
 
     /// Reads keys and prepares connections. Called once, when the first call is certain; makes none.
     fn connect(&mut self) -> Result<(), Self::Error>;

@@ -255,6 +255,11 @@ impl Disk for Memory {
         Ok(self.state.lock().unwrap().files.get(path).map(|text| text.len() as u64))
     }
 
+    fn begins_with(&self, path: &str, text: &[u8]) -> io::Result<bool> {
+        let state = self.state.lock().unwrap();
+        Ok(state.files.get(path).is_some_and(|found| found.starts_with(text)))
+    }
+
     fn sha256(&self, path: &str) -> io::Result<Option<String>> {
         Ok(self.state.lock().unwrap().files.get(path).map(|text| jindo::digest::sha256(text)))
     }

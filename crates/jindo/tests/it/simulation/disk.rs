@@ -105,6 +105,10 @@ impl Disk for FaultyDisk {
         self.look(|platter| platter.files.get(path).map(|bytes| bytes.len() as u64))
     }
 
+    fn begins_with(&self, path: &str, text: &[u8]) -> io::Result<bool> {
+        self.look(|platter| platter.files.get(path).is_some_and(|bytes| bytes.starts_with(text)))
+    }
+
     fn sha256(&self, path: &str) -> io::Result<Option<String>> {
         self.look(|platter| platter.files.get(path).map(|bytes| hex(&Sha256::digest(bytes))))
     }

@@ -10,8 +10,8 @@ use jindo::fetch::{
     FetchOutcome, LookupAction, LookupEvent, Lookups, Machine, Observer, Progress, ReadAnswer,
     list,
 };
-use jindo::job::{Caller, Events, Export, ExportEvent, FetchWork, LookupWork, Probing};
-use jindo::plan::{Limits, Pace, Plan};
+use jindo::job::{Caller, Events, Export, ExportEvent, ExportPlan, FetchWork, LookupWork, Probing};
+use jindo::plan::{Limits, Pace};
 use jindo::request::{ApiCall, Budgets, Reply, Reserve};
 use jindo::secret::Secrets;
 use jindo_sim::Request;
@@ -182,7 +182,7 @@ impl Caller for Process<'_> {
         self.world.random.draw()
     }
 
-    fn admit(&mut self, _: &Plan) -> Result<(), Halt> {
+    fn admit(&mut self, _: &ExportPlan) -> Result<(), Halt> {
         Ok(())
     }
 
