@@ -1,5 +1,6 @@
 //! The conformance suite of ledgers: what any backend must do.
 
+use super::stretches::{confirms, copies, overlaps, types};
 use super::*;
 use crate::plan::Confidence;
 
@@ -16,6 +17,10 @@ fn conforms(make: &dyn Fn() -> Box<dyn Ledger>) {
         notes,
         keeps_facts,
         extracts,
+        overlaps,
+        confirms,
+        copies,
+        types,
     ];
     for law in laws {
         law(&*make());
@@ -107,13 +112,13 @@ fn substitutes(ledger: &dyn Ledger) {
 }
 
 /// A name as objects have them, in the order of the words.
-fn named(word: &str) -> String {
+pub(super) fn named(word: &str) -> String {
     let mut bytes = [0; 16];
     bytes[..word.len()].copy_from_slice(word.as_bytes());
     format!("2021-12-12/{:032x}.parquet", u128::from_be_bytes(bytes))
 }
 
-fn record(name: &str, queries: &[QueryId], window: Window, generation: u32) -> Record {
+pub(super) fn record(name: &str, queries: &[QueryId], window: Window, generation: u32) -> Record {
     Record {
         name: named(name),
         queries: queries.to_vec(),
@@ -213,7 +218,7 @@ fn overtaken(ledger: &dyn Ledger) {
     assert!(matches!(unknown, Err(Error::UnknownQuery { query: QueryId(99) })), "{unknown:?}");
 }
 
-fn given_up(query: QueryId, window: Window) -> GivenUp {
+pub(super) fn given_up(query: QueryId, window: Window) -> GivenUp {
     GivenUp {
         query,
         window,

@@ -59,3 +59,63 @@ fn another_shape_of_format_1_is_no_ledger() {
         assert!(matches!(refused, Err(Error::LedgerDamaged { .. })), "{refused:?}");
     }
 }
+
+/// A query, and an object of a day of it that was fetched at second 2.
+const OBJECT: &str = "
+    INSERT INTO queries (sent, interval_s, written, alone, position) VALUES ('avg:a{*}', 60, 'avg:a{*}', 0, 0);
+    INSERT INTO objects VALUES
+        (1, '2021-12-12/00000000000000000000000000000000.parquet', 60, 1639267200, 1639353600, 0, 2000, 0, 9, 9, 'aa');
+    INSERT INTO object_queries VALUES (1, 0, 1);";
+
+fn earlier(dir: &Path, tables: &str, rows: &str, version: i64) {
+    fs::DirBuilder::new().recursive(true).create(dir.join("archive")).unwrap();
+    let ledger = rusqlite::Connection::open(dir.join("archive/ledger.db")).unwrap();
+    ledger.execute_batch(tables).unwrap();
+    let pragmas = format!("PRAGMA application_id = 1785619567; PRAGMA user_version = {version};");
+    ledger.execute_batch(&format!("{pragmas}{OBJECT}{rows}")).unwrap();
+}
+
+#[test]
+fn stretches_of_format_2_were_asked_when_they_were_fetched() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = "INSERT INTO coverage VALUES (1, 1639267200, 1639353600, 1, 1, 0)";
+    earlier(dir.path(), include_str!("../ledger/sqlite/schema-2.sql"), rows, 2);
+    let fetched_at = Timestamp::from_second(2).unwrap();
+    let check = |archive: &Archive| {
+        let held = archive.ledger().coverage(QueryId(1)).unwrap();
+        let expected = Coverage {
+            window: window(0, DAY_S),
+            object: ObjectId(1),
+            origin: Origin::Fetched,
+            open: true,
+            asked_at: fetched_at,
+        };
+        assert_eq!(held, [expected]);
+        assert_eq!(archive.ledger().objects().unwrap()[0].record.copy_of, None);
+        assert_eq!(archive.ledger().metric_types().unwrap(), []);
+        assert_eq!(archive.ledger().check().unwrap(), Vec::<String>::new());
+    };
+    let reader = Archive::read(dir.path()).unwrap();
+    check(&reader);
+    assert_eq!(reader.id().unwrap(), None, "reading gives no id");
+    let archive = opened(dir.path());
+    check(&archive);
+    assert_eq!(archive.id().unwrap(), Some(writer().fresh_id));
+}
+
+#[test]
+fn copies_types_and_moments_of_format_3_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = "
+        INSERT INTO coverage VALUES (1, 1639267200, 1639353600, 1, 0, 5000, 0);
+        INSERT INTO copies VALUES (1, 'the answer');
+        INSERT INTO metric_types VALUES ('a', 'rate without interval', 3000);";
+    earlier(dir.path(), include_str!("../ledger/sqlite/schema-3.sql"), rows, 3);
+    let archive = opened(dir.path());
+    let granted = &archive.ledger().grants(QueryId(1)).unwrap()[0];
+    let asked_at = Timestamp::from_second(5).unwrap();
+    assert_eq!((granted.held.asked_at, &*granted.answer), (asked_at, "the answer"));
+    let known = &archive.ledger().metric_types().unwrap()[0];
+    assert_eq!((&*known.metric, known.of.name()), ("a", "rate without interval"));
+    assert_eq!(archive.ledger().check().unwrap(), Vec::<String>::new());
+}

@@ -17,6 +17,7 @@ mod mend;
 mod migrate;
 mod round_trip;
 mod share;
+mod stretches;
 mod trap;
 
 use super::*;
