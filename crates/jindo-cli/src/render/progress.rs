@@ -220,7 +220,7 @@ impl Observer for ProgressReport {
                     written(*query)
                 ));
             }
-            Decision::Weigh { .. } => {}
+            Decision::Confirm { .. } | Decision::Weigh { .. } => {}
         }
     }
 }

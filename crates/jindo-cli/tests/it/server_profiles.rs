@@ -80,7 +80,7 @@ fn the_forecast_after_the_cap_is_known_is_met() {
     exits(&output, 0);
     let summary = String::from_utf8(output.stdout).unwrap();
     assert!(
-        summary.contains("forecast     22 calls after the first answer; it took 22\n"),
+        summary.contains("forecast     23 calls after the first answer; it took 23\n"),
         "{summary}"
     );
 }

@@ -34,10 +34,15 @@ enum Narrowing {
 enum Stage {
     /// The newest stretch, without the added fill where there is one: refused, the query is bad.
     Recent,
-    /// The newest stretch with the added fill: refused, the fill is.
+    /// The same once more, of a query that was answered before.
+    Confirm,
+    /// The newest stretch with the added fill: refused twice, the fill is.
     Filled,
+    FilledAgain,
     /// The beginning of the refused window: refused, its place in time is; else its size.
     Early,
+    /// Its end, where nothing was refused for its place in time before: fine, the refusal of its beginning may be chance.
+    Late,
 }
 
 #[derive(Debug, Default)]
@@ -130,7 +135,7 @@ impl Bisection {
                 }
             }
             Some(Narrowing::Small { stage, suspects }) => {
-                if outcome.is_ok() && stage != Stage::Early {
+                if outcome.is_ok() && !matches!(stage, Stage::Early | Stage::Late) {
                     self.fine.push((stage, task));
                 }
                 self.small_answer(stage, suspects, &outcome, states)
@@ -222,8 +227,11 @@ impl Bisection {
     ) -> Vec<Consequence> {
         let task = &suspects[0].task;
         let window = match stage {
-            Stage::Recent | Stage::Filled => recent(task, states),
+            Stage::Recent | Stage::Confirm | Stage::Filled | Stage::FilledAgain => {
+                recent(task, states)
+            }
             Stage::Early => head(task),
+            Stage::Late => tail(task),
         };
         let task = Task { window, ..task.clone() };
         if self.fine.iter().any(|(fine, of)| *fine == stage && *of == task) {
@@ -243,8 +251,13 @@ impl Bisection {
     ) -> Vec<Consequence> {
         let task = suspects[0].task.clone();
         match (stage, outcome) {
-            (Stage::Recent, Err(_)) if task.queries.len() == 1 => self.give_up(suspects),
-            (Stage::Recent, Err(_)) => {
+            (Stage::Recent, Err(_)) if may_be_chance(&task, states) => {
+                self.ask(Stage::Confirm, suspects, states)
+            }
+            (Stage::Recent | Stage::Confirm, Err(_)) if task.queries.len() == 1 => {
+                self.give_up(suspects)
+            }
+            (Stage::Recent | Stage::Confirm, Err(_)) => {
                 for refusal in &mut suspects {
                     refusal.may_be_size = false;
                 }
@@ -252,11 +265,16 @@ impl Bisection {
                 self.parked.extend(suspects);
                 self.examine(first, states)
             }
-            (Stage::Recent, Ok(())) if may_drop_fill(&task, states) => {
+            (Stage::Recent | Stage::Confirm, Ok(()))
+                if may_drop_fill(&task, states) && states.all[task.queries[0]].accepted == 0 =>
+            {
                 self.ask(Stage::Filled, suspects, states)
             }
-            (Stage::Recent | Stage::Filled, Ok(())) => self.ask(Stage::Early, suspects, states),
-            (Stage::Filled, Err(_)) => {
+            (Stage::Filled, Err(_)) => self.ask(Stage::FilledAgain, suspects, states),
+            (Stage::Recent | Stage::Confirm | Stage::Filled | Stage::FilledAgain, Ok(())) => {
+                self.ask(Stage::Early, suspects, states)
+            }
+            (Stage::FilledAgain, Err(_)) => {
                 let query = task.queries[0];
                 let unfilled = Consequence::Decide(Decision::SendUnfilled { query });
                 vec![Consequence::fetch(task), unfilled]
@@ -267,7 +285,14 @@ impl Bisection {
                 self.open.insert(id, Narrowing::Again);
                 vec![Consequence::Ask(PendingCall::of(Purpose::Half(id), task))]
             }
-            (Stage::Early, Err(_)) => {
+            (Stage::Early, Err(_)) if self.retention_message.is_none() => {
+                self.ask(Stage::Late, suspects, states)
+            }
+            (Stage::Late, Ok(())) if !self.fine.contains(&(Stage::Late, task.clone())) => {
+                self.fine.push((Stage::Late, task));
+                suspects.into_iter().map(|refusal| Consequence::fetch(refusal.task)).collect()
+            }
+            (Stage::Early | Stage::Late, _) => {
                 self.retention_message = Some(suspects[0].words.clone());
                 suspects.into_iter().map(Consequence::OutOfPlace).collect()
             }
@@ -283,7 +308,7 @@ impl Bisection {
 
     /// Returns whether a question of narrowing `id` goes without the added fill.
     pub(super) fn drops_fill(&self, id: u64, states: &QueryStates) -> bool {
-        matches!(self.open.get(&id), Some(Narrowing::Small { stage: Stage::Recent, suspects })
+        matches!(self.open.get(&id), Some(Narrowing::Small { stage: Stage::Recent | Stage::Confirm, suspects })
             if may_drop_fill(&suspects[0].task, states))
     }
 
@@ -295,9 +320,9 @@ impl Bisection {
 
 /// Asks the tasks again, in order, with a lower cap on points: they were refused twice, and only their size explains it.
 fn fewer_points(suspects: Vec<Refusal>) -> Vec<Consequence> {
-    let Refusal { task, words, .. } = suspects[0].clone();
-    let again = suspects.into_iter().rev().map(|refusal| Consequence::fetch(refusal.task));
-    again.chain([Consequence::FewerPoints { task, words }]).collect()
+    let words = suspects[0].words.clone();
+    let tasks = suspects.into_iter().map(|refusal| refusal.task).collect();
+    vec![Consequence::FewerPoints { tasks, words }]
 }
 
 /// Last 100 intervals of the first query's range, so few that no cap can matter. If the whole range may be past retention, a
@@ -318,6 +343,19 @@ fn head(task: &Task) -> Window {
     let length = i64::from(Limits::POINTS_MIN) * task.interval.secs();
     Window::from_secs(window.start_s(), window.end_s().min(window.start_s() + length))
         .unwrap_or(window)
+}
+
+/// Last 100 intervals of the task's window.
+fn tail(task: &Task) -> Window {
+    let window = task.window;
+    let length = i64::from(Limits::POINTS_MIN) * task.interval.secs();
+    Window::from_secs(window.start_s().max(window.end_s() - length), window.end_s())
+        .unwrap_or(window)
+}
+
+/// Returns whether the task is of one query for which calls were taken before.
+fn may_be_chance(task: &Task, states: &QueryStates) -> bool {
+    matches!(task.queries[..], [query] if states.all[query].accepted > 0)
 }
 
 /// Returns whether the task is of one query that could go without its fill, and does not yet.

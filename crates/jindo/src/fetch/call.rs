@@ -24,6 +24,8 @@ pub(super) enum Purpose {
     Question(u64),
     /// The one call for a query that an earlier run gave up.
     Trial,
+    /// A call larger than what was learnt allows: does that still hold?
+    Beyond,
     /// A small part of what came back coarse while others did not: is the interval on offer?
     CapCheck,
 }

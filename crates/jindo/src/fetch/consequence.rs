@@ -14,9 +14,9 @@ pub(super) enum Consequence {
     AskLast(PendingCall),
     /// Make this call after those next ones that share a query with it.
     AskBehind(PendingCall),
-    /// A task was refused for its number of points: lower the cap.
+    /// Tasks were refused for their number of points: lower the cap, and ask them next.
     FewerPoints {
-        task: Task,
+        tasks: Vec<Task>,
         words: String,
     },
     /// A task was refused for its place in time.

@@ -103,6 +103,11 @@ pub enum Decision {
         limit: LearntLimit,
         lesson: Lesson,
     },
+    /// A limit that was learnt was seen once more.
+    Confirm {
+        limit: LearntLimit,
+        lesson: Lesson,
+    },
     /// A limit that was learnt does not hold: from now on it is as assumed.
     Unlearn {
         limit: LearntLimit,

@@ -1,5 +1,6 @@
 //! State of each query of a job, and the cut of a task to what may be asked of its queries now. Pure.
 
+use super::call::points;
 use crate::plan::{
     BODY_BYTES_TARGET, Limits, PerQuery, Plan, PlanIndex, RETENTION, Task, WEIGHT_ASSUMED, Window,
     buckets, escaped_len, tile,
@@ -20,6 +21,8 @@ pub(super) struct QueryState {
     unfilled: bool,
     pub(super) given_up: bool,
     pub(super) served: Served,
+    /// Points that a call for it, in the form in which it is sent first, asked for at most which the server has taken. 0: it has taken none.
+    pub(super) accepted: u32,
     /// Length of its text in a URL.
     escaped: usize,
     /// Decoded bytes a bucket, from the answers so far.
@@ -72,6 +75,7 @@ impl QueryStates {
                 unfilled: false,
                 given_up: false,
                 served: Served::AsOthers,
+                accepted: 0,
                 escaped: escaped_len(&query.text.sent),
                 weight: query.weight.map(as_float),
             })
@@ -112,6 +116,33 @@ impl QueryStates {
             .iter()
             .map(|&query| self.all[query].escaped + escaped_len(crate::plan::SEPARATOR))
             .sum()
+    }
+
+    /// Returns the length of the longest query in a URL, with what separates it from the next.
+    pub(super) fn longest_url(&self) -> usize {
+        let longest = self.all.iter().map(|state| state.escaped).max();
+        longest.unwrap_or(0) + escaped_len(crate::plan::SEPARATOR)
+    }
+
+    /// Returns whether fewer points are served of some query than of the others.
+    pub(super) fn has_own_caps(&self, limits: Limits) -> bool {
+        let alive = self.all.indexes().filter(|&query| !self.all[query].given_up);
+        alive.into_iter().any(|query| self.points(query, limits) < limits.points)
+    }
+
+    /// Returns whether the server has taken calls for so many points of each of the task's queries.
+    pub(super) fn has_accepted(&self, task: &Task) -> bool {
+        let points = points(task);
+        task.queries.iter().all(|&query| self.all[query].accepted >= points)
+    }
+
+    /// Takes in that the server has taken the task.
+    pub(super) fn accepted(&mut self, task: &Task) {
+        let points = points(task);
+        for &query in &task.queries {
+            let accepted = &mut self.all[query].accepted;
+            *accepted = points.max(*accepted);
+        }
     }
 
     /// Returns whether no query but this one is still asked.

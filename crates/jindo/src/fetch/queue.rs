@@ -65,6 +65,11 @@ impl Queue {
         fetches.into_iter().map(|call| call.task).collect()
     }
 
+    /// Takes out the fetches of these tasks that are not delayed.
+    pub(super) fn take(&mut self, tasks: &[Task]) {
+        self.ready.retain(|call| !call.is_fetch() || !tasks.contains(&call.task));
+    }
+
     /// Returns the different starts of fetches before `until_s` (both Unix seconds), ascending.
     pub(super) fn fetch_starts_before(&self, until_s: i64) -> Vec<i64> {
         let fetches = self.ready.iter().filter(|call| call.is_fetch());

@@ -173,7 +173,9 @@ fn drive_machine(
                     run.learnt.push(Limits::ASSUMED.like(limit));
                 }
                 Action::Record(Decision::Weigh { weights }) => run.weights.extend(weights),
-                Action::Discard(_) | Action::Complete(_) => {}
+                Action::Record(Decision::Confirm { .. })
+                | Action::Discard(_)
+                | Action::Complete(_) => {}
                 Action::Finish(end) => {
                     run.end = end;
                     return run;
@@ -222,13 +224,14 @@ fn one_bad_query_costs_at_most_fourteen_calls_and_is_given_up_with_the_servers_w
 
 #[test]
 fn a_limit_on_queries_per_call_is_learnt_once() {
-    for (limit, calls_max) in [(10, 65), (3, 205), (1, 575)] {
+    for limit in [10, 3, 1] {
         let plan = plan(70, 8);
         let run = drive(&plan, settings(), |_, ask| {
             if ask.queries.len() > limit { refuse("too many queries") } else { FINE }
         });
         assert!(run.is_complete(&plan), "limit {limit}: {run:?}");
         let least = 8 * 70_u64.div_ceil(limit as u64);
+        let calls_max = least * 21 / 20 + 7;
         assert!(run.calls <= calls_max, "limit {limit}: {} calls, {least} are needed", run.calls);
     }
 }
@@ -261,7 +264,8 @@ fn a_url_limit_is_learnt_once() {
         if ask.queries.len() > 20 { (Err(Failure::UrlTooLong), None) } else { FINE }
     });
     assert!(run.is_complete(&plan));
-    assert!(run.calls <= 4 * 5 + 1, "{} calls", run.calls);
+    // The first is asked once more: it may be chance.
+    assert!(run.calls <= 4 * 5 + 2, "{} calls", run.calls);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod clockwork;
 mod learning;
+mod passing;
 mod promise;
 mod sparse;
 mod temper;

@@ -39,6 +39,11 @@ impl Evidence {
         queries.clone_into(&mut self.refused);
     }
 
+    /// Takes in that calls for these queries were refused for their number of points as well.
+    pub(crate) fn witnessed(&mut self, queries: impl Iterator<Item = PlanIndex>) {
+        self.points.queries.extend(queries);
+    }
+
     /// Takes in that the last refusal was for the limit.
     pub(crate) fn blamed(&mut self, limit: LearntLimit) {
         let refused = std::mem::take(&mut self.refused);

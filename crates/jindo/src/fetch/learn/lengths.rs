@@ -44,6 +44,10 @@ pub(crate) struct ListLength {
 impl ListLength {
     /// Takes in that both halves are fine and the whole is not: the second time a shorter list becomes the rule.
     pub(crate) fn unexplained(&mut self, whole: &Refusal, half: usize) -> Option<Consequence> {
+        if whole.task.queries.len() <= self.bounds.fine {
+            // As long a list came through: it was chance.
+            return None;
+        }
         self.strikes += 1;
         self.bounds.fine = self.bounds.fine.max(half);
         self.bounds.refuse(whole.task.queries.len());
@@ -68,12 +72,8 @@ impl ListLength {
             return None;
         }
         self.bounds.fine = size;
-        if size > limits.queries && self.bounds.refused.is_none_or(|refused| size >= refused) {
-            *self = Self::default();
-            return Some(Consequence::Refuted(LearntLimit::Queries(limits.queries)));
-        }
         if size >= self.bounds.refused? {
-            *self = Self::default();
+            *self = Self { bounds: Bounds { fine: size, refused: None }, ..Self::default() };
             return None;
         }
         let known = self.strikes >= STRIKES && self.most() != limits.queries;
@@ -107,9 +107,9 @@ impl ListLength {
 pub(crate) struct UrlLength(Bounds);
 
 impl UrlLength {
-    /// Returns whether a list was refused for its length before.
-    pub(crate) fn has_refused(&self) -> bool {
-        self.0.refused.is_some()
+    /// Returns whether a refusal of a list of this length may be chance: none was refused before, or one as long was taken.
+    pub(crate) fn may_be_chance(&self, length: usize) -> bool {
+        self.0.refused.is_none() || length <= self.0.fine
     }
 
     /// Takes in that a list of this length was refused; returns the length to try next.
@@ -123,23 +123,23 @@ impl UrlLength {
     }
 
     /// Takes in that a list of this length came through; where a longer one was refused, something between may be taken.
-    pub(crate) fn accepted(&mut self, length: usize, limits: Limits) -> Option<Consequence> {
+    pub(crate) fn accepted(&mut self, length: usize) -> Option<Consequence> {
         if length <= self.0.fine {
             return None;
         }
         self.0.fine = length;
-        if length > limits.url && self.0.refused.is_none_or(|refused| length >= refused) {
-            *self = Self::default();
-            return Some(Consequence::Refuted(LearntLimit::UrlChars(limits.url)));
-        }
+        self.0.refused = self.0.refused.filter(|&refused| length < refused);
         self.0.refused.map(|refused| self.limit(refused))
     }
 
     fn limit(&self, refused: usize) -> Consequence {
         let fine = self.0.fine;
-        let is_found = refused.saturating_sub(fine) <= refused / PRECISION;
-        let most = if is_found { fine.max(1) } else { self.0.middle(refused) };
+        let most = if self.is_found(refused) { fine.max(1) } else { self.0.middle(refused) };
         let why = format!("a list of {refused} escaped characters was too long for a URL");
         Consequence::Limit { limit: LearntLimit::UrlChars(most), why }
+    }
+
+    fn is_found(&self, refused: usize) -> bool {
+        refused.saturating_sub(self.0.fine) <= refused / PRECISION
     }
 }

@@ -14,5 +14,5 @@ pub(super) use answer_size::Weights;
 pub(super) use evidence::Evidence;
 pub(super) use lengths::{ListLength, UrlLength};
 pub(super) use points_cap::{Coarse, PointsCap, QueryCap};
-pub(super) use raise::Raises;
+pub(super) use raise::{Attempt, Raises, Subject};
 pub(super) use retention::RetentionEdge;

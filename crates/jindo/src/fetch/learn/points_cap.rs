@@ -51,6 +51,11 @@ impl PointsCap {
         self.witnesses.len() > 1
     }
 
+    /// Returns the queries that, alone, were served fewer points than they were asked for.
+    pub(crate) fn witnesses(&self) -> impl Iterator<Item = PlanIndex> {
+        self.witnesses.iter().copied()
+    }
+
     /// Takes in that a query is given up: what it showed says nothing about others.
     pub(crate) fn given_up(&mut self, query: PlanIndex) {
         self.witnesses.remove(&query);

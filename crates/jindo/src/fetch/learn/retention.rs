@@ -5,7 +5,7 @@
 //! tells whether anything is kept at all, and from there the edge is searched by halving: some ten refusals for years of days.
 
 use crate::fetch::queue::Queue;
-use crate::plan::{PerQuery, PlanIndex, Window, hull};
+use crate::plan::{PerQuery, PlanIndex, Task, Window, hull};
 
 #[derive(Debug, Default)]
 pub(crate) struct RetentionEdge {
@@ -13,6 +13,8 @@ pub(crate) struct RetentionEdge {
     words: Option<String>,
     /// A window that begins there was answered.
     kept_from_s: Option<i64>,
+    /// Windows that were refused though something older was answered, and are asked once more.
+    doubted: Vec<Task>,
     /// More is known of the edge, and no window was chosen since to narrow it.
     moved: bool,
 }
@@ -26,6 +28,16 @@ impl RetentionEdge {
         }
         self.kept_from_s = Some(self.kept_from_s.map_or(start_s, |kept_s| kept_s.min(start_s)));
         self.moved |= self.words.is_some();
+    }
+
+    /// Returns whether the refused task is to be asked once more: something older was answered, so that its refusal may be chance.
+    pub(crate) fn doubts(&mut self, task: &Task) -> bool {
+        let has_older = self.kept_from_s.is_some_and(|kept_s| kept_s < task.window.start_s());
+        if !has_older || self.doubted.contains(task) {
+            return false;
+        }
+        self.doubted.push(task.clone());
+        true
     }
 
     /// Takes in that a window was refused for its place in time. Returns whether the edge moves to its end: not when something

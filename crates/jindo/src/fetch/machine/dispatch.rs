@@ -25,6 +25,7 @@ impl Machine {
                 continue;
             }
             self.plan_anew(step);
+            self.attempt_beyond();
             // One case after the other: every refusal on the way takes questions of its own.
             if self.bisection.is_idle() {
                 self.edge.narrow(&mut self.queue);
@@ -121,6 +122,13 @@ impl Machine {
             if call.is_question() {
                 return Some(call);
             }
+            if call.purpose == Purpose::Beyond {
+                if self.is_attempt_sound() {
+                    return Some(call);
+                }
+                self.drop_attempt();
+                continue;
+            }
             let mut parts = self.states.fit(call.task.clone(), self.limits);
             if parts.len() == 1 && parts[0] == call.task {
                 return Some(call);
@@ -146,10 +154,14 @@ impl Machine {
     }
 
     /// Returns the form in which the call's queries are sent.
-    fn form(&self, call: &PendingCall) -> Form {
+    pub(super) fn form(&self, call: &PendingCall) -> Form {
         let drops_fill = match call.purpose {
             Purpose::Question(id) => self.bisection.drops_fill(id, &self.states),
-            Purpose::Fetch | Purpose::Half(_) | Purpose::Trial | Purpose::CapCheck => false,
+            Purpose::Fetch
+            | Purpose::Half(_)
+            | Purpose::Trial
+            | Purpose::Beyond
+            | Purpose::CapCheck => false,
         };
         let unfilled = self.states.all[call.task.queries[0]].is_unfilled();
         if drops_fill || unfilled { Form::Unfilled } else { Form::Sent }

@@ -3,9 +3,12 @@
 //! It keeps the queue and the calls in flight and carries out the decisions of the bisection and the learners. [`Scheduler`]
 //! decides when a call may go; `dispatch` sends, `outcome` takes in what came back.
 
+mod attempts;
 mod dispatch;
 mod limits;
 mod outcome;
+
+use attempts::OpenAttempt;
 
 use super::bisect::Bisection;
 use super::call::{PendingCall, Purpose};
@@ -38,6 +41,7 @@ pub struct Machine {
     url_length: UrlLength,
     edge: RetentionEdge,
     raises: Raises,
+    attempt: Option<OpenAttempt>,
     evidence: Evidence,
     /// Limits that hold where nothing else is learnt.
     assumed: Limits,
@@ -90,6 +94,7 @@ impl Machine {
             url_length: UrlLength::default(),
             edge: RetentionEdge::default(),
             raises: Raises::new(assumed),
+            attempt: None,
             evidence: Evidence::default(),
             assumed,
             is_outdated: false,
@@ -149,6 +154,7 @@ impl Machine {
     fn is_proven(&self) -> bool {
         self.reliability == Reliability::Proven
             && !self.points_cap.is_unproven()
+            && !self.raises.is_searching()
             && !self.weights.is_weighing()
             && !self.edge.is_sought(&self.queue)
     }

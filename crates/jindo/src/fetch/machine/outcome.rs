@@ -5,7 +5,7 @@ use crate::archive::GiveUpReason;
 use crate::fetch::call::{PendingCall, Purpose, at_points_min, list_halves, points};
 use crate::fetch::consequence::{Consequence, Refusal};
 use crate::fetch::learn::Coarse;
-use crate::fetch::protocol::{Action, Call, Decision, Facts};
+use crate::fetch::protocol::{Action, Call, Decision, Facts, Form};
 use crate::fetch::query_state::Served;
 use crate::fetch::queue::Flight;
 use crate::parse::Other;
@@ -47,17 +47,27 @@ impl Machine {
         if !facts.holds_points() && points(&task) >= self.limits.points {
             // Sent before the cap was learnt: an empty answer says nothing of its interval.
             step.actions.push(Action::Discard(number));
+            if flight.call.purpose == Purpose::Beyond {
+                self.drop_attempt();
+                return self.raises.no_more();
+            }
             return self.again(flight.call, step);
+        }
+        if self.form(&flight.call) == Form::Sent {
+            self.states.accepted(&task);
         }
         let weighed = self.weights.answered(&task, facts, &mut self.states, self.limits);
         self.carry_out(weighed, step);
         let length = self.states.url_len(&task);
         self.evidence.answered(&task, facts, length);
-        let longer = self.url_length.accepted(length, self.limits);
+        let longer = self.url_length.accepted(length);
         self.carry_out(longer, step);
         let raised = self.raises.answered(&task, facts, &mut self.states, self.limits);
         self.carry_out(raised, step);
         self.edge.answered(task.window, self.range);
+        if flight.call.purpose == Purpose::Beyond {
+            self.attempt_answered();
+        }
         let mut decisions = self.follow(flight.call.purpose, &task, facts);
         if flight.call.is_question() {
             step.actions.push(Action::Discard(number));
@@ -84,6 +94,7 @@ impl Machine {
                 self.bisection.outcome(id, task.clone(), Ok(()), &self.states)
             }
             Purpose::Trial => self.release_trial(task),
+            Purpose::Beyond => Vec::new(),
             Purpose::CapCheck => self.query_cap.answered(task, &facts.points, &mut self.states),
         }
     }
@@ -114,6 +125,9 @@ impl Machine {
         }
         if failure.may_be_size() {
             self.evidence.refused(&call.task.queries);
+            if call.purpose == Purpose::Beyond {
+                return self.attempt_refused(step);
+            }
         }
         match failure {
             Failure::Forbidden { words } => self.scheduler.forbidden(step.now, words),
@@ -140,7 +154,18 @@ impl Machine {
     }
 
     /// The server took a small question, and that is what was to be known.
-    fn question_taken(&mut self, id: u64, call: PendingCall, failure: &Failure, step: &mut Step) {
+    fn question_taken(
+        &mut self,
+        id: u64,
+        mut call: PendingCall,
+        failure: &Failure,
+        step: &mut Step,
+    ) {
+        if matches!(failure, Failure::UrlTooLong) && call.attempts == 0 {
+            // It says nothing about the question, and as long a list was taken before.
+            call.attempts = 1;
+            return self.queue.ready.push_front(call);
+        }
         if matches!(failure, Failure::TooLarge) && call.attempts == 0 {
             // So small a question has so large an answer only when something is broken.
             let what = format!("more than {} MiB for a small question", BODY_BYTES_MAX >> 20);
@@ -220,6 +245,9 @@ impl Machine {
     }
 
     fn refused(&mut self, mut call: PendingCall, words: String, step: &mut Step) {
+        if call.purpose == Purpose::Beyond {
+            return self.attempt_refused(step);
+        }
         if call.purpose == Purpose::CapCheck {
             self.reshape(&call, step);
             call.purpose = Purpose::Fetch;
@@ -238,17 +266,18 @@ impl Machine {
                 vec![Consequence::give_up(task.queries[0], reason)]
             }
             Purpose::Fetch if self.points_cap.explains(&task) && !at_points_min(&task) => {
-                vec![Consequence::fetch(task.clone()), Consequence::FewerPoints { task, words }]
+                vec![Consequence::FewerPoints { tasks: vec![task], words }]
             }
             Purpose::Fetch => self.bisection.refused(refusal, &self.states),
-            Purpose::CapCheck => unreachable!("it was made a fetch"),
+            Purpose::CapCheck | Purpose::Beyond => unreachable!("it was dealt with"),
         };
         self.carry_out(decisions, step);
     }
 
     fn url_too_long(&mut self, mut call: PendingCall, step: &mut Step) {
-        if call.attempts == 0 && !self.url_length.has_refused() {
-            // Once may be chance.
+        let length = self.states.url_len(&call.task);
+        if call.attempts == 0 && self.url_length.may_be_chance(length) {
+            // Once is no rule.
             call.attempts = 1;
             return self.queue.ready.push_front(call);
         }
@@ -256,7 +285,7 @@ impl Machine {
             let reason = GiveUpReason::UrlTooLong;
             return self.carry_out([Consequence::give_up(query, reason)], step);
         }
-        let shorter = self.url_length.refused(self.states.url_len(&call.task));
+        let shorter = self.url_length.refused(length);
         self.carry_out([shorter], step);
         self.again(call, step);
     }
@@ -328,9 +357,11 @@ impl Machine {
                 let decisions = self.query_cap.partly_answered(call.task, &mut self.states);
                 self.carry_out(decisions, step);
             }
-            Purpose::Fetch | Purpose::Half(_) | Purpose::Question(_) | Purpose::Trial => {
-                self.again(call, step);
-            }
+            Purpose::Fetch
+            | Purpose::Half(_)
+            | Purpose::Question(_)
+            | Purpose::Trial
+            | Purpose::Beyond => self.again(call, step),
         }
     }
 
@@ -343,7 +374,7 @@ impl Machine {
     /// Takes in that the call goes on in another shape: what waited for its answer can conclude nothing.
     pub(super) fn reshape(&mut self, call: &PendingCall, step: &mut Step) {
         let decisions = match call.purpose {
-            Purpose::Fetch => Vec::new(),
+            Purpose::Fetch | Purpose::Beyond => Vec::new(),
             Purpose::Half(id) | Purpose::Question(id) => {
                 let tasks = self.bisection.void(id).into_iter();
                 tasks.map(Consequence::fetch).collect()
@@ -377,10 +408,11 @@ impl Machine {
                 Consequence::Decide(decision) => self.decide(decision, step),
                 Consequence::Limit { limit, why } => self.learn(limit, why, step),
                 Consequence::Refuted(limit) => self.unlearn(limit, step),
-                Consequence::FewerPoints { task, words } => {
-                    let points = points(&task);
-                    let why = format!("{points} points were refused: {words}");
-                    self.lower_points(&task, Limits::fewer_points(points, 0), why, step);
+                Consequence::FewerPoints { tasks, words } => {
+                    self.fewer_points(&tasks, &words, step);
+                }
+                Consequence::OutOfPlace(Refusal { task, .. }) if self.edge.doubts(&task) => {
+                    self.queue.ready.push_front(PendingCall::fetch(task));
                 }
                 Consequence::OutOfPlace(Refusal {
                     task: Task { queries, window, .. },
@@ -417,6 +449,7 @@ impl Machine {
             Decision::Weigh { .. }
             | Decision::RefuseWindow { .. }
             | Decision::Learn { .. }
+            | Decision::Confirm { .. }
             | Decision::Unlearn { .. } => {}
         }
         step.actions.push(Action::Record(decision));

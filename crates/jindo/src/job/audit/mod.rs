@@ -199,9 +199,10 @@ impl AnswerSink for Audit<'_> {
                 (*query, Some(*window), reason.clone())
             }
             Decision::SendUnfilled { .. } => unreachable!("no query of the plan has such a form"),
-            Decision::Learn { .. } | Decision::Unlearn { .. } | Decision::Weigh { .. } => {
-                return Ok(Recorded::Ignored);
-            }
+            Decision::Learn { .. }
+            | Decision::Confirm { .. }
+            | Decision::Unlearn { .. }
+            | Decision::Weigh { .. } => return Ok(Recorded::Ignored),
         };
         self.findings().refused.entry((query, window)).or_insert(reason);
         Ok(Recorded::Ignored)

@@ -73,17 +73,14 @@ impl AnswerSink for StoreAnswers<'_> {
         };
         match decision {
             Decision::Learn { limit: LearntLimit::Points(_), .. }
+            | Decision::Confirm { limit: LearntLimit::Points(_), .. }
             | Decision::Unlearn { limit: LearntLimit::Points(_) }
                 if job.role != Role::Wanted => {}
-            Decision::Learn { limit, lesson } => {
+            Decision::Learn { limit, lesson } | Decision::Confirm { limit, lesson } => {
                 let learnt = learnt(*limit, lesson, job, now);
                 let list = job.plan.queries.iter();
                 if !learnt.holds_for(list.map(|query| &*query.text.written)) {
                     return Ok(Recorded::Ignored);
-                }
-                // Before it is learnt: a crash in between learns and doubts again.
-                if let LearntLimit::Points(points) = limit {
-                    ledger.doubt_empty(*points)?;
                 }
                 ledger.learn(&learnt)?;
             }

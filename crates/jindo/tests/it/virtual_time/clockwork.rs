@@ -284,7 +284,7 @@ impl Clockwork<'_> {
             Action::Record(Decision::GiveUp { .. }) => self.given_up += 1,
             Action::Complete(_)
             | Action::Discard(_)
-            | Action::Record(Decision::Weigh { .. })
+            | Action::Record(Decision::Confirm { .. } | Decision::Weigh { .. })
             | Action::Wake(_)
             | Action::Finish(_) => {}
             Action::Record(Decision::SendUnfilled { .. } | Decision::RefuseWindow { .. }) => {
