@@ -63,6 +63,8 @@ fn late_points_are_fetched_once_after_each_step() {
         let mut late = Late::new(late_h);
         assert_eq!(late.export((late_h + 5) * HOUR_S, "0"), 1);
         let early = tree(&late.world.out());
+        let table = String::from_utf8(early["queries.csv"].clone()).unwrap();
+        assert!(table.contains(",not closed yet: points may still be reported late\n"), "{table}");
         let first = late.step();
         assert_eq!(late.export(0, &first), 1, "after the step");
         let whole = tree(&late.world.out());

@@ -30,6 +30,9 @@ const NOT_HELD: &str = "not in the archive";
 
 const NO_INTERVAL: &str = "no interval of it begins within the range and is over";
 
+/// Remark on a query of which nothing was asked long enough after its time.
+const NOT_CLOSED: &str = "not closed yet: points may still be reported late";
+
 /// Remark on a query whose range was asked whole and that has nothing in the oldest part of it.
 const EXPIRED: &str = "part of the range was older than the 15 months that Datadog usually keeps; nothing came from there";
 
@@ -271,9 +274,7 @@ impl<'a> Rendering<'a> {
         let reason = match &standing.reason {
             Some(reason) => self.missing(reason),
             None if shown.range.is_none() => NO_INTERVAL.to_owned(),
-            None if expired => EXPIRED.to_owned(),
-            None if query.instead_of.is_some() => AS_WRITTEN.to_owned(),
-            None => String::new(),
+            None => remarks(shown, expired),
         };
         let (series, points) = (files.len().to_string(), points.to_string());
         let status = word(standing.status);
@@ -323,6 +324,21 @@ impl<'a> Rendering<'a> {
             GapReason::NotFetched => NOT_FETCHED.to_owned(),
         }
     }
+}
+
+/// Returns what is to be known of a query of which nothing is missing.
+fn remarks(shown: &ShownQuery, expired: bool) -> String {
+    let expired = expired.then(|| EXPIRED.to_owned());
+    let as_written = shown.query.instead_of.is_some().then(|| AS_WRITTEN.to_owned());
+    let open = shown.grants.iter().map(|grant| &grant.held).find(|held| !held.is_closed());
+    let open = open.map(|held| match held.window.start() {
+        from if shown.range.is_some_and(|range| range.start() < from) => {
+            format!("closed until {from}: later points may still be reported")
+        }
+        _ => NOT_CLOSED.to_owned(),
+    });
+    let all: Vec<_> = [expired, as_written, open].into_iter().flatten().collect();
+    all.join("; ")
 }
 
 /// Returns a moment in RFC 3339 UTC; nothing for none.

@@ -1,6 +1,7 @@
 //! Points that are reported late: windows are asked again some time after their end. Pure.
 
 use crate::archive::Coverage;
+use crate::plan::CLOSED_AFTER;
 use jiff::{SignedDuration, Timestamp};
 
 /// Times after a window's end. The first export after each of them asks the window again, whole; one that was first asked later
@@ -12,13 +13,10 @@ impl LookBack {
     /// Nothing is asked again.
     pub const NONE: Self = Self(Vec::new());
 
-    /// Hours that catch what agents sent late, then what crawlers of cloud metrics did, some of them a day later.
-    const USUAL_H: [i64; 3] = [1, 6, 48];
+    /// Times that catch what agents sent late, then what crawlers of cloud metrics did, some of them a day later.
+    const USUAL: [SignedDuration; 3] = [Self::YOUNG, SignedDuration::from_hours(6), CLOSED_AFTER];
 
-    const YOUNG: SignedDuration = SignedDuration::from_hours(Self::USUAL_H[0]);
-
-    /// Data is closed when it was asked this long after its window's end, or later.
-    pub const CLOSED_AFTER: SignedDuration = SignedDuration::from_hours(Self::USUAL_H[2]);
+    const YOUNG: SignedDuration = SignedDuration::from_hours(1);
 
     /// Takes the times in any order; those of no length ask for nothing.
     pub fn new(steps: impl IntoIterator<Item = SignedDuration>) -> Self {
@@ -49,18 +47,13 @@ impl LookBack {
 
 impl Default for LookBack {
     fn default() -> Self {
-        Self::new(Self::USUAL_H.map(SignedDuration::from_hours))
+        Self::new(Self::USUAL)
     }
 }
 
 /// Returns true if the stretch was asked so soon after its end that points which came since say nothing against what is held.
 pub(super) fn is_young(held: &Coverage) -> bool {
     held.asked_at.duration_since(held.window.end()) < LookBack::YOUNG
-}
-
-/// Returns true if the stretch was asked so long after its end that late points are not expected any more.
-pub(super) fn is_closed(held: &Coverage) -> bool {
-    !held.open && held.asked_at.duration_since(held.window.end()) >= LookBack::CLOSED_AFTER
 }
 
 #[cfg(test)]
@@ -112,6 +105,6 @@ mod tests {
             |hours: &[i64]| LookBack::new(hours.iter().copied().map(SignedDuration::from_hours));
         assert_eq!(hours(&[48, 1, 6, 1, 0]), LookBack::default());
         assert_eq!(hours(&[0]), LookBack::NONE);
-        assert_eq!(LookBack::default().longest(), LookBack::CLOSED_AFTER);
+        assert_eq!(LookBack::default().longest(), CLOSED_AFTER);
     }
 }

@@ -2,7 +2,6 @@
 
 use super::audit::{AuditReport, DifferenceCounts};
 use super::error::Error;
-use super::look_back::is_closed;
 use crate::archive::{self, Archive, QueryStanding, QueryStatus, Registered};
 use crate::plan::subtract;
 use jiff::Timestamp;
@@ -110,7 +109,8 @@ fn closed_until(archive: &Archive, listed: &[ListedQuery]) -> Result<Option<Time
     let open_from = |listed: &ListedQuery| {
         let asked = listed.query.asked?;
         let held = coverage.get(&listed.query.id).map_or(&[][..], Vec::as_slice);
-        let closed: Vec<_> = held.iter().filter(|held| is_closed(held)).map(|h| h.window).collect();
+        let closed: Vec<_> =
+            held.iter().filter(|held| held.is_closed()).map(|h| h.window).collect();
         Some(subtract(asked, &closed).first().map_or(asked.end(), |open| open.start()))
     };
     Ok(listed.iter().filter_map(open_from).min())

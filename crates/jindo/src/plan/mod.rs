@@ -26,6 +26,9 @@ use std::ops::RangeInclusive;
 /// Datadog keeps metrics for 15 months (documented); a day short of the shortest such stretch, to be early and not late.
 pub const RETENTION: SignedDuration = SignedDuration::from_hours(24 * 455);
 
+/// Data is closed when it was asked this long after its window's end, or later: cloud metrics come late, some by a day.
+pub const CLOSED_AFTER: SignedDuration = SignedDuration::from_hours(48);
+
 /// Windows that leave the retention within this time go before everything else.
 pub const EXPIRING: SignedDuration = SignedDuration::from_hours(48);
 

@@ -2,7 +2,7 @@
 
 use super::queries::{QueryId, Recalled, Role};
 use crate::archive::Error;
-use crate::plan::Window;
+use crate::plan::{CLOSED_AFTER, Window};
 use crate::query::Interval;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -32,6 +32,13 @@ pub struct Coverage {
     /// Moment at which the server last gave just this: the object's, or a later one whose answer was equal. A ledger rebuilt from
     /// footers knows the object's alone, so that it asks once more and never less.
     pub asked_at: Timestamp,
+}
+
+impl Coverage {
+    /// Returns true if the stretch was asked so long after its end that late points are not expected any more.
+    pub fn is_closed(&self) -> bool {
+        !self.open && self.asked_at.duration_since(self.window.end()) >= CLOSED_AFTER
+    }
 }
 
 /// A stretch, and what its object is: read in one moment, since another object may take over in the next.
