@@ -93,6 +93,12 @@ impl Observer for Screen<'_> {
             shown.decided(decision, plan);
         }
     }
+
+    fn remarked(&mut self, remark: &str) {
+        if let Some(shown) = &mut self.progress {
+            shown.remarked(remark);
+        }
+    }
 }
 
 impl Events for Screen<'_> {

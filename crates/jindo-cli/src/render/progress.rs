@@ -22,6 +22,9 @@ const EVENT_EVERY: SignedDuration = SignedDuration::from_secs(1);
 /// Shorter waits are not shown: they are the usual distance between calls.
 const WAIT_SHOWN_S: u64 = 5;
 
+/// Remarks of the server that are shown, at most: one that counts its calls would fill the screen.
+const REMARKS_MAX: usize = 10;
+
 /// Progress of one run, as it is shown.
 #[derive(Debug)]
 pub(crate) struct ProgressReport {
@@ -34,6 +37,8 @@ pub(crate) struct ProgressReport {
     forecast: Option<(Forecast, Timestamp)>,
     /// Most calls in flight at once.
     concurrency: u16,
+    /// Remarks of the server that were shown.
+    remarks: HashSet<String>,
     /// Lines that were shown: each is shown once.
     said: HashSet<String>,
 }
@@ -72,7 +77,16 @@ impl ProgressReport {
             ProgressStyle::None => Style::Silent,
         };
         let next = now + LINE_EVERY;
-        Self { style, started: now, next, zone, forecast: None, concurrency, said: HashSet::new() }
+        Self {
+            style,
+            started: now,
+            next,
+            zone,
+            forecast: None,
+            concurrency,
+            remarks: HashSet::new(),
+            said: HashSet::new(),
+        }
     }
 
     /// Ends the bar. Returns the forecast beside the result if the run came to its end.
@@ -189,6 +203,12 @@ impl Observer for ProgressReport {
                 terminal::remark(&format!("{}\n", self.event(progress, now)));
             }
             Style::Plain | Style::Json | Style::Silent => {}
+        }
+    }
+
+    fn remarked(&mut self, remark: &str) {
+        if self.remarks.len() < REMARKS_MAX && self.remarks.insert(remark.to_owned()) {
+            self.say(&format!("the server says: {remark}"));
         }
     }
 

@@ -185,6 +185,9 @@ impl Driver<'_> {
             }
             Message::Read { call, outcome, rate } => {
                 let outcome = outcome.map(|(answer, facts)| {
+                    if let Some(remark) = &answer.remark {
+                        self.doors.report.remarked(remark);
+                    }
                     self.answers.insert(call, answer);
                     facts
                 });

@@ -62,6 +62,9 @@ pub trait Observer: Send {
 
     /// Takes a decision that is kept.
     fn decided(&mut self, _decision: &Decision, _plan: &Plan) {}
+
+    /// Takes a remark of the server, with every answer that makes it.
+    fn remarked(&mut self, _remark: &str) {}
 }
 
 /// The outcome of recording a decision.
@@ -86,6 +89,8 @@ pub struct AskedCall {
 pub struct ReadAnswer {
     pub asked: AskedCall,
     pub answer: Answer,
+    /// Remark of the server beside its data, on one line.
+    pub remark: Option<String>,
 }
 
 impl ReadAnswer {
@@ -97,7 +102,7 @@ impl ReadAnswer {
     ) -> Result<(Self, Facts), Failure> {
         let Ask { queries, window, interval, .. } = &asked.ask;
         let expected = Expected { queries: queries.len(), window: *window, interval: *interval };
-        let answer = parse::answer(body, &expected, secrets)
+        let (answer, remark) = parse::answer_and_remark(body, &expected, secrets)
             .map_err(|error| Failure::of_answer(error, secrets))?;
         let (mut points, mut points_max) = (vec![0; queries.len()], 0);
         for series in &answer.series {
@@ -106,7 +111,7 @@ impl ReadAnswer {
         }
         let points_max = u32::try_from(points_max).unwrap_or(u32::MAX);
         let facts = Facts { bytes: body.len() as u64, points, points_max };
-        Ok((Self { asked, answer }, facts))
+        Ok((Self { asked, answer, remark }, facts))
     }
 }
 

@@ -6,6 +6,11 @@ use crate::query::Interval;
 use std::collections::BTreeMap;
 
 pub(super) fn answer(raw: Vec<UncheckedSeries>, expected: &Expected) -> Result<Answer, Error> {
+    let intervals_in_ms = raw.iter().any(|series| shows_ms(series, expected));
+    let interval = |series: &UncheckedSeries| {
+        let is_ms = intervals_in_ms && is_thousandfold(series, expected);
+        if is_ms { Ok(expected.interval) } else { interval(series) }
+    };
     let asked: Vec<(CallPosition, Interval)> = raw
         .iter()
         .map(|series| Ok((query(series, expected)?, interval(series)?)))
@@ -36,6 +41,21 @@ fn query(series: &UncheckedSeries, expected: &Expected) -> Result<CallPosition, 
             .map(CallPosition::new)
             .ok_or_else(|| Error::inconsistent(&format!("`query_index` {index} was not asked"))),
     }
+}
+
+/// Returns whether the series states a thousand times the interval asked.
+fn is_thousandfold(series: &UncheckedSeries, expected: &Expected) -> bool {
+    let stated = whole(series.interval_s).and_then(|stated| i64::try_from(stated).ok());
+    stated == Some(expected.interval.secs() * 1_000)
+}
+
+/// Returns whether the series states its interval in milliseconds: its points are closer than so many seconds, or off their grid.
+fn shows_ms(series: &UncheckedSeries, expected: &Expected) -> bool {
+    let stated_ms = expected.interval.secs() * 1_000_000;
+    let ts_ms = &series.points.ts_ms;
+    let is_close = ts_ms.array_windows().any(|[one, next]| next - one < stated_ms);
+    is_thousandfold(series, expected)
+        && (is_close || ts_ms.iter().any(|ts_ms| ts_ms % stated_ms != 0))
 }
 
 fn interval(series: &UncheckedSeries) -> Result<Interval, Error> {

@@ -1,7 +1,9 @@
 //! The body's JSON → [`UncheckedSeries`], point lists straight into columns. Reads; whether it is what was asked is `check`'s part. Texts are
 //! without secrets from here on: where they are decoded is where they are looked at.
 
-use super::field::{count, is_short, joined, once, short_text, tags, unit, unit_name, words};
+use super::field::{
+    count, is_short, joined, once, remarks, short_text, tags, unit, unit_name, words,
+};
 use super::json::Reader;
 use super::metadata::{MetadataPool, SeriesMetadata, TagTemplate};
 use super::{Error, Expected};
@@ -20,6 +22,13 @@ pub(super) struct UncheckedSeries {
     pub(super) points: PointColumns,
 }
 
+/// A body that calls itself good.
+pub(super) struct UncheckedBody {
+    pub(super) series: Vec<UncheckedSeries>,
+    /// Texts of `message` and `warnings`, joined by `; `.
+    pub(super) remark: String,
+}
+
 /// The points within the window that hold a value, ascending, each time once.
 #[derive(Default, Clone)]
 pub(super) struct PointColumns {
@@ -31,12 +40,12 @@ pub(super) struct PointColumns {
     pub(super) conflict: Option<i64>,
 }
 
-/// Reads the series of a body that calls itself good.
+/// Reads a body that calls itself good.
 pub(super) fn read(
     body: &[u8],
     expected: &Expected,
     secrets: &Secrets,
-) -> Result<Vec<UncheckedSeries>, Error> {
+) -> Result<UncheckedBody, Error> {
     let mut json = Reader::new(body)?;
     match json.peek() {
         None => return Err(json.garbled("the body is empty")),
@@ -47,7 +56,7 @@ pub(super) fn read(
     let mut pool = MetadataPool::default();
     let mut one = |json: &mut Reader<'_>| one_series(json, &mut columns, &mut pool, secrets);
     let (mut status, mut error, mut errors) = (None::<Option<String>>, None, None);
-    let (mut group_by, mut series) = (None, None);
+    let (mut group_by, mut series, mut remark) = (None, None, String::new());
     json.object("an object", |json, field| match field {
         "status" => once(json, &mut status, field, Reader::value),
         "error" => once(json, &mut error, field, words),
@@ -56,6 +65,7 @@ pub(super) fn read(
         "series" => once(json, &mut series, field, |json| {
             json.optional(|json| json.list("a list of series", &mut one))
         }),
+        "message" | "warnings" => remarks(&mut remark, json),
         _ => json.skip(),
     })?;
     json.end()?;
@@ -77,7 +87,7 @@ pub(super) fn read(
             one.tags.get_or_insert_default();
         }
     }
-    Ok(series)
+    Ok(UncheckedBody { series, remark: secrets.hide(remark) })
 }
 
 /// Fails on a series without the fields that every series has, at once: a body of empty objects must not pile up.

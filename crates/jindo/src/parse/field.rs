@@ -42,6 +42,27 @@ fn text(words: &mut String, json: &mut Reader<'_>) -> Result<(), Error> {
     Ok(())
 }
 
+/// Adds the texts of a text, of an object with a title, a detail or a message, or of a list of these. Whatever else stands there is
+/// skipped.
+pub(super) fn remarks(words: &mut String, json: &mut Reader<'_>) -> Result<(), Error> {
+    if json.peek() == Some(b'[') {
+        json.list("a list of remarks", |json| remark(words, json))?;
+        return Ok(());
+    }
+    remark(words, json)
+}
+
+fn remark(words: &mut String, json: &mut Reader<'_>) -> Result<(), Error> {
+    match json.peek() {
+        Some(b'"') => text(words, json),
+        Some(b'{') => json.object("a remark", |json, field| match (field, json.peek()) {
+            ("title" | "detail" | "message", Some(b'"')) => text(words, json),
+            _ => json.skip(),
+        }),
+        _ => json.skip(),
+    }
+}
+
 fn add(words: &mut String, text: &str) {
     for (index, word) in text.split_whitespace().enumerate() {
         let before = match (index, words.is_empty()) {

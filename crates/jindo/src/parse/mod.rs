@@ -158,10 +158,29 @@ fn others_came(others: &[Other], asked: Interval) -> String {
 /// # Errors
 /// See [`Error`]; where several series break the contract, [`Error::Interval`] is returned: it explains the others.
 pub fn answer(body: &[u8], expected: &Expected, secrets: &Secrets) -> Result<Answer, Error> {
-    body::read(body, expected, secrets)
-        .and_then(|series| answer_check::answer(series, expected))
-        .map_err(|error| error.redacted(secrets))
+    answer_and_remark(body, expected, secrets).map(|(answer, _)| answer)
 }
+
+/// Reads the body of a 200 as [`answer`] does, and besides what `message` and `warnings` say, on one line without secrets. Neither spoils
+/// an answer, whatever it holds. `None`: nothing.
+///
+/// # Errors
+/// As [`answer`].
+pub fn answer_and_remark(
+    body: &[u8],
+    expected: &Expected,
+    secrets: &Secrets,
+) -> Result<(Answer, Option<String>), Error> {
+    let read = || {
+        let body::UncheckedBody { series, remark } = body::read(body, expected, secrets)?;
+        let remark = Some(one_line(&remark, REMARK_CHARS_MAX)).filter(|remark| !remark.is_empty());
+        Ok((answer_check::answer(series, expected)?, remark))
+    };
+    read().map_err(|error: Error| error.redacted(secrets))
+}
+
+/// Characters of a remark that are kept: about two lines of a screen.
+const REMARK_CHARS_MAX: usize = 200;
 
 /// Characters of the server's words that are kept: enough for its longest known message, little enough for a line of
 /// `queries.csv`.

@@ -61,8 +61,11 @@ impl Sandbox {
         let time = |secs| jiff::Timestamp::from_second(secs).unwrap().to_string();
         let (from, to) = (time(START_S), time(START_S + 3 * DAY_S));
         let mut command = Command::new(env!("CARGO_BIN_EXE_jindo"));
-        command.args(["export", "queries.txt", "--out", "out", "--progress", "none"]);
+        command.args(["export", "queries.txt", "--out", "out"]);
         command.args(["--from", &from, "--to", &to, "--api-url", url]);
+        if !arguments.contains(&"--progress") {
+            command.args(["--progress", "none"]);
+        }
         if !arguments.contains(&"--concurrency") {
             // One call at a time: the second call of a case is the same one every time.
             command.args(["--concurrency", "1"]);

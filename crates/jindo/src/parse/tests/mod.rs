@@ -461,3 +461,45 @@ fn the_servers_words_become_one_short_line() {
     };
     assert!(message.starts_with("a [31m é") && message.chars().count() == 1_001);
 }
+
+/// Seen behind a proxy that counts in milliseconds: the points tell.
+#[test]
+fn an_interval_in_milliseconds_is_that_of_its_points() {
+    let all = |lists: &[&str]| {
+        let one = |list: &&str| {
+            format!(
+                r#"{{"metric":"m","interval":60000,"tag_set":["a:{}"],"pointlist":[{list}]}}"#,
+                list.len()
+            )
+        };
+        let series: Vec<String> = lists.iter().map(one).collect();
+        let body = format!(r#"{{"status":"ok","series":[{}]}}"#, series.join(","));
+        answer(stamped(&body).as_bytes(), &expected(1, 60)).map(|answer| answer.series.len())
+    };
+    assert_eq!(all(&["[@60,1],[@120,2]", "[@0,1]"]), Ok(2), "one series shows it for all");
+    assert_eq!(all(&["[@60,1]"]), Ok(1), "a bucket of 60,000 s does not begin there");
+    let is_coarse = |found: Result<usize, Error>| matches!(found, Err(Error::Interval { .. }));
+    assert!(is_coarse(all(&["[@0,null]"])), "nothing shows it");
+}
+
+#[test]
+fn remarks_are_read_whatever_they_are_and_spoil_nothing() {
+    let remark = |fields: &str| {
+        let body = format!(r#"{{"status":"ok",{fields},"series":[]}}"#);
+        let secrets = Secrets::default();
+        answer_and_remark(body.as_bytes(), &expected(1, 60), &secrets).map(|(_, remark)| remark)
+    };
+    for (fields, expected) in [
+        (r#""message":"""#, None),
+        (r#""message":null,"warnings":[]"#, None),
+        (r#""message":7,"warnings":[[1],{"of":"x"}]"#, None),
+        (
+            r#""message":"too\u001b[31m much\n","warnings":["a",{"detail":"b"}]"#,
+            Some("too [31m much; a; b"),
+        ),
+    ] {
+        assert_eq!(remark(fields), Ok(expected.map(str::to_owned)), "{fields}");
+    }
+    let long = format!(r#""warnings":"{}""#, "x".repeat(5_000));
+    assert!(remark(&long).unwrap().unwrap().chars().count() <= REMARK_CHARS_MAX + 1);
+}

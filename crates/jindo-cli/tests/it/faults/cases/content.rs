@@ -67,6 +67,14 @@ fn shapes() -> Vec<Case> {
                     .replace(r#""aggr""#, r#""brand_new":[1,{"a":"é"}],"aggr""#)
             }),
         ),
+        Case::first(
+            "remarks",
+            body(|text| {
+                let remarks = r#"{"message":["a\u001b\nb",7],"warnings":{"detail":"c","of":1},"#;
+                text.replace(r#""message":"#, r#""messages":"#).replacen('{', remarks, 1)
+            }),
+        )
+        .with(&["--progress", "plain"]),
         Case::once("nan", nth_value(1, "NaN")),
         Case::once("infinity", nth_value(1, "-Infinity")),
         Case::once("too-large-number", nth_value(1, "1e999")),
@@ -151,6 +159,7 @@ fn intervals() -> Vec<Case> {
             }),
         ),
         Case::once("finer-once", replaced(r#""interval":60,"#, r#""interval":10,"#)),
+        Case::first("interval-milliseconds", replaced(r#""interval":60,"#, r#""interval":60000,"#)),
         Case::once("interval-zero", replaced(r#""interval":60,"#, r#""interval":0,"#)),
     ]
 }

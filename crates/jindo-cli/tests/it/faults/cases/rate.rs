@@ -10,6 +10,11 @@ const USED_UP: &[(&str, &str)] = &[
     ("X-RateLimit-Name", "burst"),
 ];
 
+/// The server's clock, and a second later as a date and in seconds since 1970.
+const DATE: (&str, &str) = ("Date", "Mon, 23 Nov 2026 08:00:00 GMT");
+const LATER: &str = "Mon, 23 Nov 2026 08:00:01 GMT";
+const LATER_S: &str = "1795420801";
+
 pub(crate) fn all() -> Vec<Case> {
     let mut cases = vec![
         Case::once("429-headers", headed("429 Too Many Requests", USED_UP)),
@@ -17,6 +22,14 @@ pub(crate) fn all() -> Vec<Case> {
         Case::once("429-empty", bare("429 Too Many Requests")),
         Case::once("429-html", html("429 Too Many Requests")),
         Case::once("429-retry-after", headed("429 Too Many Requests", &[("Retry-After", "1")])),
+        Case::once(
+            "429-retry-date",
+            headed("429 Too Many Requests", &[DATE, ("Retry-After", LATER)]),
+        ),
+        Case::once(
+            "429-reset-moment",
+            headed("429 Too Many Requests", &[DATE, ("X-RateLimit-Reset", LATER_S)]),
+        ),
         Case::later("429-later", bare("429 Too Many Requests")).with(&["--give-up-after", "2s"]),
     ];
     cases.extend(oddities());
@@ -51,6 +64,28 @@ fn oddities() -> Vec<Case> {
                 ("X-RateLimit-Period", ""),
                 ("X-RateLimit-Remaining", "NaN"),
                 ("X-RateLimit-Reset", "Mon, 23 Nov 2026 08:00:00 GMT"),
+            ]),
+        ),
+        Case::once(
+            "rate-twice",
+            paced(&[
+                ("X-RateLimit-Limit", "100, 90"),
+                ("X-RateLimit-Limit", "80"),
+                ("X-RateLimit-Period", "1, 1"),
+                ("X-RateLimit-Remaining", "7"),
+                ("X-RateLimit-Remaining", "5"),
+                ("X-RateLimit-Reset", "1"),
+                ("X-RateLimit-Reset", "1"),
+            ]),
+        ),
+        Case::once(
+            "rate-moment",
+            paced(&[
+                DATE,
+                ("X-RateLimit-Limit", "100"),
+                ("X-RateLimit-Period", "3600"),
+                ("X-RateLimit-Remaining", "0"),
+                ("X-RateLimit-Reset", LATER_S),
             ]),
         ),
         Case::once(
