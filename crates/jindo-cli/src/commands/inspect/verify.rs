@@ -31,7 +31,7 @@ struct VerifyReport {
     lines_left_out: u64,
     /// Queries whose files are behind the archive because a run is not finished. Not an error.
     queries_behind: u64,
-    /// Tables that are not written yet, or as an earlier version wrote them. Not an error.
+    /// Tables that are not written yet. Not an error.
     tables_behind: u64,
     /// False after a first run that ended before it registered its request: its tables are not written yet.
     #[serde(skip)]
@@ -167,12 +167,11 @@ impl VerifyReport {
         let is_early = self.queries_with_gaps > 0 || !self.is_begun;
         if matches!(finding, FileFinding::Outdated { .. }) {
             self.queries_behind += 1;
-        } else if (is_early && matches!(finding, FileFinding::Table { .. }))
-            || matches!(finding, FileFinding::EarlierTable { .. })
-        {
+        } else if is_early && matches!(finding, FileFinding::Table { .. }) {
             self.tables_behind += 1;
         } else {
-            let mended = matches!(finding, FileFinding::Stranger { .. });
+            let mended =
+                matches!(finding, FileFinding::Stranger { .. } | FileFinding::EarlierTable { .. });
             self.findings.push(FindingLine { what: what(finding), mended });
         }
     }
@@ -199,8 +198,10 @@ impl VerifyReport {
             FileFinding::Missing { .. }
             | FileFinding::Changed { .. }
             | FileFinding::Outdated { .. }
-            | FileFinding::Table { .. }
-            | FileFinding::EarlierTable { .. } => format!("{} — written again", what(finding)),
+            | FileFinding::Table { .. } => format!("{} — written again", what(finding)),
+            FileFinding::EarlierTable { path } => {
+                format!("{path}: of an earlier version — written again")
+            }
         };
         self.findings.push(FindingLine { what, mended: true });
         Ok(())
@@ -227,7 +228,11 @@ fn what(finding: &FileFinding) -> String {
         FileFinding::Changed { path, .. } => format!("{path}: changed since it was written"),
         FileFinding::Outdated { written, .. } => format!("files of {written}: not up to date"),
         FileFinding::Table { path } => format!("{path}: differs from the ledger"),
-        FileFinding::EarlierTable { path } => format!("{path}: as an earlier version wrote it"),
+        FileFinding::EarlierTable { path } => {
+            format!(
+                "{path}: of an earlier version; the next export or extract brings it up to date"
+            )
+        }
     }
 }
 
