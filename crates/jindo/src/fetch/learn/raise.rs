@@ -145,9 +145,8 @@ impl Raises {
     /// Takes in that a larger call than the limit allows came through.
     fn exceeded(&mut self, subject: Subject, size: usize, limits: Limits) -> Consequence {
         if size >= self.believed(subject) {
+            // What was refused came through: nothing speaks for a limit any more.
             self.refused.remove(&subject);
-        }
-        if size >= self.assumed(subject) {
             self.end_of(subject);
             return Consequence::Refuted(limit(subject, figure(subject, limits)));
         }

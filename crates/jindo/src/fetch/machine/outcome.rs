@@ -4,7 +4,7 @@ use super::{Machine, Reliability, Step};
 use crate::archive::GiveUpReason;
 use crate::fetch::call::{PendingCall, Purpose, at_points_min, list_halves, points};
 use crate::fetch::consequence::{Consequence, Refusal};
-use crate::fetch::learn::Coarse;
+use crate::fetch::learn::{Coarse, Subject};
 use crate::fetch::protocol::{Action, Call, Decision, Facts, Form};
 use crate::fetch::query_state::Served;
 use crate::fetch::queue::Flight;
@@ -287,6 +287,7 @@ impl Machine {
         }
         let shorter = self.url_length.refused(length);
         self.carry_out([shorter], step);
+        self.raises.lowered(Subject::Url, Some(length));
         self.again(call, step);
     }
 
