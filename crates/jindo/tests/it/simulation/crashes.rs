@@ -143,6 +143,28 @@ fn a_crash_or_a_failure_while_fresh_data_is_asked_again() {
     }
 }
 
+/// A narrower range leaves no earlier row, whatever happens while the files shrink.
+#[test]
+fn a_crash_or_a_failure_while_files_shrink() {
+    let (wide, _, _) = small();
+    let (start_s, end_s) = (wide.range.start_s(), wide.range.end_s());
+    let range = Window::from_secs(start_s, start_s.midpoint(end_s)).unwrap();
+    let mut narrow = wide.clone();
+    narrow.range = range;
+    let (expected, _) = faultless(&narrow);
+    let shrinking = || {
+        let mut world = World::new(&wide, calm(1), 1);
+        finish(&mut world);
+        assert_ne!(world.files(), expected);
+        world.job = narrow.clone();
+        world
+    };
+    for doom in [Doom::Dies, Doom::FailsOnce] {
+        let calls = fail_at_effects(doom, 3, &SMALL, &shrinking, &expected);
+        assert_eq!(calls, 0, "everything is held");
+    }
+}
+
 /// Lets a process on what `before` made fail at one of `stride` moments of its life; the next one makes up for it. The most
 /// calls that any two took together.
 pub(super) fn fail_at_effects(
