@@ -25,7 +25,7 @@ impl Memory {
     /// Returns where it was asked.
     pub(crate) fn address(&self) -> KnownAddress {
         let url = self.request.as_ref().and_then(|request| request.api_url.clone());
-        KnownAddress { url, site: self.site.clone() }
+        KnownAddress { url, site: self.site.clone(), ..KnownAddress::default() }
     }
 
     /// Returns the memory of a directory, which is empty where there is no archive.

@@ -6,6 +6,7 @@ use crate::site::{SITE_DEFAULT, is_trusted, site};
 use crate::terminal;
 use anyhow::Context as _;
 use jiff::SignedDuration;
+use jindo::job::OtherOrganisation;
 use jindo::request::{Address, Endpoint, Keys, Transport};
 use jindo::secret::Secret;
 use std::fmt;
@@ -115,29 +116,81 @@ impl GivenKeys {
         place: &ConnectionArgs,
         known: &KnownAddress,
     ) -> Result<(String, Address), Usage> {
+        let given = self.given_address(place)?;
+        let is_other = given.as_ref().is_some_and(|given| known.contradicts(given));
+        match given {
+            Some(given) if is_other => known.let_go(&given).map(|()| given.place()),
+            Some(given) if place.is_given() => Ok((known.name_of(&given), given.address)),
+            given => match (known.address(place)?, given) {
+                (Some(known), _) => Ok(known),
+                (None, Some(given)) => Ok(given.place()),
+                (None, None) => of_site(SITE_DEFAULT.to_owned()),
+            },
+        }
+    }
+
+    /// Returns the address of the command line, or else of `DD_SITE`.
+    fn given_address(&self, place: &ConnectionArgs) -> Result<Option<GivenAddress>, Usage> {
         if let Some(url) = &place.api_url {
             let address = checked(url, place)?;
-            let host = address.host().to_owned();
-            known.admit(&host, "--api-url")?;
-            return Ok((host, address));
+            let site = address.host().to_owned();
+            return Ok(Some(GivenAddress { site, address, source: GivenBy::Flag("--api-url") }));
         }
-        if let Some(given) = &place.site {
-            let site = site(given, "--site")?;
-            known.admit(&site, "--site")?;
-            return of_site(site);
-        }
-        let beside = match &self.site {
-            Some((given, origin)) => {
-                let source = format!("DD_SITE {origin}");
-                let site = site(given, &source)?;
-                known.admit(&site, &source)?;
-                Some(site)
-            }
-            None => None,
+        let (given, source) = match (&place.site, &self.site) {
+            (Some(given), _) => (given, GivenBy::Flag("--site")),
+            (None, Some((given, origin))) => (given, GivenBy::Variable(origin.clone())),
+            (None, None) => return Ok(None),
         };
-        match (known.address(place)?, beside) {
-            (Some(known), _) => Ok(known),
-            (None, beside) => of_site(beside.unwrap_or_else(|| SITE_DEFAULT.to_owned())),
+        let (site, address) = of_site(site(given, &source.to_string())?)?;
+        Ok(Some(GivenAddress { site, address, source }))
+    }
+}
+
+/// Checks the address that this run is given against the directory's, before any key is read, and returns the remembered one in words
+/// where it is followed. `DD_SITE` beside the keys of a file or a command is checked once they are read.
+pub(crate) fn carried_address(
+    place: &ConnectionArgs,
+    known: &KnownAddress,
+) -> Result<Option<String>, Usage> {
+    let mut given = GivenKeys::of_environment();
+    if known.site.is_none() || place.key_file.is_some() || place.key_command.is_some() {
+        given.site = None;
+    }
+    match given.given_address(place)? {
+        Some(given) if known.contradicts(&given) => known.let_go(&given).map(|()| None),
+        _ if place.is_given() => Ok(None),
+        _ => Ok(known.in_words()),
+    }
+}
+
+/// Address that a run is given, not one that the directory remembers.
+#[derive(Debug)]
+struct GivenAddress {
+    /// Site, or host of an API's own address.
+    site: String,
+    address: Address,
+    source: GivenBy,
+}
+
+impl GivenAddress {
+    fn place(self) -> (String, Address) {
+        (self.site, self.address)
+    }
+}
+
+/// Source of an address.
+#[derive(Debug)]
+enum GivenBy {
+    Flag(&'static str),
+    /// `DD_SITE`, beside the keys or in the environment.
+    Variable(KeyOrigin),
+}
+
+impl fmt::Display for GivenBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => f.write_str(flag),
+            Self::Variable(origin) => write!(f, "DD_SITE {origin}"),
         }
     }
 }
@@ -154,22 +207,54 @@ fn of_site(site: String) -> Result<(String, Address), Usage> {
 pub(crate) struct KnownAddress {
     /// As it was given by `--api-url`.
     pub(crate) url: Option<String>,
-    /// Site of the organisation that the data is of, or host of an API's own address. What contradicts it is refused.
+    /// Site of the organisation that the data is of, or host of an API's own address.
     pub(crate) site: Option<String>,
+    /// Treatment of an address that contradicts it.
+    pub(crate) other: OtherOrganisation,
 }
 
 impl KnownAddress {
-    /// Fails where the directory's data is of another site.
-    fn admit(&self, site: &str, source: &str) -> Result<(), Usage> {
-        match &self.site {
-            Some(own) if own != site => Err(Usage::new(format!(
-                "{source} says {site}, but the data of this directory is of {own}"
-            ))
-            .hint(format!(
-                "leave {source} out, or choose another directory by --out; --rebind gives this one to the other organisation"
-            ))),
-            _ => Ok(()),
+    /// Returns true if the directory's data is of another site.
+    fn contradicts(&self, given: &GivenAddress) -> bool {
+        // The host of a site's API is that site.
+        let of = |host: &str| match host.strip_prefix("api.") {
+            Some(site) if is_trusted(host) => site.to_owned(),
+            _ => host.to_owned(),
+        };
+        self.site.as_ref().is_some_and(|own| of(own) != of(&given.site))
+    }
+
+    /// Returns the name under which the directory keeps the site that is given, which does not contradict it.
+    fn name_of(&self, given: &GivenAddress) -> String {
+        self.site.as_ref().unwrap_or(&given.site).clone()
+    }
+
+    /// Gives the directory up for an address that contradicts it. Fails unless the user consents to that.
+    fn let_go(&self, given: &GivenAddress) -> Result<(), Usage> {
+        if self.other == OtherOrganisation::Accept {
+            return Ok(());
         }
+        let own = self.site.as_deref().unwrap_or_default();
+        let GivenAddress { site, address, source } = given;
+        let said = match source {
+            GivenBy::Flag("--api-url") => address.to_string(),
+            GivenBy::Flag(_) | GivenBy::Variable(_) => site.clone(),
+        };
+        let without = match source {
+            GivenBy::Flag(flag) => format!("leave {flag} out"),
+            GivenBy::Variable(KeyOrigin::Environment) => "unset DD_SITE".to_owned(),
+            GivenBy::Variable(origin) => format!("leave out the DD_SITE {origin}"),
+        };
+        let kept = match &self.url {
+            Some(url) => format!("{own} (asked at {url} by its last request)"),
+            None => format!("{own} (kept in its ledger)"),
+        };
+        Err(Usage::new(format!("{source} says {said}, but the data of this directory is of {kept}")).hint(
+            format!(
+                "{without} to go on with {own}, or choose another directory by --out; `jindo export --rebind` gives this one to the \
+                 other organisation"
+            ),
+        ))
     }
 
     /// Returns the site's name and address; `None` where the directory remembers none.
@@ -199,7 +284,7 @@ impl KnownAddress {
     }
 
     /// Returns the address for the plan, without `https://api.` where it is a site's.
-    pub(crate) fn in_words(&self) -> Option<String> {
+    fn in_words(&self) -> Option<String> {
         match (&self.url, &self.site) {
             (Some(url), _) => Some(format!("address {url}")),
             (None, Some(site)) => Some(format!("site {site}")),

@@ -30,3 +30,10 @@ pub struct ConnectionArgs {
     #[arg(long)]
     pub insecure_http: bool,
 }
+
+impl ConnectionArgs {
+    /// Returns true if the command line says where the API is.
+    pub(crate) fn is_given(&self) -> bool {
+        self.site.is_some() || self.api_url.is_some()
+    }
+}

@@ -8,7 +8,7 @@ use super::values::{
 use crate::defaults;
 use clap::Args;
 use jiff::SignedDuration;
-use jindo::job::{LookBack, Pacing, Resolution};
+use jindo::job::{LookBack, OtherOrganisation, Pacing, Resolution};
 use jindo::plan::Pace;
 use jindo::request::Reserve;
 use std::path::{Path, PathBuf};
@@ -57,6 +57,10 @@ pub struct ExportArgs {
 impl ExportArgs {
     pub(crate) fn out(&self) -> &Path {
         self.out.as_deref().unwrap_or(Path::new(defaults::OUT))
+    }
+
+    pub(crate) fn other_organisation(&self) -> OtherOrganisation {
+        if self.rebind { OtherOrganisation::Accept } else { OtherOrganisation::Refuse }
     }
 }
 
@@ -179,6 +183,23 @@ impl PlanArgs {
 /// Flags that only an export uses, accepted and ignored: an export's command line stays valid when `export` becomes `plan`.
 #[derive(Debug, Clone, Args)]
 pub struct ExportOnlyArgs {
+    #[command(flatten)]
+    place: UnusedConnectionArgs,
+    #[arg(long, hide = true)]
+    concurrency: Option<u16>,
+    #[arg(long, hide = true, value_parser = max_calls)]
+    max_calls: Option<u64>,
+    #[arg(long, hide = true)]
+    progress: Option<ProgressStyle>,
+    #[arg(long, hide = true)]
+    probe: bool,
+    #[arg(long, hide = true)]
+    accept_partial: bool,
+}
+
+/// Connection of the export, to which a plan makes none.
+#[derive(Debug, Clone, Args)]
+struct UnusedConnectionArgs {
     #[arg(long, hide = true)]
     site: Option<String>,
     #[arg(long, hide = true)]
@@ -192,13 +213,25 @@ pub struct ExportOnlyArgs {
     #[arg(long, hide = true)]
     insecure_http: bool,
     #[arg(long, hide = true)]
-    concurrency: Option<u16>,
-    #[arg(long, hide = true, value_parser = max_calls)]
-    max_calls: Option<u64>,
-    #[arg(long, hide = true)]
-    progress: Option<ProgressStyle>,
-    #[arg(long, hide = true)]
-    probe: bool,
-    #[arg(long, hide = true)]
-    accept_partial: bool,
+    rebind: bool,
+}
+
+impl ExportOnlyArgs {
+    /// Returns where the export would ask: a plan of a directory refuses an address that contradicts it.
+    pub(crate) fn connection(&self) -> ConnectionArgs {
+        let place = self.place.clone();
+        ConnectionArgs {
+            site: place.site,
+            api_url: place.api_url,
+            ca_file: place.ca_file,
+            key_file: place.key_file,
+            key_command: place.key_command,
+            insecure_http: place.insecure_http,
+        }
+    }
+
+    /// Returns the treatment of an address that contradicts the directory.
+    pub(crate) fn other_organisation(&self) -> OtherOrganisation {
+        if self.place.rebind { OtherOrganisation::Accept } else { OtherOrganisation::Refuse }
+    }
 }

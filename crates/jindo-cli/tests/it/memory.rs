@@ -118,32 +118,39 @@ fn a_range_is_an_instant_unless_it_rolls() {
 #[test]
 fn an_address_that_contradicts_the_directory_is_refused_before_any_call() {
     let world = asked(1);
-    let calls = world.stats().query_calls;
-    let contradicted = |more: &[&str], site: Option<&str>| {
-        let mut command =
-            world.command(BARE.iter().chain(["--to", "2026-06-05"].iter()).chain(more));
-        if let Some(site) = site {
-            command.env("DD_SITE", site);
-        }
-        command.output().unwrap()
-    };
-    for output in [
-        contradicted(&["--site", "datadoghq.eu"], None),
-        contradicted(&["--api-url", "https://api.datadoghq.com"], None),
-        contradicted(&[], Some("us5.datadoghq.com")),
-    ] {
-        exits(&output, 2);
-        assert!(
-            said(&output).contains("but the data of this directory is of 127.0.0.1"),
-            "{}",
-            said(&output)
-        );
-        assert!(said(&output).contains("--rebind"), "{}", said(&output));
-    }
-    assert_eq!(world.stats().query_calls, calls);
-    // The flag is stronger than the environment.
     let url = world.sim.url();
-    exits(&contradicted(&["--api-url", &url], Some("us5.datadoghq.com")), 0);
+    let said_by =
+        |words: &[&str], site: &str| world.command(words).env("DD_SITE", site).output().unwrap();
+    let own = format!(
+        "but the data of this directory is of 127.0.0.1 (asked at {url} by its last request)"
+    );
+    let api = "https://api.datadoghq.com";
+    let flags = |flag: &str, value: &str| {
+        ([flag.to_owned(), value.to_owned()], format!("{flag} says {value}"))
+    };
+    // With calls to make, without any, and in a plan of them.
+    let commands =
+        [&["export", "--out", "out", "--to", "2026-06-05"][..], &BARE, &["plan", "--out", "out"]];
+    for words in commands {
+        let calls = world.stats().query_calls;
+        let mut refused: Vec<_> = [flags("--site", "datadoghq.eu"), flags("--api-url", api)]
+            .map(|(flags, says)| {
+                (world.run(words.iter().copied().chain(flags.iter().map(String::as_str))), says)
+            })
+            .into();
+        let says = "DD_SITE in the environment says us5.datadoghq.com".to_owned();
+        refused.push((said_by(words, "us5.datadoghq.com"), says));
+        for (output, says) in refused {
+            exits(&output, 2);
+            let expected = format!("error: {says}, {own}");
+            assert!(said(&output).contains(&expected), "{}", said(&output));
+            assert!(said(&output).contains("--rebind"), "{}", said(&output));
+        }
+        assert_eq!(world.stats().query_calls, calls);
+        // The flag is stronger than the environment.
+        exits(&said_by(&[words, &["--api-url", &url]].concat(), "us5.datadoghq.com"), 0);
+    }
+    exits(&said_by(&["plan", "--out", "out", "--rebind"], "us5.datadoghq.com"), 0);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::args::ExportArgs;
 use crate::commands::fetch::calls::{Calls, ExportSetup};
 use crate::defaults;
 use crate::directory::{Memory, writer};
-use crate::environment::{KnownAddress, checked};
+use crate::environment::{KnownAddress, carried_address, checked};
 use crate::exit_code;
 use crate::keys;
 use crate::render::export::{Screen, of_job};
@@ -14,9 +14,7 @@ use crate::request::TypedRequest;
 use crate::terminal;
 use jiff::Timestamp;
 use jindo::clock::Clock;
-use jindo::job::{
-    Export, ExportReport, ExportRequest, Folder, LearntFacts, OtherOrganisation, Pacing, Probing,
-};
+use jindo::job::{Export, ExportReport, ExportRequest, Folder, LearntFacts, Pacing, Probing};
 use jindo::request::{Budgets, Reserve};
 use std::sync::atomic::AtomicBool;
 
@@ -28,18 +26,13 @@ pub(crate) fn run(
 ) -> anyhow::Result<u8> {
     let give_up_after = command.pacing.give_up_after.unwrap_or(Pacing::GIVE_UP_AFTER);
     let memory = Memory::of_directory(command.out())?;
-    let known = if command.rebind && is_placed(command) {
-        KnownAddress::default()
-    } else {
-        memory.address()
-    };
+    let known = KnownAddress { other: command.other_organisation(), ..memory.address() };
     let connection = &command.connection;
+    let carried = carried_address(connection, &known)?;
     let access = || keys::given(connection)?.access(connection, &known, give_up_after);
     let typed = typed(command, &memory)?;
     let mut notes = typed.notes(&command.request, memory.request.as_ref());
-    if !is_placed(command) && memory.request.is_some() {
-        notes.kept.extend(known.in_words());
-    }
+    notes.kept.extend(carried.filter(|_| memory.request.is_some()));
     let request = &request(command, typed, clock.now())?;
     let progress = command.progress.unwrap_or(defaults::PROGRESS);
     let setup =
@@ -49,11 +42,6 @@ pub(crate) fn run(
     terminal::answer(&summary::next(&told, connection))?;
     let ExportReport { outcome, files, .. } = &told.report;
     Ok(exit_code::of_export(&outcome.end, files.as_ref(), command.accept_partial))
-}
-
-/// Returns true if the command line says where the API is.
-fn is_placed(command: &ExportArgs) -> bool {
-    command.connection.site.is_some() || command.connection.api_url.is_some()
 }
 
 /// Returns the words of the command line, and of the directory where it says nothing. An address is kept only if keys may be sent to it.
@@ -90,11 +78,7 @@ fn request(
         settle: pacing.settle.unwrap_or(ExportRequest::SETTLE),
         look_back: pacing.look_back.clone().unwrap_or_default(),
         learnt: if command.forget { LearntFacts::Forget } else { LearntFacts::Keep },
-        other_organisation: if command.rebind {
-            OtherOrganisation::Accept
-        } else {
-            OtherOrganisation::Refuse
-        },
+        other_organisation: command.other_organisation(),
         ..typed.resolve(now)?
     })
 }

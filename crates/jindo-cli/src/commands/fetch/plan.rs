@@ -3,6 +3,7 @@
 use crate::args;
 use crate::defaults;
 use crate::directory::{Memory, existing};
+use crate::environment::{KnownAddress, carried_address};
 use crate::render;
 use crate::render::export::of_job;
 use crate::render::plan::{Alternative, Annotated};
@@ -23,8 +24,12 @@ pub(crate) fn run(command: &args::PlanArgs, clock: &dyn Clock) -> anyhow::Result
     let now = clock.now();
     let archive = named(command)?;
     let memory = archive.as_ref().map_or_else(|| Ok(Memory::default()), Memory::of)?;
+    let ignored = &command.ignored;
+    let known = KnownAddress { other: ignored.other_organisation(), ..memory.address() };
+    let carried = carried_address(&ignored.connection(), &known)?;
     let words = TypedRequest::new(&command.request, memory.request.as_ref())?;
-    let notes = words.notes(&command.request, memory.request.as_ref());
+    let mut notes = words.notes(&command.request, memory.request.as_ref());
+    notes.kept.extend(carried.filter(|_| memory.request.is_some()));
     let request = ExportRequest {
         settle: command.settle.unwrap_or(ExportRequest::SETTLE),
         ..words.resolve(now)?
