@@ -1,8 +1,10 @@
 //! Directory of an export: opens it for reading, reads what it remembers of its last request, and names this process in its lock.
 
+use crate::args::RequestArgs;
 use crate::environment::KnownAddress;
-use crate::request::TypedRequest;
-use jindo::archive::{Archive, ArchiveId, ArchiveWriter, Holder};
+use crate::render::errors::Usage;
+use crate::request::{RequestNotes, TypedRequest};
+use jindo::archive::{Archive, ArchiveId, ArchiveWriter, Error, Holder};
 use jindo::clock::{Clock, entropy};
 use std::path::Path;
 
@@ -13,13 +15,47 @@ pub(crate) struct Memory {
     pub(crate) request: Option<TypedRequest>,
     /// Site of the organisation that its data is of; `None` before the first contact.
     pub(crate) site: Option<String>,
+    /// Reason for which there is a last request and it cannot be read.
+    pub(crate) unreadable: Option<String>,
 }
 
 impl Memory {
+    /// Reads the memory of an archive. A last request that is damaged stops only what repeats it: see [`Memory::last`].
     pub(crate) fn of(archive: &Archive) -> anyhow::Result<Self> {
-        let last = archive.ledger().request()?;
-        let request = last.map(|request| TypedRequest::of_directory(&request));
-        Ok(Self { request: request.transpose()?, site: archive.site()? })
+        let site = archive.site()?;
+        let last = match archive.ledger().request() {
+            Ok(last) => last.map(|request| TypedRequest::of_directory(&request)).transpose(),
+            Err(damaged @ Error::LedgerDamaged { .. }) => Err(damaged.into()),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(match last {
+            Ok(request) => Self { request, site, unreadable: None },
+            Err(why) => {
+                let why = Some(jindo::text::with_causes(&*why));
+                Self { request: None, site, unreadable: why }
+            }
+        })
+    }
+
+    /// Returns the last request for one that takes from it what it does not give. Fails where it is damaged and cannot be done without.
+    pub(crate) fn last(&self, wanted: &RequestArgs) -> Result<Option<&TypedRequest>, Usage> {
+        let is_ranged = wanted.from.is_some() || wanted.rolling.is_some();
+        match &self.unreadable {
+            Some(why) if wanted.queries.is_none() || !is_ranged => Err(Usage::new(why.clone()).hint(
+                "what was fetched is kept; give a list and a range, and the settings that are to differ from their defaults: \
+                 jindo export queries.txt --from 2021-12-12 --resolution 5m",
+            )),
+            _ => Ok(self.request.as_ref()),
+        }
+    }
+
+    /// Returns the notes of a plan for these words.
+    pub(crate) fn notes(&self, words: &TypedRequest, wanted: &RequestArgs) -> RequestNotes {
+        let mut notes = words.notes(wanted, self.request.as_ref());
+        if let Some(why) = &self.unreadable {
+            notes.nothing_is_carried_over(why);
+        }
+        notes
     }
 
     /// Returns where it was asked.
@@ -38,7 +74,7 @@ impl Memory {
 pub(crate) fn existing(dir: &Path) -> anyhow::Result<Option<Archive>> {
     match Archive::read(dir) {
         Ok(archive) => Ok(Some(archive)),
-        Err(jindo::archive::Error::Absent { .. }) => Ok(None),
+        Err(Error::Absent { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -275,11 +275,10 @@ impl KnownAddress {
             }
         }
         let Some(own) = &self.site else { return Ok(None) };
-        // Of the host of an API's own address nothing else is known.
-        if site(own, "the directory's").is_ok_and(|site| site == *own) {
-            of_site(own.clone()).map(Some)
-        } else {
-            Err(again(own))
+        match site(own, "the directory's") {
+            Ok(site) => of_site(site).map(|(_, address)| Some((own.clone(), address))),
+            // Of the host of an API's own address nothing else is known.
+            Err(_) => Err(again(own)),
         }
     }
 
@@ -291,11 +290,24 @@ impl KnownAddress {
             (None, None) => None,
         }
     }
+}
 
-    /// Returns false if the next run has to be given the address again.
-    pub(crate) fn is_followed(url: &str) -> bool {
+/// Returns true if the address of the command line has to be given again with the next run: keys do not follow the directory there, or
+/// a `DD_SITE` contradicts it, which may also stand beside the keys of a file or a command.
+pub(crate) fn is_needed_again(place: &ConnectionArgs) -> bool {
+    let url = place.api_url.as_deref();
+    let is_followed = url.is_none_or(|url| {
         Address::parse(url).is_ok_and(|address| address.is_loopback() || is_trusted(address.host()))
+    });
+    if !is_followed || place.key_file.is_some() || place.key_command.is_some() {
+        return place.is_given();
     }
+    let keys = GivenKeys::of_environment();
+    let (Some(_), Ok(Some(given))) = (&keys.site, keys.given_address(place)) else { return false };
+    let known = KnownAddress { site: Some(given.site), ..KnownAddress::default() };
+    let beside = ConnectionArgs { site: None, api_url: None, ..place.clone() };
+    let beside = keys.given_address(&beside);
+    beside.map_or(true, |beside| beside.is_some_and(|beside| known.contradicts(&beside)))
 }
 
 /// Returns an address that keys may be sent to: https, or http on this machine; any http with `--insecure-http`.

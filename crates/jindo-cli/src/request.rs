@@ -48,6 +48,14 @@ pub(crate) struct TypedRequest {
     assumed_type: Option<String>,
 }
 
+/// End of a request's range, which decides what the same command would fetch later.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum RangeEnd {
+    /// It moves with the time of the run.
+    Now,
+    Fixed,
+}
+
 /// A request beside what its directory remembers, as a plan tells it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RequestNotes {
@@ -60,6 +68,11 @@ pub(crate) struct RequestNotes {
 }
 
 impl RequestNotes {
+    /// Adds that the last request is damaged, and nothing of it holds for this one.
+    pub(crate) fn nothing_is_carried_over(&mut self, why: &str) {
+        self.range.push(format!("nothing could be carried over: {why}"));
+    }
+
     /// Returns what stands behind the range in a plan's first line.
     pub(crate) fn first_line(&self) -> String {
         let kept =
@@ -166,6 +179,10 @@ impl TypedRequest {
         }
     }
 
+    pub(crate) fn range_end(&self) -> RangeEnd {
+        if self.to.trim() == defaults::TO { RangeEnd::Now } else { RangeEnd::Fixed }
+    }
+
     /// Returns the request that these words mean at this moment.
     pub(crate) fn resolve(self, now: Timestamp) -> anyhow::Result<ExportRequest> {
         let zone = self.zone()?;
@@ -211,7 +228,7 @@ impl TypedRequest {
     /// Returns what a directory keeps: `from` and `to` as the instants that they meant, the zone by its name. Only the end `now` moves.
     fn fixed(mut self, zone: &TimeZone, from: Timestamp, to: Timestamp) -> Self {
         self.from = from.to_string();
-        if self.to.trim() != defaults::TO {
+        if matches!(self.range_end(), RangeEnd::Fixed) {
             self.to = to.to_string();
         }
         if let Some(name) = zone.iana_name() {
@@ -230,9 +247,8 @@ impl TypedRequest {
     /// Reads what a directory keeps. Earlier versions kept times as they were typed: those that count from a moment mean the range that
     /// was asked then.
     pub(crate) fn of_directory(request: &Request) -> anyhow::Result<Self> {
-        let mut words: Self = serde_json::from_str(&request.arguments).context(
-            "the last request of this directory cannot be read; give a query list again",
-        )?;
+        let mut words: Self = serde_json::from_str(&request.arguments)
+            .context("the last request of this directory cannot be read")?;
         words.check()?;
         // Earlier versions kept the word, which names another zone on another machine.
         if words.timezone.eq_ignore_ascii_case("local") {
@@ -259,8 +275,7 @@ impl TypedRequest {
         if is_list && self.variables.len() <= VARIABLES_MAX && !settings.any(is_odd) {
             return Ok(());
         }
-        Err(Usage::new("the last request of this directory is not one that jindo wrote")
-            .hint("give list, range and address again, and another directory by --out"))
+        Err(Usage::new("the last request of this directory is not one that jindo wrote"))
     }
 
     /// Returns the notes of a plan for this request: settings that `wanted` leaves to `last`, and settings that it changes.

@@ -3,6 +3,7 @@
 use crate::args::PlanArgs;
 use crate::disk_space;
 use crate::render::resolution::{self, resolutions};
+use crate::render::shell;
 use crate::render::units::{count, counted, seconds, size};
 use crate::request::{RequestNotes, zone_of_clocks};
 use crate::time::{self, length_in_words};
@@ -133,7 +134,7 @@ pub(crate) fn leaving_in_words(leaving: Leaving, dir: &Path) -> String {
         "  csv/ shows this request alone: {}; the archive keeps all of it, and writes it elsewhere in 0 calls:\n\
          \x20   jindo extract {} --query '*' --out PATH\n",
         parts.join(", and "),
-        dir.display(),
+        shell::path(dir),
     )
 }
 

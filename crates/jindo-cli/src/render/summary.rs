@@ -1,15 +1,18 @@
 //! Closing summary of an export: what is there, what is missing, where it is, what to do next.
 
 use crate::args::ConnectionArgs;
-use crate::environment::KnownAddress;
+use crate::environment::is_needed_again;
 use crate::render::plan::script_calls;
 use crate::render::progress::ForecastResult;
 use crate::render::shell;
 use crate::render::units::{count, counted, seconds};
+use crate::request::RangeEnd;
+use crate::time;
+use jiff::Timestamp;
 use jindo::extract::Summary;
 use jindo::fetch::End;
-use jindo::job::ExportReport;
-use jindo::plan::Plan;
+use jindo::job::{ExportReport, ExportRequest};
+use jindo::plan::{CLOSED_AFTER, Plan};
 use std::path::PathBuf;
 
 /// Shorter runs are summarised without their duration: it depends on this machine, not on the rate limit.
@@ -128,34 +131,67 @@ fn queries_or_none(number: u64, more: &str) -> String {
     }
 }
 
-/// Returns the next step after an export; empty after an interruption, whose summary says it. `connection` holds the address
-/// flags as typed, which the directory does not keep.
-pub(crate) fn next(summary: &ExportSummary, connection: &ConnectionArgs) -> String {
-    let dir = shell::path(&summary.dir);
-    match &summary.report.files {
-        None => String::new(),
-        Some(files) if files.partial + files.given_up > 0 => format!(
-            "The same command again fetches only what is missing; {dir}/gaps.csv lists it.\n"
-        ),
-        Some(_) => format!(
-            "Next: jindo verify {dir} checks every file; jindo export --out {dir}{} again brings it up to date.\n",
-            needed_again(connection),
-        ),
+/// Next step after an export, as far as the request decides it.
+#[derive(Debug)]
+pub(crate) struct NextStep<'a> {
+    pub(crate) request: &'a ExportRequest,
+    pub(crate) end: RangeEnd,
+    /// As typed. Of it the directory keeps the address alone.
+    pub(crate) connection: &'a ConnectionArgs,
+    pub(crate) now: Timestamp,
+}
+
+impl NextStep<'_> {
+    /// Returns the next step in words; empty after an interruption, whose summary says it.
+    pub(crate) fn in_words(&self, summary: &ExportSummary) -> String {
+        let dir = shell::path(&summary.dir);
+        let Some(files) = &summary.report.files else { return String::new() };
+        if files.partial + files.given_up > 0 {
+            return format!(
+                "The same command again fetches only what is missing; {dir}/gaps.csv lists it.\n"
+            );
+        }
+        let hidden = match self.connection.key_command {
+            Some(_) => " Give --key-command again: it is left out here, since it may hold keys.",
+            None => "",
+        };
+        let export = format!("jindo export --out {dir}{}", needed_again(self.connection));
+        let again = self.again(&export);
+        format!("Next: jindo verify {dir} checks every file; {again}.{hidden}\n")
+    }
+
+    /// Returns what the command does from now on, with the flags that it needs for it.
+    fn again(&self, export: &str) -> String {
+        let end = self.request.to;
+        if matches!(self.end, RangeEnd::Now) || end > self.now {
+            return format!("{export} again brings it up to date");
+        }
+        let closed_at = end.saturating_add(CLOSED_AFTER).unwrap_or(Timestamp::MAX);
+        if closed_at <= self.now {
+            return format!("the range is closed: {export} --to now goes on from there");
+        }
+        let until = time::in_words(closed_at, &self.request.zone);
+        format!(
+            "{export} again asks for points that come late, until {until}; --to now goes on from there"
+        )
     }
 }
 
 /// Returns the flags that the same command needs again, each with a leading space. A directory remembers its address, but keys follow
-/// it to Datadog's sites and this machine alone. `--key-command` may hold keys, and is left out.
+/// it to Datadog's sites and this machine alone, and `DD_SITE` must not contradict it. `--key-command` may hold keys, and is left out.
 fn needed_again(connection: &ConnectionArgs) -> String {
-    let url = connection.api_url.as_ref().filter(|url| !KnownAddress::is_followed(url));
-    let url = url.map(|url| format!(" --api-url {}", shell::word(url)));
+    let address = [("--api-url", &connection.api_url), ("--site", &connection.site)];
+    let is_needed = is_needed_again(connection);
+    let address = address.into_iter().filter(|_| is_needed).filter_map(|(flag, given)| {
+        given.as_ref().map(|given| format!(" {flag} {}", shell::word(given)))
+    });
     let file = |flag: &str, path: &Option<PathBuf>| {
         path.as_ref().map(|path| format!(" {flag} {}", shell::path(path)))
     };
     let insecure = connection.insecure_http.then(|| " --insecure-http".to_owned());
     let ca_file = file("--ca-file", &connection.ca_file);
     let key_file = file("--key-file", &connection.key_file);
-    [url, insecure, ca_file, key_file].into_iter().flatten().collect()
+    address.chain([insecure, ca_file, key_file].into_iter().flatten()).collect()
 }
 
 #[cfg(test)]

@@ -201,17 +201,100 @@ fn times_are_told_to_be_utc_where_the_machine_is_elsewhere() {
     assert!(!first("Asia/Seoul", &["--timezone", "UTC"]).contains("times are UTC"));
 }
 
+/// Returns the command of the closing line that goes on, as it stands there.
+fn next(output: &Output) -> String {
+    let line = told(output).lines().last().unwrap().to_owned();
+    let from = line.rfind("jindo export").unwrap();
+    let ends = [" again", " goes on"].into_iter().filter_map(|end| line[from..].find(end));
+    line[from..][..ends.min().unwrap()].to_owned()
+}
+
 #[test]
 fn the_next_command_can_be_pasted() {
     let world = World::new(calm(), &[CPU]);
+    let url = world.sim.url();
     let mut args = world.export_args(START_S, START_S + DAY_S);
     let place = args.iter().position(|arg| arg == "out").unwrap();
     args[place] = "it's mine".to_owned();
+    let paste = |command: &str, site: &str| {
+        let script = format!(r#"jindo() {{ "$0" "$@"; }}; {command}"#);
+        exits(&world.shell(&script, [""; 0]).env("DD_SITE", site).output().unwrap(), 0);
+    };
     let output = world.run(&args);
     exits(&output, 0);
-    let next = told(&output).lines().last().unwrap().to_owned();
-    let command = next.split("; ").nth(1).unwrap().split(" again").next().unwrap();
-    assert_eq!(command, r"jindo export --out 'it'\''s mine'");
-    let script = format!(r#"jindo() {{ "$0" "$@"; }}; {command}"#);
-    exits(&world.shell(&script, [""; 0]).output().unwrap(), 0);
+    assert_eq!(next(&output), r"jindo export --out 'it'\''s mine' --to now");
+    paste(&next(&output), "");
+    // What contradicts the directory is outweighed by a flag, now as then.
+    let output = world.command(&args).env("DD_SITE", "us5.datadoghq.com").output().unwrap();
+    exits(&output, 0);
+    assert_eq!(
+        next(&output),
+        format!(r"jindo export --out 'it'\''s mine' --api-url {url} --to now")
+    );
+    paste(&next(&output), "us5.datadoghq.com");
+    let (api, app) = (jindo_sim::API_KEY, jindo_sim::APP_KEY);
+    args.push("--key-command".to_owned());
+    args.push(format!("echo DD_API_KEY={api}; echo DD_APP_KEY={app}"));
+    let output = world.run(&args);
+    exits(&output, 0);
+    assert!(
+        told(&output)
+            .ends_with(" Give --key-command again: it is left out here, since it may hold keys.\n")
+    );
+    assert!(!told(&output).contains(app), "{}", told(&output));
+}
+
+#[test]
+fn the_next_step_of_a_fixed_range_is_another_end() {
+    let world = World::new(calm(), &[CPU]);
+    let url = world.sim.url();
+    let last = |to: &str| {
+        let from = ["--from", "2026-06-01", "--max-calls", "1000"];
+        let to = ["--to", to, "--resolution", "1h", "--api-url", &url];
+        let words = ["export", "queries.txt", "--out", "out"].into_iter().chain(from).chain(to);
+        let output = world.run(words);
+        exits(&output, 0);
+        told(&output).lines().last().unwrap().to_owned()
+    };
+    assert!(last("now").ends_with("jindo export --out out again brings it up to date."));
+    let late = last("-1d");
+    assert!(
+        late.contains("jindo export --out out again asks for points that come late, until "),
+        "{late}"
+    );
+    assert!(late.ends_with("; --to now goes on from there."), "{late}");
+    let closed = "; the range is closed: jindo export --out out --to now goes on from there.";
+    assert!(last("-3d").ends_with(closed));
+}
+
+#[test]
+fn a_damaged_request_stops_only_what_repeats_it() {
+    let world = asked(1);
+    rewrite(&world, "request", "arguments", ["{", "["]);
+    for words in [&BARE[..], &["export", "queries.txt", "--out", "out"], &["plan", "--out", "out"]]
+    {
+        let output = world.run(words);
+        exits(&output, 2);
+        let (said, remedy) =
+            (said(&output), "hint: what was fetched is kept; give a list and a range");
+        assert!(
+            said.starts_with("error: the last request of this directory cannot be read"),
+            "{said}"
+        );
+        assert!(said.contains(remedy), "{said}");
+    }
+    let whole = world.run(
+        world
+            .export_args(START_S, START_S + DAY_S)
+            .iter()
+            .filter(|arg| !["--progress", "none"].contains(&arg.as_str())),
+    );
+    exits(&whole, 0);
+    let first = said(&whole).lines().next().unwrap().to_owned();
+    assert!(
+        first.contains("; nothing could be carried over: the last request of this directory"),
+        "{first}"
+    );
+    assert!(first.contains("UTC …"), "{first}");
+    exits(&world.run(BARE), 0);
 }

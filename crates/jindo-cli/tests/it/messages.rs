@@ -287,7 +287,7 @@ fn the_summary_says_what_there_is_and_where() {
           given up     0
           N/A groups   0
           files        out/csv/, out/series.csv (what each file is), out/queries.csv, out/gaps.csv
-        Next: jindo verify out checks every file; jindo export --out out again brings it up to date.
+        Next: jindo verify out checks every file; the range is closed: jindo export --out out --to now goes on from there.
     "#]]
     .assert_eq(lines);
 }

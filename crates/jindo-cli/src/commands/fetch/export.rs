@@ -9,7 +9,7 @@ use crate::exit_code;
 use crate::keys;
 use crate::render::export::{Screen, of_job};
 use crate::render::plan::Annotated;
-use crate::render::summary::{self, ExportSummary};
+use crate::render::summary::{self, ExportSummary, NextStep};
 use crate::request::TypedRequest;
 use crate::terminal;
 use jiff::Timestamp;
@@ -31,15 +31,17 @@ pub(crate) fn run(
     let carried = carried_address(connection, &known)?;
     let access = || keys::given(connection)?.access(connection, &known, give_up_after);
     let typed = typed(command, &memory)?;
-    let mut notes = typed.notes(&command.request, memory.request.as_ref());
+    let mut notes = memory.notes(&typed, &command.request);
     notes.kept.extend(carried.filter(|_| memory.request.is_some()));
+    let end = typed.range_end();
     let request = &request(command, typed, clock.now())?;
     let progress = command.progress.unwrap_or(defaults::PROGRESS);
     let setup =
         ExportSetup { request, notes: &notes, out: command.out(), progress, access: &access };
     let told = setup.carry_out(clock, interrupted)?;
     terminal::answer(&summary::of_export(&told))?;
-    terminal::answer(&summary::next(&told, connection))?;
+    let next = NextStep { request, end, connection, now: clock.now() };
+    terminal::answer(&next.in_words(&told))?;
     let ExportReport { outcome, files, .. } = &told.report;
     Ok(exit_code::of_export(&outcome.end, files.as_ref(), command.accept_partial))
 }
@@ -47,7 +49,7 @@ pub(crate) fn run(
 /// Returns the words of the command line, and of the directory where it says nothing. An address is kept only if keys may be sent to it.
 fn typed(command: &ExportArgs, memory: &Memory) -> anyhow::Result<TypedRequest> {
     let connection = &command.connection;
-    let mut typed = TypedRequest::new(&command.request, memory.request.as_ref())?;
+    let mut typed = TypedRequest::new(&command.request, memory.last(&command.request)?)?;
     typed.api_url = match &connection.api_url {
         Some(url) => Some(checked(url, connection)?.to_string()),
         None => typed.api_url.filter(|_| connection.site.is_none()),

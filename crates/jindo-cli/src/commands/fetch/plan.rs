@@ -27,8 +27,8 @@ pub(crate) fn run(command: &args::PlanArgs, clock: &dyn Clock) -> anyhow::Result
     let ignored = &command.ignored;
     let known = KnownAddress { other: ignored.other_organisation(), ..memory.address() };
     let carried = carried_address(&ignored.connection(), &known)?;
-    let words = TypedRequest::new(&command.request, memory.request.as_ref())?;
-    let mut notes = words.notes(&command.request, memory.request.as_ref());
+    let words = TypedRequest::new(&command.request, memory.last(&command.request)?)?;
+    let mut notes = memory.notes(&words, &command.request);
     notes.kept.extend(carried.filter(|_| memory.request.is_some()));
     let request = ExportRequest {
         settle: command.settle.unwrap_or(ExportRequest::SETTLE),
