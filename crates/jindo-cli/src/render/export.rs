@@ -14,6 +14,7 @@ use jiff::tz::TimeZone;
 use jindo::fetch::{Decision, Observer, Progress};
 use jindo::job::{
     Error, Events, ExportEvent, ExportPlan, ExportRequest, Probed, RefusedLines, TypeChange,
+    TypeOrigin,
 };
 use jindo::plan::Plan;
 use jindo::query::Complaint;
@@ -112,13 +113,8 @@ impl Events for Screen<'_> {
                 ));
             }
             ExportEvent::Typed { changes } => {
-                for TypeChange { metric, used, now } in changes {
-                    self.remark(&format!(
-                        "{metric} was a {} when its data was fetched, and is a {} now: what is there is kept, and goes on the \
-                         same way; --forget fetches it anew\n",
-                        used.name(),
-                        now.name(),
-                    ));
+                for change in changes {
+                    self.remark(&type_change(change));
                 }
             }
             ExportEvent::Unsummed { rows } => {
@@ -174,4 +170,18 @@ fn refused(complaints: &[Complaint]) -> Usage {
         lines.join("\n")
     ))
     .hint("correct the list, or leave these lines out with --keep-going")
+}
+
+fn type_change(TypeChange { metric, used, origin, now }: &TypeChange) -> String {
+    let (used, now) = (used.name(), now.name());
+    match origin {
+        TypeOrigin::Metadata => format!(
+            "{metric} was a {used} when its data was fetched, and is a {now} now: what is there is kept, and goes on the same way; \
+             --forget fetches it anew\n"
+        ),
+        TypeOrigin::Assumption => format!(
+            "{metric} was taken for a {used} (--assume-type) when its data was fetched, and its metadata says {now}: its queries \
+             are fetched anew where that gives other numbers\n"
+        ),
+    }
 }

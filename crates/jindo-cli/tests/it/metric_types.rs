@@ -90,6 +90,15 @@ fn where_types_cannot_be_had_their_queries_are_given_up_unasked_and_an_assumptio
         world.list(&queries[..2]);
         exits(&export(&world, &["--assume-type", "gauge"]), 0);
         assert_equals_the_function(&world, &queries[..2], START_S, START_S + DAY_S);
+        // The assumption is kept, and outlives the ledger as one: it is no answer of the server.
+        let asked = metadata_calls(&world);
+        exits(&world.run(["export", "--out", "out"]), 0);
+        fs::remove_file(world.out().join("archive/ledger.db")).unwrap();
+        exits(&world.run(["verify", "out", "--repair"]), 0);
+        exits(&world.run(["export", "--out", "out", "--api-url", &world.sim.url()]), 0);
+        assert_eq!(metadata_calls(&world), asked);
+        exits(&export(&world, &[]), 3);
+        assert_eq!(metadata_calls(&world), asked + 1, "a list for itself assumes nothing");
     }
 }
 
@@ -112,6 +121,9 @@ fn sums_of_gauges_that_an_earlier_version_fetched_are_dropped_and_come_anew() {
     let expected =
         "1,440 points of gauges were fetched as sums of their samples by an earlier version";
     assert!(said.contains(expected), "{said}");
+    let told = "t.gauge was taken for a count (--assume-type) when its data was fetched, and its metadata says gauge";
+    assert!(said.contains(told), "{said}");
+    assert!(!said.contains("t.count was taken"), "{said}");
     assert_eq!(world.stats().queries, 1, "the gauge with a modifier, and nothing else");
     assert_equals_the_function(&world, &queries, START_S, START_S + DAY_S);
     assert_ne!(world.tree(), sums);

@@ -3,9 +3,10 @@
 
 use super::disk::{ArchiveFolder, Listed};
 use super::ledger;
-use super::objects::{Encoded, Objects, Whole, place};
+use super::objects::{Encoded, FooterQuery, Objects, Whole, place};
 use super::organisation;
 use super::request_file::{REQUEST, RequestFile, parsed};
+use super::write::keep_assumed_types;
 use super::{
     Archive, ArchiveId, ArchiveWriter, Error, IfBlank, KnownType, Ledger, QueryId, Record,
 };
@@ -338,7 +339,37 @@ fn most_frequent_id(objects: &Objects) -> Result<Option<ArchiveId>, Error> {
 }
 
 /// Types of metrics by which queries were rewritten, each with the moment of the newest answer to such a query.
-type NewestTypes = BTreeMap<String, (Timestamp, MetricType)>;
+#[derive(Default)]
+struct NewestTypes {
+    known: BTreeMap<String, (Timestamp, MetricType)>,
+    /// By the user's word.
+    assumed: BTreeMap<String, (Timestamp, MetricType)>,
+}
+
+impl NewestTypes {
+    fn add(&mut self, query: &FooterQuery, at: Timestamp) {
+        for (newest, types) in
+            [(&mut self.known, &query.types), (&mut self.assumed, &query.assumed_types)]
+        {
+            for (metric, of) in types {
+                let known = newest.entry(metric.clone()).or_insert((at, *of));
+                *known = (*known).max((at, *of));
+            }
+        }
+    }
+
+    fn keep(mut self, ledger: &dyn Ledger) -> Result<(), Error> {
+        self.assumed.retain(|metric, _| !self.known.contains_key(metric));
+        if !self.assumed.is_empty() {
+            let assumed = self.assumed.into_iter().map(|(metric, (_, of))| (metric, of));
+            keep_assumed_types(ledger, &assumed.collect())?;
+        }
+        for (metric, (found_at, of)) in self.known {
+            ledger.keep_type(&KnownType { metric, of, found_at })?;
+        }
+        Ok(())
+    }
+}
 
 /// Makes a ledger from request.json and the footers, beside the old one, then puts it in its place: a crash leaves the old
 /// state. Returns what else is wrong.
@@ -367,7 +398,7 @@ fn rebuild(place: &ArchiveFolder, fresh_id: ArchiveId) -> Result<Option<ArchiveF
         None => most_frequent_id(&objects)?.unwrap_or(fresh_id),
     };
     archive.give(&*ledger)?;
-    let (mut newest, mut types) = (None, NewestTypes::new());
+    let (mut newest, mut types) = (None, NewestTypes::default());
     for name in &objects.list()?.files {
         // Files that are not whole, or another archive's, stay where they are: mending sets it aside as a stranger.
         let Some(Ok(whole)) = inspected(&objects, name)? else { continue };
@@ -376,9 +407,8 @@ fn rebuild(place: &ArchiveFolder, fresh_id: ArchiveId) -> Result<Option<ArchiveF
         }
         whole.adopt(&*ledger)?;
         let at = whole.footer.fetched_at;
-        for (metric, of) in whole.footer.queries.iter().flat_map(|query| &query.types) {
-            let known = types.entry(metric.clone()).or_insert((at, *of));
-            *known = (*known).max((at, *of));
+        for query in &whole.footer.queries {
+            types.add(query, at);
         }
         if let Some(kept) = whole.footer.organisation
             && newest.as_ref().is_none_or(|(before, _)| *before < at)
@@ -389,9 +419,7 @@ fn rebuild(place: &ArchiveFolder, fresh_id: ArchiveId) -> Result<Option<ArchiveF
     if let Some((_, kept)) = newest {
         organisation::keep(&*ledger, &kept)?;
     }
-    for (metric, (found_at, of)) in types {
-        ledger.keep_type(&KnownType { metric, of, found_at })?;
-    }
+    types.keep(&*ledger)?;
     ledger.close()?;
     drop(ledger);
     place.install_new_ledger()?;

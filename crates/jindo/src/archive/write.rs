@@ -2,7 +2,7 @@
 
 use super::objects::{Footer, FooterQuery, KeptOrganisation, Whole, encode, whole_milliseconds};
 use super::{
-    Archive, ArchiveId, Committed, Error, NextCommit, ObjectId, QueryId, Recalled, Reserved,
+    Archive, ArchiveId, Committed, Error, Ledger, NextCommit, ObjectId, QueryId, Recalled, Reserved,
 };
 use crate::parse::Answer;
 use crate::plan::Window;
@@ -11,6 +11,9 @@ use jiff::Timestamp;
 
 /// Attempts to commit an answer whose generation other writers take first, which none does within one process.
 const ATTEMPTS_MAX: u32 = 8;
+
+/// Name under which the ledger keeps the types that the user assumed.
+const ASSUMED_TYPES: &str = "assumed types";
 
 /// One answer on its way into the archive.
 #[derive(Debug, Clone)]
@@ -78,13 +81,29 @@ impl Archive {
         Whole::inspect(&name, &there).map_err(|why| Error::ObjectDamaged { name, why })
     }
 
-    /// Returns the known types of metrics, where one of the queries was rewritten by them.
-    fn types_of(&self, queries: &[Recalled]) -> Result<MetricTypes, Error> {
+    /// Returns the types of metrics, where one of the queries was rewritten by them.
+    fn types_of(&self, queries: &[Recalled]) -> Result<UsedTypes, Error> {
         if queries.iter().all(|query| query.text.sent.typed_metrics().is_empty()) {
-            return Ok(MetricTypes::new());
+            return Ok(UsedTypes::default());
         }
         let known = self.ledger().metric_types()?.into_iter();
-        Ok(known.map(|known| (known.metric, known.of)).collect())
+        let known: MetricTypes = known.map(|known| (known.metric, known.of)).collect();
+        let mut assumed = self.assumed_types()?;
+        assumed.retain(|metric, _| !known.contains_key(metric));
+        Ok(UsedTypes { known, assumed })
+    }
+
+    /// Returns the types that the user assumed for metrics whose own could not be had.
+    pub fn assumed_types(&self) -> Result<MetricTypes, Error> {
+        let Some(text) = self.ledger().kept(ASSUMED_TYPES)? else { return Ok(MetricTypes::new()) };
+        serde_json::from_str(&text).map_err(|wrong| Error::LedgerDamaged {
+            why: format!("its assumed types are no JSON: {wrong}"),
+        })
+    }
+
+    /// Keeps assumed types in place of those before.
+    pub fn keep_assumed_types(&self, assumed: &MetricTypes) -> Result<(), Error> {
+        keep_assumed_types(self.ledger(), assumed)
     }
 
     /// Removes a file that the ledger has forgotten. Where that fails its note stays, and the next opening does it.
@@ -94,6 +113,20 @@ impl Archive {
             tracing::warn!(name, %error, "an object that was replaced is removed at the next start");
         }
     }
+}
+
+pub(super) fn keep_assumed_types(ledger: &dyn Ledger, assumed: &MetricTypes) -> Result<(), Error> {
+    let text = serde_json::to_string(assumed).expect("names and types are always JSON");
+    ledger.keep(ASSUMED_TYPES, &text)
+}
+
+/// Types by which queries were rewritten.
+#[derive(Default)]
+struct UsedTypes {
+    /// As metadata had them.
+    known: MetricTypes,
+    /// As the user had them, where metadata did not.
+    assumed: MetricTypes,
 }
 
 /// To whom an object belongs.
@@ -107,16 +140,20 @@ fn draft(
     fetched: &Fetched<'_>,
     reserved: Reserved,
     owner: ObjectOwner,
-    types: &MetricTypes,
+    types: &UsedTypes,
 ) -> Footer {
     let interval_s = u32::try_from(fetched.interval.secs()).expect("an interval is made of a u32");
     let query = |recalled: Recalled| {
         let QueryText { written, sent, unfilled, interval, alone } = recalled.text;
         assert!(interval == fetched.interval, "queries of a call share their interval");
-        let used = sent.typed_metrics().into_iter();
-        let used = used.filter_map(|metric| Some((metric.to_owned(), *types.get(metric)?)));
+        let metrics = sent.typed_metrics();
+        let used = |types: &MetricTypes| {
+            let of = |metric: &&str| Some(((*metric).to_owned(), *types.get(*metric)?));
+            metrics.iter().filter_map(of).collect()
+        };
         FooterQuery {
-            types: used.collect(),
+            types: used(&types.known),
+            assumed_types: used(&types.assumed),
             sent: sent.to_string(),
             written,
             unfilled,

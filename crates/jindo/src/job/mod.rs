@@ -16,6 +16,7 @@ pub use error::Error;
 pub use export::{
     Caller, Events, Export, ExportEvent, ExportPlan, ExportReport, FetchWork, Files, Folder,
     Leaving, LookupWork, ProbeYield, Probed, ResolvedRequest, Storage, TakeLookup, TypeChange,
+    TypeOrigin,
 };
 pub use look_back::LookBack;
 pub use request::{

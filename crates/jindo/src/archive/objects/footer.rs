@@ -95,6 +95,9 @@ pub(in crate::archive) struct FooterQuery {
     /// Types of its metrics by which it was rewritten.
     #[serde(default, skip_serializing_if = "MetricTypes::is_empty")]
     pub types: MetricTypes,
+    /// Types that the user assumed for the others.
+    #[serde(default, skip_serializing_if = "MetricTypes::is_empty")]
+    pub assumed_types: MetricTypes,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]

@@ -32,6 +32,7 @@ pub(super) fn draft(window: Window) -> Footer {
             row_groups: 0,
             rows: 0,
             types: MetricTypes::new(),
+            assumed_types: MetricTypes::new(),
         }],
         series: Vec::new(),
         metadata: Vec::new(),

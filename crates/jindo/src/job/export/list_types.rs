@@ -18,6 +18,9 @@ pub struct ListTypes {
     pub(super) denied: BTreeMap<String, String>,
     /// Kept types that are to be asked again with the first calls: the metric was not there, or long ago.
     pub(super) doubtful: BTreeSet<String>,
+    /// Types that the user assumed for metrics whose own could not be had, and by which data was fetched. They hold as long as the
+    /// user says so.
+    pub(super) assumed: MetricTypes,
 }
 
 /// A metric whose metadata names another type than the one by which its data was fetched.
@@ -25,18 +28,40 @@ pub struct ListTypes {
 pub struct TypeChange {
     pub metric: String,
     pub used: MetricType,
+    pub origin: TypeOrigin,
     pub now: MetricType,
 }
 
+/// Source of the type by which data was fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TypeOrigin {
+    /// The metric's metadata. The type is kept although it changed, and so is the data.
+    Metadata,
+    /// The user. The metric's own type takes its place.
+    Assumption,
+}
+
 impl ListTypes {
-    /// Reads what earlier runs were told.
-    pub(super) fn read(archive: &Archive, now: Timestamp) -> Result<Self, Error> {
+    /// Reads what earlier runs were told, and assumes again what the user assumes again: no call is needed to know that it still
+    /// holds.
+    pub(super) fn read(
+        archive: &Archive,
+        assumed: Option<MetricType>,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
         let mut types = Self::default();
         for KnownType { metric, of, found_at } in archive.ledger().metric_types()? {
             if of == MetricType::Absent || now.duration_since(found_at) > BELIEVED_FOR {
                 types.doubtful.insert(metric.clone());
             }
             types.known.insert(metric, of);
+        }
+        types.assumed = archive.assumed_types()?;
+        types.assumed.retain(|metric, _| !types.known.contains_key(metric));
+        if let Some(assumed) = assumed {
+            let metrics = types.assumed.keys();
+            types.doubtful.extend(metrics.clone().cloned());
+            types.known.extend(metrics.map(|metric| (metric.clone(), assumed)));
         }
         Ok(types)
     }

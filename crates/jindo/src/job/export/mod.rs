@@ -12,7 +12,7 @@ mod store_answers;
 mod typing;
 
 pub use leaving::Leaving;
-pub use list_types::TypeChange;
+pub use list_types::{TypeChange, TypeOrigin};
 pub use planned::ExportPlan;
 pub use ports::{
     Caller, Events, ExportEvent, FetchWork, Files, Folder, LookupWork, Probed, Storage, TakeLookup,

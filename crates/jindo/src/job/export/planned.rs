@@ -83,7 +83,8 @@ impl ExportRequest {
         let known = archive.filter(|_| self.learnt == LearntFacts::Keep);
         let spaced =
             known.map(|archive| archive.ledger().spaced()).transpose()?.unwrap_or_default();
-        let types = known.map(|archive| ListTypes::read(archive, now)).transpose()?;
+        let types =
+            known.map(|archive| ListTypes::read(archive, self.assumed_type, now)).transpose()?;
         let request = self.resolve(spaced, types.unwrap_or_default(), now)?;
         let mut found = Vec::new();
         // Samples of a run that was killed, or whose ledger was lost, show intervals without a call.

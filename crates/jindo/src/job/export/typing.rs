@@ -1,6 +1,6 @@
 //! Calls for the types of metrics with `.as_count()` or `.as_rate()`: one each, made before the list is read for good.
 
-use super::list_types::TypeChange;
+use super::list_types::{TypeChange, TypeOrigin};
 use super::planned::ExportPlan;
 use super::ports::{Caller, ExportEvent};
 use super::run::ExportRun;
@@ -32,24 +32,35 @@ pub(super) fn ask_types<C: Caller>(
         types.doubtful.remove(&metric);
         match metric_type(outcome) {
             Ok(of) => {
-                let used =
-                    types.known.get(&metric).copied().filter(|&used| used != MetricType::Absent);
-                if let Some(used) = used.filter(|&used| used != of) {
-                    changes.push(TypeChange { metric: metric.clone(), used, now: of });
+                let now = of;
+                let (used, origin) = match types.assumed.remove(&metric) {
+                    Some(assumed) => (Some(assumed), TypeOrigin::Assumption),
+                    None => (types.known.get(&metric).copied(), TypeOrigin::Metadata),
+                };
+                let used = used.filter(|&used| used != MetricType::Absent);
+                if let Some(used) = used.filter(|&used| used != now) {
+                    changes.push(TypeChange { metric: metric.clone(), used, origin, now });
                 }
-                let of = used.unwrap_or(of);
+                let of = used.filter(|_| origin == TypeOrigin::Metadata).unwrap_or(now);
                 types.known.insert(metric.clone(), of);
                 archive.ledger().keep_type(&KnownType { metric, of, found_at })?;
             }
             // What an earlier run was told still holds.
-            Err(_) if types.known.contains_key(&metric) => {}
+            Err(_) if types.known.contains_key(&metric) && !types.assumed.contains_key(&metric) => {
+            }
             Err(why) => match request.assumed_type {
-                Some(assumed) => drop(types.known.insert(metric, assumed)),
+                Some(assumed) => {
+                    types.known.insert(metric.clone(), assumed);
+                    types.assumed.insert(metric, assumed);
+                }
                 None => drop(types.denied.insert(metric, why)),
             },
         }
         Ok(())
     })?;
+    if types.assumed != plan.request.types.assumed {
+        archive.keep_assumed_types(&types.assumed).map_err(Error::from)?;
+    }
     run.events.happened(ExportEvent::Typed { changes: &changes });
     plan.request = plan.request.clone().with_types(request, types);
     Ok(end)
