@@ -54,7 +54,7 @@ fn time_outs_above_eight_queries() {
         Options { queries_before_timeout: Some(8), ..calm() },
         &long_queries(),
         3,
-        Cost { failure: "timed-out", calls_max: 20 },
+        Cost { failure: "timed-out", calls_max: 24 },
     );
 }
 
