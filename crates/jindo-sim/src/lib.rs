@@ -7,6 +7,7 @@
 //! `(INF)` inferred, `(UNK)` unknown, so a choice.
 
 mod api;
+mod clip;
 mod evaluate;
 mod faults;
 mod grammar;
@@ -22,6 +23,7 @@ mod stats;
 mod wire;
 
 pub use api::{Admission, Api, QueryCall};
+pub use clip::{Clip, ClipError};
 pub use faults::{Fault, Faults, FaultsError};
 pub use grammar::ParseError;
 pub use options::{

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clip::Clip;
 use crate::faults::{Fault, Faults};
 use crate::organisation::Organisation;
 use crate::rate::{HeaderStyle, Limit};
@@ -39,6 +40,8 @@ pub struct Options {
     /// Bucket sizes on offer in seconds, ascending, not empty.
     pub intervals_s: Vec<i64>,
     pub bucket_at_to: BucketAtTo,
+    /// Points that an answer leaves out; `None`: it is whole.
+    pub clip: Option<Clip>,
     /// Most queries in a call; more: 400. (UNK)
     pub queries_max: Option<usize>,
     /// Most queries in a call that are answered in time; more: `Query timed out`. (USER)
@@ -141,6 +144,7 @@ impl Options {
             over_points: OverPoints::Coarser,
             intervals_s: INTERVALS_S.to_vec(),
             bucket_at_to: BucketAtTo::Excluded,
+            clip: None,
             queries_max: None,
             queries_before_timeout: None,
             query_chars_max: 7_607,

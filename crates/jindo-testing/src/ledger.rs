@@ -6,7 +6,7 @@ use jindo::archive::{
     Aside, Committed, Coverage, CoverageLedger, Error, Extracted, FactLedger, FilesExtent, GivenUp,
     Granted, KnownType, Learnt, Ledger, NameNote, NextCommit, Object, ObjectId, OutputName,
     ProbesDiscarded, QueryId, QueryLedger, Recalled, Record, RefusedLine, Registered, Remembered,
-    Request, Reserved, Spaced, Sqlite, Totals, Unrest,
+    Request, Reserved, Spaced, Sqlite, Totals, Trusted, Unrest,
 };
 use jindo::plan::{LearntLimit, Window};
 use std::collections::BTreeMap;
@@ -70,6 +70,7 @@ impl CoverageLedger for FaultyLedger {
         confirm(queries: &[QueryId], window: Window, at: Timestamp) -> ();
         cover_empty(empty: &[(QueryId, ObjectId, Window)]) -> ();
         doubt_empty(points: u32) -> ();
+        doubt_clipped(longer_than: u32, rows_min: u64) -> ();
         forget_answers(aside: Aside) -> Vec<String>;
         forget_coverage(queries: &[QueryId]) -> Vec<String>;
         reopen(stretches: &[(QueryId, ObjectId, Window)]) -> u64;
@@ -99,6 +100,7 @@ impl FactLedger for FaultyLedger {
         forget() -> ();
         space(spaced: &[Spaced]) -> ();
         keep_type(known: &KnownType) -> ();
+        trust(verdicts: &[(QueryId, Trusted)]) -> ();
         keep(key: &str, text: &str) -> ();
         mark_extracted(output: OutputName, extracted: &[(QueryId, Extracted)]) -> ();
     }
@@ -108,6 +110,7 @@ impl FactLedger for FaultyLedger {
         probes_discarded() -> Option<ProbesDiscarded>;
         spaced() -> Vec<Spaced>;
         metric_types() -> Vec<KnownType>;
+        trusted() -> Vec<(QueryId, Trusted)>;
         kept(key: &str) -> Option<String>;
         extracted(output: OutputName, query: QueryId) -> Option<Extracted>;
         extents(output: OutputName) -> Vec<FilesExtent>;

@@ -46,6 +46,9 @@ pub struct SimulateArgs {
     /// Answer 400 above the cap instead of coarser data
     #[arg(long)]
     pub refuse_over_cap: bool,
+    /// Send less, silently: first:N, last:N, every:N, total:N or all-but-newest
+    #[arg(long, value_name = "HOW", hide = true)]
+    pub clip: Option<String>,
     /// Most queries in a call [default: no limit]
     #[arg(long, value_name = "N")]
     pub max_queries: Option<usize>,

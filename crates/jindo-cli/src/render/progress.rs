@@ -240,7 +240,8 @@ impl Observer for ProgressReport {
                     written(*query)
                 ));
             }
-            Decision::Confirm { .. } | Decision::Weigh { .. } => {}
+            Decision::Reopen { clipped } => self.say(&format!("cut: {}", limits::cut(*clipped))),
+            Decision::Confirm { .. } | Decision::Weigh { .. } | Decision::Trust { .. } => {}
         }
     }
 }

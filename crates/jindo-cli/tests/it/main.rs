@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test damages what it tests")]
 
 mod auto;
+mod clipped;
 mod crash;
 mod earlier_version;
 mod faults;

@@ -101,7 +101,11 @@ pub(super) fn results(
         Ok(evaluate::evaluate(&options.organisation, &query.expr, &context)
             .map_err(|e| e.to_string())?)
     });
-    evaluated.collect()
+    let mut results = evaluated.collect::<Result<Vec<_>, QueryError>>()?;
+    if let Some(clip) = options.clip {
+        clip.apply(&mut results);
+    }
+    Ok(results)
 }
 
 /// Returns the settings of an evaluation by the options and the time of the call.

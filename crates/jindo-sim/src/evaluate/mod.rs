@@ -85,6 +85,12 @@ pub(crate) struct Series {
 }
 
 impl QueryResult {
+    /// Returns a result of these series, without a unit.
+    #[cfg(test)]
+    pub(crate) fn new(grid: Grid, series: Vec<Series>) -> Self {
+        Self { grid, series, unit: None, is_constant: false }
+    }
+
     /// Yields (bucket start in epoch seconds, value) of the buckets with data. Infinities, which JSON cannot express,
     /// count as no data.
     pub(crate) fn points<'a>(

@@ -39,7 +39,7 @@ pub use ledger::{
     GiveUpScope, GivenUp, Granted, IfBlank, KnownType, Learnt, Ledger, NameNote, NextCommit,
     NotePurpose, Object, ObjectId, Origin, OutputName, ProbesDiscarded, QueryId, QueryLedger,
     Recalled, Record, RefusedLine, Registered, Remembered, Request, RequestLine, Reserved, Role,
-    SeriesFile, Spaced, Sqlite, Totals, Unrest, Weight,
+    SeriesFile, Spaced, Sqlite, Totals, Trusted, Unrest, Weight,
 };
 pub use objects::{ArchiveId, Chunk, Objects};
 pub use open::{Archive, Identities};

@@ -28,6 +28,10 @@ pub(super) enum Purpose {
     Beyond,
     /// A small part of what came back coarse while others did not: is the interval on offer?
     CapCheck,
+    /// A half of what looks cut; its answer is compared, not stored.
+    Doubt,
+    /// All of it, after a half held more; its answer is compared, not stored.
+    Recheck,
 }
 
 impl PendingCall {
@@ -49,7 +53,12 @@ impl PendingCall {
     }
 
     pub(super) fn is_question(&self) -> bool {
-        matches!(self.purpose, Purpose::Question(_))
+        matches!(self.purpose, Purpose::Question(_)) || self.is_doubt()
+    }
+
+    /// Returns whether it is about an answer that looks cut.
+    pub(super) fn is_doubt(&self) -> bool {
+        matches!(self.purpose, Purpose::Doubt | Purpose::Recheck)
     }
 }
 

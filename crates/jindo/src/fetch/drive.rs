@@ -10,7 +10,9 @@ use super::fetch_job::{
     AnswerSink, AskedCall, FetchJob, FetchOutcome, Observer, ReadAnswer, Recorded, list,
 };
 use super::machine::Machine;
-use super::protocol::{Action, Ask, Breakage, Call, Decision, End, Error, Event, Facts, Settings};
+use super::protocol::{
+    Action, Ask, Breakage, Call, Decision, End, Errand, Error, Event, Facts, Settings,
+};
 use super::run_log::{Line, RunLog};
 use crate::archive::{QueryId, Role};
 use crate::clock::Clock;
@@ -79,7 +81,7 @@ pub fn drive<'a>(
 ) -> Result<FetchOutcome, Error> {
     let extract = doors.extract;
     let (sink, secrets) = (doors.sink, doors.client.secrets());
-    let machine = Machine::new(mission.plan, &mission.given_up, settings);
+    let machine = Machine::of(&mission, settings);
     let (message_tx, message_rx) = channel();
     let (reading_tx, reading_rx) = channel();
     let (storing_tx, storing_rx) = channel();
@@ -203,7 +205,7 @@ impl Driver<'_> {
             && let Some(Flying { asked, sent_at }) = self.flying.remove(call)
         {
             let FetchJob { plan, role, .. } = self.mission;
-            let Ask { queries, window, interval, attempt, .. } = asked.ask;
+            let Ask { queries, window, interval, attempt, errand, .. } = asked.ask;
             let failure = outcome.as_ref().err();
             let line = Line {
                 at: now,
@@ -214,7 +216,7 @@ impl Driver<'_> {
                 interval_seconds: interval.secs(),
                 queries: queries.iter().map(|&q| plan.queries[q].text.written.as_str()).collect(),
                 outcome: failure.map_or("ok", Failure::name),
-                reason: failure.and_then(Failure::words),
+                reason: failure.and_then(Failure::words).or_else(|| errand_words(errand)),
                 points: outcome.as_ref().map_or(0, |facts| facts.points.iter().sum()),
                 attempts: attempt,
                 milliseconds: i64::try_from(now.duration_since(sent_at).as_millis())
@@ -253,7 +255,7 @@ impl Driver<'_> {
         let reply_tx = self.message_tx.clone();
         // Nobody listens any more once the run has ended.
         let done = move |reply| reply_tx.send(Message::Reply { call, reply }).unwrap_or_default();
-        self.doors.client.send(&ApiCall::Query { list: text, window: ask.window }, done);
+        self.doors.client.send(&ApiCall::Query { list: text, window: ask.span() }, done);
         let ids = ask.queries.iter().map(|&query| self.mission.ids[query]).collect();
         let asked = AskedCall { ask, ids };
         self.flying.insert(call, Flying { asked, sent_at: now });
@@ -271,6 +273,15 @@ impl Driver<'_> {
                 self.message_tx.send(broke).unwrap_or_default();
             }
         }
+    }
+}
+
+/// The reason of a call for the log; `None`: the plan.
+fn errand_words(errand: Errand) -> Option<String> {
+    match errand {
+        Errand::Planned => None,
+        Errand::Half => Some("half of an answer that looks cut".to_owned()),
+        Errand::Recheck => Some("an answer that looks cut, once more".to_owned()),
     }
 }
 

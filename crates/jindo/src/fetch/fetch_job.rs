@@ -2,8 +2,8 @@
 //! front end.
 
 use super::protocol::{Ask, Decision, End, Facts, Form, Progress};
-use crate::archive::{Error, QueryId, Role};
-use crate::parse::{self, Answer, Expected};
+use crate::archive::{Error, QueryId, Role, Trusted};
+use crate::parse::{self, Answer, Expected, Outline};
 use crate::plan::{PerQuery, Plan, PlanIndex, SEPARATOR};
 use crate::request::Failure;
 use crate::secret::Secrets;
@@ -20,12 +20,14 @@ pub struct FetchJob<'a> {
     /// Role of the job's queries. Probe and sample jobs write no files, give up no wanted query, and never lower the points limit: a
     /// coarse answer may only mean that the server does not offer the interval.
     pub role: Role,
+    /// Verdicts of earlier runs about answers that looked cut; `None`: none is suspected.
+    pub trusted: Option<PerQuery<Trusted>>,
 }
 
 impl<'a> FetchJob<'a> {
     /// A job beside an export's own: no query was given up before.
     pub fn aside(plan: &'a Plan, ids: PerQuery<QueryId>, role: Role) -> Self {
-        Self { plan, ids, given_up: Vec::new(), role }
+        Self { plan, ids, given_up: Vec::new(), role, trusted: None }
     }
 }
 
@@ -110,7 +112,8 @@ impl ReadAnswer {
             points_max = points_max.max(series.ts_ms.len());
         }
         let points_max = u32::try_from(points_max).unwrap_or(u32::MAX);
-        let facts = Facts { bytes: body.len() as u64, points, points_max };
+        let outlines = Outline::of(&answer, &expected);
+        let facts = Facts { bytes: body.len() as u64, points, points_max, outlines };
         Ok((Self { asked, answer, remark }, facts))
     }
 }

@@ -26,8 +26,8 @@ pub use forecast::Forecast;
 pub use lookup::{LookupAction, LookupDoors, LookupEvent, LookupFailure, Lookups, drive_lookups};
 pub use machine::Machine;
 pub use protocol::{
-    Action, Ask, Breakage, Call, Decision, End, Error, Event, Facts, Form, Lesson, Progress,
-    Settings,
+    Action, Ask, Breakage, Call, Clipped, Decision, End, Errand, Error, Event, Facts, Form, Lesson,
+    Progress, Settings,
 };
 pub use run_log::RunLog;
 

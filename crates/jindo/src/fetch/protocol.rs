@@ -1,6 +1,7 @@
 //! Events that the machine takes, actions that it answers, and the ends of a run.
 
-use crate::archive::GiveUpReason;
+use crate::archive::{GiveUpReason, Trusted};
+use crate::parse::Outline;
 use crate::plan::{LearntLimit, Limits, Pace, PlanIndex, Window};
 use crate::query::Interval;
 use crate::request::{BudgetKey, Budgets, Failure, Rate, Reserve};
@@ -66,6 +67,19 @@ pub struct Facts {
     pub points: Vec<u64>,
     /// Points of the longest series: proof that so many are served.
     pub points_max: u32,
+    /// Of each query, by its position; empty: not known.
+    pub outlines: Vec<Outline>,
+}
+
+/// Points that a server leaves out, and says nothing of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clipped {
+    /// Points of a series beyond so many.
+    Series { points: u32 },
+    /// Points of an answer beyond so many.
+    Call { points: u64 },
+    /// The newest bucket of the window.
+    Newest,
 }
 
 impl Facts {
@@ -112,6 +126,14 @@ pub enum Decision {
     Unlearn {
         limit: LearntLimit,
     },
+    /// Answers that were kept may be cut in this way: they are asked again.
+    Reopen {
+        clipped: Clipped,
+    },
+    /// Verdicts about queries whose answers looked cut and are whole.
+    Trust {
+        verdicts: Vec<(PlanIndex, Trusted)>,
+    },
     /// Decoded bytes a bucket of queries that are so heavy that they shape calls; `None`: no longer.
     Weigh {
         weights: Vec<(PlanIndex, Option<u64>)>,
@@ -154,6 +176,29 @@ pub struct Ask {
     pub window: Window,
     /// 1 for the first try.
     pub attempt: u32,
+    /// Buckets that are asked for behind the window, and not taken from the answer: the server does not send the last one.
+    pub beyond: u32,
+    pub errand: Errand,
+}
+
+impl Ask {
+    /// Returns the window that travels.
+    pub fn span(&self) -> Window {
+        let beyond_s = i64::from(self.beyond) * self.interval.secs();
+        Window::from_secs(self.window.start_s(), self.window.end_s() + beyond_s)
+            .unwrap_or(self.window)
+    }
+}
+
+/// The reason for which a call is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errand {
+    /// The plan, or a question about a refusal.
+    Planned,
+    /// A half of an answer that looks cut.
+    Half,
+    /// All of it, after a half held more.
+    Recheck,
 }
 
 /// In which of its two forms a query travels.

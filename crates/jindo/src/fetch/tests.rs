@@ -96,7 +96,12 @@ fn drive_timed(
 ) -> Run {
     drive_machine(Machine::new(plan, &[], settings), |call, ask, passed_s| {
         let (outcome, rate) = server(call, ask, passed_s);
-        let facts = Facts { bytes: 1_000, points: vec![1; ask.queries.len()], points_max: 0 };
+        let facts = Facts {
+            bytes: 1_000,
+            points: vec![1; ask.queries.len()],
+            points_max: 0,
+            ..Facts::default()
+        };
         (outcome.map(|()| facts), rate)
     })
 }
@@ -173,9 +178,7 @@ fn drive_machine(
                     run.learnt.push(Limits::ASSUMED.like(limit));
                 }
                 Action::Record(Decision::Weigh { weights }) => run.weights.extend(weights),
-                Action::Record(Decision::Confirm { .. })
-                | Action::Discard(_)
-                | Action::Complete(_) => {}
+                Action::Discard(_) | Action::Complete(_) | Action::Record(_) => {}
                 Action::Finish(end) => {
                     run.end = end;
                     return run;

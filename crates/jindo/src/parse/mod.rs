@@ -9,11 +9,13 @@ mod body;
 mod field;
 mod json;
 mod metadata;
+mod outline;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use field::server_words;
 pub use metadata::{SeriesMetadata, ServedUnit, TagTemplate};
+pub use outline::{Outline, PARTS};
 
 use crate::plan::Window;
 use crate::query::Interval;

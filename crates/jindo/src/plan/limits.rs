@@ -16,12 +16,26 @@ pub struct Limits {
     pub url: usize,
     /// Unix seconds. What ends by then is older than anything that the server keeps.
     pub oldest_s: i64,
+    /// Points per series and call that the server sends; beyond, it cuts without a word.
+    pub series_points: u32,
+    /// Points of one answer that the server sends; beyond, it cuts without a word.
+    pub call_points: u64,
+    /// Buckets at the end of a window that the server does not send: so many more are asked for.
+    pub withheld: u32,
 }
 
 impl Limits {
     /// Documented: 1,500 points per series since 2024 (350 and 300 before). Datadog's own agent sends at most 35 queries and
     /// 7,000 escaped characters a call (414 was seen beyond 7,607).
-    pub const ASSUMED: Self = Self { points: 1_500, queries: 35, url: 7_000, oldest_s: i64::MIN };
+    pub const ASSUMED: Self = Self {
+        points: 1_500,
+        queries: 35,
+        url: 7_000,
+        oldest_s: i64::MIN,
+        series_points: u32::MAX,
+        call_points: u64::MAX,
+        withheld: 0,
+    };
 
     /// A server that coarsens even this many points does not offer the interval at all; below, learning stops.
     pub const POINTS_MIN: u32 = 100;
@@ -34,6 +48,9 @@ impl Limits {
             LearntLimit::Queries(queries) => Self { queries, ..self },
             LearntLimit::UrlChars(url) => Self { url, ..self },
             LearntLimit::OldestKept(oldest) => Self { oldest_s: oldest.as_second(), ..self },
+            LearntLimit::SeriesPoints(series_points) => Self { series_points, ..self },
+            LearntLimit::CallPoints(call_points) => Self { call_points, ..self },
+            LearntLimit::Withheld(withheld) => Self { withheld, ..self },
         }
     }
 
@@ -44,13 +61,17 @@ impl Limits {
             LearntLimit::Points(_) => LearntLimit::Points(self.points),
             LearntLimit::Queries(_) => LearntLimit::Queries(self.queries),
             LearntLimit::UrlChars(_) => LearntLimit::UrlChars(self.url),
+            LearntLimit::SeriesPoints(_) => LearntLimit::SeriesPoints(self.series_points),
+            LearntLimit::CallPoints(_) => LearntLimit::CallPoints(self.call_points),
+            LearntLimit::Withheld(_) => LearntLimit::Withheld(self.withheld),
             known @ LearntLimit::OldestKept(_) => known,
         }
     }
 
     /// The longest window in seconds at which a series of `interval` is still served as asked.
     pub fn window_secs_max(self, interval: Interval) -> i64 {
-        i64::from(self.points.saturating_sub(1).max(1)) * interval.secs()
+        let points = self.points.min(self.series_points);
+        i64::from(points.saturating_sub(1 + self.withheld).max(1)) * interval.secs()
     }
 
     /// The same with windows so short that a query of that weight, alone, brings no more than [`BODY_BYTES_TARGET`].
@@ -83,6 +104,12 @@ pub enum LearntLimit {
     UrlChars(usize),
     /// See [`Limits::oldest_s`]; whole seconds.
     OldestKept(Timestamp),
+    /// See [`Limits::series_points`].
+    SeriesPoints(u32),
+    /// See [`Limits::call_points`].
+    CallPoints(u64),
+    /// See [`Limits::withheld`].
+    Withheld(u32),
 }
 
 /// Decoded bytes that one call should bring at most; three quarters of what the client takes.

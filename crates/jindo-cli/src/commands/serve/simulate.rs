@@ -60,6 +60,9 @@ fn options(command: &args::SimulateArgs) -> anyhow::Result<Options> {
         Some(SimulatedMetadata::Untyped) => Metadata::WithoutTypes,
         Some(SimulatedMetadata::Forbidden) => Metadata::Forbidden,
     };
+    if let Some(clip) = &command.clip {
+        options.clip = Some(clip.parse().map_err(|error| Usage::new(format!("--clip: {error}")))?);
+    }
     if let Some(faults) = &command.faults {
         options.faults =
             faults.parse::<Faults>().map_err(|error| Usage::new(format!("--faults: {error}")))?;

@@ -166,6 +166,9 @@ pub trait CoverageLedger: Send + Sync + fmt::Debug {
     /// Opens again what came back without a single point from windows of more than `points`: coarser answers may have left out
     /// what an answer of the asked interval would have held.
     fn doubt_empty(&self, points: u32) -> Result<(), Error>;
+    /// Opens again what objects hold of windows of more than `longer_than` buckets, with at least `rows_min` rows, and
+    /// what copies hold of larger ones: the server may have cut them.
+    fn doubt_clipped(&self, longer_than: u32, rows_min: u64) -> Result<(), Error>;
     /// Forgets the answers to probes or samples, and what they proved empty. Returns names to be removed, as
     /// [`CoverageLedger::commit`] does.
     fn forget_answers(&self, aside: Aside) -> Result<Vec<String>, Error>;

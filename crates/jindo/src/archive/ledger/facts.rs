@@ -76,6 +76,19 @@ pub struct KnownType {
     pub found_at: Timestamp,
 }
 
+/// Answers of a query that looked cut and were found to be whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Trusted {
+    /// Points of its longest series, which is shorter than its window.
+    pub points: u32,
+    /// Intervals from point to point, as they come; 0: not found to be regular.
+    pub stride: u32,
+    /// Points of all queries of a call.
+    pub call_points: u64,
+    /// An answer was whole without the last bucket of its window.
+    pub newest: bool,
+}
+
 /// Mark of a query's files in one output: inputs and files.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Extracted {
@@ -148,8 +161,8 @@ pub trait FactLedger: Send + Sync + fmt::Debug {
     fn probes_discarded(&self) -> Result<Option<ProbesDiscarded>, Error>;
     /// Keeps how many decoded bytes a bucket the answers to these queries have, as learnt at that time; `None` forgets it.
     fn weigh(&self, weights: &[(QueryId, Option<u64>)], at: Timestamp) -> Result<(), Error>;
-    /// Forgets every limit that was learnt, that probes are discarded, what was refused for its place in time, all weights, every spacing and
-    /// every type of a metric.
+    /// Forgets every limit that was learnt, that probes are discarded, what was refused for its place in time, all weights, every spacing,
+    /// every type of a metric and every verdict.
     fn forget(&self) -> Result<(), Error>;
     /// Remembers the intervals of these queries, in place of earlier ones.
     fn space(&self, spaced: &[Spaced]) -> Result<(), Error>;
@@ -159,6 +172,10 @@ pub trait FactLedger: Send + Sync + fmt::Debug {
     fn keep_type(&self, known: &KnownType) -> Result<(), Error>;
     /// By name of the metric.
     fn metric_types(&self) -> Result<Vec<KnownType>, Error>;
+    /// Remembers these verdicts, in place of earlier ones.
+    fn trust(&self, verdicts: &[(QueryId, Trusted)]) -> Result<(), Error>;
+    /// By query.
+    fn trusted(&self) -> Result<Vec<(QueryId, Trusted)>, Error>;
     /// A small text under a key, last writer wins: the organisation, the salt.
     fn keep(&self, key: &str, text: &str) -> Result<(), Error>;
     fn kept(&self, key: &str) -> Result<Option<String>, Error>;

@@ -15,7 +15,7 @@ pub use coverage::{
 };
 pub use facts::{
     Extracted, FactLedger, FilesExtent, KnownType, Learnt, OutputName, ProbesDiscarded, SeriesFile,
-    Spaced, Totals,
+    Spaced, Totals, Trusted,
 };
 pub use queries::{
     GiveUpReason, GiveUpScope, GivenUp, QueryId, QueryLedger, Recalled, RefusedLine, Registered,

@@ -77,6 +77,9 @@ impl Evidence {
         let refused = &self.refused;
         let other = || Lesson { queries: refused.clone(), refusals: 1, ..Lesson::default() };
         let of_size = match limit {
+            LearntLimit::SeriesPoints(_)
+            | LearntLimit::CallPoints(_)
+            | LearntLimit::Withheld(_) => Some(Lesson::default()),
             LearntLimit::Points(_) => Some(lesson(&mut self.points)),
             LearntLimit::Queries(_) => Some(lesson(&mut self.queries)),
             LearntLimit::UrlChars(_) => Some(lesson(&mut self.url)),
@@ -90,7 +93,10 @@ impl Evidence {
             LearntLimit::Points(_) => Some(&mut self.points),
             LearntLimit::Queries(_) => Some(&mut self.queries),
             LearntLimit::UrlChars(_) => Some(&mut self.url),
-            LearntLimit::OldestKept(_) => None,
+            LearntLimit::OldestKept(_)
+            | LearntLimit::SeriesPoints(_)
+            | LearntLimit::CallPoints(_)
+            | LearntLimit::Withheld(_) => None,
         }
     }
 }

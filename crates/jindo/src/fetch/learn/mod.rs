@@ -4,6 +4,7 @@
 //! [`Consequence`]: super::consequence::Consequence
 
 mod answer_size;
+mod clipping;
 mod evidence;
 mod lengths;
 mod points_cap;
@@ -11,6 +12,7 @@ mod raise;
 mod retention;
 
 pub(super) use answer_size::Weights;
+pub(super) use clipping::{Clipping, Verdict};
 pub(super) use evidence::Evidence;
 pub(super) use lengths::{ListLength, UrlLength};
 pub(super) use points_cap::{Coarse, PointsCap, QueryCap};

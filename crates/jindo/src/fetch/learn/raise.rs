@@ -105,7 +105,11 @@ impl Raises {
         match limit {
             LearntLimit::Queries(_) => self.lowered(Subject::Queries, None),
             LearntLimit::UrlChars(_) => self.lowered(Subject::Url, None),
-            LearntLimit::Points(_) | LearntLimit::OldestKept(_) => {}
+            LearntLimit::Points(_)
+            | LearntLimit::OldestKept(_)
+            | LearntLimit::SeriesPoints(_)
+            | LearntLimit::CallPoints(_)
+            | LearntLimit::Withheld(_) => {}
         }
     }
 

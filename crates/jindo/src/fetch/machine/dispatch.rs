@@ -2,7 +2,7 @@
 
 use super::{Machine, Reliability, Step};
 use crate::fetch::call::{PendingCall, Purpose};
-use crate::fetch::protocol::{Action, Ask, Decision, End, Form};
+use crate::fetch::protocol::{Action, Ask, Decision, End, Errand, Form};
 use crate::fetch::queue::{Flight, InFlight};
 use crate::fetch::scheduler::Ending;
 use crate::plan::{Limits, PerQuery, PlanIndex, Task, Window, arrange, union};
@@ -58,6 +58,7 @@ impl Machine {
         let most = if self.is_proven() { self.concurrency } else { 1 };
         let unstored = self.in_flight.flying.len() + self.in_flight.storing.len();
         self.scheduler.ending.is_none()
+            && !self.doubts.is_concluding()
             && self.in_flight.flying.len() < most
             && unstored < most.max(UNSTORED_MIN)
     }
@@ -147,7 +148,19 @@ impl Machine {
         self.queue.made(&call);
         let form = self.form(&call);
         let Task { queries, interval, window } = call.task.clone();
-        let ask = Ask { queries, form, interval, window, attempt: call.attempts + 1 };
+        let (errand, more) = match call.purpose {
+            // One bucket more, so that the newest of the half is not the last one asked for.
+            Purpose::Doubt => (Errand::Half, 1),
+            Purpose::Recheck => (Errand::Recheck, 0),
+            Purpose::Fetch
+            | Purpose::Half(_)
+            | Purpose::Question(_)
+            | Purpose::Trial
+            | Purpose::Beyond
+            | Purpose::CapCheck => (Errand::Planned, 0),
+        };
+        let (attempt, beyond) = (call.attempts + 1, self.limits.withheld + more);
+        let ask = Ask { queries, form, interval, window, attempt, beyond, errand };
         step.actions.push(Action::Ask { call: number, ask });
         let bytes = self.states.expected_bytes(&call.task);
         self.in_flight.flying.insert(number, Flight { call, sent_at: step.now, bytes });
@@ -161,7 +174,9 @@ impl Machine {
             | Purpose::Half(_)
             | Purpose::Trial
             | Purpose::Beyond
-            | Purpose::CapCheck => false,
+            | Purpose::CapCheck
+            | Purpose::Doubt
+            | Purpose::Recheck => false,
         };
         let unfilled = self.states.all[call.task.queries[0]].is_unfilled();
         if drops_fill || unfilled { Form::Unfilled } else { Form::Sent }
@@ -170,6 +185,11 @@ impl Machine {
     fn finish(&mut self, step: &mut Step) {
         let idle =
             self.queue.len() == 0 && self.query_cap.waiting.is_empty() && self.bisection.is_idle();
+        if self.in_flight.flying.is_empty()
+            && self.scheduler.ending.as_ref().is_some_and(|ending| ending.end == End::OutOfCalls)
+        {
+            self.release_held(step);
+        }
         let InFlight { flying, storing } = &mut self.in_flight;
         if idle && flying.is_empty() && storing.is_empty() {
             self.scheduler.end(End::Done, step.now);

@@ -5,6 +5,7 @@
 
 mod attempts;
 mod dispatch;
+mod doubt;
 mod limits;
 mod outcome;
 
@@ -18,6 +19,7 @@ use super::query_state::QueryStates;
 use super::queue::{InFlight, Queue};
 use super::scheduler::Scheduler;
 use crate::plan::{Limits, Plan, PlanIndex, Task, Window};
+use doubt::Doubts;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -45,6 +47,7 @@ pub struct Machine {
     evidence: Evidence,
     /// Limits that hold where nothing else is learnt.
     assumed: Limits,
+    doubts: Doubts,
     /// True if the queue was planned for other weights or caps of single queries.
     is_outdated: bool,
     /// Points of all answers that are stored.
@@ -97,6 +100,7 @@ impl Machine {
             attempt: None,
             evidence: Evidence::default(),
             assumed,
+            doubts: Doubts::default(),
             is_outdated: false,
             points: 0,
             waits_until: None,
@@ -156,6 +160,7 @@ impl Machine {
             && !self.points_cap.is_unproven()
             && !self.raises.is_searching()
             && !self.weights.is_weighing()
+            && self.doubts.is_calm()
             && !self.edge.is_sought(&self.queue)
     }
 }

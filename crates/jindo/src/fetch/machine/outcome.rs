@@ -1,5 +1,6 @@
 //! Takes in what came back: each answer, fine or failed, and what it changes.
 
+use super::doubt::ends_doubt;
 use super::{Machine, Reliability, Step};
 use crate::archive::GiveUpReason;
 use crate::fetch::call::{PendingCall, Purpose, at_points_min, list_halves, points};
@@ -43,6 +44,13 @@ impl Machine {
     fn fine(&mut self, number: Call, flight: Flight, facts: &Facts, step: &mut Step) {
         self.scheduler.succeeded();
         let task = flight.call.task.clone();
+        if flight.call.is_doubt() {
+            return self.doubt_answered(number, facts, step);
+        }
+        if !flight.call.is_question() && self.is_cut(number, &flight, facts, step) {
+            return;
+        }
+        let facts = &self.weighed_by_points(facts);
         self.points_cap.answered(&task, facts);
         if !facts.holds_points() && points(&task) >= self.limits.points {
             // Sent before the cap was learnt: an empty answer says nothing of its interval.
@@ -72,11 +80,8 @@ impl Machine {
         if flight.call.is_question() {
             step.actions.push(Action::Discard(number));
         } else {
-            self.points_cap.stored(facts);
             decisions.extend(self.bisection.answered(task.queries.len(), self.limits));
-            self.points += facts.points.iter().sum::<u64>();
-            self.in_flight.storing.insert(number, flight);
-            step.actions.push(Action::Store(number));
+            self.admit(number, flight, facts, step);
         }
         self.carry_out(decisions, step);
     }
@@ -96,6 +101,9 @@ impl Machine {
             Purpose::Trial => self.release_trial(task),
             Purpose::Beyond => Vec::new(),
             Purpose::CapCheck => self.query_cap.answered(task, &facts.points, &mut self.states),
+            Purpose::Doubt | Purpose::Recheck => {
+                unreachable!("its answer is compared before")
+            }
         }
     }
 
@@ -109,6 +117,7 @@ impl Machine {
                 step.actions.push(Action::Complete(query));
             }
         }
+        self.conclude(step);
     }
 
     fn failed(
@@ -122,6 +131,9 @@ impl Machine {
             && let Failure::OtherInterval { .. } | Failure::TooLarge | Failure::UrlTooLong = failure
         {
             return self.question_taken(id, call, &failure, step);
+        }
+        if call.is_doubt() && ends_doubt(&failure, call.attempts) {
+            return self.doubt_failed(step);
         }
         if failure.may_be_size() {
             self.evidence.refused(&call.task.queries);
@@ -269,6 +281,7 @@ impl Machine {
                 vec![Consequence::FewerPoints { tasks: vec![task], words }]
             }
             Purpose::Fetch => self.bisection.refused(refusal, &self.states),
+            Purpose::Doubt | Purpose::Recheck => return self.doubt_failed(step),
             Purpose::CapCheck | Purpose::Beyond => unreachable!("it was dealt with"),
         };
         self.carry_out(decisions, step);
@@ -291,7 +304,7 @@ impl Machine {
         self.again(call, step);
     }
 
-    fn too_large(&mut self, call: PendingCall, step: &mut Step) {
+    pub(super) fn too_large(&mut self, call: PendingCall, step: &mut Step) {
         self.reshape(&call, step);
         let consequences = self.weights.too_large(call.task, &mut self.states, self.limits);
         self.carry_out(consequences, step);
@@ -362,12 +375,14 @@ impl Machine {
             | Purpose::Half(_)
             | Purpose::Question(_)
             | Purpose::Trial
+            | Purpose::Doubt
+            | Purpose::Recheck
             | Purpose::Beyond => self.again(call, step),
         }
     }
 
     /// Puts the call back at once; what was learnt cuts it when it comes up.
-    fn again(&mut self, call: PendingCall, step: &mut Step) {
+    pub(super) fn again(&mut self, call: PendingCall, step: &mut Step) {
         self.reshape(&call, step);
         self.queue.ready.push_front(PendingCall::fetch(call.task));
     }
@@ -385,6 +400,7 @@ impl Machine {
                 let unknown = vec![0; call.task.queries.len()];
                 self.query_cap.answered(&call.task, &unknown, &mut self.states)
             }
+            Purpose::Doubt | Purpose::Recheck => return self.doubt_failed(step),
         };
         self.carry_out(decisions, step);
     }
@@ -451,7 +467,9 @@ impl Machine {
             | Decision::RefuseWindow { .. }
             | Decision::Learn { .. }
             | Decision::Confirm { .. }
-            | Decision::Unlearn { .. } => {}
+            | Decision::Unlearn { .. }
+            | Decision::Reopen { .. }
+            | Decision::Trust { .. } => {}
         }
         step.actions.push(Action::Record(decision));
     }

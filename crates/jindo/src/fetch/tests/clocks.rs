@@ -147,7 +147,12 @@ fn run(jump: Option<(u64, Jump)>) -> Told {
                     told.calls += 1;
                     windows.insert(call, ask.window.secs() * 35);
                     let (outcome, rate) = server.answer(clocks.truth_s);
-                    let facts = Facts { bytes: 1_000, points: vec![1; 35], points_max: 0 };
+                    let facts = Facts {
+                        bytes: 1_000,
+                        points: vec![1; 35],
+                        points_max: 0,
+                        ..Facts::default()
+                    };
                     let outcome = outcome.map(|()| facts);
                     let answered = Event::Answered { call, outcome, rate: Some(rate) };
                     coming.push((clocks.stopwatch + Duration::from_secs(1), answered));

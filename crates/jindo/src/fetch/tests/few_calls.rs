@@ -27,7 +27,12 @@ fn in_short_runs(server: impl Fn(&Ask) -> (Result<(), Failure>, Option<Rate>)) -
         let tried: Vec<PlanIndex> = given_up.iter().copied().collect();
         let settings = Settings { calls_max: Some(CALLS_MIN), limits, ..settings() };
         let run = drive_machine(Machine::new(&plan, &tried, settings), |_, ask, _| {
-            let facts = Facts { bytes: 1_000, points: vec![1; ask.queries.len()], points_max: 0 };
+            let facts = Facts {
+                bytes: 1_000,
+                points: vec![1; ask.queries.len()],
+                points_max: 0,
+                ..Facts::default()
+            };
             let (outcome, rate) = server(ask);
             (outcome.map(|()| facts), rate)
         });

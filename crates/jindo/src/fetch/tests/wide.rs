@@ -28,7 +28,7 @@ fn wide(
             too_large += 1;
             return (Err(Failure::TooLarge), None);
         }
-        (Ok(Facts { bytes, points: weights, points_max: 0 }), None)
+        (Ok(Facts { bytes, points: weights, points_max: 0, ..Facts::default() }), None)
     });
     (plan, run, asks, too_large)
 }

@@ -202,7 +202,9 @@ impl AnswerSink for Audit<'_> {
             Decision::Learn { .. }
             | Decision::Confirm { .. }
             | Decision::Unlearn { .. }
-            | Decision::Weigh { .. } => return Ok(Recorded::Ignored),
+            | Decision::Weigh { .. }
+            | Decision::Reopen { .. }
+            | Decision::Trust { .. } => return Ok(Recorded::Ignored),
         };
         self.findings().refused.entry((query, window)).or_insert(reason);
         Ok(Recorded::Ignored)

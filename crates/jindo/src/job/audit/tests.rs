@@ -3,7 +3,7 @@
 use super::*;
 use crate::archive::{ArchiveId, ArchiveWriter, Fetched, Holder, Request, RequestLine};
 use crate::archive::{GiveUpReason, ObjectId};
-use crate::fetch::{AskedCall, Form};
+use crate::fetch::{AskedCall, Errand, Form};
 use crate::plan::RETENTION;
 use crate::query::Interval;
 use crate::secret::Secrets;
@@ -86,7 +86,15 @@ impl World {
 fn ask(queries: &[usize], window: Window) -> Ask {
     let interval = Interval::from_secs(60).unwrap();
     let queries = queries.iter().map(|&query| PlanIndex::new(query)).collect();
-    Ask { queries, form: Form::Sent, interval, window, attempt: 1 }
+    Ask {
+        queries,
+        form: Form::Sent,
+        interval,
+        window,
+        attempt: 1,
+        beyond: 0,
+        errand: Errand::Planned,
+    }
 }
 
 /// Everything that is told, a line each.

@@ -225,6 +225,7 @@ impl Planned {
             ids: self.queries.iter().map(|query| query.id).collect(),
             given_up: self.queries.indexes().filter(given_up).collect(),
             role: Role::Wanted,
+            trusted: None,
         }
     }
 }

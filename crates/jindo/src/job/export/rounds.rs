@@ -112,10 +112,12 @@ impl Rounds<'_> {
         self.request.limits(Some(self.archive), &self.resolved.list.queries, now)
     }
 
-    /// Returns what opens again what was held: the points per series that the server serves, and whether an answer contradicted
+    /// Returns what opens again what was held: the limits of what the server serves, and whether an answer contradicted
     /// a probe.
-    fn doubts(&self, now: Timestamp) -> Result<(u32, bool), Error> {
-        Ok((self.limits(now)?.points, self.archive.ledger().probes_discarded()?.is_some()))
+    fn doubts(&self, now: Timestamp) -> Result<(Limits, bool), Error> {
+        // Lengths of lists and the edge of what is kept open no gap.
+        let limits = Limits { oldest_s: i64::MIN, queries: 0, url: 0, ..self.limits(now)? };
+        Ok((limits, self.archive.ledger().probes_discarded()?.is_some()))
     }
 
     /// Opens again what came back empty while a cap was learnt: it may have been kept after it.

@@ -5,13 +5,14 @@ use super::planned::ExportPlan;
 use super::ports::{Caller, Events, ExportEvent, FetchWork, Files, LookupWork, TakeLookup};
 use super::probe::ProbeResults;
 use super::store_answers::StoreAnswers;
-use crate::archive::Organisation;
+use crate::archive::{Archive, Organisation, QueryId, Role, Trusted};
 use crate::fetch::{self, End, FetchJob, FetchOutcome, Settings};
 use crate::job::error::Error;
 use crate::job::request::{ExportRequest, OtherOrganisation};
 use crate::job::resolution::Sampling;
-use crate::plan::Limits;
+use crate::plan::{Limits, PerQuery};
 use crate::request::{ApiCall, BudgetKey, Budgets};
+use std::collections::BTreeMap;
 
 /// Rounds of samples at most: four for a query, as many again where the server does not offer what was asked first, and some for calls
 /// that failed.
@@ -90,7 +91,7 @@ impl<C: Caller> ExportRun<'_, C> {
     /// allows, and does not end the export.
     pub(super) fn make(
         &mut self,
-        job: FetchJob<'_>,
+        mut job: FetchJob<'_>,
         probes: Option<&ProbeResults>,
         calls_max: Option<u64>,
     ) -> Result<FetchOutcome, C::Error> {
@@ -100,6 +101,9 @@ impl<C: Caller> ExportRun<'_, C> {
         let settings = self.settings(budget_key, limits, calls_max);
         self.events.happened(ExportEvent::Calling { at: self.caller.present() });
         let files = self.files;
+        if job.role == Role::Wanted {
+            job.trusted = Some(trusted(files.archive, &job.ids)?);
+        }
         let sink = StoreAnswers::new(files.archive, probes);
         let mut outcome = self.caller.make(FetchWork {
             archive: files.archive,
@@ -160,4 +164,10 @@ impl<C: Caller> ExportRun<'_, C> {
             seed: self.caller.seed(),
         }
     }
+}
+
+/// Returns the verdicts of earlier runs about answers of these queries that looked cut.
+fn trusted(archive: &Archive, ids: &PerQuery<QueryId>) -> Result<PerQuery<Trusted>, Error> {
+    let known: BTreeMap<_, _> = archive.ledger().trusted()?.into_iter().collect();
+    Ok(ids.iter().map(|id| known.get(id).copied().unwrap_or_default()).collect())
 }

@@ -1,8 +1,12 @@
 //! Answers of an export on their way into the archive, and decisions on their way into the ledger.
 
 use super::probe::{ProbeResults, discard_probes};
-use crate::archive::{Archive, Error, Fetched, GiveUpReason, GiveUpScope, GivenUp, Learnt, Role};
-use crate::fetch::{AnswerSink, AskedCall, Decision, FetchJob, Lesson, ReadAnswer, Recorded};
+use crate::archive::{
+    Archive, Error, Fetched, GiveUpReason, GiveUpScope, GivenUp, Learnt, Role, Trusted,
+};
+use crate::fetch::{
+    AnswerSink, AskedCall, Clipped, Decision, FetchJob, Lesson, ReadAnswer, Recorded,
+};
 use crate::parse::CallPosition;
 use crate::plan::{LearntLimit, PlanIndex};
 use jiff::Timestamp;
@@ -85,6 +89,18 @@ impl AnswerSink for StoreAnswers<'_> {
                 ledger.learn(&learnt)?;
             }
             Decision::Unlearn { limit } => ledger.unlearn(*limit)?,
+            Decision::Reopen { clipped } => {
+                let (longer_than, rows_min) = match *clipped {
+                    Clipped::Series { points } => (points, 0),
+                    Clipped::Call { points } => (0, points),
+                    Clipped::Newest => (0, 0),
+                };
+                ledger.doubt_clipped(longer_than, rows_min)?;
+            }
+            Decision::Trust { verdicts } => {
+                let id = |&(query, trusted): &(PlanIndex, Trusted)| (job.ids[query], trusted);
+                ledger.trust(&verdicts.iter().map(id).collect::<Vec<_>>())?;
+            }
             Decision::Weigh { weights } => {
                 let id = |&(query, bytes): &(PlanIndex, Option<u64>)| (job.ids[query], bytes);
                 ledger.weigh(&weights.iter().map(id).collect::<Vec<_>>(), now)?;

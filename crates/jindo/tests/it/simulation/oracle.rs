@@ -8,13 +8,17 @@ use jindo::archive::Registered;
 use jindo::fetch::End;
 use std::collections::BTreeMap;
 
+/// Questions about answers that look cut, at most: of jobs as small as these.
+pub(crate) const QUESTIONS_MAX: u64 = 4;
+
 /// Files by path.
 pub(crate) type Files = BTreeMap<String, String>;
 
 /// A faultless run's files, and the calls it took, held against the organisation's own word.
 pub(crate) fn faultless(job: &Job) -> (Files, u64) {
     let (files, told) = faultless_in(job, &Manner::PLAIN);
-    assert_eq!(told.calls, told.planned as u64, "a calm server is asked what was planned");
+    let most = told.planned as u64 + QUESTIONS_MAX;
+    assert!(told.calls <= most, "{} calls where a calm server is asked {most}", told.calls);
     (files, told.calls)
 }
 

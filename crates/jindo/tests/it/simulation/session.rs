@@ -197,7 +197,7 @@ impl Caller for Process<'_> {
     fn make(&mut self, work: FetchWork<'_>) -> Result<FetchOutcome, Halt> {
         let FetchWork { archive, job, settings, sink, files, report: _ } = work;
         let mut run = Run {
-            machine: Machine::new(job.plan, &job.given_up, settings),
+            machine: Machine::of(&job, settings),
             sink,
             answers: BTreeMap::new(),
             world: self.world,
@@ -348,7 +348,7 @@ impl Run<'_> {
     fn arrive(&mut self, call: Call) {
         let ask = &self.asks[&call].ask;
         let text = list(self.job.plan, ask);
-        let request = wire::request(&text, ask.window, !self.world.random.draw().is_multiple_of(4));
+        let request = wire::request(&text, ask.span(), !self.world.random.draw().is_multiple_of(4));
         let since_epoch = self.world.now.as_duration().unsigned_abs();
         let response = self.world.api.answer(since_epoch, &request);
         let (took, reply) = wire::reply(&response);

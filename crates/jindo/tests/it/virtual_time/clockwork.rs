@@ -284,10 +284,16 @@ impl Clockwork<'_> {
             Action::Record(Decision::GiveUp { .. }) => self.given_up += 1,
             Action::Complete(_)
             | Action::Discard(_)
-            | Action::Record(Decision::Confirm { .. } | Decision::Weigh { .. })
+            | Action::Record(
+                Decision::Confirm { .. } | Decision::Weigh { .. } | Decision::Trust { .. },
+            )
             | Action::Wake(_)
             | Action::Finish(_) => {}
-            Action::Record(Decision::SendUnfilled { .. } | Decision::RefuseWindow { .. }) => {
+            Action::Record(
+                Decision::SendUnfilled { .. }
+                | Decision::RefuseWindow { .. }
+                | Decision::Reopen { .. },
+            ) => {
                 panic!("no temper has a reason for it: {action:?}")
             }
         }

@@ -213,7 +213,9 @@ impl<'a> OneRun<'a> {
             Decision::Confirm { .. }
             | Decision::Weigh { .. }
             | Decision::SendUnfilled { .. }
-            | Decision::RefuseWindow { .. } => {}
+            | Decision::RefuseWindow { .. }
+            | Decision::Reopen { .. }
+            | Decision::Trust { .. } => {}
         }
     }
 

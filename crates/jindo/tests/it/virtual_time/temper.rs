@@ -164,7 +164,7 @@ impl Temper {
             return Err(Failure::TooLarge);
         }
         let points_max = u32::try_from(buckets).expect("below the cap");
-        Ok(Facts { bytes, points, points_max })
+        Ok(Facts { bytes, points, points_max, ..Facts::default() })
     }
 }
 

@@ -159,6 +159,19 @@ impl CoverageLedger for Sqlite {
         })
     }
 
+    fn doubt_clipped(&self, longer_than: u32, rows_min: u64) -> Result<(), Error> {
+        self.change("doubting cut answers", |t| {
+            t.execute(
+                "UPDATE coverage SET open = 1 WHERE NOT probed AND object IN
+                     (SELECT id FROM objects
+                      WHERE (end_s - start_s) / interval_s > ?1 AND rows >= ?2
+                      UNION SELECT object FROM copies)",
+                params![longer_than, Unsigned(rows_min)],
+            )
+            .map(drop)
+        })
+    }
+
     fn forget_answers(&self, aside: Aside) -> Result<Vec<String>, Error> {
         let (role, and_proven) = match aside {
             Aside::Probes => (Role::Probe, true),

@@ -6,7 +6,7 @@ use super::{Connection, OptionalExtension, Row, SqlError, Sqlite, Transaction, g
 use crate::archive::objects::ARCHIVE;
 use crate::archive::{
     ArchiveId, Error, Extracted, FactLedger, FilesExtent, GivenUp, KnownType, Learnt, OutputName,
-    ProbesDiscarded, QueryId, SeriesFile, Spaced, Totals,
+    ProbesDiscarded, QueryId, SeriesFile, Spaced, Totals, Trusted,
 };
 use crate::case_fold::folded;
 use crate::plan::{Confidence, LearntLimit};
@@ -117,6 +117,7 @@ impl FactLedger for Sqlite {
                  UPDATE queries SET bytes_per_bucket = NULL, weighed_ms = NULL;
                  DELETE FROM spacings;
                  DELETE FROM metric_types;
+                 DELETE FROM trusted;
                  DELETE FROM given_up WHERE NOT whole",
             )
         })
@@ -170,6 +171,33 @@ impl FactLedger for Sqlite {
                         of: of.ok_or_else(|| unknown("metric_types.type", &name))?,
                         found_at: row.get::<_, Moment>("found_ms")?.0,
                     })
+                })?
+                .collect()
+        })
+    }
+
+    fn trust(&self, verdicts: &[(QueryId, Trusted)]) -> Result<(), Error> {
+        self.change("keeping verdicts", |t| {
+            let mut insert =
+                t.prepare_cached("INSERT OR REPLACE INTO trusted VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            for (query, Trusted { points, stride, call_points, newest }) in verdicts {
+                insert.execute(params![query, points, stride, Unsigned(*call_points), newest])?;
+            }
+            Ok(())
+        })
+    }
+
+    fn trusted(&self) -> Result<Vec<(QueryId, Trusted)>, Error> {
+        self.ask("reading its verdicts", |c| {
+            c.prepare_cached("SELECT * FROM trusted ORDER BY query")?
+                .query_map([], |row| {
+                    let trusted = Trusted {
+                        points: row.get("points")?,
+                        stride: row.get("stride")?,
+                        call_points: row.get::<_, Unsigned>("call_points")?.0,
+                        newest: row.get("newest")?,
+                    };
+                    Ok((row.get("query")?, trusted))
                 })?
                 .collect()
         })
@@ -271,6 +299,9 @@ pub(super) fn archive_id(c: &Connection) -> Result<Option<ArchiveId>, SqlError> 
 const POINTS: &str = "points";
 const QUERIES: &str = "queries";
 const URL_CHARS: &str = "url";
+const SERIES_POINTS: &str = "series points";
+const CALL_POINTS: &str = "call points";
+const WITHHELD: &str = "withheld";
 /// Its figure is in Unix seconds.
 const OLDEST_KEPT: &str = "oldest";
 
@@ -280,6 +311,9 @@ fn named(limit: LearntLimit) -> (&'static str, Unsigned) {
         LearntLimit::Points(points) => (POINTS, Unsigned(points.into())),
         LearntLimit::Queries(queries) => (QUERIES, Unsigned::of(queries)),
         LearntLimit::UrlChars(chars) => (URL_CHARS, Unsigned::of(chars)),
+        LearntLimit::SeriesPoints(points) => (SERIES_POINTS, Unsigned(points.into())),
+        LearntLimit::CallPoints(points) => (CALL_POINTS, Unsigned(points)),
+        LearntLimit::Withheld(buckets) => (WITHHELD, Unsigned(buckets.into())),
         LearntLimit::OldestKept(oldest) => {
             (OLDEST_KEPT, Unsigned(u64::try_from(oldest.as_second()).unwrap_or(0)))
         }
@@ -288,12 +322,20 @@ fn named(limit: LearntLimit) -> (&'static str, Unsigned) {
 
 /// The limit of that name and figure. Another name is an error: a limit that is skipped would be learnt again by failing calls.
 fn limit(name: &str, value: Unsigned) -> Result<LearntLimit, SqlError> {
+    let points = value.0;
     let figure = value.index()?;
     Ok(match name {
         POINTS => LearntLimit::Points(
             u32::try_from(figure).map_err(|_| unknown("learnt.value", "no number of points"))?,
         ),
         QUERIES => LearntLimit::Queries(figure),
+        SERIES_POINTS => LearntLimit::SeriesPoints(
+            u32::try_from(figure).map_err(|_| unknown("learnt.value", "no number of points"))?,
+        ),
+        CALL_POINTS => LearntLimit::CallPoints(points),
+        WITHHELD => LearntLimit::Withheld(
+            u32::try_from(figure).map_err(|_| unknown("learnt.value", "no number of buckets"))?,
+        ),
         URL_CHARS => LearntLimit::UrlChars(figure),
         OLDEST_KEPT => LearntLimit::OldestKept(
             i64::try_from(figure)

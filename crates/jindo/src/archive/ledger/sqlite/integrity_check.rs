@@ -25,6 +25,7 @@ pub(super) fn check(ledger: &Sqlite) -> Result<Vec<String>, Error> {
         ledger.spaced().map(drop),
         ledger.metric_types().map(drop),
         ledger.ask("reading the archive's id", facts::archive_id).map(drop),
+        ledger.trusted().map(drop),
         ledger.totals().map(drop),
         ledger.ask("reading its files", facts::read_files),
     ];

@@ -51,6 +51,8 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), SqlError> {
         recreate(&t, "copies")?;
     }
     evidence_of_limits(&t)?;
+    // No answer was suspected to be cut.
+    recreate(&t, "trusted")?;
     t.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     t.commit()
 }

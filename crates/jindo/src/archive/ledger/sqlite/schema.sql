@@ -125,6 +125,14 @@ CREATE TABLE metric_types (
   type TEXT NOT NULL,                    -- gauge, count, rate, rate without interval, distribution, absent
   found_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE trusted (
+  -- Queries whose answers looked cut and were found to be whole: up to so much they are not asked again.
+  query INTEGER PRIMARY KEY REFERENCES queries (id),
+  points INTEGER NOT NULL,               -- of the longest series
+  stride INTEGER NOT NULL,               -- intervals from point to point; 0: not found to be regular
+  call_points INTEGER NOT NULL,          -- of all queries of a call
+  newest INTEGER NOT NULL CHECK (newest IN (0, 1))  -- an answer without its last bucket was whole
+) STRICT;
 CREATE TABLE kept (
   -- Small things by name: the organisation, the salt of its key's hash. Never a key.
   key TEXT PRIMARY KEY,
