@@ -46,8 +46,9 @@ pub struct SimulateArgs {
     /// Answer 400 above the cap instead of coarser data
     #[arg(long)]
     pub refuse_over_cap: bool,
-    /// Send less, silently: first:N, last:N, every:N, total:N or all-but-newest
-    #[arg(long, value_name = "HOW", hide = true)]
+    /// Send fewer points than there are, without a word: the first or last of a series (`first:N`, `last:N`), every k-th so that N
+    /// are left (`every:N`), so many a call (`total:N`), or `all-but-newest`
+    #[arg(long, value_name = "HOW")]
     pub clip: Option<String>,
     /// Most queries in a call [default: no limit]
     #[arg(long, value_name = "N")]

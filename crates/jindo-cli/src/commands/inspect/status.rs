@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use jindo::archive::{Archive, Learnt, ProbesDiscarded, Registered, Weight};
 use jindo::job::{AuditRecord, DifferenceCounts, DirectoryStatus};
-use jindo::plan::Window;
+use jindo::plan::{LearntLimit, Window};
 use jindo::query::Interval;
 use std::collections::BTreeMap;
 
@@ -170,6 +170,9 @@ fn learnt(archive: &Archive, heavy: &[Registered]) -> anyhow::Result<Vec<String>
         let rule = if let Some((unit, most)) = limits::at_most(learnt.limit) {
             let on = learnt.learnt_at.strftime("%Y-%m-%d");
             format!("{unit}: at most {} ({why}, on {on})", count(most))
+        } else if let LearntLimit::Withheld(buckets) = learnt.limit {
+            let buckets = counted(buckets.into(), "bucket", "buckets");
+            format!("the newest {buckets} of a window are asked for with a later one ({why})")
         } else {
             let until = Timestamp::from_second(limits::named(learnt.limit).1)?;
             format!("windows that end by {until} are not fetched: {why}")
@@ -198,6 +201,7 @@ fn learnt(archive: &Archive, heavy: &[Registered]) -> anyhow::Result<Vec<String>
 fn evidence(learnt: &Learnt) -> String {
     let refusals = counted(learnt.refusals.into(), "refusal", "refusals");
     let mut parts = vec![match (&*learnt.taught_by, learnt.teachers) {
+        _ if learnt.refusals == 0 => "no refusal".to_owned(),
         ("", _) => refusals,
         (query, 0 | 1) => format!("{refusals} of {query}"),
         (query, teachers) => {
