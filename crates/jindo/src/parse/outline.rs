@@ -32,7 +32,7 @@ pub struct Outline {
     pub tail: u32,
     /// Series that are even and leave no room for a point before or behind.
     pub whole: u32,
-    /// Most buckets behind the last point of an even series of [`EVEN_MIN`] points or more.
+    /// Most buckets behind the last point of an even series of at least `EVEN_MIN` points.
     pub ended: u32,
     /// Series with a point in the last bucket of the window.
     pub newest: u32,
