@@ -75,9 +75,11 @@ impl Export<'_> {
         events: &mut dyn Events,
     ) -> Result<ExportReport, C::Error> {
         let started = caller.present();
-        let mut plan = self.plan(started)?;
+        let held = self.storage.read().map_err(Error::from)?;
+        let mut plan = self.request.plan(held.as_ref(), started)?;
         let (disk, csv) = (self.storage.disk(), self.request.csv()?);
-        let unclaimed = match self.storage.read().map_err(Error::from)? {
+        // Closed here: it is opened for writing below.
+        let unclaimed = match held {
             Some(archive) => extract::unclaimed(&archive, disk, &csv),
             None => extract::refuse_occupied(disk, &csv).map(|()| Vec::new()),
         };
