@@ -1,7 +1,8 @@
-//! Chores around jindo that are not part of it: man pages, completions, measurements, kill campaigns. Writes below `target/` only,
+//! Chores around jindo that are not part of it: man pages, completions, measurements, hostile attempts, kill campaigns. Writes below `target/` only,
 //! and makes no network call beyond this machine.
 #![expect(clippy::print_stdout, reason = "a chore reports on stdout")]
 
+mod attempts;
 #[cfg(unix)]
 mod endure;
 mod measure;
@@ -22,6 +23,8 @@ struct XtaskArgs {
 
 #[derive(Debug, Subcommand)]
 enum Chore {
+    /// Make the hostile attempts of docs/guarantees.md, and print how many of each kind were held off
+    Attempts,
     /// Write the man pages, one per command, to target/man
     Man,
     /// Write the completions of five shells to target/completions
@@ -36,6 +39,7 @@ enum Chore {
 fn main() -> anyhow::Result<()> {
     let target = target()?;
     match XtaskArgs::parse().chore {
+        Chore::Attempts => attempts::run()?,
         Chore::Man => print_paths(&pages::man(&target.join("man"))?),
         Chore::Completions => print_paths(&pages::completions(&target.join("completions"))?),
         #[cfg(unix)]
