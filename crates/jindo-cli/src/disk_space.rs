@@ -6,23 +6,23 @@ use jindo::job::ExportPlan;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-/// Returns a warning if the plan may not fit on the disk of `dir`; empty if it fits, or if the free space is unknown.
-pub(crate) fn in_words(planned: &ExportPlan, dir: &Path) -> String {
+/// Returns a warning if the plan may not fit on the disk of `dir`; `None` if it fits, or if the free space is unknown.
+pub(crate) fn in_words(planned: &ExportPlan, dir: &Path) -> Option<String> {
     let bytes = planned.plan.estimate().bytes;
     let more = planned.rewriting_bytes;
     let needed = bytes.start().saturating_add(more)..=bytes.end().saturating_add(more);
-    free_bytes(dir).map_or_else(String::new, |free| words(&needed, free))
+    words(&needed, free_bytes(dir)?)
 }
 
-fn words(bytes: &RangeInclusive<u64>, free: u64) -> String {
+fn words(bytes: &RangeInclusive<u64>, free: u64) -> Option<String> {
     let verdict = if free < *bytes.start() {
         "is too little"
     } else if free < *bytes.end() {
         "may not be enough"
     } else {
-        return String::new();
+        return None;
     };
-    format!("  {} are free there: that {verdict}\n", size(free))
+    Some(format!("  {} are free there: that {verdict}", size(free)))
 }
 
 /// Refuses an export of which not even the low estimate fits: a full disk harms more than this export. Sparse queries, which need
@@ -87,11 +87,15 @@ mod tests {
     #[test]
     fn a_plan_is_held_against_what_is_free() {
         let bytes = 23_000_000..=39_000_000;
-        assert_eq!(words(&bytes, 39_000_000), "");
-        assert_eq!(words(&bytes, 38_999_999), "  39.0 MB are free there: that may not be enough\n");
-        assert_eq!(words(&bytes, 23_000_000), "  23.0 MB are free there: that may not be enough\n");
-        assert_eq!(words(&bytes, 1_200), "  1.2 kB are free there: that is too little\n");
-        assert_eq!(words(&(0..=0), 0), "", "nothing to do fits everywhere");
+        for (free, expected) in [
+            (39_000_000, None),
+            (38_999_999, Some("  39.0 MB are free there: that may not be enough")),
+            (23_000_000, Some("  23.0 MB are free there: that may not be enough")),
+            (1_200, Some("  1.2 kB are free there: that is too little")),
+        ] {
+            assert_eq!(words(&bytes, free).as_deref(), expected);
+        }
+        assert_eq!(words(&(0..=0), 0), None, "nothing to do fits everywhere");
     }
 
     #[test]

@@ -81,8 +81,8 @@ impl GivenKeys {
         let endpoint = Endpoint { address, extra_roots, patience };
         let keys = self.keys()?;
         if endpoint.address.transport() == Transport::Open {
-            terminal::remark(&format!(
-                "warning: keys and answers travel unencrypted to {} (--insecure-http)\n",
+            terminal::remark(format!(
+                "warning: keys and answers travel unencrypted to {} (--insecure-http)",
                 endpoint.address.host()
             ));
         }

@@ -16,12 +16,12 @@ const ENDS_WITHIN: Duration = Duration::from_millis(4_800);
 ///
 /// A process that does not react in time (a server that hangs on the first call) is ended; the next run recovers.
 pub(crate) fn continuing() -> anyhow::Result<Arc<AtomicBool>> {
-    watch("interrupted; everything that was fetched is kept, the same command continues\n")
+    watch("interrupted; everything that was fetched is kept, the same command continues")
 }
 
 /// Returns the flag that an interruption sets, for `verify --refetch`, which keeps nothing.
 pub(crate) fn starting_over() -> anyhow::Result<Arc<AtomicBool>> {
-    watch("interrupted; the answers are not kept, the same command starts over\n")
+    watch("interrupted; the answers are not kept, the same command starts over")
 }
 
 fn watch(remark: &'static str) -> anyhow::Result<Arc<AtomicBool>> {

@@ -28,18 +28,22 @@ use std::process::ExitCode;
 
 /// Runs one command line and returns its exit code: 0 complete, 1 failed, 2 wrong usage, 3 gaps remain, 130 interrupted.
 pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        // Those of libraries that read bytes of others are errors by now.
+        if !jindo::panics::are_contained() {
+            terminal::remark(errors::of_panic(panic));
+        }
+    }));
     let arguments = match Arguments::try_parse_from(typed) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // --help and --version end here as well.
-            return match terminal::parsed(&error) {
-                Ok(()) => {
-                    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit_code::USAGE))
-                }
-                // Wrong arguments stay wrong when stderr is closed.
-                Err(_) if error.use_stderr() => ExitCode::from(exit_code::USAGE),
-                Err(unwritten) => failed(&unwritten.into()),
-            };
+        Err(error) if error.use_stderr() => {
+            terminal::remark(args::in_words(error));
+            return ExitCode::from(exit_code::USAGE);
+        }
+        // --help and --version.
+        Err(asked) => {
+            let shown = terminal::help(&asked).map_err(anyhow::Error::from);
+            return shown.map_or_else(|error| failed(&error), |()| ExitCode::from(exit_code::COMPLETE));
         }
     };
     log(arguments.verbose);
@@ -50,7 +54,7 @@ pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    terminal::remark(&errors::render(error));
+    terminal::remark(errors::render(error));
     ExitCode::from(exit_code::of_error(error))
 }
 
@@ -77,5 +81,9 @@ fn log(verbose: u8) {
         1 => "jindo=debug",
         _ => "jindo=trace,reqwest=debug",
     };
-    tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(level)
+        .with_ansi(false)
+        .with_writer(|| terminal::LogLine)
+        .init();
 }

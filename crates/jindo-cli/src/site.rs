@@ -127,7 +127,7 @@ mod tests {
 
     fn check(given: &str, expected: &Expect) {
         let error = anyhow::Error::from(site(given, "DD_SITE in keys.env").unwrap_err());
-        expected.assert_eq(&crate::render::errors::render(&error));
+        expected.assert_eq(&crate::render::errors::render(&error).to_string());
     }
 
     #[test]

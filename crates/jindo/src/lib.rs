@@ -12,6 +12,7 @@ pub mod digest;
 pub mod extract;
 pub mod fetch;
 pub mod job;
+pub mod panics;
 pub mod parse;
 mod path_guard;
 pub mod plan;

@@ -15,7 +15,10 @@ pub(crate) use inspect::{StatusArgs, VerifyArgs};
 pub(crate) use simulate::{DemoArgs, SimulateArgs, SimulatedMetadata};
 pub(crate) use values::{AssumedTypeArg, FillArg, OutputFormat, ProgressStyle, span};
 
+use crate::terminal::Lines;
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
+use jindo::text::plain;
 
 /// Lines of at most 78 columns, because clap does not wrap them.
 const EXAMPLES: &str = "\
@@ -43,7 +46,8 @@ Exit codes:
 
 /// Every Datadog metric as files, with few API calls and a receipt for each
 #[derive(Debug, Parser)]
-#[command(name = "jindo", version, after_help = EXAMPLES, max_term_width = 110)]
+// The name by which the program was called is whatever the caller likes.
+#[command(name = "jindo", bin_name = "jindo", version, after_help = EXAMPLES, max_term_width = 110)]
 pub struct Arguments {
     /// Say more on stderr, for bug reports. Never shows keys
     #[arg(short, long, action = clap::ArgAction::Count, global = true, display_order = 900)]
@@ -70,6 +74,31 @@ pub enum Command {
     Extract(ExtractArgs),
     /// Run a simulated Datadog API on a local port, for tests and trials
     Simulate(SimulateArgs),
+}
+
+/// Returns an error of the parser in words. It repeats what was typed, which stays within its line.
+pub(crate) fn in_words(mut error: clap::Error) -> Lines {
+    let one = |text: &str| plain(text, &[]).into_owned();
+    let context: Vec<_> = error.context().map(|(kind, value)| (kind, value.clone())).collect();
+    for (kind, value) in context {
+        let value = match value {
+            // Of several lines, and none of the user's words.
+            _ if kind == ContextKind::Usage => continue,
+            ContextValue::String(text) => ContextValue::String(one(&text)),
+            ContextValue::Strings(texts) => {
+                ContextValue::Strings(texts.iter().map(|text| one(text)).collect())
+            }
+            ContextValue::StyledStr(text) => {
+                ContextValue::StyledStr(one(&text.to_string()).into())
+            }
+            ContextValue::StyledStrs(texts) => ContextValue::StyledStrs(
+                texts.iter().map(|text| one(&text.to_string()).into()).collect(),
+            ),
+            other => other,
+        };
+        error.insert(kind, value);
+    }
+    error.render().to_string().lines().collect()
 }
 
 #[cfg(test)]

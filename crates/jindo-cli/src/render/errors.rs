@@ -2,7 +2,9 @@
 
 use jindo::fetch::Breakage;
 use jindo::text::{messages, with_causes};
-use std::fmt::Write as _;
+use crate::terminal::Lines;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::panic::PanicHookInfo;
 
 /// Hint of a failure after which the user has nothing to correct.
 pub(crate) const CONTINUES: &str = "what was fetched is kept; the same command continues";
@@ -12,12 +14,20 @@ pub(crate) const CONTINUES: &str = "what was fetched is kept; the same command c
 #[error("{text}")]
 pub(crate) struct Usage {
     text: String,
+    /// Lines below the text.
+    more: Vec<String>,
     hint: Option<String>,
 }
 
 impl Usage {
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), hint: None }
+        Self { text: text.into(), more: Vec::new(), hint: None }
+    }
+
+    /// Returns an error of several lines.
+    pub(crate) fn of_lines(mut lines: Vec<String>) -> Self {
+        let more = lines.split_off(lines.len().min(1));
+        Self { text: lines.concat(), more, hint: None }
     }
 
     #[must_use]
@@ -41,16 +51,31 @@ impl Failed {
 }
 
 /// Returns the text for stderr: `error:`, `caused by:`, a blank line, `hint:`.
-pub(crate) fn render(error: &anyhow::Error) -> String {
-    let mut text = String::new();
+pub(crate) fn render(error: &anyhow::Error) -> Lines {
     let leads = std::iter::once("error").chain(std::iter::repeat("  caused by"));
-    for (message, lead) in messages(&**error).iter().zip(leads) {
-        writeln!(text, "{lead}: {message}").expect("a String takes everything");
+    let told = messages(&**error);
+    let mut lines: Lines =
+        told.iter().zip(leads).map(|(message, lead)| format!("{lead}: {message}")).collect();
+    if let Some(usage) = error.downcast_ref::<Usage>() {
+        lines.extend(&usage.more);
     }
     if let Some(hint) = hint(error.chain()) {
-        writeln!(text, "\nhint: {hint}").expect("a String takes everything");
+        lines.extend([String::new(), format!("hint: {hint}")]);
     }
-    text
+    lines
+}
+
+/// Returns the text for a panic, which is a bug of jindo's own; with `RUST_BACKTRACE` also where it came from.
+pub(crate) fn of_panic(panic: &PanicHookInfo<'_>) -> Lines {
+    let what = panic.payload_as_str().unwrap_or("no words");
+    let place = panic.location().map_or_else(String::new, |place| format!(" ({place})"));
+    let mut lines = Lines::from(format!("error: jindo met a bug of its own: {what}{place}"));
+    let trace = Backtrace::capture();
+    if trace.status() == BacktraceStatus::Captured {
+        lines.extend(trace.to_string().lines());
+    }
+    lines.extend(["", "hint: what was fetched is kept; please report it, with the command and `jindo --version`"]);
+    lines
 }
 
 /// Returns a failure of this machine (a disk, the archive) that ended a run, with its hint.

@@ -7,7 +7,7 @@ use crate::render::plan::{Annotated, ReckonedLimit, brief, leaving_in_words};
 use crate::render::progress::{ForecastResult, ProgressReport};
 use crate::render::units::{count, counted};
 use crate::request::{RequestNotes, zone_of_clocks};
-use crate::terminal;
+use crate::terminal::{self, Lines};
 use crate::time;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -47,7 +47,7 @@ impl<'a> Screen<'a> {
         self.forecast
     }
 
-    fn remark(&self, words: &str) {
+    fn remark(&self, words: impl Into<Lines>) {
         if self.style.is_talkative() {
             terminal::remark(words);
         }
@@ -55,25 +55,25 @@ impl<'a> Screen<'a> {
 
     fn planned(&self, plan: &ExportPlan) {
         for note in &plan.request.list.notes {
-            self.remark(&format!("{note}\n"));
+            self.remark(note.to_string());
         }
         if self.request.refused_lines == RefusedLines::LeaveOut {
             for complaint in &plan.request.list.refused {
-                self.remark(&format!("left out: {complaint}\n"));
+                self.remark(left_out(complaint));
             }
         }
         let annotated = Annotated { request: self.request, notes: self.notes };
         let own = self.request.pacing.limit.map(ReckonedLimit::own);
-        self.remark(&brief(annotated, plan, own, self.started));
-        self.remark(&leaving_in_words(plan.leaving, self.out));
-        self.remark(&disk_space::in_words(plan, self.out));
+        self.remark(brief(annotated, plan, own, self.started));
+        self.remark(leaving_in_words(plan.leaving, self.out));
+        self.remark(Vec::from_iter(disk_space::in_words(plan, self.out)));
     }
 
     fn probed(&self, probed: Probed) {
         let Probed { calls, found, planned, left } = probed;
         let percent = (found.empty * 100).checked_div(found.windows).unwrap_or(0);
-        self.remark(&format!(
-            "probed in {}: {percent} % of {} hold no data, which leaves {} of {}\n",
+        self.remark(format!(
+            "probed in {}: {percent} % of {} hold no data, which leaves {} of {}",
             counted(calls, "call", "calls"),
             counted(found.windows as u64, "window of a query", "windows of queries"),
             count(left as u64),
@@ -108,26 +108,26 @@ impl Events for Screen<'_> {
             ExportEvent::Planned(plan) => self.planned(plan),
             ExportEvent::Typing { metrics } => {
                 let metrics = counted(metrics as u64, "metric", "metrics");
-                self.remark(&format!(
-                    "asking for the types of {metrics}: they decide what .as_count() and .as_rate() mean\n"
+                self.remark(format!(
+                    "asking for the types of {metrics}: they decide what .as_count() and .as_rate() mean"
                 ));
             }
             ExportEvent::Typed { changes } => {
                 for change in changes {
-                    self.remark(&type_change(change));
+                    self.remark(type_change(change));
                 }
             }
             ExportEvent::Unsummed { rows } => {
                 let rows = counted(rows, "point", "points");
-                self.remark(&format!(
+                self.remark(format!(
                     "{rows} of gauges were fetched as sums of their samples by an earlier version: they are dropped, and come anew as far as \
-                     they are asked for\n"
+                     they are asked for"
                 ));
             }
             ExportEvent::Sampling { queries } => {
                 let queries = counted(queries as u64, "query", "queries");
-                self.remark(&format!(
-                    "sampling {queries}: at what interval do they have points?\n"
+                self.remark(format!(
+                    "sampling {queries}: at what interval do they have points?"
                 ));
             }
             ExportEvent::Calling { at } => {
@@ -163,13 +163,18 @@ pub(crate) fn of_job(error: Error, zone: &TimeZone) -> anyhow::Error {
 
 /// Returns every error of a list, with its place.
 fn refused(complaints: &[Complaint]) -> Usage {
-    let lines: Vec<_> = complaints.iter().map(ToString::to_string).collect();
+    let mut lines: Vec<_> = complaints.iter().flat_map(Complaint::lines).collect();
     let number = counted(complaints.len() as u64, "line is", "lines are");
-    Usage::new(format!(
-        "{}\n{number} not understood; nothing was fetched or written",
-        lines.join("\n")
-    ))
+    lines.push(format!("{number} not understood; nothing was fetched or written"));
+    Usage::of_lines(lines)
     .hint("correct the list, or leave these lines out with --keep-going")
+}
+
+/// Returns a refused query that is left out.
+pub(crate) fn left_out(complaint: &Complaint) -> Vec<String> {
+    let mut lines = complaint.lines();
+    lines[0].insert_str(0, "left out: ");
+    lines
 }
 
 fn type_change(TypeChange { metric, used, origin, now }: &TypeChange) -> String {
@@ -177,11 +182,11 @@ fn type_change(TypeChange { metric, used, origin, now }: &TypeChange) -> String 
     match origin {
         TypeOrigin::Metadata => format!(
             "{metric} was a {used} when its data was fetched, and is a {now} now: what is there is kept, and goes on the same way; \
-             --forget fetches it anew\n"
+             --forget fetches it anew"
         ),
         TypeOrigin::Assumption => format!(
             "{metric} was taken for a {used} (--assume-type) when its data was fetched, and its metadata says {now}: its queries \
-             are fetched anew where that gives other numbers\n"
+             are fetched anew where that gives other numbers"
         ),
     }
 }

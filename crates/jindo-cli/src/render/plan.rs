@@ -2,10 +2,12 @@
 
 use crate::args::PlanArgs;
 use crate::disk_space;
+use crate::render::export::left_out;
 use crate::render::resolution::{self, resolutions};
 use crate::render::shell;
 use crate::render::units::{count, counted, seconds, size};
 use crate::request::{RequestNotes, zone_of_clocks};
+use crate::terminal::Lines;
 use crate::time::{self, length_in_words};
 use jiff::{SignedDuration, Timestamp};
 use jindo::job::{ExportPlan, ExportRequest, Leaving, ResolvedRequest};
@@ -78,7 +80,7 @@ pub(crate) fn brief(
     planned: &ExportPlan,
     pace: Option<ReckonedLimit>,
     now: Timestamp,
-) -> String {
+) -> Lines {
     let plan = &planned.plan;
     let mut lines = range_in_words(request, &planned.request, now);
     lines[0].push_str(&notes.first_line());
@@ -99,7 +101,7 @@ pub(crate) fn brief(
         let (bytes, most_bytes) = (size(*bytes.start()), size(*bytes.end()));
         lines.push(format!("{points} to {most} points, {bytes} to {most_bytes} on disk"));
     }
-    lines.join("\n") + "\n"
+    lines.into()
 }
 
 /// Returns what a change of the request costs.
@@ -115,7 +117,7 @@ fn what_follows(plan: &Plan) -> String {
 }
 
 /// Returns lines for files of an earlier request that go away or get shorter, with the command that shows them; empty without any.
-pub(crate) fn leaving_in_words(leaving: Leaving, dir: &Path) -> String {
+pub(crate) fn leaving_in_words(leaving: Leaving, dir: &Path) -> Vec<String> {
     let Leaving { queries, files, shortened } = leaving;
     let gone = (queries > 0).then(|| {
         let (files, queries) =
@@ -128,14 +130,15 @@ pub(crate) fn leaving_in_words(leaving: Leaving, dir: &Path) -> String {
     });
     let parts: Vec<String> = gone.into_iter().chain(shorter).collect();
     if parts.is_empty() {
-        return String::new();
+        return Vec::new();
     }
-    format!(
-        "  csv/ shows this request alone: {}; the archive keeps all of it, and writes it elsewhere in 0 calls:\n\
-         \x20   jindo extract {} --query '*' --out PATH\n",
-        parts.join(", and "),
-        shell::path(dir),
-    )
+    let parts = parts.join(", and ");
+    vec![
+        format!(
+            "  csv/ shows this request alone: {parts}; the archive keeps all of it, and writes it elsewhere in 0 calls:"
+        ),
+        format!("    jindo extract {} --query '*' --out PATH", shell::path(dir)),
+    ]
 }
 
 /// Returns a line for the types of metrics that are asked first, and one for modifiers that do nothing.
@@ -259,40 +262,38 @@ pub(crate) fn in_words(
     command: &PlanArgs,
     alternatives: &[Alternative],
     now: Timestamp,
-) -> String {
+) -> Lines {
     let pace = ReckonedLimit::of(command);
     let (plan, asked) = (&planned.plan, &planned.request);
-    let mut text = brief(annotated, planned, Some(pace), now);
+    let mut lines = brief(annotated, planned, Some(pace), now);
     let here = Path::new(".");
     let dir = command.out.as_deref().unwrap_or(Path::new(crate::defaults::OUT));
-    text.push_str(&leaving_in_words(planned.leaving, dir));
-    text.push_str(&disk_space::in_words(planned, command.out.as_deref().unwrap_or(here)));
-    text.extend(asked.list.notes.iter().map(|note| format!("  {note}\n")));
-    text.extend(asked.list.refused.iter().map(|complaint| format!("  left out: {complaint}\n")));
+    lines.extend(leaving_in_words(planned.leaving, dir));
+    lines.extend(disk_space::in_words(planned, command.out.as_deref().unwrap_or(here)));
+    lines.extend(asked.list.notes.iter().map(|note| format!("  {note}")));
+    lines.extend(asked.list.refused.iter().flat_map(left_out).map(|line| format!("  {line}")));
     let probes = ProbeGrid::calls(plan, Limits::ASSUMED, now);
     let is_slow = pace.seconds(plan) > PROBE_SUGGESTED_S && probes > 0;
-    text.extend(is_slow.then(|| {
+    lines.extend(is_slow.then(|| {
         let probes = counted(probes as u64, "call", "calls");
-        format!("  jindo export --probe first finds out where there is data at all, in about {probes}, and skips the rest\n")
+        format!("  jindo export --probe first finds out where there is data at all, in about {probes}, and skips the rest")
     }));
-    text.extend([format!(
-        "\nfrom nothing, at {}:\n  resolution        calls        time     script calls\n",
-        pace.in_words()
-    )]);
-    text.extend(alternatives.iter().map(|Alternative { resolution, plan }| {
+    lines.extend(["", &format!("from nothing, at {}:", pace.in_words())]);
+    lines.push("  resolution        calls        time     script calls");
+    lines.extend(alternatives.iter().map(|Alternative { resolution, plan }| {
         format!(
-            "  {:>10}  {:>11}  {:>10}  {:>15}\n",
+            "  {:>10}  {:>11}  {:>10}  {:>15}",
             resolution.to_string(),
             count(plan.calls() as u64),
             seconds(pace.seconds(plan)),
             count(script_calls(plan.queries.len(), plan.range)),
         )
     }));
-    text
+    lines
 }
 
 /// Returns the JSON object of `jindo plan --json`.
-pub(crate) fn json(planned: &ExportPlan, command: &PlanArgs) -> String {
+pub(crate) fn json(planned: &ExportPlan, command: &PlanArgs) -> Lines {
     let pace = ReckonedLimit::of(command);
     let (plan, asked) = (&planned.plan, &planned.request);
     let estimate = plan.estimate();
@@ -313,5 +314,5 @@ pub(crate) fn json(planned: &ExportPlan, command: &PlanArgs) -> String {
         "reserve_percent": pace.reserve.in_percent(),
         "known_script_calls": script_calls(plan.queries.len(), plan.range),
     });
-    format!("{object:#}\n")
+    Lines::json(&format!("{object:#}"))
 }

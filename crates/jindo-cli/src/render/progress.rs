@@ -3,7 +3,7 @@
 use crate::args::ProgressStyle;
 use crate::render::limits;
 use crate::render::units::{count, counted, seconds};
-use crate::terminal;
+use crate::terminal::{self, Lines};
 use crate::time;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle as Template};
 use jiff::tz::TimeZone;
@@ -108,11 +108,11 @@ impl ProgressReport {
             return;
         }
         match &self.style {
-            Style::Bar(bar) => bar.suspend(|| terminal::remark(&format!("{line}\n"))),
-            Style::Plain => terminal::remark(&format!("{line}\n")),
+            Style::Bar(bar) => bar.suspend(|| terminal::remark(line)),
+            Style::Plain => terminal::remark(line),
             Style::Json => {
                 let note = serde_json::json!({"type": "note", "text": line});
-                terminal::remark(&format!("{note}\n"));
+                terminal::remark(Lines::json(&note.to_string()));
             }
             Style::Silent => {}
         }
@@ -186,13 +186,13 @@ impl Observer for ProgressReport {
             Style::Bar(bar) => {
                 bar.set_length(progress.answered() + progress.calls_left);
                 bar.set_position(progress.answered());
-                bar.set_message(terminal::plain(&self.line(progress, now)).into_owned());
+                bar.set_message(terminal::one(&self.line(progress, now)));
             }
             Style::Plain if now >= self.next => {
                 self.next = now + LINE_EVERY;
                 let all = progress.answered() + progress.calls_left;
-                terminal::remark(&format!(
-                    "{} of {} · {}\n",
+                terminal::remark(format!(
+                    "{} of {} · {}",
                     count(progress.answered()),
                     counted(all, "call", "calls"),
                     self.line(progress, now)
@@ -200,7 +200,7 @@ impl Observer for ProgressReport {
             }
             Style::Json if now >= self.next => {
                 self.next = now + EVENT_EVERY;
-                terminal::remark(&format!("{}\n", self.event(progress, now)));
+                terminal::remark(Lines::json(&self.event(progress, now).to_string()));
             }
             Style::Plain | Style::Json | Style::Silent => {}
         }

@@ -1,6 +1,7 @@
 //! Result of `verify --refetch` in words and as JSON.
 
 use crate::exit_code::Verdict;
+use crate::render::shell;
 use crate::render::units::{count, counted, seconds};
 use jindo::archive::Origin;
 use jindo::fetch::{End, FetchOutcome};
@@ -121,7 +122,7 @@ impl RefetchReport {
             SampleSize::Percent(percent) => format!("{percent}%"),
             SampleSize::Calls(calls) => calls.to_string(),
         };
-        let (dir, seed) = (dir.display(), request.seed);
+        let (dir, seed) = (shell::path(dir), request.seed);
         let made = calls.as_ref().and_then(|calls| calls.as_ref().ok());
         let report = Self {
             audit,

@@ -7,6 +7,7 @@ use crate::render::progress::ForecastResult;
 use crate::render::shell;
 use crate::render::units::{count, counted, seconds};
 use crate::request::RangeEnd;
+use crate::terminal::Lines;
 use crate::time;
 use jiff::Timestamp;
 use jindo::extract::Summary;
@@ -28,7 +29,7 @@ pub(crate) struct ExportSummary {
 }
 
 /// Returns the summary for stdout.
-pub(crate) fn of_export(summary: &ExportSummary) -> String {
+pub(crate) fn of_export(summary: &ExportSummary) -> Lines {
     let ExportReport { plan, outcome, files, took } = &summary.report;
     let took = seconds(took.as_secs().unsigned_abs());
     if let Some(files) = files {
@@ -37,9 +38,9 @@ pub(crate) fn of_export(summary: &ExportSummary) -> String {
     let is_short = outcome.end == End::OutOfCalls;
     let end = if is_short { "stopped at --max-calls" } else { "interrupted" };
     let made = made(outcome.calls, plan.calls() as u64);
-    format!(
-        "{end} after {took}: {made}; everything that was fetched is kept, the same command continues\n"
-    )
+    Lines::from(format!(
+        "{end} after {took}: {made}; everything that was fetched is kept, the same command continues"
+    ))
 }
 
 /// Returns the number of calls beside the plan, which holds no retries, samples or probes and may be exceeded.
@@ -52,9 +53,8 @@ fn made(calls: u64, planned: u64) -> String {
     }
 }
 
-fn finished(summary: &ExportSummary, files: &Summary, took: &str) -> String {
+fn finished(summary: &ExportSummary, files: &Summary, took: &str) -> Lines {
     let ExportReport { plan, outcome, .. } = &summary.report;
-    let mut lines = Vec::new();
     let gaps = files.partial + files.given_up;
     let head = match (gaps, &outcome.end) {
         (0, _) if files.refused > 0 => "complete, except for lines that were left out".to_owned(),
@@ -66,7 +66,8 @@ fn finished(summary: &ExportSummary, files: &Summary, took: &str) -> String {
         0 => "0".to_owned(),
         some => format!("in {}: sources without that tag", counted(some, "query", "queries")),
     };
-    let mut line = |name: &str, words: String| lines.push(format!("  {name:<13}{words}\n"));
+    let mut lines = Lines::from(format!("{head} in {took}"));
+    let mut line = |name: &str, words: String| lines.push(format!("  {name:<13}{words}"));
     line("calls", calls(plan, outcome.calls));
     if let Some(result) = &summary.forecast {
         line("forecast", forecast(result));
@@ -99,7 +100,7 @@ fn finished(summary: &ExportSummary, files: &Summary, took: &str) -> String {
             "{dir}/csv/, {dir}/series.csv (what each file is), {dir}/queries.csv, {dir}/gaps.csv"
         ),
     );
-    format!("{head} in {took}\n{}", lines.concat())
+    lines
 }
 
 /// Returns the forecast after the first answer beside the result.
@@ -142,14 +143,14 @@ pub(crate) struct NextStep<'a> {
 }
 
 impl NextStep<'_> {
-    /// Returns the next step in words; empty after an interruption, whose summary says it.
-    pub(crate) fn in_words(&self, summary: &ExportSummary) -> String {
+    /// Returns the next step in words; `None` after an interruption, whose summary says it.
+    pub(crate) fn in_words(&self, summary: &ExportSummary) -> Option<String> {
         let dir = shell::path(&summary.dir);
-        let Some(files) = &summary.report.files else { return String::new() };
+        let files = summary.report.files.as_ref()?;
         if files.partial + files.given_up > 0 {
-            return format!(
-                "The same command again fetches only what is missing; {dir}/gaps.csv lists it.\n"
-            );
+            return Some(format!(
+                "The same command again fetches only what is missing; {dir}/gaps.csv lists it."
+            ));
         }
         let hidden = match self.connection.key_command {
             Some(_) => " Give --key-command again: it is left out here, since it may hold keys.",
@@ -157,7 +158,7 @@ impl NextStep<'_> {
         };
         let export = format!("jindo export --out {dir}{}", needed_again(self.connection));
         let again = self.again(&export);
-        format!("Next: jindo verify {dir} checks every file; {again}.{hidden}\n")
+        Some(format!("Next: jindo verify {dir} checks every file; {again}.{hidden}"))
     }
 
     /// Returns what the command does from now on, with the flags that it needs for it.

@@ -2,6 +2,7 @@
 //! itself, and lets no control character of an untrusted file through to a terminal.
 
 use super::NotOffered;
+use crate::text::plain;
 use unicode_normalization::char::is_combining_mark;
 
 /// A stretch of a text in bytes, half-open.
@@ -153,7 +154,7 @@ fn dollars(names: &[String]) -> String {
 /// A remark on one query of a list: it is refused, or left out. Its `Display` is `FILE:LINE:COL: what, and what to do`; of a refused
 /// one also the source line and an underline.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{file}:{line}:{column}: {reason}{excerpt}")]
+#[error("{}:{line}:{column}: {reason}{excerpt}", plain(.file, &[]))]
 pub struct Complaint {
     pub file: String,
     /// From 1.
@@ -165,6 +166,15 @@ pub struct Complaint {
     pub reason: Reason,
     /// The source line and an underline, each behind a line break; empty where nothing is to be shown.
     pub(super) excerpt: String,
+}
+
+impl Complaint {
+    /// Returns the remark line by line: what and where, and of a refused query the source line and an underline.
+    pub fn lines(&self) -> Vec<String> {
+        let head = Self { excerpt: String::new(), ..self.clone() }.to_string();
+        let excerpt = self.excerpt.lines().filter(|line| !line.is_empty()).map(str::to_owned);
+        std::iter::once(head).chain(excerpt).collect()
+    }
 }
 
 /// Characters shown of a line before and after the place, at most.

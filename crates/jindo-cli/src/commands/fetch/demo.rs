@@ -6,6 +6,7 @@ use crate::defaults;
 use crate::environment::{Access, KeyOrigin};
 use crate::exit_code;
 use crate::render::errors::Usage;
+use crate::render::shell;
 use crate::render::summary;
 use crate::request::{RequestNotes, TypedRequest};
 use crate::terminal;
@@ -15,7 +16,7 @@ use jindo::job::{ExportReport, ListText};
 use jindo::request::{Address, Endpoint, Keys};
 use jindo::secret::Secret;
 use jindo_sim::{API_KEY, APP_KEY, Options, Simulator, built_in_list};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 /// A few days, as long ago as the simulated organisation remembers them.
@@ -33,13 +34,12 @@ pub(crate) fn run(
     let simulator =
         Simulator::start(options).context("while starting the simulated organisation")?;
     let list = list(command.out())?;
-    terminal::remark(&format!(
-        "A simulated organisation answers on {}: no keys, no network.\n\
-         $ jindo export {} --from -{DAYS}d --to -0d --out {}\n\n",
-        simulator.url(),
-        list.name,
-        command.out().display(),
-    ));
+    let (out, path) = (shell::path(command.out()), shell::path(&list_path(command.out())));
+    terminal::remark(vec![
+        format!("A simulated organisation answers on {}: no keys, no network.", simulator.url()),
+        format!("$ jindo export {path} --from -{DAYS}d --to -0d --out {out}"),
+        String::new(),
+    ]);
     let patience = std::time::Duration::from_mins(1);
     let access = || {
         let address = Address::parse(&simulator.url())?;
@@ -58,29 +58,35 @@ pub(crate) fn run(
         access: &access,
     };
     let told = setup.carry_out(clock, interrupted)?;
-    terminal::answer(&summary::of_export(&told))?;
+    terminal::answer(summary::of_export(&told))?;
     let ExportReport { outcome, files, .. } = &told.report;
     if files.is_some() {
-        terminal::answer(&closing(command.out()))?;
+        terminal::answer(closing(command.out()))?;
     }
     Ok(exit_code::of_export(&outcome.end, files.as_ref(), false))
 }
 
 /// Returns the next steps. They differ from an export's, because the organisation is gone when the process ends.
-fn closing(out: &Path) -> String {
-    format!(
-        "Look at:  ls {out}/csv | head; head -3 {out}/csv/aws.cloudfront.requests/*.csv\n\
-         Check:    jindo verify {out}\n\
-         Try:      run the same again: it makes no call; interrupt it, and the same again continues\n\
-         For real: export DD_API_KEY=… DD_APP_KEY=…; jindo plan queries.txt --from -90d\n",
-        out = out.display(),
-    )
+fn closing(out: &Path) -> Vec<String> {
+    let (csv, one) = (out.join("csv"), out.join("csv/aws.cloudfront.requests"));
+    let (out, csv, one) = (shell::path(out), shell::path(&csv), shell::path(&one));
+    vec![
+        format!("Look at:  ls {csv} | head; head -3 {one}/*.csv"),
+        format!("Check:    jindo verify {out}"),
+        "Try:      run the same again: it makes no call; interrupt it, and the same again continues".to_owned(),
+        "For real: export DD_API_KEY=… DD_APP_KEY=…; jindo plan queries.txt --from -90d".to_owned(),
+    ]
+}
+
+/// Returns the path of the demo's query list.
+fn list_path(out: &Path) -> PathBuf {
+    out.join("queries.txt")
 }
 
 /// Writes the query list into the demo's directory, for the user to look at.
 #[expect(clippy::disallowed_methods, reason = "a list to look at, made anew by every demo")]
 fn list(out: &Path) -> anyhow::Result<ListText> {
-    let path = out.join("queries.txt");
+    let path = list_path(out);
     let text: String =
         built_in_list().lines().take(QUERIES).flat_map(|line| [line, "\n"]).collect();
     if path.symlink_metadata().is_ok()

@@ -39,9 +39,9 @@ pub(crate) fn run(
     let setup =
         ExportSetup { request, notes: &notes, out: command.out(), progress, access: &access };
     let told = setup.carry_out(clock, interrupted)?;
-    terminal::answer(&summary::of_export(&told))?;
+    terminal::answer(summary::of_export(&told))?;
     let next = NextStep { request, end, connection, now: clock.now() };
-    terminal::answer(&next.in_words(&told))?;
+    terminal::answer(Vec::from_iter(next.in_words(&told)))?;
     let ExportReport { outcome, files, .. } = &told.report;
     Ok(exit_code::of_export(&outcome.end, files.as_ref(), command.accept_partial))
 }

@@ -48,7 +48,7 @@ pub(crate) fn run(command: &args::PlanArgs, clock: &dyn Clock) -> anyhow::Result
             now,
         )
     };
-    terminal::answer(&text)?;
+    terminal::answer(text)?;
     Ok(0)
 }
 

@@ -67,7 +67,7 @@ impl<'a> Refetch<'a> {
             let contact = contact.insert(connect(access, &archive)?);
             let started = clock.now();
             let calls = counted(audit.plan.calls() as u64, "window is", "windows are");
-            terminal::remark(&format!("{calls} fetched again, one call each\n"));
+            terminal::remark(format!("{calls} fetched again, one call each"));
             let zone = TimeZone::try_system().unwrap_or(TimeZone::UTC);
             let concurrency = refetch.concurrency.unwrap_or(Pacing::CONCURRENCY);
             let mut report = ProgressReport::new(defaults::PROGRESS, concurrency, started, zone);
@@ -131,7 +131,7 @@ fn keep(command: &VerifyArgs, archive: &Archive, record: &AuditRecord) {
     };
     if let Err(error) = kept {
         let why = with_causes(&error);
-        terminal::remark(&format!("`jindo status` will not show this result: {why}\n"));
+        terminal::remark(format!("`jindo status` will not show this result: {why}"));
     }
 }
 

@@ -5,7 +5,7 @@ use crate::exit_code;
 use crate::render::limits;
 use crate::render::resolution::{self, counted_resolutions, resolutions};
 use crate::render::units::{count, counted, size};
-use crate::terminal;
+use crate::terminal::{self, Lines};
 use crate::time;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -20,7 +20,7 @@ pub(crate) fn run(command: &args::StatusArgs) -> anyhow::Result<u8> {
     let archive = Archive::read(&command.dir)?;
     let status = DirectoryStatus::read(&archive)?;
     let text = if command.json { json(&archive, &status)? } else { words(&archive, &status)? };
-    terminal::answer(&text)?;
+    terminal::answer(text)?;
     Ok(exit_code::COMPLETE)
 }
 
@@ -28,7 +28,7 @@ fn intervals(status: &DirectoryStatus) -> impl Iterator<Item = Interval> {
     status.listed.iter().map(|listed| listed.query.text.interval)
 }
 
-fn json(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<String> {
+fn json(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<Lines> {
     let request = archive.ledger().request()?;
     let object = serde_json::json!({
         "asked": request.as_ref().map(|request| serde_json::json!({
@@ -49,7 +49,7 @@ fn json(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<String> {
         "closed_until": status.closed_until,
         "audit": status.audit,
     });
-    Ok(format!("{object:#}\n"))
+    Ok(Lines::json(&format!("{object:#}")))
 }
 
 /// Returns the learnt limits by name. The entry `probe` with the figure 0 says that probe results are discarded.
@@ -91,10 +91,10 @@ fn closed_in_words(until: Timestamp, asked: Window, zone: &TimeZone) -> String {
     format!("{part}: later points may still be reported; exports ask again 1 h, 6 h and 48 h after")
 }
 
-fn words(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<String> {
+fn words(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<Lines> {
     let (totals, counts) = (archive.ledger().totals()?, status.counts());
-    let mut lines = Vec::new();
-    let mut line = |name: &str, words: String| lines.push(format!("{name:<11}{words}\n"));
+    let mut lines = Lines::default();
+    let mut line = |name: &str, words: String| lines.push(format!("{name:<11}{words}"));
     if let Some(request) = archive.ledger().request()? {
         let zone = time::zone(&request.timezone).unwrap_or(TimeZone::UTC);
         let (start, end) = (request.asked.window.start(), request.asked.window.end());
@@ -159,7 +159,7 @@ fn words(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<String> 
     for learnt in learnt(archive, &status.heavy)? {
         line("learnt", format!("{learnt}; jindo export --forget drops it"));
     }
-    Ok(lines.concat())
+    Ok(lines)
 }
 
 /// Returns a text for each learnt limit, and one for queries with large answers.

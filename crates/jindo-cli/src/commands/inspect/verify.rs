@@ -7,8 +7,9 @@ use crate::commands::output::extract::display;
 use crate::directory::writer;
 use crate::exit_code::Verdict;
 use crate::render::refetch::RefetchReport;
+use crate::render::shell;
 use crate::render::units::{count, counted};
-use crate::terminal;
+use crate::terminal::{self, Lines};
 use jindo::archive::{self, Archive};
 use jindo::clock::Clock;
 use jindo::extract::{self, CsvTree, Directory, Disk as _, FileFinding, Place, Which};
@@ -64,11 +65,11 @@ pub(crate) fn run(
         (report.refetch, failure) = (Some(compared), ended);
     }
     let text = if command.json {
-        format!("{}\n", serde_json::to_string_pretty(&report)?)
+        Lines::json(&serde_json::to_string_pretty(&report)?)
     } else {
         words(&report, command)
     };
-    terminal::answer(&text)?;
+    terminal::answer(text)?;
     failure.map_or_else(|| Ok(report.exit_code()), Err)
 }
 
@@ -236,7 +237,7 @@ fn what(finding: &FileFinding) -> String {
     }
 }
 
-fn words(report: &VerifyReport, command: &args::VerifyArgs) -> String {
+fn words(report: &VerifyReport, command: &args::VerifyArgs) -> Lines {
     let mut lines: Vec<_> = report.findings.iter().map(|finding| finding.what.clone()).collect();
     let wrong = report.findings.iter().filter(|finding| !finding.mended).count() as u64;
     let objects = counted(report.objects, "object", "objects");
@@ -267,12 +268,12 @@ fn words(report: &VerifyReport, command: &args::VerifyArgs) -> String {
         None => {}
     }
     if wrong > 0 && !command.repair {
-        let dir = command.dir.display();
+        let dir = shell::path(&command.dir);
         lines.push(format!(
             "jindo verify {dir} --repair repairs what needs no call; the next export fetches the rest again"
         ));
     }
-    lines.join("\n") + "\n"
+    lines.into()
 }
 
 /// Returns a line about what is still to be fetched or written, if anything is.

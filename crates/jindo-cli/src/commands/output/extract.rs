@@ -56,13 +56,13 @@ pub(crate) fn run(
         summary
     };
     let place = command.out.as_ref().unwrap_or(&command.dir).display();
-    terminal::answer(&format!(
-        "{} of {}, {} points, in {place}/csv/; {place}/series.csv says what each file is\n",
+    terminal::answer(format!(
+        "{} of {}, {} points, in {place}/csv/; {place}/series.csv says what each file is",
         counted(summary.series, "series", "series"),
         counted(summary.queries, "query", "queries"),
         count(summary.points),
     ))?;
-    terminal::answer(&missing(&summary, &place.to_string()))?;
+    terminal::answer(missing(&summary, &place.to_string()))?;
     Ok(0)
 }
 
@@ -97,12 +97,12 @@ fn selection(
 }
 
 /// Returns a line for each restriction that a recipient of the files should know.
-fn missing(summary: &extract::Summary, place: &str) -> String {
+fn missing(summary: &extract::Summary, place: &str) -> Vec<String> {
     let gaps = counted(summary.partial + summary.given_up, "query", "queries");
     let lines = counted(summary.refused, "line was", "lines were");
     let all = [
-        (summary.partial + summary.given_up, format!("{gaps} with gaps, see {place}/gaps.csv\n")),
-        (summary.refused, format!("{lines} left out of the list, see {place}/queries.csv\n")),
+        (summary.partial + summary.given_up, format!("{gaps} with gaps, see {place}/gaps.csv")),
+        (summary.refused, format!("{lines} left out of the list, see {place}/queries.csv")),
     ];
     all.into_iter().filter(|(number, _)| *number > 0).map(|(_, line)| line).collect()
 }

@@ -3,7 +3,7 @@
 use crate::args::{self, SimulatedMetadata};
 use crate::defaults;
 use crate::render::errors::Usage;
-use crate::terminal;
+use crate::terminal::{self, Lines};
 use anyhow::Context as _;
 use jindo_sim::{
     API_KEY, APP_KEY, BucketAtTo, Faults, Metadata, Options, Organisation, OverPoints,
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub(crate) fn run(command: &args::SimulateArgs) -> anyhow::Result<u8> {
     if command.list {
-        terminal::answer(&built_in_list())?;
+        terminal::answer(built_in_list().lines().collect::<Lines>())?;
         return Ok(0);
     }
     let options = options(command)?;
@@ -26,13 +26,15 @@ pub(crate) fn run(command: &args::SimulateArgs) -> anyhow::Result<u8> {
             .await
             .with_context(|| format!("while listening on port {port} of 127.0.0.1"))?;
         let url = format!("http://{}", listener.local_addr()?);
-        terminal::answer(&format!("{url}\n"))?;
-        terminal::remark(&format!(
-            "the simulated Datadog API runs until ^C; in another terminal, try:\n  \
-             jindo simulate --list > queries.txt\n  \
-             DD_API_KEY={API_KEY} DD_APP_KEY={APP_KEY} jindo export queries.txt --from -2d --api-url {url}\n  \
-             counters: {url}/sim/stats\n"
-        ));
+        terminal::answer(url.as_str())?;
+        terminal::remark(vec![
+            "the simulated Datadog API runs until ^C; in another terminal, try:".to_owned(),
+            "  jindo simulate --list > queries.txt".to_owned(),
+            format!(
+                "  DD_API_KEY={API_KEY} DD_APP_KEY={APP_KEY} jindo export queries.txt --from -2d --api-url {url}"
+            ),
+            format!("  counters: {url}/sim/stats"),
+        ]);
         jindo_sim::serve(listener, options, std::future::pending::<()>()).await;
         Ok(0)
     })

@@ -6,6 +6,7 @@ use super::pages::{ColumnKind, check_pages};
 use super::thrift::check_file;
 use super::{GROUP_ROWS_MAX, SCHEMA, tags_text};
 use crate::digest::{hex, sha256};
+use crate::panics;
 use crate::parse::SeriesMetadata;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -19,7 +20,6 @@ use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::SchemaDescriptor;
 use sha2::{Digest as _, Sha256};
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Says that a file is another than the ledger recorded.
@@ -316,8 +316,8 @@ fn rows_damaged(places: &[String]) -> String {
 
 /// The decoders of `parquet` assert what a hostile page may break. A damaged page never gets here: its hash is wrong.
 fn contained<T>(decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
-    catch_unwind(AssertUnwindSafe(decode))
-        .unwrap_or_else(|_| Err(ParquetError::General("a page breaks its own encoding".into())))
+    panics::contained(decode)
+        .unwrap_or_else(|| Err(ParquetError::General("a page breaks its own encoding".into())))
 }
 
 /// Returns the first row group of each query, and behind the last.
