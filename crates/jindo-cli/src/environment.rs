@@ -7,7 +7,7 @@ use crate::terminal;
 use anyhow::Context as _;
 use jiff::SignedDuration;
 use jindo::job::OtherOrganisation;
-use jindo::request::{Address, Endpoint, Keys, Transport};
+use jindo::request::{Address, Endpoint, Keys, Proxy, Transport};
 use jindo::secret::Secret;
 use std::fmt;
 use std::path::PathBuf;
@@ -78,7 +78,8 @@ impl GivenKeys {
         });
         let extra_roots = roots.transpose()?.unwrap_or_default();
         let patience = std::time::Duration::try_from(patience).unwrap_or_default();
-        let endpoint = Endpoint { address, extra_roots, patience };
+        let proxy = proxy(&address)?;
+        let endpoint = Endpoint { address, proxy, extra_roots, patience };
         let keys = self.keys()?;
         if endpoint.address.transport() == Transport::Open {
             terminal::remark(format!(
@@ -323,6 +324,38 @@ pub(crate) fn checked(url: &str, place: &ConnectionArgs) -> Result<Address, Usag
         "use https://; http:// is for this machine's own addresses, \
          or for a network that you trust with the keys: --insecure-http",
     ))
+}
+
+/// Variables that name the proxy for `https://`, and for `http://`, the stronger first.
+const PROXIES: [(&str, [&str; 4]); 2] = [
+    ("https://", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]),
+    ("http://", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]),
+];
+
+/// Returns the proxy that the environment names for this address; `None` where it names none, and for this machine, which no proxy
+/// reaches. A blank variable is as good as none. One that cannot be used is an error, whatever `NO_PROXY` says: passed over, it would
+/// send the keys another way than was meant.
+fn proxy(address: &Address) -> Result<Option<Proxy>, Usage> {
+    let url = address.to_string();
+    let names =
+        PROXIES.iter().find(|(scheme, _)| url.starts_with(scheme) && !address.is_loopback());
+    let set = |name: &'static str| text(name).map(|value| (name, value));
+    let Some((name, value)) = names.and_then(|(_, names)| names.iter().find_map(|name| set(name)))
+    else {
+        return Ok(None);
+    };
+    let bypass = ["NO_PROXY", "no_proxy"].into_iter().find_map(text).unwrap_or_default();
+    let proxy = Proxy::parse(&value, &bypass).map_err(|error| {
+        Usage::new(format!("{name} in the environment is not the address of a proxy: {error}"))
+            .hint(format!("write {name}=http://HOST:PORT, or unset it to go without a proxy"))
+    });
+    proxy.map(Some)
+}
+
+/// Returns a variable that is not blank. What is no UTF-8 in it is replaced, so that it is not taken for absent.
+fn text(name: &str) -> Option<String> {
+    let text = std::env::var_os(name)?.to_string_lossy().trim().to_owned();
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// Returns the user's shell, which runs `--key-command`.

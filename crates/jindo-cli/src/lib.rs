@@ -43,7 +43,8 @@ pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
         // --help and --version.
         Err(asked) => {
             let shown = terminal::help(&asked).map_err(anyhow::Error::from);
-            return shown.map_or_else(|error| failed(&error), |()| ExitCode::from(exit_code::COMPLETE));
+            return shown
+                .map_or_else(|error| failed(&error), |()| ExitCode::from(exit_code::COMPLETE));
         }
     };
     log(arguments.verbose);

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use jindo::archive::Request;
 use jindo::job::{ExportRequest, ListText, RefusedLines, Resolution};
 use jindo::query::{self, Fill, Interval, MetricType, RangeFunctions};
-use jindo::text::steers;
+use jindo::text::{plain, steers};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -143,7 +143,9 @@ impl TypedRequest {
                 .hint("a list has one query a line")
                 .into());
         }
-        let given = ListText { name: path.display().to_string(), text };
+        // The name is for messages, and is kept: what steers in it would be refused when it is read again.
+        let name = plain(&path.display().to_string(), &[]).into_owned();
+        let given = ListText { name, text };
         let words = Self::of_text(given, from, defaults::TO);
         Ok(match last.cloned() {
             None => words,

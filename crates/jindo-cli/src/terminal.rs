@@ -131,10 +131,7 @@ mod tests {
     fn what_stands_in_a_line_begins_no_other() {
         let mut lines = Lines::from("a\nb\r\u{85}c\u{2028}d\u{1b}[31m\te");
         lines.extend(["", "f"]);
-        assert_eq!(
-            lines.0,
-            "a\u{fffd}b\u{fffd}\u{fffd}c\u{fffd}d\u{fffd}[31m\te\n\nf\n"
-        );
+        assert_eq!(lines.0, "a\u{fffd}b\u{fffd}\u{fffd}c\u{fffd}d\u{fffd}[31m\te\n\nf\n");
         assert_eq!(Lines::from(Vec::new()).0, "");
     }
 
@@ -143,7 +140,10 @@ mod tests {
         let odd = "\u{1b}[2J\n\u{7f}\u{9b}\u{2028}\u{202e}\u{feff}é한";
         let text = serde_json::to_string_pretty(&serde_json::json!({ "odd": odd })).unwrap();
         let lines = Lines::json(&text).0;
-        assert!(!lines.contains(|c| c != '\n' && steers(c)) && lines.lines().count() == 3, "{lines:?}");
+        assert!(
+            !lines.contains(|c| c != '\n' && steers(c)) && lines.lines().count() == 3,
+            "{lines:?}"
+        );
         let read: serde_json::Value = serde_json::from_str(&lines).unwrap();
         assert_eq!(read["odd"], odd);
     }

@@ -88,9 +88,7 @@ pub(crate) fn in_words(mut error: clap::Error) -> Lines {
             ContextValue::Strings(texts) => {
                 ContextValue::Strings(texts.iter().map(|text| one(text)).collect())
             }
-            ContextValue::StyledStr(text) => {
-                ContextValue::StyledStr(one(&text.to_string()).into())
-            }
+            ContextValue::StyledStr(text) => ContextValue::StyledStr(one(&text.to_string()).into()),
             ContextValue::StyledStrs(texts) => ContextValue::StyledStrs(
                 texts.iter().map(|text| one(&text.to_string()).into()).collect(),
             ),

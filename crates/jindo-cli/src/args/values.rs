@@ -6,6 +6,7 @@ use jindo::job::{LookBack, Resolution, SampleSize};
 use jindo::plan::Pace;
 use jindo::query::Interval;
 use jindo::request::Reserve;
+use jindo::text::steers;
 
 /// Style of the progress on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -125,6 +126,8 @@ pub(super) fn variable(text: &str) -> Result<(String, String), String> {
     let name = name.trim_start_matches('$');
     if name.is_empty() {
         Err("a name before the `=`".into())
+    } else if text.contains(steers) {
+        Err("no line breaks and no control characters".into())
     } else {
         Ok((name.into(), value.into()))
     }

@@ -1,8 +1,9 @@
 //! Errors in words: the only place that writes `error:` and `hint:`.
 
+use crate::render::shell;
+use crate::terminal::Lines;
 use jindo::fetch::Breakage;
 use jindo::text::{messages, with_causes};
-use crate::terminal::Lines;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
 
@@ -74,7 +75,10 @@ pub(crate) fn of_panic(panic: &PanicHookInfo<'_>) -> Lines {
     if trace.status() == BacktraceStatus::Captured {
         lines.extend(trace.to_string().lines());
     }
-    lines.extend(["", "hint: what was fetched is kept; please report it, with the command and `jindo --version`"]);
+    lines.extend([
+        "",
+        "hint: what was fetched is kept; please report it, with the command and `jindo --version`",
+    ]);
     lines
 }
 
@@ -87,7 +91,7 @@ pub(crate) fn broken_off(cause: &Breakage) -> Failed {
 
 fn hint(mut causes: anyhow::Chain<'_>) -> Option<String> {
     causes.find_map(|cause| {
-        use jindo::archive::Error::{NoLocks, NoRoom, NotOpened};
+        use jindo::archive::Error::{LedgerLost, NoLocks, NoRoom, NotOpened};
         if let Some(usage) = cause.downcast_ref::<Usage>() {
             return usage.hint.clone();
         }
@@ -105,6 +109,10 @@ fn hint(mut causes: anyhow::Chain<'_>) -> Option<String> {
             Some(NotOpened { .. }) => Some(
                 "allow more open files (ulimit -n), or make the directory writable; the same command continues".into(),
             ),
+            Some(LedgerLost { dir }) => Some(format!(
+                "jindo verify {} --repair rebuilds it from them",
+                shell::path(dir)
+            )),
             Some(NoLocks { .. }) => {
                 Some("choose a directory on a file system that has locks, by --out".into())
             }

@@ -3,7 +3,7 @@
 use crate::args::ProgressStyle;
 use crate::disk_space;
 use crate::render::errors::Usage;
-use crate::render::plan::{Annotated, ReckonedLimit, brief, leaving_in_words};
+use crate::render::plan::{Annotated, ReckonedLimit, brief, leaving_in_words, left_out};
 use crate::render::progress::{ForecastResult, ProgressReport};
 use crate::render::units::{count, counted};
 use crate::request::{RequestNotes, zone_of_clocks};
@@ -126,9 +126,7 @@ impl Events for Screen<'_> {
             }
             ExportEvent::Sampling { queries } => {
                 let queries = counted(queries as u64, "query", "queries");
-                self.remark(format!(
-                    "sampling {queries}: at what interval do they have points?"
-                ));
+                self.remark(format!("sampling {queries}: at what interval do they have points?"));
             }
             ExportEvent::Calling { at } => {
                 let (zone, concurrency) =
@@ -166,15 +164,7 @@ fn refused(complaints: &[Complaint]) -> Usage {
     let mut lines: Vec<_> = complaints.iter().flat_map(Complaint::lines).collect();
     let number = counted(complaints.len() as u64, "line is", "lines are");
     lines.push(format!("{number} not understood; nothing was fetched or written"));
-    Usage::of_lines(lines)
-    .hint("correct the list, or leave these lines out with --keep-going")
-}
-
-/// Returns a refused query that is left out.
-pub(crate) fn left_out(complaint: &Complaint) -> Vec<String> {
-    let mut lines = complaint.lines();
-    lines[0].insert_str(0, "left out: ");
-    lines
+    Usage::of_lines(lines).hint("correct the list, or leave these lines out with --keep-going")
 }
 
 fn type_change(TypeChange { metric, used, origin, now }: &TypeChange) -> String {

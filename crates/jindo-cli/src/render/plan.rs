@@ -2,7 +2,6 @@
 
 use crate::args::PlanArgs;
 use crate::disk_space;
-use crate::render::export::left_out;
 use crate::render::resolution::{self, resolutions};
 use crate::render::shell;
 use crate::render::units::{count, counted, seconds, size};
@@ -12,7 +11,7 @@ use crate::time::{self, length_in_words};
 use jiff::{SignedDuration, Timestamp};
 use jindo::job::{ExportPlan, ExportRequest, Leaving, ResolvedRequest};
 use jindo::plan::{Estimate, Limits, Pace, Plan, ProbeGrid, RETENTION, Window};
-use jindo::query::Interval;
+use jindo::query::{Complaint, Interval};
 use jindo::request::Reserve;
 use std::collections::HashSet;
 use std::path::Path;
@@ -114,6 +113,13 @@ fn what_follows(plan: &Plan) -> String {
     } else {
         format!("what is not held yet is fetched: {calls}")
     }
+}
+
+/// Returns a refused query that is left out.
+pub(crate) fn left_out(complaint: &Complaint) -> Vec<String> {
+    let mut lines = complaint.lines();
+    lines[0].insert_str(0, "left out: ");
+    lines
 }
 
 /// Returns lines for files of an earlier request that go away or get shorter, with the command that shows them; empty without any.

@@ -59,7 +59,10 @@ mod tests {
         assert_eq!(word("http://h/?a&b"), "'http://h/?a&b'");
         assert_eq!(word("=ls"), "'=ls'");
         assert_eq!(word(""), "''");
-        assert_eq!(path(Path::new("a\nb\u{1b}[31m\u{202e}'!\\")), r"$'a\012b\033[31m\342\200\256\047\041\134'");
+        assert_eq!(
+            path(Path::new("a\nb\u{1b}[31m\u{202e}'!\\")),
+            r"$'a\012b\033[31m\342\200\256\047\041\134'"
+        );
         assert_eq!(path(Path::new("-\n")), r"$'./-\012'");
     }
 
@@ -69,9 +72,30 @@ mod tests {
     fn attempts_to_break_a_command_line_that_is_pasted() {
         use std::os::unix::ffi::OsStrExt as _;
         let odd: [&[u8]; 24] = [
-            b"plain", b"a b", b"it's", b"", b"-rf", b"=ls", b"~root", b"$(reboot)", b"`reboot`", b"a;reboot", b"a&b|c>d<e", b"*?[a]",
-            b"#a", b"a\\b", b"!!", b"{a,b}", b"a\nreboot", b"a\rb", b"\x1b[31m", b"\x1b]0;x\x07", b"\xff\xfe7", "\u{85}\u{2028}".as_bytes(),
-            "\u{202e}!'\\".as_bytes(), b"a\n'!$(reboot)'\\0007",
+            b"plain",
+            b"a b",
+            b"it's",
+            b"",
+            b"-rf",
+            b"=ls",
+            b"~root",
+            b"$(reboot)",
+            b"`reboot`",
+            b"a;reboot",
+            b"a&b|c>d<e",
+            b"*?[a]",
+            b"#a",
+            b"a\\b",
+            b"!!",
+            b"{a,b}",
+            b"a\nreboot",
+            b"a\rb",
+            b"\x1b[31m",
+            b"\x1b]0;x\x07",
+            b"\xff\xfe7",
+            "\u{85}\u{2028}".as_bytes(),
+            "\u{202e}!'\\".as_bytes(),
+            b"a\n'!$(reboot)'\\0007",
         ];
         for bytes in odd {
             let name = std::ffi::OsStr::from_bytes(bytes);

@@ -29,3 +29,4 @@ mod resources;
 mod secrets;
 mod server_profiles;
 mod support;
+mod words;

@@ -13,7 +13,11 @@ pub(crate) struct Listener {
 
 impl Listener {
     pub(crate) fn answering(status: &str, body: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::at("127.0.0.1:0", status, body)
+    }
+
+    fn at(address: &str, status: &str, body: &str) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let length = body.len();
@@ -72,5 +76,191 @@ fn a_site_is_asked_through_the_proxy() {
         !asked.is_empty()
             && asked.iter().all(|line| line == "CONNECT api.datadoghq.eu:443 HTTP/1.1"),
         "{asked:?}"
+    );
+}
+
+/// A setting that names a proxy, and is none: the keys would go past it.
+const NO_PROXIES: [&str; 17] = [
+    "ftp://proxy:21",
+    "ftp://me:hunter2@proxy:21",
+    "socks5://me:hunter2@proxy:1080",
+    "socks4://proxy:1080",
+    "file:///hunter2",
+    "http://",
+    "http://:3128",
+    "http:///hunter2",
+    "://hunter2",
+    "http://me:hunter2@",
+    "me:hunter2@proxy:port",
+    "http://me:hunter2@proxy:99999",
+    "http://me:hunter2@pro xy:3128",
+    "http://proxy/hunter2.dat",
+    "http://proxy:3128?hunter2",
+    "yes hunter2",
+    "/usr/bin/hunter2",
+];
+
+/// The variables that decide for an `https://` and for an `http://` address.
+const DECIDING: [(&str, [&str; 4]); 2] = [
+    ("https://api.invalid", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]),
+    ("http://api.invalid", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]),
+];
+
+fn export_at<'a>(url: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let args = ["export", "queries.txt", "--from", "-3d", "--insecure-http", "--api-url", url];
+    args.into_iter().chain(more.iter().copied()).collect()
+}
+
+#[test]
+fn attempts_to_get_past_a_proxy_by_a_setting_that_names_none() {
+    let world = World::new(calm(), &["avg:m{*}"]);
+    let mut count = 0;
+    for (url, names) in DECIDING {
+        for name in names {
+            for value in NO_PROXIES {
+                // Nor does a list of hosts make it good, or a wish to be called by a web server.
+                for more in [("LANG", "C"), ("NO_PROXY", "api.invalid"), ("REQUEST_METHOD", "GET")]
+                {
+                    count += 1;
+                    let mut command = world.command(export_at(url, &["-vv"]));
+                    let output = command.env(name, value).envs([more]).output().unwrap();
+                    exits(&output, 2);
+                    let said = String::from_utf8(output.stderr).unwrap();
+                    let told = format!(
+                        "\nerror: {name} in the environment is not the address of a proxy: it "
+                    );
+                    assert!(said.contains(&told), "{said}");
+                    assert!(
+                        said.contains(&format!(
+                            "\nhint: write {name}=http://HOST:PORT, or unset it"
+                        )),
+                        "{said}"
+                    );
+                    assert!(!said.contains("hunter2"), "{said}");
+                }
+            }
+        }
+    }
+    jindo_testing::all_held("settings of a proxy that name none", count);
+}
+
+/// The first that is not blank decides, and is used whatever stands in the others; a call of a web server (`REQUEST_METHOD`) or a
+/// list of other hosts changes nothing.
+#[test]
+fn a_proxy_is_used_wherever_it_is_named() {
+    let proxy = Listener::answering("407 Proxy Authentication Required", "");
+    let (address, port) = (proxy.url(), proxy.port);
+    let world = World::new(calm(), &["avg:m{*}"]);
+    let bare = format!("127.0.0.1:{port}");
+    let with_password = format!("http://me:hunter2@127.0.0.1:{port}/");
+    let blank_first =
+        |name: &'static str, other: &'static str| vec![(name, " "), (other, &*address)];
+    let settings: Vec<Vec<(&str, &str)>> = vec![
+        vec![("HTTPS_PROXY", &address)],
+        vec![("https_proxy", &bare)],
+        vec![("ALL_PROXY", &with_password)],
+        vec![("all_proxy", &address), ("HTTP_PROXY", "ftp://not-asked")],
+        vec![("HTTPS_PROXY", &address), ("ALL_PROXY", "socks5://not-asked")],
+        vec![("HTTPS_PROXY", &with_password), ("REQUEST_METHOD", "GET")],
+        vec![("HTTPS_PROXY", &address), ("NO_PROXY", "api.invalid.example, ,.valid,10.0.0.0/8")],
+        vec![("HTTPS_PROXY", &address), ("NO_PROXY", "pi.invalid")],
+        blank_first("HTTPS_PROXY", "https_proxy"),
+        blank_first("https_proxy", "ALL_PROXY"),
+    ];
+    for setting in settings {
+        let before = proxy.asked().len();
+        let mut command = world.command(export_at("https://api.invalid", &["-vv"]));
+        let output = command.envs(setting.iter().copied()).output().unwrap();
+        exits(&output, 1);
+        let asked = proxy.asked();
+        assert!(asked.len() > before, "{setting:?} went past it");
+        assert!(asked.iter().all(|line| line == "CONNECT api.invalid:443 HTTP/1.1"), "{asked:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    for no_proxy in ["api.invalid", ".invalid", "*", "x, invalid"] {
+        let before = proxy.asked().len();
+        let mut command = world.command(export_at("https://api.invalid", &[]));
+        command.env("HTTPS_PROXY", &address).env("no_proxy", no_proxy);
+        exits(&command.output().unwrap(), 1);
+        assert_eq!(proxy.asked().len(), before, "{no_proxy} names the host");
+    }
+}
+
+/// Names that stand for this machine, whatever is said of them elsewhere.
+const OWN_NAMES: [&str; 6] = [
+    "localhost",
+    "LOCALHOST",
+    "localhost.",
+    "api.localhost",
+    "a.b.localhost.",
+    "mallory.localhost",
+];
+
+/// Those that no file and no name server knows are reached all the same, so they are looked up nowhere.
+#[test]
+fn attempts_to_send_keys_elsewhere_by_a_name_of_this_machine() {
+    let proxy = Listener::answering("502 Bad Gateway", "");
+    for name in OWN_NAMES {
+        let server = Listener::answering("403 Forbidden", "");
+        let world = World::new(calm(), &["avg:m{*}"]);
+        let url = format!("http://{name}:{}", server.port);
+        let args = ["export", "queries.txt", "--from", "-3d", "--api-url", &url];
+        let output =
+            world.command(args).envs(PROXIES.map(|name| (name, proxy.url()))).output().unwrap();
+        exits(&output, 2);
+        assert!(!server.asked().is_empty(), "{url}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(proxy.asked(), [""; 0]);
+    jindo_testing::all_held(
+        "names of this machine that a proxy or a name server could answer",
+        OWN_NAMES.len(),
+    );
+}
+
+/// In a namespace with a file of its own, which calls another address by these names.
+#[cfg(target_os = "linux")]
+#[test]
+fn attempts_to_send_keys_elsewhere_by_a_hosts_file() {
+    let world = World::new(calm(), &["avg:m{*}"]);
+    let unshare = |script: &str, args: &[&str]| {
+        let mut command = std::process::Command::new("unshare");
+        command.args([
+            "--map-root-user",
+            "--mount",
+            "sh",
+            "-c",
+            script,
+            env!("CARGO_BIN_EXE_jindo"),
+        ]);
+        command.args(args).current_dir(world.dir.path());
+        command.env("DD_API_KEY", "a-key").env("DD_APP_KEY", "another-key").output()
+    };
+    let remapped = "mount --bind hosts /etc/hosts && exec \"$0\" \"$@\"";
+    std::fs::write(
+        world.path("hosts"),
+        "127.0.0.2 localhost localhost. api.localhost a.b.localhost mallory.localhost\n",
+    )
+    .unwrap();
+    let may = unshare("mount --bind hosts /etc/hosts && getent hosts localhost", &[]);
+    let may =
+        may.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).starts_with("127.0.0.2"));
+    if !may {
+        return; // This machine gives nobody a namespace of his own.
+    }
+    for name in OWN_NAMES {
+        // Both listen on one port: whoever is asked is the one that the name leads to.
+        let own = Listener::answering("403 Forbidden", "");
+        let other = Listener::at(&format!("127.0.0.2:{}", own.port), "403 Forbidden", "");
+        let url = format!("http://{name}:{}", own.port);
+        let output =
+            unshare(remapped, &["export", "queries.txt", "--from", "-3d", "--api-url", &url])
+                .unwrap();
+        exits(&output, 2);
+        assert_eq!((other.asked(), own.asked().is_empty()), (Vec::new(), false), "{url}");
+    }
+    jindo_testing::all_held(
+        "names of this machine that a hosts file gives to another",
+        OWN_NAMES.len(),
     );
 }

@@ -3,6 +3,7 @@
 
 use super::{ArchiveId, ObjectId, QueryId};
 use crate::path_guard;
+use crate::text::one_line;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -52,10 +53,7 @@ pub enum Error {
     Foreign { path: PathBuf, what: &'static str },
 
     /// Objects without a ledger: starting from zero would pay for every call again.
-    #[error(
-        "{dir} holds fetched objects but no ledger; `jindo verify {dir} --repair` rebuilds it from them",
-        dir = .dir.display()
-    )]
+    #[error("{} holds fetched objects but no ledger", .dir.display())]
     LedgerLost { dir: PathBuf },
 
     /// Run `jindo verify DIR --repair`: it is moved aside and rebuilt.
@@ -117,8 +115,12 @@ pub enum Error {
     Disk { doing: &'static str, path: PathBuf, source: std::io::Error },
 }
 
+/// Characters shown of a machine's name, which anybody may have written into the lock: Linux has 64 at most.
+const HOST_CHARS_MAX: usize = 64;
+
 fn named(holder: Option<&Holder>) -> String {
     holder.map_or_else(String::new, |Holder { pid, host, since }| {
+        let host = one_line(host, HOST_CHARS_MAX);
         format!(": process {pid} on {host}, since {since}")
     })
 }

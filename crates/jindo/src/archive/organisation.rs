@@ -2,11 +2,15 @@
 
 use super::objects::KeptOrganisation;
 use super::{Archive, Error, Ledger};
+use crate::text::one_line;
 
 /// Hashes of keys remembered for one organisation: more than anyone rotates through, few enough to read.
 const KEY_HASHES_MAX: usize = 16;
 const ORGANISATION: &str = "organisation";
 const SALT: &str = "salt";
+/// Characters shown of a site and of an organisation's id, which a ledger from elsewhere may hold: those of a host and of a UUID are
+/// fewer.
+const NAME_CHARS_MAX: usize = 128;
 
 /// Organisation behind a run's keys, as far as the run knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +52,8 @@ impl KeptOrganisation {
 }
 
 fn described(site: &str, org_id: Option<&str>) -> String {
-    match org_id {
+    let site = one_line(site, NAME_CHARS_MAX);
+    match org_id.map(|org_id| one_line(org_id, NAME_CHARS_MAX)) {
         Some(org_id) => format!("organisation {org_id} on {site}"),
         None => format!("an organisation on {site} known by its API key only"),
     }

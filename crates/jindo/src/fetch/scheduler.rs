@@ -17,6 +17,9 @@ const ATTEMPTS_MAX: u32 = 5;
 /// error in an address should not take ten minutes to show.
 const NO_API_MAX: u32 = 3;
 
+/// A 429 is never followed by a call within a second, also where it states a wait of 0.
+const LIMITED_WAIT_LEAST: SignedDuration = SignedDuration::from_secs(1);
+
 #[derive(Debug)]
 pub(super) struct Scheduler {
     calls_max: Option<u64>,
@@ -43,6 +46,9 @@ struct Outage {
     since: Option<Timestamp>,
     /// Start of the current rate-limit wait. Does not count towards the patience.
     paced_since: Option<Timestamp>,
+    /// End of the wait that 429s stated first. It does not count towards the patience; what is waited after it does, since the server
+    /// has not kept its word.
+    reset_at: Option<Timestamp>,
     /// Failures without a success between them, of all kinds and of some.
     consecutive: u32,
     consecutive_limited: u32,
@@ -99,7 +105,7 @@ impl Scheduler {
         match self.budget.allowance(now) {
             Allowance::Now => Some(now),
             Allowance::At(at) => {
-                if in_flight == 0 {
+                if in_flight == 0 && self.outage.reset_at.is_none() {
                     self.outage.paced_since.get_or_insert(now);
                 }
                 Some(at)
@@ -150,7 +156,9 @@ impl Scheduler {
         self.hold_until = None;
     }
 
-    /// Takes in a 429; its call is made again. With a reset the budget waits for it; the time without success starts after that wait.
+    /// Takes in a 429; its call is made again. Where the server states a wait the time without success starts at its end. That holds
+    /// for one wait, and for all calls that were in flight before it: a server that states another wait whenever one is over would
+    /// never be given up. Of each later wait, however long, half of the patience counts (see [`Self::pass`]).
     pub(super) fn limited(
         &mut self,
         now: Timestamp,
@@ -161,12 +169,19 @@ impl Scheduler {
         outage.consecutive_limited += 1;
         let reset = rate
             .map(|rate| SignedDuration::from_secs_f64(rate.reset_s) + SignedDuration::from_secs(1));
-        let told = reset.or(retry_after);
+        let told = reset.or(retry_after).map(|wait| wait.max(LIMITED_WAIT_LEAST));
         let wait = told
             .unwrap_or_else(|| Backoff::LIMITED.wait(outage.consecutive_limited, &mut self.random));
         let until = now + wait;
-        outage.since = told.map(|_| until).max(outage.since).or(Some(now));
-        outage.what = Some("the rate limit is used up".into());
+        let is_over = outage.reset_at.is_some_and(|reset_at| now >= reset_at);
+        if told.is_some() && !is_over {
+            outage.reset_at = outage.reset_at.max(Some(until));
+            outage.since = outage.since.max(Some(until));
+        } else {
+            outage.since.get_or_insert(now);
+        }
+        let kept = if is_over { ", also after the wait that the server asked for" } else { "" };
+        outage.what = Some(format!("the rate limit is used up{kept}"));
         self.hold_until = self.hold_until.max(Some(until));
         self.check_deadline(now);
     }

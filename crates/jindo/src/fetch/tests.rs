@@ -3,6 +3,7 @@
 mod age;
 mod clocks;
 mod few_calls;
+mod limited;
 mod mixed;
 mod passing;
 mod wide;

@@ -73,20 +73,32 @@ impl Address {
         }
     }
 
-    /// By its spelling, never by asking a name server, which others may run.
+    /// By its spelling, never by asking a name server, which others may run; where the spelling is a name, the client looks it up
+    /// nowhere else (see [`Self::loopback_name`]).
     pub fn is_loopback(&self) -> bool {
         match self.0.host() {
-            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Domain(name)) => names_this_machine(name),
             Some(Host::Ipv4(ip)) => ip.is_loopback(),
             Some(Host::Ipv6(ip)) => ip.is_loopback(),
             None => false,
         }
     }
 
+    /// Returns the host where it is a name that stands for this machine: `localhost` and what lies below it (RFC 6761), also with
+    /// a dot behind. A file or a name server may say otherwise, and is not asked.
+    pub(super) fn loopback_name(&self) -> Option<&str> {
+        self.0.domain().filter(|name| names_this_machine(name))
+    }
+
     /// The URL of a path there. `path` begins with `/`.
     pub(super) fn at(&self, path: &str) -> String {
         format!("{self}{path}")
     }
+}
+
+fn names_this_machine(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 impl fmt::Display for Address {
@@ -148,13 +160,19 @@ mod tests {
             "http://127.1",
             "http://[::1]:1",
             "http://LOCALHOST",
+            "http://localhost.:80",
+            "http://api.localhost",
+            "http://A.B.LocalHost.",
         ] {
             assert_eq!(Address::parse(url).unwrap().transport(), Transport::Loopback, "{url}");
         }
         for url in [
             "http://127.0.0.1.example.com",
             "http://localhost.example.com",
-            "http://localhost.",
+            "http://localhost..",
+            "http://notlocalhost",
+            "http://localhost.localdomain",
+            "http://localhost6",
             "http://10.0.0.1",
             "http://0.0.0.0:1",
             "http://[::2]:1",

@@ -1,11 +1,12 @@
 //! The door to the network: the only file that knows HTTP.
 
-use super::{Address, ApiCall, Failure, Rate, classify};
+use super::{Address, ApiCall, Failure, Proxy, Rate, classify};
 use crate::secret::{Secret, Secrets};
 use crate::text::{steers, with_causes};
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Response, StatusCode, redirect};
+use reqwest::{Certificate, ClientBuilder, NoProxy, Response, StatusCode, redirect};
 use std::error::Error as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
@@ -30,6 +31,12 @@ const CALL_TIMEOUT: Duration = Duration::from_mins(5);
 /// Time limit of a call of the first contact, for which a person waits.
 const CONTACT_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Addresses of this machine, at the port of the call.
+const LOOPBACK: [SocketAddr; 2] = [
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 0),
+];
+
 const API_KEY: HeaderName = HeaderName::from_static("dd-api-key");
 const APPLICATION_KEY: HeaderName = HeaderName::from_static("dd-application-key");
 
@@ -52,6 +59,8 @@ impl Keys {
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     pub address: Address,
+    /// `None`: the one that the system's settings name, if any.
+    pub proxy: Option<Proxy>,
     /// PEM certificates trusted besides the system's (`--ca-file`).
     pub extra_roots: Vec<u8>,
     /// The run's own wait for a success. No call takes more than half of it, so that there is a second.
@@ -141,13 +150,8 @@ impl Client {
         for root in roots.map_err(|error| Error::Certificates(reasons(&error)))? {
             builder = builder.add_root_certificate(root);
         }
-        // A proxy reaches its own loopback, not ours. `NO_PROXY` is often not set for it.
-        if endpoint.address.is_loopback() {
-            builder = builder.no_proxy();
-        }
-        let http = builder
-            .build()
-            .map_err(|error| Error::Setup(std::io::Error::other(reasons(&error))))?;
+        let setup = |error| Error::Setup(std::io::Error::other(reasons(&error)));
+        let http = routed(builder, endpoint).and_then(ClientBuilder::build).map_err(setup)?;
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = Some(runtime.map_err(Error::Setup)?);
         let address = endpoint.address.clone();
@@ -203,6 +207,24 @@ impl Client {
         // Not `block_on(call.send())`: a call must begin on the runtime.
         self.runtime().block_on(async { call.send().await })
     }
+}
+
+/// Says over which addresses the API is asked.
+fn routed(
+    builder: ClientBuilder,
+    Endpoint { address, proxy, .. }: &Endpoint,
+) -> reqwest::Result<ClientBuilder> {
+    if let Some(name) = address.loopback_name() {
+        // Keys may go there in the clear, because the name stands for this machine, whatever a file or a name server says.
+        return Ok(builder.no_proxy().resolve_to_addrs(name, &LOOPBACK));
+    }
+    // A proxy reaches its own loopback, not ours. `NO_PROXY` is often not set for it.
+    if address.is_loopback() {
+        return Ok(builder.no_proxy());
+    }
+    let Some(proxy) = proxy else { return Ok(builder) };
+    let bypass = NoProxy::from_string(proxy.bypass());
+    Ok(builder.proxy(reqwest::Proxy::all(proxy.url())?.no_proxy(bypass)))
 }
 
 async fn reply(response: reqwest::Result<Response>, secrets: &Secrets) -> Reply {

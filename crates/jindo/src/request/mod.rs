@@ -4,6 +4,7 @@ mod address;
 mod budget;
 mod client;
 mod failure;
+mod proxy;
 mod rate;
 mod rate_period;
 mod retry;
@@ -14,6 +15,7 @@ pub use client::{
     BODY_BYTES_MAX, Client, Endpoint, Error as ClientError, KeyCheck, KeyOwner, Keys, Reply,
 };
 pub use failure::{Failure, classify};
+pub use proxy::{Proxy, ProxyError};
 pub use rate::Rate;
 pub use rate_period::Reserve;
 pub use retry::Backoff;

@@ -2,7 +2,7 @@
 
 use super::hostile::{draft, wrong};
 use super::*;
-use crate::archive::objects::{Footer, FooterGroup, FooterSeries, KEY};
+use crate::archive::objects::{Encoded, Footer, FooterGroup, FooterSeries, KEY};
 use crate::digest::sha256;
 use bytes::Bytes;
 use expect_test::{Expect, expect};
@@ -153,4 +153,60 @@ fn many_queries_and_many_series_are_checked_one_after_the_other() {
     let one = FooterSeries { query, metric, tags, unit, points, first, last, metadata };
     footer.series = vec![one; MANY];
     check(&with_footer(file, &footer), &expect![""]);
+}
+
+/// Bytes that a page cannot have, in turn: the reader of the pages asserts some of what they break.
+const ODD_BYTES: [u8; 8] = [0x00, 0x01, 0x03, 0x20, 0x7f, 0x80, 0xc0, 0xff];
+
+thread_local! {
+    static CONTAINED: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
+/// A file with another byte in its data, and the hashes of that.
+fn with_byte(bytes: &Bytes, data_bytes: usize, at: usize, byte: u8) -> Bytes {
+    let mut file = bytes.to_vec();
+    file[at] = byte;
+    for from in [0, 4] {
+        let (before, after) = (sha256(&bytes[from..data_bytes]), sha256(&file[from..data_bytes]));
+        let place = file.windows(before.len()).position(|window| window == before.as_bytes());
+        let place = place.expect("the footer has it");
+        file[place..place + after.len()].copy_from_slice(after.as_bytes());
+    }
+    Bytes::from(file)
+}
+
+#[test]
+fn attempts_to_make_the_reader_of_pages_panic() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if crate::panics::are_contained() {
+            CONTAINED.set(CONTAINED.get() + 1);
+        } else {
+            before(panic);
+        }
+    }));
+    let mut count = 0;
+    for properties in [
+        properties().set_compression(Compression::UNCOMPRESSED),
+        properties()
+            .set_compression(Compression::UNCOMPRESSED)
+            .set_column_dictionary_enabled(ColumnPath::from("ts"), false)
+            .set_column_encoding(ColumnPath::from("ts"), Encoding::DELTA_BINARY_PACKED),
+    ] {
+        let bytes = file(properties, b"m", 60);
+        assert_eq!(wrong(&bytes), None);
+        let data_bytes = Encoded::parse(&bytes).unwrap().footer.data_bytes;
+        for at in 4..data_bytes {
+            for byte in ODD_BYTES {
+                count += 1;
+                let contained = CONTAINED.get();
+                let told = wrong(&with_byte(&bytes, data_bytes, at, byte));
+                let is_told =
+                    told.is_some_and(|told| told.contains("a page breaks its own encoding"));
+                assert_eq!(is_told, CONTAINED.get() > contained, "byte {at}");
+            }
+        }
+    }
+    assert!(CONTAINED.get() > 0, "nothing panicked: this tries nothing");
+    jindo_testing::all_held("bytes of pages that the Parquet reader does not expect", count);
 }

@@ -31,6 +31,10 @@ pub(crate) fn all() -> Vec<Case> {
             headed("429 Too Many Requests", &[DATE, ("X-RateLimit-Reset", LATER_S)]),
         ),
         Case::later("429-later", bare("429 Too Many Requests")).with(&["--give-up-after", "2s"]),
+        Case::later("429-for-ever", headed("429 Too Many Requests", USED_UP))
+            .with(&["--give-up-after", "2s"]),
+        Case::later("429-retry-for-ever", headed("429 Too Many Requests", &[("Retry-After", "1")]))
+            .with(&["--give-up-after", "2s"]),
     ];
     cases.extend(oddities());
     cases

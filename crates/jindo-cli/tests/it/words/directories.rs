@@ -1,0 +1,111 @@
+//! Names of lists, directories and files below them, as their maker likes them.
+
+use super::{assert_within_its_line, forged};
+use crate::support::{DAY_S, START_S, World, calm, exits};
+use std::fs;
+use std::process::Output;
+
+const ONE: [&str; 1] = ["avg:system.cpu.user{*} by {host}"];
+
+/// The exit code, and the words of a command whose argument `{}` is the text.
+type Step = (&'static str, i32);
+
+/// Runs one command after the other, each of which names the text.
+fn follow(world: &World, text: &str, steps: &[Step]) -> usize {
+    for (line, code) in steps {
+        let output = run(world, text, line);
+        exits(&output, *code);
+        assert_within_its_line(line, text, &output);
+    }
+    steps.len()
+}
+
+fn run(world: &World, text: &str, line: &str) -> Output {
+    let url = world.sim.url();
+    let time = |secs: i64| jiff::Timestamp::from_second(secs).unwrap().to_string();
+    let range = format!("--from,{},--to,{}", time(START_S), time(START_S + DAY_S));
+    let line = line.replace("URL", &format!("--api-url,{url}")).replace("RANGE", &range);
+    world.run(line.split(',').map(|word| word.replace("{}", text)))
+}
+
+#[test]
+fn attempts_to_forge_a_line_by_a_name() {
+    let mut count = 0;
+    for text in forged() {
+        let world = World::new(calm(), &ONE);
+        fs::write(world.path(&text), "avg:m\n").unwrap();
+        count += follow(
+            &world,
+            &text,
+            &[("plan,{},--from,-1d", 2), ("export,{},--from,-1d,--out,o", 2)],
+        );
+        fs::remove_file(world.path(&text)).unwrap();
+
+        // The list has that name, and is carried over.
+        let list = world.path(&format!("{text}.txt"));
+        fs::copy(world.path("queries.txt"), &list).unwrap();
+        exits(&run(&world, &text, "export,{}.txt,RANGE,--out,out,URL"), 0);
+        count += follow(
+            &world,
+            &text,
+            &[("export,--out,out", 0), ("plan,--out,out,--resolution,5m", 0)],
+        );
+
+        // The directory has that name.
+        count += follow(
+            &world,
+            &text,
+            &[
+                ("export,queries.txt,RANGE,--out,{},URL", 0),
+                ("extract,{}", 0),
+                ("extract,out,--out,{}-copy", 0),
+                ("extract,{},--query,none,--out,copy", 2),
+            ],
+        );
+        let dir = world.path(&text);
+        fs::remove_file(dir.join("queries.csv")).unwrap();
+        count += follow(&world, &text, &[("verify,{}", 1), ("verify,{},--json,--refetch,{}", 2)]);
+        exits(&run(&world, &text, "verify,{},--repair"), 0);
+
+        // So have files within it: a stranger among files, one among objects, a link in its place.
+        fs::create_dir_all(dir.join("csv").join(&text)).unwrap();
+        fs::write(dir.join("csv").join(&text).join("a.csv"), "").unwrap();
+        let objects = dir.join("archive/data/2026-06-01");
+        fs::write(objects.join(format!("{text}.parquet")), "PAR1").unwrap();
+        count += follow(&world, &text, &[("verify,{}", 1)]);
+        fs::remove_file(objects.join(format!("{text}.parquet"))).unwrap();
+        count += follow(&world, &text, &[("verify,{}", 0), ("verify,{},--json", 0)]);
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("/etc/passwd", objects.join(&text)).unwrap();
+            count += follow(&world, &text, &[("verify,{}", 1)]);
+            fs::rename(dir.join("archive"), dir.join("moved")).unwrap();
+            std::os::unix::fs::symlink("moved", dir.join("archive")).unwrap();
+            count += follow(
+                &world,
+                &text,
+                &[("status,{}", 1), ("export,queries.txt,RANGE,--out,{},URL", 1)],
+            );
+        }
+    }
+    jindo_testing::all_held("lines and controls in names of lists, directories and files", count);
+}
+
+/// A second writer is told who the first one is, in the words of a file that anybody may have written.
+#[test]
+fn attempts_to_forge_a_line_by_the_holder_of_a_lock() {
+    let world = World::new(calm(), &ONE);
+    exits(&world.export(1), 0);
+    let texts = forged();
+    let lock = world.out().join("archive/lock");
+    let held = fs::File::options().read(true).write(true).open(&lock).unwrap();
+    held.lock().unwrap();
+    for text in &texts {
+        let holder = serde_json::json!({ "pid": 7, "host": text, "since": "2026-06-01T00:00:00Z" });
+        fs::write(&lock, holder.to_string()).unwrap();
+        let output = world.export(2);
+        exits(&output, 2);
+        assert_within_its_line("the lock", text, &output);
+    }
+    jindo_testing::all_held("lines and controls in the holder of a lock", texts.len());
+}
