@@ -81,6 +81,7 @@ pub(crate) fn in_words(mut error: clap::Error) -> Lines {
     let one = |text: &str| plain(text, &[]).into_owned();
     let context: Vec<_> = error.context().map(|(kind, value)| (kind, value.clone())).collect();
     for (kind, value) in context {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds hold no text")]
         let value = match value {
             // Of several lines, and none of the user's words.
             _ if kind == ContextKind::Usage => continue,
@@ -92,7 +93,7 @@ pub(crate) fn in_words(mut error: clap::Error) -> Lines {
             ContextValue::StyledStrs(texts) => ContextValue::StyledStrs(
                 texts.iter().map(|text| one(&text.to_string()).into()).collect(),
             ),
-            other => other,
+            _ => continue,
         };
         error.insert(kind, value);
     }

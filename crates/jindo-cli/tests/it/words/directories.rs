@@ -109,3 +109,19 @@ fn attempts_to_forge_a_line_by_the_holder_of_a_lock() {
     }
     jindo_testing::all_held("lines and controls in the holder of a lock", texts.len());
 }
+
+/// An object whose texts make the reader of Parquet panic: that is an error of the object, and the text of the panic is not shown.
+#[test]
+fn a_panic_of_the_reader_of_objects_says_nothing() {
+    let world = World::new(calm(), &ONE);
+    let folder = world.out().join("archive/data/2021-12-12");
+    fs::create_dir_all(&folder).unwrap();
+    let fixture =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/breaks-its-encoding.parquet");
+    fs::copy(fixture, folder.join("0123456789abcdef0123456789abcdef.parquet")).unwrap();
+    let output = world.command(["verify", "out"]).env("RUST_BACKTRACE", "1").output().unwrap();
+    exits(&output, 1);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("Parquet error: a page breaks its own encoding\n"), "{said}");
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}

@@ -47,6 +47,9 @@ fn query(written: &str) -> Query {
 /// A way to put a text into a ledger.
 type Forge = fn(&Archive, &str);
 
+/// Where the text stands, how it comes there, and the commands that show it with their exit codes.
+type Way = (&'static str, Forge, &'static [(&'static str, i32)]);
+
 fn organisation(archive: &Archive, name: &str, value: &str) {
     let ledger = archive.ledger();
     let kept = ledger.kept("organisation").unwrap().unwrap();
@@ -59,8 +62,7 @@ fn request(archive: &Archive, change: impl FnOnce(Request) -> Request) {
     archive.register(&change(archive.ledger().request().unwrap().unwrap())).unwrap();
 }
 
-/// Where the text stands, how it comes there, and the commands that show it with their exit codes.
-const WAYS: [(&str, Forge, &[(&str, i32)]); 9] = [
+const WAYS: [Way; 9] = [
     (
         "the organisation's site",
         |archive, text| organisation(archive, "site", text),
@@ -92,7 +94,7 @@ const WAYS: [(&str, Forge, &[(&str, i32)]); 9] = [
     (
         "the zone",
         |archive, text| {
-            request(archive, |request| Request { timezone: text.to_owned(), ..request })
+            request(archive, |request| Request { timezone: text.to_owned(), ..request });
         },
         &[("status,out", 0), ("verify,out", 2), ("extract,out", 2), ("status,out,--json", 0)],
     ),
@@ -104,7 +106,7 @@ const WAYS: [(&str, Forge, &[(&str, i32)]); 9] = [
     (
         "the request itself",
         |archive, text| {
-            request(archive, |request| Request { arguments: text.to_owned(), ..request })
+            request(archive, |request| Request { arguments: text.to_owned(), ..request });
         },
         &[],
     ),

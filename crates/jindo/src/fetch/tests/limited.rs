@@ -6,12 +6,18 @@ use std::cell::Cell;
 /// A call takes a second in these tests, and a wait ends a second after the reset.
 const CALL_S: i64 = 1;
 
-fn limited(reset_s: f64, limit: f64, period_s: f64) -> (Result<(), Failure>, Option<Rate>) {
+/// What comes back from a call.
+type Outcome = (Result<(), Failure>, Option<Rate>);
+
+/// Its name, the longest wait that it states or imposes in seconds, and what it answers to a call of this number.
+type Way = (&'static str, f64, Box<dyn Fn(u64) -> Outcome>);
+
+fn limited(reset_s: f64, limit: f64, period_s: f64) -> Outcome {
     let rate = Rate { name: "query".into(), limit, period_s, remaining: 0.0, reset_s };
     (Err(Failure::Limited { rate: Some(rate.clone()), retry_after: None }), Some(rate))
 }
 
-fn retry_after(secs: i64) -> (Result<(), Failure>, Option<Rate>) {
+fn retry_after(secs: i64) -> Outcome {
     let retry_after = Some(SignedDuration::from_secs(secs));
     (Err(Failure::Limited { rate: None, retry_after }), None)
 }
@@ -22,7 +28,7 @@ fn starved(
     concurrency: usize,
     patience: SignedDuration,
     fine: u64,
-    then: &dyn Fn(u64) -> (Result<(), Failure>, Option<Rate>),
+    then: &dyn Fn(u64) -> Outcome,
 ) -> (Run, i64) {
     let settings = Settings { concurrency, give_up_after: patience, ..settings() };
     let (fine_at, last_at) = (Cell::new(0), Cell::new(0));
@@ -40,7 +46,7 @@ fn starved(
 /// Every way in which a 429 states its wait, for ever: at once and after good answers, one call at a time and many.
 #[test]
 fn attempts_to_keep_a_run_waiting_by_429_for_ever() {
-    let ways: [(&str, f64, Box<dyn Fn(u64) -> (Result<(), Failure>, Option<Rate>)>); 12] = [
+    let ways: [Way; 12] = [
         ("a reset of 0 s", 0.0, Box::new(|_| limited(0.0, 100.0, 10.0))),
         ("a reset of 1 s", 1.0, Box::new(|_| limited(1.0, 100.0, 10.0))),
         ("a reset of a minute", 60.0, Box::new(|_| limited(60.0, 600.0, 60.0))),
