@@ -5,6 +5,7 @@ use crate::render::errors::{Failed, Usage, broken_off};
 use jindo::archive::{Archive, Organisation};
 use jindo::clock::entropy;
 use jindo::fetch::End;
+use jindo::job::ListText;
 use jindo::request::{Client, ClientError, KeyCheck, KeyOwner, Keys};
 
 /// Attempts to reach the API: a typo in `--site` should not take ten minutes to show.
@@ -32,6 +33,22 @@ impl Contact {
             ClientError::Certificates(_) => Usage::new(error.to_string()).into(),
         })?;
         Ok(Self { client, access, api_key: None, is_known: false })
+    }
+
+    /// Fails where a line of the list holds one of the keys, before it is kept. Those of the environment are taken out of a list when
+    /// it is read, those of a file or a command are known only now.
+    pub(crate) fn check_list(&self, list: &ListText) -> Result<(), Usage> {
+        let secrets = self.client.secrets();
+        match list.text.split('\n').position(|line| secrets.stand_in(line)) {
+            Some(index) => Err(Usage::new(format!(
+                "{}:{}:1: this line holds one of the keys {} and is not shown; nothing was fetched or written",
+                list.name,
+                index + 1,
+                self.access.origin
+            ))
+            .hint("take the key out of the list")),
+            None => Ok(()),
+        }
     }
 
     /// Returns the organisation of the keys. If the server does not name it, the API key's salted hash identifies it.

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use jiff::SignedDuration;
 use jindo::job::OtherOrganisation;
 use jindo::request::{Address, Endpoint, Keys, Proxy, Transport};
-use jindo::secret::Secret;
+use jindo::secret::{Secret, Secrets};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -356,6 +356,12 @@ fn proxy(address: &Address) -> Result<Option<Proxy>, Usage> {
 fn text(name: &str) -> Option<String> {
     let text = std::env::var_os(name)?.to_string_lossy().trim().to_owned();
     Some(text).filter(|text| !text.is_empty())
+}
+
+/// Returns the keys of the environment, by which a list is looked through, whatever keys a run takes.
+pub(crate) fn secrets() -> Secrets {
+    let GivenKeys { api_key, app_key, .. } = GivenKeys::of_environment();
+    Secrets::new([api_key, app_key].into_iter().flatten())
 }
 
 /// Returns the user's shell, which runs `--key-command`.

@@ -2,6 +2,7 @@
 
 use crate::args::{AssumedTypeArg, FillArg, RequestArgs};
 use crate::defaults;
+use crate::environment;
 use crate::render::errors::Usage;
 use crate::time;
 use anyhow::Context as _;
@@ -143,6 +144,7 @@ impl TypedRequest {
                 .hint("a list has one query a line")
                 .into());
         }
+        let text = query::without_keys(&text, &environment::secrets());
         // The name is for messages, and is kept: what steers in it would be refused when it is read again.
         let name = plain(&path.display().to_string(), &[]).into_owned();
         let given = ListText { name, text };
@@ -252,6 +254,8 @@ impl TypedRequest {
         let mut words: Self = serde_json::from_str(&request.arguments)
             .context("the last request of this directory cannot be read")?;
         words.check()?;
+        // Earlier versions kept a list as it was.
+        words.list = query::without_keys(&words.list, &environment::secrets());
         // Earlier versions kept the word, which names another zone on another machine.
         if words.timezone.eq_ignore_ascii_case("local") {
             words.timezone.clone_from(&request.timezone);

@@ -14,6 +14,35 @@ pub fn steers(c: char) -> bool {
     turns || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') || c.is_control()
 }
 
+/// True for characters between which a text reads as one: white space, what steers, what is shown as nothing
+/// (Unicode's `Default_Ignorable_Code_Point`, and the blank of Braille), what stands for a broken byte, and the mark of a cut.
+pub fn is_unseen(c: char) -> bool {
+    let is_nothing = matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{17b4}'
+            | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fff8}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    );
+    is_nothing || matches!(c, '…' | '\u{fffd}') || c.is_whitespace() || steers(c)
+}
+
 /// Returns `text` with U+FFFD in place of each character that steers and is not among `kept`.
 pub fn plain<'a>(text: &'a str, kept: &[char]) -> Cow<'a, str> {
     let is_taken = |c: char| steers(c) && !kept.contains(&c);
@@ -22,18 +51,6 @@ pub fn plain<'a>(text: &'a str, kept: &[char]) -> Cow<'a, str> {
     } else {
         Cow::Borrowed(text)
     }
-}
-
-/// Returns `text` on one line: a space for each run of white space and of characters that steer, and `…` after `chars_max`
-/// characters.
-pub fn one_line(text: &str, chars_max: usize) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || steers(c));
-    let mut line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    if let Some((cut, _)) = line.char_indices().nth(chars_max) {
-        line.truncate(cut);
-        line.push('…');
-    }
-    line
 }
 
 /// Returns the messages of an error and of its causes, outermost first, without those that only repeat the one before.
@@ -96,12 +113,6 @@ mod tests {
         ] {
             assert_eq!(with_causes(&*chain(layers).unwrap()), expected);
         }
-    }
-
-    #[test]
-    fn a_line_has_no_breaks_and_an_end() {
-        assert_eq!(one_line(" a\r\n\u{202e}b\tc ", 5), "a b c");
-        assert_eq!(one_line("wörter", 5), "wörte…");
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod faults;
 mod help;
 mod hostile;
 mod journey;
+mod keys_in_words;
 mod last_request;
 mod late_points;
 mod memory;

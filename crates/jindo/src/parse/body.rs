@@ -1,12 +1,9 @@
-//! The body's JSON → [`UncheckedSeries`], point lists straight into columns. Reads; whether it is what was asked is `check`'s part. Texts are
-//! without secrets from here on: where they are decoded is where they are looked at.
+//! The body's JSON → [`UncheckedSeries`], point lists straight into columns. Reads; whether it is what was asked is `check`'s part.
 
-use super::field::{
-    count, is_short, joined, once, remarks, short_text, tags, unit, unit_name, words,
-};
+use super::field::{count, joined, once, remarks, short_text, tags, unit, unit_name, words};
 use super::json::Reader;
-use super::metadata::{MetadataPool, SeriesMetadata, TagTemplate};
-use super::{Error, Expected};
+use super::metadata::{MetadataPool, SeriesMetadata, TEXT_BYTES_MAX, TagTemplate};
+use super::{Error, Expected, MESSAGE_CHARS_MAX};
 use crate::secret::Secrets;
 use std::sync::Arc;
 
@@ -46,7 +43,7 @@ pub(super) fn read(
     expected: &Expected,
     secrets: &Secrets,
 ) -> Result<UncheckedBody, Error> {
-    let mut json = Reader::new(body)?;
+    let mut json = Reader::new(body, secrets)?;
     match json.peek() {
         None => return Err(json.garbled("the body is empty")),
         Some(b'<') => return Err(Error::Page),
@@ -54,11 +51,13 @@ pub(super) fn read(
     }
     let mut columns = ColumnsBuilder::new(expected);
     let mut pool = MetadataPool::default();
-    let mut one = |json: &mut Reader<'_>| one_series(json, &mut columns, &mut pool, secrets);
-    let (mut status, mut error, mut errors) = (None::<Option<String>>, None, None);
+    let mut one = |json: &mut Reader<'_>| one_series(json, &mut columns, &mut pool);
+    let (mut status, mut error, mut errors) = (None, None, None);
     let (mut group_by, mut series, mut remark) = (None, None, String::new());
     json.object("an object", |json, field| match field {
-        "status" => once(json, &mut status, field, Reader::value),
+        "status" => once(json, &mut status, field, |json| {
+            json.optional(|json| json.words(MESSAGE_CHARS_MAX))
+        }),
         "error" => once(json, &mut error, field, words),
         "errors" => once(json, &mut errors, field, words),
         "group_by" => once(json, &mut group_by, field, |json| json.optional(count)),
@@ -69,14 +68,15 @@ pub(super) fn read(
         _ => json.skip(),
     })?;
     json.end()?;
-    let complaints = secrets.hide(joined(&[error, errors].map(Option::unwrap_or_default)));
+    let complaints = joined(&[error, errors].map(Option::unwrap_or_default));
     if !complaints.is_empty() {
-        return Err(Error::refused(&complaints));
+        return Err(Error::Refused { message: complaints });
     }
-    let series: Option<Vec<_>> = match status.flatten().map(|status| secrets.hide(status)) {
+    let series: Option<Vec<_>> = match status.flatten() {
         Some(ok) if ok == "ok" => series.flatten(),
         Some(other) => {
-            return Err(Error::refused(&format!("status `{other}` without a reason")));
+            let message = format!("status `{other}` without a reason");
+            return Err(Error::Refused { message });
         }
         None => return Err(Error::inconsistent("it has no `status`")),
     };
@@ -87,7 +87,7 @@ pub(super) fn read(
             one.tags.get_or_insert_default();
         }
     }
-    Ok(UncheckedBody { series, remark: secrets.hide(remark) })
+    Ok(UncheckedBody { series, remark })
 }
 
 /// Fails on a series without the fields that every series has, at once: a body of empty objects must not pile up.
@@ -95,26 +95,20 @@ fn one_series(
     json: &mut Reader<'_>,
     columns: &mut ColumnsBuilder,
     pool: &mut MetadataPool,
-    secrets: &Secrets,
 ) -> Result<UncheckedSeries, Error> {
-    let (mut query_index, mut interval) = (None::<Option<f64>>, None::<f64>);
-    let (mut metric, mut scope) = (None::<String>, None::<Option<String>>);
-    let (mut tag_set, mut served_unit, mut points) = (None, None, None);
+    let (mut query_index, mut interval, mut points) = (None, None, None);
+    let (mut metric, mut scope, mut tag_set, mut served_unit) = (None, None, None, None);
     let (mut expression, mut aggr, mut display_name) = (None, None, None);
     json.object("a series", |json, field| match field {
-        "query_index" => once(json, &mut query_index, field, Reader::value),
-        "metric" => once(json, &mut metric, field, |json| Ok(secrets.hide(json.value()?))),
-        "interval" => once(json, &mut interval, field, Reader::value),
-        "tag_set" => {
-            once(json, &mut tag_set, field, |json| json.optional(|json| tags(json, secrets)))
-        }
-        "scope" => once(json, &mut scope, field, Reader::value),
-        "expression" => once(json, &mut expression, field, |json| short_text(json, secrets)),
-        "aggr" => once(json, &mut aggr, field, |json| short_text(json, secrets)),
-        "display_name" => once(json, &mut display_name, field, |json| short_text(json, secrets)),
-        "unit" => {
-            once(json, &mut served_unit, field, |json| json.optional(|json| unit(json, secrets)))
-        }
+        "query_index" => once(json, &mut query_index, field, |json| json.optional(Reader::float)),
+        "metric" => once(json, &mut metric, field, Reader::name),
+        "interval" => once(json, &mut interval, field, Reader::float),
+        "tag_set" => once(json, &mut tag_set, field, |json| json.optional(tags)),
+        "scope" => once(json, &mut scope, field, |json| json.optional(Reader::name)),
+        "expression" => once(json, &mut expression, field, short_text),
+        "aggr" => once(json, &mut aggr, field, short_text),
+        "display_name" => once(json, &mut display_name, field, short_text),
+        "unit" => once(json, &mut served_unit, field, |json| json.optional(unit)),
         "pointlist" => once(json, &mut points, field, |json| all_points(json, columns)),
         _ => json.skip(),
     })?;
@@ -124,7 +118,7 @@ fn one_series(
     let unit = served_unit.flatten().unwrap_or_default();
     let unit_text = unit_name(&unit);
     let metadata = SeriesMetadata {
-        scope: scope.filter(|scope| is_short(scope)).map(|scope| template(secrets.hide(scope))),
+        scope: scope.filter(|scope: &String| scope.len() <= TEXT_BYTES_MAX).map(template),
         expression: expression.flatten().map(template),
         aggr: aggr.flatten(),
         display_name: display_name.flatten(),
@@ -174,7 +168,7 @@ fn millis(json: &mut Reader<'_>) -> Result<i64, Error> {
 fn value(json: &mut Reader<'_>) -> Result<Option<f64>, Error> {
     let Some(text) = json.number()? else {
         return match json.peek() {
-            Some(b'n') => json.value::<()>().map(|()| None),
+            Some(b'n') => json.null().map(|()| None),
             _ => Err(json.unexpected("the value of a point")),
         };
     };

@@ -9,11 +9,11 @@ use serde_json::Number;
 /// Tags of one series, at most. `by` names a handful of keys and a key may have several values; a thousand is no group.
 const SERIES_TAGS_MAX: usize = 1_000;
 
-/// Bytes of a server's words that are read: more than are ever shown (1,000 characters), whatever there is.
+/// Bytes of a server's words that are kept while there is more to read: more than are ever shown (1,000 characters).
 const WORDS_BYTES_MAX: usize = 4_096;
 
 /// Reads the words of an error in any of the API's forms: a text, null, an object with a title, a detail or a message (JSON:API), or
-/// a list of these; joined by `; `, with single spaces. Bytes beyond `WORDS_BYTES_MAX` are read over, and no list is kept: it
+/// a list of these; joined by `; `, with single spaces and without secrets. Bytes beyond `WORDS_BYTES_MAX` are read over, and no list is kept: it
 /// may hold millions.
 pub(super) fn words(json: &mut Reader<'_>) -> Result<String, Error> {
     let mut words = String::new();
@@ -36,8 +36,13 @@ fn one_error(words: &mut String, json: &mut Reader<'_>) -> Result<(), Error> {
 }
 
 fn text(words: &mut String, json: &mut Reader<'_>) -> Result<(), Error> {
-    if let Some(text) = json.value::<Option<String>>()? {
-        add(words, &text);
+    let text = json.words(WORDS_BYTES_MAX)?;
+    if !text.is_empty() && words.len() < WORDS_BYTES_MAX {
+        if !words.is_empty() {
+            words.push_str("; ");
+        }
+        words.push_str(&text);
+        words.truncate(words.floor_char_boundary(WORDS_BYTES_MAX));
     }
     Ok(())
 }
@@ -63,26 +68,10 @@ fn remark(words: &mut String, json: &mut Reader<'_>) -> Result<(), Error> {
     }
 }
 
-fn add(words: &mut String, text: &str) {
-    for (index, word) in text.split_whitespace().enumerate() {
-        let before = match (index, words.is_empty()) {
-            (_, true) => "",
-            (0, false) => "; ",
-            (_, false) => " ",
-        };
-        let room = WORDS_BYTES_MAX.saturating_sub(words.len() + before.len());
-        if room == 0 {
-            return;
-        }
-        words.push_str(before);
-        words.push_str(&word[..word.floor_char_boundary(room)]);
-    }
-}
-
 /// Returns the texts of `errors` and `error` in a body of any status, joined by `; `. `None`: it is no JSON object, or has others
 /// than texts there.
-pub(crate) fn server_words(body: &[u8]) -> Option<String> {
-    let mut json = Reader::new(body).ok()?;
+pub(crate) fn server_words(body: &[u8], secrets: &Secrets) -> Option<String> {
+    let mut json = Reader::new(body, secrets).ok()?;
     let (mut errors, mut error) = (String::new(), String::new());
     let read = json.object("an object", |json, field| match field {
         "errors" => words(json).map(|said| errors = said),
@@ -113,63 +102,48 @@ pub(super) fn once<'a, T>(
     Ok(())
 }
 
-/// Reads `tag_set` as a set: without secrets, sorted, each tag once.
-pub(super) fn tags(json: &mut Reader<'_>, secrets: &Secrets) -> Result<Vec<String>, Error> {
+/// Reads `tag_set` as a set: sorted, each tag once.
+pub(super) fn tags(json: &mut Reader<'_>) -> Result<Vec<String>, Error> {
     let mut room = 0..SERIES_TAGS_MAX;
     let mut tags = json.list("a list of tags", |json| {
         let too_many = || format!("a series with more than {SERIES_TAGS_MAX} tags");
         room.next().ok_or_else(|| json.inconsistent(&too_many()))?;
-        Ok(secrets.hide(json.value()?))
+        json.name()
     })?;
     tags.sort_unstable();
     tags.dedup();
     Ok(tags)
 }
 
-/// Returns true for a text that is kept beside a series.
-pub(super) fn is_short(text: &str) -> bool {
-    text.len() <= TEXT_BYTES_MAX
-}
-
-/// Reads a text that is kept beside a series, without secrets; `None` for anything else, and for what is too long.
-pub(super) fn short_text(
-    json: &mut Reader<'_>,
-    secrets: &Secrets,
-) -> Result<Option<String>, Error> {
+/// Reads a text that is kept beside a series; `None` for anything else, and for what is too long.
+pub(super) fn short_text(json: &mut Reader<'_>) -> Result<Option<String>, Error> {
     if json.peek() != Some(b'"') {
         return json.skip().map(|()| None);
     }
-    let text: String = json.value()?;
-    Ok(is_short(&text).then(|| secrets.hide(text)))
+    Ok(Some(json.name()?).filter(|text| text.len() <= TEXT_BYTES_MAX))
 }
 
 /// Reads `[{"name": "byte", …}, {"name": "second", …}]`, a unit and what it is per; either may be null.
-pub(super) fn unit(
-    json: &mut Reader<'_>,
-    secrets: &Secrets,
-) -> Result<Vec<Option<ServedUnit>>, Error> {
+pub(super) fn unit(json: &mut Reader<'_>) -> Result<Vec<Option<ServedUnit>>, Error> {
     let mut units = Vec::new();
     json.list("a unit and what it is per", |json| {
         if units.len() == 2 {
             return json.skip();
         }
-        units.push(json.optional(|json| one_unit(json, secrets))?);
+        units.push(json.optional(one_unit)?);
         Ok(())
     })?;
     Ok(units)
 }
 
-fn one_unit(json: &mut Reader<'_>, secrets: &Secrets) -> Result<ServedUnit, Error> {
+fn one_unit(json: &mut Reader<'_>) -> Result<ServedUnit, Error> {
     let (mut name, mut family, mut plural, mut short_name) = (None, None, None, None);
     let (mut id, mut scale_factor) = (None, None);
-    let text = |json: &mut Reader<'_>| short_text(json, secrets);
     json.object("a unit", |json, field| match field {
-        "name" => once(json, &mut name, field, |json| {
-            json.optional(|json| Ok(secrets.hide(json.value()?)))
-        }),
-        "family" => once(json, &mut family, field, text),
-        "plural" => once(json, &mut plural, field, text),
-        "short_name" => once(json, &mut short_name, field, text),
+        "name" => once(json, &mut name, field, |json| json.optional(Reader::name)),
+        "family" => once(json, &mut family, field, short_text),
+        "plural" => once(json, &mut plural, field, short_text),
+        "short_name" => once(json, &mut short_name, field, short_text),
         "id" => once(json, &mut id, field, number),
         "scale_factor" => once(json, &mut scale_factor, field, number),
         _ => json.skip(),

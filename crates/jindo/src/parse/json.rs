@@ -1,7 +1,8 @@
 //! Walks through a body's JSON from left to right: structure and points by hand, since they are nearly all of it, numbers
-//! by the standard library (exact to the bit), all other values by serde. Knows JSON, not Datadog.
+//! by the standard library (exact to the bit), all other values by serde. Knows JSON, not Datadog. No text leaves it with a secret in it.
 
 use super::Error;
+use crate::secret::Secrets;
 use serde::Deserialize;
 
 /// A place in a body.
@@ -9,16 +10,15 @@ pub(super) struct Reader<'a> {
     text: &'a str,
     /// Bytes read.
     at: usize,
+    secrets: &'a Secrets,
 }
 
 impl<'a> Reader<'a> {
     /// JSON is UTF-8, which is checked once, here: slices of it are then texts at no cost.
-    pub(super) fn new(body: &'a [u8]) -> Result<Self, Error> {
+    pub(super) fn new(body: &'a [u8], secrets: &'a Secrets) -> Result<Self, Error> {
         match std::str::from_utf8(body) {
-            Ok(text) => Ok(Self { text, at: 0 }),
-            Err(error) => {
-                Err(Error::Garbled { what: "it is no UTF-8".to_owned(), at: error.valid_up_to() })
-            }
+            Ok(text) => Ok(Self { text, at: 0, secrets }),
+            Err(error) => Err(Error::Garbled { what: "it is no UTF-8", at: error.valid_up_to() }),
         }
     }
 
@@ -90,8 +90,36 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads a name: a tag, a metric, a unit. See [`Secrets::hide`].
+    pub(super) fn name(&mut self) -> Result<String, Error> {
+        Ok(self.secrets.hide(self.value()?))
+    }
+
+    /// Reads words, as [`Secrets::words`] leaves them; `null` says nothing.
+    pub(super) fn words(&mut self, chars_max: usize) -> Result<String, Error> {
+        let said: Option<String> = self.value()?;
+        Ok(said.map(|said| self.secrets.words(&said, chars_max)).unwrap_or_default())
+    }
+
+    pub(super) fn float(&mut self) -> Result<f64, Error> {
+        self.value()
+    }
+
+    pub(super) fn null(&mut self) -> Result<(), Error> {
+        self.value()
+    }
+
     /// Any value, by serde.
-    pub(super) fn value<T: Deserialize<'a>>(&mut self) -> Result<T, Error> {
+    fn value<T: Deserialize<'a>>(&mut self) -> Result<T, Error> {
+        // Named by its first character: serde's error would quote it, in its own escapes.
+        let found = match self.peek() {
+            Some(b'"') => "a text",
+            Some(b'{') => "an object",
+            Some(b'[') => "a list",
+            Some(b'n') => "null",
+            Some(b't' | b'f') => "true or false",
+            _ => "a number",
+        };
         let rest = &self.text[self.at..];
         let mut values = serde_json::Deserializer::from_str(rest).into_iter::<T>();
         match values.next() {
@@ -100,10 +128,7 @@ impl<'a> Reader<'a> {
                 Ok(value)
             }
             Some(Err(error)) if error.is_data() => {
-                // Its place counts from the value, not from the body.
-                let text = error.to_string();
-                Err(self
-                    .inconsistent(text.rsplit_once(" at line ").map_or(&*text, |(what, _)| what)))
+                Err(self.inconsistent(&format!("{found} stands where another value is promised")))
             }
             Some(Err(error)) if !error.is_eof() => Err(self.garbled("it is no JSON")),
             Some(Err(_)) | None => Err(self.cut_off()),
@@ -116,7 +141,7 @@ impl<'a> Reader<'a> {
         read: impl FnOnce(&mut Self) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
         if self.peek() == Some(b'n') {
-            return self.value::<()>().map(|()| None);
+            return self.null().map(|()| None);
         }
         read(self).map(Some)
     }
@@ -157,7 +182,7 @@ impl<'a> Reader<'a> {
 
     /// Something is not as the API promises; JSON it is.
     pub(super) fn inconsistent(&self, what: &str) -> Error {
-        Error::inconsistent(&format!("{what} (byte {})", self.at))
+        Error::Inconsistent { what: format!("{what} (byte {})", self.at) }
     }
 
     /// Returns the error for what stands in place of `wanted`.
@@ -184,11 +209,11 @@ impl<'a> Reader<'a> {
     }
 
     fn cut_off(&self) -> Error {
-        Error::Garbled { what: "it ends in the middle".to_owned(), at: self.text.len() }
+        Error::Garbled { what: "it ends in the middle", at: self.text.len() }
     }
 
-    pub(super) fn garbled(&self, what: &str) -> Error {
-        Error::Garbled { what: what.to_owned(), at: self.at }
+    pub(super) fn garbled(&self, what: &'static str) -> Error {
+        Error::Garbled { what, at: self.at }
     }
 }
 
@@ -225,15 +250,16 @@ mod tests {
 
     #[test]
     fn what_is_no_utf8_is_garbled() {
-        let found = Reader::new(b"{\"status\xff").err();
-        assert_eq!(found, Some(Error::Garbled { what: "it is no UTF-8".to_owned(), at: 8 }));
+        let found = Reader::new(b"{\"status\xff", &Secrets::default()).err();
+        assert_eq!(found, Some(Error::Garbled { what: "it is no UTF-8", at: 8 }));
     }
 
     #[test]
     fn keys_are_read_with_their_escapes() {
         let mut keys = Vec::new();
         let body = br#" {"plain":1, "\u0073eries" :[2], "a\"b":{"c":3}} "#;
-        let mut json = Reader::new(body).unwrap();
+        let secrets = Secrets::default();
+        let mut json = Reader::new(body, &secrets).unwrap();
         let read = json.object("an object", |json, key| {
             keys.push(key.to_owned());
             json.skip()
@@ -246,7 +272,8 @@ mod tests {
         /// Numbers are told from other text as serde_json does, which reads by the same grammar.
         #[test]
         fn numbers_are_those_of_json(text in "-?[0-9]{0,3}[.]?[0-9]{0,2}([eE][-+]?[0-9]{0,2})?[-.,e]?") {
-            let mut json = Reader::new(text.as_bytes()).unwrap();
+            let secrets = Secrets::default();
+            let mut json = Reader::new(text.as_bytes(), &secrets).unwrap();
             let whole = json.number() == Ok(Some(text.as_str()));
             prop_assert_eq!(whole, serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok());
         }
@@ -255,7 +282,8 @@ mod tests {
         #[test]
         fn thirteen_digits_are_a_number(text in "[0-9]{12,14}") {
             let written = format!("{text},");
-            let mut json = Reader::new(written.as_bytes()).unwrap();
+            let secrets = Secrets::default();
+            let mut json = Reader::new(written.as_bytes(), &secrets).unwrap();
             let expected = (text.len() == 13 && !text.starts_with('0')).then(|| text.parse().unwrap());
             prop_assert_eq!(json.thirteen_digits(), expected);
         }

@@ -20,7 +20,6 @@ pub use outline::{Outline, PARTS};
 use crate::plan::Window;
 use crate::query::Interval;
 use crate::secret::Secrets;
-use crate::text::one_line;
 use std::fmt;
 use std::sync::Arc;
 
@@ -105,7 +104,7 @@ pub enum Error {
     /// Half a body, nothing at all, no JSON: something between us and the server broke. Ask again.
     #[error("the answer is not whole: {what} (byte {at})")]
     Garbled {
-        what: String,
+        what: &'static str,
         /// Bytes from the start of the body to where reading stopped.
         at: usize,
     },
@@ -175,10 +174,11 @@ pub fn answer_and_remark(
 ) -> Result<(Answer, Option<String>), Error> {
     let read = || {
         let body::UncheckedBody { series, remark } = body::read(body, expected, secrets)?;
-        let remark = Some(one_line(&remark, REMARK_CHARS_MAX)).filter(|remark| !remark.is_empty());
-        Ok((answer_check::answer(series, expected)?, remark))
+        let remark = secrets.words(&remark, REMARK_CHARS_MAX);
+        let answer = answer_check::answer(series, expected)?;
+        Ok((answer, Some(remark).filter(|remark| !remark.is_empty())))
     };
-    read().map_err(|error: Error| error.redacted(secrets))
+    read().map_err(|error: Error| error.in_words(secrets))
 }
 
 /// Characters of a remark that are kept: about two lines of a screen.
@@ -189,21 +189,17 @@ const REMARK_CHARS_MAX: usize = 200;
 const MESSAGE_CHARS_MAX: usize = 1_000;
 
 impl Error {
-    fn refused(message: &str) -> Self {
-        Self::Refused { message: one_line(message, MESSAGE_CHARS_MAX) }
-    }
-
     fn inconsistent(what: &str) -> Self {
-        Self::Inconsistent { what: one_line(what, MESSAGE_CHARS_MAX) }
+        Self::Inconsistent { what: what.to_owned() }
     }
 
-    /// Hides secrets in the message too: it may quote what could not be read.
-    fn redacted(self, secrets: &Secrets) -> Self {
+    /// The only way out of this room: what is quoted of a body is as [`Secrets::words`] leaves it.
+    fn in_words(self, secrets: &Secrets) -> Self {
+        let words = |text: String| secrets.words(&text, MESSAGE_CHARS_MAX);
         match self {
-            Self::Garbled { what, at } => Self::Garbled { what: secrets.hide(what), at },
-            Self::Refused { message } => Self::Refused { message: secrets.hide(message) },
-            Self::Inconsistent { what } => Self::Inconsistent { what: secrets.hide(what) },
-            Self::Page | Self::Interval { .. } => self,
+            Self::Refused { message } => Self::Refused { message: words(message) },
+            Self::Inconsistent { what } => Self::Inconsistent { what: words(what) },
+            Self::Garbled { .. } | Self::Page | Self::Interval { .. } => self,
         }
     }
 }

@@ -5,6 +5,9 @@ use super::NotOffered;
 use crate::text::plain;
 use unicode_normalization::char::is_combining_mark;
 
+/// Text in place of a line that looks like a key.
+pub(super) const KEY_LINE: &str = "[a line that looks like a key]";
+
 /// A stretch of a text in bytes, half-open.
 ///
 /// Takes no part in equality: two expressions are equal when they say the same, wherever they stand.
@@ -139,6 +142,11 @@ pub enum Reason {
         "there is no query in this list; write one a line, such as `avg:system.cpu.user{{*}} by {{host}}`"
     )]
     EmptyList,
+    #[error(
+        "this line looks like a key and is not shown; keys come from the environment, --key-file or --key-command, and a list holds one \
+         query a line"
+    )]
+    KeyLine,
 }
 
 fn flags(names: &[String]) -> String {
@@ -169,6 +177,12 @@ pub struct Complaint {
 }
 
 impl Complaint {
+    /// The complaint about a line that looks like a key: its place is all that is told of it.
+    pub(super) fn of_key(file: &str, line: usize) -> Self {
+        let (file, written) = (file.to_owned(), KEY_LINE.to_owned());
+        Self { file, line, column: 1, written, reason: Reason::KeyLine, excerpt: String::new() }
+    }
+
     /// Returns the remark line by line: what and where, and of a refused query the source line and an underline.
     pub fn lines(&self) -> Vec<String> {
         let head = Self { excerpt: String::new(), ..self.clone() }.to_string();

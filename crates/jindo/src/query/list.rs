@@ -1,12 +1,14 @@
 //! The text of a list file → queries, and every refusal of the list at once. Pure: `load` reads the file.
 
 use super::ast::Expr;
-use super::error::{Complaint, column, excerpt};
+use super::error::{Complaint, KEY_LINE, column, excerpt};
+use super::key_line::without_keys;
 use super::rewrite::{settle, states_interval};
 use super::{
     Interval, Query, QueryError, QueryText, Reason, RewriteOptions, SentText, Spacings, Span,
     grammar, variables,
 };
+use crate::secret::Secrets;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -58,8 +60,14 @@ struct ListReader<'a> {
 
 impl ListReader<'_> {
     fn read(mut self, text: &str) -> List {
+        // Of a list that was kept before keys were taken out, or was read by another door.
+        let text = &without_keys(text, &Secrets::default());
         'lines: for (source, number) in text.split('\n').zip(1..) {
             let Some(line) = ListLine::new(number, source) else { continue };
+            if source == KEY_LINE {
+                self.list.refused.push(Complaint::of_key(self.name, number));
+                continue;
+            }
             let found = grammar::parse_list(&line.text).unwrap_or_else(|refusal| {
                 self.refuse(&line, source.trim(), refusal);
                 Vec::new()

@@ -13,6 +13,9 @@ use tokio::runtime::{Builder, Runtime};
 /// Of an answer that holds no points so much is read: a server's words are shorter.
 const WORDS_BYTES_MAX: usize = 1 << 20;
 
+/// Characters of a reason for which a call failed that are kept: a few causes, and no list of a certificate's hundred names.
+const REASON_CHARS_MAX: usize = 300;
+
 /// An organisation's id is a UUID of 36 characters. What is longer is none, and would stand in the footer of every object.
 const ORG_ID_CHARS_MAX: usize = 128;
 
@@ -129,6 +132,7 @@ impl Drop for Client {
 
 impl Client {
     pub fn new(endpoint: &Endpoint, keys: &Keys) -> Result<Self, Error> {
+        let secrets = Secrets::new(keys.api.iter().chain([&keys.application]).cloned());
         let mut headers = HeaderMap::new();
         let api = keys.api.iter().map(|key| (API_KEY, "DD_API_KEY", key));
         let application = (APPLICATION_KEY, "DD_APP_KEY", &keys.application);
@@ -147,15 +151,14 @@ impl Client {
             .read_timeout(READ_TIMEOUT.min(endpoint.patience / 2))
             .timeout(CALL_TIMEOUT.min(endpoint.patience / 2));
         let roots = Certificate::from_pem_bundle(&endpoint.extra_roots);
-        for root in roots.map_err(|error| Error::Certificates(reasons(&error)))? {
+        for root in roots.map_err(|error| Error::Certificates(reasons(&error, &secrets)))? {
             builder = builder.add_root_certificate(root);
         }
-        let setup = |error| Error::Setup(std::io::Error::other(reasons(&error)));
+        let setup = |error| Error::Setup(std::io::Error::other(reasons(&error, &secrets)));
         let http = routed(builder, endpoint).and_then(ClientBuilder::build).map_err(setup)?;
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = Some(runtime.map_err(Error::Setup)?);
         let address = endpoint.address.clone();
-        let secrets = Secrets::new(keys.api.iter().chain([&keys.application]).cloned());
         Ok(Self { runtime, http, address, patience: endpoint.patience, secrets })
     }
 
@@ -179,7 +182,7 @@ impl Client {
     pub fn key_owner(&self) -> KeyOwner {
         let response = match self.wait(&ApiCall::KeyOwner) {
             Ok(response) => response,
-            Err(error) => return KeyOwner::Unreachable(reasons(&error)),
+            Err(error) => return KeyOwner::Unreachable(reasons(&error, &self.secrets)),
         };
         match response.status() {
             StatusCode::OK => {
@@ -230,7 +233,7 @@ fn routed(
 async fn reply(response: reqwest::Result<Response>, secrets: &Secrets) -> Reply {
     let response = match response {
         Ok(response) => response,
-        Err(error) => return Reply { body: Err(broken(&error)), rate: None },
+        Err(error) => return Reply { body: Err(broken(&error, secrets)), rate: None },
     };
     let header = |name: &str| {
         let values = response.headers().get_all(name).iter().map(HeaderValue::to_str);
@@ -243,7 +246,7 @@ async fn reply(response: reqwest::Result<Response>, secrets: &Secrets) -> Reply 
         return Reply { body: Err(Failure::redirected(status.as_u16(), &place, secrets)), rate };
     }
     let body = if status == StatusCode::OK {
-        read(response).await
+        read(response, secrets).await
     } else {
         // The status is known, even where the body breaks off.
         let words = head(response).await.unwrap_or_default();
@@ -258,7 +261,7 @@ async fn reply(response: reqwest::Result<Response>, secrets: &Secrets) -> Reply 
 }
 
 /// The body, decoded, up to `BODY_BYTES_MAX`; whatever length the headers promise.
-async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
+async fn read(mut response: Response, secrets: &Secrets) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
@@ -272,7 +275,7 @@ async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
                 let what = format!("only {} bytes came in time", body.len());
                 return Err(Failure::TimedOut { what });
             }
-            Err(error) => return Err(broken(&error)),
+            Err(error) => return Err(broken(&error, secrets)),
         }
     }
 }
@@ -292,16 +295,17 @@ fn organisation(body: &[u8], secrets: &Secrets) -> Option<String> {
     let json: serde_json::Value = serde_json::from_slice(body).ok()?;
     let id = json.pointer("/data/relationships/org/data/id")?.as_str()?;
     let fits = !id.is_empty() && id.chars().count() <= ORG_ID_CHARS_MAX;
-    let harmless = !id.contains(steers) && secrets.redact(id) == id;
+    let harmless = !id.contains(steers) && !secrets.stand_in(id);
     (fits && harmless).then(|| id.to_owned())
 }
 
-fn broken(error: &reqwest::Error) -> Failure {
-    Failure::Transient { what: reasons(error) }
+fn broken(error: &reqwest::Error, secrets: &Secrets) -> Failure {
+    Failure::Transient { what: reasons(error, secrets) }
 }
 
-/// The error with its causes. Without the URL: it holds the whole list, and is of no help.
-fn reasons(error: &reqwest::Error) -> String {
+/// The error with its causes. Without the URL: it holds the whole list, and is of no help. The libraries beneath quote what a server
+/// sent, such as the names of its certificate.
+fn reasons(error: &reqwest::Error, secrets: &Secrets) -> String {
     let kind = if error.is_timeout() {
         "no answer in time"
     } else if error.is_connect() {
@@ -312,7 +316,7 @@ fn reasons(error: &reqwest::Error) -> String {
         "the call failed"
     };
     match error.source() {
-        Some(cause) => format!("{kind}: {}", with_causes(cause)),
+        Some(cause) => secrets.words(&format!("{kind}: {}", with_causes(cause)), REASON_CHARS_MAX),
         None => kind.to_owned(),
     }
 }

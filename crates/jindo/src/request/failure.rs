@@ -3,8 +3,7 @@
 use super::Rate;
 use crate::parse::{self, server_words};
 use crate::query::Interval;
-use crate::secret::Secrets;
-use crate::text::one_line;
+use crate::secret::{Secrets, unescaped};
 use jiff::SignedDuration;
 use std::collections::BTreeSet;
 
@@ -44,6 +43,10 @@ pub enum Failure {
 /// Characters of a server's words that are kept.
 const WORDS_CHARS_MAX: usize = 300;
 
+/// Bytes of a body that are read as text, where it is not the JSON of an error: enough for so many characters between the tags of a
+/// page, each in an escape.
+const HEAD_BYTES_MAX: usize = 16 << 10;
+
 /// Classifies an answer that is no 200 by its status and the words in its body, and hides secrets in them.
 pub fn classify(status: u16, body: &[u8], rate: Option<Rate>, secrets: &Secrets) -> Failure {
     let words = words(status, body, secrets);
@@ -58,7 +61,7 @@ pub fn classify(status: u16, body: &[u8], rate: Option<Rate>, secrets: &Secrets)
         // What there is of a body is no answer; its data is no reason.
         200..=299 => Failure::Transient { what: format!("status {status} instead of 200") },
         // No query can make its endpoint vanish: `GET /api/v1/query` documents 400, 403 and 429.
-        404 if api_words(body).is_some() => Failure::NotFound { words },
+        404 if api_words(body, secrets).is_some() => Failure::NotFound { words },
         300..=399 | 404 | 405 | 410 => Failure::NotAnApi { words },
         _ => Failure::Transient { what: words },
     }
@@ -163,7 +166,7 @@ fn holds(words: &str, signs: &[&str]) -> bool {
 
 /// The server's own words: the JSON `errors`/`error` where there are any, else the beginning of the body as text.
 fn words(status: u16, body: &[u8], secrets: &Secrets) -> String {
-    let text = shorten(&api_words(body).unwrap_or_else(|| plain_text(body)), secrets);
+    let text = shorten(&api_words(body, secrets).unwrap_or_else(|| plain_text(body)), secrets);
     if text.is_empty() {
         format!("status {status}, empty body")
     } else {
@@ -172,44 +175,28 @@ fn words(status: u16, body: &[u8], secrets: &Secrets) -> String {
 }
 
 /// Returns the words of an API's error; `None` for a body without any.
-fn api_words(body: &[u8]) -> Option<String> {
-    server_words(body).filter(|text| !text.is_empty())
+fn api_words(body: &[u8], secrets: &Secrets) -> Option<String> {
+    server_words(body, secrets).filter(|text| !text.is_empty())
 }
 
-/// A body that is no JSON, or not the expected, as one line without its HTML tags and JSON's escapes.
+/// The beginning of a body that is no JSON, or not the expected, without its HTML tags and JSON's escapes. With secrets, and as many
+/// lines as it has.
 fn plain_text(body: &[u8]) -> String {
-    let head = &body[..body.len().min(8 * WORDS_CHARS_MAX)];
+    let head = &body[..body.len().min(HEAD_BYTES_MAX)];
     let mut inside_tag = false;
-    let untagged: String = unescaped(&String::from_utf8_lossy(head))
+    unescaped(&String::from_utf8_lossy(head))
         .chars()
         .map(|c| {
             let kept = !inside_tag && c != '<';
             inside_tag = (inside_tag || c == '<') && c != '>';
             if kept { c } else { ' ' }
         })
-        .collect();
-    untagged.split_whitespace().collect::<Vec<_>>().join(" ")
+        .collect()
 }
 
-/// `\/` and `\u0041` as the characters that they stand for; every other escape as it is.
-fn unescaped(text: &str) -> String {
-    let mut pieces = text.split('\\');
-    let mut plain = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        let code = piece.strip_prefix('u').and_then(|rest| rest.get(..4));
-        let named = code.and_then(|code| char::from_u32(u32::from_str_radix(code, 16).ok()?));
-        match named {
-            Some(c) => plain.extend([&*c.to_string(), &piece["u0000".len()..]]),
-            None if piece.starts_with('/') => plain.push_str(piece),
-            None => plain.extend(["\\", piece]),
-        }
-    }
-    plain
-}
-
-/// One line of bounded length: the words end up in a terminal and in CSV files. Secrets are hidden before it is cut.
+/// One line of bounded length: the words end up in a terminal and in CSV files.
 fn shorten(text: &str, secrets: &Secrets) -> String {
-    one_line(&secrets.redact(text), WORDS_CHARS_MAX)
+    secrets.words(text, WORDS_CHARS_MAX)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Bytes from outside, within bounds: what `fuzz/` looks for without them. Mutated from what is right, so that they get far.
 
+mod keys;
 mod properties;
+mod redaction;
 mod sample;
 
 use properties::{Forged, START_S, Value, WINDOW_S};

@@ -76,7 +76,9 @@ impl Caller for Calls<'_> {
     }
 
     fn connect(&mut self) -> anyhow::Result<()> {
-        self.contact = Some(Contact::new((self.setup.access)()?)?);
+        let contact = Contact::new((self.setup.access)()?)?;
+        contact.check_list(&self.setup.request.list)?;
+        self.contact = Some(contact);
         Ok(())
     }
 

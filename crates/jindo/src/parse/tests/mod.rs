@@ -116,7 +116,7 @@ fn bodies_that_are_not_whole() {
             - Page
             - Garbled { what: "it ends in the middle", at: 56 }
             - Garbled { what: "it goes on after its end", at: 27 }
-            - Garbled { what: "it is no JSON", at: 13 }
+            - Garbled { what: "it is no JSON", at: 14 }
         "#]],
     );
     points(
@@ -246,7 +246,7 @@ fn the_interval_is_what_was_asked() {
             - Inconsistent { what: "an interval of 60.5 s" }
             - Inconsistent { what: "an interval of 0 s" }
             - Inconsistent { what: "an interval of 60000000000 s" }
-            - Inconsistent { what: "invalid type: null, expected f64 (byte 94)" }
+            - Inconsistent { what: "null stands where another value is promised (byte 94)" }
         "#]],
     );
     let coarse = at("300").replace("\"query_index\":1", "\"query_index\":2");

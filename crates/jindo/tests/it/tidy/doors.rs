@@ -30,7 +30,7 @@ const DOORS_CLI: &[(&str, &[&str])] = &[
 
 /// A folder, and the folders whose types it may name. The journey goes one way.
 const KNOWS: &[(&str, &[&str])] = &[
-    ("query", &[]),
+    ("query", &["secret"]),
     ("plan", &["query"]),
     ("parse", &["query", "plan", "secret"]),
     ("request", &["query", "plan", "parse", "clock", "secret"]),
