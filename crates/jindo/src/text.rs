@@ -53,6 +53,29 @@ pub fn plain<'a>(text: &'a str, kept: &[char]) -> Cow<'a, str> {
     }
 }
 
+/// Returns `text` on one line: a space for each run of white space and of characters that steer, and `…` after `chars_max`
+/// characters. The words of a server go through [`crate::secret::Secrets::words`], which hides secrets before it folds and cuts.
+pub fn one_line(text: &str, chars_max: usize) -> String {
+    let (mut line, mut chars) = (String::new(), 0);
+    let mut is_parted = false;
+    for c in text.chars() {
+        if c.is_whitespace() || steers(c) {
+            is_parted = !line.is_empty();
+            continue;
+        }
+        for c in is_parted.then_some(' ').into_iter().chain([c]) {
+            if chars == chars_max {
+                line.push('…');
+                return line;
+            }
+            line.push(c);
+            chars += 1;
+        }
+        is_parted = false;
+    }
+    line
+}
+
 /// Returns the messages of an error and of its causes, outermost first, without those that only repeat the one before.
 pub fn messages(error: &(dyn Error + 'static)) -> Vec<String> {
     let mut told = Vec::new();
@@ -113,6 +136,14 @@ mod tests {
         ] {
             assert_eq!(with_causes(&*chain(layers).unwrap()), expected);
         }
+    }
+
+    #[test]
+    fn a_line_has_no_breaks_and_an_end() {
+        assert_eq!(one_line(" a\r\n\u{202e}b\tc ", 5), "a b c");
+        assert_eq!(one_line("wörter", 5), "wörte…");
+        assert_eq!(one_line("wörte \n", 5), "wörte");
+        assert_eq!(one_line("a b", 1), "a…");
     }
 
     #[test]

@@ -73,7 +73,7 @@ fn assert_hidden(world: &World, outputs: &[&Output], own: &[&str], attempt: &str
     }
 }
 
-fn keyed<'a>(command: &'a mut Command) -> &'a mut Command {
+fn keyed(command: &mut Command) -> &mut Command {
     command.env("DD_API_KEY", KEYS[0]).env("DD_APP_KEY", KEYS[1])
 }
 

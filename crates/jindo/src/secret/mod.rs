@@ -1,12 +1,13 @@
 //! A value that must not be shown: an API key, an application key. And the door through which the words of others pass, who may
 //! know it: decoded, without secrets, on one line, cut, in this order.
 
+mod escapes;
 mod traces;
-mod words;
 
-pub(crate) use words::unescaped;
+pub(crate) use escapes::unescaped;
 
 use crate::digest::sha256;
+use crate::text::one_line;
 use std::fmt;
 use std::sync::Arc;
 use traces::{TextKind, Traces};
@@ -62,8 +63,8 @@ impl Secrets {
     /// (a space for each run of white space and of characters that steer), and with `…` after `chars_max` characters.
     pub fn words(&self, said: &str, chars_max: usize) -> String {
         match self.0.hidden(said, TextKind::Words) {
-            Some(hidden) => words::one_line(&hidden, chars_max),
-            None => words::one_line(said, chars_max),
+            Some(hidden) => one_line(&hidden, chars_max),
+            None => one_line(said, chars_max),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Stretches of secrets in the texts of others, found in one pass: each run of so many characters of a key is known beforehand.
 
 use super::SHOWN;
-use super::words::escape;
+use super::escapes::escape;
 use crate::text::is_unseen;
 use std::collections::BTreeSet;
 use std::ops::Range;

@@ -1,7 +1,4 @@
-//! The shapes of words: escapes of JSON, wherever they stand, and one line of bounded length. Nothing outside this room folds or cuts
-//! the words of others: they are without secrets before.
-
-use crate::text::steers;
+//! Escapes of JSON, wherever they stand in words: whole, doubled, and cut off.
 
 /// Digits of `\u0030`.
 const CODE_DIGITS: usize = 4;
@@ -100,40 +97,9 @@ pub(crate) fn unescaped(text: &str) -> String {
     plain + rest
 }
 
-/// Returns `text` on one line: a space for each run of white space and of characters that steer, and `…` after `chars_max`
-/// characters.
-pub(super) fn one_line(text: &str, chars_max: usize) -> String {
-    let (mut line, mut chars) = (String::new(), 0);
-    let mut is_parted = false;
-    for c in text.chars() {
-        if c.is_whitespace() || steers(c) {
-            is_parted = !line.is_empty();
-            continue;
-        }
-        for c in is_parted.then_some(' ').into_iter().chain([c]) {
-            if chars == chars_max {
-                line.push('…');
-                return line;
-            }
-            line.push(c);
-            chars += 1;
-        }
-        is_parted = false;
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_line_has_no_breaks_and_an_end() {
-        assert_eq!(one_line(" a\r\n\u{202e}b\tc ", 5), "a b c");
-        assert_eq!(one_line("wörter", 5), "wörte…");
-        assert_eq!(one_line("wörte \n", 5), "wörte");
-        assert_eq!(one_line("a b", 1), "a…");
-    }
 
     #[test]
     fn escapes_are_decoded_and_half_ones_dropped() {
