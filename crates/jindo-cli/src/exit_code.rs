@@ -1,5 +1,6 @@
 //! Exit codes: the only place where one is chosen.
 
+use crate::interruption::Interrupted;
 use crate::render::errors::Usage;
 use jindo::extract::Summary;
 use jindo::fetch::End;
@@ -22,14 +23,20 @@ pub(crate) const INTERRUPTED: u8 = 130;
 /// Returns the code of a command that ended with an error.
 pub(crate) fn of_error(error: &anyhow::Error) -> u8 {
     use jindo::archive::Error as Archive;
+    if error.is::<Interrupted>() {
+        return INTERRUPTED;
+    }
     let is_usage = error.chain().any(|cause| {
         cause.is::<Usage>()
+            || is_foreign(cause)
             || matches!(cause.downcast_ref(), Some(jindo::extract::Error::Occupied { .. }))
             || matches!(
                 cause.downcast_ref::<Archive>(),
                 Some(
                     Archive::OtherOrganisation { .. }
                         | Archive::Busy { .. }
+                        | Archive::LockedByOther { .. }
+                        | Archive::Foreign { .. }
                         | Archive::Absent { .. }
                         | Archive::NoLocks { .. }
                         | Archive::NotLocal { .. }
@@ -37,6 +44,16 @@ pub(crate) fn of_error(error: &anyhow::Error) -> u8 {
             )
     });
     if is_usage { USAGE } else { FAILED }
+}
+
+/// Returns true for a file of somebody else in jindo's place, also where a door tells it as the system's error.
+fn is_foreign(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let of_system = cause.downcast_ref::<std::io::Error>();
+    let inner = of_system.and_then(std::io::Error::get_ref).and_then(|inner| inner.downcast_ref());
+    matches!(
+        inner.or_else(|| cause.downcast_ref()),
+        Some(jindo::path_guard::Error::Foreign { .. })
+    )
 }
 
 /// Returns the code of an export that ended as `end`. `files` is `None` if the files were not brought up to date, and

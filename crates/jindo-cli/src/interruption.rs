@@ -1,9 +1,11 @@
-//! SIGINT and SIGTERM: the first one sets a flag, a second one ends the process at once.
+//! SIGINT and SIGTERM: the first one sets a flag, a second one ends the process at once. A key command is told of them too.
 
 use crate::exit_code::INTERRUPTED;
 use crate::terminal;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 /// Interval at which the flag is looked at.
@@ -44,4 +46,58 @@ fn end_in_time(interrupted: &AtomicBool, remark: &str) {
     std::thread::sleep(ENDS_WITHIN);
     terminal::remark(remark);
     std::process::exit(i32::from(INTERRUPTED));
+}
+
+/// This process was told to end before its first call.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted while the keys were read; nothing was fetched, the same command starts over")]
+pub(crate) struct Interrupted;
+
+/// A watch for signals that would end this process and leave another one behind; ends when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    #[cfg(unix)]
+    handle: signal_hook::iterator::Handle,
+    #[cfg(unix)]
+    over: Arc<AtomicBool>,
+}
+
+/// Sends `event` for every signal that asks this process to end, until the watch is dropped. SIGHUP and SIGQUIT then end the process
+/// as they did before; SIGINT and SIGTERM are watched elsewhere.
+#[cfg(unix)]
+pub(crate) fn while_running<T: Send + 'static>(
+    events: Sender<T>,
+    event: impl Fn() -> T + Send + 'static,
+) -> io::Result<Watch> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    let over = Arc::new(AtomicBool::new(false));
+    for signal in [SIGHUP, SIGQUIT] {
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&over))?;
+    }
+    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
+    let handle = signals.handle();
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            events.send(event()).unwrap_or_default();
+        }
+    });
+    Ok(Watch { handle, over })
+}
+
+/// Other systems end a process without such signals.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "signals are registered elsewhere")]
+pub(crate) fn while_running<T: Send + 'static>(
+    _: Sender<T>,
+    _: impl Fn() -> T + Send + 'static,
+) -> io::Result<Watch> {
+    Ok(Watch {})
+}
+
+#[cfg(unix)]
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        self.handle.close();
+    }
 }

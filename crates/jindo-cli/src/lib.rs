@@ -10,6 +10,7 @@ mod environment;
 mod exit_code;
 mod interruption;
 mod keys;
+mod process;
 mod render;
 mod request;
 mod site;
@@ -34,6 +35,7 @@ pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
             terminal::remark(errors::of_panic(panic));
         }
     }));
+    process::prepare();
     let arguments = match Arguments::try_parse_from(typed) {
         Ok(arguments) => arguments,
         Err(error) if error.use_stderr() => {

@@ -27,7 +27,7 @@ pub use clip::{Clip, ClipError};
 pub use faults::{Fault, Faults, FaultsError};
 pub use grammar::ParseError;
 pub use options::{
-    API_KEY, APP_KEY, BucketAtTo, Compression, Metadata, Options, OverPoints, Refusal,
+    API_KEY, APP_KEY, BucketAtTo, Compression, Metadata, Options, OverPoints, Patience, Refusal,
 };
 pub use organisation::{
     Expected, ExpectedError, Kind, Life, Metric, Organisation, Presence, Shape, Signal, Source,

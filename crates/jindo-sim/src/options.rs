@@ -78,6 +78,34 @@ pub struct Options {
     pub script: BTreeMap<u64, Fault>,
     /// Simulated time at the server's start, since the epoch; `None` is the system's.
     pub now_at_start: Option<Duration>,
+    pub patience: Patience,
+    /// Names under which it answers besides those of this machine's loopback: a page in a browser that reaches the port by a
+    /// name of its own (DNS rebinding) is refused.
+    pub hosts: Vec<String>,
+}
+
+/// The longest waits of the server for its clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// For the first byte of a request.
+    pub idle: Duration,
+    /// For the rest of it.
+    pub request: Duration,
+    /// For a client to take 64 KiB of an answer.
+    pub taking: Duration,
+    /// Connections that wait for their clients at once; with one more, the one that has waited longest is closed.
+    pub connections_max: usize,
+}
+
+impl Patience {
+    /// Longer than clients keep a connection that they do not use (90 s), so that they close it, and more than any of them sends or
+    /// takes at once.
+    pub const DEFAULT: Self = Self {
+        idle: Duration::from_mins(2),
+        request: Duration::from_secs(30),
+        taking: Duration::from_mins(1),
+        connections_max: 512,
+    };
 }
 
 /// The answer to a query with more points per series than allowed.
@@ -165,6 +193,8 @@ impl Options {
             faults: Faults::None,
             script: BTreeMap::new(),
             now_at_start: None,
+            patience: Patience::DEFAULT,
+            hosts: Vec::new(),
         }
     }
 

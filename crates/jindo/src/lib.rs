@@ -14,7 +14,7 @@ pub mod fetch;
 pub mod job;
 pub mod panics;
 pub mod parse;
-mod path_guard;
+pub mod path_guard;
 pub mod plan;
 pub mod query;
 pub mod request;

@@ -11,6 +11,8 @@ mod clipped;
 mod crash;
 mod earlier_version;
 mod faults;
+#[cfg(unix)]
+mod foreign_files;
 mod help;
 mod hostile;
 mod journey;
@@ -23,11 +25,14 @@ mod metric_types;
 mod network;
 mod plain_parquet;
 mod probe;
+#[cfg(unix)]
+mod processes;
 mod recovery;
 mod refetch;
 mod regressions;
 mod resources;
 mod secrets;
 mod server_profiles;
+mod simulator;
 mod support;
 mod words;

@@ -7,26 +7,43 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::Shared;
 use super::http1::{self, Head, Persistence};
+use crate::options::Patience;
 use crate::wire::{Delivery, Request, Response};
 
 /// Space for one read in bytes.
 const READ_BYTES: usize = 16 * 1024;
 
+/// Bytes that a client has to take within a time.
+const PIECE_BYTES: usize = 64 * 1024;
+
 /// Bytes of white space in each chunk of an endless body.
 const ENDLESS_BYTES: usize = 64 * 1024;
 
-/// Serves until either side closes the connection. A client that disconnects is not an error.
+/// Serves until either side closes the connection. A client that disconnects is not an error, nor one that keeps it waiting.
 pub(super) async fn run(stream: TcpStream, shared: Arc<Shared>) {
-    let mut connection = Connection { stream, unread: Vec::new() };
+    let mut connection = Connection { stream, unread: Vec::new(), patience: shared.patience };
     // Answers are written whole; waiting for acknowledgements would cost 40 ms each.
     if connection.stream.set_nodelay(true).is_err() {
         return;
     }
-    while let Ok(Some((request, persistence))) = connection.next_request().await {
-        let response = shared.answer(request).await;
+    loop {
+        let mut place = shared.waiting.enter();
+        let asked = tokio::select! {
+            asked = connection.next_request() => asked,
+            () = place.closed() => return,
+        };
+        drop(place);
+        let Ok(Some(Asked { request, host, persistence })) = asked else { return };
+        let (response, persistence) = if shared.answers_as(&host) {
+            (shared.answer(request).await, persistence)
+        } else {
+            let words = "this simulator answers as 127.0.0.1, localhost and [::1], with its port";
+            (Response::new(421, "text/plain", words), Persistence::Close)
+        };
         if !response.latency.is_zero() {
             pause(response.latency).await;
         }
@@ -47,11 +64,30 @@ struct Connection {
     stream: TcpStream,
     /// Bytes received and not yet used: part of a request, or several requests.
     unread: Vec<u8>,
+    patience: Patience,
+}
+
+/// A whole request, and the host that it was sent to.
+struct Asked {
+    request: Request,
+    host: String,
+    persistence: Persistence,
 }
 
 impl Connection {
-    /// Returns the next request, or `None` when the client has closed or sent no HTTP, which is answered here.
-    async fn next_request(&mut self) -> io::Result<Option<(Request, Persistence)>> {
+    /// Returns the next request, or `None` when the client has closed, sent no HTTP, which is answered here, or took too long.
+    async fn next_request(&mut self) -> io::Result<Option<Asked>> {
+        if self.unread.is_empty() && timeout(self.patience.idle, self.read()).await?? == 0 {
+            return Ok(None);
+        }
+        if let Ok(request) = timeout(self.patience.request, self.whole_request()).await {
+            return request;
+        }
+        self.send(&Response::new(408, "text/plain", Vec::new()), Persistence::Close).await?;
+        Ok(None)
+    }
+
+    async fn whole_request(&mut self) -> io::Result<Option<Asked>> {
         let head = loop {
             match http1::parse(&self.unread) {
                 Ok(Some(head)) => break head,
@@ -66,7 +102,7 @@ impl Connection {
                 return Ok(None);
             }
         };
-        let Head { mut request, length_bytes, body_bytes, persistence } = head;
+        let Head { mut request, length_bytes, body_bytes, persistence, host } = head;
         let end = length_bytes + body_bytes;
         while self.unread.len() < end {
             if self.read().await? == 0 {
@@ -75,13 +111,21 @@ impl Connection {
         }
         request.body = self.unread[length_bytes..end].to_vec();
         self.unread.drain(..end);
-        Ok(Some((request, persistence)))
+        Ok(Some(Asked { request, host, persistence }))
     }
 
     /// Receives some bytes; 0 at the end of the stream.
     async fn read(&mut self) -> io::Result<usize> {
         self.unread.reserve(READ_BYTES);
         self.stream.read_buf(&mut self.unread).await
+    }
+
+    /// Sends bytes, as fast as a client takes them that is not too slow.
+    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for piece in bytes.chunks(PIECE_BYTES) {
+            timeout(self.patience.taking, self.stream.write_all(piece)).await??;
+        }
+        Ok(())
     }
 
     /// Sends the answer as its delivery says; returns the state of the connection afterwards.
@@ -95,23 +139,23 @@ impl Connection {
         let start = |bytes: usize| [head.as_bytes(), &body[..bytes]].concat();
         match response.delivery {
             Delivery::Whole => {
-                self.stream.write_all(&start(body.len())).await?;
+                self.write(&start(body.len())).await?;
                 Ok(persistence)
             }
             Delivery::Reset => self.reset(),
             Delivery::ResetAfter { bytes } => {
-                self.stream.write_all(&start(bytes)).await?;
+                self.write(&start(bytes)).await?;
                 self.reset()
             }
             Delivery::CloseAfter { bytes } => {
-                self.stream.write_all(&start(bytes)).await?;
+                self.write(&start(bytes)).await?;
                 Ok(Persistence::Close)
             }
             Delivery::Drip { bytes, pause: length } => {
-                self.stream.write_all(&start(0)).await?;
+                self.write(&start(0)).await?;
                 for piece in body.chunks(bytes.max(1)) {
                     pause(length).await;
-                    self.stream.write_all(piece).await?;
+                    self.write(piece).await?;
                 }
                 Ok(persistence)
             }
@@ -134,15 +178,15 @@ impl Connection {
     /// Sends white space after the body until the client disconnects.
     async fn endless(&mut self, response: &Response) -> io::Result<Persistence> {
         let head = http1::head(response, None, Persistence::Close);
-        self.stream.write_all(head.as_bytes()).await?;
+        self.write(head.as_bytes()).await?;
         let space = vec![b' '; ENDLESS_BYTES];
         let mut piece = &response.body;
         loop {
             // An empty chunk would end the body.
             if !piece.is_empty() {
-                self.stream.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).await?;
-                self.stream.write_all(piece).await?;
-                self.stream.write_all(b"\r\n").await?;
+                self.write(format!("{:x}\r\n", piece.len()).as_bytes()).await?;
+                self.write(piece).await?;
+                self.write(b"\r\n").await?;
             }
             piece = &space;
         }

@@ -23,6 +23,8 @@ pub(super) struct Head {
     /// Bytes of the body that follows.
     pub(crate) body_bytes: usize,
     pub(crate) persistence: Persistence,
+    /// The host that was asked, with its port: of the target, where it is a whole URL, else of the header.
+    pub(crate) host: String,
 }
 
 /// The state of the connection after the answer.
@@ -35,7 +37,7 @@ pub(super) enum Persistence {
 /// Parses the head at the start of `buffer`; `None` when more bytes are needed.
 ///
 /// # Errors
-/// The status to answer with before the connection is closed: 400 for text that is not HTTP/1, 411 for a chunked body, 413 and 431 for bodies and heads that are too large.
+/// The status to answer with before the connection is closed: 400 for text that is not HTTP/1 or names no host, 411 for a chunked body, 413 and 431 for bodies and heads that are too large.
 pub(super) fn parse(buffer: &[u8]) -> Result<Option<Head>, u16> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut parsed = httparse::Request::new(&mut headers);
@@ -46,6 +48,8 @@ pub(super) fn parse(buffer: &[u8]) -> Result<Option<Head>, u16> {
         Err(_) => return Err(400),
     };
     let request = request(&parsed).ok_or(400_u16)?;
+    let of_target = parsed.path.and_then(whole_url).map(|(host, _)| host);
+    let host = of_target.or(request.header("host")).ok_or(400_u16)?.to_owned();
     if request.header("transfer-encoding").is_some() {
         return Err(411);
     }
@@ -62,7 +66,7 @@ pub(super) fn parse(buffer: &[u8]) -> Result<Option<Head>, u16> {
     } else {
         Persistence::Close
     };
-    Ok(Some(Head { request, length_bytes, body_bytes, persistence }))
+    Ok(Some(Head { request, length_bytes, body_bytes, persistence, host }))
 }
 
 /// Returns the request without its body; `None` when a header is not UTF-8.
@@ -79,10 +83,15 @@ fn request(parsed: &httparse::Request<'_, '_>) -> Option<Request> {
     })
 }
 
-/// Returns the path and query of a whole URL, which proxies are sent; the simulator answers for any host.
+/// Returns the path and query of a target that may be a whole URL, which proxies are sent.
 fn origin_form(target: &str) -> &str {
-    let Some(rest) = target.strip_prefix("http://") else { return target };
-    rest.find('/').map_or("/", |slash| &rest[slash..])
+    whole_url(target).map_or(target, |(_, path)| path)
+}
+
+/// Returns host and path of a target that is a whole URL.
+fn whole_url(target: &str) -> Option<(&str, &str)> {
+    let rest = target.strip_prefix("http://")?;
+    Some(rest.find('/').map_or((rest, "/"), |slash| rest.split_at(slash)))
 }
 
 /// Returns the head of an answer with a body of `length` bytes; `None` is a chunked body that does not end.
@@ -108,9 +117,11 @@ fn reason(status: u16) -> &'static str {
         400 => "Bad Request",
         403 => "Forbidden",
         404 => "Not Found",
+        408 => "Request Timeout",
         411 => "Length Required",
         413 => "Payload Too Large",
         414 => "URI Too Long",
+        421 => "Misdirected Request",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
@@ -127,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_request_is_read_once_it_is_whole() {
-        let whole = b"POST /a?b=c HTTP/1.1\r\nContent-Length: 2\r\nDD-API-KEY:  k \r\n\r\n{}GET";
+        let whole = b"POST /a?b=c HTTP/1.1\r\nHost: h:1\r\nContent-Length: 2\r\nDD-API-KEY:  k \r\n\r\n{}GET";
         assert!(parse(&whole[..40]).unwrap().is_none());
         let head = parse(whole).unwrap().expect("whole");
         assert_eq!(
@@ -136,6 +147,10 @@ mod tests {
         );
         assert_eq!(head.request.header("dd-api-key"), Some("k"));
         assert_eq!(head.request.target, "/a?b=c");
+        assert_eq!(head.host, "h:1");
+        let proxied = b"GET http://a:1/x HTTP/1.1\r\nHost: b\r\n\r\n";
+        let proxied = parse(proxied).unwrap().expect("whole");
+        assert_eq!((&*proxied.host, &*proxied.request.target), ("a:1", "/x"));
     }
 
     #[test]
@@ -143,8 +158,9 @@ mod tests {
         let status = |text: &str| parse(text.as_bytes()).err();
         assert_eq!(status("hello\r\n\r\n"), Some(400));
         assert_eq!(status("GET / HTTP/2\r\n\r\n"), Some(400));
-        assert_eq!(status("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), Some(411));
-        assert_eq!(status("POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n"), Some(413));
+        assert_eq!(status("GET / HTTP/1.1\r\n\r\n"), Some(400));
+        assert_eq!(status("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"), Some(411));
+        assert_eq!(status("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999\r\n\r\n"), Some(413));
         assert_eq!(status(&"x".repeat(HEAD_BYTES_MAX + 1)), Some(431));
         let many = "a: b\r\n".repeat(HEADERS_MAX + 1);
         assert_eq!(status(&format!("GET / HTTP/1.1\r\n{many}\r\n")), Some(431));
@@ -154,10 +170,10 @@ mod tests {
     fn connections_stay_or_close_as_asked() {
         let persistence = |text: &str| parse(text.as_bytes()).unwrap().map(|head| head.persistence);
         assert_eq!(
-            persistence("GET / HTTP/1.1\r\nConnection: Close\r\n\r\n"),
+            persistence("GET / HTTP/1.1\r\nHost: h\r\nConnection: Close\r\n\r\n"),
             Some(Persistence::Close)
         );
-        assert_eq!(persistence("GET / HTTP/1.0\r\n\r\n"), Some(Persistence::Close));
+        assert_eq!(persistence("GET / HTTP/1.0\r\nHost: h\r\n\r\n"), Some(Persistence::Close));
         assert_eq!(
             persistence("GET http://h/x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
             Some(Persistence::KeepAlive)

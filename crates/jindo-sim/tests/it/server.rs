@@ -3,7 +3,8 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
-use jindo_sim::{Fault, Faults, Options, Simulator};
+use jindo_sim::{Fault, Faults, Options, Patience, Simulator};
+use std::time::Duration;
 
 /// A query for a day of minutes, well within retention.
 fn target(sim_now_s: i64) -> String {
@@ -25,9 +26,9 @@ fn start(change: impl Fn(&mut Options)) -> Simulator {
 }
 
 fn send(stream: &mut TcpStream, extra: &str) {
-    let target = target(NOW_S);
+    let (target, host) = (target(NOW_S), stream.peer_addr().unwrap());
     let request = format!(
-        "GET {target} HTTP/1.1\r\nHost: sim\r\nDD-API-KEY: sim-api-key\r\nDD-APPLICATION-KEY: sim-app-key\r\n{extra}\r\n"
+        "GET {target} HTTP/1.1\r\nHost: {host}\r\nDD-API-KEY: sim-api-key\r\nDD-APPLICATION-KEY: sim-app-key\r\n{extra}\r\n"
     );
     stream.write_all(request.as_bytes()).unwrap();
 }
@@ -129,8 +130,71 @@ fn faults_are_counted_where_tests_can_read_them() {
     // The truncated gzip and the empty body come with a 200.
     assert_eq!(whole, 40 - 6);
     let mut stream = connect(&sim);
-    stream.write_all(b"GET /sim/stats HTTP/1.1\r\n\r\n").unwrap();
+    write!(stream, "GET /sim/stats HTTP/1.1\r\nHost: {}\r\n\r\n", sim.addr()).unwrap();
     let (_, body) = receive(&mut stream).unwrap();
     let stats: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(stats["faults"], 8);
+}
+
+/// Beginnings of a request, and one that is whole but for its body.
+const BEGINNINGS: [&str; 5] = [
+    "",
+    "G",
+    "GET /sim/stats HTTP/1.1\r\n",
+    "GET /sim/stats HTTP/1.1\r\nHost: localhost\r\nA: ",
+    "POST /api/v2/query/timeseries HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{",
+];
+
+/// While all are served there is none to close, and the next client is told so at once.
+#[test]
+fn one_client_too_many_is_told() {
+    let sim = start(|o| {
+        o.patience.connections_max = 1;
+        o.script = [(1, Fault::Hang)].into();
+    });
+    let mut hanging = connect(&sim);
+    send(&mut hanging, "");
+    while sim.stats().query_calls == 0 {
+        std::thread::yield_now();
+    }
+    let mut stream = connect(&sim);
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
+}
+
+#[test]
+fn a_client_that_keeps_it_waiting_is_let_go_of() {
+    let brief = Duration::from_millis(1);
+    for beginning in BEGINNINGS {
+        let sim = start(|o| o.patience = Patience { idle: brief, request: brief, ..Patience::DEFAULT });
+        let mut stream = connect(&sim);
+        stream.write_all(beginning.as_bytes()).unwrap();
+        let mut answer = String::new();
+        // A reset where bytes came after the server had closed.
+        let read = stream.read_to_string(&mut answer);
+        assert!(read.is_ok() || !beginning.is_empty(), "{read:?}");
+        let told = answer.is_empty() || answer.starts_with("HTTP/1.1 408 Request Timeout\r\n");
+        assert!(told, "{answer}");
+    }
+}
+
+/// One that asks and takes no answer.
+#[test]
+fn a_client_that_takes_nothing_is_let_go_of() {
+    let sim = start(|o| {
+        o.patience.taking = Duration::from_millis(1);
+        o.patience.connections_max = 1;
+        o.script = [(1, Fault::Endless)].into();
+    });
+    let mut stream = connect(&sim);
+    send(&mut stream, "");
+    // Answered once there is room again.
+    let mut is_told = false;
+    while !is_told {
+        let mut next = connect(&sim);
+        send(&mut next, "Connection: close\r\n");
+        is_told = receive(&mut next).is_ok_and(|(head, _)| head.contains("200 OK"));
+    }
+    drop(stream);
 }

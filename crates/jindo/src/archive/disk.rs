@@ -6,7 +6,7 @@
 use super::objects::place;
 use super::request_file::REQUEST;
 use super::{Error, Holder};
-use crate::path_guard::{PathKind, PathState, look, look_at};
+use crate::path_guard::{LockHolder, Opening, PathKind, PathState, holder, look, look_at, open, open_at};
 use std::fs::{self, File, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -84,11 +84,21 @@ impl ArchiveFolder {
         }
         for ledger in LEDGERS.map(|name| place.root.join(name)) {
             for suffix in LEDGER_SUFFIXES {
-                look_at(&super::ledger::beside(&ledger, suffix), PathKind::File)?;
+                // SQLite writes to its companions even where it only reads.
+                let kind = if suffix.is_empty() { PathKind::File } else { PathKind::OwnFile };
+                look_at(&super::ledger::beside(&ledger, suffix), kind)?;
             }
         }
         place.check_local()?;
         Ok(place)
+    }
+
+    /// Refuses a ledger with a second name, through which what is written would change the file of that name.
+    pub(super) fn check_own_ledger(&self) -> Result<(), Error> {
+        for ledger in LEDGERS.map(|name| self.root.join(name)) {
+            look_at(&ledger, PathKind::OwnFile)?;
+        }
+        Ok(())
     }
 
     pub(super) fn make(&self) -> Result<(), Error> {
@@ -128,17 +138,16 @@ impl ArchiveFolder {
 
     /// Makes a blank ledger file where there is none: SQLite would give it fewer rights than the umask leaves.
     pub(super) fn make_blank(path: &Path) -> Result<(), Error> {
-        let made = File::options().append(true).create(true).open(path);
-        made.map(drop).map_err(failed("creating", path))
+        Ok(open_at(path, Opening::Append).map(drop)?)
     }
 
     /// Refuses a ledger whose journal would make SQLite remove a file anywhere: jindo writes none such.
     pub(super) fn check_journal(&self) -> Result<(), Error> {
         let path = super::ledger::beside(&self.ledger(), "-journal");
-        let mut file = match File::open(&path) {
-            Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            opened => opened.map_err(failed("opening", &path))?,
-        };
+        if look_at(&path, PathKind::OwnFile)? == PathState::Absent {
+            return Ok(());
+        }
+        let mut file = open_at(&path, Opening::Read)?;
         let mut end = [0; NAMES_ANOTHER_FILE.len()];
         let back = -(end.len().cast_signed() as i64);
         // A file too short for it holds none.
@@ -149,35 +158,38 @@ impl ArchiveFolder {
         Ok(())
     }
 
-    /// Takes the lock for writing, or names who has it.
-    pub(super) fn lock(&self, holder: &Holder) -> Result<Lock, Error> {
+    /// Takes the lock for writing, or names who has it. Nobody is waited for: an export may take hours.
+    pub(super) fn lock(&self, writer: &Holder) -> Result<Lock, Error> {
         let path = self.root.join("lock");
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(failed("opening", &path))?;
+        let mut file = open(&self.dir, "archive/lock", Opening::Edit)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                let named = file.take(HOLDER_BYTES_MAX).read_to_string(&mut text).is_ok();
-                let holder = if named { serde_json::from_str(&text).ok() } else { None };
-                return Err(Error::Busy { dir: self.dir.clone(), holder });
-            }
+            Err(TryLockError::WouldBlock) => return Err(self.busy(file)),
             Err(TryLockError::Error(source)) => {
                 return Err(Error::NoLocks { dir: self.dir.clone(), source });
             }
         }
-        let text = serde_json::to_string(holder).expect("a holder is always JSON");
+        self.check_own_ledger()?;
+        let text = serde_json::to_string(writer).expect("a holder is always JSON");
         let named = file
             .set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(text.as_bytes()));
         named.map_err(failed("writing", &path))?;
         Ok(Lock { _file: file })
+    }
+
+    /// Names who has the lock. The file tells of a jindo that writes, and of the last one where another program holds the lock,
+    /// as whoever can read it may.
+    fn busy(&self, file: File) -> Error {
+        let dir = self.dir.clone();
+        if let Some(by) = holder(&file).filter(LockHolder::is_another_program) {
+            return Error::LockedByOther { dir, by };
+        }
+        let mut text = String::new();
+        let named = file.take(HOLDER_BYTES_MAX).read_to_string(&mut text).is_ok();
+        let holder = if named { serde_json::from_str(&text).ok() } else { None };
+        Error::Busy { dir, holder }
     }
 
     /// Removes what a publication of `name` (below the root) left half-done: `name#1`, `name#2`, …; their names.
@@ -187,9 +199,11 @@ impl ArchiveFolder {
             return Ok(Vec::new());
         }
         let mut removed = Vec::new();
-        for FolderEntry { name: half, .. } in list(&self.root.join(folder))? {
+        for FolderEntry { name: half, kind, .. } in list(&self.root.join(folder))? {
             let half = if folder.is_empty() { half } else { format!("{folder}/{half}") };
-            if is_half(&half) && half.rsplit_once('#').is_some_and(|(whole, _)| whole == name) {
+            if kind.is_file()
+                && is_half(&half)
+                && half.rsplit_once('#').is_some_and(|(whole, _)| whole == name) {
                 let path = self.root.join(&half);
                 fs::remove_file(&path).map_err(failed("removing", &path))?;
                 removed.push(half);
@@ -246,7 +260,7 @@ impl ArchiveFolder {
             }
         }
         let new = self.new_ledger();
-        File::open(&new).and_then(|file| file.sync_all()).map_err(failed("syncing", &new))?;
+        open_at(&new, Opening::Read)?.sync_all().map_err(failed("syncing", &new))?;
         rename(&new, &self.ledger())?;
         sync_folder(&self.root)
     }

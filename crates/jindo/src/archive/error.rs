@@ -2,7 +2,7 @@
 //! Never retries, never words a hint for the terminal beyond the command that mends it.
 
 use super::{ArchiveId, ObjectId, QueryId};
-use crate::path_guard;
+use crate::path_guard::{self, LockHolder};
 use crate::text::one_line;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,13 @@ pub enum Error {
     /// Wait for the other writer, or end it.
     #[error("another jindo is writing to {}{}", .dir.display(), named(.holder.as_ref()))]
     Busy { dir: PathBuf, holder: Option<Holder> },
+
+    /// End that process, which is no jindo, or ask its owner to.
+    #[error(
+        "{by} holds the lock of {} (archive/lock) and is no jindo; end that process, and run the same again",
+        .dir.display()
+    )]
+    LockedByOther { dir: PathBuf, by: LockHolder },
 
     /// Name a directory on another file system.
     #[error("{} cannot be locked, and without a lock two exports could write to it at once", .dir.display())]
@@ -129,8 +136,8 @@ impl From<path_guard::Error> for Error {
     fn from(error: path_guard::Error) -> Self {
         match error {
             path_guard::Error::Foreign { path, what } => Self::Foreign { path, what },
-            path_guard::Error::Unreadable { path, source } => {
-                Self::Disk { doing: "looking at", path, source }
+            path_guard::Error::Failed { doing, path, source } => {
+                Self::Disk { doing, path, source }
             }
         }
     }

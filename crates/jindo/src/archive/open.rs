@@ -113,6 +113,7 @@ impl Archive {
     /// is the export's. Write nothing through it but marks of what was extracted.
     pub fn beside(dir: &Path) -> Result<Self, Error> {
         let place = ArchiveFolder::there(dir)?;
+        place.check_own_ledger()?;
         let ledger = ledger::open(&place.ledger(), IfBlank::Refuse)?;
         Ok(Self::of(ledger, Objects::local(&place.root)?))
     }

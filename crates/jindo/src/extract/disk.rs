@@ -4,14 +4,22 @@
 //! and a link in a file's place is replaced, not followed.
 
 use crate::digest::hex;
-use crate::path_guard::{PathKind, PathState, look};
+use crate::path_guard::{Opening, PathKind, PathState, lock, look, open};
 use sha2::{Digest, Sha256};
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+/// Longest wait for another process that makes files in the same directory: longer than all files of a large one take.
+const LOCK_WITHIN: Duration = Duration::from_mins(10);
 
 /// Bytes read at once while a file is hashed.
 const READ_BYTES: usize = 64 * 1024;
+
+/// End of the name of a staged file, behind its number.
+const STAGED_SUFFIX: &str = ".part";
 
 /// Folder of what was set aside, below DIR.
 pub(super) const SET_ASIDE: &str = "set-aside";
@@ -42,7 +50,7 @@ impl Default for BufferLimits {
 
 /// A place where files are made. Paths are relative to DIR, with `/`. One caller at a time between `begin` and `end`.
 pub trait Disk: Send + Sync {
-    /// Waits until no other process makes files here: `jindo extract` may run beside an export.
+    /// Waits until no other process makes files here, up to a bound: `jindo extract` may run beside an export.
     fn lock(&self) -> io::Result<ExtractLock> {
         Ok(ExtractLock::default())
     }
@@ -52,7 +60,7 @@ pub trait Disk: Send + Sync {
         BufferLimits::default()
     }
 
-    /// Empties the staging folder, which holds nothing but copies. Without one, nothing is done.
+    /// Removes staged files of earlier, which are nothing but copies. Without any, nothing is done.
     fn begin(&self) -> io::Result<()>;
     /// Appends to a staged file, created by the first call.
     fn append(&self, staged: Staged, bytes: &[u8]) -> io::Result<()>;
@@ -103,6 +111,8 @@ pub struct Directory {
     root: PathBuf,
     /// Relative to `root`, so that a rename never crosses file systems.
     staging: &'static str,
+    /// Longest wait for the lock.
+    lock_within: Duration,
     /// Files and folders that the next sync has to make durable, where one call cannot do it for all.
     #[cfg(not(target_os = "linux"))]
     touched: std::sync::Mutex<std::collections::BTreeSet<PathBuf>>,
@@ -123,9 +133,16 @@ impl Directory {
         Self {
             root: root.to_owned(),
             staging,
+            lock_within: LOCK_WITHIN,
             #[cfg(not(target_os = "linux"))]
             touched: std::sync::Mutex::default(),
         }
+    }
+
+    /// Waits for the lock as long as this at most.
+    #[must_use]
+    pub fn locked_within(self, lock_within: Duration) -> Self {
+        Self { lock_within, ..self }
     }
 
     /// Returns the place of `path`, which consists of plain names.
@@ -139,8 +156,9 @@ impl Directory {
         self.root.join(path)
     }
 
-    fn staged(&self, staged: Staged) -> PathBuf {
-        self.place(self.staging).join(format!("{}.part", staged.0))
+    /// Returns the path of a staged file.
+    fn staged(&self, staged: Staged) -> String {
+        format!("{}/{}{STAGED_SUFFIX}", self.staging, staged.0)
     }
 
     /// Looks at the folders on the way to `path` (not at `path` itself), below DIR.
@@ -180,6 +198,12 @@ impl Directory {
     }
 }
 
+/// Returns true for the name of a staged file: others in the staging folder are not jindo's.
+fn is_staged(name: &OsStr) -> bool {
+    let number = name.to_str().and_then(|name| name.strip_suffix(STAGED_SUFFIX));
+    number.is_some_and(|number| number.parse::<u64>().is_ok())
+}
+
 /// `None` for what does not exist.
 fn there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
     match found {
@@ -204,12 +228,10 @@ impl Disk for Directory {
             return Ok(ExtractLock::default());
         };
         let name = format!("{archive}/files.lock");
-        look(&self.root, &name, PathKind::File)?;
+        look(&self.root, archive, PathKind::Folder)?;
         fs::create_dir_all(self.place(archive))?;
-        let name = self.place(&name);
-        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(name)?;
-        file.lock()?;
-        Ok(ExtractLock(Some(file)))
+        let file = open(&self.root, &name, Opening::Edit)?;
+        Ok(ExtractLock(Some(lock(file, &name, self.lock_within)?)))
     }
 
     fn begin(&self) -> io::Result<()> {
@@ -218,7 +240,7 @@ impl Disk for Directory {
         }
         for entry in fs::read_dir(self.place(self.staging))? {
             let entry = entry?;
-            if !entry.file_type()?.is_dir() {
+            if is_staged(&entry.file_name()) && !entry.file_type()?.is_dir() {
                 fs::remove_file(entry.path())?;
             }
         }
@@ -226,13 +248,12 @@ impl Disk for Directory {
     }
 
     fn append(&self, staged: Staged, bytes: &[u8]) -> io::Result<()> {
-        let place = self.staged(staged);
-        let mut options = File::options();
-        options.append(true).create(true);
-        let file = match options.open(&place) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.make_folder_of(&format!("{}/0", self.staging))?;
-                options.open(&place)
+        let path = self.staged(staged);
+        let opened = || Ok(open(&self.root, &path, Opening::Append)?);
+        let file = match opened() {
+            Err(error) if io::Error::kind(&error) == io::ErrorKind::NotFound => {
+                self.make_folder_of(&path)?;
+                opened()
             }
             opened => opened,
         };
@@ -243,7 +264,7 @@ impl Disk for Directory {
     fn publish(&self, staged: Staged, path: &str) -> io::Result<()> {
         let place = self.place(path);
         self.make_folder_of(path)?;
-        fs::rename(self.staged(staged), &place)?;
+        fs::rename(self.place(&self.staged(staged)), &place)?;
         #[cfg(not(target_os = "linux"))]
         self.touch(&place);
         Ok(())
@@ -321,7 +342,7 @@ impl Disk for Directory {
             return Ok(false);
         }
         let mut begin = Vec::new();
-        File::open(self.place(path))?.take(text.len() as u64).read_to_end(&mut begin)?;
+        open(&self.root, path, Opening::Read)?.take(text.len() as u64).read_to_end(&mut begin)?;
         Ok(begin == text)
     }
 
@@ -329,7 +350,7 @@ impl Disk for Directory {
         if self.file(path)?.is_none() {
             return Ok(None);
         }
-        let mut file = File::open(self.place(path))?;
+        let mut file = open(&self.root, path, Opening::Read)?;
         let (mut hash, mut buffer) = (Sha256::new(), vec![0; READ_BYTES]);
         loop {
             match file.read(&mut buffer)? {

@@ -2,10 +2,10 @@
 
 use super::protocol::Call;
 use crate::archive::Role;
-use crate::path_guard::{PathKind, look};
+use crate::path_guard::{Opening, PathKind, look, open};
 use jiff::Timestamp;
 use serde::Serialize;
-use std::fs::{File, OpenOptions, create_dir_all};
+use std::fs::{File, create_dir_all};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -44,9 +44,9 @@ impl RunLog {
     /// Opens `runs/<start>.ndjson` below `dir`, where the run has made so many calls already. The name holds no colon: Windows has none in names.
     pub fn create(dir: &Path, start: Timestamp, calls_before: u64) -> io::Result<Self> {
         let name = format!("runs/{}.ndjson", start.strftime("%Y-%m-%dT%H-%M-%S%.3fZ"));
-        look(dir, &name, PathKind::File)?;
+        look(dir, "runs", PathKind::Folder)?;
         create_dir_all(dir.join("runs"))?;
-        let file = OpenOptions::new().create(true).append(true).open(dir.join(&name))?;
+        let file = open(dir, &name, Opening::Append)?;
         Ok(Self { file: Some((file, name)), calls_before })
     }
 

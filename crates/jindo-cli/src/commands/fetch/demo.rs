@@ -13,11 +13,15 @@ use crate::terminal;
 use anyhow::Context as _;
 use jindo::clock::Clock;
 use jindo::job::{ExportReport, ListText};
+use jindo::path_guard::{Kept, keep};
 use jindo::request::{Address, Endpoint, Keys};
 use jindo::secret::Secret;
 use jindo_sim::{API_KEY, APP_KEY, Options, Simulator, built_in_list};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+
+/// Name of the query list in the demo's directory.
+const LIST: &str = "queries.txt";
 
 /// A few days, as long ago as the simulated organisation remembers them.
 const DAYS: u32 = 3;
@@ -80,27 +84,19 @@ fn closing(out: &Path) -> Vec<String> {
 
 /// Returns the path of the demo's query list.
 fn list_path(out: &Path) -> PathBuf {
-    out.join("queries.txt")
+    out.join(LIST)
 }
 
-/// Writes the query list into the demo's directory, for the user to look at.
-#[expect(clippy::disallowed_methods, reason = "a list to look at, made anew by every demo")]
+/// Writes the query list into the demo's directory, for the user to look at; never over a file of the user's.
 fn list(out: &Path) -> anyhow::Result<ListText> {
     let path = list_path(out);
     let text: String =
         built_in_list().lines().take(QUERIES).flat_map(|line| [line, "\n"]).collect();
-    if path.symlink_metadata().is_ok()
-        && !std::fs::read(&path).is_ok_and(|found| found == text.as_bytes())
-    {
-        return Err(Usage::new(format!(
-            "{} is there already, and is not the demo's list",
-            path.display()
-        ))
-        .hint("move it away, or name another directory by --out")
-        .into());
+    match keep(out, LIST, text.as_bytes())? {
+        Kept::Same => Ok(ListText { name: path.display().to_string(), text }),
+        Kept::Other => {
+            let taken = format!("{} is there already, and is not the demo's list", path.display());
+            Err(Usage::new(taken).hint("move it away, or name another directory by --out").into())
+        }
     }
-    std::fs::create_dir_all(out)
-        .and_then(|()| std::fs::write(&path, &text))
-        .with_context(|| format!("while writing {}", path.display()))?;
-    Ok(ListText { name: path.display().to_string(), text })
 }

@@ -50,18 +50,19 @@ struct FindingLine {
     mended: bool,
 }
 
-/// Runs `jindo verify`. `interruption` is called only if there are calls to make; without calls, a signal ends the process.
+/// Runs `jindo verify`. `interruption` is called only with `--refetch`; without calls, a signal ends the process.
 pub(crate) fn run(
     command: &args::VerifyArgs,
     clock: &dyn Clock,
     interruption: &dyn Fn() -> anyhow::Result<Arc<AtomicBool>>,
 ) -> anyhow::Result<u8> {
+    let interrupted = command.refetch.sample.map(|_| interruption()).transpose()?;
     // Missing keys are reported before minutes of reading.
     let refetch = Refetch::of(command)?;
     let mut report = if command.repair { repair(command, clock)? } else { look(command)? };
     let mut failure = None;
-    if let Some(refetch) = refetch.filter(|_| report.sound) {
-        let (compared, ended) = refetch.run(clock, interruption()?.as_ref())?;
+    if let (Some(refetch), Some(interrupted)) = (refetch.filter(|_| report.sound), interrupted) {
+        let (compared, ended) = refetch.run(clock, interrupted.as_ref())?;
         (report.refetch, failure) = (Some(compared), ended);
     }
     let text = if command.json {

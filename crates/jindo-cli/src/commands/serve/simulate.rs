@@ -35,7 +35,9 @@ pub(crate) fn run(command: &args::SimulateArgs) -> anyhow::Result<u8> {
             ),
             format!("  counters: {url}/sim/stats"),
         ]);
-        jindo_sim::serve(listener, options, std::future::pending::<()>()).await;
+        jindo_sim::serve(listener, options, std::future::pending::<()>())
+            .await
+            .context("while serving")?;
         Ok(0)
     })
 }

@@ -105,6 +105,52 @@ fn the_lock_of_files_is_a_plain_file() {
     }
 }
 
+/// Whoever can read the directory can hold its lock.
+#[test]
+fn a_lock_that_somebody_holds_is_waited_for_within_a_bound() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Directory::of_archive(dir.path()).locked_within(std::time::Duration::ZERO);
+    drop(disk.lock().unwrap());
+    for is_shared in [true, false] {
+        let held = fs::File::open(dir.path().join("archive/files.lock")).unwrap();
+        if is_shared { held.lock_shared().unwrap() } else { held.lock().unwrap() }
+        let refused = disk.lock().unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::TimedOut);
+        let sentence = " held the lock archive/files.lock for the 0 s that were waited for it; ";
+        assert!(refused.to_string().contains(sentence), "{refused}");
+        let holder = format!("process {} (", std::process::id());
+        assert!(!cfg!(target_os = "linux") || refused.to_string().starts_with(&holder), "{refused}");
+    }
+    drop(disk.lock().unwrap());
+}
+
+#[test]
+fn only_staged_files_are_swept_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Directory::of_copy(dir.path());
+    disk.append(Staged(0), b"half").unwrap();
+    for mine in ["notes.txt", "0.part.txt", "x.part", ".part"] {
+        fs::File::create(dir.path().join(".jindo-staging").join(mine)).unwrap();
+    }
+    disk.begin().unwrap();
+    assert_eq!(fs::read_dir(dir.path().join(".jindo-staging")).unwrap().count(), 4);
+    disk.end().unwrap();
+}
+
+/// A second name would keep what is appended.
+#[cfg(unix)]
+#[test]
+fn nothing_is_staged_into_a_file_with_a_second_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Directory::of_copy(dir.path());
+    fs::create_dir(dir.path().join(".jindo-staging")).unwrap();
+    drop(fs::File::create(dir.path().join("mine")).unwrap());
+    fs::hard_link(dir.path().join("mine"), dir.path().join(".jindo-staging/0.part")).unwrap();
+    let refused = disk.append(Staged(0), b"half").unwrap_err();
+    assert!(refused.to_string().contains("a second name (a hard link)"), "{refused}");
+    assert_eq!(text(dir.path(), "mine"), "");
+}
+
 #[test]
 #[should_panic(expected = "does not lie below the directory")]
 fn a_path_that_climbs_out_is_our_bug() {

@@ -11,7 +11,10 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rusqlite", &["archive/ledger/sqlite/"]),
     ("object_store", &["archive/objects/store.rs"]),
     ("parquet::", &["archive/objects/decode.rs", "archive/objects/encode.rs"]),
-    ("fs::", &["archive/disk.rs", "extract/disk.rs", "query/load.rs", "fetch/run_log.rs"]),
+    (
+        "fs::",
+        &["path_guard/", "archive/disk.rs", "extract/disk.rs", "query/load.rs", "fetch/run_log.rs"],
+    ),
     ("now()", &["clock.rs", "fetch/drive.rs", "fetch/lookup/driver.rs"]),
     ("RandomState", &["clock.rs"]),
     ("env::", &[]),
@@ -22,9 +25,9 @@ const DOORS: &[(&str, &[&str])] = &[
 
 /// The same of the command line.
 const DOORS_CLI: &[(&str, &[&str])] = &[
-    ("fs::", &["keys.rs", "environment.rs", "commands/fetch/demo.rs", "disk_space.rs"]),
+    ("fs::", &["keys/", "environment.rs", "disk_space.rs"]),
     ("env::", &["environment.rs", "main.rs"]),
-    ("Command::new", &["keys.rs"]),
+    ("Command::new", &["keys/command.rs"]),
     ("stdout()", &["terminal.rs", "render/progress.rs"]),
     ("stderr()", &["terminal.rs", "render/progress.rs"]),
     ("println!", &[]),

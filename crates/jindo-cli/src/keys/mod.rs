@@ -3,6 +3,8 @@
 //! Keys go into [`Secret`]s and to the client alone. An error names the source and the line, never the line's text, and never
 //! the command, which may contain keys.
 
+mod command;
+
 use crate::args::ConnectionArgs;
 use crate::environment::{GivenKeys, KeyOrigin};
 use crate::render::errors::Usage;
@@ -12,26 +14,24 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::channel;
 use std::time::Duration;
 
 /// Bytes of a key file or of a command's output: two lines of some fifty bytes, and what else an `.env` file may hold.
 const SOURCE_BYTES_MAX: u64 = 64 << 10;
-
-/// Interval at which a running key command is polled.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A key command is killed after a minute: a person needs some time to unlock a password store.
 const COMMAND_ENDS_WITHIN: Duration = Duration::from_mins(1);
 
 /// Returns the keys of the source that the command line names, else of the environment. They are of one source: keys of two may
 /// belong to two organisations. A site beside the keys takes precedence over the environment's.
-pub(crate) fn given(place: &ConnectionArgs) -> Result<GivenKeys, Usage> {
+///
+/// # Errors
+/// [`Usage`] for keys that cannot be had; [`crate::interruption::Interrupted`] while a command ran.
+pub(crate) fn given(place: &ConnectionArgs) -> anyhow::Result<GivenKeys> {
     let environment = GivenKeys::of_environment();
     let (text, origin) = match (&place.key_file, &place.key_command) {
         (Some(path), _) => (from_file(path)?, KeyOrigin::File(path.clone())),
-        (None, Some(command)) => (from_command(command, COMMAND_ENDS_WITHIN)?, KeyOrigin::Command),
+        (None, Some(command)) => (command::printed(command, COMMAND_ENDS_WITHIN)?, KeyOrigin::Command),
         (None, None) => return Ok(environment),
     };
     let mut values = parse(&text).map_err(|LineError { line, what }| {
@@ -76,55 +76,6 @@ fn open_to_others(file: &File) -> io::Result<Option<u32>> {
 #[cfg(not(unix))]
 fn open_to_others(_: &File) -> io::Result<Option<u32>> {
     Ok(None)
-}
-
-/// Runs the command in the user's shell and returns its output. It inherits stderr; its stdin is empty, because ours may hold the
-/// query list. The environment's keys are removed from its environment.
-fn from_command(command: &str, within: Duration) -> Result<String, Usage> {
-    let failed = |error: io::Error| Usage::new(format!("--key-command failed: {error}"));
-    let mut shell = Command::new(crate::environment::shell());
-    shell.env_remove("DD_API_KEY").env_remove("DD_APP_KEY");
-    shell
-        .arg(if cfg!(unix) { "-c" } else { "/C" })
-        .arg(command)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped());
-    let mut child = shell.spawn().map_err(failed)?;
-    match printed(&mut child, within) {
-        Ok((text, status)) if status.success() => Ok(text),
-        // Its output does not count.
-        Ok((_, status)) => Err(Usage::new(format!("--key-command failed: {status}")).hint(
-            "run it by hand; it must print DD_API_KEY=… and DD_APP_KEY=…, one a line, and exit with 0",
-        )),
-        Err(error) => {
-            // It may have ended meanwhile.
-            child.kill().and_then(|()| child.wait()).map_err(failed)?;
-            Err(failed(error))
-        }
-    }
-}
-
-/// Returns the command's output and exit status, or an error if it takes too long.
-fn printed(child: &mut Child, within: Duration) -> io::Result<(String, ExitStatus)> {
-    let (output_tx, output_rx) = channel();
-    let stdout = child.stdout.take().expect("it was asked for");
-    // The receiver is gone if the command took too long; its output is not needed then.
-    std::thread::spawn(move || output_tx.send(text(stdout)).unwrap_or_default());
-    let text = output_rx.recv_timeout(within).map_err(|_| too_long(within))??;
-    let (silent_tx, silent_rx) = channel::<()>();
-    for _ in 0..within.as_millis().div_ceil(LOOK_EVERY.as_millis()) {
-        if let Some(status) = child.try_wait()? {
-            return Ok((text, status));
-        }
-        // Nothing is ever sent: this waits for the interval.
-        silent_rx.recv_timeout(LOOK_EVERY).unwrap_or_default();
-    }
-    drop(silent_tx);
-    Err(too_long(within))
-}
-
-fn too_long(within: Duration) -> io::Error {
-    io::Error::other(format!("it took longer than {within:?}"))
 }
 
 /// Reads a text of at most [`SOURCE_BYTES_MAX`] bytes.
@@ -222,12 +173,5 @@ mod tests {
             "DD_APP_KEY=a\nDD_APP_KEY=c4a9",
             &expect![["line 2 gives a name for the second time"]],
         );
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_command_that_never_ends_is_ended() {
-        let error = from_command("exec sleep 600", Duration::from_millis(50)).unwrap_err();
-        assert_eq!(error.to_string(), "--key-command failed: it took longer than 50ms");
     }
 }
