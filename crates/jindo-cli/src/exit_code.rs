@@ -1,7 +1,6 @@
 //! Exit codes: the only place where one is chosen.
 
-use crate::interruption::Interrupted;
-use crate::render::errors::Usage;
+use crate::render::errors::{Interrupted, Usage};
 use jindo::extract::Summary;
 use jindo::fetch::End;
 
@@ -50,10 +49,7 @@ pub(crate) fn of_error(error: &anyhow::Error) -> u8 {
 fn is_foreign(cause: &(dyn std::error::Error + 'static)) -> bool {
     let of_system = cause.downcast_ref::<std::io::Error>();
     let inner = of_system.and_then(std::io::Error::get_ref).and_then(|inner| inner.downcast_ref());
-    matches!(
-        inner.or_else(|| cause.downcast_ref()),
-        Some(jindo::path_guard::Error::Foreign { .. })
-    )
+    matches!(inner.or_else(|| cause.downcast_ref()), Some(jindo::path_guard::Error::Foreign { .. }))
 }
 
 /// Returns the code of an export that ended as `end`. `files` is `None` if the files were not brought up to date, and

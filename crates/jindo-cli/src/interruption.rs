@@ -48,11 +48,6 @@ fn end_in_time(interrupted: &AtomicBool, remark: &str) {
     std::process::exit(i32::from(INTERRUPTED));
 }
 
-/// This process was told to end before its first call.
-#[derive(Debug, thiserror::Error)]
-#[error("interrupted while the keys were read; nothing was fetched, the same command starts over")]
-pub(crate) struct Interrupted;
-
 /// A watch for signals that would end this process and leave another one behind; ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Watch {

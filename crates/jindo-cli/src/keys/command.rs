@@ -2,8 +2,8 @@
 //! terminal is lent to the group, so that the command may ask for a passphrase.
 
 use super::text;
-use crate::interruption::{self, Interrupted};
-use crate::render::errors::Usage;
+use crate::interruption;
+use crate::render::errors::{Interrupted, Usage};
 use std::io;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -98,7 +98,9 @@ impl Group {
     fn printed(&mut self, events: &Receiver<Event>, within: Duration) -> Result<String, Failure> {
         let mut text = None;
         loop {
-            if self.has_ended && let Some(text) = text.take() {
+            if self.has_ended
+                && let Some(text) = text.take()
+            {
                 return Ok(text);
             }
             match events.recv_timeout(within) {
@@ -150,7 +152,9 @@ mod unix {
     use super::{Child, Event, Sender};
     use nix::sys::signal as nix_signal;
     use rustix::io::Errno;
-    use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgrp, kill_process_group, waitid};
+    use rustix::process::{
+        Pid, Signal, WaitId, WaitIdOptions, getpgrp, kill_process_group, waitid,
+    };
     use rustix::termios::{tcgetpgrp, tcsetpgrp};
     use std::fs::File;
 
@@ -191,7 +195,7 @@ mod unix {
     }
 
     impl Drop for Lent {
-        /// Takes the terminal back. Who asks for it from behind is stopped, unless the signal is blocked.
+        /// Takes the terminal back. A process that asks for it from behind is stopped, unless the signal is blocked.
         fn drop(&mut self) {
             let mut signals = nix_signal::SigSet::empty();
             signals.add(nix_signal::Signal::SIGTTOU);

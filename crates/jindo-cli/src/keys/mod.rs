@@ -26,12 +26,14 @@ const COMMAND_ENDS_WITHIN: Duration = Duration::from_mins(1);
 /// belong to two organisations. A site beside the keys takes precedence over the environment's.
 ///
 /// # Errors
-/// [`Usage`] for keys that cannot be had; [`crate::interruption::Interrupted`] while a command ran.
+/// [`Usage`] for keys that cannot be had; [`crate::render::errors::Interrupted`] while a command ran.
 pub(crate) fn given(place: &ConnectionArgs) -> anyhow::Result<GivenKeys> {
     let environment = GivenKeys::of_environment();
     let (text, origin) = match (&place.key_file, &place.key_command) {
         (Some(path), _) => (from_file(path)?, KeyOrigin::File(path.clone())),
-        (None, Some(command)) => (command::printed(command, COMMAND_ENDS_WITHIN)?, KeyOrigin::Command),
+        (None, Some(command)) => {
+            (command::printed(command, COMMAND_ENDS_WITHIN)?, KeyOrigin::Command)
+        }
         (None, None) => return Ok(environment),
     };
     let mut values = parse(&text).map_err(|LineError { line, what }| {

@@ -10,6 +10,9 @@ use std::panic::PanicHookInfo;
 /// Hint of a failure after which the user has nothing to correct.
 pub(crate) const CONTINUES: &str = "what was fetched is kept; the same command continues";
 
+/// SQLite's words for a lock that it waited for in vain.
+const LEDGER_BUSY: &str = "database is locked";
+
 /// Error of the user's input, with a hint: exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
@@ -51,6 +54,11 @@ impl Failed {
     }
 }
 
+/// This process was told to end before its first call.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted while the keys were read; nothing was fetched, the same command starts over")]
+pub(crate) struct Interrupted;
+
 /// Returns the text for stderr: `error:`, `caused by:`, a blank line, `hint:`.
 pub(crate) fn render(error: &anyhow::Error) -> Lines {
     let leads = std::iter::once("error").chain(std::iter::repeat("  caused by"));
@@ -91,7 +99,7 @@ pub(crate) fn broken_off(cause: &Breakage) -> Failed {
 
 fn hint(mut causes: anyhow::Chain<'_>) -> Option<String> {
     causes.find_map(|cause| {
-        use jindo::archive::Error::{LedgerLost, NoLocks, NoRoom, NotOpened};
+        use jindo::archive::Error::{Ledger, LedgerLost, NoLocks, NoRoom, NotOpened};
         if let Some(usage) = cause.downcast_ref::<Usage>() {
             return usage.hint.clone();
         }
@@ -108,6 +116,10 @@ fn hint(mut causes: anyhow::Chain<'_>) -> Option<String> {
             Some(NoRoom { .. }) => disk_hint(&std::io::ErrorKind::StorageFull.into()),
             Some(NotOpened { .. }) => Some(
                 "allow more open files (ulimit -n), or make the directory writable; the same command continues".into(),
+            ),
+            Some(Ledger { source, .. }) if source.to_string() == LEDGER_BUSY => Some(
+                "another process holds archive/ledger.db or a file beside it, as whoever can read them may: end it; \
+                 what was fetched is kept, and the same command continues".into(),
             ),
             Some(LedgerLost { dir }) => Some(format!(
                 "jindo verify {} --repair rebuilds it from them",

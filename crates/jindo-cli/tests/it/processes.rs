@@ -130,7 +130,8 @@ fn attempts_to_stop_jindo_by_a_lock() {
     ];
     let mut count = 0;
     for is_shared in [true, false] {
-        if is_shared { held.lock_shared().unwrap() } else { held.lock().unwrap() }
+        let locked = if is_shared { held.lock_shared() } else { held.lock() };
+        locked.unwrap();
         for (command, is_refused) in commands {
             if Path::new("copy").ends_with(command.last().unwrap()) {
                 fs::remove_dir_all(world.path("copy")).unwrap_or_default();

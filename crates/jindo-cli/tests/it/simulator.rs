@@ -50,14 +50,17 @@ fn attempts_to_read_the_simulator_under_another_name() {
             count += 1;
         }
         // The host of a whole URL counts, not the header's.
-        let request = format!("GET http://evil.example{path} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n");
+        let request =
+            format!("GET http://evil.example{path} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n");
         assert_eq!(status(&sim, &request), "HTTP/1.1 421 Misdirected Request");
         let nameless = format!("GET {path} HTTP/1.1\r\n\r\n");
         assert_eq!(status(&sim, &nameless), "HTTP/1.1 400 Bad Request");
         count += 2;
     }
-    for host in [format!("127.0.0.1:{port}"), format!("LOCALHOST:{port}"), format!("[::1]:{port}")] {
-        let request = format!("GET /sim/stats HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    for host in [format!("127.0.0.1:{port}"), format!("LOCALHOST:{port}"), format!("[::1]:{port}")]
+    {
+        let request =
+            format!("GET /sim/stats HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         assert_eq!(status(&sim, &request), "HTTP/1.1 200 OK", "{host}");
     }
     assert_eq!(sim.stats().query_calls, 0);
@@ -86,7 +89,8 @@ fn attempts_to_keep_the_simulator_busy_with_connections() {
         // As many again as there may be, one after the other, each answered at the cost of the one that waits longest.
         let host = sim.addr();
         for _ in 0..2 {
-            let request = format!("GET /sim/stats HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            let request =
+                format!("GET /sim/stats HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
             assert_eq!(status(&sim, &request), "HTTP/1.1 200 OK", "{beginning:?}");
         }
         count += held.len();

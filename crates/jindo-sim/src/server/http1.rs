@@ -159,8 +159,14 @@ mod tests {
         assert_eq!(status("hello\r\n\r\n"), Some(400));
         assert_eq!(status("GET / HTTP/2\r\n\r\n"), Some(400));
         assert_eq!(status("GET / HTTP/1.1\r\n\r\n"), Some(400));
-        assert_eq!(status("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"), Some(411));
-        assert_eq!(status("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999\r\n\r\n"), Some(413));
+        assert_eq!(
+            status("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            Some(411)
+        );
+        assert_eq!(
+            status("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999\r\n\r\n"),
+            Some(413)
+        );
         assert_eq!(status(&"x".repeat(HEAD_BYTES_MAX + 1)), Some(431));
         let many = "a: b\r\n".repeat(HEADERS_MAX + 1);
         assert_eq!(status(&format!("GET / HTTP/1.1\r\n{many}\r\n")), Some(431));

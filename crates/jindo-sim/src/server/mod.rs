@@ -204,7 +204,9 @@ mod tests {
     fn only_names_of_this_machine_are_answered() {
         let options = Options { hosts: vec!["sim".to_owned()], ..Options::new(1) };
         let shared = Shared::new(options.clone(), 18_400);
-        for host in ["127.0.0.1:18400", "localhost:18400", "LocalHost:18400", "[::1]:18400", "sim:18400"] {
+        for host in
+            ["127.0.0.1:18400", "localhost:18400", "LocalHost:18400", "[::1]:18400", "sim:18400"]
+        {
             assert!(shared.answers_as(host), "{host}");
         }
         for host in [

@@ -167,7 +167,8 @@ fn one_client_too_many_is_told() {
 fn a_client_that_keeps_it_waiting_is_let_go_of() {
     let brief = Duration::from_millis(1);
     for beginning in BEGINNINGS {
-        let sim = start(|o| o.patience = Patience { idle: brief, request: brief, ..Patience::DEFAULT });
+        let sim =
+            start(|o| o.patience = Patience { idle: brief, request: brief, ..Patience::DEFAULT });
         let mut stream = connect(&sim);
         stream.write_all(beginning.as_bytes()).unwrap();
         let mut answer = String::new();

@@ -6,7 +6,9 @@
 use super::objects::place;
 use super::request_file::REQUEST;
 use super::{Error, Holder};
-use crate::path_guard::{LockHolder, Opening, PathKind, PathState, holder, look, look_at, open, open_at};
+use crate::path_guard::{
+    LockHolder, Opening, PathKind, PathState, holder, look, look_at, open, open_at,
+};
 use std::fs::{self, File, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -158,7 +160,7 @@ impl ArchiveFolder {
         Ok(())
     }
 
-    /// Takes the lock for writing, or names who has it. Nobody is waited for: an export may take hours.
+    /// Takes the lock for writing, or names its holder. No other process is waited for: an export may take hours.
     pub(super) fn lock(&self, writer: &Holder) -> Result<Lock, Error> {
         let path = self.root.join("lock");
         let mut file = open(&self.dir, "archive/lock", Opening::Edit)?;
@@ -179,8 +181,8 @@ impl ArchiveFolder {
         Ok(Lock { _file: file })
     }
 
-    /// Names who has the lock. The file tells of a jindo that writes, and of the last one where another program holds the lock,
-    /// as whoever can read it may.
+    /// Returns the error of a lock that is held. Its file names the last jindo that wrote, which is not the holder where another
+    /// program has the lock: reading the file is enough to take it.
     fn busy(&self, file: File) -> Error {
         let dir = self.dir.clone();
         if let Some(by) = holder(&file).filter(LockHolder::is_another_program) {
@@ -203,7 +205,8 @@ impl ArchiveFolder {
             let half = if folder.is_empty() { half } else { format!("{folder}/{half}") };
             if kind.is_file()
                 && is_half(&half)
-                && half.rsplit_once('#').is_some_and(|(whole, _)| whole == name) {
+                && half.rsplit_once('#').is_some_and(|(whole, _)| whole == name)
+            {
                 let path = self.root.join(&half);
                 fs::remove_file(&path).map_err(failed("removing", &path))?;
                 removed.push(half);

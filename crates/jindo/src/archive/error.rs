@@ -136,9 +136,7 @@ impl From<path_guard::Error> for Error {
     fn from(error: path_guard::Error) -> Self {
         match error {
             path_guard::Error::Foreign { path, what } => Self::Foreign { path, what },
-            path_guard::Error::Failed { doing, path, source } => {
-                Self::Disk { doing, path, source }
-            }
+            path_guard::Error::Failed { doing, path, source } => Self::Disk { doing, path, source },
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Locks on jindo's own files: who holds one, as the system tells, and a wait for one with a bound. Whoever can read a file can lock
-//! it, so that a lock alone says nothing about who holds it.
+//! Locks on jindo's own files: their holder, as the system tells, and a wait with a bound. Everybody with the right to read a file
+//! can lock it, so that a lock alone says nothing about its holder.
 
 use crate::text::one_line;
 use std::fmt;

@@ -38,9 +38,7 @@ pub(crate) fn run(
         drop(Archive::read(&command.dir)?);
         let archive = match Archive::open(&command.dir, &writer(clock)) {
             // An export is fetching: what it has fetched so far can be shown all the same, but in the zone that it writes.
-            Err(Error::Busy { .. } | Error::LockedByOther { .. })
-                if command.timezone.is_none() =>
-            {
+            Err(Error::Busy { .. } | Error::LockedByOther { .. }) if command.timezone.is_none() => {
                 Archive::beside(&command.dir)?
             }
             opened => {

@@ -113,13 +113,17 @@ fn a_lock_that_somebody_holds_is_waited_for_within_a_bound() {
     drop(disk.lock().unwrap());
     for is_shared in [true, false] {
         let held = fs::File::open(dir.path().join("archive/files.lock")).unwrap();
-        if is_shared { held.lock_shared().unwrap() } else { held.lock().unwrap() }
+        let locked = if is_shared { held.lock_shared() } else { held.lock() };
+        locked.unwrap();
         let refused = disk.lock().unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::TimedOut);
         let sentence = " held the lock archive/files.lock for the 0 s that were waited for it; ";
         assert!(refused.to_string().contains(sentence), "{refused}");
         let holder = format!("process {} (", std::process::id());
-        assert!(!cfg!(target_os = "linux") || refused.to_string().starts_with(&holder), "{refused}");
+        assert!(
+            !cfg!(target_os = "linux") || refused.to_string().starts_with(&holder),
+            "{refused}"
+        );
     }
     drop(disk.lock().unwrap());
 }
