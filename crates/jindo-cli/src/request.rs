@@ -145,9 +145,7 @@ impl TypedRequest {
                 .into());
         }
         let text = query::without_keys(&text, &environment::secrets());
-        // The name is for messages, and is kept: what steers in it would be refused when it is read again.
-        let name = plain(&path.display().to_string(), &[]).into_owned();
-        let given = ListText { name, text };
+        let given = ListText { name: path.display().to_string(), text };
         let words = Self::of_text(given, from, defaults::TO);
         Ok(match last.cloned() {
             None => words,
@@ -167,7 +165,8 @@ impl TypedRequest {
     /// Returns a request in which everything but the list and the range has its default.
     pub(crate) fn of_text(list: ListText, from: String, to: &str) -> Self {
         Self {
-            list_name: list.name,
+            // It is for messages, and is kept: what steers in it would be refused when it is read again.
+            list_name: plain(&list.name, &[]).into_owned(),
             list: list.text,
             from,
             to: to.to_owned(),

@@ -62,7 +62,7 @@ fn request(archive: &Archive, change: impl FnOnce(Request) -> Request) {
     archive.register(&change(archive.ledger().request().unwrap().unwrap())).unwrap();
 }
 
-const WAYS: [Way; 9] = [
+const WAYS: [Way; 10] = [
     (
         "the organisation's site",
         |archive, text| organisation(archive, "site", text),
@@ -107,6 +107,18 @@ const WAYS: [Way; 9] = [
         "the request itself",
         |archive, text| {
             request(archive, |request| Request { arguments: text.to_owned(), ..request });
+        },
+        &[],
+    ),
+    (
+        "a line that was left out",
+        |archive, text| {
+            request(archive, |mut request| {
+                let refused =
+                    RequestLine::Refused { written: text.to_owned(), reason: text.to_owned() };
+                request.lines.push(refused);
+                request
+            });
         },
         &[],
     ),

@@ -293,6 +293,17 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_answers_429_for_ever_is_not_asked_for_ever() {
+        for retry_after_s in [0, 1, 3_600] {
+            let retry_after = Some(SignedDuration::from_secs(retry_after_s));
+            let limited = move |_, _| Err(Failure::Limited { rate: None, retry_after });
+            let (taken, calls) = run(9, limited);
+            assert!(taken.len() == 9 && taken.values().all(Result::is_err));
+            assert!(calls <= 602, "{calls} calls in ten minutes");
+        }
+    }
+
+    #[test]
     fn one_that_always_fails_spoils_no_other() {
         let broken = |index, _| {
             if index == 1 { Err(Failure::Transient { what: "x".into() }) } else { Ok(Vec::new()) }
