@@ -197,25 +197,31 @@ const OWN_NAMES: [&str; 6] = [
     "mallory.localhost",
 ];
 
+/// Addresses by these names, two of them with TLS, and the exit code: the listeners speak no TLS.
+fn own_addresses() -> impl Iterator<Item = (String, i32)> {
+    let open = OWN_NAMES.into_iter().map(|name| (format!("http://{name}"), 2));
+    let encrypted = ["localhost", "mallory.localhost."].map(|name| (format!("https://{name}"), 1));
+    open.chain(encrypted)
+}
+
 /// Those that no file and no name server knows are reached all the same, so they are looked up nowhere.
 #[test]
 fn attempts_to_send_keys_elsewhere_by_a_name_of_this_machine() {
     let proxy = Listener::answering("502 Bad Gateway", "");
-    for name in OWN_NAMES {
+    for (name, code) in own_addresses() {
         let server = Listener::answering("403 Forbidden", "");
         let world = World::new(calm(), &["avg:m{*}"]);
-        let url = format!("http://{name}:{}", server.port);
-        let args = ["export", "queries.txt", "--from", "-3d", "--api-url", &url];
-        let output =
-            world.command(args).envs(PROXIES.map(|name| (name, proxy.url()))).output().unwrap();
-        exits(&output, 2);
+        let url = format!("{name}:{}", server.port);
+        let args =
+            ["export", "queries.txt", "--from", "-3d", "--give-up-after", "1s", "--api-url", &url];
+        let mut command = world.command(args);
+        let output = command.envs(PROXIES.map(|name| (name, proxy.url()))).output().unwrap();
+        exits(&output, code);
         assert!(!server.asked().is_empty(), "{url}: {}", String::from_utf8_lossy(&output.stderr));
     }
     assert_eq!(proxy.asked(), [""; 0]);
-    jindo_testing::all_held(
-        "names of this machine that a proxy or a name server could answer",
-        OWN_NAMES.len(),
-    );
+    let kind = "names of this machine that a proxy or a name server could answer";
+    jindo_testing::all_held(kind, own_addresses().count());
 }
 
 /// In a namespace with a file of its own, which calls another address by these names.
@@ -223,44 +229,29 @@ fn attempts_to_send_keys_elsewhere_by_a_name_of_this_machine() {
 #[test]
 fn attempts_to_send_keys_elsewhere_by_a_hosts_file() {
     let world = World::new(calm(), &["avg:m{*}"]);
+    let names = OWN_NAMES.map(|name| format!("127.0.0.2 {name}\n")).concat();
+    std::fs::write(world.path("hosts"), names).unwrap();
     let unshare = |script: &str, args: &[&str]| {
         let mut command = std::process::Command::new("unshare");
-        command.args([
-            "--map-root-user",
-            "--mount",
-            "sh",
-            "-c",
-            script,
-            env!("CARGO_BIN_EXE_jindo"),
-        ]);
-        command.args(args).current_dir(world.dir.path());
+        command.args(["--map-root-user", "--mount", "sh", "-c", script]);
+        command.arg(env!("CARGO_BIN_EXE_jindo")).args(args).current_dir(world.dir.path());
         command.env("DD_API_KEY", "a-key").env("DD_APP_KEY", "another-key").output()
     };
-    let remapped = "mount --bind hosts /etc/hosts && exec \"$0\" \"$@\"";
-    std::fs::write(
-        world.path("hosts"),
-        "127.0.0.2 localhost localhost. api.localhost a.b.localhost mallory.localhost\n",
-    )
-    .unwrap();
-    let may = unshare("mount --bind hosts /etc/hosts && getent hosts localhost", &[]);
-    let may =
-        may.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).starts_with("127.0.0.2"));
-    if !may {
+    let led = unshare("mount --bind hosts /etc/hosts && getent hosts mallory.localhost", &[]);
+    if !led.is_ok_and(|output| output.stdout.starts_with(b"127.0.0.2")) {
         return; // This machine gives nobody a namespace of his own.
     }
-    for name in OWN_NAMES {
+    for (name, code) in own_addresses() {
         // Both listen on one port: whoever is asked is the one that the name leads to.
         let own = Listener::answering("403 Forbidden", "");
         let other = Listener::at(&format!("127.0.0.2:{}", own.port), "403 Forbidden", "");
-        let url = format!("http://{name}:{}", own.port);
-        let output =
-            unshare(remapped, &["export", "queries.txt", "--from", "-3d", "--api-url", &url])
-                .unwrap();
-        exits(&output, 2);
+        let url = format!("{name}:{}", own.port);
+        let script = "mount --bind hosts /etc/hosts && exec \"$0\" \"$@\"";
+        let args =
+            ["export", "queries.txt", "--from", "-3d", "--give-up-after", "1s", "--api-url", &url];
+        exits(&unshare(script, &args).unwrap(), code);
         assert_eq!((other.asked(), own.asked().is_empty()), (Vec::new(), false), "{url}");
     }
-    jindo_testing::all_held(
-        "names of this machine that a hosts file gives to another",
-        OWN_NAMES.len(),
-    );
+    let kind = "names of this machine that a hosts file gives to another";
+    jindo_testing::all_held(kind, own_addresses().count());
 }
