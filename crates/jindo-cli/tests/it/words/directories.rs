@@ -3,7 +3,7 @@
 use super::{assert_within_its_line, forged};
 use crate::support::{DAY_S, START_S, World, calm, exits};
 use std::fs;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 const ONE: [&str; 1] = ["avg:system.cpu.user{*} by {host}"];
 
@@ -84,7 +84,7 @@ fn attempts_to_forge_a_line_by_a_name() {
             count += follow(
                 &world,
                 &text,
-                &[("status,{}", 1), ("export,queries.txt,RANGE,--out,{},URL", 1)],
+                &[("status,{}", 2), ("export,queries.txt,RANGE,--out,{},URL", 2)],
             );
         }
     }
@@ -96,10 +96,19 @@ fn attempts_to_forge_a_line_by_a_name() {
 fn attempts_to_forge_a_line_by_the_holder_of_a_lock() {
     let world = World::new(calm(), &ONE);
     exits(&world.export(1), 0);
-    let texts = forged();
     let lock = world.out().join("archive/lock");
-    let held = fs::File::options().read(true).write(true).open(&lock).unwrap();
-    held.lock().unwrap();
+    // A run that waits for a server, which never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let mut args = world.export_args(START_S, START_S + 2 * DAY_S);
+    args.iter_mut().filter(|word| **word == world.sim.url()).for_each(|word| word.clone_from(&url));
+    let mut first = world.command(args).stderr(Stdio::null()).spawn().unwrap();
+    // It writes its number once it holds the lock.
+    let named = format!("\"pid\":{},", first.id());
+    while !fs::read_to_string(&lock).unwrap().contains(&named) {
+        assert!(first.try_wait().unwrap().is_none(), "it ended before it held the lock");
+    }
+    let texts = forged();
     for text in &texts {
         let holder = serde_json::json!({ "pid": 7, "host": text, "since": "2026-06-01T00:00:00Z" });
         fs::write(&lock, holder.to_string()).unwrap();
@@ -107,7 +116,51 @@ fn attempts_to_forge_a_line_by_the_holder_of_a_lock() {
         exits(&output, 2);
         assert_within_its_line("the lock", text, &output);
     }
+    first.kill().unwrap();
+    first.wait().unwrap();
     jindo_testing::all_held("lines and controls in the holder of a lock", texts.len());
+}
+
+/// Runs the command that stands between two texts of what was said, as a person would paste it.
+#[cfg(unix)]
+fn pasted(world: &World, said: &Output, before: &str, after: &str) -> Output {
+    let said = String::from_utf8(said.stdout.clone()).unwrap();
+    let (_, rest) = said.split_once(before).unwrap_or_else(|| panic!("no {before:?}: {said}"));
+    let (line, _) = rest.split_once(after).unwrap_or_else(|| panic!("no {after:?}: {said}"));
+    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_jindo")).parent().unwrap();
+    let path = format!("{}:/usr/bin:/bin", folder.display());
+    let mut shell = std::process::Command::new("bash");
+    shell.args(["-c", line]).current_dir(world.dir.path()).env("PATH", path);
+    shell.output().unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn suggested_command_lines_can_be_pasted_whatever_a_directory_is_called() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let names = forged().into_iter().map(String::into_bytes);
+    for name in names.chain([b"-\xff'$(false)!`\\".to_vec()]) {
+        let dir = std::ffi::OsStr::from_bytes(&name);
+        let world = World::new(calm(), &ONE);
+        let mut args: Vec<_> = world
+            .export_args(START_S, START_S + DAY_S)
+            .into_iter()
+            .map(std::ffi::OsString::from)
+            .collect();
+        let mut out = std::ffi::OsString::from("--out=");
+        out.push(dir);
+        args.splice(2..4, [out]);
+        let exported = world.run(args);
+        exits(&exported, 0);
+        exits(&pasted(&world, &exported, "Next: ", " checks every file"), 0);
+        fs::remove_file(world.dir.path().join(dir).join("queries.csv")).unwrap();
+        let verified = world.run([std::ffi::OsStr::new("verify"), std::ffi::OsStr::new("--"), dir]);
+        exits(&verified, 1);
+        let repaired =
+            pasted(&world, &verified, "1 thing is wrong\n", " repairs what needs no call");
+        exits(&repaired, 0);
+        assert!(world.dir.path().join(dir).join("queries.csv").exists());
+    }
 }
 
 /// An object whose texts make the reader of Parquet panic: that is an error of the object, and the text of the panic is not shown.
