@@ -212,5 +212,5 @@ pub(super) fn learnt_still(
     now: Timestamp,
 ) -> Result<impl Iterator<Item = Learnt>, Error> {
     let learnt = archive.ledger().learnt()?.into_iter();
-    Ok(learnt.filter(move |learnt| now < learnt.expires_at()))
+    Ok(learnt.filter(move |learnt| learnt.counts_at(now)))
 }

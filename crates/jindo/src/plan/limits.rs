@@ -112,6 +112,33 @@ pub enum LearntLimit {
     Withheld(u32),
 }
 
+impl LearntLimit {
+    /// Buckets at the end of a window that a server may withhold, at most; one that withholds more is believed in nothing.
+    pub const WITHHELD_MAX: u32 = 5;
+
+    /// An answer of fewer points in all is not suspected of a cap on points per call.
+    pub const CALL_POINTS_MIN: u64 = 1_000;
+
+    /// Points, queries or characters of a limit at most: far beyond what any server or version assumed, and no product of it overflows.
+    const FIGURE_MAX: u32 = 1_000_000;
+
+    /// Returns whether a server can have taught this figure. By one that it cannot, an export would ask for nothing, or for one window
+    /// for ever.
+    #[must_use]
+    pub fn may_be_learnt(self) -> bool {
+        let is_cap = |points: u32| (Limits::POINTS_MIN..=Self::FIGURE_MAX).contains(&points);
+        match self {
+            Self::Points(points) | Self::SeriesPoints(points) => is_cap(points),
+            Self::Queries(figure) | Self::UrlChars(figure) => {
+                (1..=Self::FIGURE_MAX as usize).contains(&figure)
+            }
+            Self::OldestKept(oldest) => oldest >= Timestamp::UNIX_EPOCH,
+            Self::CallPoints(points) => points >= Self::CALL_POINTS_MIN,
+            Self::Withheld(buckets) => (1..=Self::WITHHELD_MAX).contains(&buckets),
+        }
+    }
+}
+
 /// Decoded bytes that one call should bring at most; three quarters of what the client takes.
 pub const BODY_BYTES_TARGET: u64 = 48 << 20;
 

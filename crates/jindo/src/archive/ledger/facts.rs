@@ -42,6 +42,14 @@ impl Learnt {
         !is_own || list.into_iter().all(|written| written == self.taught_by)
     }
 
+    /// Returns whether it counts at this moment. One that was seen in the far future was not seen: it would count for ever. Nor is the
+    /// future older than what is kept.
+    pub fn counts_at(&self, now: Timestamp) -> bool {
+        let seen_by = now.saturating_add(Self::KEPT_FOR).unwrap_or(Timestamp::MAX);
+        let is_past = !matches!(self.limit, LearntLimit::OldestKept(oldest) if oldest > now);
+        now < self.expires_at() && self.seen_at <= seen_by && is_past
+    }
+
     /// Returns the moment from which it counts no more, unless it is seen again.
     pub fn expires_at(&self) -> Timestamp {
         self.seen_at.saturating_add(Self::KEPT_FOR).unwrap_or(Timestamp::MAX)

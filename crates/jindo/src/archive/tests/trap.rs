@@ -29,7 +29,7 @@ fn a_ledger_that_defines_anything_else_is_refused_and_rebuilt() {
     };
     let traps = [
         "DROP TABLE request; CREATE VIEW request AS SELECT 1 AS id, 0 AS asked_start_s, 1 AS asked_end_s,
-             'UTC' AS timezone, printf('%.*c', 900000000, 'x') AS arguments"
+             'UTC' AS timezone, printf('%.*c', 1000000, 'x') AS arguments"
             .to_owned(),
         endless("noted", "'a' AS name, 'remove' AS purpose"),
         endless("learnt", "'a' AS name, 1 AS value, 1 AS learnt_ms, 'a' AS why"),
@@ -37,9 +37,9 @@ fn a_ledger_that_defines_anything_else_is_refused_and_rebuilt() {
         "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema VALUES ('trigger', 'sqlite_t', 'noted', 0,
              'CREATE TRIGGER sqlite_t AFTER INSERT ON noted BEGIN DELETE FROM objects; END')"
             .to_owned(),
-        "ALTER TABLE kept ADD COLUMN bomb TEXT AS (printf('%.*c', 900000000, 'x'))".to_owned(),
+        "ALTER TABLE kept ADD COLUMN bomb TEXT AS (printf('%.*c', 1000000, 'x'))".to_owned(),
         "DROP TABLE kept; CREATE TABLE kept (key TEXT PRIMARY KEY, text TEXT NOT NULL
-             CHECK (length(printf('%.*c', 900000000, 'x')) > 0)) STRICT, WITHOUT ROWID"
+             CHECK (length(printf('%.*c', 1000000, 'x')) > 0)) STRICT, WITHOUT ROWID"
             .to_owned(),
         "CREATE TABLE mine (x)".to_owned(),
         "CREATE INDEX mine ON queries (upper(sent))".to_owned(),

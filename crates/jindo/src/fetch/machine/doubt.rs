@@ -12,9 +12,6 @@ use crate::fetch::queue::Flight;
 use crate::plan::{LearntLimit, PerQuery};
 use crate::request::{BODY_BYTES_MAX, Failure};
 
-/// Buckets at the end of a window that a server may withhold, at most; one that withholds more is believed in nothing.
-const WITHHELD_MAX: u32 = 5;
-
 /// Answers that look cut, and what was found out about them.
 #[derive(Debug, Default)]
 pub(super) struct Doubts {
@@ -173,7 +170,9 @@ impl Machine {
         let (limit, why) = self.limit_of(clipped);
         self.doubts.outdated = self.scheduler.calls;
         let is_known = self.limits.with(limit) == self.limits;
-        if is_known || matches!(limit, LearntLimit::Withheld(buckets) if buckets > WITHHELD_MAX) {
+        if is_known
+            || matches!(limit, LearntLimit::Withheld(buckets) if buckets > LearntLimit::WITHHELD_MAX)
+        {
             return self.give_up_held(step);
         }
         self.carry_out([Consequence::Decide(Decision::Reopen { clipped })], step);

@@ -1,8 +1,8 @@
 //! The statements that bring data to rest: which objects hold more than coverage grants, and their copies.
 
-use super::convert::Name;
+use super::convert::{Name, first};
 use super::records::{insert, note, unnote};
-use super::{Connection, OptionalExtension, SqlError, Transaction, params};
+use super::{Connection, SqlError, Transaction, params};
 use crate::archive::objects::{ASIDE, EARLIER};
 use crate::archive::{NotePurpose, ObjectId, Record, Role, Unrest};
 
@@ -40,10 +40,8 @@ pub(super) fn copied(
     object: ObjectId,
     copies: &[Record],
 ) -> Result<(), SqlError> {
-    let name = t
-        .prepare_cached("SELECT name FROM objects WHERE id = ?1")?
-        .query_row([object], |row| row.get::<_, Name>(0))
-        .optional()?;
+    let mut statement = t.prepare_cached("SELECT name FROM objects WHERE id = ?1")?;
+    let name = first(&mut statement, "objects", [object], |row| row.get::<_, Name>(0))?;
     let Some(Name(name)) = name else { return Ok(()) };
     note(t, &name, NotePurpose::Remove)?;
     let sha256: String =

@@ -1,28 +1,106 @@
 //! Conversion of cells between our types and SQLite's. A cell of a ledger from elsewhere may hold anything: what is none of
 //! ours is an error, never a panic.
 
-use super::{FromSql, FromSqlError, FromSqlResult, Row, SqlError, ToSql, ToSqlOutput, ValueRef};
+use super::{
+    FromSql, FromSqlError, FromSqlResult, Params, Row, SqlError, Statement, ToSql, ToSqlOutput,
+    Type, ValueRef,
+};
 use crate::archive::objects::is_object_name;
 use crate::archive::{ObjectId, QueryId, Role};
 use crate::plan::Window;
 use crate::query::Interval;
 use jiff::Timestamp;
+use std::fmt;
 
-/// Returns true if a statement failed for the content of a cell, so that another try will not help.
-pub(super) fn is_of_a_cell(error: &SqlError) -> bool {
-    matches!(
-        error,
-        SqlError::FromSqlConversionFailure(..)
-            | SqlError::IntegralValueOutOfRange(..)
-            | SqlError::InvalidColumnType(..)
-            | SqlError::InvalidColumnName(..)
-            | SqlError::Utf8Error(..)
-    ) || matches!(error, SqlError::SqliteFailure(_, Some(text)) if text == "integer overflow")
+/// A cell that holds what jindo never writes, in words.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct BadCell(String);
+
+/// Returns the words of a cell that holds what jindo never writes, if that is why a statement failed: another try will not help.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the library's errors, of which these are of cells"
+)]
+pub(super) fn bad_cell(error: &SqlError) -> Option<String> {
+    match error {
+        SqlError::FromSqlConversionFailure(_, _, cell) => Some(cell.to_string()),
+        SqlError::IntegralValueOutOfRange(..)
+        | SqlError::InvalidColumnType(..)
+        | SqlError::Utf8Error(..) => Some(error.to_string()),
+        SqlError::SqliteFailure(_, Some(text)) if text == "integer overflow" => {
+            Some("the sum of a column is larger than a cell can hold".to_owned())
+        }
+        _ => None,
+    }
 }
 
-/// The error of a cell whose text is none of those that it may have.
-pub(super) fn unknown(cell: &str, text: &str) -> SqlError {
-    SqlError::InvalidColumnName(format!("{cell} is {text:?}"))
+/// The error of a cell, named with its table, whose content is none of those that it may have.
+pub(super) fn unknown(cell: &str, content: impl fmt::Debug) -> SqlError {
+    wrong(format!("{cell} is {content:?}"))
+}
+
+fn wrong(words: String) -> SqlError {
+    SqlError::FromSqlConversionFailure(0, Type::Null, Box::new(BadCell(words)))
+}
+
+/// Reads every row of a statement; of a cell that holds what jindo never writes, the error names `table` and the column. A column of
+/// another table has that table's name in its own: `objects.name`.
+pub(super) fn rows<T>(
+    statement: &mut Statement<'_>,
+    table: &str,
+    of: impl Params,
+    mut read: impl FnMut(&Row<'_>) -> Result<T, SqlError>,
+) -> Result<Vec<T>, SqlError> {
+    let mut found = Vec::new();
+    let mut rows = statement.query(of)?;
+    while let Some(row) = rows.next()? {
+        found.push(read(row).map_err(|error| located(error, table, row))?);
+    }
+    Ok(found)
+}
+
+/// Reads the first row of a statement, if there is one; errors are those of [`rows`].
+pub(super) fn first<T>(
+    statement: &mut Statement<'_>,
+    table: &str,
+    of: impl Params,
+    read: impl FnOnce(&Row<'_>) -> Result<T, SqlError>,
+) -> Result<Option<T>, SqlError> {
+    let mut rows = statement.query(of)?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    read(row).map(Some).map_err(|error| located(error, table, row))
+}
+
+/// Adds the name of the cell to the error of reading it.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the library's errors, of which these are of cells"
+)]
+fn located(error: SqlError, table: &str, row: &Row<'_>) -> SqlError {
+    let cell = |index: usize| {
+        let column = row.as_ref().column_name(index).unwrap_or("?");
+        if column.contains('.') { column.to_owned() } else { format!("{table}.{column}") }
+    };
+    match error {
+        SqlError::InvalidColumnType(index, _, Type::Null) => {
+            wrong(format!("{} is empty", cell(index)))
+        }
+        SqlError::InvalidColumnType(index, _, kind) => {
+            let kind = kind.to_string().to_lowercase();
+            wrong(format!("{} is of the type {kind}", cell(index)))
+        }
+        SqlError::IntegralValueOutOfRange(index, number) => {
+            wrong(format!("{} is {number}", cell(index)))
+        }
+        SqlError::Utf8Error(index, _) => wrong(format!("{} is no text", cell(index))),
+        SqlError::FromSqlConversionFailure(index, _, ref source)
+            if source.downcast_ref::<BadCell>().is_none() =>
+        {
+            wrong(format!("{} {source}", cell(index)))
+        }
+        other => other,
+    }
 }
 
 /// The name of an object, as jindo makes them: whatever else a ledger names is not looked at, let alone removed.
@@ -34,7 +112,7 @@ impl FromSql for Name {
         if is_object_name(name) {
             return Ok(Self(name.to_owned()));
         }
-        Err(FromSqlError::Other(format!("{name:?} is the name of no object").into()))
+        Err(FromSqlError::Other(format!("is {name:?}, the name of no object").into()))
     }
 }
 
@@ -59,7 +137,7 @@ impl Unsigned {
 
     /// `usize` where this machine can hold as many.
     pub(super) fn index(self) -> Result<usize, SqlError> {
-        usize::try_from(self.0).map_err(|_| SqlError::IntegralValueOutOfRange(0, i64::MAX))
+        usize::try_from(self.0).map_err(|_| wrong(format!("{} is more than memory holds", self.0)))
     }
 }
 
@@ -146,8 +224,7 @@ impl FromSql for Moment {
 
 /// The window between the cells `start_s` and `end_s`.
 pub(super) fn window(row: &Row<'_>) -> Result<Window, SqlError> {
-    let window = optional_window(row, "start_s", "end_s")?;
-    window.ok_or(SqlError::IntegralValueOutOfRange(0, 0))
+    between(row, "start_s", "end_s")
 }
 
 /// The window between two cells, if both hold something.
@@ -157,7 +234,33 @@ pub(super) fn optional_window(
     end: &str,
 ) -> Result<Option<Window>, SqlError> {
     let bounds: (Option<i64>, Option<i64>) = (row.get(start)?, row.get(end)?);
-    let (Some(start_s), Some(end_s)) = bounds else { return Ok(None) };
-    let window = Window::from_secs(start_s, end_s);
-    window.map(Some).ok_or(SqlError::IntegralValueOutOfRange(0, start_s))
+    if bounds == (None, None) {
+        return Ok(None);
+    }
+    between(row, start, end).map(Some)
+}
+
+fn between(row: &Row<'_>, start: &str, end: &str) -> Result<Window, SqlError> {
+    let (start_s, end_s): (i64, i64) = (row.get(start)?, row.get(end)?);
+    Window::from_secs(start_s, end_s).ok_or_else(|| {
+        let why = format!("is {start_s}, and {end} {end_s}: no stretch of time");
+        let index = row.as_ref().column_index(start).unwrap_or(0);
+        SqlError::FromSqlConversionFailure(index, Type::Integer, why.into())
+    })
+}
+
+/// Returns the error of a cell of this row whose number is beyond what jindo writes.
+pub(super) fn beyond(row: &Row<'_>, column: &str, number: impl TryInto<i64>) -> SqlError {
+    let index = row.as_ref().column_index(column).unwrap_or(0);
+    SqlError::IntegralValueOutOfRange(index, number.try_into().unwrap_or(i64::MAX))
+}
+
+/// The largest generation: an hourly run takes a thousand years to reach it, and there is room for more above it.
+pub(super) const GENERATION_MAX: u32 = 10_000_000;
+
+/// Reads the generation of an object, or the least that a query's next object may have.
+pub(super) fn generation(row: &Row<'_>, column: &str) -> Result<u32, SqlError> {
+    let Unsigned(number) = row.get(column)?;
+    let generation = u32::try_from(number).ok().filter(|number| *number <= GENERATION_MAX);
+    generation.ok_or_else(|| beyond(row, column, number))
 }

@@ -1,6 +1,8 @@
 //! The statements about objects, coverage and noted names. Which object a moment belongs to is [`take_over`]'s decision.
 
-use super::convert::{Moment, Name, Unsigned, json_numbers, unknown, window};
+use super::convert::{
+    GENERATION_MAX, Moment, Name, Unsigned, first, generation, json_numbers, rows, unknown, window,
+};
 use super::records::{insert, note, unnote};
 use super::{
     Connection, OptionalExtension, Row, SqlError, Sqlite, Transaction, at_rest, facts, given_up,
@@ -29,25 +31,25 @@ impl CoverageLedger for Sqlite {
 
     fn grants(&self, query: QueryId) -> Result<Vec<Granted>, Error> {
         self.ask("reading coverage", |c| {
-            c.prepare_cached(
-                "SELECT c.*, o.name, o.sha256, o.fetched_ms, a.answer
+            let mut statement = c.prepare_cached(
+                "SELECT c.*, o.name AS 'objects.name', o.sha256 AS 'objects.sha256',
+                        o.fetched_ms AS 'objects.fetched_ms', a.answer AS 'copies.answer'
                  FROM coverage c JOIN objects o ON o.id = c.object LEFT JOIN copies a ON a.object = o.id
                  WHERE c.query = ?1 ORDER BY c.start_s",
-            )?
-            .query_map([query], |row| {
+            )?;
+            rows(&mut statement, "coverage", [query], |row| {
                 Ok(Granted {
                     held: stretch(row)?,
-                    answer: match row.get("answer")? {
+                    answer: match row.get("copies.answer")? {
                         Some(answer) => answer,
                         None => answer_text(
-                            &row.get::<_, Name>("name")?.0,
-                            &row.get::<_, String>("sha256")?,
+                            &row.get::<_, Name>("objects.name")?.0,
+                            &row.get::<_, String>("objects.sha256")?,
                         ),
                     },
-                    fetched_at: row.get::<_, Moment>("fetched_ms")?.0,
+                    fetched_at: row.get::<_, Moment>("objects.fetched_ms")?.0,
                 })
-            })?
-            .collect()
+            })
         })
     }
 
@@ -56,10 +58,10 @@ impl CoverageLedger for Sqlite {
             let mut all: BTreeMap<QueryId, Vec<Coverage>> = BTreeMap::new();
             let mut statement =
                 c.prepare_cached("SELECT * FROM coverage ORDER BY query, start_s")?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
+            rows(&mut statement, "coverage", [], |row| {
                 all.entry(row.get("query")?).or_default().push(stretch(row)?);
-            }
+                Ok(())
+            })?;
             Ok(all)
         })
     }
@@ -102,13 +104,13 @@ impl CoverageLedger for Sqlite {
 
     fn noted(&self) -> Result<Vec<NameNote>, Error> {
         self.ask("reading noted names", |c| {
-            c.prepare_cached("SELECT name, purpose = 'publish' FROM noted ORDER BY name")?
-                .query_map([], |row| {
-                    let publish: bool = row.get(1)?;
-                    let noted = if publish { NotePurpose::Publish } else { NotePurpose::Remove };
-                    Ok(NameNote { name: row.get::<_, Name>(0)?.0, noted })
-                })?
-                .collect()
+            let mut statement =
+                c.prepare_cached("SELECT name, purpose = 'publish' FROM noted ORDER BY name")?;
+            rows(&mut statement, "noted", [], |row| {
+                let publish: bool = row.get(1)?;
+                let noted = if publish { NotePurpose::Publish } else { NotePurpose::Remove };
+                Ok(NameNote { name: row.get::<_, Name>(0)?.0, noted })
+            })
         })
     }
 
@@ -246,14 +248,14 @@ impl CoverageLedger for Sqlite {
     fn object(&self, object: ObjectId) -> Result<Option<Object>, Error> {
         self.ask("reading an object's record", |c| {
             let mut one = c.prepare_cached(&format!("{OBJECTS} WHERE o.id = ?1"))?;
-            one.query_row([object], self::object).optional()
+            first(&mut one, "objects", [object], self::object)
         })
     }
 
     fn objects(&self) -> Result<Vec<Object>, Error> {
         self.ask("reading the objects' records", |c| {
             let mut all = c.prepare_cached(&format!("{OBJECTS} ORDER BY o.id"))?;
-            all.query_map([], self::object)?.collect()
+            rows(&mut all, "objects", [], self::object)
         })
     }
 
@@ -283,24 +285,24 @@ fn stretch(row: &Row<'_>) -> Result<Coverage, SqlError> {
 /// Reads the stretches of a query that overlap the window. Ranges are disjoint, so all but the first start within it: no scan of
 /// the others.
 fn holdings(c: &Connection, query: QueryId, window: Window) -> Result<Vec<Holding>, SqlError> {
-    c.prepare_cached(
-        "SELECT c.*, o.generation, o.fetched_ms, o.name
+    let mut statement = c.prepare_cached(
+        "SELECT c.*, o.generation AS 'objects.generation', o.fetched_ms AS 'objects.fetched_ms',
+                o.name AS 'objects.name'
          FROM coverage c JOIN objects o ON o.id = c.object
          WHERE c.query = ?1 AND c.start_s < ?3 AND c.end_s > ?2 AND c.start_s >= coalesce(
              (SELECT max(b.start_s) FROM coverage b WHERE b.query = ?1 AND b.start_s <= ?2), ?2)
          ORDER BY c.start_s",
-    )?
-    .query_map(params![query, window.start_s(), window.end_s()], |row| {
+    )?;
+    rows(&mut statement, "coverage", params![query, window.start_s(), window.end_s()], |row| {
         let held = stretch(row)?;
         let rank = Rank {
             origin: held.origin,
-            generation: row.get("generation")?,
-            fetched_ms: row.get("fetched_ms")?,
-            name: row.get::<_, Name>("name")?.0,
+            generation: generation(row, "objects.generation")?,
+            fetched_ms: row.get::<_, Moment>("objects.fetched_ms")?.0.as_millisecond(),
+            name: row.get::<_, Name>("objects.name")?.0,
         };
         Ok(Holding { held, rank })
-    })?
-    .collect()
+    })
 }
 
 /// Returns a generation above that of every object that holds something of these queries in the window, and of those that were
@@ -320,8 +322,9 @@ fn next_generation(c: &Connection, queries: &[QueryId], window: Window) -> Resul
         .query_row(params![json_numbers(queries), window.start_s(), window.end_s()], |row| {
             row.get(0)
         })?;
-    // A ledger from elsewhere may say any number: its largest is never exceeded.
-    Ok(u32::try_from(next).unwrap_or(u32::MAX))
+    let largest =
+        || unknown("the largest of objects.generation and queries.generation_floor", next);
+    u32::try_from(next).ok().filter(|next| *next <= GENERATION_MAX).ok_or_else(largest)
 }
 
 fn commit(t: &Transaction<'_>, record: &Record) -> Result<Committed, SqlError> {
@@ -359,8 +362,9 @@ fn commit(t: &Transaction<'_>, record: &Record) -> Result<Committed, SqlError> {
 }
 
 fn fetched_at(t: &Transaction<'_>, object: ObjectId) -> Result<Timestamp, SqlError> {
-    t.prepare_cached("SELECT fetched_ms FROM objects WHERE id = ?1")?
-        .query_row([object], |row| Ok(row.get::<_, Moment>(0)?.0))
+    let mut statement = t.prepare_cached("SELECT fetched_ms FROM objects WHERE id = ?1")?;
+    let found = first(&mut statement, "objects", [object], |row| Ok(row.get::<_, Moment>(0)?.0))?;
+    found.ok_or(SqlError::QueryReturnedNoRows)
 }
 
 fn uncover(t: &Transaction<'_>, query: QueryId, held: &Coverage) -> Result<(), SqlError> {
@@ -391,14 +395,12 @@ fn cover(t: &Transaction<'_>, query: QueryId, held: &Coverage) -> Result<(), Sql
 fn sweep(t: &Transaction<'_>, objects: &BTreeSet<ObjectId>) -> Result<Vec<String>, SqlError> {
     let mut unreferenced = Vec::new();
     for object in objects {
-        let name: Option<Name> = t
-            .prepare_cached(
-                "DELETE FROM objects
-                 WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM coverage WHERE object = ?1)
-                 RETURNING name",
-            )?
-            .query_row([object], |row| row.get(0))
-            .optional()?;
+        let mut statement = t.prepare_cached(
+            "DELETE FROM objects
+             WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM coverage WHERE object = ?1)
+             RETURNING name",
+        )?;
+        let name: Option<Name> = first(&mut statement, "objects", [object], |row| row.get(0))?;
         if let Some(Name(name)) = name {
             note(t, &name, NotePurpose::Remove)?;
             unreferenced.push(name);
@@ -413,6 +415,9 @@ const OBJECTS: &str = "
            (SELECT group_concat(query ORDER BY position) FROM object_queries WHERE object = o.id) AS queries
     FROM objects o";
 
+/// Buckets of an object at most, as of a call: far beyond what any server sends.
+const BUCKETS_MAX: u64 = 1_000_000;
+
 fn object(row: &Row<'_>) -> Result<Object, SqlError> {
     let queries: Option<String> = row.get("queries")?;
     let queries = queries.as_deref().into_iter().flat_map(|numbers| numbers.split(','));
@@ -420,14 +425,18 @@ fn object(row: &Row<'_>) -> Result<Object, SqlError> {
         let id = number.parse().map_err(|_| unknown("object_queries.query", number))?;
         Ok(QueryId(id))
     };
+    let (interval, window) = (row.get("interval_s")?, window(row)?);
+    if window.points(interval) > BUCKETS_MAX {
+        return Err(unknown("objects.end_s", window.end_s()));
+    }
     Ok(Object {
         id: row.get("id")?,
         record: Record {
             name: row.get::<_, Name>("name")?.0,
             queries: queries.map(query).collect::<Result<_, SqlError>>()?,
-            interval: row.get("interval_s")?,
-            window: window(row)?,
-            generation: row.get("generation")?,
+            interval,
+            window,
+            generation: generation(row, "generation")?,
             fetched_at: row.get::<_, Moment>("fetched_ms")?.0,
             open: row.get("open")?,
             copy_of: row.get("copy_of")?,

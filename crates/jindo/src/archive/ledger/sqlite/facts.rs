@@ -1,7 +1,7 @@
 //! The statements about the small facts: what was learnt, kept and extracted, and totals. Which paths an output makes is not known
 //! here.
 
-use super::convert::{Moment, Unsigned, unknown};
+use super::convert::{Moment, Unsigned, first, rows, unknown};
 use super::{Connection, OptionalExtension, Row, SqlError, Sqlite, Transaction, given_up, params};
 use crate::archive::objects::ARCHIVE;
 use crate::archive::{
@@ -59,20 +59,20 @@ impl FactLedger for Sqlite {
 
     fn learnt(&self) -> Result<Vec<Learnt>, Error> {
         self.ask("reading its limits", |c| {
-            c.prepare_cached("SELECT * FROM learnt ORDER BY name")?
-                .query_map([], |row| {
-                    Ok(Learnt {
-                        limit: limit(&row.get::<_, String>("name")?, row.get("value")?)?,
-                        learnt_at: row.get::<_, Moment>("learnt_ms")?.0,
-                        seen_at: row.get::<_, Moment>("seen_ms")?.0,
-                        why: row.get("why")?,
-                        refusals: row.get("refusals")?,
-                        largest: row.get::<_, Unsigned>("largest")?.0,
-                        taught_by: row.get("taught_by")?,
-                        teachers: row.get("teachers")?,
-                    })
-                })?
-                .collect()
+            let mut statement = c.prepare_cached("SELECT * FROM learnt ORDER BY name")?;
+            rows(&mut statement, "learnt", [], |row| {
+                let Moment(learnt_at) = row.get("learnt_ms")?;
+                Ok(Learnt {
+                    limit: limit(&row.get::<_, String>("name")?, row.get("value")?)?,
+                    learnt_at,
+                    seen_at: row.get::<_, Moment>("seen_ms")?.0,
+                    why: row.get("why")?,
+                    refusals: row.get("refusals")?,
+                    largest: row.get::<_, Unsigned>("largest")?.0,
+                    taught_by: row.get("taught_by")?,
+                    teachers: row.get("teachers")?,
+                })
+            })
         })
     }
 
@@ -88,11 +88,10 @@ impl FactLedger for Sqlite {
 
     fn probes_discarded(&self) -> Result<Option<ProbesDiscarded>, Error> {
         self.ask("reading that probes are discarded", |c| {
-            c.prepare_cached("SELECT why, at_ms FROM probes_discarded")?
-                .query_row([], |row| {
-                    Ok(ProbesDiscarded { why: row.get(0)?, at: row.get::<_, Moment>(1)?.0 })
-                })
-                .optional()
+            let mut statement = c.prepare_cached("SELECT why, at_ms FROM probes_discarded")?;
+            first(&mut statement, "probes_discarded", [], |row| {
+                Ok(ProbesDiscarded { why: row.get(0)?, at: row.get::<_, Moment>(1)?.0 })
+            })
         })
     }
 
@@ -136,19 +135,18 @@ impl FactLedger for Sqlite {
 
     fn spaced(&self) -> Result<Vec<Spaced>, Error> {
         self.ask("reading its spacings", |c| {
-            c.prepare_cached("SELECT * FROM spacings ORDER BY query")?
-                .query_map([], |row| {
-                    let name: String = row.get("basis")?;
-                    let basis = Confidence::ALL.into_iter().find(|known| known.name() == name);
-                    Ok(Spaced {
-                        query: row.get("query")?,
-                        interval: row.get("interval_s")?,
-                        basis: basis.ok_or_else(|| unknown("spacings.basis", &name))?,
-                        why: row.get("why")?,
-                        found_at: row.get::<_, Moment>("found_ms")?.0,
-                    })
-                })?
-                .collect()
+            let mut statement = c.prepare_cached("SELECT * FROM spacings ORDER BY query")?;
+            rows(&mut statement, "spacings", [], |row| {
+                let name: String = row.get("basis")?;
+                let basis = Confidence::ALL.into_iter().find(|known| known.name() == name);
+                Ok(Spaced {
+                    query: row.get("query")?,
+                    interval: row.get("interval_s")?,
+                    basis: basis.ok_or_else(|| unknown("spacings.basis", &name))?,
+                    why: row.get("why")?,
+                    found_at: row.get::<_, Moment>("found_ms")?.0,
+                })
+            })
         })
     }
 
@@ -162,17 +160,16 @@ impl FactLedger for Sqlite {
 
     fn metric_types(&self) -> Result<Vec<KnownType>, Error> {
         self.ask("reading its types of metrics", |c| {
-            c.prepare_cached("SELECT * FROM metric_types ORDER BY metric")?
-                .query_map([], |row| {
-                    let name: String = row.get("type")?;
-                    let of = MetricType::from_name(&name);
-                    Ok(KnownType {
-                        metric: row.get("metric")?,
-                        of: of.ok_or_else(|| unknown("metric_types.type", &name))?,
-                        found_at: row.get::<_, Moment>("found_ms")?.0,
-                    })
-                })?
-                .collect()
+            let mut statement = c.prepare_cached("SELECT * FROM metric_types ORDER BY metric")?;
+            rows(&mut statement, "metric_types", [], |row| {
+                let name: String = row.get("type")?;
+                let of = MetricType::from_name(&name);
+                Ok(KnownType {
+                    metric: row.get("metric")?,
+                    of: of.ok_or_else(|| unknown("metric_types.type", &name))?,
+                    found_at: row.get::<_, Moment>("found_ms")?.0,
+                })
+            })
         })
     }
 
@@ -189,17 +186,16 @@ impl FactLedger for Sqlite {
 
     fn trusted(&self) -> Result<Vec<(QueryId, Trusted)>, Error> {
         self.ask("reading its verdicts", |c| {
-            c.prepare_cached("SELECT * FROM trusted ORDER BY query")?
-                .query_map([], |row| {
-                    let trusted = Trusted {
-                        points: row.get("points")?,
-                        stride: row.get("stride")?,
-                        call_points: row.get::<_, Unsigned>("call_points")?.0,
-                        newest: row.get("newest")?,
-                    };
-                    Ok((row.get("query")?, trusted))
-                })?
-                .collect()
+            let mut statement = c.prepare_cached("SELECT * FROM trusted ORDER BY query")?;
+            rows(&mut statement, "trusted", [], |row| {
+                let trusted = Trusted {
+                    points: row.get("points")?,
+                    stride: row.get("stride")?,
+                    call_points: row.get::<_, Unsigned>("call_points")?.0,
+                    newest: row.get("newest")?,
+                };
+                Ok((row.get("query")?, trusted))
+            })
         })
     }
 
@@ -217,36 +213,31 @@ impl FactLedger for Sqlite {
     fn extracted(&self, output: OutputName, query: QueryId) -> Result<Option<Extracted>, Error> {
         self.ask("reading what was extracted", |c| {
             let of = params![output.0, query];
-            let digest = c
-                .prepare_cached("SELECT digest FROM extracted WHERE output = ?1 AND query = ?2")?
-                .query_row(of, |row| row.get(0))
-                .optional()?;
+            let mut statement =
+                c.prepare_cached("SELECT digest FROM extracted WHERE output = ?1 AND query = ?2")?;
+            let digest = first(&mut statement, "extracted", of, |row| row.get(0))?;
             let Some(digest) = digest else { return Ok(None) };
-            let files = c
-                .prepare_cached(
-                    "SELECT * FROM files WHERE output = ?1 AND query = ?2 ORDER BY position",
-                )?
-                .query_map(of, file)?
-                .collect::<Result<_, _>>()?;
-            Ok(Some(Extracted { digest, files }))
+            let mut statement = c.prepare_cached(
+                "SELECT * FROM files WHERE output = ?1 AND query = ?2 ORDER BY position",
+            )?;
+            Ok(Some(Extracted { digest, files: rows(&mut statement, "files", of, file)? }))
         })
     }
 
     fn extents(&self, output: OutputName) -> Result<Vec<FilesExtent>, Error> {
         self.ask("reading what was extracted", |c| {
-            c.prepare_cached(
+            let mut statement = c.prepare_cached(
                 "SELECT query, count(*) AS files, min(first_ms) AS first_ms, max(last_ms) AS last_ms
                  FROM files WHERE output = ?1 GROUP BY query ORDER BY query",
-            )?
-            .query_map([output.0], |row| {
+            )?;
+            rows(&mut statement, "files", [output.0], |row| {
                 Ok(FilesExtent {
                     query: row.get("query")?,
                     files: row.get::<_, Unsigned>("files")?.0,
                     first: row.get::<_, Moment>("first_ms")?.0,
                     last: row.get::<_, Moment>("last_ms")?.0,
                 })
-            })?
-            .collect()
+            })
         })
     }
 
@@ -284,9 +275,8 @@ impl FactLedger for Sqlite {
 }
 
 fn kept(c: &Connection, key: &str) -> Result<Option<String>, SqlError> {
-    c.prepare_cached("SELECT text FROM kept WHERE key = ?1")?
-        .query_row([key], |row| row.get(0))
-        .optional()
+    let mut statement = c.prepare_cached("SELECT text FROM kept WHERE key = ?1")?;
+    first(&mut statement, "kept", [key], |row| row.get(0))
 }
 
 /// Reads the archive's id; `None` in a ledger that was not opened for writing since ids exist.
@@ -320,31 +310,25 @@ fn named(limit: LearntLimit) -> (&'static str, Unsigned) {
     }
 }
 
-/// The limit of that name and figure. Another name is an error: a limit that is skipped would be learnt again by failing calls.
-fn limit(name: &str, value: Unsigned) -> Result<LearntLimit, SqlError> {
-    let points = value.0;
-    let figure = value.index()?;
-    Ok(match name {
-        POINTS => LearntLimit::Points(
-            u32::try_from(figure).map_err(|_| unknown("learnt.value", "no number of points"))?,
-        ),
-        QUERIES => LearntLimit::Queries(figure),
-        SERIES_POINTS => LearntLimit::SeriesPoints(
-            u32::try_from(figure).map_err(|_| unknown("learnt.value", "no number of points"))?,
-        ),
-        CALL_POINTS => LearntLimit::CallPoints(points),
-        WITHHELD => LearntLimit::Withheld(
-            u32::try_from(figure).map_err(|_| unknown("learnt.value", "no number of buckets"))?,
-        ),
-        URL_CHARS => LearntLimit::UrlChars(figure),
-        OLDEST_KEPT => LearntLimit::OldestKept(
-            i64::try_from(figure)
-                .ok()
-                .and_then(|second| Timestamp::from_second(second).ok())
-                .ok_or_else(|| unknown("learnt.value", "no moment"))?,
-        ),
+/// The limit of that name and figure. Another name is an error: a limit that is skipped would be learnt again by failing calls. So is
+/// a figure that is not learnt: nothing would be asked by it, or one window for ever.
+fn limit(name: &str, value: i64) -> Result<LearntLimit, SqlError> {
+    let none_such = || unknown("learnt.value", format_args!("{value}, no limit on {name}"));
+    let points = || u32::try_from(value).map_err(|_| none_such());
+    let figure = || usize::try_from(value).map_err(|_| none_such());
+    let limit = match name {
+        POINTS => LearntLimit::Points(points()?),
+        QUERIES => LearntLimit::Queries(figure()?),
+        SERIES_POINTS => LearntLimit::SeriesPoints(points()?),
+        CALL_POINTS => LearntLimit::CallPoints(value.try_into().map_err(|_| none_such())?),
+        WITHHELD => LearntLimit::Withheld(points()?),
+        URL_CHARS => LearntLimit::UrlChars(figure()?),
+        OLDEST_KEPT => {
+            LearntLimit::OldestKept(Timestamp::from_second(value).map_err(|_| none_such())?)
+        }
         _ => return Err(unknown("learnt.name", name)),
-    })
+    };
+    if limit.may_be_learnt() { Ok(limit) } else { Err(none_such()) }
 }
 
 /// Reads a row of `files`.
@@ -366,7 +350,7 @@ fn file(row: &Row<'_>) -> Result<SeriesFile, SqlError> {
 /// Reads every file, one in memory at a time.
 pub(super) fn read_files(c: &Connection) -> Result<(), SqlError> {
     let mut all = c.prepare("SELECT * FROM files")?;
-    all.query_map([], file)?.try_for_each(|file| file.map(drop))
+    rows(&mut all, "files", [], |row| file(row).map(drop)).map(drop)
 }
 
 /// Marks one query, unless a file would be one with another where names differ by neither case nor Unicode form.
@@ -421,7 +405,7 @@ fn mark(
 }
 
 fn totals(c: &Connection) -> Result<Totals, SqlError> {
-    c.prepare_cached(
+    let mut statement = c.prepare_cached(
         "SELECT * FROM
          (SELECT count(*) AS listed FROM queries WHERE position IS NOT NULL),
          (SELECT count(*) AS queries FROM queries WHERE substitute IS NULL AND role = 'wanted'),
@@ -435,8 +419,8 @@ fn totals(c: &Connection) -> Result<Totals, SqlError> {
          (SELECT coalesce(sum(files), 0) AS files, coalesce(sum(bytes), 0) AS file_bytes,
                  coalesce(sum(points), 0) AS file_points
           FROM extracted)",
-    )?
-    .query_row([], |row| {
+    )?;
+    let found = first(&mut statement, "totals", [], |row| {
         let number = |name: &str| Ok::<_, SqlError>(row.get::<_, Unsigned>(name)?.0);
         Ok(Totals {
             listed: number("listed")?,
@@ -452,5 +436,6 @@ fn totals(c: &Connection) -> Result<Totals, SqlError> {
             file_bytes: number("file_bytes")?,
             file_points: number("file_points")?,
         })
-    })
+    })?;
+    found.ok_or(SqlError::QueryReturnedNoRows)
 }

@@ -1,6 +1,6 @@
 //! The statements about what was given up.
 
-use super::convert::{Moment, Unsigned, unknown, window};
+use super::convert::{Moment, Unsigned, rows, unknown, window};
 use super::{Connection, Params, Row, SqlError, Transaction, params};
 use crate::archive::{GiveUpReason, GiveUpScope, GivenUp, QueryId};
 use crate::plan::{Window, subtract};
@@ -59,17 +59,16 @@ pub(super) fn select(
     clause: &str,
     of: impl Params,
 ) -> Result<Vec<GivenUp>, SqlError> {
-    c.prepare_cached(&format!("SELECT * FROM given_up {clause}"))?
-        .query_map(of, |row| {
-            Ok(GivenUp {
-                query: row.get("query")?,
-                window: window(row)?,
-                scope: if row.get("whole")? { GiveUpScope::Query } else { GiveUpScope::Window },
-                at: row.get::<_, Moment>("at_ms")?.0,
-                reason: reason(row)?,
-            })
-        })?
-        .collect()
+    let mut statement = c.prepare_cached(&format!("SELECT * FROM given_up {clause}"))?;
+    rows(&mut statement, "given_up", of, |row| {
+        Ok(GivenUp {
+            query: row.get("query")?,
+            window: window(row)?,
+            scope: if row.get("whole")? { GiveUpScope::Query } else { GiveUpScope::Window },
+            at: row.get::<_, Moment>("at_ms")?.0,
+            reason: reason(row)?,
+        })
+    })
 }
 
 /// Reads the reason in a row of `given_up`.

@@ -2,7 +2,8 @@
 //! (views, triggers, generated columns, defaults) runs when it is read or written, and one from elsewhere may run for ever.
 
 use super::{
-    APPLICATION_ID, Connection, Error, SCHEMA, SCHEMA_VERSION, SqlError, failed, in_memory, migrate,
+    APPLICATION_ID, Connection, Error, ErrorCode, SCHEMA, SCHEMA_VERSION, SqlError, failed,
+    in_memory, migrate,
 };
 use std::collections::BTreeSet;
 
@@ -23,7 +24,7 @@ pub(super) fn identify(c: &Connection) -> Result<LedgerIdentity, Error> {
         let number = |pragma| c.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
         Ok((number("application_id")?, number("user_version")?, defined(c)?))
     };
-    let (program, version, found) = look().map_err(failed("looking at the ledger"))?;
+    let (program, version, found) = look().map_err(refused)?;
     let foreign = |why: String| Err(Error::LedgerDamaged { why });
     let (schema, identity) = match (program, version) {
         (0, 0) if found.is_empty() => return Ok(LedgerIdentity::Blank),
@@ -48,18 +49,39 @@ pub(super) fn identify(c: &Connection) -> Result<LedgerIdentity, Error> {
     }
 }
 
+/// Tables of `ANALYZE`, of SQLite's own making and read by itself alone, as it defines them: columns of another kind would be
+/// evaluated while the schema is read.
+const STATISTICS: [[&str; 2]; 2] = [
+    ["sqlite_stat1", "CREATE TABLE sqlite_stat1(tbl,idx,stat)"],
+    ["sqlite_stat4", "CREATE TABLE sqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)"],
+];
+
 /// Reads the type, name, table and definition of everything in a schema: of tables the constraints too, which run when a row is
-/// written. Tables of `ANALYZE` are of SQLite's own making, and read by itself alone.
+/// written. Without the statistics of `ANALYZE`.
 fn defined(c: &Connection) -> Result<BTreeSet<[String; 4]>, SqlError> {
-    c.prepare(
-        "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema
-         WHERE type <> 'table' OR name NOT IN ('sqlite_stat1', 'sqlite_stat4')",
-    )?
-    .query_map([], |row| {
-        let text: String = row.get(3)?;
-        Ok([row.get(0)?, row.get(1)?, row.get(2)?, bare(&text)])
-    })?
-    .collect()
+    let mut statement = c.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema")?;
+    let mut rows = statement.query([])?;
+    let mut found = BTreeSet::new();
+    while let Some(row) = rows.next()? {
+        let text: Option<String> = row.get(3)?;
+        let text = bare(&text.unwrap_or_default());
+        let thing: [String; 4] = [row.get(0)?, row.get(1)?, row.get(2)?, text];
+        let [kind, name, _, text] = &thing;
+        if kind != "table" || !STATISTICS.contains(&[name, text]) {
+            found.insert(thing);
+        }
+    }
+    Ok(found)
+}
+
+/// The error of a statement that looks at a database: what SQLite cannot read or takes for too much is no ledger.
+fn refused(error: SqlError) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::Unknown | ErrorCode::TooBig | ErrorCode::OperationAborted) => {
+            Error::LedgerDamaged { why: error.to_string() }
+        }
+        _ => failed("reading its tables' definitions")(error),
+    }
 }
 
 /// Returns the text without comments and without what is only space, so that a word in a comment of `schema.sql` is no other

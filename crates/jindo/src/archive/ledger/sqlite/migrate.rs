@@ -3,8 +3,8 @@
 
 use super::convert::{Moment, window};
 use super::{
-    Connection, SCHEMA, SCHEMA_VERSION, SqlError, Transaction, TransactionBehavior, given_up,
-    in_memory, params,
+    Connection, Guard, SCHEMA, SCHEMA_VERSION, SqlError, Transaction, TransactionBehavior,
+    given_up, in_memory, params,
 };
 use crate::archive::{GiveUpReason, GiveUpScope, GivenUp};
 use crate::case_fold::folded;
@@ -28,11 +28,13 @@ pub(super) fn schema_of(version: i64) -> Option<&'static str> {
 }
 
 /// Copies a ledger of an earlier format into memory and migrates the copy.
-pub(super) fn copied(from: &Connection) -> Result<Connection, SqlError> {
+pub(super) fn copied(from: &Connection) -> Result<(Connection, Guard), SqlError> {
     let mut copy = in_memory("")?;
+    let guard = Guard::tight(&mut copy)?;
     Backup::new(from, &mut copy)?.run_to_completion(PAGES_AT_ONCE, Duration::ZERO, None)?;
+    guard.work(&copy)?;
     migrate(&mut copy)?;
-    Ok(copy)
+    Ok((copy, guard))
 }
 
 /// Brings a ledger of an earlier format to the present one. A crash leaves the earlier or the present one.

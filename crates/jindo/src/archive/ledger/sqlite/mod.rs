@@ -9,6 +9,7 @@ mod convert;
 mod coverage;
 mod facts;
 mod given_up;
+mod guard;
 mod identity;
 mod integrity_check;
 mod migrate;
@@ -17,31 +18,29 @@ mod records;
 
 use super::Ledger;
 use crate::archive::Error;
-use convert::is_of_a_cell;
+use convert::bad_cell;
+use guard::{Guard, immutable_uri, plain};
 use identity::{LedgerIdentity, identify};
-use rusqlite::config::DbConfig;
-use rusqlite::limits::Limit;
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Type, ValueRef};
 use rusqlite::{
-    Connection, Error as SqlError, ErrorCode, OpenFlags, OptionalExtension, Params, Row, ToSql,
-    Transaction, TransactionBehavior, params,
+    Connection, Error as SqlError, ErrorCode, OpenFlags, OptionalExtension, Params, Row, Statement,
+    ToSql, Transaction, TransactionBehavior, params,
 };
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// `PRAGMA application_id` of a ledger: "jndo".
 const APPLICATION_ID: i64 = 0x6a6e_646f;
 /// `PRAGMA user_version`: raised when a released jindo's tables change. One with other columns is refused ([`identify`]), so
 /// that no change goes without it.
 const SCHEMA_VERSION: i64 = 4;
-/// Longest wait of a reader or writer for SQLite's own short locks (a checkpoint, another reader's start).
-const BUSY_WAIT: Duration = Duration::from_secs(10);
 /// Statements kept compiled per connection: a few more than this door has.
 const STATEMENTS_MAX: usize = 64;
 
-/// Bytes of the largest cell that is read or written: no series' tags are longer, as they came in an answer of 64 MiB.
-const CELL_BYTES_MAX: i32 = 128 << 20;
+/// A file is opened by its path: without `SQLITE_OPEN_URI`.
+const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE
+    .union(OpenFlags::SQLITE_OPEN_CREATE)
+    .union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
 const SCHEMA: &str = include_str!("schema.sql");
 
@@ -57,6 +56,7 @@ pub enum IfBlank {
 #[derive(Debug)]
 pub struct Sqlite {
     connection: Mutex<Connection>,
+    guard: Guard,
     access: Access,
 }
 
@@ -69,7 +69,7 @@ enum Access {
 impl Sqlite {
     /// Opens for writing. Only one process may, which the caller's lock ensures. What a crash left in a journal is taken back.
     pub fn open(path: &Path, if_blank: IfBlank) -> Result<Self, Error> {
-        Self::writing(Connection::open(path), if_blank, path)
+        Self::writing(Connection::open_with_flags(plain(path), FLAGS), if_blank, path)
     }
 
     /// A ledger that lives as long as the value: for tests and simulations.
@@ -81,24 +81,24 @@ impl Sqlite {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let left = |suffix| beside(path, suffix).exists();
-        let opened = match identified(Connection::open_with_flags(path, flags)) {
+        let opened = match Opened::guarded(Connection::open_with_flags(plain(path), flags)) {
             // Without write permission SQLite cannot make the WAL's index; where nothing is left beside the file, none is needed.
             Err(error) if is_refused_write(&error) && !left("-wal") && !left("-journal") => {
                 let flags = flags | OpenFlags::SQLITE_OPEN_URI;
-                identified(Connection::open_with_flags(immutable_uri(path), flags))
+                Opened::guarded(Connection::open_with_flags(immutable_uri(path), flags))
             }
             opened => opened,
         };
-        let connection = match opened? {
-            (connection, LedgerIdentity::Ours) => connection,
-            (connection, LedgerIdentity::Earlier) => {
+        let Opened { connection, guard, identity } = opened?;
+        let (connection, guard) = match identity {
+            LedgerIdentity::Ours => (connection, guard),
+            LedgerIdentity::Earlier => {
                 let copied = migrate::copied(&connection);
-                let copied = copied.and_then(|copy| guard(&copy).map(|()| copy));
                 copied.map_err(failed("migrating a copy of the ledger"))?
             }
-            (_, LedgerIdentity::Blank) => return Err(lost(path)),
+            LedgerIdentity::Blank => return Err(lost(path)),
         };
-        Ok(Self { connection: Mutex::new(connection), access: Access::Read })
+        Ok(Self { connection: Mutex::new(connection), guard, access: Access::Read })
     }
 
     fn writing(
@@ -106,7 +106,7 @@ impl Sqlite {
         if_blank: IfBlank,
         path: &Path,
     ) -> Result<Self, Error> {
-        let (mut connection, identity) = identified(opened)?;
+        let Opened { mut connection, guard, identity } = Opened::guarded(opened)?;
         let (doing, made) = match (identity, if_blank) {
             (LedgerIdentity::Ours, _) => ("opening the ledger", Ok(())),
             (LedgerIdentity::Earlier, _) => {
@@ -118,7 +118,7 @@ impl Sqlite {
             (LedgerIdentity::Blank, IfBlank::Refuse) => return Err(lost(path)),
         };
         made.and_then(|()| prepare(&connection)).map_err(failed(doing))?;
-        Ok(Self { connection: Mutex::new(connection), access: Access::Write })
+        Ok(Self { connection: Mutex::new(connection), guard, access: Access::Write })
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
@@ -130,7 +130,9 @@ impl Sqlite {
         doing: &'static str,
         work: impl FnOnce(&Connection) -> Result<T, SqlError>,
     ) -> Result<T, Error> {
-        work(&self.connection()).map_err(failed(doing))
+        let connection = self.connection();
+        self.guard.begin();
+        work(&connection).map_err(failed(doing))
     }
 
     /// Works in one transaction.
@@ -152,6 +154,7 @@ impl Sqlite {
             return Err(Error::ReadOnly);
         }
         let mut connection = self.connection();
+        self.guard.begin();
         let act = || {
             let t = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let done = work(&t)?;
@@ -164,22 +167,28 @@ impl Sqlite {
     }
 }
 
-/// Guards a connection and identifies what it leads to.
-fn identified(opened: Result<Connection, SqlError>) -> Result<(Connection, LedgerIdentity), Error> {
-    let connection = opened.map_err(failed("opening the ledger"))?;
-    guard(&connection).map_err(failed("opening the ledger"))?;
-    let identity = identify(&connection)?;
-    Ok((connection, identity))
+/// A connection that was guarded before its first statement, and what it leads to.
+struct Opened {
+    connection: Connection,
+    guard: Guard,
+    identity: LedgerIdentity,
 }
 
-/// Sets the limits of every connection: nothing that a ledger from elsewhere defines is run, and no cell takes all memory.
-fn guard(connection: &Connection) -> Result<(), SqlError> {
-    connection.busy_timeout(BUSY_WAIT)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, CELL_BYTES_MAX).map(drop)
+impl Opened {
+    /// Guards a connection, identifies what it leads to, and looks at its pages before anything else is asked of it.
+    fn guarded(opened: Result<Connection, SqlError>) -> Result<Self, Error> {
+        let mut connection = opened.map_err(failed("opening the ledger"))?;
+        let guard = Guard::tight(&mut connection).map_err(failed("opening the ledger"))?;
+        let identity = identify(&connection)?;
+        let broken = guard.work(&connection).and_then(|()| match identity {
+            LedgerIdentity::Ours | LedgerIdentity::Earlier => guard::broken(&connection),
+            LedgerIdentity::Blank => Ok(None),
+        });
+        match broken.map_err(failed("looking at its pages"))? {
+            Some(why) => Err(Error::LedgerDamaged { why }),
+            None => Ok(Self { connection, guard, identity }),
+        }
+    }
 }
 
 /// Makes an empty database of a schema, in memory.
@@ -214,10 +223,16 @@ fn lost(path: &Path) -> Error {
 
 fn failed(doing: &'static str) -> impl Fn(SqlError) -> Error {
     move |source| match source.sqlite_error_code() {
+        _ if let Some(why) = bad_cell(&source) => Error::LedgerDamaged { why },
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             Error::LedgerDamaged { why: source.to_string() }
         }
-        _ if is_of_a_cell(&source) => Error::LedgerDamaged { why: format!("{doing}: {source}") },
+        Some(ErrorCode::OperationInterrupted) => {
+            Error::LedgerDamaged { why: format!("{doing} takes more steps than a ledger needs") }
+        }
+        Some(ErrorCode::OutOfMemory) => {
+            Error::LedgerDamaged { why: format!("{doing} takes more memory than a ledger needs") }
+        }
         // Without the cause below, which says the same with a number.
         Some(ErrorCode::DiskFull) => Error::NoRoom { doing, source: source.to_string().into() },
         Some(ErrorCode::CannotOpen) => Error::NotOpened { doing, source: Box::new(source) },
@@ -240,12 +255,6 @@ pub(in crate::archive) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
-}
-
-fn immutable_uri(path: &Path) -> String {
-    let escaped =
-        path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-    format!("file:{escaped}?immutable=1")
 }
 
 impl Ledger for Sqlite {

@@ -1,6 +1,8 @@
 //! The statements about queries and the request. Never about what was fetched.
 
-use super::convert::{Moment, Unsigned, json_numbers, optional_window};
+use super::convert::{
+    Moment, Unsigned, beyond, first, generation, json_numbers, optional_window, rows, unknown,
+};
 use super::{Connection, OptionalExtension, Row, SqlError, Sqlite, Transaction, given_up, params};
 use crate::archive::{
     Error, QueryId, QueryLedger, Recalled, RefusedLine, Registered, Remembered, Request,
@@ -41,35 +43,30 @@ impl QueryLedger for Sqlite {
 
     fn request(&self) -> Result<Option<Request>, Error> {
         self.ask("reading the request", |c| {
-            let lines: Vec<RequestLine> = c
-                .prepare_cached(
-                    "SELECT l.written, l.reason, q.sent, q.unfilled, q.interval_s, q.alone
-                     FROM lines l LEFT JOIN queries q ON q.id = l.query ORDER BY l.position",
-                )?
-                .query_map([], |row| {
-                    Ok(match row.get("reason")? {
-                        Some(reason) => {
-                            RequestLine::Refused { written: row.get("written")?, reason }
-                        }
-                        None => RequestLine::Query(Query::new(text(row)?)),
-                    })
-                })?
-                .collect::<Result<_, _>>()?;
-            c.prepare_cached("SELECT * FROM request")?
-                .query_row([], |row| request(row, lines))
-                .optional()
+            let mut statement = c.prepare_cached(
+                "SELECT l.written, l.reason, q.sent, q.unfilled, q.interval_s, q.alone
+                 FROM lines l LEFT JOIN queries q ON q.id = l.query ORDER BY l.position",
+            )?;
+            let lines: Vec<RequestLine> = rows(&mut statement, "lines", [], |row| {
+                Ok(match row.get("reason")? {
+                    Some(reason) => RequestLine::Refused { written: row.get("written")?, reason },
+                    None => RequestLine::Query(Query::new(text(row)?)),
+                })
+            })?;
+            let mut statement = c.prepare_cached("SELECT * FROM request")?;
+            first(&mut statement, "request", [], |row| request(row, lines))
         })
     }
 
     fn refused_lines(&self) -> Result<Vec<RefusedLine>, Error> {
         self.ask("reading refused lines", |c| {
-            c.prepare_cached("SELECT * FROM lines WHERE reason IS NOT NULL ORDER BY position")?
-                .query_map([], |row| {
-                    let position = row.get::<_, Unsigned>("position")?.index()?;
-                    let (written, reason) = (row.get("written")?, row.get("reason")?);
-                    Ok(RefusedLine { position, written, reason })
-                })?
-                .collect()
+            let mut statement =
+                c.prepare_cached("SELECT * FROM lines WHERE reason IS NOT NULL ORDER BY position")?;
+            rows(&mut statement, "lines", [], |row| {
+                let position = row.get::<_, Unsigned>("position")?.index()?;
+                let (written, reason) = (row.get("written")?, row.get("reason")?);
+                Ok(RefusedLine { position, written, reason })
+            })
         })
     }
 
@@ -77,14 +74,14 @@ impl QueryLedger for Sqlite {
         let order = "ORDER BY q.position IS NULL, q.position, q.id";
         self.ask("reading queries", |c| {
             let mut statement = c.prepare_cached(&format!("{REGISTERED} {order}"))?;
-            statement.query_map([], registered)?.collect()
+            rows(&mut statement, "queries", [], registered)
         })
     }
 
     fn query(&self, query: QueryId) -> Result<Option<Registered>, Error> {
         self.ask("reading a query", |c| {
             let mut statement = c.prepare_cached(&format!("{REGISTERED} AND q.id = ?1"))?;
-            statement.query_row([query], registered).optional()
+            first(&mut statement, "queries", [query], registered)
         })
     }
 
@@ -108,11 +105,12 @@ impl QueryLedger for Sqlite {
 
     fn remembered(&self) -> Result<Vec<(QueryId, Remembered)>, Error> {
         self.ask("reading queries", |c| {
-            c.prepare_cached(
+            let mut statement = c.prepare_cached(
                 "SELECT q.*, s.sent AS travels FROM queries q
                  LEFT JOIN queries s ON s.id = q.substitute ORDER BY q.id",
-            )?
-            .query_map([], |row| {
+            )?;
+            rows(&mut statement, "queries", [], |row| {
+                generation(row, "generation_floor")?;
                 let query = Remembered {
                     text: text(row)?,
                     asked: asked(row)?,
@@ -120,8 +118,7 @@ impl QueryLedger for Sqlite {
                     role: row.get("role")?,
                 };
                 Ok((row.get("id")?, query))
-            })?
-            .collect()
+            })
         })
     }
 
@@ -221,26 +218,22 @@ pub(super) fn recall(
     c: &Connection,
     queries: &[QueryId],
 ) -> Result<Result<Vec<Recalled>, Error>, SqlError> {
-    c.prepare_cached(
+    let mut statement = c.prepare_cached(
         "SELECT q.*, o.sent AS refused FROM json_each(?1) j LEFT JOIN queries q ON q.id = j.value
          LEFT JOIN queries o ON o.id = q.instead_of ORDER BY j.key",
-    )?
-    .query_map([json_numbers(queries)], |row| match row.get("id")? {
-        Some(QueryId(_)) => {
-            let (role, instead_of) = (row.get("role")?, row.get("refused")?);
-            Ok(Some(Recalled { text: text(row)?, role, instead_of }))
-        }
-        None => Ok(None),
-    })?
-    .zip(queries)
-    .map(|(recalled, &query)| Ok(recalled?.ok_or(Error::UnknownQuery { query })))
-    .collect()
+    )?;
+    let found = rows(&mut statement, "queries", [json_numbers(queries)], |row| {
+        let Some(QueryId(_)) = row.get("id")? else { return Ok(None) };
+        let (role, instead_of) = (row.get("role")?, row.get("refused")?);
+        Ok(Some(Recalled { text: text(row)?, role, instead_of }))
+    })?;
+    let known = found.into_iter().zip(queries);
+    Ok(known.map(|(found, &query)| found.ok_or(Error::UnknownQuery { query })).collect())
 }
 
 fn request(row: &Row<'_>, lines: Vec<RequestLine>) -> Result<Request, SqlError> {
-    let settled = Timestamp::from_second(row.get("settled_s")?)
-        .map_err(|_| SqlError::IntegralValueOutOfRange(0, 0))?;
-    let window = asked(row)?.ok_or(SqlError::IntegralValueOutOfRange(0, 0))?;
+    let settled = second(row, "settled_s")?;
+    let window = asked(row)?.ok_or_else(|| unknown("request.asked_start_s", ()))?;
     Ok(Request {
         lines,
         asked: Range { window, settled },
@@ -265,7 +258,7 @@ fn asked(row: &Row<'_>) -> Result<Option<Window>, SqlError> {
 
 /// Every query that is wanted and has no substitute, and what stands around it; a clause may follow.
 const REGISTERED: &str = "
-    SELECT q.*, o.sent AS refused, t.until_s, t.words AS too_old,
+    SELECT q.*, o.sent AS refused, t.until_s AS 'given_up.end_s', t.words AS too_old,
            w.query AS given_up, w.reason, w.words, w.asked_s, w.nearest_s, w.mebibytes_max
     FROM queries q LEFT JOIN queries o ON o.id = q.instead_of LEFT JOIN (
         SELECT query, max(end_s) AS until_s, words FROM given_up WHERE NOT whole GROUP BY query
@@ -275,12 +268,22 @@ const REGISTERED: &str = "
     ) w ON w.query = q.id
     WHERE q.substitute IS NULL AND q.role = 'wanted'";
 
+/// Bytes of a bucket at most: a bucket that alone is larger than an answer may be is given up.
+const WEIGHT_MAX: u64 = 1 << 30;
+
+fn second(row: &Row<'_>, column: &str) -> Result<Timestamp, SqlError> {
+    let second: i64 = row.get(column)?;
+    Timestamp::from_second(second).map_err(|_| beyond(row, column, second))
+}
+
 fn registered(row: &Row<'_>) -> Result<Registered, SqlError> {
     let weight = row.get::<_, Option<Unsigned>>("bytes_per_bucket")?;
+    if let Some(Unsigned(bytes)) = weight.as_ref().filter(|weight| weight.0 > WEIGHT_MAX) {
+        return Err(beyond(row, "bytes_per_bucket", *bytes));
+    }
     let weight = weight.zip(row.get("weighed_ms")?);
-    let until = row.get::<_, Option<i64>>("until_s")?.map(|until_s| {
-        Timestamp::from_second(until_s).map_err(|_| SqlError::IntegralValueOutOfRange(0, until_s))
-    });
+    let until = row.get::<_, Option<i64>>("given_up.end_s")?;
+    let until = until.map(|_| second(row, "given_up.end_s")).transpose()?;
     Ok(Registered {
         id: row.get("id")?,
         text: text(row)?,
@@ -289,7 +292,7 @@ fn registered(row: &Row<'_>) -> Result<Registered, SqlError> {
         instead_of: row.get("refused")?,
         weight: weight
             .map(|(bytes, Moment(weighed_at))| Weight { bytes_per_bucket: bytes.0, weighed_at }),
-        too_old: until.transpose()?.zip(row.get("too_old")?),
+        too_old: until.zip(row.get("too_old")?),
         given_up: match row.get("given_up")? {
             Some(QueryId(_)) => Some(given_up::reason(row)?),
             None => None,

@@ -6,11 +6,8 @@
 use crate::archive::Trusted;
 use crate::fetch::call::points;
 use crate::parse::Outline;
-use crate::plan::{Limits, Task};
+use crate::plan::{LearntLimit, Limits, Task};
 use jiff::Timestamp;
-
-/// An answer of fewer points in all is not suspected of a cap on points per call.
-const CALL_POINTS_MIN: u64 = 1_000;
 
 /// A series with gaps is silent at a side of its window that holds none of its points in more buckets than one in so many of them.
 const SILENT_PART: u32 = 50;
@@ -123,7 +120,7 @@ impl Signs {
     pub(super) fn by_call(&self, seen: &Seen) -> bool {
         let is_same = seen.totals.number == self.points && seen.totals.times >= SAME_TOTALS;
         !self.is_whole
-            && self.points >= CALL_POINTS_MIN
+            && self.points >= LearntLimit::CALL_POINTS_MIN
             && self.points > seen.call_points
             && (is_same || self.is_broken_off && self.points.is_multiple_of(ROUND))
     }
