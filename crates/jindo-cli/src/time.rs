@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::{SignedDuration, Span, Timestamp};
 
 /// Text that is not a time.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +18,7 @@ pub(crate) struct TimeError {
 pub(crate) fn parse(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, TimeError> {
     let text = text.trim();
     let found = if text == "now" {
-        Some(now)
+        whole_second(now)
     } else if let Some(back) = text.strip_prefix('-') {
         ago(back, zone, now)
     } else {
@@ -27,11 +27,15 @@ pub(crate) fn parse(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Times
     found.ok_or_else(|| TimeError { text: text.to_owned() })
 }
 
+/// Days that a time may be counted back: those of [`crate::args::SPAN_MAX`].
+const DAYS_BACK_MAX: i64 = crate::args::SPAN_MAX.as_hours() / 24;
+
 fn ago(back: &str, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {
-    let counted = |unit: char| back.strip_suffix(unit).and_then(|count| count.parse::<i32>().ok());
-    let weeks = counted('w').and_then(|weeks| weeks.checked_mul(7));
-    if let Some(days) = counted('d').or(weeks) {
-        let day = now.to_zoned(zone.clone()).checked_sub(days.days()).ok()?;
+    let counted = |unit: char| back.strip_suffix(unit).and_then(|count| count.parse::<u32>().ok());
+    let weeks = counted('w').map(|weeks| i64::from(weeks) * 7);
+    if let Some(days) = counted('d').map(i64::from).or(weeks) {
+        let span = Span::new().try_days(days).ok().filter(|_| days <= DAYS_BACK_MAX)?;
+        let day = now.to_zoned(zone.clone()).checked_sub(span).ok()?;
         return day.start_of_day().ok().map(|day| day.timestamp());
     }
     // A number without a unit is refused here: it would be read as seconds, and may be meant as days.
@@ -138,7 +142,19 @@ mod tests {
     #[test]
     fn an_error_says_what_to_write() {
         let now = Timestamp::UNIX_EPOCH;
-        for text in ["", "yesterday", "2021-13-01", "32/12/2021", "-", "-xd", "12/13/2021"] {
+        for text in [
+            "-2147483647d",
+            "-36526d",
+            "--5d",
+            "-613566757w",
+            "",
+            "yesterday",
+            "2021-13-01",
+            "32/12/2021",
+            "-",
+            "-xd",
+            "12/13/2021",
+        ] {
             assert!(parse(text, &TimeZone::UTC, now).is_err(), "{text}");
         }
     }

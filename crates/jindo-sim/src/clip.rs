@@ -60,7 +60,7 @@ impl Clip {
     pub(crate) fn apply(self, results: &mut [QueryResult]) {
         match self {
             Self::First(most) => each(results, |nth, _| nth < most),
-            Self::Last(most) => each(results, |nth, all| nth + most >= all),
+            Self::Last(most) => each(results, |nth, all| all.saturating_sub(nth) <= most),
             Self::Every(most) => each(results, |nth, all| nth % all.div_ceil(most).max(1) == 0),
             Self::AllButNewest => {
                 for series in results.iter_mut().flat_map(|result| &mut result.series) {

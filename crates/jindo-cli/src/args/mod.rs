@@ -13,7 +13,7 @@ pub(crate) use export::{ExportArgs, PlanArgs, RequestArgs};
 pub(crate) use extract::ExtractArgs;
 pub(crate) use inspect::{StatusArgs, VerifyArgs};
 pub(crate) use simulate::{DemoArgs, SimulateArgs, SimulatedMetadata};
-pub(crate) use values::{AssumedTypeArg, FillArg, OutputFormat, ProgressStyle, span};
+pub(crate) use values::{AssumedTypeArg, FillArg, OutputFormat, ProgressStyle, SPAN_MAX, span};
 
 use crate::terminal::Lines;
 use clap::error::{ContextKind, ContextValue};

@@ -28,6 +28,9 @@ pub enum SimulatedMetadata {
     Forbidden,
 }
 
+/// Series of `--wide` at most: twice as many as are measured; the simulator holds each in memory.
+const WIDE_MAX: i64 = 200_000;
+
 /// Flags of `jindo simulate`.
 #[derive(Debug, Args)]
 pub struct SimulateArgs {
@@ -41,7 +44,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "SPAN[-SPAN]")]
     pub latency: Option<String>,
     /// Points per series that are served without coarsening [default: 1500]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub cap: Option<u32>,
     /// Answer 400 above the cap instead of coarser data
     #[arg(long)]
@@ -51,8 +54,8 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "HOW")]
     pub clip: Option<String>,
     /// Most queries in a call [default: no limit]
-    #[arg(long, value_name = "N")]
-    pub max_queries: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_queries: Option<u32>,
     /// Also serve the bucket that starts at `to`
     #[arg(long)]
     pub include_end: bool,
@@ -65,9 +68,9 @@ pub struct SimulateArgs {
     /// Seed of everything random [default: 1]
     #[arg(long)]
     pub seed: Option<u64>,
-    /// Add a metric with this many series: avg:wide.gauge{*} by {id}
-    #[arg(long, value_name = "SERIES")]
-    pub wide: Option<usize>,
+    /// Add a metric with this many series, up to 200000: avg:wide.gauge{*} by {id}
+    #[arg(long, value_name = "SERIES", value_parser = clap::value_parser!(u32).range(..=WIDE_MAX))]
+    pub wide: Option<u32>,
     /// Print the built-in list of 579 queries and end
     #[arg(long)]
     pub list: bool,

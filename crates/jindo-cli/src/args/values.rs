@@ -76,25 +76,37 @@ pub(super) fn resolution(text: &str) -> Result<Resolution, String> {
     interval.map(Resolution::Every).map_err(|error| error.to_string())
 }
 
-/// Reads a span that is not negative: `90d`, `20m`, `1h30m`, `60s`, `60` (seconds).
+/// Longest span: a hundred years. Longer ones are typing errors, and no calendar holds every moment that is so far off.
+pub(crate) const SPAN_MAX: SignedDuration = SignedDuration::from_hours(24 * 36_525);
+
+/// Reads a span that is not negative, and not longer than [`SPAN_MAX`]: `90d`, `20m`, `1h30m`, `60s`, `60` (seconds).
 pub(crate) fn span(text: &str) -> Result<SignedDuration, String> {
-    const HELP: &str = "a span such as 60s, 20m, 1h or 2d";
-    if let Ok(secs) = text.parse::<u32>() {
-        return Ok(SignedDuration::from_secs(i64::from(secs)));
-    }
-    let span: jiff::Span = text.parse().map_err(|_| HELP.to_owned())?;
-    let duration =
-        span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| HELP.to_owned())?;
-    if duration.is_negative() { Err(HELP.to_owned()) } else { Ok(duration) }
+    const HELP: &str = "a span such as 60s, 20m, 1h or 2d, of 36525d at most";
+    let duration = match text.parse::<u32>() {
+        Ok(secs) => SignedDuration::from_secs(i64::from(secs)),
+        Err(_) => text
+            .parse::<jiff::Span>()
+            .and_then(|span| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()))
+            .map_err(|_| HELP.to_owned())?,
+    };
+    let is_fine = (SignedDuration::ZERO..=SPAN_MAX).contains(&duration);
+    if is_fine { Ok(duration) } else { Err(HELP.to_owned()) }
 }
+
+/// Times of `--look-back` at most: each costs a call a window.
+const LOOK_BACK_STEPS_MAX: usize = 100;
 
 /// Reads times after a window's end: `1h,6h,48h`, `2h`; `0` or `none`: nothing is asked again.
 pub(super) fn look_back(text: &str) -> Result<LookBack, String> {
     if text == "none" {
         return Ok(LookBack::NONE);
     }
-    let steps: Result<Vec<_>, _> = text.split(',').map(|step| span(step.trim())).collect();
-    steps.map(LookBack::new).map_err(|_| "spans such as 1h,6h,48h, or 0".to_owned())
+    let steps = text.split(',').take(LOOK_BACK_STEPS_MAX + 1).map(|step| span(step.trim()));
+    let steps = steps.collect::<Result<Vec<_>, _>>().ok();
+    let steps = steps.filter(|steps| steps.len() <= LOOK_BACK_STEPS_MAX);
+    steps.map(LookBack::new).ok_or_else(|| {
+        format!("up to {LOOK_BACK_STEPS_MAX} spans such as 1h,6h,48h, each of 36525d at most, or 0")
+    })
 }
 
 /// Reads a rate limit: `3600/1h`, `10/10s`, `100/m`.

@@ -16,7 +16,7 @@ use jindo::job::{
     Error, Events, ExportEvent, ExportPlan, ExportRequest, Probed, RefusedLines, TypeChange,
     TypeOrigin,
 };
-use jindo::plan::Plan;
+use jindo::plan::{CALLS_MAX, Plan};
 use jindo::query::Complaint;
 use std::path::Path;
 
@@ -155,6 +155,11 @@ pub(crate) fn of_job(error: Error, zone: &TimeZone) -> anyhow::Error {
                 .hint("give an earlier --from or a later --to; points younger than --settle are left out")
                 .into()
         }
+        Error::TooManyCalls { calls } => Usage::new(format!(
+            "the range takes {calls} calls or more, and an export makes {CALLS_MAX} at most"
+        ))
+        .hint("give a later --from or an earlier --to, or fewer points: --resolution 1h")
+        .into(),
         Error::UnnamedZone => anyhow::anyhow!("the time zone has no IANA name"),
     }
 }

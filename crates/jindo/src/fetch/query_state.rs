@@ -3,7 +3,7 @@
 use super::call::points;
 use crate::plan::{
     BODY_BYTES_TARGET, Limits, PerQuery, Plan, PlanIndex, RETENTION, Task, WEIGHT_ASSUMED, Window,
-    buckets, escaped_len, tile,
+    buckets, earlier, escaped_len, tile,
 };
 use crate::query::Query;
 use jiff::{SignedDuration, Timestamp};
@@ -93,8 +93,8 @@ impl QueryStates {
     pub(super) fn newest_s(&self, query: PlanIndex) -> Option<i64> {
         let asked_s = self.all[query].asked?.end_s();
         let may_be_gone =
-            self.now != Timestamp::MIN && asked_s <= (self.now - RETENTION).as_second();
-        Some(if may_be_gone { (self.now - LATELY).as_second() } else { asked_s })
+            self.now != Timestamp::MIN && asked_s <= earlier(self.now, RETENTION).as_second();
+        Some(if may_be_gone { earlier(self.now, LATELY).as_second() } else { asked_s })
     }
 
     pub(super) fn send_unfilled(&mut self, query: PlanIndex) {

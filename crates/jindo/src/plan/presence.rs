@@ -1,7 +1,7 @@
 //! Presence of data: the interval at which the whole range is probed, and the stretches that such answers prove empty. Pure.
 
 use super::window::{ceil, floor};
-use super::{Limits, PerQuery, Plan, RETENTION, Window, hull, tile, union};
+use super::{Limits, PerQuery, Plan, RETENTION, Window, earlier, hull, tile, union};
 use crate::query::{Interval, coarse};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ impl ProbeGrid {
     pub fn before(plan: &Plan, limits: Limits, settled: Timestamp) -> Option<Self> {
         let windows = || plan.tasks.iter().map(|task| task.window);
         let all = hull(windows())?;
-        let kept_s = limits.oldest_s.max((settled - RETENTION).as_second());
+        let kept_s = limits.oldest_s.max(earlier(settled, RETENTION).as_second());
         let sweep = |interval: Interval| {
             let step = interval.secs();
             let start_s = ceil(all.start_s().max(kept_s), step);
@@ -57,6 +57,9 @@ impl ProbeGrid {
     }
 }
 
+/// Buckets of a map at most, from the first window asked to the end of the last: 2 MiB. A probe has some thousands.
+const BUCKETS_MAX: usize = 1 << 24;
+
 /// Buckets of its answers in which a query has points: a bit a bucket, for all its series together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PresenceMap {
@@ -68,14 +71,19 @@ pub struct PresenceMap {
 }
 
 impl PresenceMap {
-    /// A map of a query that was asked in these windows, aligned to the interval, without any point yet.
+    /// A map of a query that was asked in these windows, aligned to the interval, without any point yet. Of windows with more than
+    /// [`BUCKETS_MAX`] buckets from end to end nothing is taken in: they prove nothing.
     pub fn new(interval: Interval, asked: &[Window]) -> Self {
-        let asked = union(asked);
+        let mut asked = union(asked);
         let ends = asked.first().zip(asked.last());
         let buckets =
             ends.map_or(0, |(first, last)| (last.end_s() - first.start_s()) / interval.secs());
-        let words = usize::try_from(buckets).expect("windows end after they start").div_ceil(64);
-        Self { interval, asked, reported: vec![0; words] }
+        let mut buckets = usize::try_from(buckets).expect("windows end after they start");
+        if buckets > BUCKETS_MAX {
+            asked.clear();
+            buckets = 0;
+        }
+        Self { interval, asked, reported: vec![0; buckets.div_ceil(64)] }
     }
 
     /// Takes in points of any series, Unix milliseconds in any order; those outside of the windows asked are left out.

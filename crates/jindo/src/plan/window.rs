@@ -1,7 +1,7 @@
 //! Half-open stretches of time, and the algebra of what they cover.
 
 use crate::query::Interval;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::fmt;
 
 /// Seconds of a day.
@@ -109,6 +109,11 @@ impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} … {}", self.start, self.end)
     }
+}
+
+/// Returns the moment that lies so long before another, or the first one that there is.
+pub fn earlier(at: Timestamp, span: SignedDuration) -> Timestamp {
+    at.saturating_sub(span).unwrap_or(Timestamp::MIN)
 }
 
 /// The last multiple of `step` that is not after the moment, also before 1970.

@@ -63,14 +63,17 @@ fn named(command: &args::PlanArgs) -> anyhow::Result<Option<Archive>> {
     }
 }
 
-/// Plans the same request from nothing at each resolution of the table.
+/// Plans the same request from nothing at each resolution of the table, but for those that take more calls than anybody makes.
 fn alternatives(request: &ExportRequest, now: Timestamp) -> Result<Vec<Alternative>, Error> {
     let resolutions = COMPARED_S.iter().filter_map(|&secs| Interval::from_secs(secs));
     resolutions
-        .map(|interval| {
+        .filter_map(|interval| {
             let resolution = Resolution::Every(interval);
-            let plan = ExportRequest { resolution, ..request.clone() }.plan(None, now)?.plan;
-            Ok(Alternative { resolution: interval, plan })
+            match (ExportRequest { resolution, ..request.clone() }).plan(None, now) {
+                Ok(planned) => Some(Ok(Alternative { resolution: interval, plan: planned.plan })),
+                Err(Error::TooManyCalls { .. }) => None,
+                Err(error) => Some(Err(error)),
+            }
         })
         .collect()
 }

@@ -47,7 +47,7 @@ fn options(command: &args::SimulateArgs) -> anyhow::Result<Options> {
     let limit = command.limit.unwrap_or(defaults::SIMULATOR_LIMIT);
     let mut options = Options::new(seed).with_query_limit(limit.calls, limit.period_s);
     if let Some(series) = command.wide {
-        options.organisation = Arc::new(Organisation::wide(seed, series));
+        options.organisation = Arc::new(Organisation::wide(seed, usize::try_from(series)?));
     }
     let spans = command.latency.as_deref().unwrap_or(defaults::SIMULATOR_LATENCY);
     (options.latency, options.jitter) = latency(spans)?;
@@ -58,7 +58,7 @@ fn options(command: &args::SimulateArgs) -> anyhow::Result<Options> {
     if command.include_end {
         options.bucket_at_to = BucketAtTo::Included;
     }
-    options.queries_max = command.max_queries;
+    options.queries_max = command.max_queries.map(usize::try_from).transpose()?;
     options.metadata = match command.metadata {
         None | Some(SimulatedMetadata::Served) => Metadata::Served,
         Some(SimulatedMetadata::Untyped) => Metadata::WithoutTypes,

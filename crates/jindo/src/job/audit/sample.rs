@@ -5,7 +5,7 @@
 use crate::archive::{Coverage, Object, ObjectId, Origin, QueryId, Record};
 use crate::clock::Random;
 use crate::job::look_back::is_young;
-use crate::plan::{Limits, PerQuery, PlanIndex, RETENTION, Window, buckets, pack};
+use crate::plan::{Limits, PerQuery, PlanIndex, RETENTION, Window, buckets, earlier, pack};
 use crate::query::{Interval, Query};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
@@ -56,7 +56,7 @@ pub(super) struct AuditUnit {
 impl AuditUnit {
     /// Returns true where Datadog still keeps all of it; else the archive alone has it.
     pub(super) fn is_kept(&self, now: Timestamp) -> bool {
-        self.window.start() >= now - RETENTION
+        self.window.start() >= earlier(now, RETENTION)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::fetch::FetchJob;
 use crate::job::error::Error;
 use crate::job::request::{ExportRequest, LearntFacts, Probing, learnt_still};
 use crate::job::resolution::Sampling;
-use crate::plan::{Limits, PerQuery, Plan, PlanIndex, Window};
+use crate::plan::{CALLS_MAX, Limits, PerQuery, Plan, PlanIndex, Window, calls_least};
 use crate::query::{Query, QueryText};
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -139,7 +139,12 @@ impl ExportRequest {
         };
         let covered: Vec<_> = queries.iter().zip(&known).map(covered).collect();
         let limits = self.limits(archive, list, now)?;
-        Ok((Plan::new(resolved.wanted(), queries, &covered, limits, now), known))
+        let wanted = resolved.wanted();
+        let calls = calls_least(wanted, &queries, &covered, limits);
+        if calls > CALLS_MAX {
+            return Err(Error::TooManyCalls { calls });
+        }
+        Ok((Plan::new(wanted, queries, &covered, limits, now), known))
     }
 
     /// Reads what the ledger knows of the list's queries, registered or not, each in the form in which it travels. One that travels as

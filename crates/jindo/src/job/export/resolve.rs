@@ -5,7 +5,7 @@ use crate::archive::{Request, RequestLine, Spaced};
 use crate::extract::{CsvTree, DisplayOptions};
 use crate::job::error::Error;
 use crate::job::request::{ExportRequest, ListText, RefusedLines, Resolution};
-use crate::plan::{Range, SampleRange, Window};
+use crate::plan::{Range, SampleRange, Window, earlier};
 use crate::query::{self, List, MetricTypes, Spacings};
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use std::collections::BTreeSet;
@@ -45,7 +45,7 @@ impl ExportRequest {
             return Err(Error::NoQuery { list: self.list.name.clone() });
         }
         let to = whole_second(self.to);
-        let youngest = whole_second(now - self.settle);
+        let youngest = whole_second(earlier(now, self.settle));
         let end = to.min(youngest);
         let range =
             Window::new(self.from, end).ok_or(Error::EmptyRange { start: self.from, end })?;
@@ -97,7 +97,7 @@ impl ResolvedRequest {
 
     /// Returns the part of the range that samples may be taken from.
     pub(super) fn sample_range(&self, request: &ExportRequest, now: Timestamp) -> SampleRange {
-        SampleRange::new(self.range, now - request.look_back.shortest(), now)
+        SampleRange::new(self.range, earlier(now, request.look_back.shortest()), now)
     }
 
     /// Returns the same request, now that more native intervals are known.

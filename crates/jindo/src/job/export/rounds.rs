@@ -10,7 +10,7 @@ use crate::archive::{Archive, GiveUpReason, GiveUpScope, GivenUp, Learnt};
 use crate::fetch::{End, FetchOutcome};
 use crate::job::error::Error;
 use crate::job::request::{ExportRequest, Probing};
-use crate::plan::{LearntLimit, Limits, Window, hull, subtract};
+use crate::plan::{LearntLimit, Limits, Window, earlier, hull, subtract};
 use jiff::Timestamp;
 
 /// A probe may take so many calls beyond twice those planned before it is left: retries, and learning a limit.
@@ -71,7 +71,7 @@ impl Rounds<'_> {
             return Ok((before, End::Done));
         }
         // A window that may still gain points is proven empty by no probe.
-        let settled = now - self.request.look_back.longest();
+        let settled = earlier(now, self.request.look_back.longest());
         let plan = ProbePlan::new(self.archive, &before, &probes, self.limits(now)?, settled)?;
         let Some(plan) = plan else { return Ok((before, End::Done)) };
         let (mut after, mut end) = (before.clone(), End::Done);

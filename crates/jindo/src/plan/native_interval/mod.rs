@@ -7,7 +7,7 @@
 mod tests;
 
 use super::window::{ceil, floor};
-use super::{DAY_S, Limits, RETENTION, Window, tile};
+use super::{DAY_S, Limits, RETENTION, Window, earlier, tile};
 use crate::query::Interval;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -164,7 +164,7 @@ pub struct SampleRange {
 impl SampleRange {
     /// The part of `range` that is `settled` and still kept by the server; all of it where no part is.
     pub fn new(range: Window, settled: Timestamp, now: Timestamp) -> Self {
-        let kept = Window::from_secs((now - RETENTION).as_second(), settled.as_second());
+        let kept = Window::from_secs(earlier(now, RETENTION).as_second(), settled.as_second());
         let sampled = kept.and_then(|kept| range.intersect(kept)).unwrap_or(range);
         let counted = Window::new(sampled.start(), range.end()).unwrap_or(range);
         Self { sampled, counted }
