@@ -13,6 +13,7 @@ mod earlier_version;
 mod faults;
 #[cfg(unix)]
 mod foreign_files;
+mod foreign_ledger;
 mod help;
 mod hostile;
 mod journey;
@@ -23,6 +24,7 @@ mod memory;
 mod messages;
 mod metric_types;
 mod network;
+mod numbers;
 mod plain_parquet;
 mod probe;
 #[cfg(unix)]
