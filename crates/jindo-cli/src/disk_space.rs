@@ -1,4 +1,4 @@
-//! Free space of the disk, compared with a plan. Opens no file.
+//! Free space of the disk, compared with a plan or with files that are to be made. Opens no file.
 
 use crate::render::errors::Failed;
 use crate::render::units::size;
@@ -51,6 +51,19 @@ pub(crate) fn check(
         "make room, choose another disk by --out, or fetch in parts: --max-calls N stops after N calls, \
          and the same command continues",
     ))
+}
+
+/// Refuses to make files of so many bytes where they do not fit.
+pub(crate) fn check_files(bytes: u64, dir: &Path, hint: &str) -> Result<(), Failed> {
+    let Some(free) = free_bytes(dir).filter(|free| *free < bytes) else { return Ok(()) };
+    let text = format!(
+        "{} are free where {} lies, and the files below {}/csv take at least {} more; none was written",
+        size(free),
+        dir.display(),
+        dir.display(),
+        size(bytes)
+    );
+    Err(Failed::new(text, hint))
 }
 
 /// Returns the share of `bytes` that belongs to the first `calls_max` of `calls`.

@@ -9,6 +9,7 @@
 mod auto;
 mod clipped;
 mod crash;
+mod damage;
 mod earlier_version;
 mod faults;
 #[cfg(unix)]
@@ -25,6 +26,7 @@ mod messages;
 mod metric_types;
 mod network;
 mod numbers;
+mod oversize;
 mod plain_parquet;
 mod probe;
 #[cfg(unix)]

@@ -77,7 +77,7 @@ fn a_few_file_descriptors_are_enough_and_too_few_are_told() {
 }
 
 /// The script with file systems of its own; `None` where this user may not mount any.
-fn with_mounts(world: &World, script: &str, args: &[String]) -> Option<Output> {
+pub(crate) fn with_mounts(world: &World, script: &str, args: &[String]) -> Option<Output> {
     let sandbox = |script: &str| {
         let mut command = Command::new("unshare");
         command.args(["-Urm", "/bin/sh", "-ec", script, env!("CARGO_BIN_EXE_jindo")]);

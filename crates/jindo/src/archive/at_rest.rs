@@ -37,7 +37,11 @@ impl Archive {
             }
             let Some(object) = self.ledger().object(id)? else { continue };
             match self.rest(&object, unrest) {
-                Err(error @ (Error::ObjectDamaged { .. } | Error::ObjectGone { .. })) => {
+                Err(
+                    error @ (Error::ObjectDamaged { .. }
+                    | Error::ObjectContradicted { .. }
+                    | Error::ObjectGone { .. }),
+                ) => {
                     let name = object.record.name;
                     tracing::warn!(name, %error, "an object stays where it is; `jindo verify --repair` mends it");
                 }

@@ -23,7 +23,12 @@ impl Archive {
             match self.equals(query, &held, fetched.window, own) {
                 Ok(true) => {}
                 // Gone or damaged: the answer takes its place.
-                Ok(false) | Err(Error::ObjectGone { .. } | Error::ObjectDamaged { .. }) => {
+                Ok(false)
+                | Err(
+                    Error::ObjectGone { .. }
+                    | Error::ObjectDamaged { .. }
+                    | Error::ObjectContradicted { .. },
+                ) => {
                     return Ok(false);
                 }
                 Err(error) => return Err(error),

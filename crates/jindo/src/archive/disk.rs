@@ -3,7 +3,7 @@
 //! Only this file of the archive names `std::fs`. Never touches a whole object; halves that a crash left have names of their own.
 //! Never follows a link: a [`ArchiveFolder`] is one whose fixed places were looked at.
 
-use super::objects::place;
+use super::objects::{is_object_name, place};
 use super::request_file::REQUEST;
 use super::{Error, Holder};
 use crate::path_guard::{
@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 /// Bytes read of a lock file: its holder in JSON is far shorter.
 const HOLDER_BYTES_MAX: u64 = 4096;
+/// Entries of names that no object has, at most, of which each is told: somebody else's, and there may be millions.
+const ODD_NAMES_MAX: usize = 1_000;
 /// Names tried for a ledger that is set aside: as many were set aside before.
 const ASIDE_TRIES_MAX: u32 = 1000;
 /// A ledger is up to three files in SQLite. Each must go where the ledger goes: a journal that stays behind is rolled back
@@ -201,7 +203,8 @@ impl ArchiveFolder {
             return Ok(Vec::new());
         }
         let mut removed = Vec::new();
-        for FolderEntry { name: half, kind, .. } in list(&self.root.join(folder))? {
+        for entry in list(&self.root.join(folder))? {
+            let FolderEntry { name: half, kind, .. } = entry?;
             let half = if folder.is_empty() { half } else { format!("{folder}/{half}") };
             if kind.is_file()
                 && is_half(&half)
@@ -292,6 +295,38 @@ pub(super) struct Listed {
     pub halves: Vec<String>,
     /// Anything else than a plain file with a name that an object could have, and its kind. Left alone.
     pub foreign: Vec<(String, &'static str)>,
+    /// Number of entries with names that no object has, beyond [`ODD_NAMES_MAX`]. Left alone.
+    pub beyond: u64,
+    /// Names that no object has, among those above.
+    odd: usize,
+}
+
+impl Listed {
+    fn take_file(&mut self, name: String) {
+        let whole = if is_half(&name) { name.rsplit_once('#') } else { None };
+        let is_odd = !is_object_name(whole.map_or(&*name, |(whole, _)| whole));
+        if is_odd && !self.has_room() {
+            return;
+        }
+        if whole.is_some() { self.halves.push(name) } else { self.files.push(name) }
+    }
+
+    fn take_foreign(&mut self, name: String, what: &'static str) {
+        if self.has_room() {
+            self.foreign.push((name, what));
+        }
+    }
+
+    /// Counts an odd name; returns false where it is one too many.
+    fn has_room(&mut self) -> bool {
+        let has_room = self.odd < ODD_NAMES_MAX;
+        if has_room {
+            self.odd += 1
+        } else {
+            self.beyond += 1
+        }
+        has_room
+    }
 }
 
 /// Lists everything below the folders of objects in `root` that is no folder. Follows nothing.
@@ -304,21 +339,29 @@ pub(super) fn list_data(root: &Path) -> Result<Listed, Error> {
         }
     }
     while let Some(folder) = folders.pop() {
-        for FolderEntry { name, is_text, kind } in list(&root.join(&folder))? {
+        for entry in list(&root.join(&folder))? {
+            let FolderEntry { name, is_text, kind } = entry?;
             let path = format!("{folder}{name}");
-            let name = path.strip_prefix("data/").unwrap_or(&path).to_owned();
+            let below = path.strip_prefix("data/").unwrap_or(&path).to_owned();
             match kind {
-                _ if !is_text => listed.foreign.push((name, "a name that is no text")),
-                kind if kind.is_dir() => folders.push(format!("{path}/")),
-                _ if place(&name) != path => {
-                    listed.foreign.push((path, "a name that no object has"));
+                _ if !is_text => listed.take_foreign(below, "a name that is no text"),
+                // Objects lie in the folders of days, and nothing is looked for below these: there may be any number.
+                kind if kind.is_dir()
+                    && FOLDERS_OF_OBJECTS.contains(&folder.trim_end_matches('/')) =>
+                {
+                    folders.push(format!("{path}/"));
                 }
-                kind if kind.is_symlink() => listed.foreign.push((name, "a symbolic link")),
+                kind if kind.is_dir() => {
+                    listed.take_foreign(below, "a folder where no object lies");
+                }
+                _ if place(&below) != path => {
+                    listed.take_foreign(path, "a name that no object has");
+                }
+                kind if kind.is_symlink() => listed.take_foreign(below, "a symbolic link"),
                 kind if !kind.is_file() => {
-                    listed.foreign.push((name, "a pipe, a socket or a device"));
+                    listed.take_foreign(below, "a pipe, a socket or a device");
                 }
-                _ if is_half(&name) => listed.halves.push(name),
-                _ => listed.files.push(name),
+                _ => listed.take_file(below),
             }
         }
     }
@@ -353,12 +396,11 @@ struct FolderEntry {
     kind: fs::FileType,
 }
 
-/// Lists a folder; nothing where it is gone.
-fn list(folder: &Path) -> Result<Vec<FolderEntry>, Error> {
+/// Lists a folder, one entry after the other; nothing where it is gone.
+fn list(folder: &Path) -> Result<impl Iterator<Item = Result<FolderEntry, Error>>, Error> {
     let listed = match fs::read_dir(folder) {
-        Ok(listed) => listed,
-        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(failed("listing", folder)(source)),
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => None,
+        listed => Some(listed.map_err(failed("listing", folder))?),
     };
     let entry = |entry: std::io::Result<fs::DirEntry>| {
         let entry = entry?;
@@ -366,7 +408,9 @@ fn list(folder: &Path) -> Result<Vec<FolderEntry>, Error> {
         let name = entry.file_name().to_string_lossy().into_owned();
         Ok(FolderEntry { name, is_text, kind })
     };
-    listed.map(entry).collect::<Result<_, _>>().map_err(failed("listing", folder))
+    let folder = folder.to_owned();
+    let read = move |found| entry(found).map_err(failed("listing", &folder));
+    Ok(listed.into_iter().flatten().map(read))
 }
 
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {

@@ -81,6 +81,12 @@ pub enum Error {
     #[error("object {name} is damaged: {why}; `jindo verify DIR --repair` sets it aside")]
     ObjectDamaged { name: String, why: String },
 
+    /// Run `jindo verify DIR --repair`: it is recorded anew, or set aside.
+    #[error(
+        "the ledger records something else of object {name} than its footer says; `jindo verify DIR --repair` mends it"
+    )]
+    ObjectContradicted { name: String },
+
     /// Read the coverage again: a newer object has taken over since it was read.
     #[error("object {} is no longer in the archive", .object.0)]
     ObjectGone { object: ObjectId },

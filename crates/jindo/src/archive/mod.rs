@@ -41,6 +41,7 @@ pub use ledger::{
     Recalled, Record, RefusedLine, Registered, Remembered, Request, RequestLine, Reserved, Role,
     SeriesFile, Spaced, Sqlite, Totals, Trusted, Unrest, Weight,
 };
+pub(crate) use objects::ROWS_MAX;
 pub use objects::{ArchiveId, Chunk, Objects};
 pub use open::{Archive, Identities};
 pub use organisation::Organisation;

@@ -1,6 +1,6 @@
 //! Out of the archive: the rows that an object holds of a query, in (series, time) order.
 
-use super::objects::{Chunk, Encoded, NOT_AS_WRITTEN};
+use super::objects::{Chunk, Encoded, NOT_AS_WRITTEN, is_as_recorded};
 use super::{Archive, Error, Object, ObjectId, QueryId};
 use std::sync::{Arc, PoisonError};
 
@@ -8,7 +8,8 @@ impl Archive {
     /// Pushes what `object` holds of `query`, all of it: the caller takes only the window that coverage grants.
     ///
     /// Memory: one row group of 128k rows, and a bounded number of bytes of undecoded objects. [`Error::ObjectGone`] when a newer
-    /// object took over since the coverage was read; [`Error::ObjectDamaged`] when the file is not what was written.
+    /// object took over since the coverage was read; [`Error::ObjectDamaged`] when the file is not what was written,
+    /// [`Error::ObjectContradicted`] when the ledger tells something else of it.
     pub fn rows<E: From<Error>>(
         &self,
         object: ObjectId,
@@ -46,8 +47,8 @@ impl Archive {
         if encoded.sha256 != record.sha256 {
             return Err(damaged(NOT_AS_WRITTEN.into()));
         }
-        if encoded.footer.queries.len() != record.queries.len() {
-            return Err(damaged("its queries are not those of the ledger".into()));
+        if !is_as_recorded(self.ledger(), record, &encoded.footer)? {
+            return Err(Error::ObjectContradicted { name: record.name.clone() });
         }
         cache().put(*id, Arc::clone(&encoded));
         Ok(encoded)

@@ -9,6 +9,11 @@ use serde::{Deserialize, Serialize};
 /// Its name beside the ledger.
 pub(super) const REQUEST: &str = "request.json";
 const VERSION: u32 = 1;
+/// Bytes of the longest file that is read: 60,000 queries of 100 characters. A longer one costs the last request where the ledger
+/// is lost as well, and nothing that was fetched.
+pub(super) const REQUEST_BYTES_MAX: u64 = 64 << 20;
+/// Lines, queries and ranges of the longest file that is read: what they are read into takes a few hundred bytes each.
+const ENTRIES_MAX: usize = 400_000;
 
 #[derive(Serialize, Deserialize)]
 struct File {
@@ -113,6 +118,10 @@ pub(super) struct RequestFile {
 
 /// Reads the file; the text says what is wrong with it.
 pub(super) fn parsed(bytes: &[u8]) -> Result<RequestFile, String> {
+    let entries = bytes.iter().filter(|byte| **byte == b'{').count();
+    if entries > ENTRIES_MAX {
+        return Err(format!("it has {entries} entries, more than are read ({ENTRIES_MAX})"));
+    }
     let file: File = serde_json::from_slice(bytes).map_err(|wrong| wrong.to_string())?;
     if file.version != VERSION {
         return Err(format!("it has version {}; this jindo reads {VERSION}", file.version));

@@ -3,9 +3,9 @@
 
 use super::disk::{ArchiveFolder, Listed};
 use super::ledger;
-use super::objects::{Encoded, FooterQuery, Objects, Whole, place};
+use super::objects::{Encoded, FooterQuery, Objects, Whole, is_as_recorded, place};
 use super::organisation;
-use super::request_file::{REQUEST, RequestFile, parsed};
+use super::request_file::{REQUEST, REQUEST_BYTES_MAX, RequestFile, parsed};
 use super::write::keep_assumed_types;
 use super::{
     Archive, ArchiveId, ArchiveWriter, Error, IfBlank, KnownType, Ledger, QueryId, Record,
@@ -239,16 +239,8 @@ impl Archive {
         if read_back.sha256 != record.sha256 {
             return wrong(Fault::Damaged, "its bytes are not those that were written");
         }
-        let known = match self.ledger().recall(&record.queries) {
-            Err(Error::UnknownQuery { .. }) => Vec::new(),
-            known => known?,
-        };
-        let told = &whole.footer.queries;
-        let same = known.len() == told.len()
-            && known.iter().zip(told).all(|(known, told)| {
-                *known.text.sent == *told.sent && known.text.interval == whole.footer.interval()
-            });
-        if same && read_back == *record {
+        let is_same = is_as_recorded(self.ledger(), record, &whole.footer)?;
+        if is_same && read_back == *record {
             return Ok(None);
         }
         let why = "the ledger records something else than its footer";
@@ -280,6 +272,10 @@ impl Verified {
         self.findings.extend(listed.foreign.iter().map(|(name, what)| {
             ArchiveFinding::of_object(Fault::Stranger, name, format!("{what}; left alone"))
         }));
+        if listed.beyond > 0 {
+            let why = format!("{} more with names that no object has; left alone", listed.beyond);
+            self.findings.push(ArchiveFinding::new(Fault::Stranger, "data", why));
+        }
         let is_noted =
             |half: &&String| half.rsplit_once('#').is_some_and(|(whole, _)| noted.contains(whole));
         for name in listed.halves.iter().filter(|half| !is_noted(half)) {
@@ -379,8 +375,12 @@ fn rebuild(place: &ArchiveFolder, fresh_id: ArchiveId) -> Result<Option<ArchiveF
     ArchiveFolder::make_blank(&place.new_ledger())?;
     let ledger = ledger::open(&place.new_ledger(), IfBlank::Create)?;
     let (mut finding, mut archive) = (None, None);
-    if let Some(bytes) = objects.read_beside(REQUEST)? {
-        match parsed(&bytes) {
+    let request = match objects.read_beside(REQUEST, REQUEST_BYTES_MAX) {
+        Err(Error::ObjectDamaged { why, .. }) => Some(Err(why)),
+        read => read?.map(|bytes| parsed(&bytes)),
+    };
+    if let Some(request) = request {
+        match request {
             Ok(RequestFile { request, known, archive: named }) => {
                 archive = named;
                 // By their old numbers, so that those of earlier lists keep their order.

@@ -24,6 +24,9 @@ const STAGED_SUFFIX: &str = ".part";
 /// Folder of what was set aside, below DIR.
 pub(super) const SET_ASIDE: &str = "set-aside";
 
+/// Folders within each other below an output's, at most: the system takes a path of some thousand bytes.
+const FOLDERS_DEEP_MAX: usize = 4;
+
 /// Names tried for a file that is set aside: as many of its path were set aside before.
 const ASIDE_TRIES_MAX: u32 = 1_000;
 
@@ -90,7 +93,8 @@ pub trait Disk: Send + Sync {
     fn begins_with(&self, path: &str, text: &[u8]) -> io::Result<bool>;
     /// Returns the SHA-256 of a file's content, in hexadecimal; `None` for anything else, also for a link.
     fn sha256(&self, path: &str) -> io::Result<Option<String>>;
-    /// Returns the path of everything below `folder` that is no folder, in no order; links are not followed.
+    /// Returns the path of everything below `folder` that is no folder, in no order; links are not followed. A folder deeper than
+    /// those of any output is returned as well, and what is in it is not.
     fn walk(&self, folder: &str) -> io::Result<Vec<String>>;
 }
 
@@ -362,6 +366,8 @@ impl Disk for Directory {
 
     fn walk(&self, folder: &str) -> io::Result<Vec<String>> {
         let (mut folders, mut found) = (vec![folder.to_owned()], Vec::new());
+        let depth = |path: &str| path.matches('/').count();
+        let deepest = depth(folder) + FOLDERS_DEEP_MAX;
         if there(fs::symlink_metadata(self.place(folder)))?.is_none_or(|is| !is.is_dir()) {
             return Ok(found);
         }
@@ -369,7 +375,7 @@ impl Disk for Directory {
             for entry in fs::read_dir(self.root.join(&folder))? {
                 let entry = entry?;
                 let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
-                if entry.file_type()?.is_dir() {
+                if entry.file_type()?.is_dir() && depth(&path) <= deepest {
                     folders.push(path);
                 } else {
                     found.push(path);

@@ -1,6 +1,6 @@
 //! The error of making files.
 
-use crate::archive::{self, ObjectId, QueryId};
+use crate::archive::{self, QueryId};
 
 /// Failure of making files, by what the caller would do about it.
 #[derive(Debug, thiserror::Error)]
@@ -17,9 +17,6 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// An object holds what jindo never writes: `verify --repair`, then export again.
-    #[error("object {} is damaged: {what} in {query}", .object.0)]
-    Damaged { object: ObjectId, query: String, what: String },
     /// Two series have the same file. Neither is written over; a bug of the naming.
     #[error("{path} would hold two series, of {query} and of {other}")]
     Collision { path: String, query: String, other: String },

@@ -8,6 +8,7 @@
 //! | `selection` | which part of the archive files show |
 //! | `update` | which queries are out of date; staging, marks, renames |
 //! | `tables` | series.csv, queries.csv and gaps.csv |
+//! | `room` | how many bytes that will take, before anything is written |
 //! | `strangers` | files in the output's folder that are not jindo's |
 //! | `copy`, `verify` | any part into another place; comparison with the marks |
 //!
@@ -26,6 +27,7 @@ mod copy;
 mod csv_tree;
 mod disk;
 mod error;
+mod room;
 mod selection;
 mod staging;
 mod strangers;
@@ -38,9 +40,10 @@ pub use copy::{copy, refuse_occupied};
 pub use csv_tree::{CsvTree, Names};
 pub use disk::{BufferLimits, Directory, Disk, ExtractLock, Place, Staged};
 pub use error::Error;
+pub use room::{bytes_to_copy, bytes_to_make};
 pub use selection::{ArchivePart, QueryGlob, Selection, with_files};
 pub use staging::{MadeFile, SeriesFacts, Staging};
-pub use strangers::{set_aside, unclaimed};
+pub use strangers::{set_aside, unclaimed, unmarked};
 pub use tables::{Summary, tables};
 pub use update::{Change, Which, update};
 pub use verify::{FileFinding, verify, verify_output};
@@ -73,6 +76,9 @@ pub trait Output: Sync {
     /// Returns everything but query, coverage and points that decides about the bytes of a query's files: format, zone, names.
     /// The query is written again when it changes.
     fn ingredients(&self, query: &QueryExtent<'_>) -> Vec<String>;
+
+    /// Returns the bytes of the shortest row that it writes for a point; 0 where it writes none.
+    fn row_bytes_min(&self) -> u64;
 
     /// Begins the files of a query.
     fn begin<'a>(&'a self, query: &QueryExtent<'a>, staging: Staging<'a>) -> Box<dyn Writer + 'a>;

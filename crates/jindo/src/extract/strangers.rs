@@ -28,6 +28,21 @@ pub(super) fn unnamed(
     Ok(unnamed)
 }
 
+/// Returns the files that no mark names and that have names of the output's own. After a rebuild of the ledger they are those that were
+/// made before it.
+///
+/// # Errors
+/// Those of archive and disk.
+pub fn unmarked(
+    archive: &Archive,
+    disk: &dyn Disk,
+    output: &dyn Output,
+) -> Result<Vec<String>, Error> {
+    let mut paths = unnamed(archive, disk, output)?;
+    paths.retain(|path| output.is_file(path));
+    Ok(paths)
+}
+
 /// Returns the files that no mark names and that may be the output's own, made before the ledger was rebuilt. There are none
 /// beside a ledger that knows all files: a file with a name that the output's next file may have is somebody else's then.
 ///
@@ -38,8 +53,7 @@ pub fn unclaimed(
     disk: &dyn Disk,
     output: &dyn Output,
 ) -> Result<Vec<String>, Error> {
-    let mut paths = unnamed(archive, disk, output)?;
-    paths.retain(|path| output.is_file(path));
+    let paths = unmarked(archive, disk, output)?;
     match paths.first() {
         Some(path) if !is_behind(archive, output)? => Err(Error::Occupied { path: path.clone() }),
         _ => Ok(paths),

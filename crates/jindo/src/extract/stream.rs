@@ -1,9 +1,9 @@
 //! The series of one query, from the archive into a [`Writer`]: objects in time order, one open at a time, of each only what
-//! coverage grants. Trusts no row, and knows no form of files.
+//! coverage grants. Trusts no ledger, and knows no form of files; rows are checked where they come from.
 
 use super::selection::ShownQuery;
 use super::{Error, MadeFile, Output, SeriesFacts, Staging, Writer};
-use crate::archive::{Archive, Chunk, Granted, Origin, Registered};
+use crate::archive::{self, Archive, Chunk, Granted, Origin, Registered};
 use jiff::Timestamp;
 use std::collections::HashMap;
 
@@ -39,34 +39,19 @@ impl<'a> SeriesStream<'a> {
     /// Passes on the rows of a chunk that the grant covers.
     ///
     /// # Errors
-    /// [`Error::Damaged`] for rows that jindo never writes: out of order, twice, off the interval's grid, not finite.
+    /// [`archive::Error::LedgerDamaged`] for rows of a time that an earlier grant had.
     fn take(&mut self, grant: &Granted, chunk: &Chunk<'_>) -> Result<(), Error> {
-        let damaged = |what: &str| Error::Damaged {
-            object: grant.held.object,
-            query: self.query.text.written.clone(),
-            what: format!("{what} of {:?}", chunk.tags),
-        };
-        if chunk.ts_ms.len() != chunk.values.len() || !chunk.ts_ms.is_sorted_by(|a, b| a < b) {
-            return Err(damaged("rows in disorder"));
-        }
         let window = grant.held.window;
         let from = chunk.ts_ms.partition_point(|ts| *ts < window.start().as_millisecond());
         let to = chunk.ts_ms.partition_point(|ts| *ts < window.end().as_millisecond());
         let (ts_ms, values) = (&chunk.ts_ms[from..to], &chunk.values[from..to]);
-        let step_ms = self.query.text.interval.secs() * 1_000;
-        if ts_ms.iter().any(|ts| ts % step_ms != 0) {
-            return Err(damaged("a time off the grid"));
-        }
-        if values.iter().any(|value| !value.is_finite()) {
-            return Err(damaged("a value that is no number"));
-        }
         let (Some(first), Some(last)) = (ts_ms.first(), ts_ms.last()) else { return Ok(()) };
-        let out_of_range = |_| damaged("a time out of range");
-        let first = Timestamp::from_millisecond(*first).map_err(out_of_range)?;
-        let last = Timestamp::from_millisecond(*last).map_err(out_of_range)?;
+        let within = |ms: &i64| Timestamp::from_millisecond(*ms).expect("it lies within a window");
+        let (first, last) = (within(first), within(last));
         let known = self.by_tags.get(chunk.tags).copied();
         if known.is_some_and(|at| first <= self.series[at].last) {
-            return Err(damaged("a time twice"));
+            let why = format!("stretches of coverage of {} overlap", self.query.text.written);
+            return Err(archive::Error::LedgerDamaged { why }.into());
         }
         let at = known.unwrap_or(self.series.len());
         if known.is_none() {
@@ -88,7 +73,7 @@ impl<'a> SeriesStream<'a> {
 mod tests {
     use super::SeriesStream;
     use crate::archive::{
-        Archive, ArchiveId, Chunk, Coverage, Granted, ObjectId, Objects, Origin, Request,
+        self, Archive, ArchiveId, Chunk, Coverage, Granted, ObjectId, Objects, Origin, Request,
         RequestLine, Sqlite,
     };
     use crate::extract::{
@@ -155,18 +140,13 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_jindo_never_writes_are_damage() {
-        for chunks in [
-            &[&[(60, 1.0), (0, 1.0)][..]][..],
-            &[&[(0, 1.0), (0, 1.0)]],
-            &[&[(0, 1.0), (60, 1.0)], &[(60, 2.0)]],
-            &[&[(30, 1.0)]],
-            &[&[(0, f64::NAN)]],
-            &[&[(0, f64::INFINITY)]],
-        ] {
-            let failed = stream(chunks);
-            assert!(matches!(failed, Err(Error::Damaged { .. })), "{chunks:?} {failed:?}");
-        }
+    fn rows_that_are_granted_twice_are_a_damage_of_the_ledger() {
+        let failed = stream(&[&[(0, 1.0), (60, 1.0)], &[(60, 2.0)]]);
+        let overlap = "stretches of coverage of avg:m{*} overlap";
+        assert!(
+            matches!(&failed, Err(Error::Archive(archive::Error::LedgerDamaged { why })) if why == overlap),
+            "{failed:?}"
+        );
         stream(&[&[(0, 1.0), (60, 1.0)], &[(120, 2.0)]]).unwrap();
     }
 }

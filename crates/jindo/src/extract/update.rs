@@ -42,6 +42,71 @@ impl Mark {
             None => Self::Made(made),
         })
     }
+
+    /// Returns the files that are the output's own.
+    pub(super) fn into_files(self) -> Vec<SeriesFile> {
+        match self {
+            Self::Made(made) => made.files,
+            Self::Absent | Self::Stray(_) => Vec::new(),
+        }
+    }
+}
+
+/// A query whose files are not as they should be.
+pub(super) struct OutdatedQuery {
+    pub(super) mark: Mark,
+    /// `None`: it has no files any more.
+    pub(super) shown: Option<ShownQuery>,
+    digest: String,
+}
+
+/// Look at the files of queries.
+pub(super) struct Looking<'a> {
+    pub(super) archive: &'a Archive,
+    pub(super) disk: &'a dyn Disk,
+    pub(super) output: &'a dyn Output,
+}
+
+impl Looking<'_> {
+    /// Returns what is to be made of a query; `None` where its files are up to date, unless `which` is all.
+    pub(super) fn at(
+        &self,
+        id: QueryId,
+        view: View<'_>,
+        which: Which,
+    ) -> Result<Option<OutdatedQuery>, Error> {
+        let mark = Mark::read(self.archive, self.output, id)?;
+        let shown = match self.archive.ledger().query(id)? {
+            Some(query) => view.of_query(self.archive, query)?,
+            None if mark == Mark::Absent => return Err(Error::Unknown(id)),
+            None => None,
+        };
+        let digest = digest(self.output, shown.as_ref());
+        if which == Which::Outdated && self.is_current(&mark, &digest, shown.as_ref())? {
+            return Ok(None);
+        }
+        Ok(Some(OutdatedQuery { mark, shown, digest }))
+    }
+
+    fn is_current(
+        &self,
+        mark: &Mark,
+        digest: &str,
+        shown: Option<&ShownQuery>,
+    ) -> Result<bool, Error> {
+        let made = match mark {
+            Mark::Absent => return Ok(shown.is_none_or(|shown| shown.grants.is_empty())),
+            Mark::Made(made) if made.digest == digest => made,
+            Mark::Made(_) | Mark::Stray(_) => return Ok(false),
+        };
+        for file in &made.files {
+            let size = self.disk.size(&file.path).map_err(Error::disk("look at", &file.path))?;
+            if size != Some(file.bytes) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 /// Returns the digest of everything that decides about the bytes of a query's files; `None` is a query that is not shown.
@@ -151,49 +216,21 @@ impl Updating<'_> {
 
     /// Stages the files of a query, unless they are up to date. One that is not shown has none.
     fn stage(&mut self, id: QueryId) -> Result<(), Error> {
-        let mark = Mark::read(self.archive, self.output, id)?;
-        let shown = match self.archive.ledger().query(id)? {
-            Some(query) => self.view.of_query(self.archive, query)?,
-            None if mark == Mark::Absent => return Err(Error::Unknown(id)),
-            None => None,
-        };
-        let digest = digest(self.output, shown.as_ref());
-        if self.which == Which::Outdated && self.is_current(&mark, &digest, shown.as_ref())? {
+        let looking = Looking { archive: self.archive, disk: self.disk, output: self.output };
+        let Some(OutdatedQuery { mark, shown, digest }) = looking.at(id, self.view, self.which)?
+        else {
             return Ok(());
-        }
+        };
         let staging = Staging::new(self.disk, &mut self.number);
         let made = match &shown {
             Some(shown) => stage(self.archive, shown, self.output, staging)?,
             None => Vec::new(),
         };
         let new: HashSet<&str> = made.iter().map(|made| made.file.path.as_str()).collect();
-        let mut stale = match mark {
-            Mark::Made(before) => before.files,
-            Mark::Absent | Mark::Stray(_) => Vec::new(),
-        };
+        let mut stale = mark.into_files();
         stale.retain(|file| !new.contains(file.path.as_str()));
         self.group.push(StagedQuery { id, digest, made, stale });
         Ok(())
-    }
-
-    fn is_current(
-        &self,
-        mark: &Mark,
-        digest: &str,
-        shown: Option<&ShownQuery>,
-    ) -> Result<bool, Error> {
-        let made = match mark {
-            Mark::Absent => return Ok(shown.is_none_or(|shown| shown.grants.is_empty())),
-            Mark::Made(made) if made.digest == digest => made,
-            Mark::Made(_) | Mark::Stray(_) => return Ok(false),
-        };
-        for file in &made.files {
-            let size = self.disk.size(&file.path).map_err(Error::disk("look at", &file.path))?;
-            if size != Some(file.bytes) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     /// Publishes the group: marks, renames, one sync, marks again.

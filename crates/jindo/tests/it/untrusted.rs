@@ -122,6 +122,24 @@ proptest! {
         assert_eq!(jindo::archive::inspect(&bytes), Ok(()));
         properties::object_file(&edited(&bytes, &edits));
     }
+
+    #[test]
+    fn forged_objects(changes in prop::collection::vec(any::<u8>(), 0..32)) {
+        properties::forged_object(&object(), &changes);
+    }
+}
+
+/// An object that the fuzz targets begin with as well.
+fn object() -> jindo_testing::ForgedObject {
+    let bytes = include_bytes!("../../../../fuzz/seeds/object_file/3");
+    jindo_testing::ForgedObject::read(bytes).unwrap()
+}
+
+#[test]
+fn an_object_that_is_accepted_can_be_extracted() {
+    let bytes = object().bytes().unwrap();
+    assert_eq!(jindo::archive::inspect(&bytes), Ok(()));
+    properties::object_file(&bytes);
 }
 
 /// Each of these was added to, multiplied or subtracted from without a look.

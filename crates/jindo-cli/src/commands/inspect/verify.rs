@@ -5,18 +5,23 @@ use crate::args;
 use crate::commands::inspect::refetch::Refetch;
 use crate::commands::output::extract::display;
 use crate::directory::writer;
+use crate::disk_space;
 use crate::exit_code::Verdict;
 use crate::render::refetch::RefetchReport;
 use crate::render::shell;
 use crate::render::units::{count, counted};
 use crate::terminal::{self, Lines};
-use jindo::archive::{self, Archive};
+use jindo::archive::{self, Archive, Fault};
 use jindo::clock::Clock;
 use jindo::extract::{self, CsvTree, Directory, Disk as _, FileFinding, Place, Which};
 use jindo::job::DirectoryStatus;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+
+/// Remedy where the files do not fit.
+const NO_ROOM: &str = "the archive itself is repaired; make room and repeat, or write the files elsewhere: \
+    jindo extract DIR --out PATH";
 
 /// Result of a verification, as `--json` prints it.
 #[derive(Debug, Default, Serialize)]
@@ -99,11 +104,23 @@ fn repair(command: &args::VerifyArgs, clock: &dyn Clock) -> anyhow::Result<Verif
     let disk = Directory::of_archive(&command.dir);
     let findings = extract::verify(&archive, &disk, &csv)?;
     let (changed, outdated) = to_make(&findings);
-    let unclaimed = match extract::unclaimed(&archive, &disk, &csv) {
-        // What is somebody else's is not for a repair to move.
-        Err(extract::Error::Occupied { .. }) => Vec::new(),
-        unclaimed => unclaimed?,
+    let is_rebuilt = verified
+        .findings
+        .iter()
+        .any(|finding| matches!(finding.fault, Fault::LedgerLost | Fault::LedgerDamaged));
+    let unclaimed = if is_rebuilt {
+        // The ledger that knew the files is gone, perhaps with all data that they were made of.
+        extract::unmarked(&archive, &disk, &csv)?
+    } else {
+        match extract::unclaimed(&archive, &disk, &csv) {
+            // What is somebody else's is not for a repair to move.
+            Err(extract::Error::Occupied { .. }) => Vec::new(),
+            unclaimed => unclaimed?,
+        }
     };
+    let bytes = extract::bytes_to_make(&archive, &disk, &csv, &changed, Which::All)?
+        .saturating_add(extract::bytes_to_make(&archive, &disk, &csv, &outdated, Which::Outdated)?);
+    disk_space::check_files(bytes, &command.dir, NO_ROOM)?;
     extract::update(&archive, &disk, &csv, &changed, Which::All)?;
     extract::update(&archive, &disk, &csv, &outdated, Which::Outdated)?;
     extract::set_aside(&archive, &disk, &unclaimed)?;

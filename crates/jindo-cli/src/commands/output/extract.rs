@@ -3,6 +3,7 @@
 use crate::args;
 use crate::defaults;
 use crate::directory::writer;
+use crate::disk_space;
 use crate::render::errors::Usage;
 use crate::render::export::of_job;
 use crate::render::units::{count, counted};
@@ -13,9 +14,15 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use jindo::archive::{Archive, Error, Request};
 use jindo::clock::Clock;
-use jindo::extract::{self, ArchivePart, CsvTree, Directory, DisplayOptions, QueryGlob, Selection};
+use jindo::extract::{
+    self, ArchivePart, CsvTree, Directory, DisplayOptions, QueryGlob, Selection, Which,
+};
 use jindo::job::Files;
 use std::sync::atomic::AtomicBool;
+
+/// Remedy where the files do not fit.
+const NO_ROOM: &str =
+    "make room, or write a part elsewhere: jindo extract DIR --out PATH --query GLOB --from TIME";
 
 pub(crate) fn run(
     command: &args::ExtractArgs,
@@ -27,7 +34,9 @@ pub(crate) fn run(
         let archive = Archive::read(&command.dir)?;
         let display = display(&archive, command.timezone.as_deref())?;
         let selection = selection(command, &archive, &display.zone, clock.now())?;
-        extract::copy(&archive, &Directory::of_copy(out), &CsvTree::new(&display), &selection)?
+        let csv = CsvTree::new(&display);
+        disk_space::check_files(extract::bytes_to_copy(&archive, &csv, &selection)?, out, NO_ROOM)?;
+        extract::copy(&archive, &Directory::of_copy(out), &csv, &selection)?
     } else {
         if [&command.from, &command.to, &command.query].into_iter().any(Option::is_some) {
             return Err(Usage::new("--from, --to and --query select a part, which is written elsewhere")
@@ -50,6 +59,9 @@ pub(crate) fn run(
         let display = display(&archive, None)?;
         let (disk, csv) = (Directory::of_archive(&command.dir), CsvTree::new(&display));
         let unclaimed = &extract::unclaimed(&archive, &disk, &csv)?;
+        let queries = extract::with_files(&archive, &csv)?;
+        let bytes = extract::bytes_to_make(&archive, &disk, &csv, &queries, Which::Outdated)?;
+        disk_space::check_files(bytes, &command.dir, NO_ROOM)?;
         let files = Files { archive: &archive, disk: &disk, csv: &csv, unclaimed, interrupted };
         let worded = |error| of_job(error, &display.zone);
         let Some(summary) = files.update_all().map_err(worded)? else {

@@ -1,15 +1,16 @@
 //! Parquet files to rows, with the `parquet` crate's column API. Pure: bytes in, rows out. What comes back is untrusted until
 //! [`Encoded::parse`] has compared it with its footer and looked at the size of every page.
 
+use super::demands::{Grid, SeriesRows, check_footer};
 use super::footer::{Footer, FooterQuery, FooterSeries, KEY};
 use super::pages::{ColumnKind, check_pages};
 use super::thrift::check_file;
+use super::weight;
 use super::{GROUP_ROWS_MAX, SCHEMA, tags_text};
 use crate::digest::{hex, sha256};
 use crate::panics;
 use crate::parse::SeriesMetadata;
 use bytes::Bytes;
-use jiff::Timestamp;
 use parquet::column::reader::get_typed_column_reader;
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
@@ -110,7 +111,9 @@ impl Encoded {
             .key_value_metadata()
             .and_then(|pairs| pairs.iter().find(|pair| pair.key == KEY)?.value.as_deref())
             .ok_or("it has no jindo footer")?;
+        weight::check(text)?;
         let footer = Footer::parse(text)?;
+        check_footer(&footer)?;
         let groups = groups(file.metadata().row_groups(), &footer.queries)?;
         let (content, bytes) = (bytes.clone(), bytes.len() as u64);
         let (sha256, texts) = (String::new(), Vec::new());
@@ -172,14 +175,15 @@ impl Encoded {
         parts
     }
 
-    /// Pushes one query's series in their order, one decoded row group in memory at a time.
+    /// Pushes one query's series in their order, one decoded row group in memory at a time. Nothing is pushed that [`SeriesRows::check`]
+    /// refuses.
     pub(in crate::archive) fn rows<E>(
         &self,
         query: usize,
         damaged: &dyn Fn(String) -> E,
         sink: &mut dyn FnMut(Chunk<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut last_ms = i64::MIN;
+        let (grid, mut last_ms) = (Grid::of(&self.footer), i64::MIN);
         for parts in self.parts(query).chunk_by(|one, next| one.group == next.group) {
             let rows = self.group_rows(parts[0].group);
             let read = || {
@@ -191,9 +195,10 @@ impl Encoded {
                 .map_err(|wrong| damaged(format!("its rows cannot be read: {wrong}")))?;
             for part in parts {
                 let (ts_ms, values) = (&ts_ms[part.rows.clone()], &values[part.rows.clone()]);
-                last_ms =
-                    part.check_times(ts_ms, last_ms).map_err(|why| damaged(why.to_owned()))?;
-                let FooterSeries { metric, tags, unit, metadata, .. } = part.series;
+                let ReadPart { series, done, .. } = *part;
+                let rows = SeriesRows { series, done, last_ms, ts_ms, values };
+                last_ms = rows.check(grid).map_err(|why| damaged(why.to_owned()))?;
+                let FooterSeries { metric, tags, unit, metadata, .. } = series;
                 let (unit, metadata) =
                     (unit.as_deref(), metadata.map(|at| &self.footer.metadata[at]));
                 sink(Chunk { metric, tags, unit, metadata, ts_ms, values })?;
@@ -278,27 +283,6 @@ struct ReadPart<'a> {
     series: &'a FooterSeries,
     /// Points of the series in earlier parts.
     done: u64,
-}
-
-impl ReadPart<'_> {
-    /// Checks times after the last one of an earlier part; returns their own last.
-    fn check_times(&self, ts_ms: &[i64], last_ms: i64) -> Result<i64, &'static str> {
-        let is = |found: Option<&i64>, told: Option<Timestamp>| {
-            found.copied() == told.map(Timestamp::as_millisecond)
-        };
-        if self.done == 0 && !is(ts_ms.first(), self.series.first) {
-            return Err("a series starts elsewhere than its footer says");
-        }
-        let goes_on = self.done == 0 || ts_ms.first().is_none_or(|first| last_ms < *first);
-        if !goes_on || !ts_ms.is_sorted_by(|one, next| one < next) {
-            return Err("a series is not in the order of time");
-        }
-        let is_last = self.done + self.rows.len() as u64 == self.series.points;
-        if is_last && !is(ts_ms.last(), self.series.last) {
-            return Err("a series ends elsewhere than its footer says");
-        }
-        Ok(ts_ms.last().copied().unwrap_or(last_ms))
-    }
 }
 
 /// Says that rows are not those that were written, and where, as far as that is known.

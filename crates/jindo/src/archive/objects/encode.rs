@@ -3,6 +3,7 @@
 
 use super::footer::{Footer, FooterGroup, FooterSeries, KEY};
 use super::pages::TEXT_BYTES_MAX;
+use super::weight;
 use super::whole::Whole;
 use super::{GROUP_ROWS_MAX, SCHEMA, tags_text};
 use crate::digest::{hex, sha256};
@@ -78,6 +79,7 @@ pub(in crate::archive) fn encode(
     name_series(&mut draft, series);
     let text = serde_json::to_string(&draft)
         .map_err(|wrong| ParquetError::General(format!("the footer is no JSON: {wrong}")))?;
+    weight::check(&text).map_err(ParquetError::General)?;
     file.append_key_value_metadata(KeyValue::new(KEY.to_owned(), text));
     let bytes = Bytes::from(file.into_inner()?);
     hash.update(&bytes[data_bytes..]);

@@ -3,17 +3,20 @@
 
 mod archive_id;
 mod decode;
+mod demands;
 mod encode;
 mod footer;
 mod pages;
 mod store;
 mod thrift;
+mod weight;
 mod whole;
 
 pub(super) use archive_id::ARCHIVE;
 pub use archive_id::ArchiveId;
 pub use decode::Chunk;
 pub(super) use decode::{Encoded, NOT_AS_WRITTEN};
+pub(crate) use demands::ROWS_MAX;
 pub(super) use encode::encode;
 pub(super) use footer::{
     ASIDE, EARLIER, Footer, FooterQuery, KeptOrganisation, answer_text, is_object_name, name_for,
@@ -22,7 +25,7 @@ pub(super) use footer::{
 #[cfg(test)]
 pub(super) use footer::{FooterGroup, FooterSeries, KEY};
 pub use store::Objects;
-pub(super) use whole::{Whole, whole_milliseconds};
+pub(super) use whole::{Whole, is_as_recorded, whole_milliseconds};
 
 /// Rows of the largest row group: one decoded is 2 MiB of times and values.
 const GROUP_ROWS_MAX: usize = 128 << 10;

@@ -22,8 +22,9 @@ use std::sync::Arc;
 use std::thread;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// Bytes of the largest file that is read. An answer of 64 MiB is an object of less; more is not ours.
-const OBJECT_BYTES_MAX: u64 = 256 << 20;
+/// Bytes of the largest object that is read. The rows of an answer of 64 MiB take less than it does, and so does the footer; more is
+/// not ours.
+const OBJECT_BYTES_MAX: u64 = 160 << 20;
 
 /// The files of an archive: objects below `data/` and `probes/`, by the names that `place` knows, and `request.json` beside.
 #[derive(Debug)]
@@ -78,7 +79,7 @@ impl Objects {
 
     /// The whole object; `None` where there is none.
     pub(in crate::archive) fn read(&self, name: &str) -> Result<Option<Bytes>, Error> {
-        self.get(&place(name), name)
+        self.get(&place(name), name, OBJECT_BYTES_MAX)
     }
 
     /// Removes the object; that it is gone already is fine.
@@ -119,9 +120,13 @@ impl Objects {
             .map_err(|source| failed("writing", name, source))
     }
 
-    /// `None` where there is none.
-    pub(in crate::archive) fn read_beside(&self, name: &str) -> Result<Option<Bytes>, Error> {
-        self.get(name, name)
+    /// `None` where there is none; refused beyond so many bytes.
+    pub(in crate::archive) fn read_beside(
+        &self,
+        name: &str,
+        bytes_max: u64,
+    ) -> Result<Option<Bytes>, Error> {
+        self.get(name, name, bytes_max)
     }
 
     /// Drives a call to its end. A task of another runtime must not drive this one: there a thread of its own does.
@@ -149,12 +154,12 @@ impl Objects {
         Ok(location)
     }
 
-    fn get(&self, path: &str, name: &str) -> Result<Option<Bytes>, Error> {
+    fn get(&self, path: &str, name: &str, bytes_max: u64) -> Result<Option<Bytes>, Error> {
         let location = self.own(path)?;
         let read = async {
             let found = self.store.get_opts(&location, GetOptions::default()).await?;
             let size = found.meta.size;
-            if size > OBJECT_BYTES_MAX {
+            if size > bytes_max {
                 return Ok(Err(size));
             }
             found.bytes().await.map(Ok)
@@ -163,7 +168,7 @@ impl Objects {
             Ok(Ok(bytes)) => Ok(Some(bytes)),
             Ok(Err(size)) => Err(Error::ObjectDamaged {
                 name: name.to_owned(),
-                why: format!("{size} bytes are more than an object has ({OBJECT_BYTES_MAX})"),
+                why: format!("it has {size} bytes, more than are read ({bytes_max})"),
             }),
             Err(StoreError::NotFound { .. }) => Ok(None),
             Err(source) => Err(failed("reading", name, source)),

@@ -3,10 +3,16 @@
 //! a schema says, and makes room for as many as a count says. So everything here is held against a table of what files of
 //! ours contain; whatever is not in it is refused. Pure; recursion ends where the tables do, memory is none.
 
+use super::weight::FOOTER_BYTES_MAX;
+
 /// Elements of the longest list but that of row groups: a schema has seven, a column three encodings.
 const LIST_MAX: u64 = 16;
 /// Children of a schema's element: the root has six columns.
 const CHILDREN_MAX: u64 = 16;
+/// Row groups of the largest object: 86 of 128k rows, 8 more for texts, and one for each query of a call, several times over.
+const ROW_GROUPS_MAX: u64 = 1_024;
+/// Bytes of the longest footer: ours in it, and of each row group less than so much.
+const FILE_FOOTER_BYTES_MAX: usize = FOOTER_BYTES_MAX + (4 << 20);
 /// Bytes of the shortest row group: six columns of nine required numbers each, and their names.
 const ROW_GROUP_BYTES_MIN: usize = 100;
 /// Numbers of fields end far below; the crate cuts them to 16 bits, and would read a large one as a small one.
@@ -118,6 +124,9 @@ pub(super) fn check_file(bytes: &[u8]) -> Result<(), &'static str> {
     let (rest, length) = rest.split_last_chunk::<4>().ok_or(CUT)?;
     let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| CUT)?;
     let from = rest.len().checked_sub(length).ok_or(CUT)?;
+    if length > FILE_FOOTER_BYTES_MAX {
+        return Err("its footer is longer than any of ours");
+    }
     let mut footer = &rest[from..];
     walk(&mut footer, FILE)
 }
@@ -158,7 +167,7 @@ fn list(bytes: &mut &[u8], element: &Shape) -> Result<(), &'static str> {
 
 fn row_groups(bytes: &mut &[u8], fields: Fields) -> Result<(), &'static str> {
     let (kind, length) = list_head(bytes)?;
-    if length > (bytes.len() / ROW_GROUP_BYTES_MIN) as u64 {
+    if length > ROW_GROUPS_MAX || length > (bytes.len() / ROW_GROUP_BYTES_MIN) as u64 {
         return Err(TOO_LONG);
     }
     if length > 0 && kind != 12 {

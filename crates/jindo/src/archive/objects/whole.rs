@@ -1,7 +1,7 @@
 //! Objects that are known to be whole, and their records in a ledger.
 
 use super::{Encoded, Footer, FooterQuery};
-use crate::archive::{Committed, Error, Ledger, QueryId, Record, Remembered};
+use crate::archive::{Committed, Error, Ledger, QueryId, Recalled, Record, Remembered};
 use crate::query::QueryText;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -70,4 +70,25 @@ impl Whole {
 /// Rounds a moment as the ledger does; the footer must say the same.
 pub(in crate::archive) fn whole_milliseconds(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).expect("rounding stays in range")
+}
+
+/// Returns true if an object with that footer holds what the ledger's record says: these queries, over that window, at that
+/// interval, in so many rows. Readers of rows ask this, and `verify` compares the rest as well.
+pub(in crate::archive) fn is_as_recorded(
+    ledger: &dyn Ledger,
+    record: &Record,
+    footer: &Footer,
+) -> Result<bool, Error> {
+    let known = match ledger.recall(&record.queries) {
+        Err(Error::UnknownQuery { .. }) => return Ok(false),
+        known => known?,
+    };
+    let is_query = |known: &Recalled, told: &FooterQuery| {
+        *known.text.sent == *told.sent && known.text.interval == footer.interval()
+    };
+    Ok(known.len() == footer.queries.len()
+        && known.iter().zip(&footer.queries).all(|(known, told)| is_query(known, told))
+        && record.interval == footer.interval()
+        && record.window == footer.window()
+        && Some(record.rows) == footer.rows())
 }

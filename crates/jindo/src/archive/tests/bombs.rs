@@ -2,7 +2,7 @@
 
 use super::hostile::{draft, wrong};
 use super::*;
-use crate::archive::objects::{Encoded, Footer, FooterGroup, FooterSeries, KEY};
+use crate::archive::objects::{Encoded, Footer, FooterGroup, FooterQuery, FooterSeries, KEY};
 use crate::digest::sha256;
 use bytes::Bytes;
 use expect_test::{Expect, expect};
@@ -147,11 +147,20 @@ fn many_queries_and_many_series_are_checked_one_after_the_other() {
     file.flush().unwrap();
     let mut footer = draft(window(0, 3600));
     (footer.data_bytes, footer.data_sha256) = (file.inner().len(), sha256(file.inner()));
-    footer.queries = vec![footer.queries[0].clone(); MANY];
-    let (metric, tags, unit) = (String::new(), Vec::new(), None);
-    let (query, points, first, last, metadata) = (MANY - 1, 0, None, None, None);
-    let one = FooterSeries { query, metric, tags, unit, points, first, last, metadata };
-    footer.series = vec![one; MANY];
+    let query =
+        |number: usize| FooterQuery { sent: number.to_string(), ..footer.queries[0].clone() };
+    footer.queries = (0..MANY).map(query).collect();
+    let series = |number: usize| FooterSeries {
+        query: MANY - 1,
+        metric: String::new(),
+        tags: vec![format!("{number:06}")],
+        unit: None,
+        points: 0,
+        first: None,
+        last: None,
+        metadata: None,
+    };
+    footer.series = (0..MANY).map(series).collect();
     check(&with_footer(file, &footer), &expect![""]);
 }
 

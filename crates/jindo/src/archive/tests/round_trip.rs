@@ -120,7 +120,8 @@ proptest! {
             for (tags, unit, points) in listed {
                 let (minutes, values): (Vec<i64>, Vec<u64>) = points.into_iter().unzip();
                 let ts_ms = minutes.iter().map(|minute| (START_S + minute * 60) * 1000).collect();
-                let values = values.into_iter().map(f64::from_bits).collect();
+                let values = values.into_iter().map(f64::from_bits);
+                let values = values.map(|value| if value.is_finite() { value } else { 0.5 }).collect();
                 let metadata = std::sync::Arc::default();
                 all.push(Series { query, metric: "m".into(), tags, unit, metadata, ts_ms, values });
             }

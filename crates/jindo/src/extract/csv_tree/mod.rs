@@ -13,7 +13,7 @@ use crate::archive::OutputName;
 use crate::query::{Interval, SentText};
 use layout::query_directory;
 use names::series_file;
-use rows::{Calendar, HEADER, Rows};
+use rows::{Calendar, HEADER, Rows, SHORTEST_ROW};
 
 /// Counts up when the same rows would make other bytes, so that every query is extracted again.
 const FORMAT: &str = "jindo csv 1";
@@ -78,6 +78,10 @@ impl Output for CsvTree {
     fn ingredients(&self, query: &QueryExtent<'_>) -> Vec<String> {
         let calendar = Calendar::new(&self.display.zone, query.range);
         vec![FORMAT.to_owned(), calendar.spelled(), self.path(&self.directory(query), &[])]
+    }
+
+    fn row_bytes_min(&self) -> u64 {
+        SHORTEST_ROW.len() as u64
     }
 
     fn begin<'a>(&'a self, query: &QueryExtent<'a>, staging: Staging<'a>) -> Box<dyn Writer + 'a> {

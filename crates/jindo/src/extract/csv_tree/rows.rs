@@ -14,6 +14,9 @@ use std::fmt::Write as _;
 /// The first line of every series' file.
 pub(super) const HEADER: &[u8] = b"date,values\n";
 
+/// A row that no other is shorter than.
+pub(super) const SHORTEST_ROW: &[u8] = b"2021-12-12 00:00:00,0.0\n";
+
 /// Below it a value is spelled without a positive exponent, which would be written `e+16` and is shorter as `e16`.
 const PLAIN_BELOW: f64 = 1e16;
 

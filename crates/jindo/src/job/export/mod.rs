@@ -21,7 +21,7 @@ pub use probe::ProbeYield;
 pub use resolve::ResolvedRequest;
 
 use crate::archive::{Archive, Aside};
-use crate::extract::{self, Summary};
+use crate::extract::{self, CsvTree, Disk, Summary, Which};
 use crate::fetch::{End, FetchOutcome};
 use crate::job::error::Error;
 use crate::job::request::{ExportRequest, LearntFacts, Probing};
@@ -80,7 +80,12 @@ impl Export<'_> {
         let (disk, csv) = (self.storage.disk(), self.request.csv()?);
         // Closed here: it is opened for writing below.
         let unclaimed = match held {
-            Some(archive) => extract::unclaimed(&archive, disk, &csv),
+            Some(archive) => {
+                plan.rewriting_bytes = plan
+                    .rewriting_bytes
+                    .saturating_add(files_to_make(&archive, disk, &csv).map_err(Error::from)?);
+                extract::unclaimed(&archive, disk, &csv)
+            }
             None => extract::refuse_occupied(disk, &csv).map(|()| Vec::new()),
         };
         let unclaimed = unclaimed.map_err(Error::from)?;
@@ -140,6 +145,12 @@ impl Export<'_> {
         }
         Ok(())
     }
+}
+
+/// Returns the bytes that files take of what is held already, and that a run before left undone.
+fn files_to_make(archive: &Archive, disk: &dyn Disk, csv: &CsvTree) -> Result<u64, extract::Error> {
+    let queries = extract::with_files(archive, csv)?;
+    extract::bytes_to_make(archive, disk, csv, &queries, Which::Outdated)
 }
 
 /// Makes the request the directory's own, and fetches what it lacks. What runs is what was announced last.

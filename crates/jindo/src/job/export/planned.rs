@@ -20,7 +20,7 @@ pub struct ExportPlan {
     pub plan: Plan,
     /// Contents that the directory's files will not show any more.
     pub leaving: Leaving,
-    /// Bytes of disk that rewriting what the archive holds takes for a while.
+    /// Bytes of disk that rewriting what the archive holds takes for a while, and files of it that are still to be made.
     pub rewriting_bytes: u64,
     /// Intervals that samples of an earlier run show, and that the ledger does not keep yet.
     pub(super) found: Vec<Spaced>,

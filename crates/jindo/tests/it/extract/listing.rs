@@ -25,6 +25,11 @@ impl Output for Listing {
         vec!["listing 1".to_owned()]
     }
 
+    /// It writes none.
+    fn row_bytes_min(&self) -> u64 {
+        0
+    }
+
     fn begin<'a>(&'a self, query: &QueryExtent<'a>, staging: Staging<'a>) -> Box<dyn Writer + 'a> {
         Box::new(Lister { query: query.query.id, staging })
     }

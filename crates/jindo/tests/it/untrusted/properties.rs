@@ -1,7 +1,7 @@
 //! What holds of any bytes from outside: each function takes some and panics where a promise is broken. The bounded tests
 //! beside it and the fuzz targets below `fuzz/` share them.
 
-use jindo::archive::{Archive, ArchiveId, ArchiveWriter, Holder, inspect};
+use jindo::archive::{Archive, ArchiveId, ArchiveWriter, Fault, Holder, inspect};
 use jindo::extract::{self, CsvTree, Directory, DisplayOptions, Which};
 use jindo::parse::{self, Expected};
 use jindo::plan::{Window, escaped_len};
@@ -10,8 +10,11 @@ use jindo::query::{
 };
 use jindo::request::Rate;
 use jindo::secret::Secrets;
+use jindo_testing::ForgedObject;
 use rusqlite::Connection;
+use serde_json::json;
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
 /// 2021-12-12T00:00:00Z.
@@ -112,9 +115,157 @@ pub(crate) fn rate_headers(text: &str) {
     }
 }
 
-/// An object file: whole or not, but never a panic.
+/// An object file of any origin: refused, or all that is made of it is made.
 pub(crate) fn object_file(bytes: &[u8]) {
-    drop(inspect(bytes));
+    if inspect(bytes).is_ok() {
+        extracted(bytes);
+    }
+}
+
+/// Puts an object into a directory of its own under its own name, makes a ledger and files of it, and finds all as it was written.
+fn extracted(bytes: &[u8]) {
+    let dir = tempfile::tempdir().expect("a place for files");
+    let dir = dir.path();
+    let placed = |name: &str| {
+        let path = dir.join("archive/data").join(name);
+        fs::create_dir_all(path.parent().expect("it has a folder")).expect("a new directory");
+        fs::write(&path, bytes).expect("a new directory");
+        path
+    };
+    let nameless = placed(&format!("2021-12-12/{}.parquet", "0".repeat(32)));
+    let found = Archive::verify(dir).expect("it is read").findings;
+    let is_of = "its footer belongs to ";
+    let name = found.iter().find_map(|finding| finding.why.strip_prefix(is_of));
+    placed(name.expect("no object has that name"));
+    fs::remove_file(nameless).expect("it was placed there");
+    let holder = Holder { pid: 1, host: "fuzz".into(), since: jiff::Timestamp::UNIX_EPOCH };
+    let writer = ArchiveWriter { holder, fresh_id: ArchiveId::new(1) };
+    let repaired = Archive::repair(dir, &writer).expect("what is whole is adopted");
+    assert!(
+        repaired.findings.iter().all(|finding| finding.fault == Fault::LedgerLost),
+        "{repaired:?}"
+    );
+    let archive = Archive::open(dir, &writer).expect("a sound ledger");
+    let zone = jiff::tz::TimeZone::UTC;
+    let csv = CsvTree::new(&DisplayOptions { zone, timezone: "UTC".into() });
+    let (disk, queries) = (Directory::of_archive(dir), extract::with_files(&archive, &csv));
+    let queries = queries.expect("a sound ledger");
+    extract::update(&archive, &disk, &csv, &queries, Which::Outdated).expect("files are made");
+    extract::tables(&archive, &disk, &csv).expect("tables are made");
+    drop(archive);
+    assert_eq!(Archive::verify(dir).expect("it is read").findings, []);
+}
+
+/// Changes of an object's rows and footer, each spelled by four bytes, and hashes that are right afterwards.
+pub(crate) fn forged_object(object: &ForgedObject, changes: &[u8]) {
+    let mut object = object.clone();
+    for change in changes.chunks_exact(4).take(CHANGES_MAX) {
+        forge(&mut object, [change[0], change[1], change[2], change[3]].map(usize::from));
+    }
+    if let Ok(bytes) = object.bytes() {
+        object_file(&bytes);
+    }
+}
+
+/// Changes of one object that are made.
+const CHANGES_MAX: usize = 12;
+/// Values and differences of times that matter.
+const VALUES: [f64; 6] =
+    [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, f64::MIN_POSITIVE, f64::MAX];
+const STEPS_MS: [i64; 8] = [0, 1, -1, 60_000, -60_000, 600_000, 86_400_000, i64::MAX];
+/// Numbers and moments of a footer that are changed, and texts.
+const NUMBERS: [&str; 11] = [
+    "/version",
+    "/interval_s",
+    "/generation",
+    "/queries/0/interval_s",
+    "/queries/0/rows",
+    "/queries/0/row_groups",
+    "/queries/1/rows",
+    "/series/0/points",
+    "/series/1/points",
+    "/series/0/query",
+    "/series/1/query",
+];
+const MOMENTS: [&str; 7] = [
+    "/start",
+    "/end",
+    "/fetched_at",
+    "/series/0/first",
+    "/series/0/last",
+    "/series/1/first",
+    "/series/1/last",
+];
+const TEXTS: [&str; 8] = [
+    "/queries/0/sent",
+    "/queries/0/written",
+    "/queries/0/unfilled",
+    "/queries/0/instead_of",
+    "/series/0/metric",
+    "/series/0/unit",
+    "/series/0/tags/0",
+    "/copy_of",
+];
+/// Years that a moment is moved to the ends of.
+const ENDS: [&str; 4] = [
+    "-009999-01-02T01:59:59Z",
+    "9999-12-30T22:00:00Z",
+    "1970-01-01T00:00:00Z",
+    "2021-12-12T00:00:00.5Z",
+];
+
+fn forge(object: &mut ForgedObject, [what, at, by, of]: [usize; 4]) {
+    let mut rows = object.rows_mut();
+    if rows.is_empty() {
+        return;
+    }
+    let (count, at_row) = (rows.len(), at % rows.len());
+    let step_ms = STEPS_MS[by % STEPS_MS.len()];
+    match what % 14 {
+        0 => rows[at_row].value = VALUES[by % VALUES.len()],
+        1 => rows[at_row].ts_ms = rows[at_row].ts_ms.wrapping_add(step_ms),
+        2 => rows[at_row].interval_s = i32::try_from(by).expect("a byte") * 60,
+        3 => rows[at_row].tags = ["[]", "[\"\"]", "[\"b:1\",\"a:1\"]"][by % 3].into(),
+        4 => {
+            let (one, other) = (rows[at_row].clone(), rows[by % count].clone());
+            (*rows[at_row], *rows[by % count]) = (other, one);
+        }
+        5 => object.groups[0].truncate(at.max(1)),
+        6 => {
+            let group = at % object.groups.len();
+            let cut = by % (object.groups[group].len() + 1);
+            let rest = object.groups[group].split_off(cut);
+            object.groups.insert(group + of % 2, rest);
+        }
+        7 => object.recount(),
+        8 => object.nulls = vec![by % 6],
+        9 => {
+            let number = object.footer.pointer_mut(NUMBERS[at % NUMBERS.len()]);
+            number.into_iter().for_each(|number| *number = json!(by * of));
+        }
+        10 => {
+            let moment = object.footer.pointer_mut(MOMENTS[at % MOMENTS.len()]);
+            moment.into_iter().for_each(|moment| *moment = json!(ENDS[by % ENDS.len()]));
+        }
+        11 => {
+            let texts = ["", "\0", "avg:m{*}", "\u{202e}", "../..", "a:1"];
+            let text = object.footer.pointer_mut(TEXTS[at % TEXTS.len()]);
+            text.into_iter().for_each(|text| *text = json!(texts[by % texts.len()]));
+        }
+        12 => {
+            // All times at once: what is consistent gets further.
+            let more_ms = step_ms.wrapping_mul(i64::try_from(of).expect("a byte"));
+            rows.iter_mut().for_each(|row| row.ts_ms = row.ts_ms.wrapping_add(more_ms));
+            object.recount();
+        }
+        _ => {
+            let query = object.footer["queries"][0].clone();
+            object.footer["queries"]
+                .as_array_mut()
+                .into_iter()
+                .for_each(|all| all.push(query.clone()));
+        }
+    }
 }
 
 /// One cell of a ledger, overwritten behind jindo's back.
