@@ -30,7 +30,7 @@ impl Contact {
         let client = Client::new(&access.endpoint, &access.keys).map_err(|error| match error {
             ClientError::Setup(_) => anyhow::Error::new(error),
             ClientError::Key { .. } => Usage::new(format!("{error} ({})", access.origin)).into(),
-            ClientError::Certificates(_) => Usage::new(error.to_string()).into(),
+            ClientError::Certificates(ref why) => Usage::new(format!("{error}: {why}")).into(),
         })?;
         Ok(Self { client, access, api_key: None, is_known: false })
     }

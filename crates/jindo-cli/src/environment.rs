@@ -1,10 +1,10 @@
 //! Environment variables: keys, site and shell, read once. Other sources of keys are in `keys`. Keys go to the client alone.
 
 use crate::args::ConnectionArgs;
+use crate::keys::named_file::certificates;
 use crate::render::errors::Usage;
 use crate::site::{SITE_DEFAULT, is_trusted, site};
 use crate::terminal;
-use anyhow::Context as _;
 use jiff::SignedDuration;
 use jindo::job::OtherOrganisation;
 use jindo::request::{Address, Endpoint, Keys, Proxy, Transport};
@@ -73,10 +73,7 @@ impl GivenKeys {
         patience: SignedDuration,
     ) -> anyhow::Result<Access> {
         let (site, address) = self.address(place, known)?;
-        let roots = place.ca_file.as_ref().map(|path| {
-            std::fs::read(path).with_context(|| format!("while reading {}", path.display()))
-        });
-        let extra_roots = roots.transpose()?.unwrap_or_default();
+        let extra_roots = place.ca_file.as_deref().map(certificates).transpose()?;
         let patience = std::time::Duration::try_from(patience).unwrap_or_default();
         let proxy = proxy(&address)?;
         let endpoint = Endpoint { address, proxy, extra_roots, patience };

@@ -12,6 +12,8 @@ pub mod digest;
 pub mod extract;
 pub mod fetch;
 pub mod job;
+mod own_thread;
+pub mod packed_tags;
 pub mod panics;
 pub mod parse;
 pub mod path_guard;

@@ -1,15 +1,18 @@
 //! Sources of keys: a file that only its owner may read, the output of a command, or the environment.
+//! Each is read up to a bound, and not for ever.
 //!
 //! Keys go into [`Secret`]s and to the client alone. An error names the source and the line, never the line's text, and never
 //! the command, which may contain keys.
 
 mod command;
+pub(crate) mod named_file;
 
 use crate::args::ConnectionArgs;
 use crate::environment::{GivenKeys, KeyOrigin};
 use crate::render::errors::Usage;
 use crate::render::shell;
 use jindo::secret::Secret;
+use named_file::{FILE_ENDS_WITHIN, bytes, in_time, invalid};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
@@ -55,15 +58,18 @@ fn from_file(path: &Path) -> Result<String, Usage> {
     let shown = path.display();
     let failed =
         |error: io::Error| Usage::new(format!("the key file {shown} cannot be read: {error}"));
-    let file = File::open(path).map_err(failed)?;
-    // The open file is checked, not its name: links are followed, and the file cannot be exchanged in between.
-    if let Some(mode) = open_to_others(&file).map_err(failed)? {
-        return Err(Usage::new(format!(
-            "the key file {shown} is open to others (mode {mode:04o})"
-        ))
-        .hint(format!("chmod 600 {}", shell::path(path))));
-    }
-    text(file).map_err(failed)
+    let read = |file: File| {
+        // The open file is checked, not its name: links are followed, and the file cannot be exchanged in between.
+        let mode = open_to_others(&file)?;
+        Ok(match mode {
+            Some(mode) => Err(mode),
+            None => Ok(text(file)?),
+        })
+    };
+    in_time(path, FILE_ENDS_WITHIN, read).map_err(failed)?.map_err(|mode| {
+        Usage::new(format!("the key file {shown} is open to others (mode {mode:04o})"))
+            .hint(format!("chmod 600 {}", shell::path(path)))
+    })
 }
 
 /// Returns the permissions if they allow anything to the group or to others.
@@ -82,14 +88,9 @@ fn open_to_others(_: &File) -> io::Result<Option<u32>> {
 
 /// Reads a text of at most [`SOURCE_BYTES_MAX`] bytes.
 fn text(source: impl Read) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    source.take(SOURCE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
-    if bytes.len() as u64 > SOURCE_BYTES_MAX {
-        return Err(invalid(format!("it is longer than {SOURCE_BYTES_MAX} bytes")));
-    }
     // The error's own text is left out: it may quote a key.
-    String::from_utf8(bytes).map_err(|_| invalid("it is not UTF-8 text".into()))
+    String::from_utf8(bytes(source, SOURCE_BYTES_MAX)?)
+        .map_err(|_| invalid("it is not UTF-8 text".into()))
 }
 
 /// Names that are read from a text; others are ignored.

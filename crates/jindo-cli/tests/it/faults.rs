@@ -2,6 +2,7 @@
 
 mod case;
 mod cases;
+mod flood;
 mod keys;
 mod matrix;
 mod peer;

@@ -24,6 +24,7 @@ mod late_points;
 mod memory;
 mod messages;
 mod metric_types;
+mod named_files;
 mod network;
 mod numbers;
 mod oversize;

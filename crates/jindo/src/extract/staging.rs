@@ -3,6 +3,7 @@
 use super::{Disk, Error, Staged};
 use crate::archive::SeriesFile;
 use crate::digest::hex;
+use crate::packed_tags::PackedTags;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
@@ -21,7 +22,7 @@ pub(super) fn with_staging<T>(
 pub struct SeriesFacts {
     pub metric: String,
     /// `key:value`, sorted.
-    pub tags: Vec<String>,
+    pub tags: PackedTags,
     pub unit: Option<String>,
     pub first: Timestamp,
     pub last: Timestamp,

@@ -4,6 +4,7 @@
 use super::selection::ShownQuery;
 use super::{Error, MadeFile, Output, SeriesFacts, Staging, Writer};
 use crate::archive::{self, Archive, Chunk, Granted, Origin, Registered};
+use crate::packed_tags::PackedTags;
 use jiff::Timestamp;
 use std::collections::HashMap;
 
@@ -26,8 +27,8 @@ pub(super) fn stage(
 struct SeriesStream<'a> {
     query: &'a Registered,
     writer: Box<dyn Writer + 'a>,
-    /// Index in `series`.
-    by_tags: HashMap<Vec<String>, usize>,
+    /// Index in `series`, with which the keys share their text.
+    by_tags: HashMap<PackedTags, usize>,
     series: Vec<SeriesFacts>,
 }
 
@@ -48,7 +49,8 @@ impl<'a> SeriesStream<'a> {
         let (Some(first), Some(last)) = (ts_ms.first(), ts_ms.last()) else { return Ok(()) };
         let within = |ms: &i64| Timestamp::from_millisecond(*ms).expect("it lies within a window");
         let (first, last) = (within(first), within(last));
-        let known = self.by_tags.get(chunk.tags).copied();
+        let tags = PackedTags::from(chunk.tags);
+        let known = self.by_tags.get(&tags).copied();
         if known.is_some_and(|at| first <= self.series[at].last) {
             let why = format!("stretches of coverage of {} overlap", self.query.text.written);
             return Err(archive::Error::LedgerDamaged { why }.into());
@@ -56,8 +58,8 @@ impl<'a> SeriesStream<'a> {
         let at = known.unwrap_or(self.series.len());
         if known.is_none() {
             self.writer.series(chunk.tags)?;
-            self.by_tags.insert(chunk.tags.to_vec(), at);
-            let (metric, tags) = (chunk.metric.to_owned(), chunk.tags.to_vec());
+            self.by_tags.insert(tags.clone(), at);
+            let metric = chunk.metric.to_owned();
             self.series.push(SeriesFacts { metric, tags, unit: None, first, last, points: 0 });
         }
         let facts = &mut self.series[at];

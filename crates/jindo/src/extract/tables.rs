@@ -17,6 +17,7 @@ use crate::plan::{RETENTION, Window};
 use crate::text::{plain, steers};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Remark on a query whose added fill the server refused.
@@ -304,7 +305,7 @@ impl<'a> Rendering<'a> {
                 &file.path,
                 &shown.query.text.written,
                 &file.metric,
-                &json(&file.tags),
+                &json(file.tags.as_json()),
                 file.unit.as_deref().unwrap_or_default(),
                 &shown.query.text.interval.secs().to_string(),
                 &file.first.to_string(),
@@ -383,15 +384,15 @@ impl Summary {
             QueryStatus::GivenUp => self.given_up += 1,
             QueryStatus::Refused => self.refused += 1,
         }
-        self.untagged += u64::from(files.iter().any(|file| file.tags.iter().any(without_tag)));
+        self.untagged +=
+            u64::from(files.iter().any(|file| file.tags.unpacked().iter().any(without_tag)));
     }
 }
 
-/// Spells tags as a JSON array in which nothing steers a terminal: it reads back to the same tags.
-fn json(tags: &[String]) -> String {
-    let text = serde_json::to_string(tags).expect("texts are always JSON");
+/// Spells a JSON array of tags so that nothing in it steers a terminal: it reads back to the same tags.
+fn json(tags: &str) -> Cow<'_, str> {
     let escaped = |c: char| if steers(c) { format!("\\u{:04x}", u32::from(c)) } else { c.into() };
-    if text.contains(steers) { text.chars().map(escaped).collect() } else { text }
+    if tags.contains(steers) { tags.chars().map(escaped).collect() } else { tags.into() }
 }
 
 /// Makes a row, quoted where it has to be. Words of others are made plain.
@@ -406,11 +407,12 @@ fn record<const N: usize>(fields: [&str; N]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::{json, record};
+    use crate::packed_tags::PackedTags;
 
     #[test]
     fn what_others_wrote_steers_no_terminal() {
         let tags = ["host:\u{9b}31m\u{202e}".to_owned(), "a:\u{1b}é".to_owned()];
-        let text = json(&tags);
+        let text = json(PackedTags::from(&tags[..]).as_json()).into_owned();
         assert_eq!(text, r#"["host:\u009b31m\u202e","a:\u001bé"]"#);
         assert_eq!(serde_json::from_str::<Vec<String>>(&text).unwrap(), tags);
         assert_eq!(record(["a\u{9b}", "b\r\n"]), "a\u{fffd},b\u{fffd}\u{fffd}\n".as_bytes());

@@ -1,10 +1,13 @@
 //! Performs what the machine decides: calls through the client, reading, storing and files on a thread each.
 //!
 //! A body is parsed while the answer before it is written. Answers that were read wait until the machine says what becomes of them,
-//! and are stored one after the other, in the order in which the machine said so. The machine bounds how many wait.
+//! and are stored one after the other, in the order in which the machine said so. The machine bounds how many wait, and the
+//! backlog how much memory they take.
 //!
 //! The loop itself is synchronous and single: it hands an event to the machine, performs the actions, and waits for
 //! whatever comes first: an answer, a thread's word, the time the machine asked to be woken at, or an interruption.
+
+mod backlog;
 
 use super::fetch_job::{
     AnswerSink, AskedCall, FetchJob, FetchOutcome, Observer, ReadAnswer, Recorded, list,
@@ -16,8 +19,10 @@ use super::protocol::{
 use super::run_log::{Line, RunLog};
 use crate::archive::{QueryId, Role};
 use crate::clock::Clock;
-use crate::request::{ApiCall, Client, Failure, Rate, Reply};
+use crate::own_thread::on_own_thread;
+use crate::request::{ApiCall, Body, Client, Failure, Rate, Reply};
 use crate::secret::Secrets;
+use backlog::{Backlog, BacklogShare};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,7 +53,7 @@ pub type Extract<'a> = dyn Fn(&[QueryId]) -> Result<(), Error> + Sync + 'a;
 /// Messages of the threads to the loop.
 enum Message {
     Reply { call: Call, reply: Reply },
-    Read { call: Call, outcome: Result<(ReadAnswer, Facts), Failure>, rate: Option<Rate> },
+    Read { call: Call, outcome: Result<(WaitingAnswer, Facts), Failure>, rate: Option<Rate> },
     Event(Event),
 }
 
@@ -62,14 +67,21 @@ impl Message {
 struct Reading {
     call: Call,
     asked: AskedCall,
-    bytes: Vec<u8>,
+    body: Body,
     rate: Option<Rate>,
+}
+
+/// An answer that was read, until the machine says what becomes of it.
+struct WaitingAnswer {
+    answer: ReadAnswer,
+    /// `None`: it is held back.
+    share: Option<BacklogShare>,
 }
 
 /// Work for the storing thread.
 struct Storing {
     call: Call,
-    answer: ReadAnswer,
+    waiting: WaitingAnswer,
     now: Timestamp,
 }
 
@@ -86,13 +98,15 @@ pub fn drive<'a>(
     let (reading_tx, reading_rx) = channel();
     let (storing_tx, storing_rx) = channel();
     let (complete_tx, complete_rx) = channel();
+    let backlog = Backlog::default();
     thread::scope(|scope| {
         let read_tx = message_tx.clone();
-        scope.spawn(move || read_answers(secrets, &reading_rx, &read_tx));
+        let of_answers = backlog.clone();
+        scope.spawn(move || read_answers(secrets, &of_answers, &reading_rx, &read_tx));
         let stored_tx = message_tx.clone();
         scope.spawn(move || store_answers(sink, &storing_rx, &stored_tx));
         let extracted_tx = message_tx.clone();
-        scope.spawn(move || extract_queries(extract, &complete_rx, &extracted_tx));
+        scope.spawn(move || extract_queries(extract, &backlog, &complete_rx, &extracted_tx));
         let driver = Driver {
             doors,
             mission,
@@ -105,7 +119,8 @@ pub fn drive<'a>(
             answers: BTreeMap::new(),
             wake: None,
         };
-        driver.run(&message_rx)
+        // Answers that nobody takes any more must not keep the reading thread waiting.
+        driver.run(message_rx)
     })
 }
 
@@ -125,12 +140,13 @@ struct Driver<'a> {
     complete_tx: Sender<QueryId>,
     flying: BTreeMap<Call, Flying>,
     /// Answers that were read, until the machine says what becomes of them.
-    answers: BTreeMap<Call, ReadAnswer>,
+    answers: BTreeMap<Call, WaitingAnswer>,
     wake: Option<Timestamp>,
 }
 
 impl Driver<'_> {
-    fn run(mut self, message_rx: &Receiver<Message>) -> Result<FetchOutcome, Error> {
+    #[expect(clippy::needless_pass_by_value, reason = "what is left in it goes with the driver")]
+    fn run(mut self, message_rx: Receiver<Message>) -> Result<FetchOutcome, Error> {
         let mut event = Some(Event::Started);
         let mut interrupted = false;
         loop {
@@ -150,7 +166,7 @@ impl Driver<'_> {
                 interrupted = true;
                 Some(Event::Interrupted)
             } else {
-                self.next_event(message_rx, now)
+                self.next_event(&message_rx, now)
             };
         }
     }
@@ -177,20 +193,20 @@ impl Driver<'_> {
             Message::Reply { call, reply: Reply { body: Err(failure), rate } } => {
                 Some(Event::Answered { call, outcome: Err(failure), rate })
             }
-            Message::Reply { call, reply: Reply { body: Ok(bytes), rate } } => {
+            Message::Reply { call, reply: Reply { body: Ok(body), rate } } => {
                 let flying = self.flying.get(&call).filter(|_| self.machine.awaits(call));
                 if let Some(Flying { asked, .. }) = flying {
-                    let work = Reading { call, asked: asked.clone(), bytes, rate };
+                    let work = Reading { call, asked: asked.clone(), body, rate };
                     self.reading_tx.send(work).expect("it reads as long as the driver runs");
                 }
                 None
             }
             Message::Read { call, outcome, rate } => {
-                let outcome = outcome.map(|(answer, facts)| {
-                    if let Some(remark) = &answer.remark {
+                let outcome = outcome.map(|(waiting, facts)| {
+                    if let Some(remark) = &waiting.answer.remark {
                         self.doors.report.remarked(remark);
                     }
-                    self.answers.insert(call, answer);
+                    self.answers.insert(call, waiting);
                     facts
                 });
                 Some(Event::Answered { call, outcome, rate })
@@ -230,9 +246,9 @@ impl Driver<'_> {
             match action {
                 Action::Ask { call, ask } => self.ask(call, ask, now),
                 Action::Store(call) => {
-                    let answer = self.answers.remove(&call).expect("it was read");
+                    let waiting = self.answers.remove(&call).expect("it was read");
                     // A thread that is gone has said why; the run is ending.
-                    self.storing_tx.send(Storing { call, answer, now }).unwrap_or_default();
+                    self.storing_tx.send(Storing { call, waiting, now }).unwrap_or_default();
                 }
                 Action::Discard(call) => drop(self.answers.remove(&call)),
                 Action::Complete(_) if self.mission.role != Role::Wanted => {}
@@ -247,6 +263,8 @@ impl Driver<'_> {
                 Action::Record(decision) => self.record(&decision, now),
             }
         }
+        // Reading goes on for those that are held back.
+        self.answers.values_mut().for_each(|waiting| waiting.share = None);
         Ok(None)
     }
 
@@ -286,9 +304,20 @@ fn errand_words(errand: Errand) -> Option<String> {
 }
 
 /// Reads bodies until the driver has ended.
-fn read_answers(secrets: &Secrets, work: &Receiver<Reading>, done_tx: &Sender<Message>) {
-    for Reading { call, asked, bytes, rate } in work {
-        let outcome = ReadAnswer::read(asked, &bytes, secrets);
+fn read_answers(
+    secrets: &Secrets,
+    backlog: &Backlog,
+    work: &Receiver<Reading>,
+    done_tx: &Sender<Message>,
+) {
+    for Reading { call, asked, body, rate } in work {
+        backlog.wait(body.bytes().len());
+        let read = on_own_thread(|| ReadAnswer::read(asked, body.bytes(), secrets));
+        let large = body.into_room();
+        let outcome = read.map(|(answer, facts)| {
+            let share = Some(backlog.add(answer.held_bytes, large));
+            (WaitingAnswer { answer, share }, facts)
+        });
         if done_tx.send(Message::Read { call, outcome, rate }).is_err() {
             return;
         }
@@ -297,11 +326,12 @@ fn read_answers(secrets: &Secrets, work: &Receiver<Reading>, done_tx: &Sender<Me
 
 /// Stores answers, one after the other, until the driver has ended.
 fn store_answers(sink: &dyn AnswerSink, work: &Receiver<Storing>, done_tx: &Sender<Message>) {
-    for Storing { call, answer, now } in work {
-        let done = match sink.accept(&answer, now) {
+    for Storing { call, waiting, now } in work {
+        let done = match on_own_thread(|| sink.accept(&waiting.answer, now)) {
             Ok(()) => Message::Event(Event::Stored { call }),
             Err(error) => Message::broke(Error::Archive(error)),
         };
+        drop(waiting);
         if done_tx.send(done).is_err() {
             return;
         }
@@ -310,12 +340,16 @@ fn store_answers(sink: &dyn AnswerSink, work: &Receiver<Storing>, done_tx: &Send
 
 fn extract_queries(
     extract: &Extract<'_>,
+    backlog: &Backlog,
     complete_rx: &Receiver<QueryId>,
     message_tx: &Sender<Message>,
 ) {
     while let Ok(first) = complete_rx.recv() {
         let queries: Vec<_> = std::iter::once(first).chain(complete_rx.try_iter()).collect();
-        if let Err(error) = extract(&queries) {
+        let turn = backlog.turn();
+        let extracted = extract(&queries);
+        drop(turn);
+        if let Err(error) = extracted {
             // Nobody listens any more once the run has ended; what is not extracted now is at its end.
             message_tx.send(Message::broke(error)).unwrap_or_default();
             return;

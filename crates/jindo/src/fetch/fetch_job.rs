@@ -3,9 +3,9 @@
 
 use super::protocol::{Ask, Decision, End, Facts, Form, Progress};
 use crate::archive::{Error, QueryId, Role, Trusted};
-use crate::parse::{self, Answer, Expected, Outline};
+use crate::parse::{self, Answer, Expected, Outline, ReadBody};
 use crate::plan::{PerQuery, Plan, PlanIndex, SEPARATOR};
-use crate::request::Failure;
+use crate::request::{BODY_BYTES_MAX, Failure};
 use crate::secret::Secrets;
 use jiff::Timestamp;
 
@@ -93,6 +93,8 @@ pub struct ReadAnswer {
     pub answer: Answer,
     /// Remark of the server beside its data, on one line.
     pub remark: Option<String>,
+    /// Bytes of memory that it takes until it is stored.
+    pub held_bytes: usize,
 }
 
 impl ReadAnswer {
@@ -104,7 +106,7 @@ impl ReadAnswer {
     ) -> Result<(Self, Facts), Failure> {
         let Ask { queries, window, interval, .. } = &asked.ask;
         let expected = Expected { queries: queries.len(), window: *window, interval: *interval };
-        let (answer, remark) = parse::answer_and_remark(body, &expected, secrets)
+        let ReadBody { answer, remark, held_bytes } = parse::read(body, &expected, secrets)
             .map_err(|error| Failure::of_answer(error, secrets))?;
         let (mut points, mut points_max) = (vec![0; queries.len()], 0);
         for series in &answer.series {
@@ -113,9 +115,16 @@ impl ReadAnswer {
         }
         let points_max = u32::try_from(points_max).unwrap_or(u32::MAX);
         let outlines = Outline::of(&answer, &expected);
-        let facts = Facts { bytes: body.len() as u64, points, points_max, outlines };
-        Ok((Self { asked, answer, remark }, facts))
+        let facts = Facts { bytes: weight(body.len(), held_bytes), points, points_max, outlines };
+        Ok((Self { asked, answer, remark, held_bytes }, facts))
     }
+}
+
+/// Returns the bytes of a body, or more where its answer takes more memory: what is too large for one bound weighs like what is too
+/// large for the other.
+fn weight(body_bytes: usize, held_bytes: usize) -> u64 {
+    let of_memory = held_bytes as u128 * BODY_BYTES_MAX as u128 / parse::HELD_BYTES_MAX as u128;
+    (body_bytes as u64).max(u64::try_from(of_memory).unwrap_or(u64::MAX))
 }
 
 /// Returns the comma list of a call.

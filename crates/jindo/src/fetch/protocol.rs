@@ -61,7 +61,7 @@ pub enum Event {
 /// An answer, as far as the machine cares.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    /// Decoded bytes of the body.
+    /// Decoded bytes of the body, or more where the answer takes much memory.
     pub bytes: u64,
     /// Points per query of the call, by its position, all its series together.
     pub points: Vec<u64>,

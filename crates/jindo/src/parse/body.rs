@@ -1,6 +1,7 @@
 //! The body's JSON → [`UncheckedSeries`], point lists straight into columns. Reads; whether it is what was asked is `check`'s part.
 
 use super::field::{count, joined, once, remarks, short_text, tags, unit, unit_name, words};
+use super::held::of_series;
 use super::json::Reader;
 use super::metadata::{MetadataPool, SeriesMetadata, TEXT_BYTES_MAX, TagTemplate};
 use super::{Error, Expected, MESSAGE_CHARS_MAX};
@@ -24,6 +25,7 @@ pub(super) struct UncheckedBody {
     pub(super) series: Vec<UncheckedSeries>,
     /// Texts of `message` and `warnings`, joined by `; `.
     pub(super) remark: String,
+    pub(super) held_bytes: usize,
 }
 
 /// The points within the window that hold a value, ascending, each time once.
@@ -68,6 +70,7 @@ pub(super) fn read(
         _ => json.skip(),
     })?;
     json.end()?;
+    let held_bytes = json.held();
     let complaints = joined(&[error, errors].map(Option::unwrap_or_default));
     if !complaints.is_empty() {
         return Err(Error::Refused { message: complaints });
@@ -87,7 +90,7 @@ pub(super) fn read(
             one.tags.get_or_insert_default();
         }
     }
-    Ok(UncheckedBody { series, remark })
+    Ok(UncheckedBody { series, remark, held_bytes })
 }
 
 /// Fails on a series without the fields that every series has, at once: a body of empty objects must not pile up.
@@ -125,15 +128,14 @@ fn one_series(
         unit,
     };
     let missing = |field: &str| json.inconsistent(&format!("a series without `{field}`"));
-    Ok(UncheckedSeries {
-        query_index: query_index.flatten(),
-        metric: metric.ok_or_else(|| missing("metric"))?,
-        interval_s: interval.ok_or_else(|| missing("interval"))?,
-        tags,
-        unit: unit_text,
-        metadata: pool.shared(metadata),
-        points: points.ok_or_else(|| missing("pointlist"))?,
-    })
+    let metric = metric.ok_or_else(|| missing("metric"))?;
+    let interval_s = interval.ok_or_else(|| missing("interval"))?;
+    let points = points.ok_or_else(|| missing("pointlist"))?;
+    let (metadata, bytes) = pool.shared(metadata);
+    let tags_held = tags.as_deref().unwrap_or_default();
+    json.hold(bytes + of_series(&metric, tags_held, unit_text.as_deref(), points.ts_ms.len()))?;
+    let (query_index, unit) = (query_index.flatten(), unit_text);
+    Ok(UncheckedSeries { query_index, metric, interval_s, tags, unit, metadata, points })
 }
 
 /// `[[ms, value|null], …]` into the columns.
@@ -185,6 +187,8 @@ struct ColumnsBuilder {
     next_ms: i64,
     /// True while each time is after the one before it.
     ascending: bool,
+    /// Points at which those that are there twice go.
+    settle_at: usize,
     points: PointColumns,
 }
 
@@ -196,12 +200,14 @@ impl ColumnsBuilder {
             step_ms: expected.interval.secs() * 1_000,
             next_ms: 0,
             ascending: true,
+            settle_at: UNSETTLED_MIN,
             points: PointColumns::default(),
         }
     }
 
     fn clear(&mut self) {
         self.ascending = true;
+        self.settle_at = UNSETTLED_MIN;
         self.points.ts_ms.clear();
         self.points.values.clear();
         self.points.off_grid = None;
@@ -222,19 +228,33 @@ impl ColumnsBuilder {
         self.ascending &= self.points.ts_ms.last().is_none_or(|last| *last < ts_ms);
         self.points.ts_ms.push(ts_ms);
         self.points.values.push(value);
+        if self.points.ts_ms.len() >= self.settle_at {
+            self.settle();
+            self.settle_at = UNSETTLED_MIN.max(2 * self.points.ts_ms.len());
+        }
     }
 
-    fn finish(&self) -> PointColumns {
+    fn finish(&mut self) -> PointColumns {
+        self.settle();
+        self.points.clone()
+    }
+
+    /// Sorts the points, each time once.
+    fn settle(&mut self) {
         if self.ascending {
-            return self.points.clone();
+            return;
         }
-        let of = &self.points;
-        let mut pairs: Vec<(i64, f64)> =
-            of.ts_ms.iter().copied().zip(of.values.iter().copied()).collect();
+        let of = &mut self.points;
+        let mut pairs: Vec<(i64, f64)> = of.ts_ms.drain(..).zip(of.values.drain(..)).collect();
         pairs.sort_by_key(|(ts_ms, _)| *ts_ms);
         pairs.dedup_by_key(|(ts_ms, value)| (*ts_ms, value.to_bits()));
         let conflict = pairs.windows(2).find(|pair| pair[0].0 == pair[1].0).map(|pair| pair[0].0);
-        let (ts_ms, values) = pairs.into_iter().unzip();
-        PointColumns { ts_ms, values, off_grid: of.off_grid, conflict }
+        of.conflict = of.conflict.or(conflict);
+        pairs.dedup_by_key(|(ts_ms, _)| *ts_ms);
+        (of.ts_ms, of.values) = pairs.into_iter().unzip();
+        self.ascending = true;
     }
 }
+
+/// Points of a series that are held in any case before those that are there twice go: more than a call asks of one.
+const UNSETTLED_MIN: usize = 8_192;

@@ -2,6 +2,7 @@
 //! by the standard library (exact to the bit), all other values by serde. Knows JSON, not Datadog. No text leaves it with a secret in it.
 
 use super::Error;
+use super::held::HELD_BYTES_MAX;
 use crate::secret::Secrets;
 use serde::Deserialize;
 
@@ -11,15 +12,31 @@ pub(super) struct Reader<'a> {
     /// Bytes read.
     at: usize,
     secrets: &'a Secrets,
+    /// Memory of what was made of them, in bytes.
+    held: usize,
 }
 
 impl<'a> Reader<'a> {
     /// JSON is UTF-8, which is checked once, here: slices of it are then texts at no cost.
     pub(super) fn new(body: &'a [u8], secrets: &'a Secrets) -> Result<Self, Error> {
         match std::str::from_utf8(body) {
-            Ok(text) => Ok(Self { text, at: 0, secrets }),
+            Ok(text) => Ok(Self { text, at: 0, secrets, held: 0 }),
             Err(error) => Err(Error::Garbled { what: "it is no UTF-8", at: error.valid_up_to() }),
         }
+    }
+
+    /// Counts memory of what was made of the body.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] beyond [`HELD_BYTES_MAX`].
+    pub(super) fn hold(&mut self, bytes: usize) -> Result<(), Error> {
+        self.held = self.held.saturating_add(bytes);
+        if self.held > HELD_BYTES_MAX { Err(Error::TooLarge) } else { Ok(()) }
+    }
+
+    /// Returns the memory that was counted.
+    pub(super) fn held(&self) -> usize {
+        self.held
     }
 
     /// The next byte that is no space, without taking it.

@@ -1,6 +1,7 @@
 //! Names and unit of a series as served. Texts that differ between the groups of a query by nothing but their tags are held
 //! once. Pure.
 
+use super::held::{SERIES_BYTES, TEXT_BYTES, text};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 use std::collections::HashSet;
@@ -94,6 +95,14 @@ impl TagTemplate {
         Some(text)
     }
 
+    fn held_bytes(&self) -> usize {
+        let piece = |piece: &TemplatePiece| match piece {
+            TemplatePiece::Tag(_) => size_of::<TemplatePiece>(),
+            TemplatePiece::Text(of) => size_of::<TemplatePiece>() + text(of),
+        };
+        self.0.iter().map(piece).sum()
+    }
+
     /// Returns the number of tags that a series needs at least.
     fn tags_needed(&self) -> usize {
         let needed = |piece: &TemplatePiece| match piece {
@@ -105,6 +114,20 @@ impl TagTemplate {
 }
 
 impl SeriesMetadata {
+    /// Returns the bytes of memory that it takes until the answer is stored.
+    fn held_bytes(&self) -> usize {
+        let Self { scope, expression, aggr, display_name, unit } = self;
+        let texts = [aggr, display_name].into_iter().flatten().map(|one| text(one));
+        let templates = [scope, expression].into_iter().flatten().map(TagTemplate::held_bytes);
+        let units = unit.iter().flatten().map(|unit| {
+            let ServedUnit { id, family, name, plural, short_name, scale_factor } = unit;
+            let texts = [family, name, plural, short_name].into_iter().flatten();
+            let numbers = [id, scale_factor].into_iter().flatten().map(|_| TEXT_BYTES);
+            size_of::<ServedUnit>() + texts.map(|one| text(one)).chain(numbers).sum::<usize>()
+        });
+        SERIES_BYTES + texts.chain(templates).chain(units).sum::<usize>()
+    }
+
     /// Returns the number of tags that a series needs at least to be named so.
     pub(crate) fn tags_needed(&self) -> usize {
         let templates = [&self.scope, &self.expression];
@@ -117,13 +140,15 @@ impl SeriesMetadata {
 pub(super) struct MetadataPool(HashSet<Arc<SeriesMetadata>>);
 
 impl MetadataPool {
-    pub(super) fn shared(&mut self, metadata: SeriesMetadata) -> Arc<SeriesMetadata> {
+    /// Returns equal metadata that is shared, and the memory that it takes where it is new.
+    pub(super) fn shared(&mut self, metadata: SeriesMetadata) -> (Arc<SeriesMetadata>, usize) {
         if let Some(known) = self.0.get(&metadata) {
-            return Arc::clone(known);
+            return (Arc::clone(known), 0);
         }
         let new = Arc::new(metadata);
         self.0.insert(Arc::clone(&new));
-        new
+        let bytes = new.held_bytes();
+        (new, bytes)
     }
 }
 

@@ -7,6 +7,7 @@
 mod answer_check;
 mod body;
 mod field;
+mod held;
 mod json;
 mod metadata;
 mod outline;
@@ -14,6 +15,7 @@ mod outline;
 mod tests;
 
 pub(crate) use field::server_words;
+pub use held::HELD_BYTES_MAX;
 pub use metadata::{SeriesMetadata, ServedUnit, TagTemplate};
 pub use outline::{Outline, PARTS};
 
@@ -121,6 +123,9 @@ pub enum Error {
         /// Some series of the same answer came back as asked: a cap would have hit them all.
         others_fine: bool,
     },
+    /// More memory than one answer may take: ask for less.
+    #[error("the answer takes more than {} MiB of memory", HELD_BYTES_MAX >> 20)]
+    TooLarge,
     /// JSON, but not what the API promises: ask again, then give up. Holding it for data would be a guess.
     #[error("the answer contradicts what was asked: {what}")]
     Inconsistent { what: String },
@@ -153,30 +158,36 @@ fn others_came(others: &[Other], asked: Interval) -> String {
 ///   at the same time does not contradict it.
 /// - Unknown fields are skipped, in any order; a known field twice is a contradiction, whichever would win.
 ///
-/// Memory is at most about ten times the body; nesting deepens a counter, not the stack. No text of an answer or an error holds
-/// one of `secrets`.
+/// Memory is bounded by [`HELD_BYTES_MAX`] and a few times the longest series; nesting deepens a counter, not the stack. No text of an
+/// answer or an error holds one of `secrets`.
 ///
 /// # Errors
 /// See [`Error`]; where several series break the contract, [`Error::Interval`] is returned: it explains the others.
 pub fn answer(body: &[u8], expected: &Expected, secrets: &Secrets) -> Result<Answer, Error> {
-    answer_and_remark(body, expected, secrets).map(|(answer, _)| answer)
+    read(body, expected, secrets).map(|read| read.answer)
 }
 
-/// Reads the body of a 200 as [`answer`] does, and besides what `message` and `warnings` say, on one line without secrets. Neither spoils
-/// an answer, whatever it holds. `None`: nothing.
+/// An answer, and what came with it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadBody {
+    pub answer: Answer,
+    /// Texts of `message` and `warnings`, on one line without secrets. Neither spoils an answer, whatever it holds. `None`: nothing.
+    pub remark: Option<String>,
+    /// Bytes of memory that the answer takes until it is stored, at most [`HELD_BYTES_MAX`].
+    pub held_bytes: usize,
+}
+
+/// Reads the body of a 200 as [`answer`] does, and besides what `message` and `warnings` say.
 ///
 /// # Errors
 /// As [`answer`].
-pub fn answer_and_remark(
-    body: &[u8],
-    expected: &Expected,
-    secrets: &Secrets,
-) -> Result<(Answer, Option<String>), Error> {
+pub fn read(body: &[u8], expected: &Expected, secrets: &Secrets) -> Result<ReadBody, Error> {
     let read = || {
-        let body::UncheckedBody { series, remark } = body::read(body, expected, secrets)?;
+        let body::UncheckedBody { series, remark, held_bytes } =
+            body::read(body, expected, secrets)?;
         let remark = secrets.words(&remark, REMARK_CHARS_MAX);
-        let answer = answer_check::answer(series, expected)?;
-        Ok((answer, Some(remark).filter(|remark| !remark.is_empty())))
+        let remark = Some(remark).filter(|remark| !remark.is_empty());
+        Ok(ReadBody { answer: answer_check::answer(series, expected)?, remark, held_bytes })
     };
     read().map_err(|error: Error| error.in_words(secrets))
 }
@@ -199,7 +210,7 @@ impl Error {
         match self {
             Self::Refused { message } => Self::Refused { message: words(message) },
             Self::Inconsistent { what } => Self::Inconsistent { what: words(what) },
-            Self::Garbled { .. } | Self::Page | Self::Interval { .. } => self,
+            Self::Garbled { .. } | Self::Page | Self::TooLarge | Self::Interval { .. } => self,
         }
     }
 }

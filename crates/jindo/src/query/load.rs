@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Display, Path, PathBuf};
 
 /// Bytes of a list file, at most: a hundred thousand queries of 160 bytes. More is another kind of file.
 pub const LIST_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -11,20 +11,28 @@ pub const LIST_BYTES_MAX: u64 = 16 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file is not there, is a folder, or may not be read.
-    #[error("cannot read the list of queries {}", .path.display())]
+    #[error("cannot read the list of queries {}", shown(path))]
     Unreadable {
         path: PathBuf,
         #[source]
         source: io::Error,
     },
     /// This is no list of queries.
-    #[error("{} is larger than {} MiB, so it is no list of queries", .path.display(), LIST_BYTES_MAX >> 20)]
+    #[error("{} is larger than {} MiB, so it is no list of queries", shown(path), LIST_BYTES_MAX >> 20)]
     TooLarge { path: PathBuf },
+}
+
+/// The path under which standard input is read.
+const STANDARD_INPUT: &str = "-";
+
+fn shown(path: &Path) -> Display<'_> {
+    let is_input = path == Path::new(STANDARD_INPUT);
+    if is_input { Path::new("standard input") } else { path }.display()
 }
 
 /// The bytes of a list file; `-` is standard input.
 pub fn load(path: &Path) -> Result<Vec<u8>, LoadError> {
-    let read = if path == Path::new("-") {
+    let read = if path == Path::new(STANDARD_INPUT) {
         read_up_to(io::stdin().lock(), LIST_BYTES_MAX)
     } else {
         File::open(path).and_then(|file| read_up_to(file, LIST_BYTES_MAX))

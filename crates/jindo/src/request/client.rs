@@ -1,5 +1,6 @@
 //! The door to the network: the only file that knows HTTP.
 
+use super::room::{BODY_BYTES_MAX, Body, BodyRoom};
 use super::{Address, ApiCall, Failure, Proxy, Rate, classify};
 use crate::secret::{Secret, Secrets};
 use crate::text::{steers, with_causes};
@@ -18,9 +19,6 @@ const REASON_CHARS_MAX: usize = 300;
 
 /// An organisation's id is a UUID of 36 characters. What is longer is none, and would stand in the footer of every object.
 const ORG_ID_CHARS_MAX: usize = 128;
-
-/// A body of more decoded bytes splits its task: 35 queries of 40 series and a day of minutes are about this much.
-pub const BODY_BYTES_MAX: usize = 64 << 20;
 
 /// Long enough for a slow proxy's handshake, short enough to find another way in time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -64,10 +62,67 @@ pub struct Endpoint {
     pub address: Address,
     /// `None`: the one that the system's settings name, if any.
     pub proxy: Option<Proxy>,
-    /// PEM certificates trusted besides the system's (`--ca-file`).
-    pub extra_roots: Vec<u8>,
+    /// PEM certificates trusted besides the system's (`--ca-file`), see [`check_roots`].
+    pub extra_roots: Option<Vec<u8>>,
     /// The run's own wait for a success. No call takes more than half of it, so that there is a second.
     pub patience: Duration,
+}
+
+/// A file of certificates that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RootsError {
+    #[error("it is empty")]
+    Empty,
+    #[error("it holds a private key, which is to be kept from others")]
+    PrivateKey,
+    #[error("it holds a certificate in binary form (DER)")]
+    Binary,
+    #[error("it holds no certificate in PEM form")]
+    Absent,
+    #[error("a certificate in it cannot be read: {0}")]
+    Unreadable(String),
+}
+
+/// Reads PEM certificates to be trusted besides the system's.
+///
+/// # Errors
+/// [`RootsError`] unless it holds at least one, each of them can be read, and no private key lies beside them.
+fn roots(pem: &[u8]) -> Result<Vec<Certificate>, RootsError> {
+    let holds = |word: &[u8]| pem.windows(word.len()).any(|part| part == word);
+    if pem.iter().all(u8::is_ascii_whitespace) {
+        return Err(RootsError::Empty);
+    }
+    if holds(b"PRIVATE KEY-----") {
+        return Err(RootsError::PrivateKey);
+    }
+    let unreadable =
+        |error: reqwest::Error| RootsError::Unreadable(reasons(&error, &Secrets::default()));
+    let roots = Certificate::from_pem_bundle(pem).map_err(unreadable)?;
+    match roots.len() {
+        0 if pem.first() == Some(&ASN1_SEQUENCE) => Err(RootsError::Binary),
+        0 => Err(RootsError::Absent),
+        _ => Ok(roots),
+    }
+}
+
+/// First byte of a certificate in DER.
+const ASN1_SEQUENCE: u8 = 0x30;
+
+/// Checks that a file's bytes are PEM certificates that can be trusted besides the system's.
+///
+/// # Errors
+/// [`RootsError`] otherwise.
+pub fn check_roots(pem: &[u8]) -> Result<(), RootsError> {
+    let with = |roots: Vec<Certificate>| {
+        let builder = reqwest::Client::builder().no_proxy();
+        roots.into_iter().fold(builder, ClientBuilder::add_root_certificate).build()
+    };
+    let roots = roots(pem)?;
+    match (with(Vec::new()), with(roots)) {
+        // Without them there is no client either: it is not their fault.
+        (Err(_), _) | (_, Ok(_)) => Ok(()),
+        (Ok(_), Err(error)) => Err(RootsError::Unreadable(reasons(&error, &Secrets::default()))),
+    }
 }
 
 /// A client that cannot be made.
@@ -77,8 +132,8 @@ pub enum Error {
         "{name} holds characters that no key has (a line break, a control character, a letter that is not ASCII)"
     )]
     Key { name: &'static str },
-    #[error("the certificates of the CA file cannot be read: {0}")]
-    Certificates(String),
+    #[error("the certificates of the CA file cannot be used")]
+    Certificates(#[source] RootsError),
     /// Of the machine: it lacks descriptors, threads or a resolver.
     #[error("no HTTP client can be made")]
     Setup(#[source] std::io::Error),
@@ -87,7 +142,7 @@ pub enum Error {
 /// The answer to one call.
 #[derive(Debug)]
 pub struct Reply {
-    pub body: Result<Vec<u8>, Failure>,
+    pub body: Result<Body, Failure>,
     pub rate: Option<Rate>,
 }
 
@@ -119,6 +174,7 @@ pub struct Client {
     patience: Duration,
     /// Texts that no answer may bring into words that are shown and kept.
     secrets: Secrets,
+    room: BodyRoom,
 }
 
 /// Ends without waiting: a name that is being looked up would hold the end of the process for a minute.
@@ -150,16 +206,17 @@ impl Client {
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT.min(endpoint.patience / 2))
             .timeout(CALL_TIMEOUT.min(endpoint.patience / 2));
-        let roots = Certificate::from_pem_bundle(&endpoint.extra_roots);
-        for root in roots.map_err(|error| Error::Certificates(reasons(&error, &secrets)))? {
-            builder = builder.add_root_certificate(root);
+        if let Some(pem) = &endpoint.extra_roots {
+            let roots = roots(pem).map_err(Error::Certificates)?;
+            builder = roots.into_iter().fold(builder, ClientBuilder::add_root_certificate);
         }
         let setup = |error| Error::Setup(std::io::Error::other(reasons(&error, &secrets)));
         let http = routed(builder, endpoint).and_then(ClientBuilder::build).map_err(setup)?;
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = Some(runtime.map_err(Error::Setup)?);
         let address = endpoint.address.clone();
-        Ok(Self { runtime, http, address, patience: endpoint.patience, secrets })
+        let (patience, room) = (endpoint.patience, BodyRoom::new());
+        Ok(Self { runtime, http, address, patience, secrets, room })
     }
 
     /// Returns what no text of an answer may show.
@@ -173,9 +230,13 @@ impl Client {
 
     /// Makes a call. Returns at once; `done` gets the reply on another thread.
     pub fn send(&self, call: &ApiCall, done: impl FnOnce(Reply) + Send + 'static) {
+        let reader = ReplyReader {
+            bytes_max: bytes_max(call),
+            room: self.room.clone(),
+            secrets: self.secrets.clone(),
+        };
         let call = self.http.get(self.address.at(&call.path()));
-        let secrets = self.secrets.clone();
-        self.runtime().spawn(async move { done(reply(call.send().await, &secrets).await) });
+        self.runtime().spawn(async move { done(reader.reply(call.send().await).await) });
     }
 
     /// Asks for the organisation of the keys, and waits for it. Not counted as a query call.
@@ -230,52 +291,75 @@ fn routed(
     Ok(builder.proxy(reqwest::Proxy::all(proxy.url())?.no_proxy(bypass)))
 }
 
-async fn reply(response: reqwest::Result<Response>, secrets: &Secrets) -> Reply {
-    let response = match response {
-        Ok(response) => response,
-        Err(error) => return Reply { body: Err(broken(&error, secrets)), rate: None },
-    };
-    let header = |name: &str| {
-        let values = response.headers().get_all(name).iter().map(HeaderValue::to_str);
-        let values: Vec<_> = values.collect::<Result<_, _>>().ok()?;
-        (!values.is_empty()).then(|| values.join(","))
-    };
-    let (rate, wait) = (Rate::read(header), Rate::wait(header));
-    let status = response.status();
-    if let Some(place) = header("location").filter(|_| status.is_redirection()) {
-        return Reply { body: Err(Failure::redirected(status.as_u16(), &place, secrets)), rate };
+/// Decoded bytes of an answer of that kind, at most.
+fn bytes_max(call: &ApiCall) -> usize {
+    match call {
+        ApiCall::Query { .. } => BODY_BYTES_MAX,
+        ApiCall::KeyOwner | ApiCall::CheckApiKey | ApiCall::Metadata { .. } => WORDS_BYTES_MAX,
     }
-    let body = if status == StatusCode::OK {
-        read(response, secrets).await
-    } else {
-        // The status is known, even where the body breaks off.
-        let words = head(response).await.unwrap_or_default();
-        let failure = classify(status.as_u16(), &words, rate.clone(), secrets);
-        Err(if let Failure::Limited { rate, .. } = failure {
-            Failure::Limited { rate, retry_after: wait }
-        } else {
-            failure
-        })
-    };
-    Reply { body, rate }
 }
 
-/// The body, decoded, up to `BODY_BYTES_MAX`; whatever length the headers promise.
-async fn read(mut response: Response, secrets: &Secrets) -> Result<Vec<u8>, Failure> {
-    let mut body = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > BODY_BYTES_MAX => {
-                return Err(Failure::TooLarge);
+/// Reader of the answer to one call.
+struct ReplyReader {
+    bytes_max: usize,
+    room: BodyRoom,
+    secrets: Secrets,
+}
+
+impl ReplyReader {
+    async fn reply(&self, response: reqwest::Result<Response>) -> Reply {
+        let secrets = &self.secrets;
+        let response = match response {
+            Ok(response) => response,
+            Err(error) => return Reply { body: Err(broken(&error, secrets)), rate: None },
+        };
+        let header = |name: &str| {
+            let values = response.headers().get_all(name).iter().map(HeaderValue::to_str);
+            let values: Vec<_> = values.collect::<Result<_, _>>().ok()?;
+            (!values.is_empty()).then(|| values.join(","))
+        };
+        let (rate, wait) = (Rate::read(header), Rate::wait(header));
+        let status = response.status();
+        if let Some(place) = header("location").filter(|_| status.is_redirection()) {
+            return Reply {
+                body: Err(Failure::redirected(status.as_u16(), &place, secrets)),
+                rate,
+            };
+        }
+        let body = if status == StatusCode::OK {
+            self.body(response).await
+        } else {
+            // The status is known, even where the body breaks off.
+            let words = head(response).await.unwrap_or_default();
+            let failure = classify(status.as_u16(), &words, rate.clone(), secrets);
+            Err(if let Failure::Limited { rate, .. } = failure {
+                Failure::Limited { rate, retry_after: wait }
+            } else {
+                failure
+            })
+        };
+        Reply { body, rate }
+    }
+
+    /// The body, decoded; whatever length the headers promise.
+    async fn body(&self, mut response: Response) -> Result<Body, Failure> {
+        let secrets = &self.secrets;
+        let mut body = Body::default();
+        loop {
+            let len = body.bytes().len();
+            match response.chunk().await {
+                Ok(Some(chunk)) if len + chunk.len() > self.bytes_max => {
+                    return Err(Failure::TooLarge);
+                }
+                Ok(Some(chunk)) => body.add(&chunk, &self.room).await,
+                Ok(None) => return Ok(body),
+                // It came, but too slowly: less of it may come in time.
+                Err(error) if error.is_timeout() && len > 0 => {
+                    let what = format!("only {len} bytes came in time");
+                    return Err(Failure::TimedOut { what });
+                }
+                Err(error) => return Err(broken(&error, secrets)),
             }
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return Ok(body),
-            // It came, but too slowly: less of it may come in time.
-            Err(error) if error.is_timeout() && !body.is_empty() => {
-                let what = format!("only {} bytes came in time", body.len());
-                return Err(Failure::TimedOut { what });
-            }
-            Err(error) => return Err(broken(&error, secrets)),
         }
     }
 }

@@ -27,7 +27,7 @@ pub enum Failure {
     Refused { words: String },
     /// The URL is too long (414, or 431 where a server counts it among the headers): shorter lists from now on.
     UrlTooLong,
-    /// More than `BODY_BYTES_MAX` decoded bytes: ask for less.
+    /// More than `BODY_BYTES_MAX` decoded bytes, or an answer that takes more memory than one may: ask for less.
     TooLarge,
     /// Points further apart or closer than asked: the cap on points is lower than assumed, or the interval is not on offer.
     OtherInterval {
@@ -135,6 +135,7 @@ impl Failure {
             parse::Error::Interval { others, others_fine, .. } => {
                 Self::OtherInterval { others, others_fine }
             }
+            parse::Error::TooLarge => Self::TooLarge,
             parse::Error::Page => {
                 Self::NotAnApi { words: "a page of HTML instead of JSON".to_owned() }
             }

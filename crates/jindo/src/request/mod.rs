@@ -8,14 +8,17 @@ mod proxy;
 mod rate;
 mod rate_period;
 mod retry;
+mod room;
 
 pub use address::{Address, AddressError, ApiCall, Transport};
 pub use budget::{Allowance, Budget, BudgetKey, Budgets};
 pub use client::{
-    BODY_BYTES_MAX, Client, Endpoint, Error as ClientError, KeyCheck, KeyOwner, Keys, Reply,
+    Client, Endpoint, Error as ClientError, KeyCheck, KeyOwner, Keys, Reply, RootsError,
+    check_roots,
 };
 pub use failure::{Failure, classify};
 pub use proxy::{Proxy, ProxyError};
 pub use rate::Rate;
 pub use rate_period::Reserve;
 pub use retry::Backoff;
+pub use room::{BODY_BYTES_MAX, Body, LargeRoom};

@@ -49,7 +49,7 @@ pub(crate) fn run(
         let address = Address::parse(&simulator.url())?;
         Ok(Access {
             site: "the simulated organisation".into(),
-            endpoint: Endpoint { address, proxy: None, extra_roots: Vec::new(), patience },
+            endpoint: Endpoint { address, proxy: None, extra_roots: None, patience },
             keys: Keys { api: Some(Secret::new(API_KEY)), application: Secret::new(APP_KEY) },
             origin: KeyOrigin::BuiltIn,
         })

@@ -15,6 +15,8 @@ use tempfile::TempDir;
 /// A run that takes longer hangs.
 const RUN_WITHIN: Duration = Duration::from_secs(90);
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_jindo");
+
 /// A calm server that leaves compression to the cases.
 pub(crate) fn options() -> Options {
     Options { compression: Compression::Never, ..calm() }
@@ -34,8 +36,13 @@ pub(crate) struct Sandbox(TempDir);
 
 impl Sandbox {
     pub(crate) fn new() -> Self {
+        Self::of(&format!("{GROUPED}\n{LONE}\n"))
+    }
+
+    /// With another list.
+    pub(crate) fn of(list: &str) -> Self {
         let dir = TempDir::new().unwrap();
-        fs::write(dir.path().join("queries.txt"), format!("{GROUPED}\n{LONE}\n")).unwrap();
+        fs::write(dir.path().join("queries.txt"), list).unwrap();
         fs::write(dir.path().join("authority.pem"), tls::authority_pem()).unwrap();
         Self(dir)
     }
@@ -58,11 +65,27 @@ impl Sandbox {
     }
 
     pub(crate) fn run(&self, url: &str, peer: Option<&Peer>, arguments: &[&str]) -> Ran {
-        let time = |secs| jiff::Timestamp::from_second(secs).unwrap().to_string();
-        let (from, to) = (time(START_S), time(START_S + 3 * DAY_S));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_jindo"));
-        command.args(["export", "queries.txt", "--out", "out"]);
-        command.args(["--from", &from, "--to", &to, "--api-url", url]);
+        let mut command = Command::new(PROGRAM);
+        command.arg("export").args(range(3));
+        self.export(command, url, peer, arguments)
+    }
+
+    /// The same of more days, and with so many KiB of memory at most: to ask the system for more ends the process.
+    pub(crate) fn run_within(&self, kib: u64, days: i64, peer: &Peer, arguments: &[&str]) -> Ran {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &format!(r#"ulimit -d {kib} && exec "$0" "$@""#), PROGRAM]);
+        shell.arg("export").args(range(days));
+        self.export(shell, &peer.url(), Some(peer), arguments)
+    }
+
+    fn export(
+        &self,
+        mut command: Command,
+        url: &str,
+        peer: Option<&Peer>,
+        arguments: &[&str],
+    ) -> Ran {
+        command.args(["queries.txt", "--out", "out", "--api-url", url]);
         if !arguments.contains(&"--progress") {
             command.args(["--progress", "none"]);
         }
@@ -86,6 +109,13 @@ impl Sandbox {
         said.push_str(&self.log());
         Ran { code, said, peak_mb }
     }
+}
+
+/// Arguments for so many days.
+fn range(days: i64) -> [String; 4] {
+    let time = |secs| jiff::Timestamp::from_second(secs).unwrap().to_string();
+    let (from, to) = (time(START_S), time(START_S + days * DAY_S));
+    ["--from".to_owned(), from, "--to".to_owned(), to]
 }
 
 /// The exit code, `None` for a run that hangs, which is ended; and its memory's peak in MB.

@@ -2,6 +2,7 @@
 
 use super::queries::{GivenUp, QueryId};
 use crate::archive::Error;
+use crate::packed_tags::PackedTags;
 use crate::plan::{Confidence, LearntLimit};
 use crate::query::{Interval, MetricType};
 use jiff::{SignedDuration, Timestamp};
@@ -111,7 +112,7 @@ pub struct SeriesFile {
     /// Relative to the directory.
     pub path: String,
     pub metric: String,
-    pub tags: Vec<String>,
+    pub tags: PackedTags,
     pub unit: Option<String>,
     pub first: Timestamp,
     pub last: Timestamp,

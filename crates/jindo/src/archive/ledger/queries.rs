@@ -145,7 +145,7 @@ pub enum GiveUpReason {
     NotOffered { asked: Interval, nearest: Interval },
     /// The query alone makes a URL that the server does not take.
     UrlTooLong,
-    /// One point in time of all its series is a larger answer than is read.
+    /// One point in time of all its series is a larger answer than is read, or takes more memory than one may.
     PointTooLarge { mebibytes_max: u64 },
 }
 
@@ -164,7 +164,10 @@ impl fmt::Display for GiveUpReason {
             ),
             Self::UrlTooLong => f.write_str("its URL is too long for the server"),
             Self::PointTooLarge { mebibytes_max } => {
-                write!(f, "a single point of all its series is larger than {mebibytes_max} MiB")
+                write!(
+                    f,
+                    "a single point of all its series is larger than {mebibytes_max} MiB, or takes more memory than one answer may"
+                )
             }
         }
     }

@@ -6,7 +6,7 @@ use super::footer::{Footer, FooterQuery, FooterSeries, KEY};
 use super::pages::{ColumnKind, check_pages};
 use super::thrift::check_file;
 use super::weight;
-use super::{GROUP_ROWS_MAX, SCHEMA, tags_text};
+use super::{GROUP_ROWS_MAX, SCHEMA};
 use crate::digest::{hex, sha256};
 use crate::panics;
 use crate::parse::SeriesMetadata;
@@ -201,6 +201,7 @@ impl Encoded {
                 let FooterSeries { metric, tags, unit, metadata, .. } = series;
                 let (unit, metadata) =
                     (unit.as_deref(), metadata.map(|at| &self.footer.metadata[at]));
+                let tags = &tags.unpacked();
                 sink(Chunk { metric, tags, unit, metadata, ts_ms, values })?;
             }
         }
@@ -235,7 +236,7 @@ impl Encoded {
         let mut named = [bytes(&self.footer.queries[query].sent), 0, 0];
         for series in self.series_of(query) {
             named[METRIC] += bytes(&series.metric);
-            named[TAGS] += bytes(&tags_text(&series.tags));
+            named[TAGS] += bytes(series.tags.as_json());
         }
         let mut groups = self.texts[self.groups[query]..self.groups[query + 1]].iter();
         if groups.any(|texts| texts.iter().zip(named).any(|(decoded, named)| *decoded > named)) {
@@ -265,7 +266,7 @@ impl Encoded {
         for ReadPart { rows, series, .. } in parts {
             let same = is(&queries[rows.clone()], sent)
                 && is(&metrics[rows.clone()], &series.metric)
-                && is(&tags[rows.clone()], &tags_text(&series.tags))
+                && is(&tags[rows.clone()], series.tags.as_json())
                 && intervals[rows.clone()].iter().all(|found| i64::from(*found) == asked_s);
             if !same {
                 return Err("its rows are not those of its footer".into());

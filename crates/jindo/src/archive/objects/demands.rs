@@ -24,11 +24,14 @@ pub(super) fn check_footer(footer: &Footer) -> Result<(), String> {
             return Err(format!("its footer names {text} twice"));
         }
     }
-    let is_in_order =
-        |one: &FooterSeries, next: &FooterSeries| (one.query, &one.tags) < (next.query, &next.tags);
-    let is_sorted = footer.series.iter().all(|series| series.tags.is_sorted());
-    if !is_sorted || !footer.series.is_sorted_by(is_in_order) {
-        return Err("its footer's series are out of order, or one comes twice".into());
+    let mut before = None;
+    for series in &footer.series {
+        let place = Some((series.query, series.tags.unpacked()));
+        let is_sorted = place.as_ref().is_some_and(|(_, tags)| tags.is_sorted());
+        if !is_sorted || before >= place {
+            return Err("its footer's series are out of order, or one comes twice".into());
+        }
+        before = place;
     }
     Ok(())
 }
@@ -123,7 +126,7 @@ mod tests {
         let series = FooterSeries {
             query: 0,
             metric: "m".to_owned(),
-            tags: Vec::new(),
+            tags: Vec::new().into(),
             unit: None,
             points: parts.iter().map(|part| part.len() as u64).sum(),
             first: moment(parts.first().and_then(|part| part.first())),

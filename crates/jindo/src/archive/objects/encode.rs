@@ -1,12 +1,13 @@
 //! Answers to Parquet files, with the `parquet` crate's column API. Pure: an answer in, bytes out. Values are kept to the bit:
 //! the dictionary compares bytes, so that 0.0 and -0.0 stay two.
 
-use super::footer::{Footer, FooterGroup, FooterSeries, KEY};
+use super::footer::{Footer, FooterGroup, KEY, WrittenSeries};
 use super::pages::TEXT_BYTES_MAX;
 use super::weight;
 use super::whole::Whole;
-use super::{GROUP_ROWS_MAX, SCHEMA, tags_text};
+use super::{GROUP_ROWS_MAX, SCHEMA};
 use crate::digest::{hex, sha256};
+use crate::packed_tags::PackedTags;
 use crate::parse::{Answer, Series, SeriesMetadata};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -34,7 +35,8 @@ struct SeriesPart<'a> {
     points: Range<usize>,
 }
 
-/// Writes the object of an answer and its bytes, its footer completed from what is written. `draft` has the queries of the call without their
+/// Writes the object of an answer and its bytes, its footer completed from what is written, but for the series, of which the answer has
+/// more. `draft` has the queries of the call without their
 /// counts. The bytes are hashed once.
 pub(in crate::archive) fn encode(
     name: &str,
@@ -76,10 +78,12 @@ pub(in crate::archive) fn encode(
     let mut hash = Sha256::new_with_prefix(file.inner());
     draft.data_bytes = data_bytes;
     draft.data_sha256 = hex(&hash.clone().finalize());
-    name_series(&mut draft, series);
+    let written = written_series(&mut draft, series);
+    let draft = draft.with_series(written);
     let text = serde_json::to_string(&draft)
         .map_err(|wrong| ParquetError::General(format!("the footer is no JSON: {wrong}")))?;
     weight::check(&text).map_err(ParquetError::General)?;
+    let draft = draft.with_series(Vec::new());
     file.append_key_value_metadata(KeyValue::new(KEY.to_owned(), text));
     let bytes = Bytes::from(file.into_inner()?);
     hash.update(&bytes[data_bytes..]);
@@ -87,29 +91,30 @@ pub(in crate::archive) fn encode(
     Ok((Whole { name: name.to_owned(), footer: draft, bytes: bytes.len() as u64, sha256 }, bytes))
 }
 
-/// Completes a footer by facts about the series.
-fn name_series(draft: &mut Footer, series: &[Series]) {
+/// Returns the facts about the series, and completes a footer by their metadata.
+fn written_series<'a>(draft: &mut Footer, series: &'a [Series]) -> Vec<WrittenSeries<'a>> {
     let moment = |ms: &i64| Timestamp::from_millisecond(*ms).expect("points lie within a window");
     let unnamed = SeriesMetadata::default();
     let mut numbers: HashMap<&SeriesMetadata, usize> = HashMap::new();
-    for one in series {
+    let written = series.iter().map(|one| {
         let metadata = (*one.metadata != unnamed).then(|| {
             *numbers.entry(&one.metadata).or_insert_with(|| {
                 draft.metadata.push(Arc::clone(&one.metadata));
                 draft.metadata.len() - 1
             })
         });
-        draft.series.push(FooterSeries {
+        WrittenSeries {
             query: one.query.number(),
-            metric: one.metric.clone(),
-            tags: one.tags.clone(),
-            unit: one.unit.clone(),
+            metric: &one.metric,
+            tags: &one.tags,
+            unit: one.unit.as_deref(),
             points: one.ts_ms.len() as u64,
             first: one.ts_ms.first().map(moment),
             last: one.ts_ms.last().map(moment),
             metadata,
-        });
-    }
+        }
+    });
+    written.collect()
 }
 
 fn properties() -> Result<WriterProperties, ParquetError> {
@@ -176,7 +181,10 @@ fn write_group(
     };
     write::<ByteArrayType>(writer, &vec![ByteArray::from(query.as_bytes().to_vec()); rows])?;
     write::<ByteArrayType>(writer, &repeated(&|series| series.metric.clone()))?;
-    write::<ByteArrayType>(writer, &repeated(&|series| tags_text(&series.tags)))?;
+    write::<ByteArrayType>(
+        writer,
+        &repeated(&|series| PackedTags::from(&*series.tags).as_json().to_owned()),
+    )?;
     let ts: Vec<i64> =
         parts.iter().flat_map(|part| &part.series.ts_ms[part.points.clone()]).copied().collect();
     write::<Int64Type>(writer, &ts)?;

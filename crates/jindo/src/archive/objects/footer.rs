@@ -5,6 +5,7 @@
 use super::archive_id::ArchiveId;
 use crate::archive::{Recalled, Role};
 use crate::digest::{hex, sha256};
+use crate::packed_tags::PackedTags;
 use crate::parse::SeriesMetadata;
 use crate::plan::Window;
 use crate::query::{Interval, MetricTypes};
@@ -35,8 +36,9 @@ pub(in crate::archive) const ASIDE: &str = "probes/";
 /// Beginning of names that earlier versions gave: readers of Parquet take it for a column.
 pub(in crate::archive) const EARLIER: &str = "start=";
 
+/// Its series are those that were read, or those that are about to be written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(in crate::archive) struct Footer {
+pub(in crate::archive) struct Footer<S = FooterSeries> {
     pub version: u32,
     /// The jindo that wrote it.
     pub jindo: String,
@@ -63,7 +65,7 @@ pub(in crate::archive) struct Footer {
     /// In the order of the call; their row groups follow each other in this order.
     pub queries: Vec<FooterQuery>,
     /// In the order of the rows.
-    pub series: Vec<FooterSeries>,
+    pub series: Vec<S>,
     /// The distinct metadata of the series.
     #[serde(default, skip_serializing_if = "Vec::is_empty", with = "shared")]
     pub metadata: Vec<Arc<SeriesMetadata>>,
@@ -110,7 +112,7 @@ pub(in crate::archive) struct FooterSeries {
     /// Counts into `queries`.
     pub query: usize,
     pub metric: String,
-    pub tags: Vec<String>,
+    pub tags: PackedTags,
     pub unit: Option<String>,
     pub points: u64,
     pub first: Option<Timestamp>,
@@ -137,6 +139,45 @@ mod shared {
     ) -> Result<Vec<Arc<SeriesMetadata>>, D::Error> {
         let all = Vec::<SeriesMetadata>::deserialize(from)?;
         Ok(all.into_iter().map(Arc::new).collect())
+    }
+}
+
+/// An entry of a footer, from an answer that still holds its texts: there may be much of them.
+#[derive(Debug, Serialize)]
+pub(in crate::archive) struct WrittenSeries<'a> {
+    pub query: usize,
+    pub metric: &'a str,
+    pub tags: &'a [String],
+    pub unit: Option<&'a str>,
+    pub points: u64,
+    pub first: Option<Timestamp>,
+    pub last: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<usize>,
+}
+
+impl<S> Footer<S> {
+    /// Returns the same footer with other series.
+    pub(in crate::archive) fn with_series<T>(self, series: Vec<T>) -> Footer<T> {
+        Footer {
+            version: self.version,
+            jindo: self.jindo,
+            organisation: self.organisation,
+            archive: self.archive,
+            start: self.start,
+            end: self.end,
+            interval_s: self.interval_s,
+            generation: self.generation,
+            fetched_at: self.fetched_at,
+            open: self.open,
+            copy_of: self.copy_of,
+            data_sha256: self.data_sha256,
+            data_bytes: self.data_bytes,
+            groups: self.groups,
+            queries: self.queries,
+            series,
+            metadata: self.metadata,
+        }
     }
 }
 
@@ -213,7 +254,9 @@ impl Footer {
     fn check_metadata(&self) -> Result<(), String> {
         let needed: Vec<usize> = self.metadata.iter().map(|one| one.tags_needed()).collect();
         let fits = |series: &FooterSeries| {
-            series.metadata.is_none_or(|at| needed.get(at).is_some_and(|n| *n <= series.tags.len()))
+            series.metadata.is_none_or(|at| {
+                needed.get(at).is_some_and(|n| *n == 0 || *n <= series.tags.unpacked().len())
+            })
         };
         if self.series.iter().all(fits) {
             return Ok(());

@@ -38,8 +38,3 @@ const SCHEMA: &str = "message jindo {
     required double value;
     required int32 interval_s;
 }";
-
-/// Spells tags as they stand in their column: a JSON array.
-fn tags_text(tags: &[String]) -> String {
-    serde_json::to_string(tags).expect("texts are always JSON")
-}

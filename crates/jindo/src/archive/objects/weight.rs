@@ -40,6 +40,8 @@ struct Weigher {
     open: Vec<bool>,
     /// Bytes of what an object in the list of the footer's present field is read into.
     object_bytes: usize,
+    /// The present field is that of the series, whose tags become one text each.
+    is_of_series: bool,
     bytes: usize,
 }
 
@@ -55,27 +57,38 @@ impl Weigher {
                     let end = end_of_text(text, at);
                     let is_key = self.open.last() == Some(&false) && is_before_colon(text, end);
                     if !is_key {
-                        more = TEXT_BYTES + (end - at);
+                        more = end - at + if self.is_in_tags() { 1 } else { TEXT_BYTES };
                     } else if self.open.len() == 1 {
-                        self.object_bytes = object_bytes(text.get(at + 1..end - 1)?);
+                        let field = text.get(at + 1..end - 1)?;
+                        self.object_bytes = object_bytes(field);
+                        self.is_of_series = field == b"series";
                     }
                     at = end - 1;
                 }
                 b'{' | b'[' => {
-                    more = if *byte == b'{' { ROOM * self.object_bytes } else { VALUE_BYTES };
                     self.open.push(*byte == b'[');
+                    more = match byte {
+                        b'{' => ROOM * self.object_bytes,
+                        _ if self.is_in_tags() => TEXT_BYTES,
+                        _ => VALUE_BYTES,
+                    };
                     if self.open.len() > DEPTH_MAX {
                         return None;
                     }
                 }
                 b'}' | b']' => drop(self.open.pop()),
-                b',' if self.open.last() == Some(&true) => more = VALUE_BYTES,
+                b',' if self.open.last() == Some(&true) && !self.is_in_tags() => more = VALUE_BYTES,
                 _ => {}
             }
             self.bytes = self.bytes.checked_add(more)?;
             at += 1;
         }
         Some(self.bytes)
+    }
+
+    /// Returns true within the list of a series' tags: footer, list of series, series, list.
+    fn is_in_tags(&self) -> bool {
+        self.is_of_series && self.open == [false, true, false, true]
     }
 }
 
@@ -126,6 +139,9 @@ mod tests {
         let series = ROOM * size_of::<FooterSeries>();
         let two = r#"{"series":[{"query":0},{"a\"":1}]}"#;
         assert_eq!(weight(two), Some(footer + 2 * series + 2 * VALUE_BYTES));
+        let tags = r#"{"series":[{"tags":["a","bc"]}]}"#;
+        let packed = TEXT_BYTES + r#""a","#.len() + r#""bc","#.len();
+        assert_eq!(weight(tags), Some(footer + series + VALUE_BYTES + packed));
         assert_eq!(weight(&"[".repeat(DEPTH_MAX + 1)), None);
     }
 

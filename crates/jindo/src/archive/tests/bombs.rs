@@ -64,7 +64,7 @@ fn file(properties: WriterPropertiesBuilder, text: &[u8], rows: usize) -> Bytes 
     footer.series = vec![FooterSeries {
         query: 0,
         metric: "m".into(),
-        tags: Vec::new(),
+        tags: Vec::new().into(),
         unit: None,
         points: rows as u64,
         first: ts.first().map(moment),
@@ -153,7 +153,7 @@ fn many_queries_and_many_series_are_checked_one_after_the_other() {
     let series = |number: usize| FooterSeries {
         query: MANY - 1,
         metric: String::new(),
-        tags: vec![format!("{number:06}")],
+        tags: vec![format!("{number:06}")].into(),
         unit: None,
         points: 0,
         first: None,

@@ -58,8 +58,9 @@ fn named(encoded: &Encoded) -> Vec<(String, String)> {
     let Footer { series, metadata, .. } = &encoded.footer;
     let named = series.iter().filter_map(|series| {
         let SeriesMetadata { scope, expression, .. } = &*metadata[series.metadata?];
-        let in_full =
-            |text: &Option<TagTemplate>| text.as_ref().unwrap().in_full(&series.tags).unwrap();
+        let in_full = |text: &Option<TagTemplate>| {
+            text.as_ref().unwrap().in_full(&series.tags.unpacked()).unwrap()
+        };
         Some((in_full(scope), in_full(expression)))
     });
     named.collect()

@@ -53,7 +53,7 @@ pub(super) fn wrong(bytes: &Bytes) -> Option<String> {
 }
 
 fn check(change: impl FnOnce(&mut Footer), expected: &Expect) {
-    let (Whole { mut footer, .. }, _) = file();
+    let mut footer = Encoded::parse(&file().1).unwrap().footer;
     change(&mut footer);
     let text = serde_json::to_string(&footer).unwrap();
     expected.assert_eq(&Footer::parse(&text).unwrap_err());

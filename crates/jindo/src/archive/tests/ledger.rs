@@ -447,7 +447,7 @@ fn extracts(ledger: &dyn Ledger) {
     let file = SeriesFile {
         path: "csv/a/k=v.csv".into(),
         metric: "a".into(),
-        tags: vec!["k:v, \"w\"".into()],
+        tags: vec!["k:v, \"w\"".to_owned()].into(),
         unit: None,
         first: Timestamp::from_second(START_S).unwrap(),
         last: Timestamp::from_second(START_S + 60).unwrap(),

@@ -102,7 +102,7 @@ fn sums_of_files_end_at_the_most() {
     let file = |name: &str| SeriesFile {
         path: format!("csv/a/{name}.csv"),
         metric: "a".into(),
-        tags: Vec::new(),
+        tags: Vec::new().into(),
         unit: None,
         first: Timestamp::UNIX_EPOCH,
         last: Timestamp::UNIX_EPOCH,

@@ -3,7 +3,7 @@
 use super::machine::{LookupAction, LookupEvent, LookupFailure, Lookups};
 use crate::clock::Clock;
 use crate::fetch::protocol::{Call, End, Settings};
-use crate::request::{ApiCall, Client, Reply};
+use crate::request::{ApiCall, Body, Client, Reply};
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -58,7 +58,7 @@ pub fn drive_lookups<E>(
         event = match reply_rx.recv_timeout(sleep) {
             _ if doors.interrupted.load(Ordering::Relaxed) => Some(LookupEvent::Interrupted),
             Ok((call, Reply { body, rate })) => {
-                Some(LookupEvent::Answered { call, outcome: body, rate })
+                Some(LookupEvent::Answered { call, outcome: body.map(Body::into_bytes), rate })
             }
             Err(RecvTimeoutError::Timeout) => {
                 let due = wake.is_some_and(|at| at <= doors.clock.now());

@@ -4,13 +4,16 @@
 use super::{Machine, Step};
 use crate::archive::{GiveUpReason, Trusted};
 use crate::fetch::FetchJob;
-use crate::fetch::call::Purpose;
+use crate::fetch::call::{PendingCall, Purpose};
 use crate::fetch::consequence::Consequence;
 use crate::fetch::learn::{Clipping, Verdict};
 use crate::fetch::protocol::{Action, Call, Clipped, Decision, Facts, Settings};
 use crate::fetch::queue::Flight;
 use crate::plan::{LearntLimit, PerQuery};
 use crate::request::{BODY_BYTES_MAX, Failure};
+
+/// Bytes of answers that are held at once, if they are more than one: the rest is asked again. As many as one answer may have.
+const HELD_BYTES_MAX: u64 = BODY_BYTES_MAX as u64;
 
 /// Answers that look cut, and what was found out about them.
 #[derive(Debug, Default)]
@@ -108,6 +111,13 @@ impl Machine {
                 None => return self.store(number, flight, facts, step),
                 Some(question) => self.queue.ready.push_front(question),
             }
+        }
+        let held: u64 = self.doubts.held.iter().map(|held| held.facts.bytes).sum();
+        if held > 0 && held + facts.bytes > HELD_BYTES_MAX {
+            step.actions.push(Action::Discard(number));
+            self.reshape(&flight.call, step);
+            // Behind the question, which would wait for it else.
+            return self.queue.ready.push_back(PendingCall::fetch(flight.call.task));
         }
         self.doubts.held.push(HeldAnswer { number, flight, facts: facts.clone() });
     }

@@ -10,6 +10,7 @@ use crate::fetch::{
     AnswerSink, End, Extract, FetchJob, FetchOutcome, LookupFailure, Observer, Settings,
 };
 use crate::job::error::Error;
+use crate::own_thread::on_own_thread;
 use crate::request::ApiCall;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
@@ -133,7 +134,7 @@ impl Files<'_> {
             return Ok(None);
         }
         extract::set_aside(self.archive, self.disk, self.unclaimed)?;
-        Ok(Some(extract::tables(self.archive, self.disk, self.csv)?))
+        Ok(Some(on_own_thread(|| extract::tables(self.archive, self.disk, self.csv))?))
     }
 
     /// Brings the files of these queries up to date; stops within a second of an interruption.
@@ -142,7 +143,8 @@ impl Files<'_> {
             if self.interrupted.load(Ordering::Relaxed) {
                 break;
             }
-            extract::update(self.archive, self.disk, self.csv, some, Which::Outdated)?;
+            let Self { archive, disk, csv, .. } = self;
+            on_own_thread(|| extract::update(archive, disk, csv, some, Which::Outdated))?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What `parse` accepts, refuses and says, by example.
 
 mod generated;
+mod held;
 mod metadata;
 mod secrets;
 
@@ -487,7 +488,7 @@ fn remarks_are_read_whatever_they_are_and_spoil_nothing() {
     let remark = |fields: &str| {
         let body = format!(r#"{{"status":"ok",{fields},"series":[]}}"#);
         let secrets = Secrets::default();
-        answer_and_remark(body.as_bytes(), &expected(1, 60), &secrets).map(|(_, remark)| remark)
+        read(body.as_bytes(), &expected(1, 60), &secrets).map(|read| read.remark)
     };
     for (fields, expected) in [
         (r#""message":"""#, None),

@@ -25,7 +25,7 @@ fn forged(path: &str, digest: &str) -> Extracted {
     let file = SeriesFile {
         path: path.to_owned(),
         metric: "a".to_owned(),
-        tags: Vec::new(),
+        tags: Vec::new().into(),
         unit: None,
         first: Timestamp::UNIX_EPOCH,
         last: Timestamp::UNIX_EPOCH,

@@ -54,7 +54,7 @@ impl Writer for Lister<'_> {
             return Ok(Vec::new());
         };
         let all = SeriesFacts {
-            tags: Vec::new(),
+            tags: Vec::new().into(),
             first: series.iter().map(|series| series.first).min().unwrap(),
             points: series.iter().map(|series| series.points).sum(),
             ..newest.clone()

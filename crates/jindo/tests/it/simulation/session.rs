@@ -250,7 +250,11 @@ impl Caller for Process<'_> {
             } else if let Some((call, index)) = asked.pop_front() {
                 let (took, Reply { body, rate }) = self.exchange(&calls[index]);
                 self.world.now += took;
-                LookupEvent::Answered { call, outcome: body, rate }
+                LookupEvent::Answered {
+                    call,
+                    outcome: body.map(|body| body.bytes().to_vec()),
+                    rate,
+                }
             } else {
                 self.world.now = self.world.now.max(wake.expect("it waits for something"));
                 LookupEvent::Woke
@@ -362,7 +366,7 @@ impl Run<'_> {
             return None;
         }
         let asked = self.asks[&call].clone();
-        let read = body.and_then(|body| ReadAnswer::read(asked, &body, &Secrets::default()));
+        let read = body.and_then(|body| ReadAnswer::read(asked, body.bytes(), &Secrets::default()));
         let outcome = read.map(|(answer, facts)| {
             self.answers.insert(call, answer);
             facts

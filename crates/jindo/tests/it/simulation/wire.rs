@@ -2,7 +2,7 @@
 
 use flate2::read::GzDecoder;
 use jindo::plan::{Window, escape};
-use jindo::request::{BODY_BYTES_MAX, Failure, Rate, Reply, classify};
+use jindo::request::{BODY_BYTES_MAX, Body, Failure, Rate, Reply, classify};
 use jindo::secret::Secrets;
 use jindo_sim::{Delivery, Request, Response};
 use std::io::Read as _;
@@ -49,7 +49,7 @@ pub(crate) fn reply(response: &Response) -> (Duration, Reply) {
         }
         (_, Err(failure)) => Err(failure),
     };
-    (took, Reply { body, rate })
+    (took, Reply { body: body.map(Body::from), rate })
 }
 
 fn silent(what: &str) -> Reply {

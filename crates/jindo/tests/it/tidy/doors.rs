@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// A part of the world, and the only files in which it may be named.
 const DOORS: &[(&str, &[&str])] = &[
     ("reqwest", &["request/client.rs"]),
-    ("tokio", &["request/client.rs", "archive/objects/store.rs"]),
+    ("tokio", &["request/client.rs", "request/room.rs", "archive/objects/store.rs"]),
     ("rusqlite", &["archive/ledger/sqlite/"]),
     ("object_store", &["archive/objects/store.rs"]),
     ("parquet::", &["archive/objects/decode.rs", "archive/objects/encode.rs"]),

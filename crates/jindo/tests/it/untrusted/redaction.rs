@@ -178,10 +178,10 @@ impl Shown {
         let interval = Interval::from_secs(60).expect("a minute");
         for queries in [1, 2] {
             let expected = Expected { queries, window, interval };
-            match parse::answer_and_remark(body, &expected, secrets) {
-                Ok((answer, remark)) => {
-                    shown.words.extend(remark);
-                    shown.names.extend(names(&answer));
+            match parse::read(body, &expected, secrets) {
+                Ok(read) => {
+                    shown.words.extend(read.remark);
+                    shown.names.extend(names(&read.answer));
                 }
                 Err(error) => {
                     shown.words.push(error.to_string());

@@ -37,7 +37,7 @@ fn extracted(at: Timestamp) -> Extracted {
     let file = |number: usize| SeriesFile {
         path: format!("csv/m@60s/{number}.csv"),
         metric: "m".into(),
-        tags: vec![format!("a:{number}")],
+        tags: vec![format!("a:{number}")].into(),
         unit: None,
         first: at,
         last: at,

@@ -383,7 +383,7 @@ fn mark(
             file.path,
             folded,
             file.metric,
-            serde_json::Value::from(file.tags.clone()).to_string(),
+            file.tags.as_json(),
             file.unit,
             Moment(file.first),
             Moment(file.last),
