@@ -321,9 +321,9 @@ impl Listed {
     fn has_room(&mut self) -> bool {
         let has_room = self.odd < ODD_NAMES_MAX;
         if has_room {
-            self.odd += 1
+            self.odd += 1;
         } else {
-            self.beyond += 1
+            self.beyond += 1;
         }
         has_room
     }

@@ -116,9 +116,24 @@ pub(super) struct RequestFile {
     pub archive: Option<ArchiveId>,
 }
 
+/// Counts the objects of JSON; the braces of queries stand in its texts.
+fn entries(json: &[u8]) -> usize {
+    let (mut entries, mut is_text, mut is_escaped) = (0, false, false);
+    for byte in json {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b'{' if !is_text => entries += 1,
+            _ => {}
+        }
+    }
+    entries
+}
+
 /// Reads the file; the text says what is wrong with it.
 pub(super) fn parsed(bytes: &[u8]) -> Result<RequestFile, String> {
-    let entries = bytes.iter().filter(|byte| **byte == b'{').count();
+    let entries = entries(bytes);
     if entries > ENTRIES_MAX {
         return Err(format!("it has {entries} entries, more than are read ({ENTRIES_MAX})"));
     }

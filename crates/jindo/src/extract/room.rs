@@ -61,7 +61,9 @@ pub fn bytes_to_make(
         let Some(OutdatedQuery { mark, shown, .. }) = looking.at(*id, view, which)? else {
             continue;
         };
-        shown.iter().for_each(|shown| rows.add(shown));
+        if let Some(shown) = &shown {
+            rows.add(shown);
+        }
         for file in mark.into_files() {
             let size = disk.size(&file.path).map_err(Error::disk("look at", &file.path))?;
             there = there.saturating_add(size.unwrap_or(0));
