@@ -98,7 +98,7 @@ const KINDS: &[Kind] = &[
         add(object, "/queries/1/row_groups", -1);
     }),
     ("row groups out of order", "it has OTHER rows of SENT, not ROWS", |object| {
-        object.groups.swap(0, 1)
+        object.groups.swap(0, 1);
     }),
     ("halves of a row group out of order", TEXTS, |object| {
         let half = object.groups[0].len() / 2;
@@ -130,16 +130,16 @@ const KINDS: &[Kind] = &[
         object.footer["series"][0]["tags"] = tags;
     }),
     ("an interval of a row that is not the footer's", TEXTS, |object| {
-        row(object, 5).interval_s = 30
+        row(object, 5).interval_s = 30;
     }),
     ("tags of a row that are not the footer's", DICTIONARY, |object| {
-        row(object, 5).tags = "[]".into()
+        row(object, 5).tags = "[]".into();
     }),
     ("a metric of a row that is not the footer's", TEXTS, |object| {
-        row(object, 5).metric = "m".into()
+        row(object, 5).metric = "m".into();
     }),
     ("a query of a row that is not the footer's", DICTIONARY, |object| {
-        row(object, 5).query = "m".into()
+        row(object, 5).query = "m".into();
     }),
     ("tags of a row that are those of another series", TEXTS, |object| {
         let (last, tags) = (points(object, 0) - 1, object.groups[0].last().unwrap().tags.clone());
@@ -152,10 +152,10 @@ const KINDS: &[Kind] = &[
         object.rows_mut().into_iter().for_each(|row| row.interval_s = 120);
     }),
     ("a generation that is not that of its name", OTHER_NAME, |object| {
-        add(object, "/generation", 1)
+        add(object, "/generation", 1);
     }),
     ("a series of no query", "its footer's series is of no query", |object| {
-        add(object, "/series/0/query", 9)
+        add(object, "/series/0/query", 9);
     }),
     ("a query that is named twice", "its footer names SENT twice", |object| {
         let sent = object.groups[0][0].query.clone();
@@ -171,7 +171,7 @@ const KINDS: &[Kind] = &[
     }),
     ("a footer that is null", "its footer is no JSON: ", |object| object.footer = Value::Null),
     ("a query that is null", "its footer misses facts: ", |object| {
-        object.footer["queries"][0]["sent"] = Value::Null
+        object.footer["queries"][0]["sent"] = Value::Null;
     }),
 ];
 
@@ -317,9 +317,9 @@ impl<'a> Forgery<'a> {
                 let status = self.run(&["status", "DIR"], 1);
                 let all =
                     [status, self.run(&["extract", "DIR"], 1), self.run(&plan, 1), self.export(1)];
-                all.iter().for_each(|told| {
-                    assert!(told.contains(&lost) && told.contains(&remedy), "{told}")
-                });
+                for told in all {
+                    assert!(told.contains(&lost) && told.contains(&remedy), "{told}");
+                }
             }
             // Its files are as they were, and nothing is made of the object.
             Situation::Replaced => {

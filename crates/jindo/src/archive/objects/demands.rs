@@ -118,8 +118,11 @@ mod tests {
 
     const START_S: i64 = 1_636_257_600;
 
-    /// Checks rows, given as seconds since `START_S` and value, of a series of a minute's interval, of which its footer says the same.
-    fn check(parts: &[&[(i64, f64)]]) -> Result<(), &'static str> {
+    /// Rows of each part, as seconds since `START_S` and value.
+    type Parts<'a> = &'a [&'a [(i64, f64)]];
+
+    /// Checks rows of a series of a minute's interval, of which its footer says the same.
+    fn check(parts: Parts<'_>) -> Result<(), &'static str> {
         let moment = |at: Option<&(i64, f64)>| {
             at.map(|(at, _)| Timestamp::from_second(START_S + at).unwrap())
         };
@@ -152,7 +155,7 @@ mod tests {
             "a series has a time off the grid of its interval",
             "a series has a value that is no number",
         );
-        let cases: [(&[&[(i64, f64)]], &str); 7] = [
+        let cases: [(Parts<'_>, &str); 7] = [
             (&[&[(0, 1.0), (120, 1.0), (60, 1.0), (180, 1.0)]], order),
             (&[&[(0, 1.0), (0, 1.0)]], twice),
             (&[&[(0, 1.0), (60, 1.0)], &[(60, 2.0)]], twice),

@@ -123,6 +123,7 @@ pub(crate) fn object_file(bytes: &[u8]) {
 }
 
 /// Puts an object into a directory of its own under its own name, makes a ledger and files of it, and finds all as it was written.
+#[expect(clippy::disallowed_methods, reason = "an object of somebody else's making")]
 fn extracted(bytes: &[u8]) {
     let dir = tempfile::tempdir().expect("a place for files");
     let dir = dir.path();
@@ -241,29 +242,36 @@ fn forge(object: &mut ForgedObject, [what, at, by, of]: [usize; 4]) {
         8 => object.nulls = vec![by % 6],
         9 => {
             let number = object.footer.pointer_mut(NUMBERS[at % NUMBERS.len()]);
-            number.into_iter().for_each(|number| *number = json!(by * of));
+            if let Some(number) = number {
+                *number = json!(by * of);
+            }
         }
         10 => {
             let moment = object.footer.pointer_mut(MOMENTS[at % MOMENTS.len()]);
-            moment.into_iter().for_each(|moment| *moment = json!(ENDS[by % ENDS.len()]));
+            if let Some(moment) = moment {
+                *moment = json!(ENDS[by % ENDS.len()]);
+            }
         }
         11 => {
             let texts = ["", "\0", "avg:m{*}", "\u{202e}", "../..", "a:1"];
             let text = object.footer.pointer_mut(TEXTS[at % TEXTS.len()]);
-            text.into_iter().for_each(|text| *text = json!(texts[by % texts.len()]));
+            if let Some(text) = text {
+                *text = json!(texts[by % texts.len()]);
+            }
         }
         12 => {
             // All times at once: what is consistent gets further.
             let more_ms = step_ms.wrapping_mul(i64::try_from(of).expect("a byte"));
-            rows.iter_mut().for_each(|row| row.ts_ms = row.ts_ms.wrapping_add(more_ms));
+            for row in &mut rows {
+                row.ts_ms = row.ts_ms.wrapping_add(more_ms);
+            }
             object.recount();
         }
         _ => {
             let query = object.footer["queries"][0].clone();
-            object.footer["queries"]
-                .as_array_mut()
-                .into_iter()
-                .for_each(|all| all.push(query.clone()));
+            if let Some(all) = object.footer["queries"].as_array_mut() {
+                all.push(query);
+            }
         }
     }
 }
