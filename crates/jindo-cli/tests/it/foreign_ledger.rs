@@ -34,6 +34,10 @@ impl Sound {
         Self { world }
     }
 
+    fn ledger(&self) -> PathBuf {
+        self.world.path("sound/archive/ledger.db")
+    }
+
     /// Puts a copy of the sound export at `out`, and returns its ledger.
     fn fresh(&self) -> PathBuf {
         drop(fs::remove_dir_all(self.world.out()));

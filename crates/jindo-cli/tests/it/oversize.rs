@@ -118,7 +118,7 @@ const ATTEMPTS: &[Attempt] = &[
                 r#""","#.repeat(20 << 20)
             ));
         },
-        verify: (1, TOO_MUCH),
+        verify: (1, "its footer misses facts"),
         repair: (REPAIRED, MOVED),
     },
     Attempt {
