@@ -72,7 +72,7 @@ pub struct PresenceMap {
 
 impl PresenceMap {
     /// A map of a query that was asked in these windows, aligned to the interval, without any point yet. Of windows with more than
-    /// [`BUCKETS_MAX`] buckets from end to end nothing is taken in: they prove nothing.
+    /// `BUCKETS_MAX` buckets from end to end nothing is taken in: they prove nothing.
     pub fn new(interval: Interval, asked: &[Window]) -> Self {
         let mut asked = union(asked);
         let ends = asked.first().zip(asked.last());

@@ -74,7 +74,7 @@ impl Address {
     }
 
     /// By its spelling, never by asking a name server, which others may run; where the spelling is a name, the client looks it up
-    /// nowhere else (see [`Self::loopback_name`]).
+    /// nowhere else.
     pub fn is_loopback(&self) -> bool {
         match self.0.host() {
             Some(Host::Domain(name)) => names_this_machine(name),
