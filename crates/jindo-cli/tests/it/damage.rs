@@ -154,6 +154,12 @@ const KINDS: &[Kind] = &[
     ("a generation that is not that of its name", OTHER_NAME, |object| {
         add(object, "/generation", 1);
     }),
+    ("a generation beyond any", "its footer's generation is ", |object| {
+        add(object, "/generation", 20_000_000);
+    }),
+    ("a window of more steps than any call", "its footer's window has more steps", |object| {
+        object.footer["start"] = "1990-01-01T00:00:00Z".into();
+    }),
     ("a series of no query", "its footer's series is of no query", |object| {
         add(object, "/series/0/query", 9);
     }),

@@ -8,9 +8,26 @@ use std::collections::HashSet;
 /// Rows of the largest object: an answer of 64 MiB, at `[0,0]` and a comma for each point, holds no more.
 pub(crate) const ROWS_MAX: u64 = (64 << 20) / 6;
 
-/// Checks what the rows alone do not show: that they are no more than there are steps in the window, and that no two series or
-/// queries would be one.
+/// Buckets of an object's window at most, as of a call: far beyond what any server sends.
+pub(in crate::archive) const BUCKETS_MAX: u64 = 1_000_000;
+
+/// The largest generation: an hourly run takes a thousand years to reach it, and there is room for more above it.
+pub(in crate::archive) const GENERATION_MAX: u32 = 10_000_000;
+
+/// Checks what the rows alone do not show: that a ledger takes its window and generation, that the rows are no more than there are
+/// steps in the window, and that no two series or queries would be one.
 pub(super) fn check_footer(footer: &Footer) -> Result<(), String> {
+    if footer.window().points(footer.interval()) > BUCKETS_MAX {
+        return Err(format!(
+            "its footer's window has more steps than a call asks for ({BUCKETS_MAX})"
+        ));
+    }
+    if footer.generation > GENERATION_MAX {
+        return Err(format!(
+            "its footer's generation is {}, beyond {GENERATION_MAX}",
+            footer.generation
+        ));
+    }
     if footer.rows().is_none_or(|rows| rows > ROWS_MAX) {
         return Err(format!("its footer counts more rows than an answer has ({ROWS_MAX})"));
     }

@@ -5,7 +5,7 @@ use super::{
     FromSql, FromSqlError, FromSqlResult, Params, Row, SqlError, Statement, ToSql, ToSqlOutput,
     Type, ValueRef,
 };
-use crate::archive::objects::is_object_name;
+use crate::archive::objects::{GENERATION_MAX, is_object_name};
 use crate::archive::{ObjectId, QueryId, Role};
 use crate::plan::Window;
 use crate::query::Interval;
@@ -254,9 +254,6 @@ pub(super) fn beyond(row: &Row<'_>, column: &str, number: impl TryInto<i64>) -> 
     let index = row.as_ref().column_index(column).unwrap_or(0);
     SqlError::IntegralValueOutOfRange(index, number.try_into().unwrap_or(i64::MAX))
 }
-
-/// The largest generation: an hourly run takes a thousand years to reach it, and there is room for more above it.
-pub(super) const GENERATION_MAX: u32 = 10_000_000;
 
 /// Reads the generation of an object, or the least that a query's next object may have.
 pub(super) fn generation(row: &Row<'_>, column: &str) -> Result<u32, SqlError> {

@@ -1,7 +1,7 @@
 //! The statements about objects, coverage and noted names. Which object a moment belongs to is [`take_over`]'s decision.
 
 use super::convert::{
-    GENERATION_MAX, Moment, Name, Unsigned, first, generation, json_numbers, rows, unknown, window,
+    Moment, Name, Unsigned, first, generation, json_numbers, rows, unknown, window,
 };
 use super::records::{insert, note, unnote};
 use super::{
@@ -9,7 +9,7 @@ use super::{
     params, queries,
 };
 use crate::archive::ledger::precedence::{Holding, Rank, take_over};
-use crate::archive::objects::{answer_text, object_name};
+use crate::archive::objects::{BUCKETS_MAX, GENERATION_MAX, answer_text, object_name};
 use crate::archive::{
     Aside, Committed, Coverage, CoverageLedger, Error, Granted, NameNote, NextCommit, NotePurpose,
     Object, ObjectId, Origin, QueryId, Record, Reserved, Role, Unrest,
@@ -414,9 +414,6 @@ const OBJECTS: &str = "
     SELECT o.*, (SELECT answer FROM copies WHERE object = o.id) AS copy_of,
            (SELECT group_concat(query ORDER BY position) FROM object_queries WHERE object = o.id) AS queries
     FROM objects o";
-
-/// Buckets of an object at most, as of a call: far beyond what any server sends.
-const BUCKETS_MAX: u64 = 1_000_000;
 
 fn object(row: &Row<'_>) -> Result<Object, SqlError> {
     let queries: Option<String> = row.get("queries")?;
