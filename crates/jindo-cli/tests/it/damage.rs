@@ -1,11 +1,11 @@
 //! Objects that say other things than jindo writes, with hashes that are right: `verify` names what is wrong, what needs the rows says
 //! what to do, a repair sets the object aside, and the next export ends with the bytes of a run without any of it.
 
-use crate::support::{DAY_S, START_S, World, calm, exits, tree, walk};
+use crate::support::{DAY_S, START_S, World, calm, copy, exits, printed, tree, walk};
 use jindo_testing::{ForgedObject, ForgedRow, all_held};
 use serde_json::{Value, json};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Output;
 
 const QUERIES: [&str; 2] = ["avg:system.cpu.user{*} by {host}", "avg:odd.values{*}"];
@@ -220,18 +220,6 @@ fn add(object: &mut ForgedObject, at: &str, more: i64) {
     *number = json!(number.as_i64().unwrap() + more);
 }
 
-fn copied(from: &Path, to: &Path) {
-    for file in walk(from) {
-        let place = to.join(file.strip_prefix(from).unwrap());
-        fs::create_dir_all(place.parent().unwrap()).unwrap();
-        fs::copy(file, place).unwrap();
-    }
-}
-
-fn said(output: &Output) -> String {
-    [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text)).concat()
-}
-
 /// A directory with one object, whose author is somebody else.
 struct Forgery<'a> {
     world: &'a World,
@@ -242,7 +230,7 @@ struct Forgery<'a> {
 impl<'a> Forgery<'a> {
     fn new(world: &'a World, number: usize) -> Self {
         let dir = format!("out-{number}");
-        copied(&world.out(), &world.path(&dir));
+        copy(&world.out(), &world.path(&dir));
         let object = walk(&world.path(&dir).join("archive/data")).remove(0);
         Self { world, dir, object }
     }
@@ -282,7 +270,7 @@ impl<'a> Forgery<'a> {
     fn run(&self, words: &[&str], code: i32) -> String {
         let output = self.output(words);
         exits(&output, code);
-        said(&output)
+        printed(&output)
     }
 
     fn export_args(&self) -> Vec<String> {
@@ -295,7 +283,7 @@ impl<'a> Forgery<'a> {
     fn export(&self, code: i32) -> String {
         let output = self.output(&self.export_args());
         exits(&output, code);
-        said(&output)
+        printed(&output)
     }
 
     /// What needs the rows or the ledger ends, and says what to do; what needs neither goes on.
@@ -307,7 +295,7 @@ impl<'a> Forgery<'a> {
                 // Columns of texts repeat the footer, by which files are made, and so does the name: only `verify` looks at them.
                 let may_pass = [TEXTS, DICTIONARY, NO_TEXTS, OTHER_NAME].contains(&why);
                 for output in [self.output(&["extract", "DIR"]), self.output(&self.export_args())] {
-                    let told = said(&output);
+                    let told = printed(&output);
                     let remedy = "; `jindo verify DIR --repair` sets it aside";
                     let is_told = output.status.code() == Some(1)
                         && told.contains(&name)

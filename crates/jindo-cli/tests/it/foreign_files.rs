@@ -1,7 +1,7 @@
 //! Links, pipes, sockets and folders of somebody else at every name that jindo uses below a directory: what they lead to stays as
 //! it was, no command waits for them, and one that cannot go on names the place.
 
-use crate::support::{DAY_S, START_S, World, calm, exits, walk};
+use crate::support::{DAY_S, START_S, World, calm, copy, exits, walk};
 use jindo_testing::all_held;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, symlink};
@@ -218,14 +218,6 @@ fn ended(command: &mut Command, case: &str) -> Output {
         },
         |output| output.unwrap(),
     )
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let (path, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
-        if path.is_dir() { copy(&path, &to) } else { fs::copy(&path, to).map(drop).unwrap() }
-    }
 }
 
 /// Returns a copy of a world's directory.

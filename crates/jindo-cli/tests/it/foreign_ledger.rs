@@ -6,9 +6,9 @@ mod cells;
 mod pages;
 mod schemas;
 
-use crate::support::{DAY_S, START_S, World, calm, exits};
+use crate::support::{DAY_S, START_S, World, calm, copy, exits};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
@@ -41,7 +41,7 @@ impl Sound {
     /// Puts a copy of the sound export at `out`, and returns its ledger.
     fn fresh(&self) -> PathBuf {
         drop(fs::remove_dir_all(self.world.out()));
-        copy_all(&self.world.path("sound"), &self.world.out());
+        copy(&self.world.path("sound"), &self.world.out());
         self.world.out().join("archive/ledger.db")
     }
 
@@ -100,17 +100,5 @@ impl Sound {
 
     fn export_args(&self) -> Vec<String> {
         self.world.export_args(START_S, START_S + DAY_S)
-    }
-}
-
-fn copy_all(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
-        if path.is_dir() {
-            copy_all(&path, &to.join(name));
-        } else {
-            fs::copy(&path, to.join(name)).unwrap();
-        }
     }
 }

@@ -2,7 +2,7 @@
 //! only to places that are safe.
 
 use crate::plain_parquet::assert_plain;
-use crate::support::{DAY_S, START_S, World, calm, exits};
+use crate::support::{DAY_S, START_S, World, calm, exits, said};
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
@@ -10,10 +10,6 @@ const CPU: &str = "avg:system.cpu.user{*}";
 
 /// Arguments of an export that says nothing but its directory.
 const BARE: [&str; 3] = ["export", "--out", "out"];
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 fn told(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()

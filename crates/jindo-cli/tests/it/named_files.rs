@@ -2,7 +2,7 @@
 
 #![cfg(unix)]
 
-use crate::support::{DAY_S, START_S, World, calm};
+use crate::support::{DAY_S, START_S, World, calm, said};
 use rcgen::{CertificateParams, KeyPair};
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,10 +10,6 @@ use std::process::{Child, Command, Output, Stdio};
 
 /// KiB of memory that a run may have: none of these files makes it need more.
 const DATA_KIB_MAX: u64 = 200_000;
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 /// Runs an export with these arguments besides its own, under a bound on memory; standard input is endless.
 fn export(world: &World, list: &str, more: &[&str]) -> Output {

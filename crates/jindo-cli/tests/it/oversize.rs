@@ -2,11 +2,11 @@
 //! limit of memory, and ends with a sentence.
 #![cfg(unix)]
 
-use crate::support::{DAY_S, START_S, World, calm, exits, walk};
+use crate::support::{DAY_S, START_S, World, calm, copy, exits, printed, walk};
 use jindo_testing::{ForgedObject, ForgedRow, all_held};
 use serde_json::json;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Output;
 
 /// Kilobytes of addresses that a process may have: more than twice the memory that any of these takes.
@@ -256,18 +256,6 @@ const ATTEMPTS: &[Attempt] = &[
     },
 ];
 
-fn copied(from: &Path, to: &Path) {
-    for file in walk(from) {
-        let place = to.join(file.strip_prefix(from).unwrap());
-        fs::create_dir_all(place.parent().unwrap()).unwrap();
-        fs::copy(file, place).unwrap();
-    }
-}
-
-fn said(output: &Output) -> String {
-    [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text)).concat()
-}
-
 /// `jindo ARGS` with so few addresses.
 fn limited(world: &World, args: &[&str]) -> Output {
     let script = format!(r#"ulimit -v {ADDRESSES_KB} && exec "$0" "$@""#);
@@ -276,7 +264,7 @@ fn limited(world: &World, args: &[&str]) -> Output {
 
 #[track_caller]
 fn ends(output: &Output, (code, words): (i32, &str)) {
-    let told = said(output);
+    let told = printed(output);
     let short: String = told.chars().take(3_000).collect();
     assert_eq!(output.status.code(), Some(code), "{short}");
     assert!(told.contains(words), "{words}\n{short}");
@@ -289,7 +277,7 @@ fn attempts_to_make_a_directory_take_memory() {
     for (number, Attempt { kind, plant, verify, repair }) in ATTEMPTS.iter().enumerate() {
         let name = format!("out-{number}");
         let dir = world.path(&name);
-        copied(&world.out(), &dir);
+        copy(&world.out(), &dir);
         let object = walk(&dir.join("archive/data")).remove(0);
         plant(&Planted { dir: dir.clone(), object });
         let found = limited(&world, &["verify", &name]);
@@ -331,7 +319,7 @@ fn placed(world: &World, name: &str, object: &ForgedObject) {
     fs::remove_file(dir.join("archive/ledger.db")).unwrap();
     // Else the files show no more than was asked.
     fs::remove_file(dir.join("archive/request.json")).unwrap();
-    let told = said(&world.run(["verify", name]));
+    let told = printed(&world.run(["verify", name]));
     let (_, own) = told.split_once("its footer belongs to ").unwrap();
     let own = dir.join("archive/data").join(own.lines().next().unwrap());
     fs::create_dir_all(own.parent().unwrap()).unwrap();
@@ -342,7 +330,7 @@ fn placed(world: &World, name: &str, object: &ForgedObject) {
 fn attempts_to_fill_the_disk_with_few_bytes() {
     let world = World::new(calm(), &["avg:system.cpu.user{*}"]);
     exits(&world.run(world.export_args(START_S, START_S + DAY_S / 24)), 0);
-    copied(&world.out(), &world.path("forged"));
+    copy(&world.out(), &world.path("forged"));
     let object = walk(&world.path("forged/archive/data")).remove(0);
     let planted = Planted { dir: world.path("forged"), object };
     placed(&world, "forged", &monotonous(&planted, 400_000));
@@ -367,7 +355,7 @@ fn attempts_to_fill_the_disk_with_few_bytes() {
     args[place] = "small".to_owned();
     let Some(output) = crate::resources::with_mounts(&world, script, &args) else { return };
     exits(&output, 0);
-    let told = said(&output);
+    let told = printed(&output);
     let refused = |of: &str, count: usize| {
         let words = format!(
             "are free where {of} lies, and the files below {of}/csv take at least 9.6 MB more; none was written"

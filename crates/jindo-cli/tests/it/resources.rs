@@ -1,7 +1,7 @@
 //! A machine that runs out of something: room, size of files, descriptors, the right to write. It ends with 1 and the cause,
 //! and what was fetched is kept: the same command without the shortage ends where an undisturbed run does.
 
-use crate::support::{DAY_S, START_S, World, calm, exits, tree};
+use crate::support::{DAY_S, START_S, World, calm, exits, said, tree};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -19,10 +19,6 @@ fn args_of(days: i64, world: &World, out: &str) -> Vec<String> {
     let place = args.iter().position(|arg| arg == "out").unwrap();
     out.clone_into(&mut args[place]);
     args
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[cfg(unix)]

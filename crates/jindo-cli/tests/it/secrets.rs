@@ -1,7 +1,7 @@
 //! Keys: where they may come from, and that they are found nowhere afterwards, in no spelling.
 
 use crate::network::Listener;
-use crate::support::{DAY_S, START_S, World, calm, exits, walk};
+use crate::support::{DAY_S, START_S, World, calm, exits, said, walk};
 use jindo_sim::{API_KEY, APP_KEY, Options, built_in_queries};
 use std::fs;
 use std::path::Path;
@@ -18,10 +18,6 @@ fn export_with(world: &World, keys: &[&str]) -> Output {
     let args = world.export_args(START_S, START_S + DAY_S);
     let mut command = world.command(args.iter().map(String::as_str).chain(keys.iter().copied()));
     command.env("DD_API_KEY", "wrong").env_remove("DD_APP_KEY").output().unwrap()
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// The standard base64 alphabet, without padding.

@@ -225,3 +225,22 @@ pub(crate) fn walk(folder: &Path) -> Vec<PathBuf> {
 pub(crate) fn objects(out: &Path) -> u64 {
     walk(&out.join("archive/data")).len() as u64
 }
+
+/// Copies a folder with all that is below it.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (path, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        if path.is_dir() { copy(&path, &to) } else { fs::copy(&path, to).map(drop).unwrap() }
+    }
+}
+
+/// Everything that a process wrote to stderr.
+pub(crate) fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Everything that a process wrote to stdout, and then to stderr.
+pub(crate) fn printed(output: &Output) -> String {
+    [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text)).concat()
+}
