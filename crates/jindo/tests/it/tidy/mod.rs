@@ -8,6 +8,7 @@
 
 mod circles;
 mod doors;
+mod messages;
 mod names;
 mod prose;
 mod size;
