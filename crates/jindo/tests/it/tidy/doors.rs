@@ -13,7 +13,13 @@ const DOORS: &[(&str, &[&str])] = &[
     ("parquet::", &["archive/objects/decode.rs", "archive/objects/encode.rs"]),
     (
         "fs::",
-        &["path_guard/", "archive/disk.rs", "extract/disk.rs", "query/load.rs", "fetch/run_log.rs"],
+        &[
+            "path_guard/",
+            "archive/disk.rs",
+            "extract/disk.rs",
+            "query/lines/load.rs",
+            "fetch/run_log.rs",
+        ],
     ),
     ("now()", &["clock.rs", "fetch/drive.rs", "fetch/lookup/driver.rs"]),
     ("RandomState", &["clock.rs"]),

@@ -1,9 +1,9 @@
 //! Lines of a list that look like keys: of a key file that was given as a list, or with a key pasted into them. They are taken out of
 //! the text before it is read, shown or kept; what stands in their place is refused at its line. Pure.
 
-use super::ast::Expr;
-use super::error::KEY_LINE;
-use super::grammar;
+use crate::query::ast::Expr;
+use crate::query::error::KEY_LINE;
+use crate::query::grammar;
 use crate::secret::Secrets;
 use crate::text::is_unseen;
 

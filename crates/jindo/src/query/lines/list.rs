@@ -1,10 +1,10 @@
 //! The text of a list file → queries, and every refusal of the list at once. Pure: `load` reads the file.
 
-use super::ast::Expr;
-use super::error::{Complaint, KEY_LINE, column, excerpt};
 use super::key_line::without_keys;
-use super::rewrite::{settle, states_interval};
-use super::{
+use crate::query::ast::Expr;
+use crate::query::error::{Complaint, KEY_LINE, column, excerpt};
+use crate::query::rewrite::{settle, states_interval};
+use crate::query::{
     Interval, Query, QueryError, QueryText, Reason, RewriteOptions, SentText, Spacings, Span,
     grammar, variables,
 };
