@@ -30,6 +30,7 @@ const FOR_DEVELOPERS: [&str; 8] = [
 ];
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the list is printed to be read")]
 fn messages_hold_no_word_of_the_source() {
     let mut refused = Vec::new();
     for (place, text) in all() {
