@@ -4,7 +4,7 @@ use crate::args::{AssumedTypeArg, FillArg, RequestArgs};
 use crate::defaults;
 use crate::environment;
 use crate::render::errors::Usage;
-use crate::time;
+use crate::time::{self, TimeError};
 use anyhow::Context as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -74,11 +74,11 @@ impl RequestNotes {
         self.range.push(format!("nothing could be carried over: {why}"));
     }
 
-    /// Returns what stands behind the range in a plan's first line.
-    pub(crate) fn first_line(&self) -> String {
+    /// Returns the lines that stand below the range of a plan.
+    pub(crate) fn below_range(&self) -> impl Iterator<Item = String> {
         let kept =
             (!self.kept.is_empty()).then(|| format!("carried over: {}", self.kept.join(", ")));
-        self.range.iter().chain(&kept).flat_map(|note| ["; ", note]).collect()
+        self.range.iter().cloned().chain(kept).map(|note| format!("  {note}"))
     }
 }
 
@@ -183,20 +183,20 @@ impl TypedRequest {
     }
 
     pub(crate) fn range_end(&self) -> RangeEnd {
-        if self.to.trim() == defaults::TO { RangeEnd::Now } else { RangeEnd::Fixed }
+        if time::is_now(&self.to) { RangeEnd::Now } else { RangeEnd::Fixed }
     }
 
     /// Returns the request that these words mean at this moment.
     pub(crate) fn resolve(self, now: Timestamp) -> anyhow::Result<ExportRequest> {
         let zone = self.zone()?;
-        let time = |text: &str, flag: &str| {
-            time::parse(text, &zone, now).map_err(|error| Usage::new(format!("{flag}: {error}")))
-        };
         let from = match &self.rolling {
-            Some(span) => time(&format!("-{span}"), "--rolling")?,
-            None => time(&self.from, "--from")?,
+            Some(span) => time::parse(&format!("-{span}"), &zone, now).map_err(|_| {
+                Usage::new(format!("--rolling: `{span}` is not a span"))
+                    .hint("write 90d, 2w, 3mo or 36h")
+            })?,
+            None => time_of("--from", &self.from, &zone, now)?,
         };
-        let to = time(&self.to, "--to")?;
+        let to = time_of("--to", &self.to, &zone, now)?;
         let resolution = match self.resolution_s {
             Some(secs) => Resolution::Every(
                 Interval::from_secs(secs).ok_or_else(|| Usage::new("a resolution of 0 s"))?,
@@ -261,7 +261,7 @@ impl TypedRequest {
         }
         let (zone, asked) = (words.zone()?, request.asked.window);
         let instant = |text: &str, asked: Timestamp| match text.trim() {
-            text if text.starts_with('-') || text == defaults::TO => asked,
+            text if text.starts_with('-') || time::is_now(text) => asked,
             text => time::parse(text, &zone, asked).unwrap_or(asked),
         };
         let (from, to) = (instant(&words.from, asked.start()), instant(&words.to, asked.end()));
@@ -294,7 +294,12 @@ impl TypedRequest {
         let rolling = self.rolling.as_ref();
         let rolling =
             rolling.map(|span| format!("its start moves with every run (--rolling {span})"));
-        RequestNotes { range: [utc, rolling].into_iter().flatten().collect(), kept, changes }
+        let typed = [("--from", &wanted.from), ("--to", &wanted.to)].into_iter();
+        let days = typed.filter_map(|(flag, text)| {
+            Some(format!("{flag}: {}", time::day_first(text.as_ref()?)?))
+        });
+        let range = days.chain(utc).chain(rolling).collect();
+        RequestNotes { range, kept, changes }
     }
 
     fn compared(&self, wanted: &RequestArgs, last: &Self) -> Comparison {
@@ -357,6 +362,17 @@ impl Comparison {
     fn changed(&mut self, name: &str, before: &str, now: &str) {
         self.changes.push(format!("{name} {before} → {now}"));
     }
+}
+
+/// Returns the time that a flag gives.
+pub(crate) fn time_of(
+    flag: &str,
+    text: &str,
+    zone: &TimeZone,
+    now: Timestamp,
+) -> Result<Timestamp, Usage> {
+    time::parse(text, zone, now)
+        .map_err(|error| Usage::new(format!("{flag}: {error}")).hint(TimeError::FORMS))
 }
 
 fn assumed_type(assumed: AssumedTypeArg) -> String {

@@ -70,13 +70,14 @@ impl ExportArgs {
 pub struct RequestArgs {
     #[arg(help = QUERIES_HELP, help_heading = None::<&'static str>)]
     pub queries: Option<PathBuf>,
-    /// Start of the range: 2021-12-12, 2021-12-12T00:00:00+09:00, "13/12/2021 00:00:00" (day first), -90d, now
+    /// Start of the range: 2021-12-12, 2021-12-12T06:30+09:00, 13/12/2021 (the day first), -90d, -2w or -3mo (midnight of that
+    /// day), -36h, today, yesterday, now, or seconds or milliseconds since 1970
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub from: Option<String>,
-    /// End of the range, excluded [default: now]
+    /// End of the range, excluded, in the same forms [default: now]
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub to: Option<String>,
-    /// A range that slides: the last SPAN (90d, 2w) before each run
+    /// A range that slides: the last SPAN (90d, 2w, 3mo) before each run
     #[arg(long, value_name = "SPAN", conflicts_with_all = ["from", "to"])]
     pub rolling: Option<String>,
     /// Time zone for reading and writing times: an IANA name or `local` [default: UTC]

@@ -82,7 +82,7 @@ pub(crate) fn brief(
 ) -> Lines {
     let plan = &planned.plan;
     let mut lines = range_in_words(request, &planned.request, now);
-    lines[0].push_str(&notes.first_line());
+    lines.splice(1..1, notes.below_range());
     lines.extend(resolution::in_words(request, &planned.request));
     let script = count(script_calls(plan.queries.len(), plan.range));
     let time = pace.filter(|_| plan.calls() > 0).map_or_else(String::new, |pace| {

@@ -109,10 +109,13 @@ fn export_shows_its_options_in_groups() {
 
             Request:
                   --from <T>               Start of the range: 2021-12-12,
-                                           2021-12-12T00:00:00+09:00, "13/12/2021 00:00:00"
-                                           (day first), -90d, now
-                  --to <T>                 End of the range, excluded [default: now]
-                  --rolling <SPAN>         A range that slides: the last SPAN (90d, 2w)
+                                           2021-12-12T06:30+09:00, 13/12/2021 (the day
+                                           first), -90d, -2w or -3mo (midnight of that day),
+                                           -36h, today, yesterday, now, or seconds or
+                                           milliseconds since 1970
+                  --to <T>                 End of the range, excluded, in the same forms
+                                           [default: now]
+                  --rolling <SPAN>         A range that slides: the last SPAN (90d, 2w, 3mo)
                                            before each run
                   --timezone <ZONE>        Time zone for reading and writing times: an IANA
                                            name or `local` [default: UTC]

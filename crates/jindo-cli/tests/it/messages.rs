@@ -204,7 +204,8 @@ fn a_plan_that_is_no_grid_is_not_told_as_one() {
         let output = world.run(args);
         exits(&output, 0);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        text.lines().nth(1).unwrap_or_default().to_owned()
+        let mut below = text.lines().skip(1).filter(|line| !line.starts_with(' '));
+        below.next().unwrap_or_default().to_owned()
     };
     let from = ["plan", "queries.txt", "--reserve", "0", "--from", "2026-06-01"];
     let args = |to| [&from[..], &["--to", to, "--out", "out"]].concat();
@@ -424,4 +425,32 @@ fn a_token_needs_no_api_key_and_its_refusal_says_nothing_of_one() {
     assert!(said.contains("the token (DD_APP_KEY in the environment) is refused"), "{said}");
     assert!(!said.contains("DD_API_KEY") && !said.contains("ddpat_other"), "{said}");
     exits(&with("ddpat_good", "out"), 0);
+}
+
+#[test]
+fn a_span_in_words_is_the_short_one_and_a_date_of_two_readings_is_told() {
+    let world = World::new(calm(), &ONE);
+    let plan = |from: &str| {
+        let output = world.run(["plan", "queries.txt", "--to", "today", "--from", from]);
+        exits(&output, 0);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(plan("-90days"), plan("-90d"));
+    assert_eq!(plan("-2 w"), plan("-2w"));
+    assert!(plan("yesterday").contains(" (excluded), 1 day\n"), "{}", plan("yesterday"));
+    let days = plan("09/01/2026");
+    let lines: Vec<_> = days.lines().collect();
+    assert!(lines[0].starts_with("9 Jan 2026 00:00 UTC … "), "{days}");
+    assert_eq!(lines[1], "  --from: 09/01/2026 is 9 January 2026: the day comes first");
+    let wrong = world.run(["plan", "queries.txt", "--from", "last week"]);
+    check(
+        &world,
+        &wrong,
+        2,
+        &expect![[r#"
+            error: --from: `last week` is not a time
+
+            hint: write 2021-12-12, 2021-12-12T06:30, 2021-12-12T06:30:00+09:00, 13/12/2021 (the day first), -90d, -2w, -3mo or -36h (so long ago), today, yesterday, now, or the seconds since 1970
+        "#]],
+    );
 }

@@ -88,8 +88,10 @@ fn selection(
     now: Timestamp,
 ) -> anyhow::Result<Selection> {
     let time = |text: &Option<String>, flag: &str| {
-        let parsed = text.as_deref().map(|text| time::parse(text, zone, now));
-        parsed.transpose().map_err(|error| Usage::new(format!("{flag}: {error}")))
+        for note in text.iter().filter_map(|text| time::day_first(text)) {
+            terminal::remark(format!("{flag}: {note}"));
+        }
+        text.as_deref().map(|text| request::time_of(flag, text, zone, now)).transpose()
     };
     let part = ArchivePart {
         from: time(&command.from, "--from")?,
