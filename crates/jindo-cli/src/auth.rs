@@ -1,18 +1,21 @@
 //! Connection to the API: the organisation of the keys, and the wrong key if they are refused.
 
-use crate::environment::Access;
+use crate::environment::{Access, KeyNames};
 use crate::render::errors::{Failed, Usage, broken_off};
 use jindo::archive::{Archive, Organisation};
 use jindo::clock::entropy;
 use jindo::fetch::End;
 use jindo::job::ListText;
-use jindo::request::{Client, ClientError, KeyCheck, KeyOwner, Keys};
+use jindo::request::{Client, ClientError, KeyCheck, KeyOwner, Keys, Proxy};
 
 /// Attempts to reach the API: a typo in `--site` should not take ten minutes to show.
 const TRIES: u32 = 3;
 
 /// Datadog's words for keys that are good and lack a permission (reported).
 const NO_PERMISSION: &str = "Failed permission authorization checks";
+
+/// Words for a proxy's status 407.
+const PROXY_ASKS: &str = "proxy authorization required";
 
 /// Connection to the API.
 pub(crate) struct Contact {
@@ -29,7 +32,11 @@ impl Contact {
     pub(crate) fn new(access: Access) -> anyhow::Result<Self> {
         let client = Client::new(&access.endpoint, &access.keys).map_err(|error| match error {
             ClientError::Setup(_) => anyhow::Error::new(error),
-            ClientError::Key { .. } => Usage::new(format!("{error} ({})", access.origin)).into(),
+            ClientError::Key { name } => {
+                let Access { names, origin, .. } = &access;
+                let name = if name == KeyNames::default().api { names.api } else { names.app };
+                Usage::new(format!("{} ({origin})", ClientError::Key { name })).into()
+            }
             ClientError::Certificates(ref why) => Usage::new(format!("{error}: {why}")).into(),
         })?;
         Ok(Self { client, access, api_key: None, is_known: false })
@@ -83,12 +90,13 @@ impl Contact {
             }
         }
         let text = format!("{} cannot be reached: {unreachable}", self.access.endpoint.address);
-        Err(Failed::new(text, unreachable_hint(&unreachable)).into())
+        let proxy = self.access.endpoint.proxy.as_ref();
+        Err(Failed::new(text, unreachable_hint(&unreachable, proxy)).into())
     }
 
     /// Returns the error for a first query that was refused: it names the key, or the site.
     fn which_key(&self, words: &str) -> Usage {
-        let Access { origin, site, .. } = &self.access;
+        let Access { origin, site, names: KeyNames { app: app_key, .. }, .. } = &self.access;
         // A 401 is of a key that is not known, whatever it was good for a moment ago.
         let is_unauthenticated = words.contains("(status 401)");
         if !is_unauthenticated && (self.is_known || words.contains(NO_PERMISSION)) {
@@ -96,12 +104,12 @@ impl Contact {
                 .hint("the application key, or its owner, lacks the scope timeseries_query: allow it in Datadog, or give another key");
         }
         if self.has_token() {
-            return Usage::new(format!("the token (DD_APP_KEY {origin}) is refused by {site}: {words}"))
+            return Usage::new(format!("the token ({app_key} {origin}) is refused by {site}: {words}"))
                 .hint("it may have ended, belong to another site (--site, DD_SITE), or lack the scope timeseries_query");
         }
         match self.api_key.unwrap_or_else(|| self.client.check_api_key()) {
             KeyCheck::Invalid => self.wrong_api_key(),
-            KeyCheck::Valid => Usage::new(format!("the application key (DD_APP_KEY {origin}) is refused by {site}: {words}"))
+            KeyCheck::Valid => Usage::new(format!("the application key ({app_key} {origin}) is refused by {site}: {words}"))
                 .hint("the API key is fine; give an application key of the same organisation with the scope timeseries_query"),
             KeyCheck::Unknown => Usage::new(format!("the keys {origin} are refused by {site}: {words}"))
                 .hint("check both keys and the site (--site, DD_SITE): keys of one site are unknown to another"),
@@ -119,15 +127,23 @@ impl Contact {
     }
 
     fn wrong_api_key(&self) -> Usage {
-        let Access { origin, site, .. } = &self.access;
-        Usage::new(format!("the API key (DD_API_KEY {origin}) is not known to {site}")).hint(
+        let Access { origin, site, names: KeyNames { api: api_key, .. }, .. } = &self.access;
+        Usage::new(format!("the API key ({api_key} {origin}) is not known to {site}")).hint(
             "check the key and the site (--site, DD_SITE): keys of one site are unknown to another",
         )
     }
 }
 
 /// Returns the hint for an API that cannot be reached: a lack of this machine, a refused certificate or a network problem.
-fn unreachable_hint(why: &str) -> &'static str {
+fn unreachable_hint(why: &str, proxy: Option<&Proxy>) -> &'static str {
+    if why.contains(PROXY_ASKS) {
+        return if proxy.is_some_and(Proxy::has_credentials) {
+            "the proxy (HTTPS_PROXY or the like) does not take this name and password: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT, \
+             with % and two hexadecimal digits for each character that is no letter and no digit, such as %40 for @"
+        } else {
+            "the proxy wants a name and a password: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
+        };
+    }
     if why.contains("Too many open files") {
         "allow more open files (ulimit -n)"
     } else if why.contains("expired") || why.contains("not valid yet") {

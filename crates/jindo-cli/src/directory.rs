@@ -1,7 +1,7 @@
 //! Directory of an export: opens it for reading, reads what it remembers of its last request, and names this process in its lock.
 
 use crate::args::RequestArgs;
-use crate::environment::KnownAddress;
+use crate::keys::address::KnownAddress;
 use crate::render::errors::Usage;
 use crate::request::{RequestNotes, TypedRequest};
 use jindo::archive::{Archive, ArchiveId, ArchiveWriter, Error, Holder};

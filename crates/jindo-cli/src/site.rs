@@ -39,7 +39,7 @@ pub(crate) fn site(given: &str, source: &str) -> Result<String, Usage> {
     let lower = given.trim().to_ascii_lowercase();
     let bare = lower.strip_prefix("https://").unwrap_or(&lower).trim_end_matches('/');
     let bare = bare.strip_prefix("api.").or_else(|| bare.strip_prefix("app.")).unwrap_or(bare);
-    if is_own(bare) {
+    if is_own(bare) && misplaced(bare).is_none() {
         return Ok(without_vanity(bare).to_owned());
     }
     let text = if looks_like_a_key(given) {
@@ -55,6 +55,27 @@ pub(crate) fn site(given: &str, source: &str) -> Result<String, Usage> {
     };
     Err(Usage::new(text)
         .hint(format!("{hint}; a proxy or another address is given by --api-url https://HOST")))
+}
+
+/// Returns the site of an address that may only be one of Datadog's, as `DATADOG_HOST` holds it: `https://api.datadoghq.eu`. `source`
+/// names the variable in errors, which do not show the address: there may be a password in it.
+pub(crate) fn host_of_site(given: &str, source: &str) -> Result<String, Usage> {
+    let lower = given.trim().to_ascii_lowercase();
+    let found = lower.starts_with("https://").then(|| site(given, source).ok()).flatten();
+    found.ok_or_else(|| {
+        Usage::new(format!("{source} is not the https:// address of a Datadog site")).hint(format!(
+            "any other address is given by --api-url https://HOST, and a site by --site or DD_SITE; else unset {}",
+            source.split(' ').next().unwrap_or(source)
+        ))
+    })
+}
+
+/// Returns the site of a region that stands before a domain which is not its own: `us1.datadoghq.com`, `eu1.datadoghq.com`.
+fn misplaced(bare: &str) -> Option<&'static str> {
+    let (label, domain) = bare.split_once('.')?;
+    let label = if domain == "ddog-gov.com" { format!("{label}-fed") } else { label.to_owned() };
+    let (_, site) = REGIONS.iter().find(|(region, _)| *region == label)?;
+    (*site != bare).then_some(site)
 }
 
 /// Returns the site of an organisation's own address (`acme.datadoghq.com`), whose API is the site's (documented). Names of regions
@@ -94,6 +115,9 @@ fn looks_like_a_key(given: &str) -> bool {
 fn nearest(bare: &str) -> Option<&'static str> {
     if let Some((_, site)) = REGIONS.iter().find(|(region, _)| *region == bare) {
         return Some(site);
+    }
+    if is_own(bare) {
+        return misplaced(bare);
     }
     if bare.len() > GIVEN_BYTES_MAX {
         return None;
@@ -144,6 +168,10 @@ mod tests {
             "x..datadoghq.com",
             "datadoghq.com:8080",
             "http://datadoghq.com",
+            "us1.datadoghq.com",
+            "https://api.us1.datadoghq.com",
+            "eu.datadoghq.com",
+            "us3.datadoghq.eu",
             "",
         ] {
             assert!(site(given, "--site").is_err(), "{given}");
@@ -157,10 +185,38 @@ mod tests {
             "]],
         );
         let meant = |given| nearest(given);
+        assert_eq!(meant("us1.datadoghq.com"), meant("us1"));
+        assert_eq!(meant("eu1.datadoghq.com"), Some("datadoghq.eu"));
+        assert_eq!(meant("us1.ddog-gov.com"), Some("ddog-gov.com"));
         assert_eq!(meant("us5"), Some("us5.datadoghq.com"));
         assert_eq!(meant("eu"), Some("datadoghq.eu"));
         assert_eq!(meant("ap1.datadog.com"), Some("ap1.datadoghq.com"));
         assert_eq!(meant("example.com"), None);
+    }
+
+    #[test]
+    fn a_host_is_taken_where_it_is_datadogs_and_encrypted() {
+        let source = "DATADOG_HOST in the environment";
+        for (given, expected) in [
+            ("https://api.datadoghq.eu", "datadoghq.eu"),
+            ("https://app.us5.datadoghq.com/", "us5.datadoghq.com"),
+            ("HTTPS://datadoghq.com", "datadoghq.com"),
+        ] {
+            assert_eq!(host_of_site(given, source).unwrap(), expected);
+        }
+        for given in [
+            "http://api.datadoghq.eu",
+            "api.datadoghq.eu",
+            "https://api.datadoghq.eu:8443",
+            "https://api.datadoghq.eu/api/v1",
+            "https://api.datadoghq.eu.example.com",
+            "https://me:hunter2@api.datadoghq.eu",
+            "https://api.us1.datadoghq.com",
+            "127.0.0.1",
+        ] {
+            let error = host_of_site(given, source).unwrap_err().to_string();
+            assert_eq!(error, format!("{source} is not the https:// address of a Datadog site"));
+        }
     }
 
     #[test]

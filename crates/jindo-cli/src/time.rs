@@ -49,8 +49,8 @@ const BACK_MAX: SignedDuration = SignedDuration::from_hours(crate::args::SPAN_MA
 
 /// Names of units from a day on: a span of these alone is one of whole days.
 const DAY_UNITS: [&str; 16] = [
-    "d", "day", "days", "w", "wk", "wks", "week", "weeks", "mo", "mos", "month", "months", "y", "yr", "year",
-    "years",
+    "d", "day", "days", "w", "wk", "wks", "week", "weeks", "mo", "mos", "month", "months", "y",
+    "yr", "year", "years",
 ];
 
 fn ago(back: &str, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {

@@ -29,6 +29,7 @@ Exit codes:
        the server could not be compared
   3    something is still to be fetched or written, was reported late, or is too
        young to be compared
+  4    with --repair: another jindo writes there
   130  interrupted";
 
 /// Flags of `jindo status`.

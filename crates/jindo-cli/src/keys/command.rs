@@ -1,7 +1,7 @@
 //! A key command and the processes that it starts: one group, which ends with it, in time or when this process is told to end. The
 //! terminal is lent to the group, so that the command may ask for a passphrase.
 
-use super::text;
+use super::{names, text};
 use crate::interruption;
 use crate::render::errors::{Interrupted, Usage};
 use std::io;
@@ -69,7 +69,9 @@ struct Group {
 impl Group {
     fn start(command: &str, events: &Sender<Event>) -> io::Result<Self> {
         let mut shell = Command::new(crate::environment::shell());
-        shell.env_remove("DD_API_KEY").env_remove("DD_APP_KEY");
+        for name in names::API_KEY.into_iter().chain(names::APP_KEY) {
+            shell.env_remove(name);
+        }
         shell
             .arg(if cfg!(unix) { "-c" } else { "/C" })
             .arg(command)

@@ -1,18 +1,20 @@
 //! Sources of keys: a file that only its owner may read, the output of a command, or the environment.
 //! Each is read up to a bound, and not for ever.
 //!
-//! Keys go into [`Secret`]s and to the client alone. An error names the source and the line, never the line's text, and never
+//! Keys go into [`jindo::secret::Secret`]s and to the client alone. An error names the source and the line, never the line's text, and never
 //! the command, which may contain keys.
 
+pub(crate) mod address;
 mod command;
 pub(crate) mod named_file;
+pub(crate) mod names;
 
 use crate::args::ConnectionArgs;
-use crate::environment::{GivenKeys, KeyOrigin};
+use crate::environment::GivenKeys;
 use crate::render::errors::Usage;
 use crate::render::shell;
-use jindo::secret::Secret;
 use named_file::{FILE_ENDS_WITHIN, bytes, in_time, invalid};
+use names::KeyOrigin;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
@@ -39,19 +41,12 @@ pub(crate) fn given(place: &ConnectionArgs) -> anyhow::Result<GivenKeys> {
         }
         (None, None) => return Ok(environment),
     };
-    let mut values = parse(&text).map_err(|LineError { line, what }| {
+    let values = parse(&text).map_err(|LineError { line, what }| {
         Usage::new(format!("line {line} of the keys {origin} {what}"))
             .hint("write DD_API_KEY=… and DD_APP_KEY=…, one a line; # begins a comment")
     })?;
-    Ok(GivenKeys {
-        api_key: values.remove("DD_API_KEY").map(Secret::new),
-        app_key: values.remove("DD_APP_KEY").map(Secret::new),
-        site: values
-            .remove("DD_SITE")
-            .map(|site| (site.to_owned(), origin.clone()))
-            .or(environment.site),
-        origin,
-    })
+    let given = GivenKeys::of(origin, |name| values.get(name).map(|&value| value.to_owned()));
+    Ok(GivenKeys { site: given.site.or(environment.site), ..given })
 }
 
 fn from_file(path: &Path) -> Result<String, Usage> {
@@ -93,8 +88,11 @@ fn text(source: impl Read) -> io::Result<String> {
         .map_err(|_| invalid("it is not UTF-8 text".into()))
 }
 
-/// Names that are read from a text; others are ignored.
-const NAMES: [&str; 3] = ["DD_API_KEY", "DD_APP_KEY", "DD_SITE"];
+/// Returns true for the names that are read from a text; others are ignored.
+fn is_read(name: &str) -> bool {
+    let keys = names::API_KEY.iter().chain(&names::APP_KEY);
+    keys.chain(&names::SITE).any(|known| *known == name)
+}
 
 /// Line that is not understood: its number, from 1, and the fault.
 struct LineError {
@@ -114,7 +112,7 @@ fn parse(text: &str) -> Result<BTreeMap<&str, &str>, LineError> {
         let line = line.strip_prefix("export ").map_or(line, str::trim_start);
         let (name, rest) = line.split_once('=').ok_or_else(|| wrong("is not NAME=VALUE"))?;
         let name = name.trim_end();
-        if !NAMES.contains(&name) {
+        if !is_read(name) {
             continue;
         }
         let value = value(rest.trim()).map_err(wrong)?;
@@ -150,7 +148,9 @@ mod tests {
 
     fn check(text: &str, expected: &Expect) {
         let told = match parse(text) {
-            Ok(values) => NAMES.map(|name| format!("{:?}", values.get(name))).join(" "),
+            Ok(values) => ["DD_API_KEY", "DD_APP_KEY", "DD_SITE"]
+                .map(|name| format!("{:?}", values.get(name)))
+                .join(" "),
             Err(LineError { line, what }) => format!("line {line} {what}"),
         };
         expected.assert_eq(&told);

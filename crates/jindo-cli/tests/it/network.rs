@@ -187,6 +187,32 @@ fn a_proxy_is_used_wherever_it_is_named() {
     }
 }
 
+/// Over TLS it refuses a tunnel, without it the call itself.
+#[test]
+fn a_proxy_that_wants_a_password_is_told_one_by_its_address() {
+    let proxy = Listener::answering("407 Proxy Authentication Required", "");
+    let world = World::new(calm(), &["avg:m{*}"]);
+    for (url, name) in
+        [("https://api.invalid", "HTTPS_PROXY"), ("http://api.invalid", "HTTP_PROXY")]
+    {
+        let hint = |password: &str| {
+            let address = format!("http://{password}127.0.0.1:{}", proxy.port);
+            let output = world.command(export_at(url, &[])).env(name, address).output().unwrap();
+            exits(&output, 1);
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(said.contains("cannot be reached: ") && !said.contains("hunter2"), "{said}");
+            said.lines().last().unwrap().to_owned()
+        };
+        assert_eq!(
+            hint(""),
+            "hint: the proxy wants a name and a password: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
+        );
+        assert!(
+            hint("me:hunter2@").contains(" does not take this name and password: HTTPS_PROXY=")
+        );
+    }
+}
+
 /// Names that stand for this machine, whatever is said of them elsewhere.
 const OWN_NAMES: [&str; 6] = [
     "localhost",

@@ -316,14 +316,107 @@ fn a_key_command_is_believed_only_when_it_goes_well() {
 fn a_key_command_does_not_inherit_the_keys_of_the_environment() {
     let world = World::new(calm(), &ONE);
     let told = format!("printf 'DD_API_KEY={API_KEY}\\nDD_APP_KEY={APP_KEY}\\n'");
-    let looks = format!("echo \"${{DD_API_KEY-none}} ${{DD_APP_KEY-none}} $MINE\" >&2; {told}");
+    let looks = format!(
+        "echo \"${{DD_API_KEY-none}} ${{DD_APP_KEY-none}} ${{DATADOG_API_KEY-none}} ${{DATADOG_APP_KEY-none}} $MINE\" >&2; {told}"
+    );
     let mut args = world.export_args(START_S, START_S + DAY_S);
     args.extend(["--key-command".to_owned(), looks]);
     let mut command = world.command(args);
     command.env("DD_API_KEY", CANARY_API).env("DD_APP_KEY", CANARY_APP).env("MINE", "kept");
+    command.env("DATADOG_API_KEY", CANARY_API).env("DATADOG_APP_KEY", CANARY_APP);
     let output = command.output().unwrap();
     exits(&output, 0);
-    assert_eq!(said(&output), "none none kept\n");
+    assert_eq!(said(&output), "none none none none kept\n");
+}
+
+/// An export by these variables alone.
+fn export_by(world: &World, variables: &[(&str, &str)]) -> Output {
+    let mut command = world.command(world.export_args(START_S, START_S + DAY_S));
+    command.env_remove("DD_API_KEY").env_remove("DD_APP_KEY");
+    command.envs(variables.iter().copied()).output().unwrap()
+}
+
+#[test]
+fn keys_are_read_under_their_other_names_and_without_quotes() {
+    let (api, app) = (format!("\"{CANARY_API}\""), format!(" \u{201c}{CANARY_APP}\u{201d} "));
+    let quoted = "note: the quotes around DATADOG_API_KEY (in the environment) are left out\n\
+                  note: the quotes around DD_APP_KEY (in the environment) are left out\n";
+    for (variables, expected) in [
+        (vec![("DATADOG_API_KEY", CANARY_API), ("DATADOG_APP_KEY", CANARY_APP)], ""),
+        (
+            vec![
+                ("DATADOG_API_KEY", "wrong"),
+                ("DD_API_KEY", CANARY_API),
+                ("DD_APP_KEY", CANARY_APP),
+            ],
+            "",
+        ),
+        (vec![("DATADOG_API_KEY", &*api), ("DD_APP_KEY", &*app)], quoted),
+    ] {
+        let world = World::new(canaries(), &ONE);
+        let output = export_by(&world, &variables);
+        exits(&output, 0);
+        assert_eq!(said(&output), expected);
+        assert_unknown(&world, &[output]);
+    }
+    let world = World::new(canaries(), &ONE);
+    let wrong = export_by(&world, &[("DATADOG_API_KEY", "c4a9"), ("DATADOG_APP_KEY", "c4a9")]);
+    exits(&wrong, 2);
+    let expected =
+        "error: the API key (DATADOG_API_KEY in the environment) is not known to 127.0.0.1\n";
+    assert!(said(&wrong).starts_with(expected), "{}", said(&wrong));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_file_and_a_key_command_know_the_other_names_and_quotes() {
+    let lines = format!("DATADOG_API_KEY=\u{201c}{API_KEY}\u{201d}\nDD_APP_KEY='\"{APP_KEY}\"'\n");
+    let world = World::new(calm(), &ONE);
+    key_file(&world, 0o600, &lines);
+    for (source, origin) in [
+        (["--key-file", "keys.env"], "in keys.env"),
+        (["--key-command", "/bin/cat keys.env"], "from --key-command"),
+    ] {
+        let output = export_with(&world, &source);
+        exits(&output, 0);
+        let note = |name: &str| format!("note: the quotes around {name} ({origin}) are left out\n");
+        assert_eq!(said(&output), note("DATADOG_API_KEY") + &note("DD_APP_KEY"));
+        fs::remove_dir_all(world.out()).unwrap();
+    }
+}
+
+#[test]
+fn a_host_in_the_environment_is_followed_only_to_datadog() {
+    let proxy = Listener::answering("502 Bad Gateway", "");
+    let world = World::new(calm(), &ONE);
+    let asked = |host: &str, more: &[&str]| {
+        let args = ["export", "queries.txt", "--from", "-3d"].iter().chain(more);
+        let mut command = world.command(args);
+        command.env("DATADOG_HOST", host).env("HTTPS_PROXY", proxy.url()).output().unwrap()
+    };
+    exits(&asked("https://api.us5.datadoghq.com", &[]), 1);
+    assert!(
+        proxy.asked().iter().all(|line| line.starts_with("CONNECT api.us5.datadoghq.com:443 "))
+    );
+    let calls = proxy.asked().len();
+    assert!(calls > 0);
+    for host in
+        ["http://api.datadoghq.com", "https://api.example.com", "api.datadoghq.com", "statsd"]
+    {
+        let output = asked(host, &["--progress", "none"]);
+        exits(&output, 2);
+        let expected = "error: DATADOG_HOST in the environment is not the https:// address of a Datadog site\n\n\
+                        hint: any other address is given by --api-url https://HOST, and a site by --site or DD_SITE; else unset DATADOG_HOST\n";
+        assert_eq!(said(&output), expected);
+    }
+    assert_eq!(proxy.asked().len(), calls);
+    exits(&asked("statsd", &["--site", "datadoghq.eu"]), 1);
+    let mut by_site = world.command(["export", "queries.txt", "--from", "-3d"]);
+    by_site
+        .envs([("DATADOG_SITE", "datadoghq.eu"), ("DATADOG_HOST", "statsd")])
+        .env("HTTPS_PROXY", proxy.url());
+    exits(&by_site.output().unwrap(), 1);
+    assert_eq!(proxy.asked().last().unwrap(), "CONNECT api.datadoghq.eu:443 HTTP/1.1");
 }
 
 #[test]

@@ -252,6 +252,10 @@ impl Client {
                 owner.map_or(KeyOwner::Unknown, KeyOwner::Organisation)
             }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => KeyOwner::Forbidden,
+            // Of the proxy, in words like those for an address with TLS.
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                KeyOwner::Unreachable("proxy authorization required (status 407)".to_owned())
+            }
             _ => KeyOwner::Unknown,
         }
     }

@@ -48,6 +48,11 @@ impl Proxy {
         }
     }
 
+    /// Returns true if a name or a password stands before its host.
+    pub fn has_credentials(&self) -> bool {
+        !self.url.username().is_empty() || self.url.password().is_some()
+    }
+
     /// The address, with its password, for the network door alone.
     pub(super) fn url(&self) -> &str {
         self.url.as_str()
@@ -116,6 +121,9 @@ mod tests {
     #[test]
     fn a_password_is_not_shown() {
         let proxy = Proxy::parse("http://me:hunter2@proxy", "").unwrap();
+        assert!(
+            proxy.has_credentials() && !Proxy::parse("proxy:3128", "").unwrap().has_credentials()
+        );
         assert_eq!(format!("{proxy:?}"), "Proxy { host: Some(\"proxy\"), .. }");
     }
 }

@@ -3,8 +3,9 @@
 use crate::args;
 use crate::commands::fetch::calls::ExportSetup;
 use crate::defaults;
-use crate::environment::{Access, KeyOrigin};
+use crate::environment::{Access, KeyNames};
 use crate::exit_code;
+use crate::keys::names::KeyOrigin;
 use crate::render::errors::Usage;
 use crate::render::shell;
 use crate::render::summary;
@@ -51,6 +52,7 @@ pub(crate) fn run(
             site: "the simulated organisation".into(),
             endpoint: Endpoint { address, proxy: None, extra_roots: None, patience },
             keys: Keys { api: Some(Secret::new(API_KEY)), application: Secret::new(APP_KEY) },
+            names: KeyNames::default(),
             origin: KeyOrigin::BuiltIn,
         })
     };

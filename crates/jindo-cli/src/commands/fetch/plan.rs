@@ -3,7 +3,8 @@
 use crate::args;
 use crate::defaults;
 use crate::directory::{Memory, existing};
-use crate::environment::{KnownAddress, carried_address};
+use crate::environment::carried_address;
+use crate::keys::address::KnownAddress;
 use crate::render;
 use crate::render::export::of_job;
 use crate::render::plan::{Alternative, Annotated};
