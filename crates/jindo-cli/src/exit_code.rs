@@ -1,6 +1,6 @@
 //! Exit codes: the only place where one is chosen.
 
-use crate::render::errors::{Interrupted, Usage};
+use crate::render::errors::{Interrupted, Usage, is_in_use};
 use jindo::extract::Summary;
 use jindo::fetch::End;
 
@@ -16,6 +16,9 @@ pub(crate) const USAGE: u8 = 2;
 /// Finished, and something is still to be fetched, written or compared.
 pub(crate) const GAPS: u8 = 3;
 
+/// Another process writes to the directory, or holds a lock of it: the same command has to wait.
+pub(crate) const IN_USE: u8 = 4;
+
 /// Ended by SIGINT or SIGTERM, as shells count it.
 pub(crate) const INTERRUPTED: u8 = 130;
 
@@ -25,6 +28,9 @@ pub(crate) fn of_error(error: &anyhow::Error) -> u8 {
     if error.is::<Interrupted>() {
         return INTERRUPTED;
     }
+    if error.chain().any(is_in_use) {
+        return IN_USE;
+    }
     let is_usage = error.chain().any(|cause| {
         cause.is::<Usage>()
             || is_foreign(cause)
@@ -33,8 +39,6 @@ pub(crate) fn of_error(error: &anyhow::Error) -> u8 {
                 cause.downcast_ref::<Archive>(),
                 Some(
                     Archive::OtherOrganisation { .. }
-                        | Archive::Busy { .. }
-                        | Archive::LockedByOther { .. }
                         | Archive::Foreign { .. }
                         | Archive::Absent { .. }
                         | Archive::NoLocks { .. }
@@ -104,6 +108,18 @@ mod tests {
         assert_eq!(code(Sound, Some(Unfinished)), GAPS);
         assert_eq!(code(Unfinished, Some(Wrong)), FAILED);
         assert_eq!(code(Wrong, Some(Interrupted)), INTERRUPTED);
+    }
+
+    #[test]
+    fn a_directory_in_use_has_a_code_of_its_own() {
+        use jindo::archive::Error::{Absent, Busy, Ledger, Overtaken};
+        let code = |error: jindo::archive::Error| of_error(&anyhow::Error::new(error).context("…"));
+        let ledger = |words: &str| Ledger { doing: "reading", source: words.into() };
+        assert_eq!(code(Busy { dir: "out".into(), holder: None }), IN_USE);
+        assert_eq!(code(Overtaken { attempts: 3 }), IN_USE);
+        assert_eq!(code(ledger("database is locked")), IN_USE);
+        assert_eq!(code(ledger("disk I/O error")), FAILED);
+        assert_eq!(code(Absent { dir: "out".into() }), USAGE);
     }
 
     #[test]

@@ -90,9 +90,7 @@ impl TypedRequest {
             (Some(path), last) => Self::of_list(path, wanted, last)?,
             (None, Some(last)) => last.clone(),
             (None, None) => {
-                return Err(Usage::new("no query list")
-                    .hint("give a file with one query a line: jindo export queries.txt --from 2021-12-12")
-                    .into());
+                return Err(Usage::without_list("a list of queries is missing").into());
             }
         };
         if wanted.to.is_some() && wanted.from.is_none() && words.rolling.is_some() {
@@ -137,12 +135,11 @@ impl TypedRequest {
                 .into());
         };
         let bytes = query::load::load(path)
-            .map_err(|error| Usage::new(jindo::text::with_causes(&error)))?;
+            .map_err(|error| Usage::without_list(jindo::text::with_causes(&error)))?;
         let text = query::decode(&bytes);
         if text.contains('\0') {
-            return Err(Usage::new(format!("{} is not a text file", path.display()))
-                .hint("a list has one query a line")
-                .into());
+            let text = format!("{} is not a text file", path.display());
+            return Err(Usage::without_list(text).into());
         }
         let text = query::without_keys(&text, &environment::secrets());
         let given = ListText { name: path.display().to_string(), text };

@@ -44,8 +44,9 @@ pub(crate) fn parse(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Times
     found.ok_or_else(|| TimeError { text: text.to_owned() })
 }
 
-/// Longest time back: the longest span, and half a day for changes of clocks in between.
-const BACK_MAX: SignedDuration = SignedDuration::from_hours(crate::args::SPAN_MAX.as_hours() + 12);
+/// Longest time back in whole days: the longest span, and half a day for changes of clocks in between.
+const DAYS_BACK_MAX: SignedDuration =
+    SignedDuration::from_hours(crate::args::SPAN_MAX.as_hours() + 12);
 
 /// Names of units from a day on: a span of these alone is one of whole days.
 const DAY_UNITS: [&str; 16] = [
@@ -64,7 +65,8 @@ fn ago(back: &str, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {
     let is_of_days = units.all(|unit| DAY_UNITS.contains(&unit));
     let here = now.to_zoned(zone.clone());
     let then = here.checked_sub(back.trim().parse::<Span>().ok()?).ok()?;
-    if here.duration_since(&then) > BACK_MAX {
+    let longest = if is_of_days { DAYS_BACK_MAX } else { crate::args::SPAN_MAX };
+    if here.duration_since(&then) > longest {
         return None;
     }
     let then = if is_of_days { then.start_of_day().ok()? } else { then };

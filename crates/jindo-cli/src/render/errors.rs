@@ -3,9 +3,11 @@
 use crate::render::shell;
 use crate::terminal::Lines;
 use jindo::fetch::Breakage;
+use jindo::path_guard::LockHeld;
 use jindo::text::{messages, with_causes};
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
+use std::path::Path;
 
 /// Hint of a failure after which the user has nothing to correct.
 pub(crate) const CONTINUES: &str = "what was fetched is kept; the same command continues";
@@ -21,37 +23,73 @@ pub(crate) struct Usage {
     /// Lines below the text.
     more: Vec<String>,
     hint: Option<String>,
+    /// Command line below the hint.
+    example: Option<String>,
 }
 
 impl Usage {
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), more: Vec::new(), hint: None }
+        Self { text: text.into(), more: Vec::new(), hint: None, example: None }
+    }
+
+    /// Returns the error of a list that is not there, is empty, or is none, with the way to one.
+    pub(crate) fn without_list(text: impl Into<String>) -> Self {
+        let hint = "a list has one metric query a line, as Datadog writes it; this writes one with a single query:";
+        Self::new(text).hint(hint).example("echo 'avg:system.cpu.user{*} by {host}' >> queries.txt")
     }
 
     /// Returns an error of several lines.
     pub(crate) fn of_lines(mut lines: Vec<String>) -> Self {
         let more = lines.split_off(lines.len().min(1));
-        Self { text: lines.concat(), more, hint: None }
+        Self { text: lines.concat(), more, hint: None, example: None }
     }
 
     #[must_use]
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
+
+    /// Adds a command line that the hint ends with.
+    #[must_use]
+    fn example(self, command: impl Into<String>) -> Self {
+        Self { example: Some(command.into()), ..self }
+    }
 }
 
-/// Failure with a hint: exit code 1.
+/// Failure with a hint: exit code 1, or 4 where another process was in the way.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub(crate) struct Failed {
     text: String,
     hint: String,
+    is_in_use: bool,
 }
 
 impl Failed {
     pub(crate) fn new(text: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { text: text.into(), hint: hint.into() }
+        Self { text: text.into(), hint: hint.into(), is_in_use: false }
     }
+}
+
+/// Returns true for an error of a directory to which another process writes, or of which it holds a lock.
+pub(crate) fn is_in_use(cause: &(dyn std::error::Error + 'static)) -> bool {
+    use jindo::archive::Error::{Busy, LockedByOther, Overtaken};
+    if let Some(failed) = cause.downcast_ref::<Failed>() {
+        return failed.is_in_use;
+    }
+    if let Some(error) = cause.downcast_ref::<std::io::Error>() {
+        return error.get_ref().is_some_and(|inner| inner.is::<LockHeld>());
+    }
+    is_ledger_busy(cause)
+        || matches!(
+            cause.downcast_ref(),
+            Some(Busy { .. } | LockedByOther { .. } | Overtaken { .. })
+        )
+}
+
+fn is_ledger_busy(cause: &(dyn std::error::Error + 'static)) -> bool {
+    use jindo::archive::Error::Ledger;
+    matches!(cause.downcast_ref(), Some(Ledger { source, .. }) if source.to_string() == LEDGER_BUSY)
 }
 
 /// This process was told to end before its first call.
@@ -70,6 +108,9 @@ pub(crate) fn render(error: &anyhow::Error) -> Lines {
     }
     if let Some(hint) = hint(error.chain()) {
         lines.extend([String::new(), format!("hint: {hint}")]);
+    }
+    if let Some(example) = error.downcast_ref::<Usage>().and_then(|usage| usage.example.as_ref()) {
+        lines.push(format!("    {example}"));
     }
     lines
 }
@@ -92,14 +133,15 @@ pub(crate) fn of_panic(panic: &PanicHookInfo<'_>) -> Lines {
 
 /// Returns a failure of this machine (a disk, the archive) that ended a run, with its hint.
 pub(crate) fn broken_off(cause: &Breakage) -> Failed {
-    let hint =
-        hint(anyhow::Chain::new(cause.error().cause())).unwrap_or_else(|| CONTINUES.to_owned());
-    Failed::new(with_causes(cause.error().cause()), hint)
+    let chain = || anyhow::Chain::new(cause.error().cause());
+    let hint = hint(chain()).unwrap_or_else(|| CONTINUES.to_owned());
+    let failed = Failed::new(with_causes(cause.error().cause()), hint);
+    Failed { is_in_use: chain().any(is_in_use), ..failed }
 }
 
 fn hint(mut causes: anyhow::Chain<'_>) -> Option<String> {
     causes.find_map(|cause| {
-        use jindo::archive::Error::{Ledger, LedgerLost, NoLocks, NoRoom, NotOpened};
+        use jindo::archive::Error::{Absent, Busy, LedgerLost, NoLocks, NoRoom, NotOpened};
         if let Some(usage) = cause.downcast_ref::<Usage>() {
             return usage.hint.clone();
         }
@@ -117,9 +159,13 @@ fn hint(mut causes: anyhow::Chain<'_>) -> Option<String> {
             Some(NotOpened { .. }) => Some(
                 "allow more open files (ulimit -n), or make the directory writable; the same command continues".into(),
             ),
-            Some(Ledger { source, .. }) if source.to_string() == LEDGER_BUSY => Some(
+            _ if is_ledger_busy(cause) => Some(
                 "another process holds archive/ledger.db or a file beside it, as whoever can read them may: end it; \
                  what was fetched is kept, and the same command continues".into(),
+            ),
+            Some(Absent { dir }) => Some(no_archive(dir)),
+            Some(Busy { .. }) => Some(
+                "wait until it is done, or end that process: what it fetched is kept; status, verify and extract work meanwhile".into(),
             ),
             Some(LedgerLost { dir }) => Some(format!(
                 "jindo verify {} --repair rebuilds it from them",
@@ -131,6 +177,22 @@ fn hint(mut causes: anyhow::Chain<'_>) -> Option<String> {
             _ => None,
         }
     })
+}
+
+/// Returns the hint for a directory without an archive: the export that is near, or the command that makes one.
+fn no_archive(dir: &Path) -> String {
+    let is_export = |dir: &Path| dir.join("archive/ledger.db").exists();
+    let below = dir.join(crate::defaults::OUT.trim_start_matches("./"));
+    // A relative path has no ancestors above where it begins.
+    let whole = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    let near = [below].into_iter().chain(whole.ancestors().skip(1).map(Path::to_owned));
+    match near.into_iter().find(|dir| is_export(dir)) {
+        Some(near) => format!("there is an export in {}", shell::path(&near)),
+        None => format!(
+            "name the directory of an export, or make one: jindo export queries.txt --from -90d --out {}",
+            shell::path(dir)
+        ),
+    }
 }
 
 /// Returns the hint for an I/O error, which may come from any layer.

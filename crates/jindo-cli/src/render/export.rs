@@ -17,7 +17,7 @@ use jindo::job::{
     TypeOrigin,
 };
 use jindo::plan::{CALLS_MAX, Plan};
-use jindo::query::Complaint;
+use jindo::query::{Complaint, Reason};
 use std::path::Path;
 
 /// Shows the events of one export on stderr.
@@ -148,7 +148,7 @@ pub(crate) fn of_job(error: Error, zone: &TimeZone) -> anyhow::Error {
         Error::Archive(error) => error.into(),
         Error::Extract(error) => error.into(),
         Error::RefusedLines(complaints) => refused(&complaints).into(),
-        Error::NoQuery { list } => Usage::new(format!("{list} holds no query")).into(),
+        Error::NoQuery { list } => no_query(&list).into(),
         Error::EmptyRange { start, end } => {
             let (from, end) = (time::in_words(start, zone), time::in_words(end, zone));
             Usage::new(format!("the range is empty: it starts at {from} and ends at {end}"))
@@ -164,8 +164,17 @@ pub(crate) fn of_job(error: Error, zone: &TimeZone) -> anyhow::Error {
     }
 }
 
+/// Returns the error of an empty list.
+fn no_query(list: &str) -> Usage {
+    let list = if list == "-" { "standard input" } else { list };
+    Usage::without_list(format!("{list} holds no query"))
+}
+
 /// Returns every error of a list, with its place.
 fn refused(complaints: &[Complaint]) -> Usage {
+    if let [Complaint { file, reason: Reason::EmptyList, .. }] = complaints {
+        return no_query(file);
+    }
     let mut lines: Vec<_> = complaints.iter().flat_map(Complaint::lines).collect();
     let number = counted(complaints.len() as u64, "line is", "lines are");
     lines.push(format!("{number} not understood; nothing was fetched or written"));

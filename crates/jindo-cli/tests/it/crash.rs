@@ -149,9 +149,11 @@ fn a_second_writer_is_refused_naming_the_first() {
         std::thread::yield_now();
     }
     let second = world.run(&args);
-    exits(&second, 2);
+    exits(&second, 4);
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(said.contains(&format!("process {}", child.id())), "{said}");
+    let hint = "\nhint: wait until it is done, or end that process: ";
+    assert!(said.contains(hint), "{said}");
     exits(&world.run(["status", "out"]), 0);
     exits(&world.run(["extract", "out"]), 0);
     child.wait().unwrap();

@@ -66,14 +66,16 @@ fn the_root_shows_the_way() {
                 jindo verify jindo-export
 
             Keys come from the environment, as for every Datadog tool: DD_API_KEY and
-            DD_APP_KEY, and DD_SITE for other sites than datadoghq.com. --key-file and
-            --key-command of export take them from elsewhere.
+            DD_APP_KEY, and DD_SITE for other sites than datadoghq.com; where one is not
+            set, DATADOG_API_KEY, DATADOG_APP_KEY, and DATADOG_SITE or an https
+            DATADOG_HOST. --key-file and --key-command of export take them from elsewhere.
 
             Exit codes:
               0    complete
               1    failed; run it again, it continues
               2    wrong usage, keys or query list: correct it first
               3    finished, but gaps remain
+              4    another jindo, or a process that holds its lock, writes there
               130  interrupted; what was fetched is kept
         "#]],
     );
@@ -254,6 +256,7 @@ fn verify_shows_what_asking_again_takes() {
                    the server could not be compared
               3    something is still to be fetched or written, was reported late, or is too
                    young to be compared
+              4    with --repair: another jindo writes there
               130  interrupted
         "#]],
     );

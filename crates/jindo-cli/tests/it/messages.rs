@@ -72,7 +72,7 @@ fn missing_keys_are_named() {
         &expect![[r#"
             error: DD_APP_KEY is not set in the environment
 
-            hint: reading metrics needs an API key and an application key (with the scope timeseries_query), or an access token in place of the application key; `jindo demo` needs none
+            hint: reading metrics needs an API key and an application key (with the scope timeseries_query), or an access token in place of the application key; DATADOG_API_KEY and DATADOG_APP_KEY are read as well; `jindo demo` needs none
         "#]],
     );
     assert!(!world.out().exists(), "nothing was written");
@@ -302,8 +302,65 @@ fn the_directory_cannot_be_guessed_wrong() {
         &output,
         2,
         &expect![[r#"
-        error: nowhere holds no archive
+            error: nowhere holds no archive
+
+            hint: name the directory of an export, or make one: jindo export queries.txt --from -90d --out nowhere
+        "#]],
+    );
+}
+
+#[test]
+fn an_export_that_lies_nearby_is_named() {
+    let world = World::new(calm(), &ONE);
+    let mut args = world.export_args(START_S, START_S + 60);
+    args.iter_mut().filter(|arg| *arg == "out").for_each(|arg| "jindo-export".clone_into(arg));
+    exits(&world.run(args), 0);
+    check(
+        &world,
+        &world.run(["status", "."]),
+        2,
+        &expect![[r#"
+            error: . holds no archive
+
+            hint: there is an export in ./jindo-export
+        "#]],
+    );
+    check(
+        &world,
+        &world.run(["verify", "jindo-export/csv"]),
+        2,
+        &expect![[r#"
+        error: jindo-export/csv holds no archive
+
+        hint: there is an export in [DIR]/jindo-export
     "#]],
+    );
+}
+
+#[test]
+fn a_list_without_a_query_is_told_what_a_list_is() {
+    let world = World::new(calm(), &["# only a comment"]);
+    check(
+        &world,
+        &world.run(["plan", "queries.txt", "--from", "-1d"]),
+        2,
+        &expect![[r#"
+            error: queries.txt holds no query
+
+            hint: a list has one metric query a line, as Datadog writes it; this writes one with a single query:
+                echo 'avg:system.cpu.user{*} by {host}' >> queries.txt
+        "#]],
+    );
+    check(
+        &world,
+        &world.run(["export", "quereis.txt", "--from", "-1d"]),
+        2,
+        &expect![[r#"
+            error: cannot read the list of queries quereis.txt: No such file or directory (os error 2)
+
+            hint: a list has one metric query a line, as Datadog writes it; this writes one with a single query:
+                echo 'avg:system.cpu.user{*} by {host}' >> queries.txt
+        "#]],
     );
 }
 

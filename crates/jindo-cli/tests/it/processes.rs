@@ -137,7 +137,7 @@ fn attempts_to_stop_jindo_by_a_lock() {
                 fs::remove_dir_all(world.path("copy")).unwrap_or_default();
             }
             let output = world.run(command);
-            exits(&output, if is_refused { 2 } else { 0 });
+            exits(&output, if is_refused { 4 } else { 0 });
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             let sentence = format!(
                 "error: process {} ({}) holds the lock of out (archive/lock) and is no jindo; \

@@ -37,10 +37,23 @@ impl LockHolder {
     }
 }
 
+/// A lock of jindo's that another process held for as long as it was waited for.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{by} held the lock {name} for the {} s that were waited for it; nothing is lost: wait for that process or end it, and run the same \
+     again",
+    .within.as_secs()
+)]
+pub struct LockHeld {
+    by: String,
+    name: String,
+    within: Duration,
+}
+
 /// Takes the lock of a file, which ends with the file, and waits for it at most as long as `within`.
 ///
 /// # Errors
-/// Those of the system; [`io::ErrorKind::TimedOut`] in a sentence that names the holder where the system tells.
+/// Those of the system; [`io::ErrorKind::TimedOut`] with a [`LockHeld`] that names the holder where the system tells.
 pub(crate) fn lock(file: File, name: &str, within: Duration) -> io::Result<File> {
     match file.try_lock() {
         Ok(()) => return Ok(file),
@@ -55,14 +68,8 @@ pub(crate) fn lock(file: File, name: &str, within: Duration) -> io::Result<File>
     });
     locked_rx.recv_timeout(within).unwrap_or_else(|_| {
         let by = by.map_or_else(|| "another process".to_owned(), |by| by.to_string());
-        let within = within.as_secs();
-        Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!(
-                "{by} held the lock {name} for the {within} s that were waited for it; nothing is lost: wait for that process \
-                 or end it, and run the same again"
-            ),
-        ))
+        let held = LockHeld { by, name: name.to_owned(), within };
+        Err(io::Error::new(io::ErrorKind::TimedOut, held))
     })
 }
 

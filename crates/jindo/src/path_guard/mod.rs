@@ -8,7 +8,7 @@ mod lock;
 mod open;
 
 pub use keep::{Kept, keep};
-pub use lock::LockHolder;
+pub use lock::{LockHeld, LockHolder};
 pub(crate) use lock::{holder, lock};
 pub(crate) use open::{Opening, open, open_at};
 

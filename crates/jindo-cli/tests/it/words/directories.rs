@@ -113,7 +113,7 @@ fn attempts_to_forge_a_line_by_the_holder_of_a_lock() {
         let holder = serde_json::json!({ "pid": 7, "host": text, "since": "2026-06-01T00:00:00Z" });
         fs::write(&lock, holder.to_string()).unwrap();
         let output = world.export(2);
-        exits(&output, 2);
+        exits(&output, 4);
         assert_within_its_line("the lock", text, &output);
     }
     first.kill().unwrap();
