@@ -118,8 +118,8 @@ impl GivenKeys {
                 application: app.value.clone(),
             }),
             (api, app) => {
-                let KeyNames { api: api_name, app: app_name } = KeyNames::default();
-                let all = [(api_name, api), (app_name, app)];
+                let usual = KeyNames::default();
+                let all = [(usual.api, api), (usual.app, app)];
                 let missing = all.into_iter().filter(|(_, key)| key.is_none());
                 let names: Vec<_> = missing.map(|(name, _)| name).collect();
                 let verb = if names.len() == 1 { "is" } else { "are" };

@@ -78,7 +78,7 @@ pub(crate) fn is_in_use(cause: &(dyn std::error::Error + 'static)) -> bool {
         return failed.is_in_use;
     }
     if let Some(error) = cause.downcast_ref::<std::io::Error>() {
-        return error.get_ref().is_some_and(|inner| inner.is::<LockHeld>());
+        return error.get_ref().and_then(|inner| inner.downcast_ref::<LockHeld>()).is_some();
     }
     is_ledger_busy(cause)
         || matches!(
