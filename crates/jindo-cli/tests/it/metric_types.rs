@@ -102,6 +102,18 @@ fn where_types_cannot_be_had_their_queries_are_given_up_unasked_and_an_assumptio
     }
 }
 
+/// A wrong key costs the type of a metric, too; that is no reason to ask the metric's query alone once the key is right.
+#[test]
+fn after_a_wrong_key_the_calls_are_those_of_a_first_run() {
+    let queries = ["avg:t.gauge{*}", "sum:t.count{*}.as_count()", "avg:t.dist{*}"];
+    let world = World::new(options(), &queries);
+    let args = world.export_args(START_S, START_S + 3 * DAY_S);
+    exits(&world.command(&args).env("DD_APP_KEY", "wrong").output().unwrap(), 2);
+    let refused = world.stats().query_calls;
+    exits(&world.run(&args), 0);
+    assert_eq!(world.stats().query_calls - refused, 3, "one a day");
+}
+
 #[test]
 fn sums_of_gauges_that_an_earlier_version_fetched_are_dropped_and_come_anew() {
     let queries = ["sum:t.gauge{*}.as_count()", "avg:t.gauge{*}", "sum:t.count{*}.as_count()"];

@@ -20,8 +20,8 @@ pub fn escaped_len(text: &str) -> usize {
     utf8_percent_encode(text, RESERVED).map(str::len).sum()
 }
 
-/// Cuts `members`, which are in list order, into batches within the limits. A query that is too long for
-/// any batch gets a call of its own; the server may refuse it. `buckets` is what a query's weight is
+/// Cuts `members`, which are in list order, into batches within the limits. A query that travels alone or is too long for any batch
+/// gets a call of its own, which the server may refuse; those around it share theirs. `buckets` is what a query's weight is
 /// multiplied with: see [`super::buckets`].
 pub fn pack(
     members: &[PlanIndex],
@@ -31,16 +31,18 @@ pub fn pack(
 ) -> Vec<Vec<PlanIndex>> {
     let separator = escaped_len(SEPARATOR);
     let mut batches: Vec<Vec<PlanIndex>> = Vec::new();
-    let (mut length, mut bytes) = (0, 0_u64);
+    let (mut open, mut length, mut bytes) = (None, 0, 0_u64);
     for &member in members {
         let query = &queries[member];
+        if query.text.alone {
+            batches.push(vec![member]);
+            continue;
+        }
         let more = escaped_len(&query.text.sent) + separator;
         let heavier = query.weight.unwrap_or(WEIGHT_ASSUMED).saturating_mul(buckets);
-        match batches.last_mut() {
+        match open.map(|at: usize| &mut batches[at]) {
             Some(batch)
-                if !query.text.alone
-                    && !queries[batch[0]].text.alone
-                    && batch.len() < limits.queries
+                if batch.len() < limits.queries
                     && length + more <= limits.url
                     && bytes.saturating_add(heavier) <= BODY_BYTES_TARGET =>
             {
@@ -49,6 +51,7 @@ pub fn pack(
                 bytes += heavier;
             }
             _ => {
+                open = Some(batches.len());
                 batches.push(vec![member]);
                 (length, bytes) = (more, heavier);
             }

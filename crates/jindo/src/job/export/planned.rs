@@ -3,7 +3,7 @@
 use super::leaving::Leaving;
 use super::list_types::ListTypes;
 use super::resolve::ResolvedRequest;
-use crate::archive::{Archive, Coverage, Origin, QueryId, Registered, Role, Spaced};
+use crate::archive::{Archive, Coverage, GiveUpReason, Origin, QueryId, Registered, Role, Spaced};
 use crate::fetch::FetchJob;
 use crate::job::error::Error;
 use crate::job::request::{ExportRequest, LearntFacts, Probing, learnt_still};
@@ -196,7 +196,7 @@ impl ExportRequest {
         let travels = if is_same { &query.text } else { &registered.text };
         let text = QueryText {
             written: query.text.written.clone(),
-            alone: travels.alone || registered.given_up.is_some(),
+            alone: travels.alone || is_doubted(registered),
             ..travels.clone()
         };
         Query { text, weight: weight.map(|weight| weight.bytes_per_bucket) }
@@ -205,8 +205,14 @@ impl ExportRequest {
 
 impl PlannedQuery {
     pub(super) fn is_given_up(&self) -> bool {
-        self.registered.as_ref().is_some_and(|registered| registered.given_up.is_some())
+        self.registered.as_ref().is_some_and(is_doubted)
     }
+}
+
+/// Returns true for a query that failed a call, and may fail those of others. One that was never asked, since a metric's type was not
+/// to be had, has failed none.
+fn is_doubted(query: &Registered) -> bool {
+    !matches!(query.given_up, None | Some(GiveUpReason::TypeUnknown { .. }))
 }
 
 impl Planned {
@@ -238,7 +244,7 @@ impl Planned {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::{ArchiveId, Fetched, GiveUpReason, GiveUpScope, GivenUp, Objects, Sqlite};
+    use crate::archive::{ArchiveId, Fetched, GiveUpScope, GivenUp, Objects, Sqlite};
     use crate::job::request::ListText;
     use crate::parse::Answer;
     use crate::query::Interval;

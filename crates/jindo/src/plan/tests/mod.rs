@@ -80,6 +80,22 @@ fn a_remnant_joins_its_neighbour_where_both_fit_into_one_call() {
 }
 
 #[test]
+fn those_around_a_query_that_travels_alone_share_their_calls() {
+    let mut queries = queries(5, 60);
+    for alone in [1, 3] {
+        queries[alone].text.alone = true;
+    }
+    check(
+        &plan(days(0, 1), queries, &vec![Vec::new(); 5]),
+        &expect![[r#"
+            [0, 2, 4] 0h..24h
+            [1] 0h..24h
+            [3] 0h..24h
+        "#]],
+    );
+}
+
+#[test]
 fn intervals_never_share_a_call() {
     let mixed = vec![query("a", 60), query("b", 300), query("c", 60)];
     check(
