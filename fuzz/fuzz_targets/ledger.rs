@@ -1,41 +1,24 @@
-//! Ledgers of which a few cells were overwritten with anything.
+//! Ledgers of somebody else's making: a first byte says in which format, every eight of the rest change a cell, rows, a definition,
+//! statistics or bytes of a page. What is slow or takes memory is found by libFuzzer's own limits: `-timeout=10 -rss_limit_mb=1024`.
 #![no_main]
 
+#[path = "../../crates/jindo/tests/it/untrusted/forge.rs"]
+mod forge;
+#[path = "../../crates/jindo/tests/it/untrusted/ledgers.rs"]
+mod ledgers;
 #[path = "../../crates/jindo/tests/it/untrusted/properties.rs"]
 #[expect(dead_code, reason = "each target takes one of them")]
 mod properties;
 #[path = "../../crates/jindo/tests/it/untrusted/sample.rs"]
 mod sample;
 
-use properties::{Forged, Value};
+/// Of so many inputs one is a directory that is read, mended and extracted; of the others the ledger alone is asked.
+const WHOLE_ONE_IN: u64 = 32;
 
-#[derive(Debug, arbitrary::Arbitrary)]
-enum Cell<'a> {
-    Null,
-    Integer(i64),
-    Small(i8),
-    Real(f64),
-    Text(&'a str),
-    Blob(&'a [u8]),
+thread_local! {
+    static BEGINNINGS: forge::Beginnings = forge::Beginnings::new();
 }
 
-libfuzzer_sys::fuzz_target!(|cells: Vec<(u8, Cell<'_>)>| {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    sample::archive(dir.path());
-    let forged: Vec<_> = cells
-        .iter()
-        .take(8)
-        .map(|(column, cell)| {
-            let value = match cell {
-                Cell::Null => Value::Null,
-                Cell::Integer(number) => Value::Integer(*number),
-                Cell::Small(number) => Value::Integer((*number).into()),
-                Cell::Real(number) => Value::Real(*number),
-                Cell::Text(text) => Value::Text(text),
-                Cell::Blob(bytes) => Value::Blob(bytes),
-            };
-            Forged { column: usize::from(*column), value }
-        })
-        .collect();
-    properties::ledger(dir.path(), &forged);
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    BEGINNINGS.with(|beginnings| ledgers::ledger(beginnings, input, WHOLE_ONE_IN));
 });

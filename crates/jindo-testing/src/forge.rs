@@ -51,6 +51,7 @@ pub struct ForgedObject {
     pub groups: Vec<Vec<ForgedRow>>,
     /// Columns that are written as ones that may hold nulls, and hold none in the last row of each group.
     pub nulls: Vec<usize>,
+    compression: Compression,
 }
 
 impl ForgedObject {
@@ -65,7 +66,15 @@ impl ForgedObject {
         let text = text.and_then(|pair| pair.value.as_deref()).unwrap_or("null");
         let footer = serde_json::from_str(text).unwrap_or_default();
         let groups = (0..file.num_row_groups()).map(|group| rows(&*file.get_row_group(group)?));
-        Ok(Self { footer, groups: groups.collect::<Result<_>>()?, nulls: Vec::new() })
+        let groups = groups.collect::<Result<_>>()?;
+        let compression = Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?);
+        Ok(Self { footer, groups, nulls: Vec::new(), compression })
+    }
+
+    /// Returns the same object, to be written without compression, which is quicker.
+    #[must_use]
+    pub fn uncompressed(self) -> Self {
+        Self { compression: Compression::UNCOMPRESSED, ..self }
     }
 
     /// Returns the rows of all groups, to be changed in their place.
@@ -121,7 +130,8 @@ impl ForgedObject {
         });
         let schema = format!("message jindo {{ {} }}", columns.collect::<String>());
         let schema = Arc::new(parse_message_type(&schema)?);
-        let mut file = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties()?))?;
+        let mut file =
+            SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties(self.compression)))?;
         file.flush()?;
         let mut groups = Vec::new();
         for rows in &self.groups {
@@ -190,16 +200,16 @@ fn series(query: usize, rows: &[&ForgedRow]) -> Value {
     })
 }
 
-fn properties() -> Result<WriterProperties> {
+fn properties(compression: Compression) -> WriterProperties {
     let column = |name: &str| ColumnPath::from(name);
-    Ok(WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+    WriterProperties::builder()
+        .set_compression(compression)
         .set_dictionary_page_size_limit(DICTIONARY_BYTES_MAX)
         .set_offset_index_disabled(true)
         .set_statistics_enabled(EnabledStatistics::None)
         .set_column_dictionary_enabled(column("ts"), false)
         .set_column_encoding(column("ts"), Encoding::DELTA_BINARY_PACKED)
-        .build())
+        .build()
 }
 
 fn rows(group: &dyn RowGroupReader) -> Result<Vec<ForgedRow>> {

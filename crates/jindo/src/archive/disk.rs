@@ -31,6 +31,11 @@ pub(super) const FOLDERS_OF_OBJECTS: [&str; 2] = ["data", "probes"];
 /// End of a rollback journal that names a further file, which SQLite would read and remove (`aJournalMagic` in its
 /// `pager.c`). Ours name none, as one ledger is all that a transaction writes to.
 const NAMES_ANOTHER_FILE: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+/// Bytes of a ledger's header up to the version that a program must know to write to it, how a header begins, and the latest version
+/// that SQLite knows (<https://sqlite.org/fileformat2.html>).
+const HEADER_BYTES: usize = 19;
+const HEADER_MARK: &[u8] = b"SQLite format 3\0";
+const WRITE_VERSION_MAX: u8 = 2;
 /// File systems of other machines, as Linux names them (`mountinfo`). They have no memory in common for the index of the
 /// ledger's write-ahead log, or one per machine: two of them would read each other's halves.
 #[cfg(target_os = "linux")]
@@ -59,7 +64,7 @@ impl ArchiveFolder {
         if !place.ledger().exists() {
             return Err(Error::LedgerLost { dir: dir.to_owned() });
         }
-        place.check_journal()?;
+        place.check_ledger_files()?;
         Ok(place)
     }
 
@@ -145,21 +150,23 @@ impl ArchiveFolder {
         Ok(open_at(path, Opening::Append).map(drop)?)
     }
 
-    /// Refuses a ledger whose journal would make SQLite remove a file anywhere: jindo writes none such.
-    pub(super) fn check_journal(&self) -> Result<(), Error> {
-        let path = super::ledger::beside(&self.ledger(), "-journal");
-        if look_at(&path, PathKind::OwnFile)? == PathState::Absent {
-            return Ok(());
+    /// Refuses a ledger whose journal would make SQLite remove a file anywhere, and one whose header lets no SQLite of today write to it:
+    /// jindo writes none such.
+    pub(super) fn check_ledger_files(&self) -> Result<(), Error> {
+        let damaged = |why: &str| Err(Error::LedgerDamaged { why: why.into() });
+        let end = -(NAMES_ANOTHER_FILE.len().cast_signed() as i64);
+        let journal = super::ledger::beside(&self.ledger(), "-journal");
+        if piece(&journal, PathKind::OwnFile, SeekFrom::End(end))? == Some(NAMES_ANOTHER_FILE) {
+            return damaged("its journal names another file");
         }
-        let mut file = open_at(&path, Opening::Read)?;
-        let mut end = [0; NAMES_ANOTHER_FILE.len()];
-        let back = -(end.len().cast_signed() as i64);
-        // A file too short for it holds none.
-        let told = file.seek(SeekFrom::End(back)).and_then(|_| file.read_exact(&mut end)).is_ok();
-        if told && end == NAMES_ANOTHER_FILE {
-            return Err(Error::LedgerDamaged { why: "its journal names another file".into() });
+        match piece::<HEADER_BYTES>(&self.ledger(), PathKind::File, SeekFrom::Start(0))? {
+            Some([header @ .., version])
+                if header.starts_with(HEADER_MARK) && version > WRITE_VERSION_MAX =>
+            {
+                damaged("its header says that only a later SQLite may write to it")
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Takes the lock for writing, or names its holder. No other process is waited for: an export may take hours.
@@ -270,6 +277,21 @@ impl ArchiveFolder {
         rename(&new, &self.ledger())?;
         sync_folder(&self.root)
     }
+}
+
+/// Reads so many bytes of a file; nothing where it is not there, or too short for them.
+fn piece<const N: usize>(
+    path: &Path,
+    kind: PathKind,
+    from: SeekFrom,
+) -> Result<Option<[u8; N]>, Error> {
+    let mut piece = [0; N];
+    if look_at(path, kind)? == PathState::Absent {
+        return Ok(None);
+    }
+    let mut file = open_at(path, Opening::Read)?;
+    let read = file.seek(from).and_then(|_| file.read_exact(&mut piece));
+    Ok(read.is_ok().then_some(piece))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the door; what moves is whole already")]

@@ -74,7 +74,7 @@ impl Archive {
         fresh_id: ArchiveId,
     ) -> Result<Self, Error> {
         let (objects, path) = (Objects::local(&place.root)?, place.ledger());
-        place.check_journal()?;
+        place.check_ledger_files()?;
         let known = if path.exists() {
             ledger::open(&path, IfBlank::Refuse)
         } else {

@@ -104,11 +104,16 @@ impl Archive {
     }
 
     pub(super) fn organisation(&self) -> Result<Option<KeptOrganisation>, Error> {
-        let Some(text) = self.ledger().kept(ORGANISATION)? else { return Ok(None) };
-        serde_json::from_str(&text).map(Some).map_err(|wrong| Error::LedgerDamaged {
-            why: format!("its organisation is no JSON: {wrong}"),
-        })
+        kept(self.ledger())
     }
+}
+
+/// Returns the organisation that a ledger keeps.
+pub(super) fn kept(ledger: &dyn Ledger) -> Result<Option<KeptOrganisation>, Error> {
+    let Some(text) = ledger.kept(ORGANISATION)? else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|wrong| Error::LedgerDamaged {
+        why: format!("its organisation is no JSON: {wrong}"),
+    })
 }
 
 /// Keeps the organisation, and its salt with it.

@@ -6,7 +6,7 @@ use super::ledger;
 use super::objects::{Encoded, FooterQuery, Objects, Whole, is_as_recorded, place};
 use super::organisation;
 use super::request_file::{REQUEST, REQUEST_BYTES_MAX, RequestFile, parsed};
-use super::write::keep_assumed_types;
+use super::write::{assumed_types, keep_assumed_types};
 use super::{
     Archive, ArchiveId, ArchiveWriter, Error, IfBlank, KnownType, Ledger, QueryId, Record,
 };
@@ -93,7 +93,7 @@ impl Archive {
         let finding = match readable(&place)? {
             Err(finding) => finding,
             Ok(ledger) => {
-                let damaged = ledger.check()?.into_iter().map(ArchiveFinding::of_ledger).collect();
+                let damaged = check(&*ledger)?.into_iter().map(ArchiveFinding::of_ledger).collect();
                 match Self::of(ledger, objects).examine(&listed, None) {
                     // What was found already is said by this, and without it nothing more can be.
                     Err(Error::LedgerDamaged { why }) => ArchiveFinding::of_ledger(why),
@@ -122,9 +122,16 @@ impl Archive {
         let place = ArchiveFolder::existing(dir)?;
         place.make()?;
         let lock = place.lock(&writer.holder)?;
-        let broken = match readable(&place)? {
-            Ok(ledger) => ledger.check()?.into_iter().next().map(ArchiveFinding::of_ledger),
-            Err(finding) => Some(finding),
+        let looked = match readable(&place) {
+            Err(Error::Ledger { .. } | Error::NotOpened { .. }) => None,
+            read => Some(first_wrong(read?)?),
+        };
+        let broken = match looked {
+            Some(Some(finding)) => Some(finding),
+            // Some damage shows only when it is opened for writing.
+            Some(None) => writable(&place)?.err(),
+            // What was left in a journal is taken back by who opens it for writing.
+            None => first_wrong(writable(&place)?)?,
         };
         let mut rebuilt = Vec::new();
         if let Some(finding) = broken {
@@ -249,9 +256,12 @@ impl Archive {
 }
 
 /// Checks that these bytes, whatever they are called, are a whole object: every page decoded, everything as their footer says. The text
-/// says what is wrong. For bytes of unknown origin; takes no more memory than a few times their length.
-pub fn inspect(bytes: &[u8]) -> Result<(), String> {
-    Encoded::parse(&Bytes::copy_from_slice(bytes))?.check_rows()
+/// says what is wrong. Returns the name that it has below `archive/data/`. For bytes of unknown origin; takes no more memory than a few
+/// times their length.
+pub fn inspect(bytes: &[u8]) -> Result<String, String> {
+    let encoded = Encoded::parse(&Bytes::copy_from_slice(bytes))?;
+    encoded.check_rows()?;
+    Ok(encoded.footer.name())
 }
 
 impl Verified {
@@ -293,9 +303,21 @@ impl Verified {
     }
 }
 
-/// The ledger, or what is wrong with it as a whole. A newer jindo's is an error: it must not be rebuilt.
-fn readable(place: &ArchiveFolder) -> Result<Result<Box<dyn Ledger>, ArchiveFinding>, Error> {
+/// A ledger, or what is wrong with it as a whole.
+type Readable = Result<Box<dyn Ledger>, ArchiveFinding>;
+
+/// Opens the ledger for reading. A newer jindo's is an error: it must not be rebuilt.
+fn readable(place: &ArchiveFolder) -> Result<Readable, Error> {
     let ledger = ArchiveFolder::there(&place.dir).and_then(|place| ledger::read(&place.ledger()));
+    or_finding(ledger)
+}
+
+/// Opens it for writing; the caller holds the lock.
+fn writable(place: &ArchiveFolder) -> Result<Readable, Error> {
+    or_finding(ledger::open(&place.ledger(), IfBlank::Refuse))
+}
+
+fn or_finding(ledger: Result<Box<dyn Ledger>, Error>) -> Result<Readable, Error> {
     Ok(Err(match ledger {
         Ok(ledger) => return Ok(Ok(ledger)),
         Err(Error::LedgerLost { .. }) => {
@@ -304,6 +326,27 @@ fn readable(place: &ArchiveFolder) -> Result<Result<Box<dyn Ledger>, ArchiveFind
         Err(Error::LedgerDamaged { why }) => ArchiveFinding::of_ledger(why),
         Err(error) => return Err(error),
     }))
+}
+
+/// Returns a line for everything that is wrong with a ledger, also with what others keep in it.
+fn check(ledger: &dyn Ledger) -> Result<Vec<String>, Error> {
+    let mut wrong = ledger.check()?;
+    for read in [organisation::kept(ledger).map(drop), assumed_types(ledger).map(drop)] {
+        match read {
+            // A cell that cannot be read was told of already.
+            Err(Error::LedgerDamaged { why }) if !wrong.contains(&why) => wrong.push(why),
+            Err(Error::LedgerDamaged { .. }) => {}
+            read => read?,
+        }
+    }
+    Ok(wrong)
+}
+
+fn first_wrong(ledger: Readable) -> Result<Option<ArchiveFinding>, Error> {
+    Ok(match ledger {
+        Ok(ledger) => check(&*ledger)?.into_iter().next().map(ArchiveFinding::of_ledger),
+        Err(finding) => Some(finding),
+    })
 }
 
 /// Reads a file that may be an object: `None` where there is none, the text when it is not whole.

@@ -95,10 +95,7 @@ impl Archive {
 
     /// Returns the types that the user assumed for metrics whose own could not be had.
     pub fn assumed_types(&self) -> Result<MetricTypes, Error> {
-        let Some(text) = self.ledger().kept(ASSUMED_TYPES)? else { return Ok(MetricTypes::new()) };
-        serde_json::from_str(&text).map_err(|wrong| Error::LedgerDamaged {
-            why: format!("its assumed types are no JSON: {wrong}"),
-        })
+        assumed_types(self.ledger())
     }
 
     /// Keeps assumed types in place of those before.
@@ -113,6 +110,14 @@ impl Archive {
             tracing::warn!(name, %error, "an object that was replaced is removed at the next start");
         }
     }
+}
+
+/// Returns the assumed types that a ledger keeps.
+pub(super) fn assumed_types(ledger: &dyn Ledger) -> Result<MetricTypes, Error> {
+    let Some(text) = ledger.kept(ASSUMED_TYPES)? else { return Ok(MetricTypes::new()) };
+    serde_json::from_str(&text).map_err(|wrong| Error::LedgerDamaged {
+        why: format!("its assumed types are no JSON: {wrong}"),
+    })
 }
 
 pub(super) fn keep_assumed_types(ledger: &dyn Ledger, assumed: &MetricTypes) -> Result<(), Error> {

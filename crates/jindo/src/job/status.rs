@@ -2,7 +2,7 @@
 
 use super::audit::{AuditReport, DifferenceCounts};
 use super::error::Error;
-use crate::archive::{self, Archive, QueryStanding, QueryStatus, Registered};
+use crate::archive::{Archive, QueryStanding, QueryStatus, Registered};
 use crate::plan::subtract;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -128,11 +128,9 @@ impl AuditRecord {
         Ok(archive.ledger().keep(AUDIT, &text)?)
     }
 
+    /// One that cannot be read is none: it decides about nothing, and the next audit takes its place.
     fn read(archive: &Archive) -> Result<Option<Self>, Error> {
-        let Some(text) = archive.ledger().kept(AUDIT)? else { return Ok(None) };
-        serde_json::from_str(&text).map(Some).map_err(|wrong| {
-            let why = format!("its last audit cannot be read: {wrong}");
-            archive::Error::LedgerDamaged { why }.into()
-        })
+        let kept = archive.ledger().kept(AUDIT)?;
+        Ok(kept.and_then(|text| serde_json::from_str(&text).ok()))
     }
 }

@@ -123,3 +123,29 @@ fn a_journal_that_names_another_file_is_refused() {
     assert!(dir.path().join("archive/damaged/ledger.db-journal").exists());
     assert!(victim.exists());
 }
+
+/// What cannot be read until somebody writes, or what nobody may write, was an error of SQLite to `--repair` as well.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "files of somebody else's making")]
+fn a_journal_of_noise_and_a_header_that_nobody_may_write_are_mended() {
+    let (dir, before) = cut_off();
+    drop(opened(dir.path()));
+    rolled_back(dir.path());
+    fs::write(journal(dir.path()), [0xaa; 4096]).unwrap();
+    assert!(Archive::read(dir.path()).is_err(), "it is taken back by who writes");
+    Archive::repair(dir.path(), &writer()).unwrap();
+    assert_eq!(Archive::verify(dir.path()).unwrap().findings, []);
+    assert_eq!(shown(&opened(dir.path())), before);
+
+    let (version_at, version) = (18, 3);
+    rolled_back(dir.path());
+    let mut bytes = fs::read(ledger(dir.path())).unwrap();
+    bytes[version_at] = version;
+    fs::write(ledger(dir.path()), bytes).unwrap();
+    let found = Archive::verify(dir.path()).unwrap().findings;
+    assert_eq!(found[0].fault, Fault::LedgerDamaged);
+    assert_eq!(found[0].why, "its header says that only a later SQLite may write to it");
+    Archive::repair(dir.path(), &writer()).unwrap();
+    assert_eq!(Archive::verify(dir.path()).unwrap().findings, []);
+    assert_eq!(shown(&opened(dir.path())), before);
+}

@@ -119,3 +119,25 @@ fn copies_types_and_moments_of_format_3_stay() {
     assert_eq!((&*known.metric, known.of.name()), ("a", "rate without interval"));
     assert_eq!(archive.ledger().check().unwrap(), Vec::<String>::new());
 }
+
+#[test]
+fn rows_of_format_1_that_contradict_each_other_are_damage_to_who_reads_and_to_who_writes() {
+    for forged in [
+        "INSERT INTO coverage VALUES (1, 0, 60, 9, 0, 0); INSERT INTO objects VALUES
+             (9, '2021-12-12/00000000000000000000000000000000.parquet', 60, 0, 60, 0, 0, 0, 0, 0, '');
+         UPDATE coverage SET query = 9",
+        "UPDATE queries SET alone = 7",
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = first_format(dir.path());
+        let freely = "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;";
+        ledger.execute_batch(&format!("{freely} {forged}")).unwrap();
+        drop(ledger);
+        for refused in [Archive::read(dir.path()), Archive::open(dir.path(), &writer())] {
+            assert!(matches!(refused, Err(Error::LedgerDamaged { .. })), "{forged}: {refused:?}");
+        }
+        assert_eq!(Archive::verify(dir.path()).unwrap().findings[0].fault, Fault::LedgerDamaged);
+        Archive::repair(dir.path(), &writer()).unwrap();
+        assert_eq!(Archive::verify(dir.path()).unwrap().findings, [], "{forged}");
+    }
+}

@@ -94,6 +94,48 @@ fn cells_that_overflow_are_damage_that_is_found_and_mended() {
     }
 }
 
+/// Of each, who reads alone would otherwise notice nothing: SQLite knows no constraints of a file that it may not write, takes any bytes
+/// for a text, and does not know what a text means.
+#[test]
+fn what_fails_only_when_it_is_written_or_understood_is_found_and_mended() {
+    let no_text = "CAST(x'61ff' AS TEXT)";
+    for (forged, why) in [
+        (
+            "UPDATE coverage SET open = 7".to_owned(),
+            "2 rows of coverage are not as they must be: (open IN (0, 1))",
+        ),
+        (
+            "UPDATE queries SET alone = -1".to_owned(),
+            "2 rows of queries are not as they must be: (alone IN (0, 1))",
+        ),
+        (
+            "INSERT INTO lines (position, written) VALUES (9, 'x')".to_owned(),
+            "1 rows of lines are not as they must be: ((query IS NULL) <> (reason IS NULL))",
+        ),
+        (
+            format!("INSERT INTO extracted VALUES ('csv', 1, {no_text}, 0, 0, 0)"),
+            "extracted.digest is no text",
+        ),
+        (format!("INSERT INTO kept VALUES ('salt', {no_text})"), "kept.text is no text"),
+        (
+            "INSERT OR REPLACE INTO kept VALUES ('organisation', '{')".to_owned(),
+            "its organisation is no JSON: EOF while parsing an object at line 1 column 1",
+        ),
+        (
+            "INSERT OR REPLACE INTO kept VALUES ('assumed types', '{')".to_owned(),
+            "its assumed types are no JSON: EOF while parsing an object at line 1 column 1",
+        ),
+    ] {
+        let dir = furnished();
+        change(dir.path(), &forged);
+        let found = Archive::verify(dir.path()).unwrap().findings;
+        assert_eq!((found[0].fault, &*found[0].why), (Fault::LedgerDamaged, why), "{forged}");
+        Archive::repair(dir.path(), &writer()).unwrap();
+        assert_eq!(Archive::verify(dir.path()).unwrap().findings, [], "{forged}");
+        opened(dir.path());
+    }
+}
+
 /// They are for show: who has so many files has other troubles.
 #[test]
 fn sums_of_files_end_at_the_most() {

@@ -1,7 +1,8 @@
 //! Check of a ledger's inside, before anything else can fail by it: its pages, its references, its coverage, every cell.
 
-use super::{Connection, SqlError, Sqlite, facts};
+use super::{Connection, SCHEMA, SqlError, Sqlite, ValueRef, facts};
 use crate::archive::{CoverageLedger, Error, FactLedger, QueryLedger};
+use std::collections::BTreeSet;
 
 /// One line for everything that is wrong; nothing when the ledger is sound.
 pub(super) fn check(ledger: &Sqlite) -> Result<Vec<String>, Error> {
@@ -35,6 +36,8 @@ pub(super) fn check(ledger: &Sqlite) -> Result<Vec<String>, Error> {
             other => other?,
         }
     }
+    let no_texts = ledger.ask("reading its texts", no_texts)?.into_iter();
+    wrong.extend(no_texts.filter(|line| !wrong.contains(line)).collect::<Vec<_>>());
     Ok(wrong)
 }
 
@@ -67,5 +70,66 @@ fn structure(c: &Connection) -> Result<Vec<String>, SqlError> {
             wrong.push(format!("{count} {words}"));
         }
     }
+    // A file that is opened for reading has no constraints: SQLite passes over them, and would find them broken when it is written.
+    for (table, condition) in constraints() {
+        let sql = format!("SELECT count(*) FROM {table} WHERE NOT {condition}");
+        let count: i64 = c.query_row(&sql, [], |row| row.get(0))?;
+        if count > 0 {
+            wrong.push(format!("{count} rows of {table} are not as they must be: {condition}"));
+        }
+    }
     Ok(wrong)
+}
+
+/// Names each column with a text that is none: SQLite takes any bytes for one.
+fn no_texts(c: &Connection) -> Result<BTreeSet<String>, SqlError> {
+    let mut found = BTreeSet::new();
+    for table in SCHEMA.lines().filter_map(table) {
+        let mut all = c.prepare(&format!("SELECT * FROM {table}"))?;
+        let columns: Vec<String> = all.column_names().map(str::to_owned).collect();
+        let mut rows = all.query([])?;
+        while let Some(row) = rows.next()? {
+            for (index, column) in columns.iter().enumerate() {
+                let cell = row.get_ref(index)?;
+                if matches!(cell, ValueRef::Text(_)) && cell.as_str().is_err() {
+                    found.insert(format!("{table}.{column} is no text"));
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the name of the table that begins on this line of a schema.
+fn table(line: &str) -> Option<&str> {
+    line.strip_prefix("CREATE TABLE ")?.strip_suffix(" (")
+}
+
+/// Returns the table and the condition of every `CHECK` of the schema, each of which stands on one line.
+fn constraints() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let mut of = "";
+    SCHEMA.lines().filter_map(move |line| {
+        of = table(line).unwrap_or(of);
+        let (_, condition) = line.split_once("CHECK ")?;
+        let mut open = 0;
+        let end = condition.find(|c| {
+            open += i32::from(c == '(') - i32::from(c == ')');
+            open == 0
+        })?;
+        Some((of, &condition[..=end]))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_constraint_of_the_schema_is_looked_at() {
+        let found: Vec<_> = constraints().collect();
+        assert_eq!(found.len(), SCHEMA.matches("CHECK").count());
+        assert_eq!(found[0], ("queries", "(interval_s > 0)"));
+        assert!(found.contains(&("lines", "((query IS NULL) <> (reason IS NULL))")), "{found:?}");
+        assert!(found.contains(&("trusted", "(newest IN (0, 1))")), "{found:?}");
+    }
 }

@@ -10,6 +10,7 @@ use crate::archive::{GiveUpReason, GiveUpScope, GivenUp};
 use crate::case_fold::folded;
 use crate::query::Interval;
 use rusqlite::backup::Backup;
+use std::ops::Deref;
 use std::time::Duration;
 
 /// Formats that can be brought to the present one, each with its tables.
@@ -27,19 +28,20 @@ pub(super) fn schema_of(version: i64) -> Option<&'static str> {
     EARLIER.iter().find(|(known, _)| *known == version).map(|(_, schema)| *schema)
 }
 
-/// Copies a ledger of an earlier format into memory and migrates the copy.
+/// Copies a ledger of an earlier format into memory, where it can be migrated.
 pub(super) fn copied(from: &Connection) -> Result<(Connection, Guard), SqlError> {
     let mut copy = in_memory("")?;
     let guard = Guard::tight(&mut copy)?;
     Backup::new(from, &mut copy)?.run_to_completion(PAGES_AT_ONCE, Duration::ZERO, None)?;
     guard.work(&copy)?;
-    migrate(&mut copy)?;
     Ok((copy, guard))
 }
 
 /// Brings a ledger of an earlier format to the present one. A crash leaves the earlier or the present one.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), SqlError> {
+    let present = in_memory(SCHEMA)?;
     let t = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let t = Migrating { t, present };
     let version: i64 = t.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version == 1 {
         reasons_as_data(&t)?;
@@ -56,12 +58,27 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), SqlError> {
     // No answer was suspected to be cut.
     recreate(&t, "trusted")?;
     t.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    t.commit()
+    t.t.commit()
+}
+
+/// A migration that is under way.
+struct Migrating<'a> {
+    t: Transaction<'a>,
+    /// A ledger of the present format.
+    present: Connection,
+}
+
+impl<'a> Deref for Migrating<'a> {
+    type Target = Transaction<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.t
+    }
 }
 
 /// Format 1 kept reasons as sentences, and never took back that a query was given up: rows of queries that were answered since
 /// are left out.
-fn reasons_as_data(t: &Transaction<'_>) -> Result<(), SqlError> {
+fn reasons_as_data(t: &Migrating<'_>) -> Result<(), SqlError> {
     recreate(t, "given_up")?;
     let mut rows = t.prepare(
         "SELECT * FROM given_up_1 g
@@ -100,7 +117,7 @@ fn reason(sentence: String) -> GiveUpReason {
 }
 
 /// Format 1 kept it as a limit named `probe`.
-fn discarded_probes(t: &Transaction<'_>) -> Result<(), SqlError> {
+fn discarded_probes(t: &Migrating<'_>) -> Result<(), SqlError> {
     recreate(t, "probes_discarded")?;
     t.execute_batch(
         "INSERT INTO probes_discarded SELECT 1, why, learnt_ms FROM learnt WHERE name = 'probe';
@@ -110,7 +127,7 @@ fn discarded_probes(t: &Transaction<'_>) -> Result<(), SqlError> {
 
 /// Format 1 had marks of csv/ alone, and found twins without an index. Queries of which two files would be one are marked as
 /// unfinished, so that the next run names them.
-fn marks_per_output(t: &Transaction<'_>) -> Result<(), SqlError> {
+fn marks_per_output(t: &Migrating<'_>) -> Result<(), SqlError> {
     recreate(t, "extracted")?;
     recreate(t, "files")?;
     t.execute_batch("INSERT INTO extracted SELECT 'csv', * FROM extracted_1")?;
@@ -135,7 +152,7 @@ fn marks_per_output(t: &Transaction<'_>) -> Result<(), SqlError> {
 }
 
 /// Formats 1 and 2 kept no moment of a stretch: it was asked when its object was fetched.
-fn moments_of_asking(t: &Transaction<'_>) -> Result<(), SqlError> {
+fn moments_of_asking(t: &Migrating<'_>) -> Result<(), SqlError> {
     t.execute_batch("DROP INDEX coverage_of_object")?;
     recreate(t, "coverage")?;
     t.execute_batch(
@@ -147,7 +164,7 @@ fn moments_of_asking(t: &Transaction<'_>) -> Result<(), SqlError> {
 }
 
 /// Formats up to 3 kept limits for ever, with one refusal as their evidence.
-fn evidence_of_limits(t: &Transaction<'_>) -> Result<(), SqlError> {
+fn evidence_of_limits(t: &Migrating<'_>) -> Result<(), SqlError> {
     recreate(t, "learnt")?;
     t.execute_batch(
         "INSERT INTO learnt SELECT name, value, learnt_ms, why, learnt_ms, 1, 0, '', 0 FROM learnt_1;
@@ -156,12 +173,11 @@ fn evidence_of_limits(t: &Transaction<'_>) -> Result<(), SqlError> {
 }
 
 /// Makes the present form of a table, with its indexes, beside the earlier one, if any, which gets a `_1` behind its name.
-fn recreate(t: &Transaction<'_>, table: &str) -> Result<(), SqlError> {
-    let present = in_memory(SCHEMA)?;
+fn recreate(t: &Migrating<'_>, table: &str) -> Result<(), SqlError> {
     if t.table_exists(None, table)? {
         t.execute_batch(&format!("ALTER TABLE {table} RENAME TO {table}_1"))?;
     }
-    present
+    t.present
         .prepare("SELECT sql FROM sqlite_schema WHERE tbl_name = ?1 AND sql IS NOT NULL")?
         .query_map([table], |row| row.get(0))?
         .try_for_each(|text: Result<String, SqlError>| t.execute_batch(&text?))

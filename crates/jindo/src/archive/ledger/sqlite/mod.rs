@@ -92,13 +92,23 @@ impl Sqlite {
         let Opened { connection, guard, identity } = opened?;
         let (connection, guard) = match identity {
             LedgerIdentity::Ours => (connection, guard),
-            LedgerIdentity::Earlier => {
-                let copied = migrate::copied(&connection);
-                copied.map_err(failed("migrating a copy of the ledger"))?
-            }
+            LedgerIdentity::Earlier => Self::migrated_copy(&connection)?,
             LedgerIdentity::Blank => return Err(lost(path)),
         };
         Ok(Self { connection: Mutex::new(connection), guard, access: Access::Read })
+    }
+
+    /// A ledger of an earlier format as a copy in the present one. Of the copy the constraints are known, as they are when it is
+    /// opened for writing; of what is opened for reading they are not.
+    fn migrated_copy(connection: &Connection) -> Result<(Connection, Guard), Error> {
+        let copied = migrate::copied(connection);
+        let (mut copy, guard) = copied.map_err(failed("copying the ledger"))?;
+        let broken = guard::broken(&copy).map_err(failed("looking at its pages"))?;
+        if let Some(why) = broken {
+            return Err(Error::LedgerDamaged { why });
+        }
+        migrate::migrate(&mut copy).map_err(unfit("migrating a copy of the ledger"))?;
+        Ok((copy, guard))
     }
 
     fn writing(
@@ -107,17 +117,17 @@ impl Sqlite {
         path: &Path,
     ) -> Result<Self, Error> {
         let Opened { mut connection, guard, identity } = Opened::guarded(opened)?;
-        let (doing, made) = match (identity, if_blank) {
-            (LedgerIdentity::Ours, _) => ("opening the ledger", Ok(())),
+        match (identity, if_blank) {
+            (LedgerIdentity::Ours, _) => {}
             (LedgerIdentity::Earlier, _) => {
-                ("migrating the ledger", migrate::migrate(&mut connection))
+                migrate::migrate(&mut connection).map_err(unfit("migrating the ledger"))?;
             }
             (LedgerIdentity::Blank, IfBlank::Create) => {
-                ("creating the ledger", create(&mut connection))
+                create(&mut connection).map_err(failed("creating the ledger"))?;
             }
             (LedgerIdentity::Blank, IfBlank::Refuse) => return Err(lost(path)),
-        };
-        made.and_then(|()| prepare(&connection)).map_err(failed(doing))?;
+        }
+        prepare(&connection).map_err(failed("opening the ledger"))?;
         Ok(Self { connection: Mutex::new(connection), guard, access: Access::Write })
     }
 
@@ -237,6 +247,16 @@ fn failed(doing: &'static str) -> impl Fn(SqlError) -> Error {
         Some(ErrorCode::DiskFull) => Error::NoRoom { doing, source: source.to_string().into() },
         Some(ErrorCode::CannotOpen) => Error::NotOpened { doing, source: Box::new(source) },
         _ => Error::Ledger { doing, source: Box::new(source) },
+    }
+}
+
+/// The error of a migration: rows that the present format does not take are damage.
+fn unfit(doing: &'static str) -> impl Fn(SqlError) -> Error {
+    move |source| match source.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation) => Error::LedgerDamaged {
+            why: format!("{doing} fails, as its rows contradict each other: {source}"),
+        },
+        _ => failed(doing)(source),
     }
 }
 
