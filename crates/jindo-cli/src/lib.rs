@@ -25,11 +25,12 @@ use commands::{fetch, inspect, output, serve};
 use jindo::clock::System;
 use render::errors;
 use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use std::process::ExitCode;
 
 /// Runs one command line and returns its exit code: 0 complete, 1 failed, 2 wrong usage, 3 gaps remain, 130 interrupted.
 pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
-    std::panic::set_hook(Box::new(|panic| {
+    set_hook(Box::new(|panic| {
         // Those of libraries that read bytes of others are errors by now.
         if !jindo::panics::are_contained() {
             terminal::remark(errors::of_panic(panic));
@@ -50,9 +51,11 @@ pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     log(arguments.verbose);
-    match run(&arguments.command) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => failed(&error),
+    match catch_unwind(AssertUnwindSafe(|| run(&arguments.command))) {
+        Ok(Ok(code)) => ExitCode::from(code),
+        Ok(Err(error)) => failed(&error),
+        // The hook has told it.
+        Err(_) => ExitCode::from(exit_code::FAILED),
     }
 }
 

@@ -94,7 +94,7 @@ pub trait Disk: Send + Sync {
     /// Returns the SHA-256 of a file's content, in hexadecimal; `None` for anything else, also for a link.
     fn sha256(&self, path: &str) -> io::Result<Option<String>>;
     /// Returns the path of everything below `folder` that is no folder, in no order; links are not followed. A folder deeper than
-    /// those of any output is returned as well, and what is in it is not.
+    /// those of any output, or with a name that is no UTF-8, is returned as well, and what is in it is not.
     fn walk(&self, folder: &str) -> io::Result<Vec<String>>;
 }
 
@@ -374,8 +374,10 @@ impl Disk for Directory {
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(self.root.join(&folder))? {
                 let entry = entry?;
-                let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
-                if entry.file_type()?.is_dir() && depth(&path) <= deepest {
+                let name = entry.file_name();
+                let path = format!("{folder}/{}", name.to_string_lossy());
+                let is_ours = name.to_str().is_some() && depth(&path) <= deepest;
+                if is_ours && entry.file_type()?.is_dir() {
                     folders.push(path);
                 } else {
                     found.push(path);

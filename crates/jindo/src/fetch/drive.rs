@@ -24,7 +24,9 @@ use crate::request::{ApiCall, Body, Client, Failure, Rate, Reply};
 use crate::secret::Secrets;
 use backlog::{Backlog, BacklogShare};
 use jiff::Timestamp;
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -52,9 +54,18 @@ pub type Extract<'a> = dyn Fn(&[QueryId]) -> Result<(), Error> + Sync + 'a;
 
 /// Messages of the threads to the loop.
 enum Message {
-    Reply { call: Call, reply: Reply },
-    Read { call: Call, outcome: Result<(WaitingAnswer, Facts), Failure>, rate: Option<Rate> },
+    Reply {
+        call: Call,
+        reply: Reply,
+    },
+    Read {
+        call: Call,
+        outcome: Result<(WaitingAnswer, Facts), Failure>,
+        rate: Option<Rate>,
+    },
     Event(Event),
+    /// A thread met a bug, and its work is not going to be done.
+    Panicked(Box<dyn Any + Send>),
 }
 
 impl Message {
@@ -100,13 +111,14 @@ pub fn drive<'a>(
     let (complete_tx, complete_rx) = channel();
     let backlog = Backlog::default();
     thread::scope(|scope| {
-        let read_tx = message_tx.clone();
         let of_answers = backlog.clone();
-        scope.spawn(move || read_answers(secrets, &of_answers, &reading_rx, &read_tx));
-        let stored_tx = message_tx.clone();
-        scope.spawn(move || store_answers(sink, &storing_rx, &stored_tx));
-        let extracted_tx = message_tx.clone();
-        scope.spawn(move || extract_queries(extract, &backlog, &complete_rx, &extracted_tx));
+        begin(scope, &message_tx, move |done_tx| {
+            read_answers(secrets, &of_answers, &reading_rx, done_tx);
+        })?;
+        begin(scope, &message_tx, move |done_tx| store_answers(sink, &storing_rx, done_tx))?;
+        begin(scope, &message_tx, move |done_tx| {
+            extract_queries(extract, &backlog, &complete_rx, done_tx);
+        })?;
         let driver = Driver {
             doors,
             mission,
@@ -122,6 +134,22 @@ pub fn drive<'a>(
         // Answers that nobody takes any more must not keep the reading thread waiting.
         driver.run(message_rx)
     })
+}
+
+/// Starts a thread of the run. If it panics, the driver does as well: what the thread was given would be waited for without end.
+fn begin<'scope>(
+    scope: &'scope thread::Scope<'scope, '_>,
+    message_tx: &Sender<Message>,
+    work: impl FnOnce(&Sender<Message>) + Send + 'scope,
+) -> Result<(), Error> {
+    let done_tx = message_tx.clone();
+    let thread = move || {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(&done_tx))) {
+            // Nobody listens any more once the run has ended.
+            done_tx.send(Message::Panicked(panic)).unwrap_or_default();
+        }
+    };
+    thread::Builder::new().spawn_scoped(scope, thread).map(drop).map_err(Error::NoThread)
 }
 
 /// A call under way.
@@ -190,6 +218,7 @@ impl Driver<'_> {
     fn event_of(&mut self, message: Message) -> Option<Event> {
         match message {
             Message::Event(event) => Some(event),
+            Message::Panicked(panic) => resume_unwind(panic),
             Message::Reply { call, reply: Reply { body: Err(failure), rate } } => {
                 Some(Event::Answered { call, outcome: Err(failure), rate })
             }
@@ -197,7 +226,8 @@ impl Driver<'_> {
                 let flying = self.flying.get(&call).filter(|_| self.machine.awaits(call));
                 if let Some(Flying { asked, .. }) = flying {
                     let work = Reading { call, asked: asked.clone(), body, rate };
-                    self.reading_tx.send(work).expect("it reads as long as the driver runs");
+                    // A thread that is gone has said why; the run is ending.
+                    self.reading_tx.send(work).unwrap_or_default();
                 }
                 None
             }
@@ -354,5 +384,21 @@ fn extract_queries(
             message_tx.send(Message::broke(error)).unwrap_or_default();
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bug_of_a_thread_is_the_runs() {
+        let (message_tx, message_rx) = channel();
+        let told = thread::scope(|scope| {
+            begin(scope, &message_tx, |_| resume_unwind(Box::new("a bug"))).unwrap();
+            message_rx.recv().unwrap()
+        });
+        let Message::Panicked(panic) = told else { panic!("another message") };
+        assert_eq!(panic.downcast_ref(), Some(&"a bug"));
     }
 }

@@ -248,6 +248,11 @@ pub enum Error {
     /// The files of a query cannot be brought up to date.
     #[error(transparent)]
     Files(Box<dyn std::error::Error + Send + Sync>),
+    /// The system gives no thread.
+    #[error(
+        "the system lets jindo start no thread; nothing is lost: end other processes or raise the limit (ulimit -u), and run the same again"
+    )]
+    NoThread(#[source] io::Error),
 }
 
 impl Error {
@@ -255,6 +260,7 @@ impl Error {
     pub fn cause(&self) -> &(dyn std::error::Error + 'static) {
         match self {
             Self::Log(error) => error,
+            Self::NoThread(_) => self,
             Self::Archive(error) => error,
             Self::Files(error) => &**error,
         }

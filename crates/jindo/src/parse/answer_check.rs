@@ -23,8 +23,8 @@ pub(super) fn answer(raw: Vec<UncheckedSeries>, expected: &Expected) -> Result<A
     if let Some([_, one]) =
         series.array_windows().find(|[last, one]| is_twin(last, one) && !same(last, one))
     {
-        let (metric, tags) = (&one.metric, &one.tags);
-        return Err(Error::inconsistent(&format!("two different {metric} {tags:?}")));
+        let group = group(&one.metric, &one.tags);
+        return Err(Error::inconsistent(&format!("two different {group}")));
     }
     series.dedup_by(|one, last| is_twin(one, last));
     Ok(Answer { series })
@@ -108,7 +108,12 @@ fn checked(
         let PointColumns { ts_ms, values, .. } = points;
         return Ok(Series { query, metric, tags, unit, metadata, ts_ms, values });
     };
-    Err(Error::inconsistent(&format!("{what} in {} {tags:?}", raw.metric)))
+    Err(Error::inconsistent(&format!("{what} in {}", group(&raw.metric, &tags))))
+}
+
+/// Returns a group as the server named it. Nothing is escaped here: that would hide parts of a key from those who look for them.
+fn group(metric: &str, tags: &[String]) -> String {
+    format!("{metric}{{{}}}", tags.join(","))
 }
 
 /// Equal to the bit, where `==` would take -0.0 for 0.0.

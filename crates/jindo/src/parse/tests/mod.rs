@@ -215,10 +215,10 @@ fn points_that_contradict() {
             "null",
         ],
         &expect![[r#"
-            - Inconsistent { what: "two values at 1640995200000 in m []" }
-            - Inconsistent { what: "two values at 1640995200000 in m []" }
-            - Inconsistent { what: "time 1640995230000 is no multiple of 60 s in m []" }
-            - Inconsistent { what: "time 1640995830000 is no multiple of 60 s in m []" }
+            - Inconsistent { what: "two values at 1640995200000 in m{}" }
+            - Inconsistent { what: "two values at 1640995200000 in m{}" }
+            - Inconsistent { what: "time 1640995230000 is no multiple of 60 s in m{}" }
+            - Inconsistent { what: "time 1640995830000 is no multiple of 60 s in m{}" }
             - Inconsistent { what: "1640995200000.5 is no time in milliseconds (byte 95)" }
             - Inconsistent { what: "1e300 is no time in milliseconds (byte 85)" }
             - Inconsistent { what: "18446744073709551615 is no time in milliseconds (byte 100)" }
@@ -299,8 +299,8 @@ fn the_same_series_twice() {
         &expect![[r#"
             - 1 series
                 0 m ["a:1"] None 0=1.0
-            - Inconsistent { what: "two different m [\"a:1\"]" }
-            - Inconsistent { what: "two different m [\"a:1\"]" }
+            - Inconsistent { what: "two different m{a:1}" }
+            - Inconsistent { what: "two different m{a:1}" }
         "#]],
     );
 }
@@ -326,7 +326,7 @@ fn groups_come_from_the_tag_set() {
                 0 m [] None
             - Inconsistent { what: "no `tag_set` of a group of m" }
             - Inconsistent { what: "no `tag_set` of a group of m" }
-            - Inconsistent { what: "an empty tag in m [\"\"]" }
+            - Inconsistent { what: "an empty tag in m{}" }
             - Inconsistent { what: "a list of tags is missing (byte 94)" }
         "#]],
     );

@@ -39,7 +39,7 @@ fn a_key_in_a_metric_a_tag_or_a_unit_is_hidden_whatever_the_bodys_length() {
         let other = one("m", r#"["host:[secret]"]"#, "").replace("1.0", "2.0");
         let same = one("m", &format!(r#"["host:{key}"]"#), "");
         let found = hidden(&format!(r#"{{"status":"ok","series":[{same},{other}]}}"#));
-        let what = "two different m [\"host:[secret]\"]".to_owned();
+        let what = "two different m{host:[secret]}".to_owned();
         assert_eq!(found, Err(Error::Inconsistent { what }));
     }
 }

@@ -86,6 +86,18 @@ fn planted_links_lead_nowhere() {
     assert_eq!(found, ["csv/linked", "csv/m/values.csv"]);
 }
 
+/// Its name as text leads nowhere, and is enough to name it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_with_a_broken_name_is_found_and_left_closed() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Directory::of_archive(dir.path());
+    let broken = dir.path().join("csv").join(std::ffi::OsStr::from_bytes(b"m\xff"));
+    fs::create_dir_all(broken.join("deeper")).unwrap();
+    assert_eq!(disk.walk("csv").unwrap(), ["csv/m\u{fffd}"]);
+}
+
 /// Opening a pipe would wait for ever; a link would have its lock made in another place.
 #[cfg(unix)]
 #[test]
