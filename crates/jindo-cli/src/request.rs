@@ -22,6 +22,9 @@ const SETTING_BYTES_MAX: usize = 4_096;
 /// Template variables of a request that a directory keeps: more than any dashboard has.
 const VARIABLES_MAX: usize = 1_000;
 
+/// Bytes of the values of one variable: hundreds of the longest tag values, which have 200 characters.
+pub(crate) const VARIABLE_BYTES_MAX: usize = 65_536;
+
 /// Request as typed, and as the directory keeps it for the next one: then its times are instants, but for the end `now`, and its zone
 /// has a name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -101,7 +104,7 @@ impl TypedRequest {
             .into());
         }
         let mut variables = words.variables;
-        variables.extend(wanted.variables.iter().cloned());
+        variables.extend(given_variables(&wanted.variables)?);
         Ok(Self {
             from: wanted.from.clone().unwrap_or(words.from),
             to: wanted.to.clone().unwrap_or_else(|| match wanted.rolling {
@@ -267,14 +270,15 @@ impl TypedRequest {
 
     /// Checks what a directory keeps, which may come from somebody else: no text is too long or steers a terminal.
     fn check(&self) -> Result<(), Usage> {
-        let variables = self.variables.iter().flat_map(|(name, value)| [name, value]);
         let optional = [&self.rolling, &self.api_url, &self.assumed_type].into_iter().flatten();
         let always = [&self.list_name, &self.from, &self.to, &self.timezone];
-        let mut settings = variables.chain(optional).chain(always);
+        let mut settings = self.variables.keys().chain(optional).chain(always);
         let is_list =
             self.list.len() as u64 <= query::load::LIST_BYTES_MAX && !self.list.contains('\0');
-        let is_odd = |text: &String| text.len() > SETTING_BYTES_MAX || text.contains(steers);
-        if is_list && self.variables.len() <= VARIABLES_MAX && !settings.any(is_odd) {
+        let is_odd = |text: &String, max: usize| text.len() > max || text.contains(steers);
+        let is_any_odd = settings.any(|text| is_odd(text, SETTING_BYTES_MAX))
+            || self.variables.values().any(|text| is_odd(text, VARIABLE_BYTES_MAX));
+        if is_list && self.variables.len() <= VARIABLES_MAX && !is_any_odd {
             return Ok(());
         }
         Err(Usage::new("the last request of this directory is not one that jindo wrote"))
@@ -336,6 +340,25 @@ impl TypedRequest {
         }
         compared
     }
+}
+
+/// Returns the values of each variable, with commas between them: those of all `--var` of its name.
+fn given_variables(given: &[(String, String)]) -> Result<BTreeMap<String, String>, Usage> {
+    let mut variables: BTreeMap<String, String> = BTreeMap::new();
+    for (name, values) in given {
+        for value in values.split(',').map(str::trim) {
+            let before = variables.entry(name.clone()).or_default();
+            if before.split(',').any(|before| before == value) {
+                return Err(Usage::new(format!("--var {name} has the value `{value}` twice"))
+                    .hint("give each value once"));
+            }
+            if !before.is_empty() {
+                before.push(',');
+            }
+            before.push_str(value);
+        }
+    }
+    Ok(variables)
 }
 
 /// A request beside the directory's last one, in words.

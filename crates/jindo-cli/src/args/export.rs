@@ -87,7 +87,8 @@ pub struct RequestArgs {
     /// query from a short sample [default: 60s]
     #[arg(long, value_name = "SPAN", value_parser = resolution)]
     pub resolution: Option<Resolution>,
-    /// Fill in a template variable of the list: host=web-1 for $host. Repeatable
+    /// Fill in a template variable of the list: host=web-1 for $host. Several values (env=prod,staging) make one query
+    /// for each; of two such variables, one for each combination, up to 1,000 a line. Repeatable
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     pub variables: Vec<(String, String)>,
     /// null: export reported points only. keep: send each query as written, in calls of its own; values are then those of

@@ -1,5 +1,6 @@
 //! Readers of single values: spans, paces, percentages, variables. Their errors say what to write instead.
 
+use crate::request::VARIABLE_BYTES_MAX;
 use clap::ValueEnum;
 use jiff::SignedDuration;
 use jindo::job::{LookBack, Resolution, SampleSize};
@@ -137,12 +138,18 @@ pub(super) fn variable(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("NAME=VALUE, such as host=web-1")?;
     let name = name.trim_start_matches('$');
     if name.is_empty() {
-        Err("a name before the `=`".into())
-    } else if text.contains(steers) {
-        Err("no line breaks and no control characters".into())
-    } else {
-        Ok((name.into(), value.into()))
+        return Err("a name before the `=`".into());
     }
+    if text.contains(steers) {
+        return Err("no line breaks and no control characters".into());
+    }
+    if value.len() > VARIABLE_BYTES_MAX {
+        return Err(format!("at most {VARIABLE_BYTES_MAX} bytes of values"));
+    }
+    if value.split(',').any(|value| value.trim().is_empty()) {
+        return Err("a value behind the `=` and behind each comma, such as env=prod,staging".into());
+    }
+    Ok((name.into(), value.into()))
 }
 
 /// Reads a sample size: `1%`, `0.5%` of the windows; `20` calls.
@@ -167,6 +174,17 @@ mod tests {
         assert_eq!((max_calls("20"), max_calls(" 1632 ")), (Ok(20), Ok(1_632)));
         assert!(max_calls("19").unwrap_err().starts_with("at least 20: finding out why"));
         assert!(max_calls("many").is_err() && max_calls("-1").is_err());
+    }
+
+    #[test]
+    fn a_variable_has_a_name_and_values() {
+        let given = |name: &str, value: &str| Ok((name.to_owned(), value.to_owned()));
+        assert_eq!(variable("$env=prod, staging"), given("env", "prod, staging"));
+        assert_eq!(variable("url=a=b"), given("url", "a=b"));
+        let long = format!("env={}", "x".repeat(VARIABLE_BYTES_MAX + 1));
+        for text in ["env", "=prod", "$=prod", "env=", "env=prod,", "env=,prod", "env=a, ,b", &long] {
+            assert!(variable(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use crate::args::ProgressStyle;
 use crate::disk_space;
 use crate::render::errors::Usage;
-use crate::render::plan::{Annotated, ReckonedLimit, brief, leaving_in_words, left_out};
+use crate::render::plan::{
+    Annotated, ReckonedLimit, brief, days_of_utc, leaving_in_words, left_out,
+};
 use crate::render::progress::{ForecastResult, ProgressReport};
 use crate::render::units::{count, counted};
 use crate::request::{RequestNotes, zone_of_clocks};
@@ -57,6 +59,7 @@ impl<'a> Screen<'a> {
         for note in &plan.request.list.notes {
             self.remark(note.to_string());
         }
+        self.remark(days_of_utc(self.request, &plan.request));
         if self.request.refused_lines == RefusedLines::LeaveOut {
             for complaint in &plan.request.list.refused {
                 self.remark(left_out(complaint));

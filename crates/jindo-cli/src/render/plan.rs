@@ -8,10 +8,11 @@ use crate::render::units::{count, counted, seconds, size};
 use crate::request::{RequestNotes, zone_of_clocks};
 use crate::terminal::Lines;
 use crate::time::{self, length_in_words};
+use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use jindo::job::{ExportPlan, ExportRequest, Leaving, ResolvedRequest};
 use jindo::plan::{Estimate, Limits, Pace, Plan, ProbeGrid, RETENTION, Window};
-use jindo::query::{Complaint, Interval};
+use jindo::query::{Complaint, Interval, Query};
 use jindo::request::Reserve;
 use std::collections::HashSet;
 use std::path::Path;
@@ -245,6 +246,29 @@ fn kept_since(now: Timestamp) -> Timestamp {
     Timestamp::from_second((now - RETENTION).as_second()).unwrap_or(now)
 }
 
+/// Returns notes on queries with a point a day or a week, where the files have another zone than UTC: the server counts both in UTC.
+pub(crate) fn days_of_utc(request: &ExportRequest, asked: &ResolvedRequest) -> Vec<String> {
+    let is_utc = |offset: Offset| offset == Offset::UTC;
+    let (start, end) = (asked.range.start(), asked.range.end());
+    let mut changes = request.zone.following(start).take_while(|change| change.timestamp() < end);
+    if is_utc(request.zone.to_offset(start)) && changes.all(|change| is_utc(change.offset())) {
+        return Vec::new();
+    }
+    let zone = request.zone.iana_name().unwrap_or("the zone of the files");
+    let note = |(secs, kind, span)| {
+        let is_such = |query: &&Query| query.text.interval.secs() == secs;
+        let queries = asked.list.queries.iter().filter(is_such).count() as u64;
+        let have = if queries == 1 { "query has" } else { "queries have" };
+        (queries > 0).then(|| {
+            format!("{} {have} {kind} points: of {span} in UTC, not in {zone}", count(queries))
+        })
+    };
+    [(86_400, "daily", "days"), (604_800, "weekly", "weeks from Thursday on")]
+        .into_iter()
+        .filter_map(note)
+        .collect()
+}
+
 fn in_pace(pace: Pace) -> String {
     let period = match pace.period_s {
         3_600 => "an hour".to_owned(),
@@ -277,6 +301,8 @@ pub(crate) fn in_words(
     lines.extend(leaving_in_words(planned.leaving, dir));
     lines.extend(disk_space::in_words(planned, command.out.as_deref().unwrap_or(here)));
     lines.extend(asked.list.notes.iter().map(|note| format!("  {note}")));
+    let days = days_of_utc(annotated.request, asked);
+    lines.extend(days.into_iter().map(|note| format!("  {note}")));
     lines.extend(asked.list.refused.iter().flat_map(left_out).map(|line| format!("  {line}")));
     let probes = ProbeGrid::calls(plan, Limits::ASSUMED, now);
     let is_slow = pace.seconds(plan) > PROBE_SUGGESTED_S && probes > 0;

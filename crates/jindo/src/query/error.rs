@@ -2,6 +2,7 @@
 //! itself, and lets no control character of an untrusted file through to a terminal.
 
 use super::NotOffered;
+use super::syntax::lookalikes::{other_space, unseen_name};
 use crate::text::plain;
 use unicode_normalization::char::is_combining_mark;
 
@@ -54,8 +55,14 @@ pub enum Reason {
     Expected { wanted: &'static str, found: String },
     #[error("`{0}` cannot stand here")]
     Stray(char),
-    #[error("an invisible or broken character (U+{:04X}) stands here; delete it, or save the file as UTF-8", u32::from(*.0))]
+    #[error("{} (U+{:04X}) stands here; {}", unseen_name(*.0), u32::from(*.0), unseen_remedy(*.0))]
     Invisible(char),
+    /// A character in place of a plain one.
+    #[error("{name} `{found}` (U+{:04X}) cannot stand in a query; write `{plain}`", u32::from(*.found))]
+    Lookalike { found: char, name: &'static str, plain: String },
+    /// A white space that is no space, where none can stand.
+    #[error("{} (U+{:04X}) cannot stand here; delete it", other_space(*.0).unwrap_or("a space"), u32::from(*.0))]
+    OtherSpace(char),
     #[error("`{0}` cannot stand in a tag; Datadog keeps `_` in its place")]
     NotInTag(char),
     #[error("a variable can stand within braces only; write its value here")]
@@ -64,6 +71,12 @@ pub enum Reason {
     Placeholder,
     #[error("`{0}` is never closed")]
     Unclosed(char),
+    #[error("`{{` is not closed before `{next}`; write `}}` there")]
+    UnclosedBefore { next: String },
+    #[error("`{open}` is closed by `{close}`, not by `{found}`")]
+    Mismatched { open: char, close: char, found: char },
+    #[error("tag keys stand in braces; write `{fix}`")]
+    KeysWithoutBraces { fix: String },
     #[error("this is no query yet; did you mean `{fix}`?")]
     BareMetric { fix: String },
     #[error(
@@ -80,14 +93,17 @@ pub enum Reason {
     Aggregator { found: String },
     #[error("an empty scope selects nothing known; write `{{*}}` for everything")]
     EmptyScope,
-    #[error("a tag has no space behind its `:`; did you mean `{fix}`?")]
-    SpaceInTag { fix: String },
     #[error("give {} for {}", flags(.names), dollars(.names))]
     MissingVariable { names: Vec<String> },
     #[error(
-        "the value `{value}` of --var {name} cannot stand in a scope; it is one tag value, `KEY:VALUE` or `*`, without spaces, commas, braces, quotes or `$`"
+        "the value `{value}` of --var {name} cannot stand in a scope; a value is that of a tag, `KEY:VALUE` or `*`, without spaces, braces, \
+         quotes or `$`; several have a comma between them"
     )]
     VariableValue { name: String, value: String },
+    #[error(
+        "the values of {} make more than {max} queries of this one; give fewer, or `*` for all", dollars(.names)
+    )]
+    TooManyCombinations { names: Vec<String>, max: usize },
     #[error(
         "`{name}` {why}, so it cannot be cut into windows faithfully; export what is within it, or give --allow-range-functions"
     )]
@@ -111,9 +127,17 @@ pub enum Reason {
     )]
     RollupArguments,
     #[error(
-        "a calendar rollup (`{0}`) has buckets of different lengths; give seconds, such as .rollup(sum, 86400)"
+        "`{unit}` makes this a calendar rollup, whose buckets follow the days of a time zone and differ in length; give a fixed number of \
+         seconds, counted in UTC: `{fix}`{}", calendar_words(.unit)
     )]
-    CalendarRollup(String),
+    CalendarRollup { unit: &'static str, fix: String },
+    #[error("`{name}` stands behind the series that it changes: `avg:metric{{*}}.{name}(…)`")]
+    ModifierInFront { name: String },
+    /// Of a query that is taken: the server decides.
+    #[error(
+        "this scope mixes AND, OR, NOT or IN with `,` or `!`, which the server refuses; write AND for `,` and NOT for `!` (asked as it is)"
+    )]
+    MixedOperators,
     #[error("a second rollup changes what the first one means; keep one of them")]
     NestedRollup,
     #[error("a rollup belongs to a series, straight behind its braces; move it there")]
@@ -147,6 +171,18 @@ pub enum Reason {
          query a line"
     )]
     KeyLine,
+}
+
+fn unseen_remedy(c: char) -> &'static str {
+    if c == char::REPLACEMENT_CHARACTER { "save the file as UTF-8" } else { "delete it" }
+}
+
+fn calendar_words(unit: &str) -> &'static str {
+    match unit {
+        "daily" => "",
+        "weekly" => ", in which weeks begin on Thursday",
+        _ => ", which gives days",
+    }
 }
 
 fn flags(names: &[String]) -> String {

@@ -13,7 +13,8 @@ pub(super) fn settle(
     settings: &RewriteOptions,
 ) -> Result<QueryText, QueryError> {
     let mut survey = FaithfulCheck { settings, interval: None };
-    expr.parts.iter().try_for_each(|part| survey.part(part))?;
+    let parts = expr.parts.iter().enumerate();
+    parts.into_iter().try_for_each(|(at, part)| survey.part(part, &expr.parts[at + 1..]))?;
     if expr.series().next().is_none() {
         return Err(QueryError::new(expr.span, Reason::NoSeries));
     }
@@ -101,6 +102,59 @@ fn word(text: &str) -> Arg {
     Arg::Word(text.to_owned())
 }
 
+/// Methods of a rollup.
+const METHODS: [&str; 5] = ["avg", "sum", "min", "max", "count"];
+
+/// Units of a calendar rollup, and the fixed number of seconds that comes closest (documented: functions/rollup).
+const CALENDAR_UNITS: [(&str, u32); 5] = [
+    ("daily", 86_400),
+    ("weekly", 604_800),
+    ("monthly", 86_400),
+    ("quarterly", 86_400),
+    ("yearly", 86_400),
+];
+
+/// Refuses the arguments of a rollup whose buckets follow a calendar: `sum, monthly, 1st, 'America/Denver'`.
+fn calendar_rollup<'a>(words: impl Iterator<Item = &'a str> + Clone) -> Option<Reason> {
+    let unit = |word: &str| CALENDAR_UNITS.iter().find(|(name, _)| word.eq_ignore_ascii_case(name));
+    let (unit, secs) = *words.clone().find_map(unit)?;
+    let method = words.into_iter().find(|word| METHODS.contains(word));
+    let fix = match method {
+        Some(method) => format!(".rollup({method}, {secs})"),
+        None => format!(".rollup({secs})"),
+    };
+    Some(Reason::CalendarRollup { unit, fix })
+}
+
+/// Returns the arguments of a function that are no expressions, from what stands behind its opening parenthesis.
+fn plain_arguments(rest: &[Part]) -> Vec<String> {
+    let (mut depth, mut text) = (1_usize, String::new());
+    for part in rest {
+        match part {
+            Part::Function { .. } => depth += 1,
+            Part::Series(_) | Part::Modifier(_) => {}
+            Part::Text(words) => {
+                for c in words.chars() {
+                    depth = match c {
+                        '(' => depth + 1,
+                        ')' => depth.saturating_sub(1),
+                        _ => depth,
+                    };
+                    match depth {
+                        0 => break,
+                        1 => text.push(c),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    text.split(',').map(|word| word.trim().trim_matches(['\'', '"']).to_owned()).collect()
+}
+
 /// Walks a query once and refuses what cannot be exported faithfully.
 struct FaithfulCheck<'a> {
     settings: &'a RewriteOptions,
@@ -109,13 +163,14 @@ struct FaithfulCheck<'a> {
 }
 
 impl FaithfulCheck<'_> {
-    fn part(&mut self, part: &Part) -> Result<(), QueryError> {
+    fn part(&mut self, part: &Part, rest: &[Part]) -> Result<(), QueryError> {
         match part {
             Part::Series(series) => self.series(series),
-            Part::Function { name, span } => self.function(name, *span),
+            Part::Function { name, span } => self.function(name, *span, rest),
             // The series within have their rollups already.
             Part::Modifier(modifier) if modifier.name == "rollup" => {
-                Err(QueryError::new(modifier.span, Reason::RollupOutside))
+                let calendar = calendar_rollup(modifier.args.iter().filter_map(Arg::word));
+                Err(QueryError::new(modifier.span, calendar.unwrap_or(Reason::RollupOutside)))
             }
             Part::Modifier(modifier) => self.modifier(modifier),
             Part::Text(_) => Ok(()),
@@ -168,11 +223,22 @@ impl FaithfulCheck<'_> {
         }
     }
 
-    fn function(&self, name: &str, span: Span) -> Result<(), QueryError> {
+    fn function(&self, name: &str, span: Span, rest: &[Part]) -> Result<(), QueryError> {
+        let nature = functions::nature(name);
         let name = name.to_owned();
-        match functions::nature(&name) {
-            Nature::Pure => Ok(()),
-            Nature::Range(why) => self.unless_allowed(span, Reason::RangeFunction { name, why }),
+        match nature {
+            Nature::Instant | Nature::Shift => Ok(()),
+            Nature::LooksBack(why) | Nature::Range(why) | Nature::Selection(why) => {
+                self.unless_allowed(span, Reason::RangeFunction { name, why })
+            }
+            Nature::Modifier => {
+                let words = plain_arguments(rest);
+                let calendar = calendar_rollup(words.iter().map(String::as_str));
+                match calendar.filter(|_| name == "rollup") {
+                    Some(reason) => Err(QueryError::new(span, reason)),
+                    None => self.unless_allowed(span, Reason::ModifierInFront { name }),
+                }
+            }
             Nature::Unknown => self.unless_allowed(span, Reason::UnknownFunction { name }),
         }
     }
@@ -187,13 +253,10 @@ impl FaithfulCheck<'_> {
 
     fn rollup(&mut self, modifier: &Modifier) -> Result<(), QueryError> {
         let refuse = |reason| Err(QueryError::new(modifier.span, reason));
-        let is_calendar =
-            |word: &&str| matches!(*word, "daily" | "weekly" | "monthly" | "quarterly" | "yearly");
-        if let Some(word) = modifier.args.iter().filter_map(Arg::word).find(is_calendar) {
-            return refuse(Reason::CalendarRollup(word.to_owned()));
+        if let Some(reason) = calendar_rollup(modifier.args.iter().filter_map(Arg::word)) {
+            return refuse(reason);
         }
-        let is_method =
-            |arg: &Arg| matches!(arg.word(), Some("avg" | "sum" | "min" | "max" | "count"));
+        let is_method = |arg: &Arg| arg.word().is_some_and(|word| METHODS.contains(&word));
         let seconds = match modifier.args.as_slice() {
             [method] if is_method(method) => return Ok(()),
             [seconds] => seconds.number(),

@@ -1,12 +1,13 @@
 //! The text of a list file → queries, and every refusal of the list at once. Pure: `load` reads the file.
 
 use super::key_line::without_keys;
-use crate::query::ast::Expr;
+use crate::query::ast::{Expr, SeriesExpr};
 use crate::query::error::{Complaint, KEY_LINE, column, excerpt};
 use crate::query::rewrite::{settle, states_interval};
+use crate::query::variables::{FilledQuery, VariableValues};
 use crate::query::{
     Interval, Query, QueryError, QueryText, Reason, RewriteOptions, SentText, Spacings, Span,
-    grammar, variables,
+    grammar,
 };
 use crate::secret::Secrets;
 use std::collections::hash_map::Entry;
@@ -22,7 +23,8 @@ pub struct List {
     pub queries: Vec<Query>,
     /// All of them: the caller stops with these words, or leaves these queries out.
     pub refused: Vec<Complaint>,
-    /// Of queries that are the same as an earlier one after normalising: each is exported once.
+    /// Of queries that are taken: those that are the same as an earlier one after normalising (each is exported once), and those
+    /// that the server may refuse.
     pub notes: Vec<Complaint>,
     /// Of [`list_spaced`]: queries without an interval of their own whose spacing is not known, each once, as understood at
     /// [`RewriteOptions::resolution`].
@@ -44,14 +46,18 @@ pub fn list_spaced(name: &str, text: &str, options: &RewriteOptions, spacings: &
 
 fn read(name: &str, text: &str, options: &RewriteOptions, spacings: Option<&Spacings>) -> List {
     let (list, first_lines, unspaced) = (List::default(), HashMap::new(), HashSet::new());
-    ListReader { name, options, spacings, list, first_lines, unspaced }.read(text)
+    let values = VariableValues::new(&options.variables);
+    ListReader { name, options, values, spacings, list, read: 0, first_lines, unspaced }.read(text)
 }
 
 struct ListReader<'a> {
     name: &'a str,
     options: &'a RewriteOptions,
+    values: VariableValues<'a>,
     spacings: Option<&'a Spacings>,
     list: List,
+    /// Queries that more than one value of a variable made, repeated ones included.
+    read: usize,
     /// The line in which each identity stands first.
     first_lines: HashMap<(SentText, Interval), usize>,
     /// Names of the queries in the list's `unspaced`.
@@ -73,12 +79,12 @@ impl ListReader<'_> {
                 Vec::new()
             });
             for expr in found {
-                if self.list.queries.len() + self.list.refused.len() == QUERIES_MAX {
+                let place = expr.span;
+                if !self.queries(&line, expr) {
                     let reason = Reason::TooMany { max: QUERIES_MAX };
-                    self.refuse(&line, source.trim(), QueryError::new(expr.span, reason));
+                    self.refuse(&line, source.trim(), QueryError::new(place, reason));
                     break 'lines;
                 }
-                self.query(&line, expr);
             }
             if self.list.refused.len() >= QUERIES_MAX {
                 break;
@@ -91,21 +97,40 @@ impl ListReader<'_> {
         self.list
     }
 
-    fn query(&mut self, line: &ListLine<'_>, mut expr: Expr) {
-        let place = expr.span;
+    /// Takes or refuses the queries that a written one is: several where a variable has several values. False: one too many.
+    fn queries(&mut self, line: &ListLine<'_>, expr: Expr) -> bool {
+        let (place, mixed) = (expr.span, expr.series().find_map(SeriesExpr::mixed_operators));
         let written = &line.text[place.start..place.end];
-        let settled = variables::fill_in(&mut expr, &self.options.variables)
-            .and_then(|()| settle(&expr, written, self.options))
-            .and_then(|text| self.space(&expr, text));
-        match settled {
-            Err(refusal) => self.refuse(line, written, refusal),
-            Ok(text) => {
-                let (metrics, types) = (text.sent.typed_metrics(), &self.options.types);
-                let untyped = metrics.into_iter().filter(|metric| !types.contains_key(*metric));
-                self.list.untyped.extend(untyped.map(str::to_owned));
-                self.keep(line, place, text);
+        let filled = match self.values.fill_in(expr, written) {
+            Ok(filled) => filled,
+            Err(refusal) => {
+                let is_full = self.is_full();
+                if !is_full {
+                    self.refuse(line, written, refusal);
+                }
+                return !is_full;
+            }
+        };
+        let refused = self.list.refused.len();
+        self.read += filled.len() - 1;
+        for FilledQuery { expr, written } in filled {
+            if self.is_full() {
+                return false;
+            }
+            let settled = settle(&expr, &written, self.options);
+            match settled.and_then(|text| self.space(&expr, text)) {
+                Ok(text) => self.keep(line, place, text),
+                Err(refusal) => self.refuse(line, &written, refusal),
             }
         }
+        if let Some(place) = mixed.filter(|_| self.list.refused.len() == refused) {
+            self.note(line, written, QueryError::new(place, Reason::MixedOperators));
+        }
+        true
+    }
+
+    fn is_full(&self) -> bool {
+        self.list.queries.len() + self.list.refused.len() >= QUERIES_MAX || self.read > QUERIES_MAX
     }
 
     /// Returns the query at its own spacing, where that is known; else notes it as unspaced.
@@ -126,18 +151,25 @@ impl ListReader<'_> {
     }
 
     fn keep(&mut self, line: &ListLine<'_>, place: Span, text: QueryText) {
+        let (metrics, types) = (text.sent.typed_metrics(), &self.options.types);
+        let untyped = metrics.into_iter().filter(|metric| !types.contains_key(*metric));
+        self.list.untyped.extend(untyped.map(str::to_owned));
         match self.first_lines.entry((text.sent.clone(), text.interval)) {
             Entry::Occupied(first) => {
                 let (written, first_line) = (text.written.clone(), *first.get());
                 let note = QueryError::new(place, Reason::Repeated { written, first_line });
-                let note = line.complaint(self.name, &text.written, note);
-                self.list.notes.push(Complaint { excerpt: String::new(), ..note });
+                self.note(line, &text.written, note);
             }
             Entry::Vacant(free) => {
                 free.insert(line.number);
                 self.list.queries.push(Query::new(text));
             }
         }
+    }
+
+    fn note(&mut self, line: &ListLine<'_>, written: &str, note: QueryError) {
+        let note = line.complaint(self.name, written, note);
+        self.list.notes.push(Complaint { excerpt: String::new(), ..note });
     }
 
     fn refuse(&mut self, line: &ListLine<'_>, written: &str, refusal: QueryError) {

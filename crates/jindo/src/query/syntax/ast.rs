@@ -3,6 +3,7 @@
 
 use crate::query::Span;
 use std::fmt::{self, Display, Formatter};
+use std::mem::take;
 
 /// An expression and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +110,30 @@ impl Expr {
             Part::Series(series) => Some(series),
             Part::Function { .. } | Part::Modifier(_) | Part::Text(_) => None,
         })
+    }
+}
+
+impl SeriesExpr {
+    /// Returns the place of the first `,` or `!` in a scope that holds AND, OR, NOT or IN, too: the tag behind it.
+    pub fn mixed_operators(&self) -> Option<Span> {
+        let (mut has_word, mut is_listing, mut follows_symbol, mut place) =
+            (false, false, false, None);
+        for part in &self.scope {
+            match part {
+                ScopePart::Operator(" IN (" | " NOT IN (") => (has_word, is_listing) = (true, true),
+                ScopePart::Operator(" AND " | " OR " | "NOT ") => has_word = true,
+                ScopePart::Operator(")") => is_listing = false,
+                // The commas of a list of values belong to IN.
+                ScopePart::Operator("," | "!") if !is_listing => follows_symbol = true,
+                ScopePart::Operator(_) => {}
+                ScopePart::Tag(tag) | ScopePart::Member(tag) => {
+                    if take(&mut follows_symbol) {
+                        place.get_or_insert(tag.span);
+                    }
+                }
+            }
+        }
+        place.filter(|_| has_word)
     }
 }
 

@@ -2,4 +2,5 @@
 
 pub mod ast;
 pub mod grammar;
+pub(super) mod lookalikes;
 pub(super) mod token;

@@ -1,6 +1,8 @@
 //! Text → tokens with their places. Knows two alphabets: outside braces (words, numbers, operators) and within them (tags).
 //! Decides nothing about meaning, and never reads past the end of one line.
 
+use super::ast::Aggregator;
+use super::lookalikes::lookalike;
 use crate::query::{QueryError, Reason, Span};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -8,6 +10,8 @@ pub(super) enum TokenKind {
     /// Outside braces: a metric, function, aggregator or bare argument.
     Word,
     Number,
+    /// A time of day or a day of the month, as calendar rollups take them: `12am`, `12:30am`, `1st`.
+    Moment,
     /// A quoted argument, quotes included.
     Text,
     /// Within braces: a tag, a tag key, a tag value or AND, OR, NOT, IN.
@@ -27,7 +31,7 @@ pub(super) struct Token {
 
 /// All tokens of a line; the last one is always `End`.
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, QueryError> {
-    let mut scanner = Scanner { text, at: 0, open: None };
+    let mut scanner = Scanner { text, at: 0, open: None, parentheses: Vec::new() };
     let mut found = Vec::new();
     loop {
         let token = scanner.token()?;
@@ -40,7 +44,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, QueryError> {
 
 /// True if `text` is exactly one tag, key or value, which cannot break out of a scope.
 pub(in crate::query) fn is_atom(text: &str) -> bool {
-    let mut scanner = Scanner { text, at: 0, open: Some(0) };
+    let mut scanner = Scanner { text, at: 0, open: Some(0), parentheses: Vec::new() };
     let one = scanner.token();
     let whole = one.is_ok_and(|token| token.kind == TokenKind::Atom && token.span.start == 0);
     whole && scanner.at == text.len() && !text.contains(['$', '"', '\'', '<', '>', '='])
@@ -51,6 +55,8 @@ struct Scanner<'a> {
     at: usize,
     /// Place of the brace that opened the scope being read.
     open: Option<usize>,
+    /// Places of the parentheses that are open in that scope.
+    parentheses: Vec<usize>,
 }
 
 impl Scanner<'_> {
@@ -60,7 +66,10 @@ impl Scanner<'_> {
         let kind = match (self.peek(), self.open) {
             (None, Some(open)) => return Err(refused(open, '{', Reason::Unclosed('{'))),
             (None, None) => TokenKind::End,
-            (Some(first @ (',' | '(' | ')' | '!' | '}')), Some(_)) => self.symbol(first),
+            (Some(first @ (',' | '(' | ')' | '!' | '}')), Some(_)) => {
+                self.pair(first)?;
+                self.symbol(first)
+            }
             (Some(_), Some(_)) => self.atom()?,
             (Some(first), None) => self.outside(first)?,
         };
@@ -74,7 +83,7 @@ impl Scanner<'_> {
                 self.skip(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.');
                 Ok(TokenKind::Word)
             }
-            '0'..='9' => Ok(self.number()),
+            '0'..='9' => Ok(self.moment().unwrap_or_else(|| self.number())),
             '.' if self.at_fraction() => Ok(self.number()),
             '"' | '\'' => self.quoted(first).map(|()| TokenKind::Text),
             '<' | '>' | '=' | '!' => {
@@ -88,9 +97,35 @@ impl Scanner<'_> {
                 Ok(self.symbol(first))
             }
             '$' => Err(refused(self.at, first, Reason::VariableOutside)),
-            _ if invisible(first) => Err(refused(self.at, first, Reason::Invisible(first))),
-            _ => Err(refused(self.at, first, Reason::Stray(first))),
+            _ => Err(self.unreadable(first).unwrap_or_else(|| refused(self.at, first, Reason::Stray(first)))),
         }
+    }
+
+    /// Refuses a character that no query holds, by its name.
+    fn unreadable(&self, c: char) -> Option<QueryError> {
+        if invisible(c) {
+            return Some(refused(self.at, c, Reason::Invisible(c)));
+        }
+        let (name, plain) = lookalike(c)?;
+        Some(refused(self.at, c, Reason::Lookalike { found: c, name, plain }))
+    }
+
+    /// Checks a bracket within braces against those that are open.
+    fn pair(&mut self, bracket: char) -> Result<(), QueryError> {
+        match bracket {
+            '(' => self.parentheses.push(self.at),
+            ')' if self.parentheses.pop().is_none() => {
+                let reason = Reason::Mismatched { open: '{', close: '}', found: ')' };
+                return Err(refused(self.at, bracket, reason));
+            }
+            '}' => {
+                if let Some(open) = self.parentheses.pop() {
+                    return Err(refused(open, '(', Reason::Unclosed('(')));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn symbol(&mut self, symbol: char) -> TokenKind {
@@ -111,26 +146,68 @@ impl Scanner<'_> {
 
     fn atom(&mut self) -> Result<TokenKind, QueryError> {
         let start = self.at;
+        let before = self.text[..start].trim_end();
         while let Some(c) = self.peek() {
             let so_far = &self.text[start..self.at];
             match c {
                 ',' | '(' | ')' | '!' | '}' => break,
-                '{' => return Err(refused(self.at, c, Reason::Placeholder)),
+                '{' => return Err(self.second_brace()),
                 '"' | '\'' if so_far.is_empty() || so_far.ends_with(':') => {
                     self.quoted(c)?;
                     break;
                 }
                 // A comparison such as `duration:>=100`.
                 '<' | '>' | '=' if so_far.ends_with([':', '<', '>']) => self.at += 1,
+                // With a space behind the colon.
+                '<' | '>' if so_far.is_empty() && before.ends_with(':') => self.at += 1,
                 '"' | '\'' | '<' | '>' | '=' | '&' | '|' | '^' => {
                     return Err(refused(self.at, c, Reason::NotInTag(c)));
                 }
                 _ if c.is_whitespace() => break,
-                _ if invisible(c) => return Err(refused(self.at, c, Reason::Invisible(c))),
-                _ => self.at += c.len_utf8(),
+                _ => match self.unreadable(c) {
+                    Some(refusal) => return Err(refusal),
+                    None => self.at += c.len_utf8(),
+                },
             }
         }
         Ok(TokenKind::Atom)
+    }
+
+    /// Refuses a `{` within braces: a new series or grouping shows that the first one was not closed; else it is a placeholder.
+    fn second_brace(&self) -> QueryError {
+        let open = self.open.unwrap_or(self.at);
+        let inside = self.text[open + 1..self.at].trim_end();
+        let mut words = inside.rsplit(|c: char| c.is_whitespace() || matches!(c, ',' | '(' | ')'));
+        let (word, before) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let series = |(aggregator, metric): (&str, &str)| {
+            Aggregator::from_name(aggregator).is_some() && !metric.is_empty()
+        };
+        let begins = word.eq_ignore_ascii_case("by")
+            || word.split_once(':').is_some_and(series)
+            || matches!(before, "+" | "-" | "*" | "/") && !word.is_empty();
+        if begins {
+            let gap = if word.eq_ignore_ascii_case("by") { " " } else { "" };
+            let next = format!("{word}{gap}{{");
+            return refused(open, '{', Reason::UnclosedBefore { next });
+        }
+        refused(self.at, '{', Reason::Placeholder)
+    }
+
+    /// A time of day or a day of the month; `None`, and nothing taken, for other numbers.
+    fn moment(&mut self) -> Option<TokenKind> {
+        let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+        let rest = &self.text[self.at..];
+        let hour = digits(rest);
+        let minute = rest[hour..].strip_prefix(':').map(digits).filter(|length| *length == 2);
+        let length = hour + minute.map_or(0, |length| length + 1);
+        let unit = rest.get(length..length + 2)?.to_ascii_lowercase();
+        let is_unit = matches!(unit.as_str(), "am" | "pm" | "st" | "nd" | "rd" | "th");
+        let goes_on = |c: char| c.is_alphanumeric() || c == '_';
+        if hour > 2 || !is_unit || rest[length + 2..].starts_with(goes_on) {
+            return None;
+        }
+        self.at += length + 2;
+        Some(TokenKind::Moment)
     }
 
     /// Digits with at most one dot, and an exponent only where digits follow it.
@@ -159,6 +236,11 @@ impl Scanner<'_> {
         };
         if let Some((at, bad)) = body[..length].char_indices().find(|(_, c)| invisible(*c)) {
             return Err(refused(start + 1 + at, bad, Reason::Invisible(bad)));
+        }
+        // No tag holds them; other texts may.
+        let bad = body[..length].char_indices().find_map(|(at, c)| Some((at, c, lookalike(c)?)));
+        if let Some((at, found, (name, plain))) = bad.filter(|_| self.open.is_some()) {
+            return Err(refused(start + 1 + at, found, Reason::Lookalike { found, name, plain }));
         }
         self.at = start + 1 + length + 1;
         Ok(())

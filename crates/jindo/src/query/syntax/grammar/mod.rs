@@ -7,7 +7,10 @@
 //! # Ok::<(), jindo::query::QueryError>(())
 //! ```
 
+mod scope;
+
 use super::ast::{Aggregator, Arg, Expr, Modifier, Part, ScopePart, SeriesExpr, Tag};
+use super::lookalikes::other_space;
 use super::token::{Token, TokenKind, tokens};
 use crate::query::{QueryError, Reason, Span};
 use std::mem::take;
@@ -100,7 +103,7 @@ impl<'a> Parser<'a> {
         };
         self.say("(");
         self.nested(Self::chain)?;
-        self.close(open)?;
+        self.close(open, "an operator or `)`")?;
         self.outer_modifiers()
     }
 
@@ -173,7 +176,7 @@ impl<'a> Parser<'a> {
         let compare = self.next();
         let sign = if self.take('-').is_some() { "-" } else { "" };
         let bound = self.expect(TokenKind::Number, "a number, as in `count(v: v>=1)`")?;
-        self.close(open)?;
+        self.close(open, "`)`")?;
         self.expect(TokenKind::Symbol(':'), "`:` and a metric")?;
         let (compare, bound) = (self.words(compare.span), self.slice(bound.span));
         Ok(Aggregator::CountIf { compare, bound: format!("{sign}{bound}") })
@@ -207,7 +210,9 @@ impl<'a> Parser<'a> {
             return Ok(Vec::new());
         }
         self.next();
-        self.expect(TokenKind::Symbol('{'), "`{` and tag keys")?;
+        if self.take('{').is_none() {
+            return Err(self.keys_without_braces(word));
+        }
         let mut keys = self.tags("a tag key")?;
         self.expect(TokenKind::Symbol('}'), "`,` or `}`")?;
         sort_keys(&mut keys);
@@ -236,14 +241,14 @@ impl<'a> Parser<'a> {
         }
         loop {
             let start = self.peek();
-            let Some(arg) = self.argument()? else {
+            let Some(arg) = self.argument()?.or_else(|| self.zone()) else {
                 self.chain()?;
                 let span = self.since(start);
                 return Err(QueryError::new(span, expected(A_VALUE, self.slice(span))));
             };
             args.push(arg);
             if self.take(',').is_none() {
-                return self.close(open).map(|()| args);
+                return self.close(open, "`,` or `)`").map(|()| args);
             }
         }
     }
@@ -260,7 +265,7 @@ impl<'a> Parser<'a> {
                 None => self.chain()?,
             }
             if self.take(',').is_none() {
-                return self.close(open);
+                return self.close(open, "an operator, `,` or `)`");
             }
             self.say(", ");
         }
@@ -291,11 +296,27 @@ impl<'a> Parser<'a> {
         if ends && sign.is_empty() && token.kind == TokenKind::Text {
             return Some(Arg::Text(text));
         }
-        if ends && sign.is_empty() && token.kind == TokenKind::Word {
+        if ends && sign.is_empty() && matches!(token.kind, TokenKind::Word | TokenKind::Moment) {
             return Some(Arg::Word(text));
         }
         self.at = start;
         None
+    }
+
+    /// A zone without its quotes, as in `.rollup(sum, daily, 12am, America/Denver)`.
+    fn zone(&mut self) -> Option<Arg> {
+        let start = self.peek();
+        let alternates = |ahead: usize| match ahead % 2 {
+            0 => self.ahead(ahead) == TokenKind::Word,
+            _ => self.ahead(ahead) == TokenKind::Symbol('/'),
+        };
+        let length = (0..).take_while(|ahead| alternates(*ahead)).count();
+        let ends = matches!(self.ahead(length), TokenKind::Symbol(',' | ')'));
+        if length < 3 || length % 2 == 0 || !ends {
+            return None;
+        }
+        self.at += length;
+        Some(Arg::Word(self.words(self.since(start))))
     }
 
     fn tag(&mut self, wanted: &'static str) -> Parsed<Tag> {
@@ -349,16 +370,63 @@ impl<'a> Parser<'a> {
         if self.peek().kind == kind { Ok(self.next()) } else { Err(self.expected(wanted)) }
     }
 
-    /// A closing bracket; at the end of the text the opening one is to blame.
-    fn close(&mut self, open: Span) -> Parsed<()> {
-        if self.peek().kind == TokenKind::End {
+    /// A closing parenthesis; where none follows, the opening one is to blame.
+    fn close(&mut self, open: Span, wanted: &'static str) -> Parsed<()> {
+        let next = self.peek();
+        if next.kind == TokenKind::Symbol('}') {
+            let reason = Reason::Mismatched { open: '(', close: ')', found: '}' };
+            return Err(QueryError::new(next.span, reason));
+        }
+        if next.kind != TokenKind::Symbol(')') && !self.closes_later() {
             return Err(QueryError::new(open, Reason::Unclosed('(')));
         }
-        self.expect(TokenKind::Symbol(')'), "an operator, `,` or `)`").map(|_| ())
+        self.expect(TokenKind::Symbol(')'), wanted).map(|_| ())
+    }
+
+    /// True if what follows closes one parenthesis more than it opens.
+    fn closes_later(&self) -> bool {
+        let mut open = 0_usize;
+        self.tokens[self.at..].iter().any(|token| {
+            let closes = token.kind == TokenKind::Symbol(')');
+            let is_last = closes && open == 0;
+            open = match token.kind {
+                TokenKind::Symbol('(') => open + 1,
+                _ => open.saturating_sub(usize::from(closes)),
+            };
+            is_last
+        })
+    }
+
+    /// Refuses `by host`, with the keys in braces.
+    fn keys_without_braces(&mut self, by: Token) -> QueryError {
+        self.take('(');
+        let first = self.peek();
+        if first.kind != TokenKind::Word {
+            return self.expected("`{` and tag keys");
+        }
+        self.next();
+        let begins_query = |kind| matches!(kind, TokenKind::Symbol(':' | '{' | '(' | '.'));
+        while self.peek().kind == TokenKind::Symbol(',')
+            && self.ahead(1) == TokenKind::Word
+            && !begins_query(self.ahead(2))
+        {
+            self.at += 2;
+        }
+        let keys = self.since(first);
+        let fix = format!("by {{{}}}", self.slice(keys));
+        QueryError::new(by.span.to(keys), Reason::KeysWithoutBraces { fix })
     }
 
     fn expected(&self, wanted: &'static str) -> QueryError {
         let token = self.peek();
+        // A space that is none parts what was meant as one.
+        let gap = self.last().end..token.span.start;
+        let other = self.text.get(gap.clone()).into_iter().flat_map(str::char_indices);
+        if let Some((at, c)) = other.into_iter().find(|(_, c)| other_space(*c).is_some()) {
+            let start = gap.start + at;
+            let span = Span { start, end: start + c.len_utf8() };
+            return QueryError::new(span, Reason::OtherSpace(c));
+        }
         let found = if token.kind == TokenKind::End {
             "the end".to_owned()
         } else {
@@ -397,91 +465,6 @@ impl<'a> Parser<'a> {
 
     fn words(&self, span: Span) -> String {
         self.slice(span).to_owned()
-    }
-}
-
-/// Scopes: comma lists, AND, OR, NOT, IN and parentheses, mixed as they are in the wild.
-impl Parser<'_> {
-    fn scope(&mut self) -> Parsed<()> {
-        loop {
-            self.operand()?;
-            let operator = if self.take(',').is_some() {
-                ","
-            } else if self.take_word("AND") {
-                " AND "
-            } else if self.take_word("OR") {
-                " OR "
-            } else {
-                return Ok(());
-            };
-            self.selection.push(ScopePart::Operator(operator));
-        }
-    }
-
-    fn operand(&mut self) -> Parsed<()> {
-        let operator = if self.take('!').is_some() {
-            "!"
-        } else if self.take_word("NOT") {
-            "NOT "
-        } else {
-            return self.item();
-        };
-        self.selection.push(ScopePart::Operator(operator));
-        self.nested(Self::operand)
-    }
-
-    fn item(&mut self) -> Parsed<()> {
-        if let Some(open) = self.take('(') {
-            self.selection.push(ScopePart::Operator("("));
-            self.nested(Self::scope)?;
-            self.selection.push(ScopePart::Operator(")"));
-            return self.close(open);
-        }
-        if self.at_operator() && !self.at_word(0, "NOT") {
-            return Err(self.expected("a tag such as `env:prod`"));
-        }
-        let key = self.tag("a tag such as `env:prod`")?;
-        if key.text.ends_with(':') && self.peek().kind == TokenKind::Atom && !self.at_operator() {
-            let value = self.peek().span;
-            let fix = format!("{}{}", key.text, self.slice(value));
-            return Err(QueryError::new(key.span.to(value), Reason::SpaceInTag { fix }));
-        }
-        let operator = if self.take_word("IN") {
-            " IN ("
-        } else if self.at_word(1, "IN") && self.take_word("NOT") {
-            self.next();
-            " NOT IN ("
-        } else {
-            self.selection.push(ScopePart::Tag(key));
-            return Ok(());
-        };
-        let open = self.expect(TokenKind::Symbol('('), "`(` and values")?.span;
-        self.selection.extend([ScopePart::Member(key), ScopePart::Operator(operator)]);
-        for (index, value) in self.tags("a tag value")?.into_iter().enumerate() {
-            self.selection.extend((index > 0).then_some(ScopePart::Operator(",")));
-            self.selection.push(ScopePart::Member(value));
-        }
-        self.selection.push(ScopePart::Operator(")"));
-        self.close(open)
-    }
-
-    fn at_operator(&self) -> bool {
-        ["AND", "OR", "NOT", "IN"].iter().any(|word| self.at_word(0, word))
-    }
-
-    fn take_word(&mut self, word: &str) -> bool {
-        let here = self.at_word(0, word);
-        if here {
-            self.next();
-        }
-        here
-    }
-
-    fn at_word(&self, ahead: usize, word: &str) -> bool {
-        let token = self.tokens.get(self.at + ahead);
-        token.is_some_and(|token| {
-            token.kind == TokenKind::Atom && self.slice(token.span).eq_ignore_ascii_case(word)
-        })
     }
 }
 
