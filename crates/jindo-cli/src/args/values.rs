@@ -182,7 +182,8 @@ mod tests {
         assert_eq!(variable("$env=prod, staging"), given("env", "prod, staging"));
         assert_eq!(variable("url=a=b"), given("url", "a=b"));
         let long = format!("env={}", "x".repeat(VARIABLE_BYTES_MAX + 1));
-        for text in ["env", "=prod", "$=prod", "env=", "env=prod,", "env=,prod", "env=a, ,b", &long] {
+        for text in ["env", "=prod", "$=prod", "env=", "env=prod,", "env=,prod", "env=a, ,b", &long]
+        {
             assert!(variable(text).is_err(), "{text}");
         }
     }

@@ -138,13 +138,17 @@ pub fn nature(name: &str) -> Nature {
         return known.nature;
     }
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let span = |family: &&str| name.strip_prefix(family)?.strip_prefix('_').filter(|s| !s.is_empty());
+    let span =
+        |family: &&str| name.strip_prefix(family)?.strip_prefix('_').filter(|s| !s.is_empty());
     if SMOOTHING_FAMILIES.iter().find_map(span).is_some_and(is_number) {
         return Nature::LooksBack(SMOOTHS);
     }
     // `top`, `top10`, `bottom5_mean`.
     let rank = |family: &&str| name.strip_prefix(family);
-    let number = |rest: &str| is_number(rest.split_once('_').map_or(rest, |(number, _)| number));
+    let number = |rest: &str| {
+        let (number, method) = rest.split_once('_').unwrap_or((rest, ""));
+        is_number(number) && (!number.is_empty() || method.is_empty())
+    };
     if RANK_FAMILIES.iter().find_map(rank).is_some_and(number) {
         return Nature::Selection(RANKS);
     }

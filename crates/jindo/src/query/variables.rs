@@ -40,14 +40,19 @@ impl<'k> VariableValues<'k> {
 
     /// Fills in all variables of a query, or says which `--var` to give: all that are missing at once. `written` is the query's own
     /// text. Returns the query for each combination of values, the last variable's changing first.
-    pub(super) fn fill_in(&self, expr: Expr, written: &str) -> Result<Vec<FilledQuery>, QueryError> {
+    pub(super) fn fill_in(
+        &self,
+        expr: Expr,
+        written: &str,
+    ) -> Result<Vec<FilledQuery>, QueryError> {
         let mut filling = Filling::new(self, BTreeMap::new());
         let first = filling.query(&expr)?;
         let several: Vec<(&str, usize)> = filling.several();
         if several.is_empty() {
             return Ok(vec![FilledQuery { expr: first, written: written.to_owned() }]);
         }
-        let combinations = several.iter().try_fold(1_usize, |all, (_, values)| all.checked_mul(*values));
+        let combinations =
+            several.iter().try_fold(1_usize, |all, (_, values)| all.checked_mul(*values));
         let Some(combinations) = combinations.filter(|&all| all <= COMBINATIONS_MAX) else {
             let names = several.iter().map(|(name, _)| (*name).to_owned()).collect();
             let reason = Reason::TooManyCombinations { names, max: COMBINATIONS_MAX };
@@ -140,7 +145,8 @@ impl<'v, 'k> Filling<'v, 'k> {
         let Some(name) = alone else { return Ok(()) };
         let given = self.value(name);
         if given != "*" {
-            tag.text = if given.contains(':') { given.to_owned() } else { format!("{name}:{given}") };
+            tag.text =
+                if given.contains(':') { given.to_owned() } else { format!("{name}:{given}") };
             self.filled.pop();
             self.filled.push((tag.span, tag.text.clone()));
         }
@@ -182,11 +188,11 @@ impl<'v, 'k> Filling<'v, 'k> {
         if !self.used.contains(&name) {
             self.used.push(name);
         }
-        if let Some(odd) = self.values.0[name].iter().find(|value| !is_atom(value)) {
-            let (name, value) = (name.to_owned(), (*odd).to_owned());
+        let (given, rest) = (self.value(name), &after[name.len()..]);
+        if !is_atom(given) {
+            let (name, value) = (name.to_owned(), given.to_owned());
             return Err(QueryError::new(span, Reason::VariableValue { name, value }));
         }
-        let (given, rest) = (self.value(name), &after[name.len()..]);
         let (key, value) = given.split_once(':').unwrap_or((name, given));
         Ok(match suffix(rest, ".key") {
             Some(rest) => format!("{key}{rest}"),

@@ -97,7 +97,9 @@ impl Scanner<'_> {
                 Ok(self.symbol(first))
             }
             '$' => Err(refused(self.at, first, Reason::VariableOutside)),
-            _ => Err(self.unreadable(first).unwrap_or_else(|| refused(self.at, first, Reason::Stray(first)))),
+            _ => Err(self
+                .unreadable(first)
+                .unwrap_or_else(|| refused(self.at, first, Reason::Stray(first)))),
         }
     }
 

@@ -7,7 +7,7 @@ use expect_test::expect;
 #[test]
 fn errors_come_all_at_once_with_place_and_fix() {
     check(
-        "system.cpu.user\navg:system.cpu.user by {host}\nmy-metric\naverage:m{*}\navg:m{*\navg:m{}\n  avg:m{a b}\navg:m{host: web}\n(avg:m{*}\n\
+        "system.cpu.user\navg:system.cpu.user by {host}\nmy-metric\naverage:m{*}\navg:m{*\navg:m{}\n  avg:m{a b}\navg:m{*} by host\n(avg:m{*}\n\
          avg(last_5m):avg:m{*} > 5\navg:m{*} > 5\navg:m{${var.host}}\navg:m{{{host}}}",
         expect![[r#"
             q:1:1: this is no query yet; did you mean `avg:system.cpu.user{*}`?
@@ -31,9 +31,9 @@ fn errors_come_all_at_once_with_place_and_fix() {
             q:7:11: expected `,`, AND, OR or `}`, found `b`
                 avg:m{a b}
                         ^
-            q:8:7: a tag has no space behind its `:`; did you mean `host:web`?
-              avg:m{host: web}
-                    ^^^^^^^^^
+            q:8:10: tag keys stand in braces; write `by {host}`
+              avg:m{*} by host
+                       ^^^^^^^
             q:9:1: `(` is never closed
               (avg:m{*}
               ^
@@ -74,7 +74,7 @@ fn errors_point_at_the_character() {
             q:5:15: `&` cannot stand in a tag; Datadog keeps `_` in its place
               avg:m{한글:값,a:b&c}
                                ^
-            q:6:9: an invisible or broken character (U+200B) stands here; delete it, or save the file as UTF-8
+            q:6:9: a zero-width space (U+200B) stands here; delete it
               avg:m{*}
                       ^
             q:7:10: `;` cannot stand here
@@ -152,7 +152,7 @@ fn broken_text_and_empty_lists_are_refused() {
         found.refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     };
     expect![[r#"
-        q:1:10: an invisible or broken character (U+FFFD) stands here; delete it, or save the file as UTF-8
+        q:1:10: a broken character (U+FFFD) stands here; save the file as UTF-8
           avg:m{caf�:x}
                    ^"#]]
     .assert_eq(&words(b"avg:m{caf\xe9:x}\navg:n{*}\n"));

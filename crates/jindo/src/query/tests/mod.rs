@@ -10,6 +10,8 @@ use std::fmt::Write as _;
 mod derive;
 mod generated;
 mod lists;
+mod slips;
+mod variables;
 
 fn settings() -> RewriteOptions {
     RewriteOptions {
@@ -173,7 +175,7 @@ fn what_cannot_be_cut_into_windows_is_refused_with_its_place() {
             q:4:5: jindo does not know the modifier `.shine()`; it knows .rollup, .fill, .as_count, .as_rate and .weighted
               m{*}.shine()
                   ^^^^^^^^
-            q:5:5: a calendar rollup (`monthly`) has buckets of different lengths; give seconds, such as .rollup(sum, 86400)
+            q:5:5: `monthly` makes this a calendar rollup, whose buckets follow the days of a time zone and differ in length; give a fixed number of seconds, counted in UTC: `.rollup(sum, 86400)`, which gives days
               m{*}.rollup(sum, monthly)
                   ^^^^^^^^^^^^^^^^^^^^^
             q:6:21: a second rollup changes what the first one means; keep one of them
@@ -214,35 +216,6 @@ fn range_functions_travel_when_allowed() {
     assert_eq!(
         found.queries[0].text.sent,
         "top(m{*}.rollup(avg, 60).fill(null), 10, 'mean', 'desc') + m{*}.rollup(avg, 60).fill(last)"
-    );
-}
-
-#[test]
-fn variables_become_what_dashboards_make_of_them() {
-    check(
-        "m{$host,!$env}\nm{h:$host,e:$env.value,$host.key:x} by {$host.key}\nm{$kong.service}\nm{$all,x:$all}\n\
-         m{$Scope AND x:$Scope.value}\nm{env IN ($env,$env.value)}\nm{url:$env.value-$host.value/x}\nm{$hosts,$nope.value}\nm{$evil}\nm{$empty}\n$host",
-        expect![[r#"
-            m{host:web-1,!env:prod}.rollup(avg, 60).fill(null) @60
-            m{h:web-1,e:prod,host:x} by {host}.rollup(avg, 60).fill(null) @60
-            m{kong.service:api}.rollup(avg, 60).fill(null) @60
-            m{*,x:*}.rollup(avg, 60).fill(null) @60
-            m{team:a:b AND x:a:b}.rollup(avg, 60).fill(null) @60
-            m{env IN (prod,prod)}.rollup(avg, 60).fill(null) @60
-            m{url:prod-web-1/x}.rollup(avg, 60).fill(null) @60
-            q:8:3: give --var hosts=VALUE --var nope=VALUE for `$hosts`, `$nope`
-              m{$hosts,$nope.value}
-                ^^^^^^
-            q:9:3: the value `a} by {b` of --var evil cannot stand in a scope; it is one tag value, `KEY:VALUE` or `*`, without spaces, commas, braces, quotes or `$`
-              m{$evil}
-                ^^^^^
-            q:10:3: the value `` of --var empty cannot stand in a scope; it is one tag value, `KEY:VALUE` or `*`, without spaces, commas, braces, quotes or `$`
-              m{$empty}
-                ^^^^^^
-            q:11:1: a variable can stand within braces only; write its value here
-              $host
-              ^
-        "#]],
     );
 }
 
