@@ -1,6 +1,6 @@
 //! Requests as typed: on the command line, or as the directory keeps the last one.
 
-use crate::args::{AssumedTypeArg, FillArg, RequestArgs};
+use crate::args::{AssumedTypeArg, FillArg, RequestArgs, VARIABLE_BYTES_MAX};
 use crate::defaults;
 use crate::environment;
 use crate::render::errors::Usage;
@@ -21,9 +21,6 @@ const SETTING_BYTES_MAX: usize = 4_096;
 
 /// Template variables of a request that a directory keeps: more than any dashboard has.
 const VARIABLES_MAX: usize = 1_000;
-
-/// Bytes of the values of one variable: hundreds of the longest tag values, which have 200 characters.
-pub(crate) const VARIABLE_BYTES_MAX: usize = 65_536;
 
 /// Request as typed, and as the directory keeps it for the next one: then its times are instants, but for the end `now`, and its zone
 /// has a name.

@@ -13,7 +13,9 @@ pub(crate) use export::{ExportArgs, PlanArgs, RequestArgs};
 pub(crate) use extract::ExtractArgs;
 pub(crate) use inspect::{StatusArgs, VerifyArgs};
 pub(crate) use simulate::{DemoArgs, SimulateArgs, SimulatedMetadata};
-pub(crate) use values::{AssumedTypeArg, FillArg, OutputFormat, ProgressStyle, SPAN_MAX, span};
+pub(crate) use values::{
+    AssumedTypeArg, FillArg, OutputFormat, ProgressStyle, SPAN_MAX, VARIABLE_BYTES_MAX, span,
+};
 
 use crate::terminal::Lines;
 use clap::error::{ContextKind, ContextValue};

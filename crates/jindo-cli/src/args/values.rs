@@ -1,6 +1,5 @@
 //! Readers of single values: spans, paces, percentages, variables. Their errors say what to write instead.
 
-use crate::request::VARIABLE_BYTES_MAX;
 use clap::ValueEnum;
 use jiff::SignedDuration;
 use jindo::job::{LookBack, Resolution, SampleSize};
@@ -8,6 +7,9 @@ use jindo::plan::Pace;
 use jindo::query::Interval;
 use jindo::request::Reserve;
 use jindo::text::steers;
+
+/// Bytes of the values of one variable: hundreds of the longest tag values, which have 200 characters.
+pub(crate) const VARIABLE_BYTES_MAX: usize = 65_536;
 
 /// Style of the progress on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -32,6 +32,7 @@ mod plain_parquet;
 mod probe;
 #[cfg(unix)]
 mod processes;
+mod query_text;
 mod recovery;
 mod refetch;
 mod regressions;

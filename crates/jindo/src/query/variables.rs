@@ -42,11 +42,11 @@ impl<'k> VariableValues<'k> {
     /// text. Returns the query for each combination of values, the last variable's changing first.
     pub(super) fn fill_in(
         &self,
-        expr: Expr,
+        expr: &Expr,
         written: &str,
     ) -> Result<Vec<FilledQuery>, QueryError> {
         let mut filling = Filling::new(self, BTreeMap::new());
-        let first = filling.query(&expr)?;
+        let first = filling.query(expr)?;
         let several: Vec<(&str, usize)> = filling.several();
         if several.is_empty() {
             return Ok(vec![FilledQuery { expr: first, written: written.to_owned() }]);
@@ -66,7 +66,7 @@ impl<'k> VariableValues<'k> {
                 (*name, choice)
             });
             let mut filling = Filling::new(self, chosen.collect());
-            let filled = filling.query(&expr)?;
+            let filled = filling.query(expr)?;
             let written = filling.written(written, expr.span);
             Ok(FilledQuery { expr: filled, written })
         };
@@ -84,7 +84,7 @@ struct Filling<'v, 'k> {
     missing: Vec<String>,
     /// Place of the first one that is missing.
     at: Option<Span>,
-    /// What was filled in, and in place of what.
+    /// Texts that were filled in, with the places of those before.
     filled: Vec<(Span, String)>,
 }
 

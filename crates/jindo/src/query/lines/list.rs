@@ -80,7 +80,7 @@ impl ListReader<'_> {
             });
             for expr in found {
                 let place = expr.span;
-                if !self.queries(&line, expr) {
+                if !self.queries(&line, &expr) {
                     let reason = Reason::TooMany { max: QUERIES_MAX };
                     self.refuse(&line, source.trim(), QueryError::new(place, reason));
                     break 'lines;
@@ -98,7 +98,7 @@ impl ListReader<'_> {
     }
 
     /// Takes or refuses the queries that a written one is: several where a variable has several values. False: one too many.
-    fn queries(&mut self, line: &ListLine<'_>, expr: Expr) -> bool {
+    fn queries(&mut self, line: &ListLine<'_>, expr: &Expr) -> bool {
         let (place, mixed) = (expr.span, expr.series().find_map(SeriesExpr::mixed_operators));
         let written = &line.text[place.start..place.end];
         let filled = match self.values.fill_in(expr, written) {

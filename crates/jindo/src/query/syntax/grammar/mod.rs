@@ -306,11 +306,12 @@ impl<'a> Parser<'a> {
     /// A zone without its quotes, as in `.rollup(sum, daily, 12am, America/Denver)`.
     fn zone(&mut self) -> Option<Arg> {
         let start = self.peek();
-        let alternates = |ahead: usize| match ahead % 2 {
-            0 => self.ahead(ahead) == TokenKind::Word,
-            _ => self.ahead(ahead) == TokenKind::Symbol('/'),
+        let alternates = |(at, token): &(usize, &Token)| match at % 2 {
+            0 => token.kind == TokenKind::Word,
+            _ => token.kind == TokenKind::Symbol('/'),
         };
-        let length = (0..).take_while(|ahead| alternates(*ahead)).count();
+        let rest = self.tokens[self.at..].iter().enumerate();
+        let length = rest.take_while(alternates).count();
         let ends = matches!(self.ahead(length), TokenKind::Symbol(',' | ')'));
         if length < 3 || length % 2 == 0 || !ends {
             return None;
@@ -385,15 +386,14 @@ impl<'a> Parser<'a> {
 
     /// True if what follows closes one parenthesis more than it opens.
     fn closes_later(&self) -> bool {
-        let mut open = 0_usize;
+        let mut open = 1_usize;
         self.tokens[self.at..].iter().any(|token| {
-            let closes = token.kind == TokenKind::Symbol(')');
-            let is_last = closes && open == 0;
-            open = match token.kind {
-                TokenKind::Symbol('(') => open + 1,
-                _ => open.saturating_sub(usize::from(closes)),
-            };
-            is_last
+            if token.kind == TokenKind::Symbol('(') {
+                open += 1;
+            } else if token.kind == TokenKind::Symbol(')') {
+                open -= 1;
+            }
+            open == 0
         })
     }
 
