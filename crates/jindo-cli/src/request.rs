@@ -450,16 +450,18 @@ mod tests {
     #[test]
     fn a_request_that_jindo_did_not_write_is_refused() {
         let named = |value: String| [("host".to_owned(), value)].into();
-        let long = "x".repeat(SETTING_BYTES_MAX + 1);
+        let long = |max: usize| "x".repeat(max + 1);
         for odd in [
             TypedRequest { list_name: "a\u{1b}[2J".to_owned(), ..words() },
             TypedRequest { api_url: Some("https://h\nx".to_owned()), ..words() },
             TypedRequest { variables: named("\u{202e}".to_owned()), ..words() },
-            TypedRequest { variables: named(long), ..words() },
+            TypedRequest { variables: named(long(VARIABLE_BYTES_MAX)), ..words() },
+            TypedRequest { api_url: Some(long(SETTING_BYTES_MAX)), ..words() },
             TypedRequest { list: "a\0".to_owned(), ..words() },
         ] {
-            assert!(kept(&odd, "UTC").is_err(), "{odd:?}");
+            assert!(kept(&odd, "UTC").is_err(), "{}", odd.list_name);
         }
-        assert!(kept(&words(), "UTC").is_ok());
+        let values = TypedRequest { variables: named(long(SETTING_BYTES_MAX)), ..words() };
+        assert!(kept(&words(), "UTC").is_ok() && kept(&values, "UTC").is_ok());
     }
 }

@@ -126,7 +126,10 @@ fn export_shows_its_options_in_groups() {
                                            detect it for each query from a short sample
                                            [default: 60s]
                   --var <NAME=VALUE>       Fill in a template variable of the list:
-                                           host=web-1 for $host. Repeatable
+                                           host=web-1 for $host. Several values
+                                           (env=prod,staging) make one query for each; of
+                                           two such variables, one for each combination, up
+                                           to 1,000 a line. Repeatable
                   --fill <null|keep>       null: export reported points only. keep: send
                                            each query as written, in calls of its own;
                                            values are then those of the graph, interpolated
