@@ -51,7 +51,8 @@ pub(super) fn call(
             result.series.retain(|series| !series.tags.iter().any(|tag| tag.ends_with(":N/A")));
             Ok(result)
         }
-        ("count_nonzero", []) => Ok(count(result, |v| v != 0.0)),
+        // Two names of one function. (DOC)
+        ("count_nonzero" | "count_nonzero_finite", []) => Ok(count(result, |v| v != 0.0)),
         ("count_not_null", []) => Ok(count(result, |_| true)),
         _ => {
             let change = per_series(function, args).ok_or_else(unsupported)?;
@@ -91,6 +92,10 @@ fn per_series(function: &str, args: &[Arg]) -> Option<Change> {
         }
         ("per_minute", 0) => steps(|before, now, seconds| (now - before) / seconds * 60.0),
         ("per_hour", 0) => steps(|before, now, seconds| (now - before) / seconds * 3_600.0),
+        // Divides by the seconds of the bucket. (DOC)
+        ("throughput", 0) => Box::new(|values, interval_s| {
+            values.iter_mut().for_each(|v| *v /= interval_s as f64);
+        }),
         ("cumsum", 0) => running(|_| 1.0),
         ("integral", 0) => running(|interval_s| interval_s as f64),
         _ => smoothing(function, args)?,

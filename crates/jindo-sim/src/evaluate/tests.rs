@@ -271,6 +271,12 @@ fn functions_over_groups_and_time() {
         "#]],
     );
     check(
+        "throughput(count_nonzero_finite(avg:lost{*} by {host}.rollup(count,240)))",
+        &expect![[r#"
+            [] 0=0.008333333333333333 240=0.0125 480=0.0125
+        "#]],
+    );
+    check(
         "count_not_null(avg:lost{*} by {host}.rollup(count,240))",
         &expect![[r#"
             [] 0=2.0 240=3.0 480=3.0
