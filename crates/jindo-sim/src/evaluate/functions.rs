@@ -94,7 +94,9 @@ fn per_series(function: &str, args: &[Arg]) -> Option<Change> {
         ("per_hour", 0) => steps(|before, now, seconds| (now - before) / seconds * 3_600.0),
         // Divides by the seconds of the bucket. (DOC)
         ("throughput", 0) => Box::new(|values, interval_s| {
-            values.iter_mut().for_each(|v| *v /= interval_s as f64);
+            for value in values.iter_mut() {
+                *value /= interval_s as f64;
+            }
         }),
         ("cumsum", 0) => running(|_| 1.0),
         ("integral", 0) => running(|interval_s| interval_s as f64),
