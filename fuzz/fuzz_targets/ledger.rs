@@ -13,7 +13,7 @@ mod properties;
 mod sample;
 
 /// Of so many inputs one is a directory that is read, mended and extracted; of the others the ledger alone is asked.
-const WHOLE_ONE_IN: u64 = 32;
+const WHOLE_ONE_IN: u64 = 128;
 
 thread_local! {
     static BEGINNINGS: forge::Beginnings = forge::Beginnings::new();
