@@ -1,6 +1,7 @@
 //! Directory of an export: opens it for reading, reads what it remembers of its last request, and names this process in its lock.
 
 use crate::args::RequestArgs;
+use crate::defaults::OUT;
 use crate::keys::address::KnownAddress;
 use crate::render::errors::Usage;
 use crate::request::{RequestNotes, TypedRequest};
@@ -68,6 +69,15 @@ impl Memory {
     pub(crate) fn of_directory(dir: &Path) -> anyhow::Result<Self> {
         existing(dir)?.as_ref().map_or_else(|| Ok(Self::default()), Self::of)
     }
+}
+
+/// Refuses a command without DIR where the default is not there: `command` is its name.
+pub(crate) fn check_default(given: Option<&Path>, command: &str) -> Result<(), Usage> {
+    if given.is_some() || Path::new(OUT).exists() {
+        return Ok(());
+    }
+    Err(Usage::new(format!("no directory is named, and {OUT} is not there"))
+        .hint(format!("name the directory of an export: jindo {command} DIR")))
 }
 
 /// Returns the archive in `dir`, opened for reading; `None` if there is none.

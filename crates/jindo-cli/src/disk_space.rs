@@ -3,12 +3,13 @@
 use crate::render::errors::Failed;
 use crate::render::units::size;
 use jindo::job::ExportPlan;
+use jindo::plan::SeriesSeen;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
 /// Returns a warning if the plan may not fit on the disk of `dir`; `None` if it fits, or if the free space is unknown.
 pub(crate) fn in_words(planned: &ExportPlan, dir: &Path) -> Option<String> {
-    let bytes = planned.plan.estimate().bytes;
+    let bytes = planned.estimate().bytes;
     let more = planned.rewriting_bytes;
     let needed = bytes.start().saturating_add(more)..=bytes.end().saturating_add(more);
     words(&needed, free_bytes(dir)?)
@@ -25,7 +26,7 @@ fn words(bytes: &RangeInclusive<u64>, free: u64) -> Option<String> {
     Some(format!("  {} are free there: that {verdict}", size(free)))
 }
 
-/// Refuses an export of which not even the low estimate fits: a full disk harms more than this export. Sparse queries, which need
+/// Refuses an export of which not even one series a query fits, which those seen before may be too sparse to exceed: a full disk harms more than this export. Sparse queries, which need
 /// less, can be fetched in parts: with `--max-calls` only the bytes of those calls count. Objects that are rewritten afterwards
 /// need room in any case.
 pub(crate) fn check(
@@ -35,7 +36,8 @@ pub(crate) fn check(
 ) -> Result<(), Failed> {
     let Some(free) = free_bytes(dir) else { return Ok(()) };
     let ExportPlan { plan, rewriting_bytes, .. } = planned;
-    let fetched = part(*plan.estimate().bytes.start(), calls_max, plan.calls() as u64);
+    let fetched =
+        part(*plan.estimate(&SeriesSeen::new()).bytes.start(), calls_max, plan.calls() as u64);
     let bytes = fetched.saturating_add(*rewriting_bytes);
     if free >= bytes {
         return Ok(());

@@ -72,7 +72,7 @@ fn run(command: &Command) -> anyhow::Result<u8> {
         Command::Export(args) => {
             fetch::export::run(args, &clock, interruption::continuing()?.as_ref())
         }
-        Command::Status(args) => inspect::status::run(args),
+        Command::Status(args) => inspect::status::run(args, &clock),
         Command::Verify(args) => inspect::verify::run(args, &clock, &interruption::starting_over),
         Command::Extract(args) => {
             output::extract::run(args, &clock, interruption::continuing()?.as_ref())

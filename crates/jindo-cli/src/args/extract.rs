@@ -1,14 +1,15 @@
 //! Flags of `jindo extract`.
 
 use super::values::OutputFormat;
+use crate::defaults::OUT;
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Flags of `jindo extract`.
 #[derive(Debug, Args)]
 pub struct ExtractArgs {
-    /// Directory of an export
-    pub dir: PathBuf,
+    /// Directory of an export [default: ./jindo-export]
+    pub dir: Option<PathBuf>,
     /// Output format [default: csv]
     #[arg(long, value_enum)]
     pub format: Option<OutputFormat>,
@@ -29,4 +30,11 @@ pub struct ExtractArgs {
     /// Time zone of the files, instead of the last export's
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
+}
+
+impl ExtractArgs {
+    /// Returns the directory that is named, or the default.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.as_deref().unwrap_or(Path::new(OUT))
+    }
 }

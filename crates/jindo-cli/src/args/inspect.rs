@@ -2,12 +2,13 @@
 
 use super::ConnectionArgs;
 use super::values::{pace, reserve, sample, span};
+use crate::defaults::OUT;
 use clap::Args;
 use jiff::SignedDuration;
 use jindo::job::SampleSize;
 use jindo::plan::Pace;
 use jindo::request::Reserve;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const REFETCH_HELP: &str = "\
 Fetch a random sample of the held windows again and compare it point by point: a share of the windows (1%), or a number of \
@@ -35,18 +36,25 @@ Exit codes:
 /// Flags of `jindo status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// Directory of an export
-    pub dir: PathBuf,
+    /// Directory of an export [default: ./jindo-export]
+    pub dir: Option<PathBuf>,
     /// Print one JSON object on stdout
     #[arg(long)]
     pub json: bool,
 }
 
+impl StatusArgs {
+    /// Returns the directory that is named, or the default.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.as_deref().unwrap_or(Path::new(OUT))
+    }
+}
+
 /// Flags of `jindo verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// Directory of an export
-    pub dir: PathBuf,
+    /// Directory of an export, or of a copy that jindo extract --out wrote [default: ./jindo-export]
+    pub dir: Option<PathBuf>,
     /// Repair what needs no call: rebuild the ledger, set damaged objects aside, write files again; with --refetch, mark what
     /// differs, so that the next export fetches it again
     #[arg(long)]
@@ -56,6 +64,13 @@ pub struct VerifyArgs {
     pub json: bool,
     #[command(flatten)]
     pub refetch: RefetchArgs,
+}
+
+impl VerifyArgs {
+    /// Returns the directory that is named, or the default.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.as_deref().unwrap_or(Path::new(OUT))
+    }
 }
 
 /// Sample to compare with the server, and the pace and connection of its calls.

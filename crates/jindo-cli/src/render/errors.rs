@@ -141,7 +141,9 @@ pub(crate) fn broken_off(cause: &Breakage) -> Failed {
 
 fn hint(mut causes: anyhow::Chain<'_>) -> Option<String> {
     causes.find_map(|cause| {
-        use jindo::archive::Error::{Absent, Busy, LedgerLost, NoLocks, NoRoom, NotOpened};
+        use jindo::archive::Error::{
+            Absent, Busy, LedgerLost, NoLocks, NoRoom, NotOpened, Removed,
+        };
         if let Some(usage) = cause.downcast_ref::<Usage>() {
             return usage.hint.clone();
         }
@@ -171,6 +173,11 @@ fn hint(mut causes: anyhow::Chain<'_>) -> Option<String> {
                 "jindo verify {} --repair rebuilds it from them",
                 shell::path(dir)
             )),
+            Some(Removed { .. }) => Some(
+                "nothing more was fetched or written; put it back, and the same command continues, \
+                 or else begins anew"
+                    .into(),
+            ),
             Some(NoLocks { .. }) => {
                 Some("choose a directory on a file system that has locks, by --out".into())
             }

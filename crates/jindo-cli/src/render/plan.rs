@@ -11,7 +11,7 @@ use crate::time::{self, length_in_words};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use jindo::job::{ExportPlan, ExportRequest, Leaving, ResolvedRequest};
-use jindo::plan::{Estimate, Limits, Pace, Plan, ProbeGrid, RETENTION, Window};
+use jindo::plan::{Estimate, Limits, Pace, Plan, ProbeGrid, RETENTION, SeriesAssumption, Window};
 use jindo::query::{Complaint, Interval, Query};
 use jindo::request::Reserve;
 use std::collections::HashSet;
@@ -22,6 +22,10 @@ const PROBE_SUGGESTED_S: u64 = 2 * 3_600;
 
 /// Plans that take at least this long say at what time of day they will be done.
 const DONE_SHOWN_S: u64 = 120;
+
+/// Points a second beyond which a machine of two cores did not keep up when it was measured (`cargo xtask measure`). Faster plans say that
+/// they count on more.
+const MACHINE_POINTS_PER_S: u64 = 1_000_000;
 
 /// Window of a simple script, the yardstick of a plan: it asks each query 4 hours at a time.
 const SCRIPT_WINDOW_S: u64 = 4 * 3_600;
@@ -55,6 +59,11 @@ impl ReckonedLimit {
         Self { limit, reserve: Reserve::NONE }
     }
 
+    /// A limit of which the usual share is left to others.
+    pub(crate) fn usual(limit: Pace) -> Self {
+        Self { limit, reserve: Reserve::USUAL }
+    }
+
     fn ours(self) -> Pace {
         self.reserve.left_of(self.limit)
     }
@@ -64,8 +73,13 @@ impl ReckonedLimit {
         plan.seconds(self.ours())
     }
 
+    /// Seconds that so many calls take.
+    pub(crate) fn seconds_of(self, calls: u64) -> u64 {
+        self.ours().seconds(calls)
+    }
+
     /// Returns `1,440 of 1,600 calls an hour (--reserve 10%)`.
-    fn in_words(self) -> String {
+    pub(crate) fn in_words(self) -> String {
         let (ours, all) = (self.ours(), in_pace(self.limit));
         if ours == self.limit {
             return all;
@@ -87,8 +101,8 @@ pub(crate) fn brief(
     lines.extend(resolution::in_words(request, &planned.request));
     let script = count(script_calls(plan.queries.len(), plan.range));
     let time = pace.filter(|_| plan.calls() > 0).map_or_else(String::new, |pace| {
-        let secs = pace.seconds(plan);
-        format!(", {} at {}{}", seconds(secs), pace.in_words(), done_by(request, now, secs))
+        let time = ReckonedTime::new(planned, pace);
+        format!(", {}{}", time.in_words(pace), done_by(request, now, time.seconds()))
     });
     lines.push(format!("{}{time}; a script that asks 4 hours at a time makes {script}", job(plan)));
     if !notes.changes.is_empty() {
@@ -96,12 +110,71 @@ pub(crate) fn brief(
     }
     lines.extend(types_in_words(planned));
     if plan.calls() > 0 {
-        let Estimate { points, bytes } = plan.estimate();
-        let (points, most) = (count(*points.start()), count(*points.end()));
-        let (bytes, most_bytes) = (size(*bytes.start()), size(*bytes.end()));
-        lines.push(format!("{points} to {most} points, {bytes} to {most_bytes} on disk"));
+        lines.extend(estimate_in_words(&planned.estimate()));
     }
     lines.into()
+}
+
+/// Returns a line with points and bytes, and one that says on what they are based where the number of series decides.
+fn estimate_in_words(Estimate { points, bytes, series }: &Estimate) -> Vec<String> {
+    let (low, most) = (count(*points.start()), count(*points.end()));
+    let (bytes, most_bytes) = (size(*bytes.start()), size(*bytes.end()));
+    let points = if low == most {
+        format!("{low} points if none is missing")
+    } else {
+        format!("{low} to {most} points")
+    };
+    let mut lines = vec![format!("{points}, {bytes} to {most_bytes} on disk")];
+    let SeriesAssumption { grouped, guessed } = *series;
+    let queries = counted(grouped, "query", "queries");
+    if guessed > 0 {
+        let of = match grouped - guessed {
+            0 => queries,
+            _ => format!("{} of {queries}", count(guessed)),
+        };
+        let most = SeriesAssumption::GUESSED_MAX;
+        lines.push(format!(
+            "  a guess of 1 to {most} series for each of {of} with by; more take more calls"
+        ));
+    } else if grouped > 0 {
+        lines.push(format!("  by the series that {queries} with by had before"));
+    }
+    lines
+}
+
+/// Time of a plan's calls, by what sets their pace.
+#[derive(Debug, Clone, Copy)]
+struct ReckonedTime {
+    /// At the rate limit.
+    limited_s: u64,
+    /// At the speed of the last run here that no limit held back; `None`: none was measured.
+    measured_s: Option<u64>,
+    points: u64,
+}
+
+impl ReckonedTime {
+    fn new(planned: &ExportPlan, pace: ReckonedLimit) -> Self {
+        let points = *planned.estimate().points.start();
+        let measured_s = planned.pace.seconds(points);
+        Self { limited_s: pace.seconds(&planned.plan), measured_s, points }
+    }
+
+    fn seconds(self) -> u64 {
+        self.limited_s.max(self.measured_s.unwrap_or(0))
+    }
+
+    fn in_words(self, pace: ReckonedLimit) -> String {
+        let (limited, pace) = (seconds(self.limited_s), pace.in_words());
+        match self.measured_s {
+            Some(measured_s) if measured_s > self.limited_s => {
+                format!("{} at the speed of the last run here", seconds(measured_s))
+            }
+            None if self.points / MACHINE_POINTS_PER_S > self.limited_s => {
+                format!("{limited} at {pace}, if this machine is so fast")
+            }
+            _ => format!("{limited} at {pace}"),
+        }
+    }
 }
 
 /// Returns what a change of the request costs.
@@ -276,7 +349,7 @@ fn in_pace(pace: Pace) -> String {
         86_400 => "a day".to_owned(),
         secs => format!("in {secs} s"),
     };
-    format!("{} calls {period}", count(u64::from(pace.calls)))
+    format!("{} {period}", counted(pace.calls.into(), "call", "calls"))
 }
 
 /// The same request from nothing, at another resolution.
@@ -328,7 +401,8 @@ pub(crate) fn in_words(
 pub(crate) fn json(planned: &ExportPlan, command: &PlanArgs) -> Lines {
     let pace = ReckonedLimit::of(command);
     let (plan, asked) = (&planned.plan, &planned.request);
-    let estimate = plan.estimate();
+    let estimate = planned.estimate();
+    let SeriesAssumption { grouped, guessed } = estimate.series;
     let object = serde_json::json!({
         "from": plan.range.start(),
         "to": plan.range.end(),
@@ -341,7 +415,14 @@ pub(crate) fn json(planned: &ExportPlan, command: &PlanArgs) -> Lines {
         "unsampled": asked.list.unspaced.len(),
         "points": { "low": estimate.points.start(), "high": estimate.points.end() },
         "bytes": { "low": estimate.bytes.start(), "high": estimate.bytes.end() },
-        "seconds": pace.seconds(plan),
+        "series": {
+            "grouped_queries": grouped,
+            "guessed_queries": guessed,
+            "guessed_low": 1,
+            "guessed_high": SeriesAssumption::GUESSED_MAX,
+        },
+        "is_guess": guessed > 0,
+        "seconds": ReckonedTime::new(planned, pace).seconds(),
         "limit": { "calls": pace.limit.calls, "period_seconds": pace.limit.period_s },
         "reserve_percent": pace.reserve.in_percent(),
         "known_script_calls": script_calls(plan.queries.len(), plan.range),

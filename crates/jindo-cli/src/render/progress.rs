@@ -33,22 +33,30 @@ pub(crate) struct ProgressReport {
     next: Timestamp,
     /// Zone of times of day.
     zone: TimeZone,
-    /// Forecast after the first answer, and when it was made.
-    forecast: Option<(Forecast, Timestamp)>,
-    /// Most calls in flight at once.
-    concurrency: u16,
+    /// Forecast of calls after the first answer, and of the time as soon as it can be told.
+    forecast: Option<TimedForecast>,
     /// Remarks of the server that were shown.
     remarks: HashSet<String>,
     /// Lines that were shown: each is shown once.
     said: HashSet<String>,
 }
 
+/// Forecast, and the moment from which its time counts.
+#[derive(Debug, Clone, Copy)]
+struct TimedForecast {
+    forecast: Forecast,
+    since: Timestamp,
+    /// Answers before that moment.
+    answered: u64,
+}
+
 /// Forecast beside the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ForecastResult {
     pub(crate) forecast_calls: u64,
-    /// Seconds from the first answer on.
-    pub(crate) forecast_s: u64,
+    /// Seconds after so many answers; `None`: it could not be told.
+    pub(crate) forecast_s: Option<u64>,
+    pub(crate) answered: u64,
     pub(crate) made_calls: u64,
     pub(crate) took_s: u64,
 }
@@ -62,13 +70,8 @@ enum Style {
 }
 
 impl ProgressReport {
-    /// Starts at `now`. `concurrency` is the most calls in flight at once; times of day are in `zone`.
-    pub(crate) fn new(
-        style: ProgressStyle,
-        concurrency: u16,
-        now: Timestamp,
-        zone: TimeZone,
-    ) -> Self {
+    /// Starts at `now`. Times of day are in `zone`.
+    pub(crate) fn new(style: ProgressStyle, now: Timestamp, zone: TimeZone) -> Self {
         let style = match style {
             ProgressStyle::Auto if std::io::stderr().is_terminal() => Style::Bar(bar()),
             ProgressStyle::Bar => Style::Bar(bar()),
@@ -83,7 +86,6 @@ impl ProgressReport {
             next,
             zone,
             forecast: None,
-            concurrency,
             remarks: HashSet::new(),
             said: HashSet::new(),
         }
@@ -94,10 +96,12 @@ impl ProgressReport {
         if let Style::Bar(bar) = &self.style {
             bar.finish_and_clear();
         }
-        let (forecast, since) = self.forecast.filter(|_| outcome.end == End::Done)?;
+        let TimedForecast { forecast, since, answered } =
+            self.forecast.filter(|_| outcome.end == End::Done)?;
         Some(ForecastResult {
             forecast_calls: forecast.calls,
             forecast_s: forecast.secs,
+            answered,
             made_calls: outcome.calls,
             took_s: now.duration_since(since).as_secs().unsigned_abs(),
         })
@@ -115,6 +119,21 @@ impl ProgressReport {
                 terminal::remark(Lines::json(&note.to_string()));
             }
             Style::Silent => {}
+        }
+    }
+
+    /// Makes the forecast: of the calls at the first answer, of the time as soon as it can be told.
+    fn foresee(&mut self, progress: &Progress, now: Timestamp) {
+        if self.forecast.is_some_and(|made| made.forecast.secs.is_some()) {
+            return;
+        }
+        let elapsed = now.duration_since(self.started);
+        let Some(next) = Forecast::new(progress, elapsed, now) else { return };
+        let calls = self.forecast.map_or(next.calls, |made| made.forecast.calls);
+        if self.forecast.is_none() || next.secs.is_some() {
+            let forecast = Forecast { calls, ..next };
+            self.forecast =
+                Some(TimedForecast { forecast, since: now, answered: progress.answered() });
         }
     }
 
@@ -177,11 +196,7 @@ impl ProgressReport {
 
 impl Observer for ProgressReport {
     fn progress(&mut self, progress: &Progress, now: Timestamp) {
-        if self.forecast.is_none() {
-            let elapsed = now.duration_since(self.started);
-            let forecast = Forecast::new(progress, elapsed, now, usize::from(self.concurrency));
-            self.forecast = forecast.map(|forecast| (forecast, now));
-        }
+        self.foresee(progress, now);
         match &self.style {
             Style::Bar(bar) => {
                 bar.set_length(progress.answered() + progress.calls_left);
@@ -277,7 +292,7 @@ mod tests {
     /// A report that began 80 s ago.
     fn report() -> ProgressReport {
         let zone = TimeZone::get("Asia/Seoul").unwrap();
-        ProgressReport::new(ProgressStyle::None, 8, NOW - SignedDuration::from_secs(80), zone)
+        ProgressReport::new(ProgressStyle::None, NOW - SignedDuration::from_secs(80), zone)
     }
 
     fn check(progress: &Progress, expected: &str) {
@@ -311,10 +326,13 @@ mod tests {
         let first = Progress { calls_made: 1, ..run() };
         let elapsed = SignedDuration::from_secs(2);
         let forecast = |progress: &Progress| {
-            Forecast::new(progress, elapsed, NOW, 8).map(|forecast| (forecast.calls, forecast.secs))
+            Forecast::new(progress, elapsed, NOW).map(|forecast| (forecast.calls, forecast.secs))
         };
-        assert_eq!(forecast(&first), Some((61, 4_322)));
-        assert_eq!(forecast(&Progress { paced_until: None, ..first.clone() }), Some((61, 15)));
+        assert_eq!(forecast(&first), Some((61, Some(4_322))));
+        // Nothing sets a pace: one answer says nothing of what comes in side by side, forty do.
+        let unlimited = Progress { paced_until: None, ..first.clone() };
+        assert_eq!(forecast(&unlimited), Some((61, None)));
+        assert_eq!(forecast(&Progress { calls_made: 40, ..unlimited }), Some((100, Some(3))));
         assert_eq!(forecast(&Progress { settled: false, ..first }), None);
     }
 }

@@ -10,14 +10,25 @@ use crate::request::RangeEnd;
 use crate::terminal::Lines;
 use crate::time;
 use jiff::Timestamp;
+use jindo::archive::QueryStatus;
 use jindo::extract::Summary;
 use jindo::fetch::End;
-use jindo::job::{ExportReport, ExportRequest};
+use jindo::job::{DirectoryStatus, ExportReport, ExportRequest};
 use jindo::plan::{CLOSED_AFTER, Plan};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Shorter runs are summarised without their duration: it depends on this machine, not on the rate limit.
 const DURATION_SHOWN_S: u64 = 60;
+
+/// Empty queries that are shown by name.
+const EMPTY_SHOWN_MAX: usize = 3;
+
+/// Edits between the metric of an empty query and that of another one, at most, for the other to be offered: two slips of the hand.
+const EDITS_MAX: usize = 2;
+
+/// Shorter metrics are taken for another one too easily.
+const SIMILAR_CHARS_MIN: usize = 8;
 
 /// Facts of a finished export.
 #[derive(Debug)]
@@ -26,6 +37,47 @@ pub(crate) struct ExportSummary {
     /// Forecast after the first answer beside the result; `None` when no call was made.
     pub(crate) forecast: Option<ForecastResult>,
     pub(crate) dir: PathBuf,
+    /// Words about queries for which the server has nothing.
+    pub(crate) empty: Vec<String>,
+}
+
+/// Returns a line about the listed queries for which the server has nothing, and one for each of the first; empty without any.
+pub(crate) fn empty_in_words(status: &DirectoryStatus) -> Vec<String> {
+    let of = |wanted: QueryStatus| {
+        let listed = status.listed.iter().filter(move |listed| listed.standing.status == wanted);
+        listed.map(|listed| &*listed.query.text.written)
+    };
+    let empty: Vec<&str> = of(QueryStatus::Empty).collect();
+    if empty.is_empty() {
+        return Vec::new();
+    }
+    let queries = counted(empty.len() as u64, "query", "queries");
+    let is_right = if empty.len() == 1 { "is the name right?" } else { "are the names right?" };
+    let mut lines = vec![format!("{queries}: asked, the server has nothing; {is_right}")];
+    let known: BTreeSet<&str> = of(QueryStatus::Complete).filter_map(metric).collect();
+    lines.extend(empty.iter().take(EMPTY_SHOWN_MAX).map(|query| {
+        let similar = metric(query).and_then(|metric| similar(metric, &known));
+        let similar = similar.map(|metric| format!(" (another query has {metric})"));
+        format!("{query}{}", similar.unwrap_or_default())
+    }));
+    if let more @ 1.. = empty.len().saturating_sub(EMPTY_SHOWN_MAX) {
+        lines.push(format!("and {} more, see queries.csv", count(more as u64)));
+    }
+    lines
+}
+
+/// Returns the first metric of a query, as it is written.
+fn metric(query: &str) -> Option<&str> {
+    let before = query.split_once('{')?.0;
+    let start = before.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.');
+    Some(&before[start.map_or(0, |at| at + 1)..]).filter(|metric| !metric.is_empty())
+}
+
+/// Returns the metric that is nearest to one, if it is another and near enough to be meant.
+fn similar<'a>(metric: &str, known: &BTreeSet<&'a str>) -> Option<&'a str> {
+    let is_long = |name: &&&str| name.len().min(metric.len()) >= SIMILAR_CHARS_MIN;
+    let edits = known.iter().filter(is_long).map(|name| (strsim::levenshtein(metric, name), *name));
+    edits.filter(|(edits, _)| (1..=EDITS_MAX).contains(edits)).min().map(|(_, name)| name)
 }
 
 /// Returns the summary for stdout.
@@ -58,6 +110,9 @@ fn finished(summary: &ExportSummary, files: &Summary, took: &str) -> Lines {
     let gaps = files.partial + files.given_up;
     let head = match (gaps, &outcome.end) {
         (0, _) if files.refused > 0 => "complete, except for lines that were left out".to_owned(),
+        (0, _) if files.empty > 0 && files.empty == files.queries => {
+            "finished: the server has nothing for any query".to_owned()
+        }
         (0, _) => "complete".to_owned(),
         (_, End::OutOfCalls) => "stopped at --max-calls".to_owned(),
         _ => "finished, with gaps".to_owned(),
@@ -79,7 +134,10 @@ fn finished(summary: &ExportSummary, files: &Summary, took: &str) -> Lines {
     line("points", count(files.points));
     line("not fetched", queries_or_none(files.partial, "see queries.csv and gaps.csv"));
     line("coarser", "0 (never accepted)".into());
-    line("empty", queries_or_none(files.empty, "see queries.csv"));
+    let mut empty = summary.empty.iter();
+    let first = empty.next().cloned();
+    line("empty", first.unwrap_or_else(|| queries_or_none(files.empty, "see queries.csv")));
+    empty.for_each(|query| line("", query.clone()));
     line("given up", queries_or_none(files.given_up, "see queries.csv and gaps.csv"));
     if files.expired > 0 {
         let what = "no data is usually kept beyond 15 months, see queries.csv";
@@ -107,11 +165,16 @@ fn finished(summary: &ExportSummary, files: &Summary, took: &str) -> Lines {
 fn forecast(result: &ForecastResult) -> String {
     let (forecast, made) = (count(result.forecast_calls), count(result.made_calls));
     let calls = if result.forecast_calls == 1 { "call" } else { "calls" };
-    if result.forecast_s.max(result.took_s) < DURATION_SHOWN_S {
+    let shown = result.forecast_s.filter(|secs| result.took_s.max(*secs) >= DURATION_SHOWN_S);
+    let Some(secs) = shown else {
         return format!("{forecast} {calls} after the first answer; it took {made}");
-    }
-    let (secs, took) = (seconds(result.forecast_s), seconds(result.took_s));
-    format!("{forecast} {calls} in {secs} after the first answer; it took {made} in {took}")
+    };
+    let (secs, took) = (seconds(secs), seconds(result.took_s));
+    let after = match result.answered {
+        0 | 1 => "the first answer".to_owned(),
+        answers => format!("{} answers", count(answers)),
+    };
+    format!("{forecast} {calls} in {secs} after {after}; it took {made} in {took}")
 }
 
 fn calls(plan: &Plan, made: u64) -> String {
@@ -201,13 +264,22 @@ mod tests {
 
     #[test]
     fn a_forecast_stands_beside_the_result() {
-        let mut result =
-            ForecastResult { forecast_calls: 12, forecast_s: 1, made_calls: 14, took_s: 7 };
+        let mut result = ForecastResult {
+            forecast_calls: 12,
+            forecast_s: Some(1),
+            answered: 1,
+            made_calls: 14,
+            took_s: 7,
+        };
         assert_eq!(forecast(&result), "12 calls after the first answer; it took 14");
-        (result.forecast_s, result.took_s) = (1_620, 1_690);
+        (result.forecast_s, result.took_s) = (Some(1_620), 1_690);
         assert_eq!(
             forecast(&result),
             "12 calls in 27 min after the first answer; it took 14 in 28 min"
         );
+        result.answered = 32;
+        assert_eq!(forecast(&result), "12 calls in 27 min after 32 answers; it took 14 in 28 min");
+        result.forecast_s = None;
+        assert_eq!(forecast(&result), "12 calls after the first answer; it took 14");
     }
 }

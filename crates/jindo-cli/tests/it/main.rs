@@ -8,6 +8,7 @@
 
 mod auto;
 mod clipped;
+mod completeness;
 mod crash;
 mod damage;
 mod earlier_version;

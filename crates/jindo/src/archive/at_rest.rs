@@ -31,6 +31,7 @@ impl Archive {
     /// A crash between any two of these repeats work and changes nothing. Ends early, after any object, when interrupted. An object
     /// that is damaged or gone stays as it is: it is for a repair to find, and no reason to leave the others.
     pub fn bring_to_rest(&self, interrupted: &AtomicBool) -> Result<(), Error> {
+        self.check_in_place()?;
         for (id, unrest) in self.ledger().unrested()? {
             if interrupted.load(Ordering::Relaxed) {
                 break;

@@ -14,6 +14,7 @@ impl Archive {
     ///
     /// One transaction: after a crash it is noted or is asked again.
     pub fn confirm(&self, fetched: &Fetched<'_>) -> Result<bool, Error> {
+        self.check_in_place()?;
         for (position, &query) in CallPosition::all(fetched.queries.len()).zip(fetched.queries) {
             let held = self.ledger().overlapping(query, fetched.window)?;
             if !is_whole(&held, fetched.window) {

@@ -54,7 +54,36 @@ pub(super) struct ArchiveFolder {
 /// Held as long as this lives; the system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+    path: PathBuf,
+    dir: PathBuf,
+}
+
+impl Lock {
+    /// Fails where the lock's file is not the one at its place any more: the directory was removed, moved or replaced, and what is
+    /// written goes nowhere, or among the files of others.
+    pub(super) fn check_in_place(&self) -> Result<(), Error> {
+        let is_same = match (fs::symlink_metadata(&self.path), self.file.metadata()) {
+            (Ok(there), Ok(held)) => is_same_file(&there, &held),
+            (Err(error), _) if error.kind() == std::io::ErrorKind::NotFound => false,
+            (Err(source), _) | (_, Err(source)) => {
+                return Err(failed("looking at", &self.path)(source));
+            }
+        };
+        if is_same { Ok(()) } else { Err(Error::Removed { dir: self.dir.clone() }) }
+    }
+}
+
+#[cfg(unix)]
+fn is_same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Other systems let nobody remove a file that is open.
+#[cfg(not(unix))]
+fn is_same_file(_: &fs::Metadata, _: &fs::Metadata) -> bool {
+    true
 }
 
 impl ArchiveFolder {
@@ -187,7 +216,16 @@ impl ArchiveFolder {
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(text.as_bytes()));
         named.map_err(failed("writing", &path))?;
-        Ok(Lock { _file: file })
+        Ok(Lock { file, path, dir: self.dir.clone() })
+    }
+
+    /// Returns the error that a second writer would get now; `None` where nobody holds the lock.
+    pub(super) fn writer(&self) -> Result<Option<Error>, Error> {
+        if look(&self.root, "lock", PathKind::File)? == PathState::Absent {
+            return Ok(None);
+        }
+        let file = open(&self.dir, "archive/lock", Opening::Read)?;
+        Ok(is_locked(&file).then(|| self.busy(file)))
     }
 
     /// Returns the error of a lock that is held. Its file names the last jindo that wrote, which is not the holder where another
@@ -292,6 +330,14 @@ fn piece<const N: usize>(
     let mut file = open_at(path, Opening::Read)?;
     let read = file.seek(from).and_then(|_| file.read_exact(&mut piece));
     Ok(read.is_ok().then_some(piece))
+}
+
+/// Returns whether a process has a lock on the file. Linux tells it; elsewhere a shared lock is tried and let go at once.
+fn is_locked(file: &File) -> bool {
+    if cfg!(target_os = "linux") {
+        return holder(file).is_some();
+    }
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the door; what moves is whole already")]

@@ -40,6 +40,10 @@ pub enum Error {
     )]
     LockedByOther { dir: PathBuf, by: LockHolder },
 
+    /// Put it back where it was, or begin anew: nothing can be kept where it was.
+    #[error("{} was removed, moved or replaced while jindo wrote there", .dir.display())]
+    Removed { dir: PathBuf },
+
     /// Name a directory on another file system.
     #[error("{} cannot be locked, and without a lock two exports could write to it at once", .dir.display())]
     NoLocks { dir: PathBuf, source: std::io::Error },

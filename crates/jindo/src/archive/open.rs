@@ -24,7 +24,7 @@ pub struct Archive {
     pub(super) objects: Objects,
     pub(super) cache: Mutex<ReadCache>,
     recovery: Recovery,
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
 }
 
 /// Objects that were read lately, checked and parsed, so that queries of one object do not read and hash it again and again.
@@ -90,7 +90,7 @@ impl Archive {
         place.remove_halves(REQUEST)?;
         fresh_id.give(&*ledger)?;
         let recovery = recover(&*ledger, &objects, Some(place))?;
-        Ok(Self { recovery, _lock: Some(lock), ..Self::of(ledger, objects) })
+        Ok(Self { recovery, lock: Some(lock), ..Self::of(ledger, objects) })
     }
 
     /// Opens for reading: takes no lock, recovers nothing, works while an export writes. What a crash left before the ledger had
@@ -132,7 +132,18 @@ impl Archive {
 
     pub(super) fn of(ledger: Box<dyn Ledger>, objects: Objects) -> Self {
         let (cache, recovery) = (Mutex::default(), Recovery::default());
-        Self { ledger, objects, cache, recovery, _lock: None }
+        Self { ledger, objects, cache, recovery, lock: None }
+    }
+
+    /// Fails where the directory is not at its place any more; see [`Error::Removed`]. One that was opened without the lock is not looked
+    /// for.
+    pub fn check_in_place(&self) -> Result<(), Error> {
+        self.lock.as_ref().map_or(Ok(()), Lock::check_in_place)
+    }
+
+    /// Returns the error that a second writer of `dir` would get now, which names the first; `None` where none writes.
+    pub fn writer(dir: &Path) -> Result<Option<Error>, Error> {
+        ArchiveFolder::existing(dir)?.writer()
     }
 
     /// Returns its id; `None` for one that was not opened for writing since ids exist.

@@ -81,6 +81,8 @@ pub struct Verified {
     pub rows: u64,
     pub bytes: u64,
     pub findings: Vec<ArchiveFinding>,
+    /// True where neither the ledger nor `request.json` has a last request: what was asked cannot be known, nor whether it is there.
+    pub is_request_lost: bool,
 }
 
 impl Archive {
@@ -94,16 +96,20 @@ impl Archive {
             Err(finding) => finding,
             Ok(ledger) => {
                 let damaged = check(&*ledger)?.into_iter().map(ArchiveFinding::of_ledger).collect();
-                match Self::of(ledger, objects).examine(&listed, None) {
+                let archive = Self::of(ledger, objects);
+                match archive.examine(&listed, None) {
                     // What was found already is said by this, and without it nothing more can be.
                     Err(Error::LedgerDamaged { why }) => ArchiveFinding::of_ledger(why),
-                    verified => return Ok(verified?.after(damaged)),
+                    verified => return Ok(verified?.after(damaged).knowing_request(&archive)),
                 }
             }
         };
         // Without a ledger every file is a stranger; said once. Which of them are damaged is worth knowing.
         let objects = Objects::local(&place.root)?;
-        let mut verified = Verified { findings: vec![finding], ..Verified::default() };
+        let request = objects.read_beside(REQUEST, REQUEST_BYTES_MAX);
+        let is_request_lost = request.ok().flatten().is_none_or(|bytes| parsed(&bytes).is_err());
+        let mut verified =
+            Verified { findings: vec![finding], is_request_lost, ..Verified::default() };
         for name in &listed.files {
             match inspected(&objects, name)? {
                 Some(Ok(whole)) => verified.count(whole.footer.rows().unwrap_or(0), whole.bytes),
@@ -142,7 +148,7 @@ impl Archive {
         let archive = Self::open_locked(&place, lock, writer.fresh_id)?;
         let verified = archive.examine(&archive.objects.list()?, Some(&place))?.after(rebuilt);
         archive.bring_to_rest(&AtomicBool::new(false))?;
-        Ok(verified)
+        Ok(verified.knowing_request(&archive))
     }
 
     /// Looks at every object that the ledger records, and at every file that it does not; mends what is wrong where `mend` is given, for
@@ -294,6 +300,11 @@ impl Verified {
             self.findings.push(half.set_aside(mend)?);
         }
         Ok(())
+    }
+
+    /// The same, with whether the archive knows a last request. One that cannot be read is damage, and told as such.
+    fn knowing_request(self, archive: &Archive) -> Self {
+        Self { is_request_lost: matches!(archive.ledger().request(), Ok(None)), ..self }
     }
 
     /// The same, with earlier findings first.

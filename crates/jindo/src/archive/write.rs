@@ -52,6 +52,7 @@ impl Archive {
     /// When the answer is not what `parse` promises: sorted, within its window, of the call's queries.
     pub fn store(&self, fetched: &Fetched<'_>) -> Result<Stored, Error> {
         assert!(!fetched.queries.is_empty(), "a call asks for something");
+        self.check_in_place()?;
         for _ in 0..ATTEMPTS_MAX {
             let reserved = self.ledger().reserve(fetched.queries, fetched.window)?;
             let name = reserved.name.clone();

@@ -1,5 +1,9 @@
 //! Any part of the archive into another place: `jindo extract DIR --out PATH`. Reads the archive and marks nothing in it.
 
+mod check;
+
+pub use check::{CopyFault, CopyFinding, CopyReport, check_copy, is_copy};
+
 use super::csv_tree::may_have_twins;
 use super::selection::{Selection, ShownQuery, View};
 use super::staging::with_staging;

@@ -133,6 +133,14 @@ impl Directory {
         Self::new(root, ".jindo-staging")
     }
 
+    /// Opens a file for reading; `None` for anything else, also for a link.
+    pub(super) fn open(&self, path: &str) -> io::Result<Option<File>> {
+        if self.file(path)?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(open(&self.root, path, Opening::Read)?))
+    }
+
     fn new(root: &Path, staging: &'static str) -> Self {
         Self {
             root: root.to_owned(),

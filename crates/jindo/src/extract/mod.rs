@@ -36,7 +36,7 @@ mod tables;
 mod update;
 mod verify;
 
-pub use copy::{copy, refuse_occupied};
+pub use copy::{CopyFault, CopyFinding, CopyReport, check_copy, copy, is_copy, refuse_occupied};
 pub use csv_tree::{CsvTree, Names};
 pub use disk::{BufferLimits, Directory, Disk, ExtractLock, Place, Staged};
 pub use error::Error;

@@ -76,7 +76,7 @@ impl Table {
         ["series.csv", "queries.csv", "gaps.csv"][self as usize]
     }
 
-    fn header(self) -> &'static [u8] {
+    pub(super) fn header(self) -> &'static [u8] {
         match self {
             Self::Series => {
                 b"file,query,metric,tags,unit,interval_seconds,first,last,points,timezone\n"

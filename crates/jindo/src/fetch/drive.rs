@@ -23,7 +23,7 @@ use crate::own_thread::on_own_thread;
 use crate::request::{ApiCall, Body, Client, Failure, Rate, Reply};
 use crate::secret::Secrets;
 use backlog::{Backlog, BacklogShare};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -34,6 +34,9 @@ use std::time::Duration;
 
 /// Interval at which the loop draws progress and looks for an interruption.
 const LOOK_UP_EVERY: Duration = Duration::from_millis(100);
+
+/// Interval at which the loop asks whether answers can still be kept: one look at a file, and no call more than a second's.
+const CHECK_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
 /// Everything outside the machine that a job of calls touches.
 #[expect(missing_debug_implementations, reason = "holds trait objects")]
@@ -177,8 +180,16 @@ impl Driver<'_> {
     fn run(mut self, message_rx: Receiver<Message>) -> Result<FetchOutcome, Error> {
         let mut event = Some(Event::Started);
         let mut interrupted = false;
+        let mut check_at = self.doors.clock.now();
         loop {
             let now = self.doors.clock.now();
+            if check_at <= now {
+                check_at = now + CHECK_EVERY;
+                if let Err(error) = self.doors.sink.check_in_place() {
+                    check_at = Timestamp::MAX;
+                    self.message_tx.send(Message::broke(Error::Archive(error))).unwrap_or_default();
+                }
+            }
             if let Some(event) = event.take()
                 && let Some(end) = self.step(now, event)?
             {
@@ -270,6 +281,10 @@ impl Driver<'_> {
                 budget_left: rate.as_ref().map(Rate::whole_remaining),
             };
             self.doors.log.call(line).map_err(Error::Log)?;
+            let noted = rate.as_ref().map(|rate| self.doors.sink.note_rate(rate, now));
+            if let Some(Err(error)) = noted {
+                self.message_tx.send(Message::broke(Error::Archive(error))).unwrap_or_default();
+            }
         }
         self.wake = None;
         for action in self.machine.step(now, event) {

@@ -5,7 +5,7 @@ use super::protocol::{Ask, Decision, End, Facts, Form, Progress};
 use crate::archive::{Error, QueryId, Role, Trusted};
 use crate::parse::{self, Answer, Expected, Outline, ReadBody};
 use crate::plan::{PerQuery, Plan, PlanIndex, SEPARATOR};
-use crate::request::{BODY_BYTES_MAX, Failure};
+use crate::request::{BODY_BYTES_MAX, Failure, Rate};
 use crate::secret::Secrets;
 use jiff::Timestamp;
 
@@ -55,6 +55,16 @@ pub trait AnswerSink: Sync {
         job: &mut FetchJob<'_>,
         now: Timestamp,
     ) -> Result<Recorded, Error>;
+
+    /// Takes the rate limit that an answer stated; called for every answer that states one.
+    fn note_rate(&self, _rate: &Rate, _now: Timestamp) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Fails where answers could not be kept any more, whatever they are: the run then ends without further calls. Called every second.
+    fn check_in_place(&self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// Takes the reports of a run, and passes over those that it does not show; called from one thread. The library prints nothing.

@@ -4,6 +4,7 @@ mod audit;
 mod error;
 mod export;
 mod look_back;
+mod pace;
 mod request;
 mod resolution;
 mod status;
@@ -19,8 +20,9 @@ pub use export::{
     TypeOrigin,
 };
 pub use look_back::LookBack;
+pub use pace::{KnownPace, StatedLimit};
 pub use request::{
     ExportRequest, LearntFacts, ListText, OtherOrganisation, Pacing, Probing, RefusedLines,
     Resolution, closed, learnt_limits,
 };
-pub use status::{AuditRecord, DirectoryStatus, ListedQuery, StatusCounts};
+pub use status::{AuditRecord, CallProgress, DirectoryStatus, ListedQuery, StatusCounts};

@@ -2,11 +2,15 @@
 
 use super::audit::{AuditReport, DifferenceCounts};
 use super::error::Error;
-use crate::archive::{Archive, QueryStanding, QueryStatus, Registered};
-use crate::plan::subtract;
+use super::request::learnt_limits;
+use crate::archive::{Archive, QueryId, QueryStanding, QueryStatus, Registered};
+use crate::extract::CsvTree;
+use crate::plan::{Limits, PerQuery, Window, arrange, subtract, union};
+use crate::query::Query;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 /// Under which the ledger keeps the last audit.
 const AUDIT: &str = "audit";
@@ -18,6 +22,9 @@ pub struct DirectoryStatus {
     pub listed: Vec<ListedQuery>,
     /// Lines of the last request's list that were left out.
     pub lines_left_out: u64,
+    /// False where no request is known: a first run did not register it, or it was lost with the ledger. What was asked is then not
+    /// known, and nothing can be said to be missing or complete.
+    pub is_request_known: bool,
     /// Queries whose answers are so large that they shape calls, the heaviest first; those of earlier lists too.
     pub heavy: Vec<Registered>,
     /// Everything before it was asked so long after its time that late points are not expected any more. `None`: nothing is listed.
@@ -36,11 +43,22 @@ pub struct ListedQuery {
 /// Numbers of listed queries and lines, by standing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct StatusCounts {
+    /// Whole, with points.
     pub complete: u64,
+    /// Whole, without a point: the server has nothing.
+    pub empty: u64,
     pub partial: u64,
     pub given_up: u64,
     /// Lines of the list that were left out.
     pub refused: u64,
+}
+
+/// Calls of the last request, as a plan of all of it counts them now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct CallProgress {
+    pub planned: u64,
+    /// Those for what is missing, without what was given up.
+    pub left: u64,
 }
 
 /// Result of an audit, as the ledger keeps it. Windows are counted in calls' worth.
@@ -64,7 +82,16 @@ impl DirectoryStatus {
     pub fn read(archive: &Archive) -> Result<Self, Error> {
         let mut listed = Vec::new();
         let mut heavy = Vec::new();
-        for (query, standing) in archive.standings()? {
+        let with_files = with_files(archive)?;
+        for (query, mut standing) in archive.standings()? {
+            if standing.status == QueryStatus::Complete
+                && query.position.is_some()
+                && query.asked.is_some()
+                && !with_files.contains(&query.id)
+                && archive.ledger().extracted(CsvTree::NAME, query.id)?.is_some()
+            {
+                standing.status = QueryStatus::Empty;
+            }
             if query.weight.is_some() {
                 heavy.push(query.clone());
             }
@@ -75,14 +102,33 @@ impl DirectoryStatus {
         heavy.sort_by_key(|query| Reverse(query.weight.map(|weight| weight.bytes_per_bucket)));
         let lines_left_out = archive.ledger().refused_lines()?.len() as u64;
         let closed_until = closed_until(archive, &listed)?;
-        Ok(Self { listed, lines_left_out, heavy, closed_until, audit: AuditRecord::read(archive)? })
+        let is_request_known = archive.ledger().request()?.is_some();
+        let audit = AuditRecord::read(archive)?;
+        Ok(Self { listed, lines_left_out, is_request_known, heavy, closed_until, audit })
+    }
+
+    /// Counts the calls of the last request, and those that are left of it; `None` where no request is known.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub fn calls(&self, archive: &Archive, now: Timestamp) -> Result<Option<CallProgress>, Error> {
+        let Some(request) = archive.ledger().request()? else { return Ok(None) };
+        let limits = learnt_limits(archive, Limits::ASSUMED, now)?;
+        let queries: PerQuery<Query> = self.listed.iter().map(ListedQuery::as_sent).collect();
+        let calls = |gaps: PerQuery<Vec<Window>>| {
+            arrange(request.asked.window, &queries, &gaps, limits, now).len() as u64
+        };
+        let asked = self.listed.iter().map(|listed| listed.query.asked.into_iter().collect());
+        let missing = self.listed.iter().map(ListedQuery::missing);
+        Ok(Some(CallProgress { planned: calls(asked.collect()), left: calls(missing.collect()) }))
     }
 
     pub fn counts(&self) -> StatusCounts {
         let mut counts = StatusCounts { refused: self.lines_left_out, ..StatusCounts::default() };
         for ListedQuery { standing, .. } in &self.listed {
             match standing.status {
-                QueryStatus::Complete | QueryStatus::Empty => counts.complete += 1,
+                QueryStatus::Complete => counts.complete += 1,
+                QueryStatus::Empty => counts.empty += 1,
                 QueryStatus::Partial => counts.partial += 1,
                 QueryStatus::GivenUp => counts.given_up += 1,
                 QueryStatus::Refused => counts.refused += 1,
@@ -101,6 +147,28 @@ impl DirectoryStatus {
         let gaps = self.listed.iter().flat_map(|listed| &listed.standing.gaps);
         gaps.map(|gap| gap.window.secs().unsigned_abs()).sum()
     }
+}
+
+impl ListedQuery {
+    fn as_sent(&self) -> Query {
+        let weight = self.query.weight.map(|weight| weight.bytes_per_bucket);
+        Query { text: self.query.text.clone(), weight }
+    }
+
+    /// Returns what the next run fetches of it.
+    fn missing(&self) -> Vec<Window> {
+        if self.standing.status == QueryStatus::GivenUp {
+            return Vec::new();
+        }
+        let gaps: Vec<_> = self.standing.gaps.iter().map(|gap| gap.window).collect();
+        union(&gaps)
+    }
+}
+
+/// Returns the queries that have a file of at least one point.
+fn with_files(archive: &Archive) -> Result<BTreeSet<QueryId>, Error> {
+    let extents = archive.ledger().extents(CsvTree::NAME)?;
+    Ok(extents.into_iter().map(|extent| extent.query).collect())
 }
 
 /// Returns the earliest moment at which a listed query is not held, or was asked too early to be closed; else the end of what was asked.

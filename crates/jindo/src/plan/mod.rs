@@ -20,7 +20,7 @@ pub use window::{DAY_S, Range, Window, earlier, hull, subtract, union};
 
 use crate::query::{Interval, Query};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::RangeInclusive;
 
 /// Datadog keeps metrics for 15 months (documented); a day short of the shortest such stretch, to be early and not late.
@@ -59,20 +59,41 @@ pub struct Pace {
     pub period_s: u32,
 }
 
+impl Pace {
+    /// Seconds that so many calls take. Saturates.
+    pub fn seconds(self, calls: u64) -> u64 {
+        calls.saturating_mul(u64::from(self.period_s)).div_ceil(u64::from(self.calls.max(1)))
+    }
+}
+
 /// Points and bytes as ranges, since the number of series per group is the server's knowledge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Estimate {
     pub points: RangeInclusive<u64>,
     /// On disk, archive and CSV together.
     pub bytes: RangeInclusive<u64>,
+    pub series: SeriesAssumption,
 }
+
+/// Basis of an estimate: how many queries of the calls have `by`, and of how many of these the number of series is a guess.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SeriesAssumption {
+    pub grouped: u64,
+    /// Each is taken for 1 to [`SeriesAssumption::GUESSED_MAX`] series. The others have as many as were seen before.
+    pub guessed: u64,
+}
+
+impl SeriesAssumption {
+    /// Most series that a query with `by` is taken for, where none were seen.
+    pub const GUESSED_MAX: u64 = 20;
+}
+
+/// Series that queries were seen to have, by the query as it is written.
+pub type SeriesSeen = BTreeMap<String, u64>;
 
 /// Calls of a plan at most. At the usual pace, 1,600 an hour, they take thirteen days; a list of 579 queries over all that the server
 /// keeps takes 446,000 at a second a point. A plan has a window for each call in memory.
 pub const CALLS_MAX: u64 = 500_000;
-
-/// A query with `by` is taken for 1 to 20 series.
-const SERIES_PER_GROUP_MAX: u64 = 20;
 
 /// Bytes a point: Parquet 2 to 7, a CSV row 21 to 32.
 const BYTES_PER_POINT: RangeInclusive<u64> = 23..=39;
@@ -122,28 +143,45 @@ impl Plan {
         self.tasks.iter().map(|task| &task.queries).collect::<HashSet<_>>().len()
     }
 
-    /// Low: one series per query. High: twenty per grouped one, all without a gap.
-    pub fn estimate(&self) -> Estimate {
+    /// Low: as many series as were seen, else one per query. High: as many as were seen, else twenty per grouped one; all without a gap.
+    pub fn estimate(&self, seen: &SeriesSeen) -> Estimate {
+        let series: PerQuery<RangeInclusive<u64>> = self
+            .queries
+            .iter()
+            .map(|query| match seen.get(&query.text.written) {
+                Some(&seen) => seen..=seen,
+                None if query.text.sent.is_grouped() => 1..=SeriesAssumption::GUESSED_MAX,
+                None => 1..=1,
+            })
+            .collect();
         let (mut low, mut high) = (0_u64, 0_u64);
         for task in &self.tasks {
             let points = task.window.points(task.interval);
-            let is_grouped = |index: &&PlanIndex| self.queries[**index].text.sent.is_grouped();
-            let grouped = task.queries.iter().filter(is_grouped).count() as u64;
-            let all = task.queries.len() as u64;
-            low = low.saturating_add(points * all);
-            high = high.saturating_add(points * (all - grouped + grouped * SERIES_PER_GROUP_MAX));
+            for &query in &task.queries {
+                low = low.saturating_add(points.saturating_mul(*series[query].start()));
+                high = high.saturating_add(points.saturating_mul(*series[query].end()));
+            }
         }
         Estimate {
             points: low..=high,
             bytes: low.saturating_mul(*BYTES_PER_POINT.start())
                 ..=high.saturating_mul(*BYTES_PER_POINT.end()),
+            series: self.assumption(seen),
         }
+    }
+
+    fn assumption(&self, seen: &SeriesSeen) -> SeriesAssumption {
+        let asked: BTreeSet<PlanIndex> =
+            self.tasks.iter().flat_map(|task| task.queries.iter().copied()).collect();
+        let texts = asked.iter().map(|&query| &self.queries[query].text);
+        let grouped: Vec<_> = texts.filter(|text| text.sent.is_grouped()).collect();
+        let guessed = grouped.iter().filter(|text| !seen.contains_key(&text.written)).count();
+        SeriesAssumption { grouped: grouped.len() as u64, guessed: guessed as u64 }
     }
 
     /// Seconds that the calls take at `pace`.
     pub fn seconds(&self, pace: Pace) -> u64 {
-        let calls = u64::try_from(self.calls()).unwrap_or(u64::MAX);
-        calls.saturating_mul(u64::from(pace.period_s)).div_ceil(u64::from(pace.calls.max(1)))
+        pace.seconds(self.calls() as u64)
     }
 }
 

@@ -14,8 +14,11 @@ use crate::render::summary::{self, ExportSummary, NextStep};
 use crate::request::TypedRequest;
 use crate::terminal;
 use jiff::Timestamp;
+use jindo::archive::Archive;
 use jindo::clock::Clock;
-use jindo::job::{Export, ExportReport, ExportRequest, Folder, LearntFacts, Pacing, Probing};
+use jindo::job::{
+    DirectoryStatus, Export, ExportReport, ExportRequest, Folder, LearntFacts, Pacing, Probing,
+};
 use jindo::request::{Budgets, Reserve};
 use std::sync::atomic::AtomicBool;
 
@@ -105,6 +108,12 @@ impl ExportSetup<'_> {
         };
         let report = export.run(&mut calls, &mut screen).map_err(worded)?;
         calls.check(&report.outcome.end)?;
-        Ok(ExportSummary { report, forecast: screen.forecast(), dir: self.out.to_owned() })
+        let empty = match &report.files {
+            Some(files) if files.empty > 0 => {
+                summary::empty_in_words(&DirectoryStatus::read(&Archive::read(self.out)?)?)
+            }
+            _ => Vec::new(),
+        };
+        Ok(ExportSummary { report, forecast: screen.forecast(), dir: self.out.to_owned(), empty })
     }
 }

@@ -40,7 +40,7 @@ impl<'a> Refetch<'a> {
         let Some(size) = command.refetch.sample else { return Ok(None) };
         let give_up_after = command.refetch.give_up_after.unwrap_or(Pacing::GIVE_UP_AFTER);
         let connection = &command.refetch.connection;
-        let known = Memory::of_directory(&command.dir)?.address();
+        let known = Memory::of_directory(command.dir())?.address();
         let access = keys::given(connection)?.access(connection, &known, give_up_after)?;
         Ok(Some(Self { command, size, access }))
     }
@@ -53,7 +53,8 @@ impl<'a> Refetch<'a> {
         interrupted: &AtomicBool,
     ) -> anyhow::Result<(RefetchReport, Option<anyhow::Error>)> {
         let Self { command, size, access } = self;
-        let VerifyArgs { dir, repair, refetch, .. } = command;
+        let VerifyArgs { repair, refetch, .. } = command;
+        let dir = command.dir();
         let archive =
             if *repair { Archive::open(dir, &writer(clock))? } else { Archive::read(dir)? };
         let request = AuditRequest {
@@ -69,8 +70,7 @@ impl<'a> Refetch<'a> {
             let calls = counted(audit.plan.calls() as u64, "window is", "windows are");
             terminal::remark(format!("{calls} fetched again, one call each"));
             let zone = TimeZone::try_system().unwrap_or(TimeZone::UTC);
-            let concurrency = refetch.concurrency.unwrap_or(Pacing::CONCURRENCY);
-            let mut report = ProgressReport::new(defaults::PROGRESS, concurrency, started, zone);
+            let mut report = ProgressReport::new(defaults::PROGRESS, started, zone);
             let doors = Doors {
                 client: &contact.client,
                 clock,
@@ -127,7 +127,7 @@ fn keep(command: &VerifyArgs, archive: &Archive, record: &AuditRecord) {
     let kept = if command.repair {
         record.keep(archive)
     } else {
-        Archive::beside(&command.dir).map_err(Into::into).and_then(|archive| record.keep(&archive))
+        Archive::beside(command.dir()).map_err(Into::into).and_then(|archive| record.keep(&archive))
     };
     if let Err(error) = kept {
         let why = with_causes(&error);

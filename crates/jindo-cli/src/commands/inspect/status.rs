@@ -1,34 +1,119 @@
 //! `jindo status`: prints the contents of a directory from its ledger alone. Works while an export runs.
 
 use crate::args;
+use crate::directory::check_default;
 use crate::exit_code;
-use crate::render::limits;
+use crate::render::plan::ReckonedLimit;
 use crate::render::resolution::{self, counted_resolutions, resolutions};
-use crate::render::units::{count, counted, size};
+use crate::render::units::{count, counted, seconds, size};
+use crate::render::{limits, shell, summary};
 use crate::terminal::{self, Lines};
 use crate::time;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jindo::archive::{Archive, Learnt, ProbesDiscarded, Registered, Weight};
-use jindo::job::{AuditRecord, DifferenceCounts, DirectoryStatus};
+use jindo::archive::{
+    self, Archive, Learnt, ProbesDiscarded, QueryStatus, Registered, Totals, Weight,
+};
+use jindo::clock::Clock;
+use jindo::job::{
+    AuditRecord, CallProgress, DifferenceCounts, DirectoryStatus, KnownPace, ListedQuery,
+    StatedLimit,
+};
 use jindo::plan::{LearntLimit, Window};
 use jindo::query::Interval;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Prints the standing of a directory's queries, its size, and what earlier runs learnt.
-pub(crate) fn run(command: &args::StatusArgs) -> anyhow::Result<u8> {
-    let archive = Archive::read(&command.dir)?;
+pub(crate) fn run(command: &args::StatusArgs, clock: &dyn Clock) -> anyhow::Result<u8> {
+    check_default(command.dir.as_deref(), "status")?;
+    let dir = command.dir();
+    let archive = Archive::read(dir)?;
     let status = DirectoryStatus::read(&archive)?;
-    let text = if command.json { json(&archive, &status)? } else { words(&archive, &status)? };
+    let position = Position {
+        dir,
+        writer: Archive::writer(dir)?,
+        calls: status.calls(&archive, clock.now())?,
+        limit: KnownPace::read(&archive)?.limit,
+    };
+    let text = if command.json {
+        json(&archive, &status, &position)?
+    } else {
+        words(&archive, &status, &position)?
+    };
     terminal::answer(text)?;
     Ok(exit_code::COMPLETE)
+}
+
+/// Progress of a directory's last request, and who is at it.
+struct Position<'a> {
+    dir: &'a Path,
+    /// The error that a second writer would get now.
+    writer: Option<archive::Error>,
+    calls: Option<CallProgress>,
+    /// The rate limit that was stated last.
+    limit: Option<StatedLimit>,
+}
+
+impl Position<'_> {
+    /// Returns how long the calls that are left take at the limit that was stated last.
+    fn seconds_left(&self) -> Option<u64> {
+        let (calls, limit) = (self.calls?, self.limit?);
+        Some(ReckonedLimit::usual(limit.pace()).seconds_of(calls.left))
+    }
+
+    /// Returns `96 of 136 done (70 %), 40 left: 45 s at 3,240 of 3,600 calls an hour, as stated on 2026-11-28`.
+    fn calls_in_words(&self, CallProgress { planned, left }: CallProgress) -> String {
+        let done = planned.saturating_sub(left);
+        // A plan of no call is done.
+        let percent = (done * 100).checked_div(planned).unwrap_or(100);
+        let head = format!("{} of {} done ({percent} %)", count(done), count(planned));
+        if left == 0 {
+            return head;
+        }
+        let left = count(left);
+        match (self.seconds_left(), self.limit) {
+            (Some(secs), Some(limit)) => {
+                let pace = ReckonedLimit::usual(limit.pace()).in_words();
+                let on = limit.at.strftime("%Y-%m-%d");
+                format!("{head}, {left} left: {} at {pace}, as stated on {on}", seconds(secs))
+            }
+            _ => format!("{head}, {left} left; no rate limit was stated yet"),
+        }
+    }
+
+    /// Returns the command to type next, and what it does.
+    fn next(&self, status: &DirectoryStatus) -> String {
+        let (dir, counts) = (shell::path(self.dir), status.counts());
+        if self.writer.is_some() {
+            return format!("jindo status {dir} again shows how far it is");
+        }
+        if !status.is_request_known {
+            return format!("jindo export LIST --from T --out {dir} names list and range again");
+        }
+        if counts.partial > 0 {
+            return format!("jindo export --out {dir} fetches what is missing");
+        }
+        if counts.given_up > 0 {
+            return format!(
+                "jindo export --out {dir} tries again what was given up; queries.csv says why it was"
+            );
+        }
+        format!(
+            "jindo verify {dir} checks every file; jindo export --out {dir} brings it up to date"
+        )
+    }
 }
 
 fn intervals(status: &DirectoryStatus) -> impl Iterator<Item = Interval> {
     status.listed.iter().map(|listed| listed.query.text.interval)
 }
 
-fn json(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<Lines> {
+fn json(
+    archive: &Archive,
+    status: &DirectoryStatus,
+    position: &Position<'_>,
+) -> anyhow::Result<Lines> {
     let request = archive.ledger().request()?;
     let object = serde_json::json!({
         "asked": request.as_ref().map(|request| serde_json::json!({
@@ -36,7 +121,13 @@ fn json(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<Lines> {
             "to": request.asked.window.end(),
             "timezone": request.timezone,
         })),
+        "request_known": status.is_request_known,
         "queries": status.counts(),
+        "empty": empty(status).map(|listed| &listed.query.text.written).collect::<Vec<_>>(),
+        "calls": position.calls,
+        "limit": position.limit,
+        "seconds_left": position.seconds_left(),
+        "writer": position.writer.as_ref().map(ToString::to_string),
         "resolutions": resolutions(intervals(status)),
         "spacings": archive.ledger().spaced()?.iter().map(resolution::json).collect::<Vec<_>>(),
         "totals": archive.ledger().totals()?,
@@ -91,8 +182,36 @@ fn closed_in_words(until: Timestamp, asked: Window, zone: &TimeZone) -> String {
     format!("{part}: later points may still be reported; exports ask again 1 h, 6 h and 48 h after")
 }
 
-fn words(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<Lines> {
-    let (totals, counts) = (archive.ledger().totals()?, status.counts());
+/// Returns the listed queries for which the server has nothing.
+fn empty(status: &DirectoryStatus) -> impl Iterator<Item = &ListedQuery> {
+    status.listed.iter().filter(|listed| listed.standing.status == QueryStatus::Empty)
+}
+
+/// Returns the numbers of queries by their standing.
+fn queries_in_words(status: &DirectoryStatus, totals: Totals) -> String {
+    if !status.is_request_known {
+        let queries = counted(totals.queries, "query is", "queries are");
+        return format!("{queries} held; which were asked, and for which range, is not known");
+    }
+    let counts = status.counts();
+    let left_out = match counts.refused {
+        0 => String::new(),
+        lines => format!("; {} left out", counted(lines, "line", "lines")),
+    };
+    let listed = count(totals.listed);
+    let (complete, empty) = (count(counts.complete), count(counts.empty));
+    let (partial, given_up) = (count(counts.partial), count(counts.given_up));
+    format!(
+        "{listed} listed: {complete} complete, {empty} empty, {partial} with gaps, {given_up} given up{left_out}"
+    )
+}
+
+fn words(
+    archive: &Archive,
+    status: &DirectoryStatus,
+    position: &Position<'_>,
+) -> anyhow::Result<Lines> {
+    let totals = archive.ledger().totals()?;
     let mut lines = Lines::default();
     let mut line = |name: &str, words: String| lines.push(format!("{name:<11}{words}"));
     if let Some(request) = archive.ledger().request()? {
@@ -103,20 +222,16 @@ fn words(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<Lines> {
         if let Some(until) = status.closed_until {
             line("closed", closed_in_words(until, request.asked.window, &zone));
         }
+    } else {
+        line("range", "not known: the last request is lost, or none was registered yet".into());
     }
-    let left_out = match counts.refused {
-        0 => String::new(),
-        lines => format!("; {} left out", counted(lines, "line", "lines")),
-    };
-    let listed = count(totals.listed);
-    let (complete, partial) = (count(counts.complete), count(counts.partial));
-    let given_up = count(counts.given_up);
-    line(
-        "queries",
-        format!(
-            "{listed} listed: {complete} complete, {partial} with gaps, {given_up} given up{left_out}"
-        ),
-    );
+    line("queries", queries_in_words(status, totals));
+    for (number, words) in summary::empty_in_words(status).into_iter().enumerate() {
+        line(if number == 0 { "empty" } else { "" }, words);
+    }
+    if let Some(calls) = position.calls {
+        line("calls", position.calls_in_words(calls));
+    }
     let resolutions = resolutions(intervals(status));
     if resolutions.len() > 1 {
         line("resolution", counted_resolutions(&resolutions));
@@ -159,6 +274,10 @@ fn words(archive: &Archive, status: &DirectoryStatus) -> anyhow::Result<Lines> {
     for learnt in learnt(archive, &status.heavy)? {
         line("learnt", format!("{learnt}; jindo export --forget drops it"));
     }
+    if let Some(writer) = &position.writer {
+        line("now", writer.to_string());
+    }
+    line("next", position.next(status));
     Ok(lines)
 }
 

@@ -2,9 +2,10 @@
 //! needs no call. `--refetch` compares a sample with the server; that is in `refetch`.
 
 use crate::args;
+use crate::commands::inspect::copy::{self, CopyCounts};
 use crate::commands::inspect::refetch::Refetch;
 use crate::commands::output::extract::display;
-use crate::directory::writer;
+use crate::directory::{check_default, writer};
 use crate::disk_space;
 use crate::exit_code::Verdict;
 use crate::render::refetch::RefetchReport;
@@ -13,7 +14,7 @@ use crate::render::units::{count, counted};
 use crate::terminal::{self, Lines};
 use jindo::archive::{self, Archive, Fault};
 use jindo::clock::Clock;
-use jindo::extract::{self, CsvTree, Directory, Disk as _, FileFinding, Place, Which};
+use jindo::extract::{self, CopyReport, CsvTree, Directory, Disk as _, FileFinding, Place, Which};
 use jindo::job::DirectoryStatus;
 use serde::Serialize;
 use std::sync::Arc;
@@ -26,12 +27,20 @@ const NO_ROOM: &str = "the archive itself is repaired; make room and repeat, or 
 /// Result of a verification, as `--json` prints it.
 #[derive(Debug, Default, Serialize)]
 struct VerifyReport {
+    /// A copy without an archive; its rows are those of its files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copy: Option<CopyCounts>,
     objects: u64,
     rows: u64,
     /// Damage, repaired or not.
     findings: Vec<FindingLine>,
+    /// False where no request is known: what was asked is not known then, nor whether it is there. Never [`Verdict::Sound`].
+    #[serde(rename = "request_known")]
+    is_request_known: bool,
     /// Listed queries with gaps.
     queries_with_gaps: u64,
+    /// Listed queries that are whole and without a point.
+    queries_empty: u64,
     missing_seconds: u64,
     /// Lines of the list that were left out: nothing is fetched for them.
     lines_left_out: u64,
@@ -39,9 +48,6 @@ struct VerifyReport {
     queries_behind: u64,
     /// Tables that are not written yet. Not an error.
     tables_behind: u64,
-    /// False after a first run that ended before it registered its request: its tables are not written yet.
-    #[serde(skip)]
-    is_begun: bool,
     /// True if the archive itself is intact or was repaired. Only then is it compared with the server.
     #[serde(skip)]
     sound: bool,
@@ -50,9 +56,9 @@ struct VerifyReport {
 }
 
 #[derive(Debug, Serialize)]
-struct FindingLine {
-    what: String,
-    mended: bool,
+pub(super) struct FindingLine {
+    pub(super) what: String,
+    pub(super) mended: bool,
 }
 
 /// Runs `jindo verify`. `interruption` is called only with `--refetch`; without calls, a signal ends the process.
@@ -61,6 +67,10 @@ pub(crate) fn run(
     clock: &dyn Clock,
     interruption: &dyn Fn() -> anyhow::Result<Arc<AtomicBool>>,
 ) -> anyhow::Result<u8> {
+    check_default(command.dir.as_deref(), "verify")?;
+    if let Some(report) = of_copy(command)? {
+        return answer(&report, command);
+    }
     let interrupted = command.refetch.sample.map(|_| interruption()).transpose()?;
     // Missing keys are reported before minutes of reading.
     let refetch = Refetch::of(command)?;
@@ -70,23 +80,40 @@ pub(crate) fn run(
         let (compared, ended) = refetch.run(clock, interrupted.as_ref())?;
         (report.refetch, failure) = (Some(compared), ended);
     }
+    let code = answer(&report, command)?;
+    failure.map_or(Ok(code), Err)
+}
+
+/// Prints a report; returns its exit code.
+fn answer(report: &VerifyReport, command: &args::VerifyArgs) -> anyhow::Result<u8> {
     let text = if command.json {
-        Lines::json(&serde_json::to_string_pretty(&report)?)
+        Lines::json(&serde_json::to_string_pretty(report)?)
     } else {
-        words(&report, command)
+        words(report, command)
     };
     terminal::answer(text)?;
-    failure.map_or_else(|| Ok(report.exit_code()), Err)
+    Ok(report.exit_code())
+}
+
+/// Checks a directory that has no archive and is a copy; `None` for any other.
+fn of_copy(command: &args::VerifyArgs) -> anyhow::Result<Option<VerifyReport>> {
+    let dir = command.dir();
+    if !matches!(Archive::read(dir), Err(archive::Error::Absent { .. })) {
+        return Ok(None);
+    }
+    let flags = [("--repair", command.repair), ("--refetch", command.refetch.sample.is_some())];
+    let given = flags.into_iter().filter_map(|(flag, is_given)| is_given.then_some(flag));
+    let checked = copy::check(dir, &given.collect::<Vec<_>>())?;
+    Ok(checked.as_ref().map(VerifyReport::of_copy))
 }
 
 fn look(command: &args::VerifyArgs) -> anyhow::Result<VerifyReport> {
-    let verified = Archive::verify(&command.dir)?;
+    let verified = Archive::verify(command.dir())?;
     let mut report = VerifyReport::of(&verified);
     if report.findings.is_empty() {
-        let archive = Archive::read(&command.dir)?;
+        let archive = Archive::read(command.dir())?;
         report.gaps(&archive)?;
-        report.is_begun = archive.ledger().request()?.is_some();
-        let disk = Directory::of_archive(&command.dir);
+        let disk = Directory::of_archive(command.dir());
         let csv = CsvTree::new(&display(&archive, None)?);
         for finding in extract::verify(&archive, &disk, &csv)? {
             report.file(&finding);
@@ -97,11 +124,11 @@ fn look(command: &args::VerifyArgs) -> anyhow::Result<VerifyReport> {
 
 /// Repairs the archive first, because the files are made from it.
 fn repair(command: &args::VerifyArgs, clock: &dyn Clock) -> anyhow::Result<VerifyReport> {
-    let verified = Archive::repair(&command.dir, &writer(clock))?;
+    let verified = Archive::repair(command.dir(), &writer(clock))?;
     let mut report = VerifyReport::of(&verified);
-    let archive = Archive::open(&command.dir, &writer(clock))?;
+    let archive = Archive::open(command.dir(), &writer(clock))?;
     let csv = CsvTree::new(&display(&archive, None)?);
-    let disk = Directory::of_archive(&command.dir);
+    let disk = Directory::of_archive(command.dir());
     let findings = extract::verify(&archive, &disk, &csv)?;
     let (changed, outdated) = to_make(&findings);
     let is_rebuilt = verified
@@ -120,7 +147,7 @@ fn repair(command: &args::VerifyArgs, clock: &dyn Clock) -> anyhow::Result<Verif
     };
     let bytes = extract::bytes_to_make(&archive, &disk, &csv, &changed, Which::All)?
         .saturating_add(extract::bytes_to_make(&archive, &disk, &csv, &outdated, Which::Outdated)?);
-    disk_space::check_files(bytes, &command.dir, NO_ROOM)?;
+    disk_space::check_files(bytes, command.dir(), NO_ROOM)?;
     extract::update(&archive, &disk, &csv, &changed, Which::All)?;
     extract::update(&archive, &disk, &csv, &outdated, Which::Outdated)?;
     extract::set_aside(&archive, &disk, &unclaimed)?;
@@ -165,13 +192,30 @@ impl VerifyReport {
             .collect();
         let sound = verified.findings.iter().all(|finding| finding.mended.is_some());
         let (objects, rows) = (verified.objects, verified.rows);
-        Self { objects, rows, findings, sound, ..Self::default() }
+        let is_request_known = !verified.is_request_lost;
+        Self { objects, rows, findings, is_request_known, sound, ..Self::default() }
+    }
+
+    fn of_copy(checked: &CopyReport) -> Self {
+        let findings = checked.findings.iter().map(copy::finding).collect();
+        Self {
+            copy: Some(CopyCounts { files: checked.files }),
+            rows: checked.rows,
+            findings,
+            queries_with_gaps: checked.queries_with_gaps,
+            queries_empty: checked.queries_empty,
+            lines_left_out: checked.lines_left_out,
+            is_request_known: true,
+            ..Self::default()
+        }
     }
 
     fn exit_code(&self) -> u8 {
         let directory = if self.findings.iter().any(|finding| !finding.mended) {
             Verdict::Wrong
-        } else if self.queries_with_gaps + self.queries_behind + self.tables_behind > 0 {
+        } else if !self.is_request_known
+            || self.queries_with_gaps + self.queries_behind + self.tables_behind > 0
+        {
             Verdict::Unfinished
         } else {
             Verdict::Sound
@@ -183,7 +227,7 @@ impl VerifyReport {
     /// Adds a finding about a file. [`VerifyReport::gaps`] must have run before.
     fn file(&mut self, finding: &FileFinding) {
         // The tables come last in a run: a directory with gaps may lack them too.
-        let is_early = self.queries_with_gaps > 0 || !self.is_begun;
+        let is_early = self.queries_with_gaps > 0 || !self.is_request_known;
         if matches!(finding, FileFinding::Outdated { .. }) {
             self.queries_behind += 1;
         } else if is_early && matches!(finding, FileFinding::Table { .. }) {
@@ -230,6 +274,7 @@ impl VerifyReport {
     fn gaps(&mut self, archive: &Archive) -> anyhow::Result<()> {
         let status = DirectoryStatus::read(archive)?;
         self.queries_with_gaps = status.queries_with_gaps();
+        self.queries_empty = status.counts().empty;
         self.missing_seconds = status.missing_seconds();
         self.lines_left_out = status.lines_left_out;
         Ok(())
@@ -258,22 +303,21 @@ fn what(finding: &FileFinding) -> String {
 fn words(report: &VerifyReport, command: &args::VerifyArgs) -> Lines {
     let mut lines: Vec<_> = report.findings.iter().map(|finding| finding.what.clone()).collect();
     let wrong = report.findings.iter().filter(|finding| !finding.mended).count() as u64;
-    let objects = counted(report.objects, "object", "objects");
-    let verdict = match wrong {
-        0 => "all as written".to_owned(),
-        _ => counted(wrong, "thing is wrong", "things are wrong"),
-    };
-    lines.push(format!("{objects}, {} rows: {verdict}", count(report.rows)));
+    let things = counted(wrong, "thing is wrong", "things are wrong");
+    if let Some(of_copy) = report.copy {
+        let verdict = if wrong == 0 { "all as its tables say" } else { &things };
+        lines.extend(copy::words(of_copy, report.rows, verdict));
+    } else {
+        let objects = counted(report.objects, "object", "objects");
+        let verdict = if wrong == 0 { "all as written" } else { &things };
+        lines.push(format!("{objects}, {} rows: {verdict}", count(report.rows)));
+    }
     let unfinished = unfinished(report);
-    if wrong == 0 && unfinished.is_none() {
-        let left_out = match report.lines_left_out {
-            0 => String::new(),
-            lines => {
-                let lines = counted(lines, "line was", "lines were");
-                format!("; {lines} left out of the list, see queries.csv")
-            }
-        };
-        lines.push(format!("everything that was requested is there{left_out}"));
+    if !report.is_request_known {
+        lines.extend(request_lost(command));
+    } else if wrong == 0 && unfinished.is_none() {
+        let all = if report.copy.is_some() { "its tables name" } else { "was requested" };
+        lines.push(format!("everything that {all} is there{}", exceptions(report)));
     }
     lines.extend(unfinished);
     match &report.refetch {
@@ -285,8 +329,10 @@ fn words(report: &VerifyReport, command: &args::VerifyArgs) -> Lines {
         }
         None => {}
     }
-    if wrong > 0 && !command.repair {
-        let dir = shell::path(&command.dir);
+    if wrong > 0 && report.copy.is_some() {
+        lines.push("jindo extract writes it anew from the export's own directory".into());
+    } else if wrong > 0 && !command.repair {
+        let dir = shell::path(command.dir());
         lines.push(format!(
             "jindo verify {dir} --repair repairs what needs no call; the next export fetches the rest again"
         ));
@@ -294,10 +340,39 @@ fn words(report: &VerifyReport, command: &args::VerifyArgs) -> Lines {
     lines.into()
 }
 
+/// Returns lines for a directory of which no request is known: it holds data, and nothing says which data was wanted.
+fn request_lost(command: &args::VerifyArgs) -> [String; 3] {
+    let dir = shell::path(command.dir());
+    [
+        "what was asked is not known: neither the ledger nor archive/request.json has the"
+            .to_owned(),
+        "last request, so nothing tells whether all of it is there. Name list and range".to_owned(),
+        format!("again, what is held is not fetched twice: jindo export LIST --from T --out {dir}"),
+    ]
+}
+
+/// Returns the exceptions of a directory that is whole; empty without any.
+fn exceptions(report: &VerifyReport) -> String {
+    let left_out = (report.lines_left_out > 0).then(|| {
+        let lines = counted(report.lines_left_out, "line was", "lines were");
+        format!("; {lines} left out of the list, see queries.csv")
+    });
+    let empty = (report.queries_empty > 0).then(|| {
+        let queries = counted(report.queries_empty, "query is", "queries are");
+        format!("; {queries} empty (the server has nothing), see queries.csv")
+    });
+    left_out.into_iter().chain(empty).collect()
+}
+
 /// Returns a line about what is still to be fetched or written, if anything is.
 fn unfinished(report: &VerifyReport) -> Option<String> {
     let gaps = counted(report.queries_with_gaps, "query", "queries");
     let behind = counted(report.queries_behind, "query", "queries");
+    if report.copy.is_some() && report.queries_with_gaps > 0 {
+        return Some(format!(
+            "{gaps} with gaps, see gaps.csv: the archive did not hold more when this was written"
+        ));
+    }
     Some(match (report.queries_with_gaps, report.queries_behind, report.tables_behind) {
         (0, 0, 0) => return None,
         (0, 0, _) => {

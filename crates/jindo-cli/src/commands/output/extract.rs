@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::defaults;
-use crate::directory::writer;
+use crate::directory::{check_default, writer};
 use crate::disk_space;
 use crate::render::errors::Usage;
 use crate::render::export::of_job;
@@ -29,9 +29,10 @@ pub(crate) fn run(
     clock: &dyn Clock,
     interrupted: &AtomicBool,
 ) -> anyhow::Result<u8> {
+    check_default(command.dir.as_deref(), "extract")?;
     let args::OutputFormat::Csv = command.format.unwrap_or(defaults::FORMAT);
     let summary = if let Some(out) = &command.out {
-        let archive = Archive::read(&command.dir)?;
+        let archive = Archive::read(command.dir())?;
         let display = display(&archive, command.timezone.as_deref())?;
         let selection = selection(command, &archive, &display.zone, clock.now())?;
         let csv = CsvTree::new(&display);
@@ -44,11 +45,11 @@ pub(crate) fn run(
                 .into());
         }
         // A mistyped name must not become a directory.
-        drop(Archive::read(&command.dir)?);
-        let archive = match Archive::open(&command.dir, &writer(clock)) {
+        drop(Archive::read(command.dir())?);
+        let archive = match Archive::open(command.dir(), &writer(clock)) {
             // An export is fetching: what it has fetched so far can be shown all the same, but in the zone that it writes.
             Err(Error::Busy { .. } | Error::LockedByOther { .. }) if command.timezone.is_none() => {
-                Archive::beside(&command.dir)?
+                Archive::beside(command.dir())?
             }
             opened => {
                 let archive = opened?;
@@ -57,11 +58,11 @@ pub(crate) fn run(
             }
         };
         let display = display(&archive, None)?;
-        let (disk, csv) = (Directory::of_archive(&command.dir), CsvTree::new(&display));
+        let (disk, csv) = (Directory::of_archive(command.dir()), CsvTree::new(&display));
         let unclaimed = &extract::unclaimed(&archive, &disk, &csv)?;
         let queries = extract::with_files(&archive, &csv)?;
         let bytes = extract::bytes_to_make(&archive, &disk, &csv, &queries, Which::Outdated)?;
-        disk_space::check_files(bytes, &command.dir, NO_ROOM)?;
+        disk_space::check_files(bytes, command.dir(), NO_ROOM)?;
         let files = Files { archive: &archive, disk: &disk, csv: &csv, unclaimed, interrupted };
         let worded = |error| of_job(error, &display.zone);
         let Some(summary) = files.update_all().map_err(worded)? else {
@@ -69,7 +70,7 @@ pub(crate) fn run(
         };
         summary
     };
-    let place = command.out.as_ref().unwrap_or(&command.dir).display();
+    let place = command.out.as_deref().unwrap_or(command.dir()).display();
     terminal::answer(format!(
         "{} of {}, {} points, in {place}/csv/; {place}/series.csv says what each file is",
         counted(summary.series, "series", "series"),
@@ -104,7 +105,7 @@ fn selection(
     if let Some(glob) = &part.query {
         let queries = archive.ledger().queries()?;
         if !queries.iter().any(|query| glob.matches(&query.text.written)) {
-            return Err(Usage::new(format!("no query of {} is {}", command.dir.display(), glob.0))
+            return Err(Usage::new(format!("no query of {} is {}", command.dir().display(), glob.0))
                 .hint("the whole query is compared, as written in the list: --query '*cpu*' takes all that hold cpu")
                 .into());
         }
@@ -116,7 +117,9 @@ fn selection(
 fn missing(summary: &extract::Summary, place: &str) -> Vec<String> {
     let gaps = counted(summary.partial + summary.given_up, "query", "queries");
     let lines = counted(summary.refused, "line was", "lines were");
+    let empty = counted(summary.empty, "query is", "queries are");
     let all = [
+        (summary.empty, format!("{empty} empty (the server has nothing), see {place}/queries.csv")),
         (summary.partial + summary.given_up, format!("{gaps} with gaps, see {place}/gaps.csv")),
         (summary.refused, format!("{lines} left out of the list, see {place}/queries.csv")),
     ];

@@ -4,11 +4,15 @@ use super::leaving::Leaving;
 use super::list_types::ListTypes;
 use super::resolve::ResolvedRequest;
 use crate::archive::{Archive, Coverage, GiveUpReason, Origin, QueryId, Registered, Role, Spaced};
+use crate::extract::CsvTree;
 use crate::fetch::FetchJob;
 use crate::job::error::Error;
+use crate::job::pace::KnownPace;
 use crate::job::request::{ExportRequest, LearntFacts, Probing, learnt_still};
 use crate::job::resolution::Sampling;
-use crate::plan::{CALLS_MAX, Limits, PerQuery, Plan, PlanIndex, Window, calls_least};
+use crate::plan::{
+    CALLS_MAX, Estimate, Limits, PerQuery, Plan, PlanIndex, SeriesSeen, Window, calls_least,
+};
 use crate::query::{Query, QueryText};
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -22,6 +26,10 @@ pub struct ExportPlan {
     pub leaving: Leaving,
     /// Bytes of disk that rewriting what the archive holds takes for a while, and files of it that are still to be made.
     pub rewriting_bytes: u64,
+    /// Series that the directory's files show of its queries.
+    pub series: SeriesSeen,
+    /// The pace of earlier runs.
+    pub pace: KnownPace,
     /// Intervals that samples of an earlier run show, and that the ledger does not keep yet.
     pub(super) found: Vec<Spaced>,
 }
@@ -45,6 +53,11 @@ pub(super) struct Planned {
 }
 
 impl ExportPlan {
+    /// Returns what the plan is expected to bring.
+    pub fn estimate(&self) -> Estimate {
+        self.plan.estimate(&self.series)
+    }
+
     /// Returns true if calls are needed: to fetch, or to find native intervals or types of metrics.
     pub fn needs_calls(&self) -> bool {
         self.plan.calls() > 0 || self.needs_samples() || self.metadata_calls() > 0
@@ -99,7 +112,9 @@ impl ExportRequest {
         let leaving = known.map(|archive| Leaving::of(archive, &request)).transpose()?;
         let rewriting_bytes = archive.map_or(Ok(0), Archive::bytes_to_rest)?;
         let leaving = leaving.unwrap_or_default();
-        Ok(ExportPlan { request, plan, leaving, rewriting_bytes, found })
+        let series = archive.map_or_else(|| Ok(SeriesSeen::new()), series_seen)?;
+        let pace = archive.map_or_else(|| Ok(KnownPace::default()), KnownPace::read)?;
+        Ok(ExportPlan { request, plan, leaving, rewriting_bytes, series, pace, found })
     }
 
     /// Returns the limits as earlier runs learnt them for a list of these queries, and where they did not, as assumed.
@@ -201,6 +216,15 @@ impl ExportRequest {
         };
         Query { text, weight: weight.map(|weight| weight.bytes_per_bucket) }
     }
+}
+
+/// Returns the number of series that the directory's files show, by query. Queries without any are left out: they may have some elsewhere.
+fn series_seen(archive: &Archive) -> Result<SeriesSeen, Error> {
+    let extents = archive.ledger().extents(CsvTree::NAME)?;
+    let files: HashMap<QueryId, u64> =
+        extents.into_iter().map(|extent| (extent.query, extent.files)).collect();
+    let queries = archive.ledger().queries()?.into_iter();
+    Ok(queries.filter_map(|query| Some((query.text.written, *files.get(&query.id)?))).collect())
 }
 
 impl PlannedQuery {

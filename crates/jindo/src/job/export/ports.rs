@@ -133,6 +133,7 @@ impl Files<'_> {
         if self.interrupted.load(Ordering::Relaxed) {
             return Ok(None);
         }
+        self.archive.check_in_place()?;
         extract::set_aside(self.archive, self.disk, self.unclaimed)?;
         Ok(Some(on_own_thread(|| extract::tables(self.archive, self.disk, self.csv))?))
     }
@@ -144,6 +145,7 @@ impl Files<'_> {
                 break;
             }
             let Self { archive, disk, csv, .. } = self;
+            archive.check_in_place().map_err(extract::Error::from)?;
             on_own_thread(|| extract::update(archive, disk, csv, some, Which::Outdated))?;
         }
         Ok(())

@@ -8,6 +8,7 @@ use super::store_answers::StoreAnswers;
 use crate::archive::{Archive, Organisation, QueryId, Role, Trusted};
 use crate::fetch::{self, End, FetchJob, FetchOutcome, Settings};
 use crate::job::error::Error;
+use crate::job::pace::{KnownPace, TimedWork};
 use crate::job::request::{ExportRequest, OtherOrganisation};
 use crate::job::resolution::Sampling;
 use crate::plan::{Limits, PerQuery};
@@ -99,7 +100,8 @@ impl<C: Caller> ExportRun<'_, C> {
         let (archive, now) = (Some(self.files.archive), self.caller.present());
         let limits = self.request.limits(archive, job.plan.queries.iter(), now)?;
         let settings = self.settings(budget_key, limits, calls_max);
-        self.events.happened(ExportEvent::Calling { at: self.caller.present() });
+        let began = self.caller.present();
+        self.events.happened(ExportEvent::Calling { at: began });
         let files = self.files;
         if job.role == Role::Wanted {
             job.trusted = Some(trusted(files.archive, &job.ids)?);
@@ -116,7 +118,13 @@ impl<C: Caller> ExportRun<'_, C> {
             report: self.events,
         })?;
         self.calls += outcome.calls;
-        self.events.happened(ExportEvent::Called { outcome: &outcome, at: self.caller.present() });
+        let ended = self.caller.present();
+        self.events.happened(ExportEvent::Called { outcome: &outcome, at: ended });
+        if outcome.end == End::Done {
+            let took = ended.duration_since(began);
+            let work = TimedWork { calls: outcome.calls, points: outcome.points, took };
+            KnownPace::note_work(files.archive, work, self.request.pacing.limit)?;
+        }
         if outcome.end == End::OutOfCalls && calls_max.is_some_and(|most| outcome.calls >= most) {
             outcome.end = End::Done;
         }

@@ -7,10 +7,13 @@ use crate::archive::{
 use crate::fetch::{
     AnswerSink, AskedCall, Clipped, Decision, FetchJob, Lesson, ReadAnswer, Recorded,
 };
+use crate::job::pace::{KnownPace, StatedLimit};
 use crate::parse::CallPosition;
-use crate::plan::{LearntLimit, PlanIndex};
+use crate::plan::{LearntLimit, Pace, PlanIndex};
+use crate::request::Rate;
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Stores answers in an archive, and compares each with what probes saw of its queries: the first that contradicts one
 /// discards all probes of the directory.
@@ -19,11 +22,13 @@ pub(super) struct StoreAnswers<'a> {
     archive: &'a Archive,
     probes: Option<&'a ProbeResults>,
     discarded: AtomicBool,
+    /// Rate limit that was kept last.
+    limit: Mutex<Option<Pace>>,
 }
 
 impl<'a> StoreAnswers<'a> {
     pub(super) fn new(archive: &'a Archive, probes: Option<&'a ProbeResults>) -> Self {
-        Self { archive, probes, discarded: AtomicBool::new(false) }
+        Self { archive, probes, discarded: AtomicBool::new(false), limit: Mutex::default() }
     }
 
     /// Discards all probes if the answer contradicts one.
@@ -61,6 +66,20 @@ impl AnswerSink for StoreAnswers<'_> {
             self.archive.store(&fetched)?;
         }
         Ok(())
+    }
+
+    /// Keeps a limit once, and again when it differs: a directory's estimates go by it.
+    fn note_rate(&self, rate: &Rate, now: Timestamp) -> Result<(), Error> {
+        let Some(stated) = StatedLimit::of(rate, now) else { return Ok(()) };
+        let mut kept = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.replace(stated.pace()) == Some(stated.pace()) {
+            return Ok(());
+        }
+        KnownPace::note_limit(self.archive, stated)
+    }
+
+    fn check_in_place(&self) -> Result<(), Error> {
+        self.archive.check_in_place()
     }
 
     /// Only an export's own queries teach the points limit: a probe or a sample may come back coarse because the server does

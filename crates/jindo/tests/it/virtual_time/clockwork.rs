@@ -219,11 +219,10 @@ impl Clockwork<'_> {
                     }
                     self.perform(action);
                 }
-                if self.promise.is_none() {
+                if self.promise.is_none_or(|(promise, _)| promise.secs.is_none()) {
                     let elapsed = self.now.duration_since(start);
                     let progress = self.machine.progress();
-                    let promise =
-                        Forecast::new(&progress, elapsed, self.now, self.setting.concurrency);
+                    let promise = Forecast::new(&progress, elapsed, self.now);
                     self.promise = promise.map(|promise| (promise, self.now));
                 }
             }

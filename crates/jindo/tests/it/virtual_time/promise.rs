@@ -10,7 +10,7 @@ pub(super) fn off(outcome: &Outcome) -> (f64, f64) {
         (promised - came).abs() / came * 100.0
     };
     let calls = f64::from(u32::try_from(outcome.calls).unwrap());
-    (percent(promise.calls, calls), percent(promise.secs, took_s))
+    (percent(promise.calls, calls), percent(promise.secs.expect("a time is promised"), took_s))
 }
 
 #[track_caller]
