@@ -25,7 +25,9 @@ fn a_directory_whose_request_is_lost_is_never_called_complete() {
     let world = World::new(calm(), &QUERIES);
     exits(&world.export(1), 0);
     let lost = |name: &str| fs::remove_file(world.out().join("archive").join(name)).unwrap();
-    ["ledger.db", "request.json"].into_iter().for_each(lost);
+    for name in ["ledger.db", "request.json"] {
+        lost(name);
+    }
     let told = [
         "what was asked is not known: neither the ledger nor archive/request.json has the",
         "last request, so nothing tells whether all of it is there. Name list and range",
@@ -41,7 +43,9 @@ fn a_directory_whose_request_is_lost_is_never_called_complete() {
     for (args, code) in steps {
         let output = world.run(args);
         exits(&output, code);
-        told.iter().for_each(|line| has(&output, line));
+        for line in told {
+            has(&output, line);
+        }
         assert!(!printed(&output).contains("everything"), "{}", printed(&output));
     }
     let json = world.run(["verify", "out", "--json"]);
@@ -73,11 +77,15 @@ fn a_query_for_which_the_server_has_nothing_is_told_apart() {
         "avg:nothing.of.the.sort{*}",
     ];
     has(&export, &format!("  empty        {}", told[0]));
-    told[1..].iter().for_each(|line| has(&export, &format!("               {line}")));
+    for line in &told[1..] {
+        has(&export, &format!("               {line}"));
+    }
     let status = world.run(["status", "out"]);
     has(&status, "queries    4 listed: 2 complete, 2 empty, 0 with gaps, 0 given up");
     has(&status, &format!("empty      {}", told[0]));
-    told[1..].iter().for_each(|line| has(&status, &format!("           {line}")));
+    for line in &told[1..] {
+        has(&status, &format!("           {line}"));
+    }
     let json = world.run(["status", "out", "--json"]);
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!((&json["queries"]["complete"], &json["queries"]["empty"]), (&2.into(), &2.into()));
@@ -112,10 +120,10 @@ const CHANGES: [Change; 8] = [
     ),
     (
         "csv/odd.values/values.csv: row 9 is no time and number, or not later than the one before",
-        |copy| change(copy, |rows| rows[9] = "2026-06-01 00:08:00,NaN".to_owned()),
+        |copy| change(copy, |rows| "2026-06-01 00:08:00,NaN".clone_into(&mut rows[9])),
     ),
     ("csv/odd.values/values.csv: its first or last time is not the one in series.csv", |copy| {
-        change(copy, |rows| rows[1440] = "2026-06-01 23:59:30,1.0".to_owned());
+        change(copy, |rows| "2026-06-01 23:59:30,1.0".clone_into(&mut rows[1440]));
     }),
     ("csv/new.csv: named by no table, left alone", |copy| {
         fs::write(copy.join("csv/new.csv"), "").unwrap();
@@ -157,7 +165,7 @@ fn a_copy_is_checked_against_its_own_tables() {
         copy(&world.path("UTC"), &world.path(&place));
         change(&world.path(&place));
         let checked = world.run(["verify", &place]);
-        exits(&checked, if line.ends_with("left alone") { 0 } else { 1 });
+        exits(&checked, i32::from(!line.ends_with("left alone")));
         has(&checked, line);
     }
     let repair = world.run(["verify", "UTC", "--repair"]);
