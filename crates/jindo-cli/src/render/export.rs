@@ -132,8 +132,9 @@ impl Events for Screen<'_> {
                 self.remark(format!("sampling {queries}: at what interval do they have points?"));
             }
             ExportEvent::Calling { at } => {
-                let zone = zone_of_clocks(self.request);
-                self.progress = Some(ProgressReport::new(self.style, at, zone));
+                let (zone, concurrency) =
+                    (zone_of_clocks(self.request), self.request.pacing.concurrency);
+                self.progress = Some(ProgressReport::new(self.style, concurrency, at, zone));
             }
             ExportEvent::Called { outcome, at } => {
                 self.forecast = self.progress.take().and_then(|shown| shown.done(outcome, at));

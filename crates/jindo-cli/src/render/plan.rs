@@ -129,13 +129,12 @@ fn estimate_in_words(Estimate { points, bytes, series }: &Estimate) -> Vec<Strin
     let queries = counted(grouped, "query", "queries");
     if guessed > 0 {
         let of = match grouped - guessed {
-            0 => queries,
-            _ => format!("{} of {queries}", count(guessed)),
+            0 if grouped == 1 => "1 query with by has".to_owned(),
+            0 => format!("{queries} with by have"),
+            _ => format!("{} of {queries} with by have", count(guessed)),
         };
         let most = SeriesAssumption::GUESSED_MAX;
-        lines.push(format!(
-            "  a guess of 1 to {most} series for each of {of} with by; more take more calls"
-        ));
+        lines.push(format!("  a guess: {of} 1 to {most} series each; more take more calls"));
     } else if grouped > 0 {
         lines.push(format!("  by the series that {queries} with by had before"));
     }

@@ -8,7 +8,7 @@ use crate::time;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle as Template};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use jindo::fetch::{Decision, End, FetchOutcome, Forecast, Observer, Progress};
+use jindo::fetch::{Decision, End, FetchOutcome, Forecast, Milestone, Observer, Progress};
 use jindo::plan::{Plan, PlanIndex};
 use std::collections::HashSet;
 use std::io::IsTerminal;
@@ -35,6 +35,8 @@ pub(crate) struct ProgressReport {
     zone: TimeZone,
     /// Forecast of calls after the first answer, and of the time as soon as it can be told.
     forecast: Option<TimedForecast>,
+    /// Most calls in flight at once.
+    concurrency: u16,
     /// Remarks of the server that were shown.
     remarks: HashSet<String>,
     /// Lines that were shown: each is shown once.
@@ -45,9 +47,7 @@ pub(crate) struct ProgressReport {
 #[derive(Debug, Clone, Copy)]
 struct TimedForecast {
     forecast: Forecast,
-    since: Timestamp,
-    /// Answers before that moment.
-    answered: u64,
+    since: Milestone,
 }
 
 /// Forecast beside the result.
@@ -70,8 +70,13 @@ enum Style {
 }
 
 impl ProgressReport {
-    /// Starts at `now`. Times of day are in `zone`.
-    pub(crate) fn new(style: ProgressStyle, now: Timestamp, zone: TimeZone) -> Self {
+    /// Starts at `now`. `concurrency` is the most calls in flight at once; times of day are in `zone`.
+    pub(crate) fn new(
+        style: ProgressStyle,
+        concurrency: u16,
+        now: Timestamp,
+        zone: TimeZone,
+    ) -> Self {
         let style = match style {
             ProgressStyle::Auto if std::io::stderr().is_terminal() => Style::Bar(bar()),
             ProgressStyle::Bar => Style::Bar(bar()),
@@ -86,6 +91,7 @@ impl ProgressReport {
             next,
             zone,
             forecast: None,
+            concurrency,
             remarks: HashSet::new(),
             said: HashSet::new(),
         }
@@ -96,14 +102,14 @@ impl ProgressReport {
         if let Style::Bar(bar) = &self.style {
             bar.finish_and_clear();
         }
-        let TimedForecast { forecast, since, answered } =
+        let TimedForecast { forecast, since: Milestone { at, answered } } =
             self.forecast.filter(|_| outcome.end == End::Done)?;
         Some(ForecastResult {
             forecast_calls: forecast.calls,
             forecast_s: forecast.secs,
             answered,
             made_calls: outcome.calls,
-            took_s: now.duration_since(since).as_secs().unsigned_abs(),
+            took_s: now.duration_since(at).as_secs().unsigned_abs(),
         })
     }
 
@@ -128,12 +134,13 @@ impl ProgressReport {
             return;
         }
         let elapsed = now.duration_since(self.started);
-        let Some(next) = Forecast::new(progress, elapsed, now) else { return };
+        let since = self.forecast.map(|made| made.since);
+        let concurrency = usize::from(self.concurrency);
+        let Some(next) = Forecast::new(progress, elapsed, now, concurrency, since) else { return };
         let calls = self.forecast.map_or(next.calls, |made| made.forecast.calls);
         if self.forecast.is_none() || next.secs.is_some() {
-            let forecast = Forecast { calls, ..next };
-            self.forecast =
-                Some(TimedForecast { forecast, since: now, answered: progress.answered() });
+            let since = Milestone { at: now, answered: progress.answered() };
+            self.forecast = Some(TimedForecast { forecast: Forecast { calls, ..next }, since });
         }
     }
 
@@ -292,7 +299,7 @@ mod tests {
     /// A report that began 80 s ago.
     fn report() -> ProgressReport {
         let zone = TimeZone::get("Asia/Seoul").unwrap();
-        ProgressReport::new(ProgressStyle::None, NOW - SignedDuration::from_secs(80), zone)
+        ProgressReport::new(ProgressStyle::None, 8, NOW - SignedDuration::from_secs(80), zone)
     }
 
     fn check(progress: &Progress, expected: &str) {
@@ -325,14 +332,19 @@ mod tests {
         assert_eq!(left_s(&Progress { calls_made: 2, ..run() }), None);
         let first = Progress { calls_made: 1, ..run() };
         let elapsed = SignedDuration::from_secs(2);
-        let forecast = |progress: &Progress| {
-            Forecast::new(progress, elapsed, NOW).map(|forecast| (forecast.calls, forecast.secs))
+        let told = |progress: &Progress, since| {
+            let forecast = Forecast::new(progress, elapsed, NOW, 8, since);
+            forecast.map(|forecast| (forecast.calls, forecast.secs))
         };
+        let forecast = |progress: &Progress| told(progress, None);
         assert_eq!(forecast(&first), Some((61, Some(4_322))));
-        // Nothing sets a pace: one answer says nothing of what comes in side by side, forty do.
+        // Nothing sets a pace: one answer says nothing of how many come in at once, 32 more do.
         let unlimited = Progress { paced_until: None, ..first.clone() };
         assert_eq!(forecast(&unlimited), Some((61, None)));
-        assert_eq!(forecast(&Progress { calls_made: 40, ..unlimited }), Some((100, Some(3))));
+        let since = Some(Milestone { at: NOW - SignedDuration::from_secs(16), answered: 1 });
+        let later = |calls_made| Progress { calls_made, ..unlimited.clone() };
+        assert_eq!(told(&later(32), since), Some((92, None)));
+        assert_eq!(told(&later(33), since), Some((93, Some(30))));
         assert_eq!(forecast(&Progress { settled: false, ..first }), None);
     }
 }

@@ -278,3 +278,26 @@ fn a_directory_that_goes_away_ends_the_export_at_once() {
         assert_eq!(walk(&world.out()), before, "{number}: something was written");
     }
 }
+
+#[test]
+fn an_estimate_is_called_a_guess_until_series_were_seen() {
+    let world = World::new(calm(), &QUERIES);
+    let plan = |more: &[&str]| {
+        let range = ["--from", "2026-06-01", "--to", "2026-06-03", "--out", "out"];
+        world.run([&["plan", "queries.txt"][..], &range, more].concat())
+    };
+    let guessed = plan(&[]);
+    has(&guessed, "5,760 to 60,480 points, 132 kB to 2.4 MB on disk");
+    has(&guessed, "  a guess: 1 query with by has 1 to 20 series each; more take more calls");
+    let json = plan(&["--json"]).stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!((&json["is_guess"], &json["series"]["guessed_queries"]), (&true.into(), &1.into()));
+    // Three hosts and a lone series of a day are held; the other day brings as many.
+    exits(&world.export(1), 0);
+    let known = plan(&[]);
+    has(&known, "5,760 points if none is missing, 132 kB to 225 kB on disk");
+    has(&known, "  by the series that 1 query with by had before");
+    let json = plan(&["--json"]).stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!((&json["is_guess"], &json["points"]["low"]), (&false.into(), &5_760.into()));
+}

@@ -201,10 +201,11 @@ fn verify_shows_what_asking_again_takes() {
         &expect![[r#"
             Check that everything is there, intact and as requested
 
-            Usage: jindo verify [OPTIONS] <DIR>
+            Usage: jindo verify [OPTIONS] [DIR]
 
             Arguments:
-              <DIR>  Directory of an export
+              [DIR]  Directory of an export, or of a copy that jindo extract --out wrote
+                     [default: ./jindo-export]
 
             Options:
                   --repair      Repair what needs no call: rebuild the ledger, set damaged

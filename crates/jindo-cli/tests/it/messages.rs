@@ -184,6 +184,7 @@ fn the_plan_is_printed_and_touches_nothing() {
         1 Jun 2026 00:00 UTC … 9 Jun 2026 00:00 UTC (excluded), 8 days
         1 query in 1 batch × 8 windows: 8 calls, 9 s at 3,240 of 3,600 calls an hour (--reserve 10%); a script that asks 4 hours at a time makes 48
         11,520 to 230,400 points, 265 kB to 9.0 MB on disk
+          a guess: 1 query with by has 1 to 20 series each; more take more calls
 
         from nothing, at 3,240 of 3,600 calls an hour (--reserve 10%):
           resolution        calls        time     script calls

@@ -48,7 +48,7 @@ fn a_query_that_recovers_is_complete_everywhere_and_travels_with_the_others_agai
     let counts = &status(&world)["queries"];
     assert_eq!((&counts["complete"], &counts["given_up"]), (&3.into(), &0.into()), "{counts}");
     let text = String::from_utf8(world.run(["status", "out"]).stdout).unwrap();
-    assert!(text.contains("3 listed: 3 complete, 0 with gaps, 0 given up"), "{text}");
+    assert!(text.contains("3 listed: 3 complete, 0 empty, 0 with gaps, 0 given up"), "{text}");
     let table = |name: &str| fs::read_to_string(world.out().join(name)).unwrap();
     let statuses = table("queries.csv");
     assert_eq!(statuses.matches(",60,complete,").count(), 3, "{statuses}");

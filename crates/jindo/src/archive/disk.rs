@@ -80,7 +80,7 @@ fn is_same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// Other systems let nobody remove a file that is open.
+/// Other systems do not remove a file that is open.
 #[cfg(not(unix))]
 fn is_same_file(_: &fs::Metadata, _: &fs::Metadata) -> bool {
     true
@@ -219,7 +219,7 @@ impl ArchiveFolder {
         Ok(Lock { file, path, dir: self.dir.clone() })
     }
 
-    /// Returns the error that a second writer would get now; `None` where nobody holds the lock.
+    /// Returns the error that a second writer would get now; `None` where the lock is free.
     pub(super) fn writer(&self) -> Result<Option<Error>, Error> {
         if look(&self.root, "lock", PathKind::File)? == PathState::Absent {
             return Ok(None);

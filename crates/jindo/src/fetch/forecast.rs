@@ -3,11 +3,8 @@
 use super::protocol::Progress;
 use jiff::{SignedDuration, Timestamp};
 
-/// Answers after which what was measured counts: some for each call in flight, so that the first, which come one at a time, weigh little.
+/// Answers after which what was measured counts: some for each call in flight, so that chance weighs little.
 const MEASURED_ANSWERS_MIN: u64 = 32;
-
-/// Measured times up to this many times what the limit allows are set by the limit: its first answers are waited for.
-const LIMIT_SETS_PACE_FACTOR: f64 = 1.25;
 
 /// Calls and time of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,29 +15,49 @@ pub struct Forecast {
     pub secs: Option<u64>,
 }
 
+/// Point of a run from which its speed is measured: its first forecast, when what is learnt one call at a time is learnt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Milestone {
+    pub at: Timestamp,
+    /// Calls that had come to their end.
+    pub answered: u64,
+}
+
 impl Forecast {
-    /// Returns the forecast `elapsed` after the run's start: as fast as the limits allow, where they are what sets the pace; else as
-    /// fast as answers came in so far, for which there must have been some. `None`: no answer of the planned size came through yet,
-    /// or failures go on.
+    /// Returns the forecast `elapsed` after the run's start. Where the limits are slower than `concurrency` answers side by side, they
+    /// set the pace, and the time is known at once. Else it is what was measured `since` the first forecast: how many answers this
+    /// machine takes in at once is not known before. `None`: no answer of the planned size came through yet, or failures go on.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "an estimate"
     )]
-    pub fn new(progress: &Progress, elapsed: SignedDuration, now: Timestamp) -> Option<Self> {
+    pub fn new(
+        progress: &Progress,
+        elapsed: SignedDuration,
+        now: Timestamp,
+        concurrency: usize,
+        since: Option<Milestone>,
+    ) -> Option<Self> {
         if !progress.settled || progress.trouble.is_some() {
             return None;
         }
-        let answered = progress.answered();
+        let (answered, left) = (progress.answered(), progress.calls_left as f64);
+        // Until an answer came through there was one call at a time.
         let each = elapsed.as_secs_f64() / answered.max(1) as f64;
-        // As if one came after the other, which they do where the machine is at its limit.
-        let measured = each * progress.calls_left as f64;
+        let side_by_side = each * left / concurrency.max(1) as f64;
         let limited = progress.paced_s(now).map_or(0.0, |secs| secs + each);
-        let secs = if limited * LIMIT_SETS_PACE_FACTOR >= measured {
+        let measured = || {
+            let Milestone { at, answered: before } = since?;
+            let answers = answered.saturating_sub(before);
+            let each = now.duration_since(at).as_secs_f64() / answers as f64;
+            (answers >= MEASURED_ANSWERS_MIN).then_some(each * left)
+        };
+        let secs = if limited >= side_by_side {
             Some(limited)
         } else {
-            (answered >= MEASURED_ANSWERS_MIN).then_some(measured)
+            measured().map(|measured| measured.max(limited))
         };
         let secs = secs.map(|secs| secs.ceil() as u64);
         Some(Self { calls: answered + progress.calls_left, secs })

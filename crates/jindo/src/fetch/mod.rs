@@ -22,7 +22,7 @@ pub use drive::{Doors, Extract, drive};
 pub use fetch_job::{
     AnswerSink, AskedCall, FetchJob, FetchOutcome, Observer, ReadAnswer, Recorded, list,
 };
-pub use forecast::Forecast;
+pub use forecast::{Forecast, Milestone};
 pub use lookup::{LookupAction, LookupDoors, LookupEvent, LookupFailure, Lookups, drive_lookups};
 pub use machine::Machine;
 pub use protocol::{

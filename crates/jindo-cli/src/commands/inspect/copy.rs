@@ -1,6 +1,5 @@
 //! `jindo verify` of what `jindo extract --out` wrote: a copy without an archive, whose files are checked against its own tables.
 
-use crate::commands::inspect::verify::FindingLine;
 use crate::render::errors::Usage;
 use crate::render::shell;
 use crate::render::units::{count, counted};
@@ -10,6 +9,13 @@ use jindo::extract::{
 };
 use serde::Serialize;
 use std::path::Path;
+
+/// One thing that is wrong with a directory, in words.
+#[derive(Debug, Serialize)]
+pub(super) struct FindingLine {
+    pub(super) what: String,
+    pub(super) mended: bool,
+}
 
 /// Extent of a copy.
 #[derive(Debug, Clone, Copy, Serialize)]

@@ -70,7 +70,8 @@ impl<'a> Refetch<'a> {
             let calls = counted(audit.plan.calls() as u64, "window is", "windows are");
             terminal::remark(format!("{calls} fetched again, one call each"));
             let zone = TimeZone::try_system().unwrap_or(TimeZone::UTC);
-            let mut report = ProgressReport::new(defaults::PROGRESS, started, zone);
+            let concurrency = refetch.concurrency.unwrap_or(Pacing::CONCURRENCY);
+            let mut report = ProgressReport::new(defaults::PROGRESS, concurrency, started, zone);
             let doors = Doors {
                 client: &contact.client,
                 clock,

@@ -206,6 +206,17 @@ fn queries_in_words(status: &DirectoryStatus, totals: Totals) -> String {
     )
 }
 
+fn audit_in_words(audit: AuditRecord) -> String {
+    let AuditRecord { at, windows, compared, points, counts, .. } = audit;
+    let DifferenceCounts { late, changed, gone } = counts;
+    let (compared, windows) =
+        (count(compared as u64), counted(windows as u64, "window", "windows"));
+    let (on, points) = (at.strftime("%Y-%m-%d"), counted(points, "point", "points"));
+    format!(
+        "{compared} of {windows} compared with the server on {on}: {points}, {late} late, {changed} changed, {gone} gone"
+    )
+}
+
 fn words(
     archive: &Archive,
     status: &DirectoryStatus,
@@ -259,17 +270,8 @@ fn words(
             "{files}, {bytes}, {points} points, as written (jindo verify checks that they are there)"
         ),
     );
-    if let Some(AuditRecord { at, windows, compared, points, counts, .. }) = status.audit {
-        let DifferenceCounts { late, changed, gone } = counts;
-        let (compared, windows) =
-            (count(compared as u64), counted(windows as u64, "window", "windows"));
-        let (on, points) = (at.strftime("%Y-%m-%d"), counted(points, "point", "points"));
-        line(
-            "audit",
-            format!(
-                "{compared} of {windows} compared with the server on {on}: {points}, {late} late, {changed} changed, {gone} gone"
-            ),
-        );
+    if let Some(audit) = status.audit {
+        line("audit", audit_in_words(audit));
     }
     for learnt in learnt(archive, &status.heavy)? {
         line("learnt", format!("{learnt}; jindo export --forget drops it"));

@@ -2,7 +2,7 @@
 //! needs no call. `--refetch` compares a sample with the server; that is in `refetch`.
 
 use crate::args;
-use crate::commands::inspect::copy::{self, CopyCounts};
+use crate::commands::inspect::copy::{self, CopyCounts, FindingLine};
 use crate::commands::inspect::refetch::Refetch;
 use crate::commands::output::extract::display;
 use crate::directory::{check_default, writer};
@@ -53,12 +53,6 @@ struct VerifyReport {
     sound: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     refetch: Option<RefetchReport>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct FindingLine {
-    pub(super) what: String,
-    pub(super) mended: bool,
 }
 
 /// Runs `jindo verify`. `interruption` is called only with `--refetch`; without calls, a signal ends the process.

@@ -6,7 +6,6 @@ use crate::extract::{CsvTree, Directory, Disk as _, Error, Output};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, HashSet};
-use std::fs::File;
 use std::io::Read;
 
 /// Bytes of a table or a file that are read at once.
@@ -174,7 +173,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn open(&self, path: &str) -> Result<Option<File>, Error> {
+    fn open(&self, path: &str) -> Result<Option<impl Read + use<>>, Error> {
         self.disk.open(path).map_err(Error::disk("read", path))
     }
 

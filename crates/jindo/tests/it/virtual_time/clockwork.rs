@@ -5,7 +5,9 @@
 use super::temper::{EASY, Temper};
 use jiff::{SignedDuration, Timestamp};
 use jindo::clock::Random;
-use jindo::fetch::{Action, Ask, Call, Decision, End, Event, Forecast, Machine, Settings};
+use jindo::fetch::{
+    Action, Ask, Call, Decision, End, Event, Forecast, Machine, Milestone, Settings,
+};
 use jindo::plan::{LearntLimit, Limits, PerQuery, Plan, PlanIndex, Window, union};
 use jindo::query::{Interval, Query, QueryText};
 use jindo::request::{BudgetKey, Budgets, Failure, Rate, Reserve};
@@ -144,6 +146,7 @@ pub(crate) fn run_plan(setting: &Setting, plan: &Plan, needed: usize) -> Outcome
         refused: 0,
         first_answer: None,
         promise: None,
+        measured_since: None,
     };
     clockwork.run(needed)
 }
@@ -199,6 +202,7 @@ struct Clockwork<'a> {
     refused: u64,
     first_answer: Option<Timestamp>,
     promise: Option<(Forecast, Timestamp)>,
+    measured_since: Option<Milestone>,
 }
 
 impl Clockwork<'_> {
@@ -222,7 +226,18 @@ impl Clockwork<'_> {
                 if self.promise.is_none_or(|(promise, _)| promise.secs.is_none()) {
                     let elapsed = self.now.duration_since(start);
                     let progress = self.machine.progress();
-                    let promise = Forecast::new(&progress, elapsed, self.now);
+                    let answered = progress.answered();
+                    let since = self.measured_since;
+                    let promise = Forecast::new(
+                        &progress,
+                        elapsed,
+                        self.now,
+                        self.setting.concurrency,
+                        since,
+                    );
+                    if promise.is_some() {
+                        self.measured_since = since.or(Some(Milestone { at: self.now, answered }));
+                    }
                     self.promise = promise.map(|promise| (promise, self.now));
                 }
             }
