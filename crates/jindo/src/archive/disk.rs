@@ -7,7 +7,7 @@ use super::objects::{is_object_name, place};
 use super::request_file::REQUEST;
 use super::{Error, Holder};
 use crate::path_guard::{
-    LockHolder, Opening, PathKind, PathState, holder, look, look_at, open, open_at,
+    LockHolder, Opening, PathKind, PathState, holder, is_at, is_locked, look, look_at, open, open_at,
 };
 use std::fs::{self, File, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -63,27 +63,11 @@ impl Lock {
     /// Fails where the lock's file is not the one at its place any more: the directory was removed, moved or replaced, and what is
     /// written goes nowhere, or among the files of others.
     pub(super) fn check_in_place(&self) -> Result<(), Error> {
-        let is_same = match (fs::symlink_metadata(&self.path), self.file.metadata()) {
-            (Ok(there), Ok(held)) => is_same_file(&there, &held),
-            (Err(error), _) if error.kind() == std::io::ErrorKind::NotFound => false,
-            (Err(source), _) | (_, Err(source)) => {
-                return Err(failed("looking at", &self.path)(source));
-            }
-        };
-        if is_same { Ok(()) } else { Err(Error::Removed { dir: self.dir.clone() }) }
+        if is_at(&self.file, &self.path).map_err(failed("looking at", &self.path))? {
+            return Ok(());
+        }
+        Err(Error::Removed { dir: self.dir.clone() })
     }
-}
-
-#[cfg(unix)]
-fn is_same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    (one.dev(), one.ino()) == (other.dev(), other.ino())
-}
-
-/// Other systems do not remove a file that is open.
-#[cfg(not(unix))]
-fn is_same_file(_: &fs::Metadata, _: &fs::Metadata) -> bool {
-    true
 }
 
 impl ArchiveFolder {
@@ -330,14 +314,6 @@ fn piece<const N: usize>(
     let mut file = open_at(path, Opening::Read)?;
     let read = file.seek(from).and_then(|_| file.read_exact(&mut piece));
     Ok(read.is_ok().then_some(piece))
-}
-
-/// Returns whether a process has a lock on the file. Linux tells it; elsewhere a shared lock is tried and let go at once.
-fn is_locked(file: &File) -> bool {
-    if cfg!(target_os = "linux") {
-        return holder(file).is_some();
-    }
-    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the door; what moves is whole already")]

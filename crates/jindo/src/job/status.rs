@@ -5,7 +5,7 @@ use super::error::Error;
 use super::request::learnt_limits;
 use crate::archive::{Archive, QueryId, QueryStanding, QueryStatus, Registered};
 use crate::extract::CsvTree;
-use crate::plan::{Limits, PerQuery, Window, arrange, subtract, union};
+use crate::plan::{CALLS_MAX, Limits, PerQuery, Window, arrange, calls_least, subtract, union};
 use crate::query::Query;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -107,7 +107,8 @@ impl DirectoryStatus {
         Ok(Self { listed, lines_left_out, is_request_known, heavy, closed_until, audit })
     }
 
-    /// Counts the calls of the last request, and those that are left of it; `None` where no request is known.
+    /// Counts the calls of the last request, and those that are left of it; `None` where no request is known, or one of more calls than
+    /// an export makes.
     ///
     /// # Errors
     /// If the ledger cannot be read.
@@ -115,6 +116,10 @@ impl DirectoryStatus {
         let Some(request) = archive.ledger().request()? else { return Ok(None) };
         let limits = learnt_limits(archive, Limits::ASSUMED, now)?;
         let queries: PerQuery<Query> = self.listed.iter().map(ListedQuery::as_sent).collect();
+        let nothing = vec![Vec::new(); queries.len()];
+        if calls_least(request.asked, &queries, &nothing, limits) > CALLS_MAX {
+            return Ok(None);
+        }
         let calls = |gaps: PerQuery<Vec<Window>>| {
             arrange(request.asked.window, &queries, &gaps, limits, now).len() as u64
         };

@@ -3,8 +3,9 @@
 
 use crate::text::one_line;
 use std::fmt;
-use std::fs::{File, TryLockError};
+use std::fs::{File, Metadata, TryLockError};
 use std::io;
+use std::path::Path;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -71,6 +72,35 @@ pub(crate) fn lock(file: File, name: &str, within: Duration) -> io::Result<File>
         let held = LockHeld { by, name: name.to_owned(), within };
         Err(io::Error::new(io::ErrorKind::TimedOut, held))
     })
+}
+
+/// Returns whether a process has a lock on the file. Linux tells it; elsewhere a shared lock is tried and let go at once.
+pub(crate) fn is_locked(file: &File) -> bool {
+    if cfg!(target_os = "linux") {
+        return holder(file).is_some();
+    }
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+/// Returns whether an open file still lies at `path`, and not another or nothing.
+pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    match std::fs::symlink_metadata(path) {
+        Ok(there) => Ok(is_same(&there, &file.metadata()?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(unix)]
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Other systems do not remove a file that is open.
+#[cfg(not(unix))]
+fn is_same(_: &Metadata, _: &Metadata) -> bool {
+    true
 }
 
 /// Returns the process that holds a lock on the file; `None` where the system does not tell, or for a process that is not seen

@@ -9,7 +9,7 @@ mod open;
 
 pub use keep::{Kept, keep};
 pub use lock::{LockHeld, LockHolder};
-pub(crate) use lock::{holder, lock};
+pub(crate) use lock::{holder, is_at, is_locked, lock};
 pub(crate) use open::{Opening, open, open_at};
 
 use std::fs::Metadata;
