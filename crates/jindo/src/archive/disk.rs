@@ -7,7 +7,8 @@ use super::objects::{is_object_name, place};
 use super::request_file::REQUEST;
 use super::{Error, Holder};
 use crate::path_guard::{
-    LockHolder, Opening, PathKind, PathState, holder, is_at, is_locked, look, look_at, open, open_at,
+    LockHolder, Opening, PathKind, PathState, holder, is_at, is_locked, look, look_at, open,
+    open_at,
 };
 use std::fs::{self, File, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
