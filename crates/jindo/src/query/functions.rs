@@ -24,33 +24,25 @@ pub enum Nature {
     Unknown,
 }
 
-/// A page of the documentation, with the functions that it names first.
-#[derive(Debug)]
-struct Page {
-    /// Below <https://docs.datadoghq.com/>.
-    address: &'static str,
-    functions: &'static [(&'static str, Nature)],
-}
-
 const RANKS: &str = "ranks series over the range asked for";
 const PREVIOUS: &str = "compares each point with the one before it";
 const SMOOTHS: &str = "smooths over neighbouring points";
 const ADDS_UP: &str = "adds up from the start of the range asked for";
 const MODELS: &str = "fits a model to the range asked for";
 
-/// Functions with a name of their own, by the page that documents them.
-const PAGES: &[Page] = &[
-    Page {
-        address: "dashboards/functions/algorithms",
-        functions: &[
+/// Functions with a name of their own, by the page below <https://docs.datadoghq.com/> that documents them.
+const PAGES: &[(&str, &[(&str, Nature)])] = &[
+    (
+        "dashboards/functions/algorithms",
+        &[
             ("anomalies", Nature::Range(MODELS)),
             ("outliers", Nature::Range(MODELS)),
             ("forecast", Nature::Range(MODELS)),
         ],
-    },
-    Page {
-        address: "dashboards/functions/arithmetic",
-        functions: &[
+    ),
+    (
+        "dashboards/functions/arithmetic",
+        &[
             ("abs", Nature::Instant),
             ("pow", Nature::Instant),
             ("log2", Nature::Instant),
@@ -58,32 +50,32 @@ const PAGES: &[Page] = &[
             ("cumsum", Nature::Range(ADDS_UP)),
             ("integral", Nature::Range(ADDS_UP)),
         ],
-    },
-    Page {
-        address: "dashboards/functions/count",
-        functions: &[
+    ),
+    (
+        "dashboards/functions/count",
+        &[
             ("count_nonzero", Nature::Instant),
             ("count_nonzero_finite", Nature::Instant),
             ("count_not_null", Nature::Instant),
         ],
-    },
-    Page {
-        address: "dashboards/functions/exclusion",
-        functions: &[
+    ),
+    (
+        "dashboards/functions/exclusion",
+        &[
             ("exclude_null", Nature::Instant),
             ("clamp_min", Nature::Instant),
             ("clamp_max", Nature::Instant),
             ("cutoff_min", Nature::Instant),
             ("cutoff_max", Nature::Instant),
         ],
-    },
-    Page {
-        address: "dashboards/functions/interpolation",
-        functions: &[("fill", Nature::Modifier), ("default_zero", Nature::Instant)],
-    },
-    Page {
-        address: "dashboards/functions/rate",
-        functions: &[
+    ),
+    (
+        "dashboards/functions/interpolation",
+        &[("fill", Nature::Modifier), ("default_zero", Nature::Instant)],
+    ),
+    (
+        "dashboards/functions/rate",
+        &[
             ("per_second", Nature::LooksBack(PREVIOUS)),
             ("per_minute", Nature::LooksBack(PREVIOUS)),
             ("per_hour", Nature::LooksBack(PREVIOUS)),
@@ -94,26 +86,26 @@ const PAGES: &[Page] = &[
             // It divides by the seconds of the bucket.
             ("throughput", Nature::Instant),
         ],
-    },
-    Page {
-        address: "dashboards/functions/regression",
-        functions: &[
+    ),
+    (
+        "dashboards/functions/regression",
+        &[
             ("robust_trend", Nature::Range(MODELS)),
             ("trend_line", Nature::Range(MODELS)),
             ("piecewise_constant", Nature::Range(MODELS)),
         ],
-    },
-    Page {
-        address: "dashboards/functions/rollup",
-        functions: &[("rollup", Nature::Modifier), ("moving_rollup", Nature::LooksBack(SMOOTHS))],
-    },
-    Page {
-        address: "dashboards/functions/smoothing",
-        functions: &[("autosmooth", Nature::Range(SMOOTHS)), ("weighted", Nature::Modifier)],
-    },
-    Page {
-        address: "dashboards/functions/timeshift",
-        functions: &[
+    ),
+    (
+        "dashboards/functions/rollup",
+        &[("rollup", Nature::Modifier), ("moving_rollup", Nature::LooksBack(SMOOTHS))],
+    ),
+    (
+        "dashboards/functions/smoothing",
+        &[("autosmooth", Nature::Range(SMOOTHS)), ("weighted", Nature::Modifier)],
+    ),
+    (
+        "dashboards/functions/timeshift",
+        &[
             ("timeshift", Nature::Shift),
             ("calendar_shift", Nature::Shift),
             ("hour_before", Nature::Shift),
@@ -121,44 +113,44 @@ const PAGES: &[Page] = &[
             ("week_before", Nature::Shift),
             ("month_before", Nature::Shift),
         ],
-    },
-    Page {
-        address: "graphing/miscellaneous/functions",
-        functions: &[
+    ),
+    (
+        "graphing/miscellaneous/functions",
+        &[
             // Older names, of `default_zero` and `per_second`.
             ("default", Nature::Instant),
             ("rate", Nature::LooksBack(PREVIOUS)),
         ],
-    },
-    Page {
-        address: "metrics/custom_metrics/type_modifiers",
-        functions: &[("as_count", Nature::Modifier), ("as_rate", Nature::Modifier)],
-    },
-    Page {
-        address: "dashboards/querying",
-        functions: &[
+    ),
+    (
+        "metrics/custom_metrics/type_modifiers",
+        &[("as_count", Nature::Modifier), ("as_rate", Nature::Modifier)],
+    ),
+    (
+        "dashboards/querying",
+        &[
             // Of two queries, point by point; and the time of each point, in Unix seconds.
             ("max", Nature::InstantOfTwo),
             ("min", Nature::InstantOfTwo),
             ("time", Nature::Instant),
         ],
-    },
-    Page {
-        address: "metrics/nested_queries",
-        functions: &[
+    ),
+    (
+        "metrics/nested_queries",
+        &[
             // 1 or 0 for each point.
             ("is_greater", Nature::Instant),
             ("is_less", Nature::Instant),
             ("is_between", Nature::Instant),
         ],
-    },
-    Page {
-        address: "opentelemetry/guide/combining_otel_and_datadog_metrics",
-        functions: &[
+    ),
+    (
+        "opentelemetry/guide/combining_otel_and_datadog_metrics",
+        &[
             // A metric and its twin, as one.
             ("equiv_otel", Nature::Instant),
         ],
-    },
+    ),
 ];
 
 /// Names before the `_` and the number of points that a function looks back over: functions/smoothing, functions/beta.
@@ -169,7 +161,7 @@ const RANK_FAMILIES: [&str; 2] = ["top", "bottom"];
 
 /// Returns the nature of the function `name`.
 pub fn nature(name: &str) -> Nature {
-    let mut known = PAGES.iter().flat_map(|page| page.functions);
+    let mut known = PAGES.iter().flat_map(|(_, functions)| *functions);
     if let Some((_, nature)) = known.find(|(known, _)| *known == name) {
         return *nature;
     }
@@ -245,7 +237,7 @@ mod tests {
                 }
             }
         }
-        for Page { address, functions } in PAGES {
+        for (address, functions) in PAGES {
             let (_, named) = REFERENCE.iter().find(|(page, _)| page == address).unwrap();
             let named: Vec<_> =
                 named.split_whitespace().map(|n| n.trim_start_matches('.')).collect();
