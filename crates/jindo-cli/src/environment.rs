@@ -6,7 +6,7 @@ use crate::keys::named_file::certificates;
 use crate::keys::names::{self, KeyOrigin, Named};
 use crate::render::errors::Usage;
 use crate::site::{SITE_DEFAULT, host_of_site, is_trusted, site};
-use crate::terminal;
+use crate::terminal::{self, Charset};
 use jiff::SignedDuration;
 use jindo::request::{Address, Endpoint, Keys, Proxy, Transport};
 use jindo::secret::{Secret, Secrets};
@@ -245,6 +245,18 @@ pub(crate) fn secrets() -> Secrets {
     let keys = names::API_KEY.into_iter().chain(names::APP_KEY);
     let keys = keys.filter_map(|name| names::first([name], variable));
     Secrets::new(keys.map(|key| key.secret().value))
+}
+
+/// Returns the characters that the locale has.
+#[cfg(unix)]
+pub(crate) fn charset() -> Charset {
+    Charset::of_locale(["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable))
+}
+
+/// Returns all characters: other systems have no locale of a terminal.
+#[cfg(not(unix))]
+pub(crate) fn charset() -> Charset {
+    Charset::Unicode
 }
 
 /// Returns the user's shell, which runs `--key-command`.

@@ -1,48 +1,105 @@
-//! SIGINT and SIGTERM: the first one sets a flag, a second one ends the process at once. A key command is told of them too.
+//! SIGINT and SIGTERM: the first one is answered at once and sets a flag, a second one ends the process. A key command is told of them
+//! too.
 
+use crate::args::ProgressStyle;
 use crate::exit_code::INTERRUPTED;
-use crate::terminal;
+use crate::render::units::counted;
+use crate::terminal::{self, Lines};
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// Interval at which the flag is looked at.
+/// Interval at which the flag is looked at: what is answered within a tenth of a second is answered at once.
 const POLL_EVERY: Duration = Duration::from_millis(100);
 
 /// An interrupted process ends within 5 s, whatever it waits for.
 const ENDS_WITHIN: Duration = Duration::from_millis(4_800);
 
-/// Returns the flag that an interruption sets, for commands that keep what they fetched.
+/// Interruption of a command by the user.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Interruption {
+    came: Arc<AtomicBool>,
+    /// Calls that are under way.
+    calls: Arc<AtomicUsize>,
+    /// Style of the progress, in which it is answered.
+    style: Arc<OnceLock<ProgressStyle>>,
+}
+
+impl Interruption {
+    /// Returns the flag that is set when it came.
+    pub(crate) fn flag(&self) -> &AtomicBool {
+        &self.came
+    }
+
+    pub(crate) fn came(&self) -> bool {
+        self.came.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of the calls that are under way, for the answer.
+    pub(crate) fn under_way(&self, calls: usize) {
+        self.calls.store(calls, Ordering::Relaxed);
+    }
+
+    /// Answers in the style of the progress; before this, as people read it.
+    pub(crate) fn answer_as(&self, style: ProgressStyle) {
+        self.style.get_or_init(|| style);
+    }
+
+    /// Takes the bar away and says what is waited for.
+    fn answer(&self) {
+        terminal::end_all_bars();
+        let text = match self.calls.load(Ordering::Relaxed) {
+            0 => "stopping… (^C again ends it now)".to_owned(),
+            calls => {
+                let calls = counted(calls as u64, "call", "calls");
+                format!("stopping: {calls} under way… (^C again ends it now)")
+            }
+        };
+        match self.style.get().copied().unwrap_or(ProgressStyle::Auto) {
+            ProgressStyle::None => {}
+            ProgressStyle::Json => {
+                let note = serde_json::json!({"type": "note", "text": text});
+                terminal::remark(Lines::json(&note.to_string()));
+            }
+            ProgressStyle::Auto | ProgressStyle::Bar | ProgressStyle::Plain => {
+                terminal::remark(text);
+            }
+        }
+    }
+}
+
+/// Returns the interruption of a command that keeps what it fetched.
 ///
 /// A process that does not react in time (a server that hangs on the first call) is ended; the next run recovers.
-pub(crate) fn continuing() -> anyhow::Result<Arc<AtomicBool>> {
+pub(crate) fn continuing() -> anyhow::Result<Interruption> {
     watch("interrupted; everything that was fetched is kept, the same command continues")
 }
 
-/// Returns the flag that an interruption sets, for `verify --refetch`, which keeps nothing.
-pub(crate) fn starting_over() -> anyhow::Result<Arc<AtomicBool>> {
+/// Returns the interruption of `verify --refetch`, which keeps nothing.
+pub(crate) fn starting_over() -> anyhow::Result<Interruption> {
     watch("interrupted; the answers are not kept, the same command starts over")
 }
 
-fn watch(remark: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
-    let flag = Arc::new(AtomicBool::new(false));
+fn watch(remark: &'static str) -> anyhow::Result<Interruption> {
+    let interruption = Interruption::default();
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        let status = i32::from(INTERRUPTED);
-        signal_hook::flag::register_conditional_shutdown(signal, status, Arc::clone(&flag))?;
-        signal_hook::flag::register(signal, Arc::clone(&flag))?;
+        let (status, flag) = (i32::from(INTERRUPTED), || Arc::clone(&interruption.came));
+        signal_hook::flag::register_conditional_shutdown(signal, status, flag())?;
+        signal_hook::flag::register(signal, flag())?;
     }
-    let watched = Arc::clone(&flag);
+    let watched = interruption.clone();
     std::thread::spawn(move || end_in_time(&watched, remark));
-    Ok(flag)
+    Ok(interruption)
 }
 
 #[expect(clippy::disallowed_methods, clippy::exit, reason = "the last resort of an interruption")]
-fn end_in_time(interrupted: &AtomicBool, remark: &str) {
-    while !interrupted.load(Ordering::Relaxed) {
+fn end_in_time(interruption: &Interruption, remark: &str) {
+    while !interruption.came() {
         std::thread::sleep(POLL_EVERY);
     }
+    interruption.answer();
     std::thread::sleep(ENDS_WITHIN);
     terminal::remark(remark);
     std::process::exit(i32::from(INTERRUPTED));

@@ -28,8 +28,10 @@ use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use std::process::ExitCode;
 
-/// Runs one command line and returns its exit code: 0 complete, 1 failed, 2 wrong usage, 3 gaps remain, 130 interrupted.
+/// Runs one command line and returns its exit code: 0 complete, 1 failed, 2 wrong usage, 3 gaps remain, 4 in use,
+/// 130 interrupted.
 pub fn main(typed: impl IntoIterator<Item = OsString>) -> ExitCode {
+    terminal::speak_in(environment::charset());
     set_hook(Box::new(|panic| {
         // Those of libraries that read bytes of others are errors by now.
         if !jindo::panics::are_contained() {
@@ -67,16 +69,12 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 fn run(command: &Command) -> anyhow::Result<u8> {
     let clock = System::default();
     match command {
-        Command::Demo(args) => fetch::demo::run(args, &clock, interruption::continuing()?.as_ref()),
+        Command::Demo(args) => fetch::demo::run(args, &clock, &interruption::continuing()?),
         Command::Plan(args) => fetch::plan::run(args, &clock),
-        Command::Export(args) => {
-            fetch::export::run(args, &clock, interruption::continuing()?.as_ref())
-        }
+        Command::Export(args) => fetch::export::run(args, &clock, &interruption::continuing()?),
         Command::Status(args) => inspect::status::run(args, &clock),
         Command::Verify(args) => inspect::verify::run(args, &clock, &interruption::starting_over),
-        Command::Extract(args) => {
-            output::extract::run(args, &clock, interruption::continuing()?.as_ref())
-        }
+        Command::Extract(args) => output::extract::run(args, &clock, &interruption::continuing()?),
         Command::Simulate(args) => serve::simulate::run(args),
     }
 }

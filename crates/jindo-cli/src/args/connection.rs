@@ -19,7 +19,7 @@ pub struct ConnectionArgs {
     /// PEM file of certificates to trust in addition to the system's, such as a company proxy's
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// Read the keys from lines `DD_API_KEY=…` and `DD_APP_KEY=…` of a file that only you may read, not from the
+    /// Read the keys from lines `DD_API_KEY=...` and `DD_APP_KEY=...` of a file that only you may read, not from the
     /// environment
     #[arg(long, value_name = "FILE", conflicts_with = "key_command")]
     pub key_file: Option<PathBuf>,

@@ -95,7 +95,7 @@ pub struct RequestArgs {
     /// the graph, interpolated ones included [default: null]
     #[arg(long, value_enum, value_name = "null|keep", hide_possible_values = true)]
     pub fill: Option<FillArg>,
-    /// Also accept queries whose values depend on the range (top, cumsum, …); each window is then computed on its own
+    /// Also accept queries whose values depend on the range (top, cumsum, ...); each window is then computed on its own
     #[arg(long)]
     pub allow_range_functions: bool,
     /// Type of metrics with `.as_count()` or `.as_rate()` whose own type cannot be had: gauge, count, rate. Without it their queries

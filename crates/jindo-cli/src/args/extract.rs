@@ -16,7 +16,7 @@ pub struct ExtractArgs {
     /// Write here instead of into the directory itself, which stays as it is
     #[arg(long, value_name = "PATH")]
     pub out: Option<PathBuf>,
-    /// Start of the part to write, out of everything that was ever fetched, as export takes it (2021-12-12, -90d, …); needs --out
+    /// Start of the part to write, out of everything that was ever fetched, as export takes it (2021-12-12, -90d, ...); needs --out
     /// [default: the first moment held]
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub from: Option<String>,

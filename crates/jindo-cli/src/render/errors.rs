@@ -110,7 +110,7 @@ pub(crate) fn render(error: &anyhow::Error) -> Lines {
         lines.extend([String::new(), format!("hint: {hint}")]);
     }
     if let Some(example) = error.downcast_ref::<Usage>().and_then(|usage| usage.example.as_ref()) {
-        lines.push(format!("    {example}"));
+        lines.push_command(example);
     }
     lines
 }

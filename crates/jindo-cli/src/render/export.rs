@@ -1,12 +1,11 @@
 //! Events of a running export, and the errors of one that did not start, in words.
 
-use crate::args::ProgressStyle;
 use crate::disk_space;
 use crate::render::errors::Usage;
 use crate::render::plan::{
     Annotated, ReckonedLimit, brief, days_of_utc, leaving_in_words, left_out,
 };
-use crate::render::progress::{ForecastResult, ProgressReport};
+use crate::render::progress::{ForecastResult, ProgressReport, Voice};
 use crate::render::units::{count, counted};
 use crate::request::{RequestNotes, zone_of_clocks};
 use crate::terminal::{self, Lines};
@@ -28,9 +27,9 @@ pub(crate) struct Screen<'a> {
     request: &'a ExportRequest,
     notes: &'a RequestNotes,
     out: &'a Path,
-    style: ProgressStyle,
+    voice: Voice<'a>,
     started: Timestamp,
-    progress: Option<ProgressReport>,
+    progress: Option<ProgressReport<'a>>,
     forecast: Option<ForecastResult>,
 }
 
@@ -38,10 +37,11 @@ impl<'a> Screen<'a> {
     pub(crate) fn new(
         Annotated { request, notes }: Annotated<'a>,
         out: &'a Path,
-        style: ProgressStyle,
+        voice: Voice<'a>,
         started: Timestamp,
     ) -> Self {
-        Self { request, notes, out, style, started, progress: None, forecast: None }
+        voice.interruption.answer_as(voice.style);
+        Self { request, notes, out, voice, started, progress: None, forecast: None }
     }
 
     /// Returns the forecast after the first answer of the last job, beside its result.
@@ -50,7 +50,7 @@ impl<'a> Screen<'a> {
     }
 
     fn remark(&self, words: impl Into<Lines>) {
-        if self.style.is_talkative() {
+        if self.voice.style.is_talkative() {
             terminal::remark(words);
         }
     }
@@ -134,7 +134,7 @@ impl Events for Screen<'_> {
             ExportEvent::Calling { at } => {
                 let (zone, concurrency) =
                     (zone_of_clocks(self.request), self.request.pacing.concurrency);
-                self.progress = Some(ProgressReport::new(self.style, concurrency, at, zone));
+                self.progress = Some(ProgressReport::new(self.voice, concurrency, at, zone));
             }
             ExportEvent::Called { outcome, at } => {
                 self.forecast = self.progress.take().and_then(|shown| shown.done(outcome, at));

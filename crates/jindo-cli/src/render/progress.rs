@@ -1,20 +1,22 @@
 //! Progress of a run on stderr: a bar on a terminal, plain lines without one, JSON for programs.
 
 use crate::args::ProgressStyle;
+use crate::interruption::Interruption;
 use crate::render::limits;
 use crate::render::units::{count, counted, seconds};
-use crate::terminal::{self, Lines};
+use crate::terminal::{self, BarState, Lines};
 use crate::time;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle as Template};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use jindo::fetch::{Decision, End, FetchOutcome, Forecast, Milestone, Observer, Progress};
 use jindo::plan::{Plan, PlanIndex};
 use std::collections::HashSet;
-use std::io::IsTerminal;
 
 /// Interval of plain lines.
 const LINE_EVERY: SignedDuration = SignedDuration::from_secs(10);
+
+/// Interval at which the bar is drawn.
+const BAR_EVERY: SignedDuration = SignedDuration::from_millis(200);
 
 /// Interval of JSON events.
 const EVENT_EVERY: SignedDuration = SignedDuration::from_secs(1);
@@ -25,10 +27,18 @@ const WAIT_SHOWN_S: u64 = 5;
 /// Remarks of the server that are shown, at most: one that counts its calls would fill the screen.
 const REMARKS_MAX: usize = 10;
 
+/// Style of the progress, and the interruption that ends it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Voice<'a> {
+    pub(crate) style: ProgressStyle,
+    pub(crate) interruption: &'a Interruption,
+}
+
 /// Progress of one run, as it is shown.
 #[derive(Debug)]
-pub(crate) struct ProgressReport {
+pub(crate) struct ProgressReport<'a> {
     style: Style,
+    interruption: &'a Interruption,
     started: Timestamp,
     next: Timestamp,
     /// Zone of times of day.
@@ -63,30 +73,30 @@ pub(crate) struct ForecastResult {
 
 #[derive(Debug)]
 enum Style {
-    Bar(ProgressBar),
+    Bar,
     Plain,
     Json,
     Silent,
 }
 
-impl ProgressReport {
+impl<'a> ProgressReport<'a> {
     /// Starts at `now`. `concurrency` is the most calls in flight at once; times of day are in `zone`.
     pub(crate) fn new(
-        style: ProgressStyle,
+        Voice { style, interruption }: Voice<'a>,
         concurrency: u16,
         now: Timestamp,
         zone: TimeZone,
     ) -> Self {
         let style = match style {
-            ProgressStyle::Auto if std::io::stderr().is_terminal() => Style::Bar(bar()),
-            ProgressStyle::Bar => Style::Bar(bar()),
-            ProgressStyle::Auto | ProgressStyle::Plain => Style::Plain,
+            ProgressStyle::Auto | ProgressStyle::Bar if terminal::takes_a_bar() => Style::Bar,
+            ProgressStyle::Auto | ProgressStyle::Bar | ProgressStyle::Plain => Style::Plain,
             ProgressStyle::Json => Style::Json,
             ProgressStyle::None => Style::Silent,
         };
-        let next = now + LINE_EVERY;
+        let next = if matches!(style, Style::Bar) { now } else { now + LINE_EVERY };
         Self {
             style,
+            interruption,
             started: now,
             next,
             zone,
@@ -99,9 +109,8 @@ impl ProgressReport {
 
     /// Ends the bar. Returns the forecast beside the result if the run came to its end.
     pub(crate) fn done(&self, outcome: &FetchOutcome, now: Timestamp) -> Option<ForecastResult> {
-        if let Style::Bar(bar) = &self.style {
-            bar.finish_and_clear();
-        }
+        terminal::end_bar();
+        self.interruption.under_way(0);
         let TimedForecast { forecast, since: Milestone { at, answered } } =
             self.forecast.filter(|_| outcome.end == End::Done)?;
         Some(ForecastResult {
@@ -118,8 +127,7 @@ impl ProgressReport {
             return;
         }
         match &self.style {
-            Style::Bar(bar) => bar.suspend(|| terminal::remark(line)),
-            Style::Plain => terminal::remark(line),
+            Style::Bar | Style::Plain => terminal::remark(line),
             Style::Json => {
                 let note = serde_json::json!({"type": "note", "text": line});
                 terminal::remark(Lines::json(&note.to_string()));
@@ -144,16 +152,26 @@ impl ProgressReport {
         }
     }
 
-    /// Returns points, budget, time left and the time of day then, and the reason of a wait.
-    fn line(&self, progress: &Progress, now: Timestamp) -> String {
+    /// Returns `36 of 96 calls · 51 s left (16:28 KST)`.
+    fn calls(&self, progress: &Progress, now: Timestamp) -> String {
+        let all = progress.answered() + progress.calls_left;
+        let calls = format!("{} of {}", count(progress.answered()), counted(all, "call", "calls"));
+        match self.left_s(progress, now) {
+            Some(left) => {
+                let then = time::time_of_day(now, left, &self.zone);
+                format!("{calls} · {} left ({then})", seconds(left))
+            }
+            None => calls,
+        }
+    }
+
+    /// Returns points, what the rate limit allows, and the reason of a wait.
+    fn details(progress: &Progress, now: Timestamp) -> Vec<String> {
         let mut parts = vec![counted(progress.points, "point", "points")];
         if let Some((left, limit)) = progress.budget {
-            parts.push(format!("budget {} of {}", count(left), count(limit)));
+            parts.push(format!("rate limit: {} of {} calls left", count(left), count(limit)));
         }
-        if let Some(left) = self.left_s(progress, now) {
-            let then = time::time_of_day(now, left, &self.zone);
-            parts.push(format!("{} left ({then})", seconds(left)));
-        }
+        let mut parts = vec![parts.join(" · ")];
         let wait = progress.waits_until.map_or(0, |until| until.duration_since(now).as_secs());
         let wait = u64::try_from(wait).ok().filter(|&wait| wait >= WAIT_SHOWN_S).map(seconds);
         parts.extend(match (&progress.trouble, wait) {
@@ -162,7 +180,7 @@ impl ProgressReport {
             (None, Some(wait)) => Some(format!("waiting {wait} for the rate limit")),
             (None, None) => None,
         });
-        parts.join(" · ")
+        parts
     }
 
     fn event(&self, progress: &Progress, now: Timestamp) -> serde_json::Value {
@@ -201,30 +219,32 @@ impl ProgressReport {
     }
 }
 
-impl Observer for ProgressReport {
+impl Observer for ProgressReport<'_> {
     fn progress(&mut self, progress: &Progress, now: Timestamp) {
+        self.interruption.under_way(progress.flying);
+        if self.interruption.came() {
+            // What is left is not made any more.
+            return;
+        }
         self.foresee(progress, now);
         match &self.style {
-            Style::Bar(bar) => {
-                bar.set_length(progress.answered() + progress.calls_left);
-                bar.set_position(progress.answered());
-                bar.set_message(terminal::one(&self.line(progress, now)));
+            Style::Bar if now >= self.next => {
+                self.next = now + BAR_EVERY;
+                let (done, beside) = (progress.answered(), self.calls(progress, now));
+                let all = done + progress.calls_left;
+                let below = Self::details(progress, now);
+                terminal::show_bar(&BarState { done, all, beside, below });
             }
             Style::Plain if now >= self.next => {
                 self.next = now + LINE_EVERY;
-                let all = progress.answered() + progress.calls_left;
-                terminal::remark(format!(
-                    "{} of {} · {}",
-                    count(progress.answered()),
-                    counted(all, "call", "calls"),
-                    self.line(progress, now)
-                ));
+                let details = Self::details(progress, now).join(" · ");
+                terminal::remark(format!("{} · {details}", self.calls(progress, now)));
             }
             Style::Json if now >= self.next => {
                 self.next = now + EVENT_EVERY;
                 terminal::remark(Lines::json(&self.event(progress, now).to_string()));
             }
-            Style::Plain | Style::Json | Style::Silent => {}
+            Style::Bar | Style::Plain | Style::Json | Style::Silent => {}
         }
     }
 
@@ -268,13 +288,6 @@ impl Observer for ProgressReport {
     }
 }
 
-fn bar() -> ProgressBar {
-    let template = Template::with_template("{bar:32} {pos}/{len} calls · {msg}")
-        .expect("the template is well-formed");
-    ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(5))
-        .with_style(template)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -297,18 +310,23 @@ mod tests {
     }
 
     /// A report that began 80 s ago.
-    fn report() -> ProgressReport {
+    fn report(interruption: &Interruption) -> ProgressReport<'_> {
         let zone = TimeZone::get("Asia/Seoul").unwrap();
-        ProgressReport::new(ProgressStyle::None, 8, NOW - SignedDuration::from_secs(80), zone)
+        let voice = Voice { style: ProgressStyle::None, interruption };
+        ProgressReport::new(voice, 8, NOW - SignedDuration::from_secs(80), zone)
     }
 
     fn check(progress: &Progress, expected: &str) {
-        assert_eq!(report().line(progress, NOW), expected);
+        let interruption = Interruption::default();
+        let report = report(&interruption);
+        let details = ProgressReport::details(progress, NOW).join(" · ");
+        assert_eq!(format!("{} · {details}", report.calls(progress, NOW)), expected);
     }
 
     #[test]
     fn a_line_says_when_it_is_done_and_why_nothing_moves() {
-        let head = "3,494,035 points · budget 0 of 50 · 72 min left (23 Nov 01:02 KST)";
+        let head = "40 of 100 calls · 72 min left (23 Nov 01:02 KST) · 3,494,035 points · \
+                    rate limit: 0 of 50 calls left";
         check(&run(), head);
         let waits_until = Some(NOW + SignedDuration::from_mins(50));
         check(
@@ -325,7 +343,8 @@ mod tests {
 
     #[test]
     fn the_limit_bounds_the_forecast_and_what_is_left() {
-        let left_s = |progress: &Progress| report().left_s(progress, NOW);
+        let interruption = Interruption::default();
+        let left_s = |progress: &Progress| report(&interruption).left_s(progress, NOW);
         assert_eq!(left_s(&run()), Some(4_320));
         let unlimited = Progress { paced_until: None, ..run() };
         assert_eq!(left_s(&unlimited), Some(120));

@@ -1,5 +1,6 @@
 //! Words of a shell, for command lines that are suggested to the user: pasted, each is the very text that it stands for.
 
+use crate::terminal::{self, Charset};
 use jindo::text::steers;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -19,8 +20,10 @@ pub(crate) fn path(path: &Path) -> String {
 fn quoted(bytes: &[u8]) -> String {
     // zsh looks for a command where a word begins with `=`.
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+=:@%".contains(c);
+    let is_lacking = |c: char| !c.is_ascii() && terminal::charset() == Charset::Ascii;
     match std::str::from_utf8(bytes) {
         Ok("") => "''".to_owned(),
+        Ok(text) if text.contains(is_lacking) => format!("$'{}'", escaped(bytes)),
         Ok(text) if text.chars().all(is_plain) && !text.starts_with('=') => text.to_owned(),
         Ok(text) if !text.contains(steers) => format!("'{}'", text.replace('\'', r"'\''")),
         _ => format!("$'{}'", escaped(bytes)),
@@ -36,7 +39,8 @@ fn escaped(bytes: &[u8]) -> String {
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             // An interactive shell may replace what follows a `!`.
-            if steers(c) || matches!(c, '\'' | '\\' | '!') {
+            let is_lacking = !c.is_ascii() && terminal::charset() == Charset::Ascii;
+            if steers(c) || is_lacking || matches!(c, '\'' | '\\' | '!') {
                 c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| octal(&mut text, byte));
             } else {
                 text.push(c);

@@ -177,7 +177,7 @@ impl Planted {
     /// Runs a command in the directory to its end, which must come by itself, and looks at what lies outside.
     fn run(&self, args: &[&str], case: &str) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jindo"));
-        command.args(args).current_dir(self.dir.path()).env_clear();
+        command.args(args).current_dir(self.dir.path()).env_clear().env("LANG", "C.UTF-8");
         command.env("DD_API_KEY", jindo_sim::API_KEY).env("DD_APP_KEY", jindo_sim::APP_KEY);
         let output = ended(&mut command, case);
         assert_eq!(self.content(), self.before, "{case}: {output:?}");
@@ -371,7 +371,11 @@ fn a_device_is_no_file_of_jindo() {
             return;
         }
         let mut command = Command::new(env!("CARGO_BIN_EXE_jindo"));
-        command.args(["demo", "--out", "demo"]).current_dir(dir.path()).env_clear();
+        command
+            .args(["demo", "--out", "demo"])
+            .current_dir(dir.path())
+            .env_clear()
+            .env("LANG", "C.UTF-8");
         let output = ended(&mut command, below);
         exits(&output, 2);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -7,7 +7,7 @@ const COMMANDS: [&str; 7] = ["demo", "plan", "export", "status", "verify", "extr
 
 fn help(command: &str, columns: usize) -> String {
     let mut jindo = Command::new(env!("CARGO_BIN_EXE_jindo"));
-    jindo.args(command.split_whitespace()).arg("--help").env_clear();
+    jindo.args(command.split_whitespace()).arg("--help").env_clear().env("LANG", "C.UTF-8");
     let output = jindo.env("COLUMNS", columns.to_string()).output().unwrap();
     assert!(output.status.success());
     String::from_utf8(output.stdout).unwrap()
@@ -135,7 +135,7 @@ fn export_shows_its_options_in_groups() {
                                            values are then those of the graph, interpolated
                                            ones included [default: null]
                   --allow-range-functions  Also accept queries whose values depend on the
-                                           range (top, cumsum, …); each window is then
+                                           range (top, cumsum, ...); each window is then
                                            computed on its own
                   --assume-type <TYPE>     Type of metrics with `.as_count()` or
                                            `.as_rate()` whose own type cannot be had: gauge,
@@ -152,9 +152,9 @@ fn export_shows_its_options_in_groups() {
                                        http://127.0.0.1:8080
                   --ca-file <FILE>     PEM file of certificates to trust in addition to the
                                        system's, such as a company proxy's
-                  --key-file <FILE>    Read the keys from lines `DD_API_KEY=…` and
-                                       `DD_APP_KEY=…` of a file that only you may read, not
-                                       from the environment
+                  --key-file <FILE>    Read the keys from lines `DD_API_KEY=...` and
+                                       `DD_APP_KEY=...` of a file that only you may read,
+                                       not from the environment
                   --key-command <CMD>  Read the keys from the output of a command, such as a
                                        password store's: the same lines
                   --insecure-http      Allow an --api-url with http:// to other machines:
@@ -237,9 +237,9 @@ fn verify_shows_what_asking_again_takes() {
                                        http://127.0.0.1:8080
                   --ca-file <FILE>     PEM file of certificates to trust in addition to the
                                        system's, such as a company proxy's
-                  --key-file <FILE>    Read the keys from lines `DD_API_KEY=…` and
-                                       `DD_APP_KEY=…` of a file that only you may read, not
-                                       from the environment
+                  --key-file <FILE>    Read the keys from lines `DD_API_KEY=...` and
+                                       `DD_APP_KEY=...` of a file that only you may read,
+                                       not from the environment
                   --key-command <CMD>  Read the keys from the output of a command, such as a
                                        password store's: the same lines
                   --insecure-http      Allow an --api-url with http:// to other machines:

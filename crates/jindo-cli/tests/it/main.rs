@@ -38,6 +38,8 @@ mod recovery;
 mod refetch;
 mod regressions;
 mod resources;
+#[cfg(target_os = "linux")]
+mod screen;
 mod secrets;
 mod server_profiles;
 mod simulator;

@@ -410,7 +410,7 @@ fn beside_a_running_export_a_sample_is_compared_and_none_is_marked() {
     let left_out = report["replaced"].as_u64().unwrap() + report["not_compared"].as_u64().unwrap();
     assert_eq!((left_out, &report["changed"], &report["gone"]), (0, &0.into(), &0.into()));
     assert!(report["compared"].as_u64() >= Some(2), "{report}");
-    exits(&verify(&world, &world.sim.url(), &["1%", "--repair"]), 2);
+    exits(&verify(&world, &world.sim.url(), &["1%", "--repair"]), 4);
     assert!(export.try_wait().unwrap().is_none(), "the export was to run all the time");
     export.kill().unwrap();
     export.wait().unwrap();

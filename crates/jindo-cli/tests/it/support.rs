@@ -54,7 +54,7 @@ impl World {
     /// `jindo ARGS` in the world's directory, with good keys.
     pub(crate) fn command<I: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = I>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jindo"));
-        command.args(args).current_dir(self.dir.path()).env_clear();
+        command.args(args).current_dir(self.dir.path()).env_clear().env("LANG", "C.UTF-8");
         command.env("DD_API_KEY", API_KEY).env("DD_APP_KEY", APP_KEY).stdin(Stdio::null());
         command
     }
@@ -68,7 +68,11 @@ impl World {
     ) -> Command {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script, env!("CARGO_BIN_EXE_jindo")]).args(args);
-        command.current_dir(self.dir.path()).env_clear().stdin(Stdio::null());
+        command
+            .current_dir(self.dir.path())
+            .env_clear()
+            .env("LANG", "C.UTF-8")
+            .stdin(Stdio::null());
         command.env("DD_API_KEY", API_KEY).env("DD_APP_KEY", APP_KEY);
         command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command

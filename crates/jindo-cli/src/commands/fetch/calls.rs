@@ -4,6 +4,7 @@ use crate::args::ProgressStyle;
 use crate::auth::{self, Contact, EndHints};
 use crate::disk_space;
 use crate::environment::Access;
+use crate::interruption::Interruption;
 use crate::render::errors::CONTINUES;
 use crate::request::RequestNotes;
 use anyhow::Context as _;
@@ -13,7 +14,6 @@ use jindo::clock::{Clock, entropy};
 use jindo::fetch::{Doors, End, FetchOutcome, LookupDoors, RunLog, drive, drive_lookups};
 use jindo::job::{Caller, ExportPlan, ExportRequest, FetchWork, LookupWork};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 /// Request of an export with everything that the command line adds to it.
 pub(crate) struct ExportSetup<'a> {
@@ -29,7 +29,7 @@ pub(crate) struct ExportSetup<'a> {
 pub(crate) struct Calls<'a> {
     setup: &'a ExportSetup<'a>,
     clock: &'a dyn Clock,
-    interrupted: &'a AtomicBool,
+    interruption: &'a Interruption,
     started: Timestamp,
     contact: Option<Contact>,
     /// Calls made so far, by which the log numbers them.
@@ -40,9 +40,9 @@ impl<'a> Calls<'a> {
     pub(crate) fn new(
         setup: &'a ExportSetup<'a>,
         clock: &'a dyn Clock,
-        interrupted: &'a AtomicBool,
+        interruption: &'a Interruption,
     ) -> Self {
-        Self { setup, clock, interrupted, started: clock.now(), contact: None, made: 0 }
+        Self { setup, clock, interruption, started: clock.now(), contact: None, made: 0 }
     }
 
     /// Returns the error of calls that ended in a failure.
@@ -90,7 +90,7 @@ impl Caller for Calls<'_> {
         let log = RunLog::create(self.setup.out, self.started, self.made)
             .context("while creating the run's log")?;
         let FetchWork { job, settings, sink, files, report, .. } = work;
-        let (clock, interrupted) = (self.clock, self.interrupted);
+        let (clock, interrupted) = (self.clock, self.interruption.flag());
         let doors = Doors {
             client: &self.contact().client,
             clock,
@@ -107,7 +107,7 @@ impl Caller for Calls<'_> {
 
     fn look_up(&mut self, work: LookupWork<'_>) -> anyhow::Result<End> {
         let LookupWork { calls, settings, take } = work;
-        let (clock, interrupted) = (self.clock, self.interrupted);
+        let (clock, interrupted) = (self.clock, self.interruption.flag());
         let doors = LookupDoors { client: &self.contact().client, clock, interrupted };
         Ok(drive_lookups(doors, calls, settings, take)?)
     }

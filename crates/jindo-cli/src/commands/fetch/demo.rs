@@ -5,6 +5,7 @@ use crate::commands::fetch::calls::ExportSetup;
 use crate::defaults;
 use crate::environment::{Access, KeyNames};
 use crate::exit_code;
+use crate::interruption::Interruption;
 use crate::keys::names::KeyOrigin;
 use crate::render::errors::Usage;
 use crate::render::shell;
@@ -19,7 +20,6 @@ use jindo::request::{Address, Endpoint, Keys};
 use jindo::secret::Secret;
 use jindo_sim::{API_KEY, APP_KEY, Options, Simulator, built_in_list};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 /// Name of the query list in the demo's directory.
 const LIST: &str = "queries.txt";
@@ -33,7 +33,7 @@ const QUERIES: usize = 120;
 pub(crate) fn run(
     command: &args::DemoArgs,
     clock: &dyn Clock,
-    interrupted: &AtomicBool,
+    interruption: &Interruption,
 ) -> anyhow::Result<u8> {
     let options = Options::new(1).with_query_limit(100_000, 3_600);
     let simulator =
@@ -63,7 +63,7 @@ pub(crate) fn run(
         progress: defaults::PROGRESS,
         access: &access,
     };
-    let told = setup.carry_out(clock, interrupted)?;
+    let told = setup.carry_out(clock, interruption)?;
     terminal::answer(summary::of_export(&told))?;
     let ExportReport { outcome, files, .. } = &told.report;
     if files.is_some() {

@@ -6,10 +6,12 @@ use crate::defaults;
 use crate::directory::{Memory, writer};
 use crate::environment::carried_address;
 use crate::exit_code;
+use crate::interruption::Interruption;
 use crate::keys;
 use crate::keys::address::{KnownAddress, checked};
 use crate::render::export::{Screen, of_job};
 use crate::render::plan::Annotated;
+use crate::render::progress::Voice;
 use crate::render::summary::{self, ExportSummary, NextStep};
 use crate::request::TypedRequest;
 use crate::terminal;
@@ -20,13 +22,12 @@ use jindo::job::{
     DirectoryStatus, Export, ExportReport, ExportRequest, Folder, LearntFacts, Pacing, Probing,
 };
 use jindo::request::{Budgets, Reserve};
-use std::sync::atomic::AtomicBool;
 
 /// Runs `jindo export`; running it again continues.
 pub(crate) fn run(
     command: &ExportArgs,
     clock: &dyn Clock,
-    interrupted: &AtomicBool,
+    interruption: &Interruption,
 ) -> anyhow::Result<u8> {
     let give_up_after = command.pacing.give_up_after.unwrap_or(Pacing::GIVE_UP_AFTER);
     let memory = Memory::of_directory(command.out())?;
@@ -42,7 +43,7 @@ pub(crate) fn run(
     let progress = command.progress.unwrap_or(defaults::PROGRESS);
     let setup =
         ExportSetup { request, notes: &notes, out: command.out(), progress, access: &access };
-    let told = setup.carry_out(clock, interrupted)?;
+    let told = setup.carry_out(clock, interruption)?;
     terminal::answer(summary::of_export(&told))?;
     let next = NextStep { request, end, connection, now: clock.now() };
     terminal::answer(Vec::from_iter(next.in_words(&told)))?;
@@ -94,14 +95,20 @@ impl ExportSetup<'_> {
     pub(crate) fn carry_out(
         &self,
         clock: &dyn Clock,
-        interrupted: &AtomicBool,
+        interruption: &Interruption,
     ) -> anyhow::Result<ExportSummary> {
         let storage = &Folder::new(self.out, writer(clock));
-        let mut calls = Calls::new(self, clock, interrupted);
+        let mut calls = Calls::new(self, clock, interruption);
         let annotated = Annotated { request: self.request, notes: self.notes };
-        let mut screen = Screen::new(annotated, self.out, self.progress, clock.now());
+        let mut screen = Screen::new(
+            annotated,
+            self.out,
+            Voice { style: self.progress, interruption },
+            clock.now(),
+        );
         let budgets = &Budgets::default();
-        let export = Export { request: self.request, storage, budgets, interrupted };
+        let export =
+            Export { request: self.request, storage, budgets, interrupted: interruption.flag() };
         let worded = |error: anyhow::Error| match error.downcast() {
             Ok(error) => of_job(error, &self.request.zone),
             Err(other) => other,

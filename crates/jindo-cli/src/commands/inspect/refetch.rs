@@ -6,9 +6,10 @@ use crate::auth::{Contact, EndHints, failure};
 use crate::defaults;
 use crate::directory::{Memory, writer};
 use crate::environment::Access;
+use crate::interruption::Interruption;
 use crate::keys;
 use crate::render::errors::Usage;
-use crate::render::progress::ProgressReport;
+use crate::render::progress::{ProgressReport, Voice};
 use crate::render::refetch::RefetchReport;
 use crate::render::units::counted;
 use crate::terminal;
@@ -22,7 +23,6 @@ use jindo::job::{AuditRecord, AuditRequest, Marking, Pacing, SampleSize, learnt_
 use jindo::plan::Limits;
 use jindo::request::{BudgetKey, Budgets, Reserve};
 use jindo::text::with_causes;
-use std::sync::atomic::AtomicBool;
 
 /// A seed that is short enough to be typed.
 const SEED_BELOW: u64 = 1_000_000_000;
@@ -50,7 +50,7 @@ impl<'a> Refetch<'a> {
     pub(crate) fn run(
         self,
         clock: &dyn Clock,
-        interrupted: &AtomicBool,
+        interruption: &Interruption,
     ) -> anyhow::Result<(RefetchReport, Option<anyhow::Error>)> {
         let Self { command, size, access } = self;
         let VerifyArgs { repair, refetch, .. } = command;
@@ -71,14 +71,15 @@ impl<'a> Refetch<'a> {
             terminal::remark(format!("{calls} fetched again, one call each"));
             let zone = TimeZone::try_system().unwrap_or(TimeZone::UTC);
             let concurrency = refetch.concurrency.unwrap_or(Pacing::CONCURRENCY);
-            let mut report = ProgressReport::new(defaults::PROGRESS, concurrency, started, zone);
+            let voice = Voice { style: defaults::PROGRESS, interruption };
+            let mut report = ProgressReport::new(voice, concurrency, started, zone);
             let doors = Doors {
                 client: &contact.client,
                 clock,
                 log: log(RunLog::create(dir, started, 0))?,
                 report: &mut report,
                 sink: audit,
-                interrupted,
+                interrupted: interruption.flag(),
                 extract: &|_| Ok(()),
             };
             let made = drive(doors, audit.mission(), settings).context("while fetching again")?;

@@ -8,6 +8,7 @@ use crate::commands::output::extract::display;
 use crate::directory::{check_default, writer};
 use crate::disk_space;
 use crate::exit_code::Verdict;
+use crate::interruption::Interruption;
 use crate::render::refetch::RefetchReport;
 use crate::render::shell;
 use crate::render::units::{count, counted};
@@ -17,8 +18,6 @@ use jindo::clock::Clock;
 use jindo::extract::{self, CopyReport, CsvTree, Directory, Disk as _, FileFinding, Place, Which};
 use jindo::job::DirectoryStatus;
 use serde::Serialize;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 /// Remedy where the files do not fit.
 const NO_ROOM: &str = "the archive itself is repaired; make room and repeat, or write the files elsewhere: \
@@ -59,19 +58,19 @@ struct VerifyReport {
 pub(crate) fn run(
     command: &args::VerifyArgs,
     clock: &dyn Clock,
-    interruption: &dyn Fn() -> anyhow::Result<Arc<AtomicBool>>,
+    interruption: &dyn Fn() -> anyhow::Result<Interruption>,
 ) -> anyhow::Result<u8> {
     check_default(command.dir.as_deref(), "verify")?;
     if let Some(report) = of_copy(command)? {
         return answer(&report, command);
     }
-    let interrupted = command.refetch.sample.map(|_| interruption()).transpose()?;
+    let interruption = command.refetch.sample.map(|_| interruption()).transpose()?;
     // Missing keys are reported before minutes of reading.
     let refetch = Refetch::of(command)?;
     let mut report = if command.repair { repair(command, clock)? } else { look(command)? };
     let mut failure = None;
-    if let (Some(refetch), Some(interrupted)) = (refetch.filter(|_| report.sound), interrupted) {
-        let (compared, ended) = refetch.run(clock, interrupted.as_ref())?;
+    if let (Some(refetch), Some(interruption)) = (refetch.filter(|_| report.sound), interruption) {
+        let (compared, ended) = refetch.run(clock, &interruption)?;
         (report.refetch, failure) = (Some(compared), ended);
     }
     let code = answer(&report, command)?;

@@ -4,6 +4,8 @@ use crate::args;
 use crate::defaults;
 use crate::directory::{check_default, writer};
 use crate::disk_space;
+use crate::exit_code;
+use crate::interruption::Interruption;
 use crate::render::errors::Usage;
 use crate::render::export::of_job;
 use crate::render::units::{count, counted};
@@ -18,7 +20,6 @@ use jindo::extract::{
     self, ArchivePart, CsvTree, Directory, DisplayOptions, QueryGlob, Selection, Which,
 };
 use jindo::job::Files;
-use std::sync::atomic::AtomicBool;
 
 /// Remedy where the files do not fit.
 const NO_ROOM: &str =
@@ -27,7 +28,7 @@ const NO_ROOM: &str =
 pub(crate) fn run(
     command: &args::ExtractArgs,
     clock: &dyn Clock,
-    interrupted: &AtomicBool,
+    interruption: &Interruption,
 ) -> anyhow::Result<u8> {
     check_default(command.dir.as_deref(), "extract")?;
     let args::OutputFormat::Csv = command.format.unwrap_or(defaults::FORMAT);
@@ -63,10 +64,12 @@ pub(crate) fn run(
         let queries = extract::with_files(&archive, &csv)?;
         let bytes = extract::bytes_to_make(&archive, &disk, &csv, &queries, Which::Outdated)?;
         disk_space::check_files(bytes, command.dir(), NO_ROOM)?;
+        let interrupted = interruption.flag();
         let files = Files { archive: &archive, disk: &disk, csv: &csv, unclaimed, interrupted };
         let worded = |error| of_job(error, &display.zone);
         let Some(summary) = files.update_all().map_err(worded)? else {
-            return Ok(130);
+            terminal::remark("interrupted; the same command continues");
+            return Ok(exit_code::INTERRUPTED);
         };
         summary
     };

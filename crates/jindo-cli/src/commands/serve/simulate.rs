@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub(crate) fn run(command: &args::SimulateArgs) -> anyhow::Result<u8> {
     if command.list {
-        terminal::answer(built_in_list().lines().collect::<Lines>())?;
+        terminal::answer(Lines::data(built_in_list().lines()))?;
         return Ok(0);
     }
     let options = options(command)?;
@@ -29,11 +29,10 @@ pub(crate) fn run(command: &args::SimulateArgs) -> anyhow::Result<u8> {
         terminal::answer(url.as_str())?;
         terminal::remark(vec![
             "the simulated Datadog API runs until ^C; in another terminal, try:".to_owned(),
-            "  jindo simulate --list > queries.txt".to_owned(),
-            format!(
-                "  DD_API_KEY={API_KEY} DD_APP_KEY={APP_KEY} jindo export queries.txt --from -2d --api-url {url}"
-            ),
-            format!("  counters: {url}/sim/stats"),
+            format!("    export DD_API_KEY={API_KEY} DD_APP_KEY={APP_KEY}"),
+            "    jindo simulate --list > queries.txt".to_owned(),
+            format!("    jindo export queries.txt --from -2d --api-url {url}"),
+            format!("it counts its calls at {url}/sim/stats"),
         ]);
         jindo_sim::serve(listener, options, std::future::pending::<()>())
             .await

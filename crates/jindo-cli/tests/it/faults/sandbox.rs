@@ -93,7 +93,12 @@ impl Sandbox {
             // One call at a time: the second call of a case is the same one every time.
             command.args(["--concurrency", "1"]);
         }
-        command.args(arguments).current_dir(self.0.path()).env_clear().stdin(Stdio::null());
+        command
+            .args(arguments)
+            .current_dir(self.0.path())
+            .env_clear()
+            .env("LANG", "C.UTF-8")
+            .stdin(Stdio::null());
         command.env("DD_API_KEY", API_KEY).env("DD_APP_KEY", APP_KEY);
         let (stdout, stderr) = (self.path("stdout"), self.path("stderr"));
         command.stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());

@@ -34,8 +34,8 @@ const DOORS_CLI: &[(&str, &[&str])] = &[
     ("fs::", &["keys/", "environment.rs", "disk_space.rs"]),
     ("env::", &["environment.rs", "main.rs"]),
     ("Command::new", &["keys/command.rs"]),
-    ("stdout()", &["terminal.rs", "render/progress.rs"]),
-    ("stderr()", &["terminal.rs", "render/progress.rs"]),
+    ("stdout()", &["terminal/mod.rs"]),
+    ("stderr()", &["terminal/mod.rs"]),
     ("println!", &[]),
 ];
 
