@@ -5,6 +5,7 @@ use super::{Archive, Error, GiveUpReason, GiveUpScope, GivenUp, QueryId, Registe
 use crate::plan::{Window, subtract};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// State of a query, or of a line that is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,15 +22,15 @@ pub enum QueryStatus {
     Refused,
 }
 
-/// The cause of a gap.
+/// The cause of a gap. Gaps of one cause share it: there may be as many as windows, and its words may be long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GapReason {
     /// Nothing is in its way: the next run asks for it.
     NotFetched,
     /// The query was given up.
-    GivenUp(GiveUpReason),
+    GivenUp(Arc<GiveUpReason>),
     /// The server refuses what is so old.
-    TooOld(GiveUpReason),
+    TooOld(Arc<GiveUpReason>),
 }
 
 /// A stretch that was asked and is not covered.
@@ -75,13 +76,13 @@ impl QueryStanding {
         let of_scope = |scope| facts.given_up.iter().filter(move |up| up.scope == scope);
         // The newest reason for which the query was given up, if it concerns anything that is missing.
         let whole = of_scope(GiveUpScope::Query)
-            .filter(|up| missing.iter().any(|gap| gap.intersect(up.window).is_some()))
+            .filter(|up| touches(&missing, up.window))
             .max_by_key(|up| (up.at, Reverse(up.window.start())))
-            .map(|up| GapReason::GivenUp(up.reason.clone()));
+            .map(|up| GapReason::GivenUp(up.reason.clone().into()));
         // The end of what is refused for its age, and the server's words.
         let old = of_scope(GiveUpScope::Window)
             .max_by_key(|up| up.window.end())
-            .map(|up| (up.window.end(), GapReason::TooOld(up.reason.clone())));
+            .map(|up| (up.window.end(), GapReason::TooOld(up.reason.clone().into())));
         let status = if whole.is_some() { QueryStatus::GivenUp } else { QueryStatus::Partial };
         let young = whole.clone().unwrap_or(GapReason::NotFetched);
         let mut gaps = Vec::new();
@@ -99,6 +100,12 @@ impl QueryStanding {
         let reason = whole.or(all_old.map(|(_, reason)| reason)).unwrap_or(GapReason::NotFetched);
         Self { status, reason: Some(reason), gaps }
     }
+}
+
+/// Returns true if the window has a moment of one of the others, which are disjoint and oldest first.
+fn touches(sorted: &[Window], window: Window) -> bool {
+    let first = sorted.partition_point(|other| other.end() <= window.start());
+    sorted.get(first).is_some_and(|other| other.start() < window.end())
 }
 
 impl Archive {
@@ -159,7 +166,7 @@ mod tests {
     #[test]
     fn a_reason_counts_only_where_it_concerns_what_is_missing() {
         let refused = [given_up(window(0, 600), GiveUpScope::Query, "timed out")];
-        let told = GapReason::GivenUp(GiveUpReason::Refused("timed out".to_owned()));
+        let told = GapReason::GivenUp(Arc::new(GiveUpReason::Refused("timed out".to_owned())));
         let nothing = standing(&[], &refused);
         assert_eq!((nothing.status, nothing.reason.as_ref()), (QueryStatus::GivenUp, Some(&told)));
         assert_eq!(nothing.gaps, [Gap { window: window(0, 600), reason: told }]);
@@ -176,7 +183,7 @@ mod tests {
     #[test]
     fn gaps_are_cut_where_the_server_refuses_what_is_older() {
         let old = [given_up(window(0, 120), GiveUpScope::Window, "too old")];
-        let told = GapReason::TooOld(GiveUpReason::Refused("too old".to_owned()));
+        let told = GapReason::TooOld(Arc::new(GiveUpReason::Refused("too old".to_owned())));
         let partial = standing(&[window(300, 600)], &old);
         let cut = [
             Gap { window: window(0, 120), reason: told.clone() },

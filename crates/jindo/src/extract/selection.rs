@@ -4,6 +4,7 @@ use super::{CsvTree, Error, Output, QueryExtent};
 use crate::archive::{Archive, Granted, QueryId, Registered};
 use crate::plan::{Window, hull};
 use jiff::Timestamp;
+use std::collections::HashSet;
 
 /// Part of the archive that files show.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,9 +158,10 @@ fn cut(mut grant: Granted, range: Window) -> Option<Granted> {
 /// When the ledger cannot be read.
 pub fn with_files(archive: &Archive, output: &CsvTree) -> Result<Vec<QueryId>, Error> {
     let mut all: Vec<_> = archive.ledger().queries()?.iter().map(|query| query.id).collect();
+    let wanted: HashSet<_> = all.iter().copied().collect();
     let marked = archive.ledger().extents(output.name())?;
     let more: Vec<_> =
-        marked.iter().map(|extent| extent.query).filter(|id| !all.contains(id)).collect();
+        marked.iter().map(|extent| extent.query).filter(|id| !wanted.contains(id)).collect();
     all.extend(more);
     Ok(all)
 }

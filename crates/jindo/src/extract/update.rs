@@ -165,9 +165,21 @@ pub fn update(
     queries: &[QueryId],
     which: Which,
 ) -> Result<Change, Error> {
-    let (group, change) = (Vec::new(), Change::default());
+    let change = Change::default();
     let view = View::of_directory(archive)?;
-    let updating = Updating { archive, disk, output, view, which, number: 0, group, change };
+    let (group, group_files, group_bytes) = (Vec::new(), 0, 0);
+    let updating = Updating {
+        archive,
+        disk,
+        output,
+        view,
+        which,
+        number: 0,
+        group,
+        group_files,
+        group_bytes,
+        change,
+    };
     with_staging(disk, || updating.all(queries))
 }
 
@@ -181,6 +193,10 @@ struct Updating<'a> {
     number: u64,
     /// Queries whose files are staged, and published together.
     group: Vec<StagedQuery>,
+    /// New and stale files of the group.
+    group_files: usize,
+    /// Of its new files.
+    group_bytes: u64,
     change: Change,
 }
 
@@ -200,10 +216,7 @@ impl Updating<'_> {
         let mut seen = HashSet::new();
         for id in queries.iter().filter(|id| seen.insert(**id)) {
             self.stage(*id)?;
-            let files = self.group.iter().map(|query| query.made.len() + query.stale.len());
-            let made = self.group.iter().flat_map(|query| &query.made);
-            let bytes: u64 = made.map(|made| made.file.bytes).sum();
-            if files.sum::<usize>() >= group_files_max || bytes >= GROUP_BYTES_MAX {
+            if self.group_files >= group_files_max || self.group_bytes >= GROUP_BYTES_MAX {
                 self.publish()?;
             }
         }
@@ -229,6 +242,8 @@ impl Updating<'_> {
         let new: HashSet<&str> = made.iter().map(|made| made.file.path.as_str()).collect();
         let mut stale = mark.into_files();
         stale.retain(|file| !new.contains(file.path.as_str()));
+        self.group_files += made.len() + stale.len();
+        self.group_bytes += made.iter().map(|made| made.file.bytes).sum::<u64>();
         self.group.push(StagedQuery { id, digest, made, stale });
         Ok(())
     }
@@ -236,6 +251,7 @@ impl Updating<'_> {
     /// Publishes the group: marks, renames, one sync, marks again.
     fn publish(&mut self) -> Result<(), Error> {
         let group = take(&mut self.group);
+        (self.group_files, self.group_bytes) = (0, 0);
         if group.is_empty() {
             return Ok(());
         }
