@@ -2,7 +2,9 @@
 //! the real binary, within limits of memory and time that a directory of two queries does not come near.
 
 mod addresses;
+mod amounts;
 mod cells;
+mod hidden;
 mod pages;
 mod schemas;
 

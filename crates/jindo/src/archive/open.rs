@@ -218,7 +218,7 @@ impl Archive {
         let ids = self.identities()?;
         let mut travelling = ids.clone();
         for (_, Remembered { text, substitute, .. }) in self.ledger.remembered()? {
-            let sent = substitute.and_then(|sent| ids.get(&(sent.into(), text.interval)));
+            let sent = substitute.and_then(|sent| ids.get(&(sent, text.interval)));
             if let Some(travels) = sent {
                 travelling.insert((text.sent, text.interval), *travels);
             }

@@ -1,8 +1,9 @@
 //! `archive/request.json`: what of the ledger no footer can tell, so that a lost one is rebuilt to the byte. Pure.
 
+use super::objects::QUERY_BYTES_MAX;
 use super::{ArchiveId, Remembered, Request, RequestLine, Role};
 use crate::plan::{Range, Window};
-use crate::query::{Interval, Query, QueryText};
+use crate::query::{Interval, Query, QueryText, SentText};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -105,6 +106,7 @@ fn file_query(query: Remembered) -> FileQuery {
     let Remembered { text, asked, substitute, role } = query;
     let QueryText { written, sent, unfilled, interval, alone } = text;
     let (sent, asked) = (sent.to_string(), asked.map(FileRange::from));
+    let substitute = substitute.map(|sent| sent.to_string());
     FileQuery { sent, interval, written, unfilled, alone, asked, substitute, role }
 }
 
@@ -142,7 +144,7 @@ pub(super) fn parsed(bytes: &[u8]) -> Result<RequestFile, String> {
         return Err(format!("it has version {}; this jindo reads {VERSION}", file.version));
     }
     let known = file.queries.into_iter().map(remembered).collect::<Result<_, _>>()?;
-    let lines = file.lines.into_iter().map(line).collect();
+    let lines = file.lines.into_iter().map(line).collect::<Result<_, _>>()?;
     let (timezone, arguments) = (file.timezone, file.arguments);
     let asked = Range { window: window(&file.asked)?, settled: file.settled };
     let request = Request { lines, asked, timezone, arguments };
@@ -151,18 +153,31 @@ pub(super) fn parsed(bytes: &[u8]) -> Result<RequestFile, String> {
 
 fn remembered(query: FileQuery) -> Result<Remembered, String> {
     let FileQuery { sent, interval, written, unfilled, alone, asked, substitute, role } = query;
+    bounded([Some(&sent), Some(&written), unfilled.as_ref(), substitute.as_ref()])?;
     let text = QueryText { written, sent: sent.into(), unfilled, interval, alone };
     let asked = asked.as_ref().map(window).transpose()?;
-    Ok(Remembered { text, asked, substitute, role })
+    Ok(Remembered { text, asked, substitute: substitute.map(SentText::from), role })
 }
 
-fn line(line: FileLine) -> RequestLine {
-    match line {
+fn line(line: FileLine) -> Result<RequestLine, String> {
+    Ok(match line {
         FileLine::Refused { written, reason } => RequestLine::Refused { written, reason },
         FileLine::Query { written, sent, unfilled, interval, alone } => {
+            bounded([Some(&sent), Some(&written), unfilled.as_ref(), None])?;
             let sent = sent.into();
             RequestLine::Query(Query::new(QueryText { written, sent, unfilled, interval, alone }))
         }
+    })
+}
+
+/// Refuses texts that the ledger would refuse to read.
+fn bounded(texts: [Option<&String>; 4]) -> Result<(), String> {
+    match texts.into_iter().flatten().find(|text| text.len() > QUERY_BYTES_MAX) {
+        Some(text) => Err(format!(
+            "it has a query of {} bytes, more than a query has ({QUERY_BYTES_MAX})",
+            text.len()
+        )),
+        None => Ok(()),
     }
 }
 

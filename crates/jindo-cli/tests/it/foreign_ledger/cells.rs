@@ -225,3 +225,41 @@ fn a_limit_of_no_point_is_named_as_damage_and_mended() {
     );
     sound.is_mended("a limit of no point");
 }
+
+/// Cells that `verify` did not read, and those who make files and tables of the archive do.
+const READ_BY_OTHERS: [(&str, &str); 7] = [
+    ("copies", "answer"),
+    ("objects", "sha256"),
+    ("extracted", "digest"),
+    ("extracted", "output"),
+    ("kept", "text"),
+    ("queries", "sent"),
+    ("given_up", "words"),
+];
+
+#[test]
+fn attempts_of_cells_to_be_verified_unread() {
+    let sound = furnished();
+    let values = [Value::Blob(vec![0xff]), Value::Null, Value::Text("y".repeat(1 << 20))];
+    let mut made = 0;
+    for (table, column) in READ_BY_OTHERS {
+        for value in &values {
+            // Marks and kept texts are as long as they are.
+            if matches!((table, value), ("extracted" | "kept", Value::Text(_))) {
+                continue;
+            }
+            if !forge(&sound.fresh(), table, column, None, value) {
+                continue;
+            }
+            let shown = format!("{value:?}");
+            let name = format!("{table}.{column} = {}", shown.get(..20).unwrap_or(&shown));
+            let verified = sound.attempt(&name, &["verify", "out"]);
+            assert_eq!(verified.status.code(), Some(1), "{name}: {verified:?}");
+            let said = String::from_utf8_lossy(&verified.stdout);
+            assert!(said.contains("archive/ledger.db: "), "{name}: {said}");
+            sound.is_mended(&name);
+            made += 1;
+        }
+    }
+    jindo_testing::all_held("cells of a ledger that others read than verify", made);
+}

@@ -2,7 +2,7 @@
 
 use crate::archive::Error;
 use crate::plan::{Range, Window, subtract};
-use crate::query::{Interval, Query, QueryText};
+use crate::query::{Interval, Query, QueryText, SentText};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -60,7 +60,7 @@ pub struct Registered {
     /// Until when the server refuses it, since it is older than what is kept, and in which words.
     pub too_old: Option<(Timestamp, String)>,
     /// The form with jindo's fill that the server refused, and instead of which this one is sent.
-    pub instead_of: Option<String>,
+    pub instead_of: Option<QueryId>,
     /// Size of its answers, if they are so heavy that they shape calls.
     pub weight: Option<Weight>,
 }
@@ -112,7 +112,7 @@ pub struct Remembered {
     pub text: QueryText,
     pub asked: Option<Window>,
     /// The form that is sent in its place, because the server refused its fill.
-    pub substitute: Option<String>,
+    pub substitute: Option<SentText>,
     pub role: Role,
 }
 
@@ -185,7 +185,8 @@ pub struct GivenUp {
 
 /// Bookkeeping of queries and of the directory's last request. Every change is one durable transaction.
 pub trait QueryLedger: Send + Sync + fmt::Debug {
-    /// Makes `request` the last one: upserts its queries, gives them their places, forgets all earlier places.
+    /// Makes `request` the last one: upserts its queries, gives them their places, forgets all earlier places. A line of a query that
+    /// an earlier one names is left out.
     fn register(&self, request: &Request) -> Result<(), Error>;
     fn request(&self) -> Result<Option<Request>, Error>;
     fn refused_lines(&self) -> Result<Vec<RefusedLine>, Error>;

@@ -2,6 +2,7 @@
 //! those who do. What passes here can be extracted. Pure.
 
 use super::footer::{Footer, FooterQuery, FooterSeries};
+use crate::query::grammar::LINE_BYTES_MAX;
 use jiff::Timestamp;
 use std::collections::HashSet;
 
@@ -13,6 +14,13 @@ pub(in crate::archive) const BUCKETS_MAX: u64 = 1_000_000;
 
 /// The largest generation: an hourly run takes a thousand years to reach it, and there is room for more above it.
 pub(in crate::archive) const GENERATION_MAX: u32 = 10_000_000;
+
+/// Bytes of the longest text of a query, as written or as sent: of a line of a list, each part of which may get a rollup and a
+/// fill of its own.
+pub(in crate::archive) const QUERY_BYTES_MAX: usize = 16 * LINE_BYTES_MAX;
+
+/// Bytes of the longest text that spells an answer: the name and the hash of an object have some 130.
+pub(in crate::archive) const ANSWER_BYTES_MAX: usize = 256;
 
 /// Checks what the rows alone do not show: that a ledger takes its window and generation, that the rows are no more than there are
 /// steps in the window, and that no two series or queries would be one.
@@ -35,8 +43,15 @@ pub(super) fn check_footer(footer: &Footer) -> Result<(), String> {
     if !footer.series.iter().all(|series| grid.holds(series)) {
         return Err("its footer's series has more points than steps, or bounds off the grid".into());
     }
+    if footer.copy_of.as_ref().is_some_and(|answer| answer.len() > ANSWER_BYTES_MAX) {
+        return Err(format!("its footer's copy_of is longer than {ANSWER_BYTES_MAX} bytes"));
+    }
     let mut sent = HashSet::new();
-    for FooterQuery { sent: text, instead_of, .. } in &footer.queries {
+    for FooterQuery { sent: text, written, unfilled, instead_of, .. } in &footer.queries {
+        let texts = [Some(text), Some(written), unfilled.as_ref(), instead_of.as_ref()];
+        if texts.into_iter().flatten().any(|text| text.len() > QUERY_BYTES_MAX) {
+            return Err(format!("its footer has a query of more than {QUERY_BYTES_MAX} bytes"));
+        }
         if !sent.insert(text.as_str()) || instead_of.as_ref() == Some(text) {
             return Err(format!("its footer names {text} twice"));
         }

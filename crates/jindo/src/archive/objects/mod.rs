@@ -17,7 +17,7 @@ pub use archive_id::ArchiveId;
 pub use decode::Chunk;
 pub(super) use decode::{Encoded, NOT_AS_WRITTEN};
 pub(crate) use demands::ROWS_MAX;
-pub(super) use demands::{BUCKETS_MAX, GENERATION_MAX};
+pub(super) use demands::{ANSWER_BYTES_MAX, BUCKETS_MAX, GENERATION_MAX, QUERY_BYTES_MAX};
 pub(super) use encode::encode;
 pub(super) use footer::{
     ASIDE, EARLIER, Footer, FooterQuery, KeptOrganisation, answer_text, is_object_name, name_for,

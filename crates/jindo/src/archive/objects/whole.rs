@@ -57,7 +57,7 @@ impl Whole {
             if let Some(instead_of) = instead_of {
                 let (instead_of, unfilled) = (instead_of.into(), Some(sent.clone()));
                 let text = QueryText { sent: instead_of, unfilled, alone: false, ..text.clone() };
-                known.push(Remembered { text, asked, substitute: Some(sent), role });
+                known.push(Remembered { text, asked, substitute: Some(sent.into()), role });
             }
             own.push(known.len());
             known.push(Remembered { text, asked, substitute: None, role });

@@ -10,6 +10,9 @@ const ROWS: &str = "
     INSERT INTO queries (sent, interval_s, written, alone, position) VALUES
         ('avg:a{*}', 1, 'avg:a{*}', 0, 0), ('avg:b{*}', 60, 'avg:b{*}', 0, 1),
         ('avg:c{*}', 60, 'avg:c{*}', 0, 2), ('avg:d{*}', 60, 'avg:d{*}', 0, 3);
+    INSERT INTO request VALUES (1, 0, 864000, 864000, 'UTC', '{}');
+    INSERT INTO lines SELECT position, written, id, NULL FROM queries;
+    UPDATE queries SET asked_start_s = 0, asked_end_s = 864000;
     INSERT INTO objects VALUES
         (1, 'start=2021-12-12/00000000000000000000000000000000.parquet', 60, 0, 86400, 0, 2000, 0, 0, 9, 'aa');
     INSERT INTO coverage VALUES (2, 0, 86400, 1, 0, 0);

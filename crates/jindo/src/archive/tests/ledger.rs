@@ -9,6 +9,7 @@ fn conforms(make: &dyn Fn() -> Box<dyn Ledger>) {
         lists,
         remembers,
         substitutes,
+        leads_no_line_in_a_circle,
         commits,
         overtaken,
         taken_back,
@@ -103,12 +104,30 @@ fn substitutes(ledger: &dyn Ledger) {
         assert_eq!(told, (2, substitute, Some(0), true));
         assert_eq!(queries[0].text.written, "avg:a{*}");
         assert_eq!(queries[0].asked, filled.asked);
-        assert_eq!(queries[0].instead_of.as_deref(), Some(&*filled.text.sent));
+        assert_eq!(queries[0].instead_of, Some(filled.id));
         // The next run asks the same list: it is led to the form that the server takes.
         ledger.register(&list).unwrap();
         assert_eq!(ledger.request().unwrap().as_ref(), Some(&list));
     }
     assert!(ledger.substitute(QueryId(99), "x").is_err());
+}
+
+/// A file or a footer may name any query as sent in place of any other, and a list a query twice.
+fn leads_no_line_in_a_circle(ledger: &dyn Ledger) {
+    let list = request(&["avg:a{*}", "avg:b{*}", "avg:c{*}"]);
+    ledger.register(&list).unwrap();
+    let known: Vec<Remembered> =
+        ledger.remembered().unwrap().into_iter().map(|one| one.1).collect();
+    let led = |from: usize, to: usize| Remembered {
+        substitute: Some(known[to].text.sent.clone()),
+        ..known[from].clone()
+    };
+    ledger.remember(&[led(0, 1), led(1, 0), led(2, 2)]).unwrap();
+    let twice = [&list.lines[..], &list.lines[..1]].concat();
+    ledger.register(&Request { lines: twice, ..list.clone() }).unwrap();
+    assert_eq!(ledger.request().unwrap(), Some(list));
+    let places: Vec<_> = ledger.queries().unwrap().iter().map(|query| query.position).collect();
+    assert_eq!(places, [Some(0), Some(1), Some(2)]);
 }
 
 /// A name as objects have them, in the order of the words.

@@ -52,10 +52,13 @@ fn lose_ledger(dir: &Path) {
 fn told(archive: &Archive) -> (String, Option<Request>, Vec<RefusedLine>) {
     let mut queries = archive.ledger().queries().unwrap();
     // Numbers may differ, nothing else.
+    let mut refused = Vec::new();
     for query in &mut queries {
         query.id = QueryId(0);
+        refused.extend(query.instead_of.take());
     }
-    let shown = format!("{queries:#?}\n{}", shown(archive));
+    let refused = archive.ledger().recall(&refused).unwrap();
+    let shown = format!("{queries:#?}\n{refused:#?}\n{}", shown(archive));
     (shown, archive.ledger().request().unwrap(), archive.ledger().refused_lines().unwrap())
 }
 

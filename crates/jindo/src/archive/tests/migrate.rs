@@ -5,8 +5,8 @@ use std::fs;
 
 const FILES: &str = "
     PRAGMA application_id = 1785619567; PRAGMA user_version = 1;
-    INSERT INTO queries (sent, interval_s, written, alone, position)
-        VALUES ('avg:a{*}', 60, 'avg:a{*}', 0, 0), ('avg:b{*}', 60, 'avg:b{*}', 0, 1);
+    INSERT INTO queries (sent, interval_s, written, alone)
+        VALUES ('avg:a{*}', 60, 'avg:a{*}', 0), ('avg:b{*}', 60, 'avg:b{*}', 0);
     INSERT INTO extracted VALUES (1, 'one', 2, 80, 4), (2, 'two', 1, 40, 2);
     INSERT INTO files VALUES
         (1, 0, 'csv/a/HOST=\u{e9}.csv', 'a', '[\"host:x\"]', NULL, 0, 60000, 2, 40, 'aa'),
@@ -62,7 +62,7 @@ fn another_shape_of_format_1_is_no_ledger() {
 
 /// A query, and an object of a day of it that was fetched at second 2.
 const OBJECT: &str = "
-    INSERT INTO queries (sent, interval_s, written, alone, position) VALUES ('avg:a{*}', 60, 'avg:a{*}', 0, 0);
+    INSERT INTO queries (sent, interval_s, written, alone) VALUES ('avg:a{*}', 60, 'avg:a{*}', 0);
     INSERT INTO objects VALUES
         (1, '2021-12-12/00000000000000000000000000000000.parquet', 60, 1639267200, 1639353600, 0, 2000, 0, 9, 9, 'aa');
     INSERT INTO object_queries VALUES (1, 0, 1);";

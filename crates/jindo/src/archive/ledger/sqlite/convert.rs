@@ -5,10 +5,11 @@ use super::{
     FromSql, FromSqlError, FromSqlResult, Params, Row, SqlError, Statement, ToSql, ToSqlOutput,
     Type, ValueRef,
 };
-use crate::archive::objects::{GENERATION_MAX, is_object_name};
+use crate::archive::objects::{ANSWER_BYTES_MAX, GENERATION_MAX, QUERY_BYTES_MAX, is_object_name};
 use crate::archive::{ObjectId, QueryId, Role};
 use crate::plan::Window;
 use crate::query::Interval;
+use crate::query::grammar::LINE_BYTES_MAX;
 use jiff::Timestamp;
 use std::fmt;
 
@@ -58,6 +59,19 @@ pub(super) fn rows<T>(
         found.push(read(row).map_err(|error| located(error, table, row))?);
     }
     Ok(found)
+}
+
+/// Looks at every row of a statement, one in memory at a time; errors are those of [`rows`].
+pub(super) fn each(
+    statement: &mut Statement<'_>,
+    table: &str,
+    mut look: impl FnMut(&Row<'_>) -> Result<(), SqlError>,
+) -> Result<(), SqlError> {
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        look(row).map_err(|error| located(error, table, row))?;
+    }
+    Ok(())
 }
 
 /// Reads the first row of a statement, if there is one; errors are those of [`rows`].
@@ -113,6 +127,41 @@ impl FromSql for Name {
             return Ok(Self(name.to_owned()));
         }
         Err(FromSqlError::Other(format!("is {name:?}, the name of no object").into()))
+    }
+}
+
+/// Bytes of the words of a server, or of our own about a metric, at most: its name may be as long as a line of a list.
+const WORDS_BYTES_MAX: usize = 2 * LINE_BYTES_MAX;
+
+/// Hexadecimal digits of a SHA-256.
+const SHA256_DIGITS: usize = 64;
+
+/// A text of so many bytes at most. What many rows refer to, or what is told once for each gap, is read and told many times.
+pub(super) struct Short<const BYTES_MAX: usize>(pub(super) String);
+
+/// The text of a query: lists hold lines of [`LINE_BYTES_MAX`].
+pub(super) type OfQuery = Short<QUERY_BYTES_MAX>;
+/// Words that tell why.
+pub(super) type Words = Short<WORDS_BYTES_MAX>;
+/// The text that spells an answer.
+pub(super) type Spelled = Short<ANSWER_BYTES_MAX>;
+/// The hash of a file.
+pub(super) type FileHash = Short<SHA256_DIGITS>;
+
+impl<const BYTES_MAX: usize> FromSql for Short<BYTES_MAX> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let text = value.as_str()?;
+        if text.len() <= BYTES_MAX {
+            return Ok(Self(text.to_owned()));
+        }
+        let why = format!("is a text of {} bytes, and has {BYTES_MAX} at most", text.len());
+        Err(FromSqlError::Other(why.into()))
+    }
+}
+
+impl<const BYTES_MAX: usize> From<Short<BYTES_MAX>> for String {
+    fn from(short: Short<BYTES_MAX>) -> Self {
+        short.0
     }
 }
 
@@ -247,6 +296,12 @@ fn between(row: &Row<'_>, start: &str, end: &str) -> Result<Window, SqlError> {
         let index = row.as_ref().column_index(start).unwrap_or(0);
         SqlError::FromSqlConversionFailure(index, Type::Integer, why.into())
     })
+}
+
+/// Reads a moment in whole seconds.
+pub(super) fn second(row: &Row<'_>, column: &str) -> Result<Timestamp, SqlError> {
+    let second: i64 = row.get(column)?;
+    Timestamp::from_second(second).map_err(|_| beyond(row, column, second))
 }
 
 /// Returns the error of a cell of this row whose number is beyond what jindo writes.

@@ -1,7 +1,8 @@
 //! The statements about objects, coverage and noted names. Which object a moment belongs to is [`take_over`]'s decision.
 
 use super::convert::{
-    Moment, Name, Unsigned, first, generation, json_numbers, rows, unknown, window,
+    FileHash, Moment, Name, Short, Spelled, Unsigned, each, first, generation, json_numbers, rows,
+    unknown, window,
 };
 use super::records::{insert, note, unnote};
 use super::{
@@ -31,25 +32,9 @@ impl CoverageLedger for Sqlite {
 
     fn grants(&self, query: QueryId) -> Result<Vec<Granted>, Error> {
         self.ask("reading coverage", |c| {
-            let mut statement = c.prepare_cached(
-                "SELECT c.*, o.name AS 'objects.name', o.sha256 AS 'objects.sha256',
-                        o.fetched_ms AS 'objects.fetched_ms', a.answer AS 'copies.answer'
-                 FROM coverage c JOIN objects o ON o.id = c.object LEFT JOIN copies a ON a.object = o.id
-                 WHERE c.query = ?1 ORDER BY c.start_s",
-            )?;
-            rows(&mut statement, "coverage", [query], |row| {
-                Ok(Granted {
-                    held: stretch(row)?,
-                    answer: match row.get("copies.answer")? {
-                        Some(answer) => answer,
-                        None => answer_text(
-                            &row.get::<_, Name>("objects.name")?.0,
-                            &row.get::<_, String>("objects.sha256")?,
-                        ),
-                    },
-                    fetched_at: row.get::<_, Moment>("objects.fetched_ms")?.0,
-                })
-            })
+            let mut statement =
+                c.prepare_cached(&format!("{GRANTED} WHERE c.query = ?1 ORDER BY c.start_s"))?;
+            rows(&mut statement, "coverage", [query], granted)
         })
     }
 
@@ -199,14 +184,15 @@ impl CoverageLedger for Sqlite {
     fn forget_coverage(&self, queries: &[QueryId]) -> Result<Vec<String>, Error> {
         self.change("forgetting coverage", |t| {
             let mut dropped = BTreeSet::new();
+            t.execute(
+                "UPDATE queries SET generation_floor = max(generation_floor, above)
+                 FROM (SELECT q.query, max(o.generation) + 1 AS above
+                       FROM object_queries q JOIN objects o ON o.id = q.object
+                       WHERE q.query IN (SELECT value FROM json_each(?1)) GROUP BY q.query) held
+                 WHERE held.query = queries.id",
+                [json_numbers(queries)],
+            )?;
             for query in queries {
-                t.execute(
-                    "UPDATE queries SET generation_floor = max(generation_floor,
-                         (SELECT coalesce(max(o.generation) + 1, 0) FROM objects o
-                          JOIN object_queries q ON q.object = o.id WHERE q.query = ?1))
-                     WHERE id = ?1",
-                    [query],
-                )?;
                 let objects = t
                     .prepare_cached("DELETE FROM coverage WHERE query = ?1 RETURNING object")?
                     .query_map([query], |row| row.get(0))?
@@ -270,6 +256,29 @@ impl CoverageLedger for Sqlite {
             t.execute("DELETE FROM objects WHERE id = ?1", [object]).map(drop)
         })
     }
+}
+
+/// Every stretch with what its object is; a clause may follow.
+const GRANTED: &str = "
+    SELECT c.*, o.name AS 'objects.name', o.sha256 AS 'objects.sha256',
+           o.fetched_ms AS 'objects.fetched_ms', a.answer AS 'copies.answer'
+    FROM coverage c JOIN objects o ON o.id = c.object LEFT JOIN copies a ON a.object = o.id";
+
+fn granted(row: &Row<'_>) -> Result<Granted, SqlError> {
+    let answer: Option<Spelled> = row.get("copies.answer")?;
+    let (Name(name), Short(hash)): (_, FileHash) =
+        (row.get("objects.name")?, row.get("objects.sha256")?);
+    Ok(Granted {
+        held: stretch(row)?,
+        answer: answer.map_or_else(|| answer_text(&name, &hash), String::from),
+        fetched_at: row.get::<_, Moment>("objects.fetched_ms")?.0,
+    })
+}
+
+/// Reads what is granted of every query, one stretch in memory at a time.
+pub(super) fn read_grants(c: &Connection) -> Result<(), SqlError> {
+    let mut all = c.prepare(GRANTED)?;
+    each(&mut all, "coverage", |row| granted(row).map(drop))
 }
 
 fn stretch(row: &Row<'_>) -> Result<Coverage, SqlError> {
@@ -411,7 +420,7 @@ fn sweep(t: &Transaction<'_>, objects: &BTreeSet<ObjectId>) -> Result<Vec<String
 
 /// Every object, with the numbers of its queries in the order of the call; a clause may follow.
 const OBJECTS: &str = "
-    SELECT o.*, (SELECT answer FROM copies WHERE object = o.id) AS copy_of,
+    SELECT o.*, (SELECT answer FROM copies WHERE object = o.id) AS 'copies.answer',
            (SELECT group_concat(query ORDER BY position) FROM object_queries WHERE object = o.id) AS queries
     FROM objects o";
 
@@ -436,10 +445,10 @@ fn object(row: &Row<'_>) -> Result<Object, SqlError> {
             generation: generation(row, "generation")?,
             fetched_at: row.get::<_, Moment>("fetched_ms")?.0,
             open: row.get("open")?,
-            copy_of: row.get("copy_of")?,
+            copy_of: row.get::<_, Option<Spelled>>("copies.answer")?.map(String::from),
             rows: row.get::<_, Unsigned>("rows")?.0,
             bytes: row.get::<_, Unsigned>("bytes")?.0,
-            sha256: row.get("sha256")?,
+            sha256: row.get::<_, FileHash>("sha256")?.into(),
         },
     })
 }

@@ -1,7 +1,7 @@
 //! The statements about the small facts: what was learnt, kept and extracted, and totals. Which paths an output makes is not known
 //! here.
 
-use super::convert::{Moment, Unsigned, first, rows, unknown};
+use super::convert::{Moment, OfQuery, Unsigned, Words, each, first, rows, unknown};
 use super::{Connection, OptionalExtension, Row, SqlError, Sqlite, Transaction, given_up, params};
 use crate::archive::objects::ARCHIVE;
 use crate::archive::{
@@ -66,10 +66,10 @@ impl FactLedger for Sqlite {
                     limit: limit(&row.get::<_, String>("name")?, row.get("value")?)?,
                     learnt_at,
                     seen_at: row.get::<_, Moment>("seen_ms")?.0,
-                    why: row.get("why")?,
+                    why: row.get::<_, Words>("why")?.into(),
                     refusals: row.get("refusals")?,
                     largest: row.get::<_, Unsigned>("largest")?.0,
-                    taught_by: row.get("taught_by")?,
+                    taught_by: row.get::<_, OfQuery>("taught_by")?.into(),
                     teachers: row.get("teachers")?,
                 })
             })
@@ -350,7 +350,21 @@ fn file(row: &Row<'_>) -> Result<SeriesFile, SqlError> {
 /// Reads every file, one in memory at a time.
 pub(super) fn read_files(c: &Connection) -> Result<(), SqlError> {
     let mut all = c.prepare("SELECT * FROM files")?;
-    rows(&mut all, "files", [], |row| file(row).map(drop)).map(drop)
+    each(&mut all, "files", |row| file(row).map(drop))
+}
+
+/// Reads every mark of an output, and every text that is kept.
+pub(super) fn read_texts(c: &Connection) -> Result<(), SqlError> {
+    let mut marks = c.prepare("SELECT output, digest FROM extracted")?;
+    each(&mut marks, "extracted", |row| {
+        let _: (String, String) = (row.get(0)?, row.get(1)?);
+        Ok(())
+    })?;
+    let mut texts = c.prepare("SELECT key, text FROM kept")?;
+    each(&mut texts, "kept", |row| {
+        let _: (String, String) = (row.get(0)?, row.get(1)?);
+        Ok(())
+    })
 }
 
 /// Marks one query, unless a file would be one with another where names differ by neither case nor Unicode form.

@@ -1,9 +1,11 @@
 //! The statements about what was given up.
 
-use super::convert::{Moment, Unsigned, rows, unknown, window};
-use super::{Connection, Params, Row, SqlError, Transaction, params};
+use super::convert::{Moment, Short, Unsigned, Words, rows, second, unknown, window};
+use super::{Connection, Params, Row, SqlError, Transaction, params, params_from_iter};
 use crate::archive::{GiveUpReason, GiveUpScope, GivenUp, QueryId};
 use crate::plan::{Window, subtract};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
 
 const REFUSED: &str = "refused";
 const NOT_OFFERED: &str = "not-offered";
@@ -71,12 +73,49 @@ pub(super) fn select(
     })
 }
 
+/// Parts of what was given up of one query: those on which its next call depends.
+#[derive(Default)]
+pub(super) struct GivenUpParts {
+    /// Until when the server refuses it for its age, and in which words.
+    pub(super) too_old: Option<(Timestamp, String)>,
+    /// The newest reason for which the query as a whole was given up.
+    pub(super) whole: Option<GiveUpReason>,
+}
+
+/// Reads the parts of one query, or of all: each row once, in the order of the table's key.
+pub(super) fn parts(
+    c: &Connection,
+    of: Option<QueryId>,
+) -> Result<BTreeMap<QueryId, GivenUpParts>, SqlError> {
+    let only = if of.is_some() { "AND query = ?1" } else { "" };
+    let mut all: BTreeMap<QueryId, GivenUpParts> = BTreeMap::new();
+    let mut old = c.prepare_cached(&format!(
+        "SELECT query, max(end_s) AS end_s, words FROM given_up WHERE NOT whole {only} GROUP BY query"
+    ))?;
+    rows(&mut old, "given_up", params_from_iter(of), |row| {
+        let until = second(row, "end_s")?;
+        let words: Option<Words> = row.get("words")?;
+        all.entry(row.get("query")?).or_default().too_old =
+            words.map(|Short(words)| (until, words));
+        Ok(())
+    })?;
+    let mut whole = c.prepare_cached(&format!(
+        "SELECT query, max(at_ms), reason, words, asked_s, nearest_s, mebibytes_max FROM given_up
+         WHERE whole {only} GROUP BY query"
+    ))?;
+    rows(&mut whole, "given_up", params_from_iter(of), |row| {
+        all.entry(row.get("query")?).or_default().whole = Some(reason(row)?);
+        Ok(())
+    })?;
+    Ok(all)
+}
+
 /// Reads the reason in a row of `given_up`.
-pub(super) fn reason(row: &Row<'_>) -> Result<GiveUpReason, SqlError> {
+fn reason(row: &Row<'_>) -> Result<GiveUpReason, SqlError> {
     let kind: String = row.get("reason")?;
     Ok(match kind.as_str() {
-        REFUSED => GiveUpReason::Refused(row.get("words")?),
-        TYPE_UNKNOWN => GiveUpReason::TypeUnknown { why: row.get("words")? },
+        REFUSED => GiveUpReason::Refused(row.get::<_, Words>("words")?.into()),
+        TYPE_UNKNOWN => GiveUpReason::TypeUnknown { why: row.get::<_, Words>("words")?.into() },
         NOT_OFFERED => {
             GiveUpReason::NotOffered { asked: row.get("asked_s")?, nearest: row.get("nearest_s")? }
         }

@@ -26,8 +26,8 @@ const STEPS_A_LOOK: u64 = 1_000;
 /// a few hundredths of a second.
 const STEPS_UNKNOWN_MAX: u64 = 200_000;
 
-/// Steps of one question or change: about a minute. Every statement goes once over what it needs, some 3 steps for each byte of the
-/// ledger; one over all pages of 500 MB stays below.
+/// Steps of one question or change: about a minute. Every statement goes over what it needs a fixed number of times, or sorts it, and
+/// compares no row with all others: some 3 steps for each byte of the ledger; one over all pages of 500 MB stays below.
 pub(super) const STEPS_MAX: u64 = 2_000_000_000;
 
 /// Bytes that SQLite takes in this process, all connections together: the cache of a connection has 2 MB, and what is sorted goes to

@@ -1,7 +1,10 @@
-//! Check of a ledger's inside, before anything else can fail by it: its pages, its references, its coverage, every cell.
+//! Check of a ledger's inside, before anything else can fail by it: its pages, its references, its coverage, every cell. What would
+//! hide a query of the last list is looked for whenever a ledger is opened: nothing else would show that something is missing.
 
-use super::{Connection, SCHEMA, SqlError, Sqlite, ValueRef, facts};
+use super::convert::{each, optional_window};
+use super::{Connection, SCHEMA, SqlError, Sqlite, ValueRef, coverage, facts, queries};
 use crate::archive::{CoverageLedger, Error, FactLedger, QueryLedger};
+use crate::query::Interval;
 use std::collections::BTreeSet;
 
 /// One line for everything that is wrong; nothing when the ledger is sound.
@@ -29,6 +32,8 @@ pub(super) fn check(ledger: &Sqlite) -> Result<Vec<String>, Error> {
         ledger.trusted().map(drop),
         ledger.totals().map(drop),
         ledger.ask("reading its files", facts::read_files),
+        ledger.ask("reading its grants", coverage::read_grants),
+        ledger.ask("reading its texts", facts::read_texts),
     ];
     for read in reads {
         match read {
@@ -42,7 +47,7 @@ pub(super) fn check(ledger: &Sqlite) -> Result<Vec<String>, Error> {
 }
 
 /// Conditions that a sound ledger meets nowhere, each with its words: they follow a count.
-const NEVER: [(&str, &str); 3] = [
+const NEVER: [(&str, &str); 4] = [
     ("rows refer to rows that are not there", "SELECT count(*) FROM pragma_foreign_key_check"),
     (
         "stretches of coverage overlap the one before",
@@ -53,10 +58,78 @@ const NEVER: [(&str, &str); 3] = [
         // What a probe found empty may end after the probe's own window does, in the next one's.
         "stretches of coverage are not of their objects",
         "SELECT count(*) FROM coverage c JOIN objects o ON o.id = c.object
-         WHERE c.start_s < o.start_s OR c.start_s >= o.end_s OR (NOT c.probed AND (c.end_s > o.end_s
-             OR NOT EXISTS (SELECT 1 FROM object_queries q WHERE q.object = o.id AND q.query = c.query)))",
+         WHERE c.start_s < o.start_s OR c.start_s >= o.end_s OR (NOT c.probed AND c.end_s > o.end_s)",
+    ),
+    (
+        "queries have coverage of objects that are of other queries",
+        "SELECT count(*) FROM (SELECT object, query FROM coverage WHERE NOT probed
+                               EXCEPT SELECT object, query FROM object_queries)",
     ),
 ];
+
+/// Bytes of all texts together that travel in place of others, or that others travel in place of: of a request as long as one may be.
+const SUBSTITUTES_BYTES_MAX: i64 = 64 << 20;
+
+/// The queries that lines of the last list lead to: another is sent in place of one whose fill the server refused.
+const SHOWN: &str = "lines l LEFT JOIN queries q ON q.id = l.query
+    LEFT JOIN queries e ON e.id = coalesce(q.substitute, q.id)";
+
+/// Returns the first thing in which a ledger's list and its queries disagree. A query that a line names and that is shown nowhere, or in
+/// less than was asked, is complete in the eyes of every command. Reads one state: another process may register a request meanwhile.
+pub(super) fn hidden(c: &Connection) -> Result<Option<String>, SqlError> {
+    let c = c.unchecked_transaction()?;
+    let conditions = [
+        (
+            "of its lines lead to none of the queries that are shown",
+            format!(
+                "SELECT count(*) FROM {SHOWN} WHERE l.query IS NOT NULL AND
+                 (e.position IS NULL OR e.substitute IS NOT NULL OR e.role <> 'wanted')"
+            ),
+        ),
+        (
+            "of its lines are of queries that others name",
+            "SELECT count(query) - count(DISTINCT query) FROM lines".to_owned(),
+        ),
+        (
+            "of its queries have a place that lines do not give them",
+            format!(
+                "SELECT count(*) FROM queries w WHERE w.position IS NOT NULL AND NOT EXISTS
+                     (SELECT 1 FROM {SHOWN} WHERE l.position = w.position AND e.id = w.id)"
+            ),
+        ),
+        (
+            "bytes too many are in queries of which one is sent in place of another",
+            format!(
+                "SELECT coalesce(sum(octet_length(s.sent)), 0) - {SUBSTITUTES_BYTES_MAX}
+                 FROM queries q JOIN queries s ON s.id IN (q.substitute, q.instead_of)"
+            ),
+        ),
+    ];
+    for (words, sql) in conditions {
+        let count: i64 = c.query_row(&sql, [], |row| row.get(0))?;
+        if count > 0 {
+            return Ok(Some(format!("{count} {words}")));
+        }
+    }
+    is_asked_as_requested(&c)
+}
+
+/// Compares what is asked of the queries that are shown with the request.
+fn is_asked_as_requested(c: &Connection) -> Result<Option<String>, SqlError> {
+    let range = queries::range(c)?;
+    let mut other = 0;
+    let mut statement = c.prepare(
+        "SELECT position, interval_s, asked_start_s, asked_end_s FROM queries WHERE position IS NOT NULL",
+    )?;
+    each(&mut statement, "queries", |row| {
+        let interval: Interval = row.get("interval_s")?;
+        let asked = optional_window(row, "asked_start_s", "asked_end_s")?;
+        other += u64::from(range.and_then(|range| range.of(interval)) != asked);
+        Ok(())
+    })?;
+    Ok((other > 0)
+        .then(|| format!("{other} of its queries are asked for other times than its request")))
+}
 
 fn structure(c: &Connection) -> Result<Vec<String>, SqlError> {
     let mut wrong: Vec<String> = c

@@ -81,10 +81,10 @@ impl<'a> Deref for Migrating<'a> {
 fn reasons_as_data(t: &Migrating<'_>) -> Result<(), SqlError> {
     recreate(t, "given_up")?;
     let mut rows = t.prepare(
-        "SELECT * FROM given_up_1 g
-         WHERE NOT (whole AND EXISTS (
-             SELECT 1 FROM coverage c JOIN objects o ON o.id = c.object
-             WHERE c.query = g.query AND NOT c.probed AND o.fetched_ms > g.at_ms))",
+        "SELECT g.* FROM given_up_1 g LEFT JOIN (
+             SELECT c.query, max(o.fetched_ms) AS newest_ms FROM coverage c JOIN objects o ON o.id = c.object
+             WHERE NOT c.probed GROUP BY c.query) a ON a.query = g.query
+         WHERE NOT (g.whole AND coalesce(a.newest_ms > g.at_ms, 0))",
     )?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {

@@ -24,7 +24,7 @@ use identity::{LedgerIdentity, identify};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Type, ValueRef};
 use rusqlite::{
     Connection, Error as SqlError, ErrorCode, OpenFlags, OptionalExtension, Params, Row, Statement,
-    ToSql, Transaction, TransactionBehavior, params,
+    ToSql, Transaction, TransactionBehavior, params, params_from_iter,
 };
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -95,7 +95,7 @@ impl Sqlite {
             LedgerIdentity::Earlier => Self::migrated_copy(&connection)?,
             LedgerIdentity::Blank => return Err(lost(path)),
         };
-        Ok(Self { connection: Mutex::new(connection), guard, access: Access::Read })
+        Self { connection: Mutex::new(connection), guard, access: Access::Read }.complete()
     }
 
     /// A ledger of an earlier format as a copy in the present one. Of the copy the constraints are known, as they are when it is
@@ -128,7 +128,15 @@ impl Sqlite {
             (LedgerIdentity::Blank, IfBlank::Refuse) => return Err(lost(path)),
         }
         prepare(&connection).map_err(failed("opening the ledger"))?;
-        Ok(Self { connection: Mutex::new(connection), guard, access: Access::Write })
+        Self { connection: Mutex::new(connection), guard, access: Access::Write }.complete()
+    }
+
+    /// Refuses a ledger in which a query of the list is hidden.
+    fn complete(self) -> Result<Self, Error> {
+        match self.ask("comparing its list with its queries", integrity_check::hidden)? {
+            Some(why) => Err(Error::LedgerDamaged { why }),
+            None => Ok(self),
+        }
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {

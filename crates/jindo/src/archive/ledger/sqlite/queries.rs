@@ -1,16 +1,18 @@
 //! The statements about queries and the request. Never about what was fetched.
 
 use super::convert::{
-    Moment, Unsigned, beyond, first, generation, json_numbers, optional_window, rows, unknown,
+    Moment, OfQuery, Unsigned, beyond, first, generation, json_numbers, optional_window, rows,
+    second, unknown,
 };
-use super::{Connection, OptionalExtension, Row, SqlError, Sqlite, Transaction, given_up, params};
+use super::given_up::{self, GivenUpParts};
+use super::{Connection, OptionalExtension, Row, SqlError, Sqlite, Transaction, params};
 use crate::archive::{
     Error, QueryId, QueryLedger, Recalled, RefusedLine, Registered, Remembered, Request,
     RequestLine, Weight,
 };
 use crate::plan::{Range, Window};
 use crate::query::{Query, QueryText};
-use jiff::Timestamp;
+use std::collections::{BTreeMap, HashSet};
 
 impl QueryLedger for Sqlite {
     fn register(&self, request: &Request) -> Result<(), Error> {
@@ -23,10 +25,14 @@ impl QueryLedger for Sqlite {
                  VALUES (1, ?1, ?2, ?3, ?4, ?5)",
                 params![window.start_s(), window.end_s(), settled.as_second(), timezone, arguments],
             )?;
+            let mut seen = HashSet::new();
             for (position, line) in request.lines.iter().enumerate() {
                 let (written, query, reason) = match line {
                     RequestLine::Query(query) => {
                         let id = list(t, &query.text)?;
+                        if !seen.insert(id) {
+                            continue;
+                        }
                         place(t, id, position, &query.text, request.asked)?;
                         (&query.text.written, Some(id), None)
                     }
@@ -44,13 +50,18 @@ impl QueryLedger for Sqlite {
     fn request(&self) -> Result<Option<Request>, Error> {
         self.ask("reading the request", |c| {
             let mut statement = c.prepare_cached(
-                "SELECT l.written, l.reason, q.sent, q.unfilled, q.interval_s, q.alone
+                "SELECT l.written AS 'lines.written', l.reason, q.*
                  FROM lines l LEFT JOIN queries q ON q.id = l.query ORDER BY l.position",
             )?;
             let lines: Vec<RequestLine> = rows(&mut statement, "lines", [], |row| {
                 Ok(match row.get("reason")? {
-                    Some(reason) => RequestLine::Refused { written: row.get("written")?, reason },
-                    None => RequestLine::Query(Query::new(text(row)?)),
+                    Some(reason) => {
+                        RequestLine::Refused { written: row.get("lines.written")?, reason }
+                    }
+                    None => RequestLine::Query(Query::new(QueryText {
+                        written: row.get::<_, OfQuery>("lines.written")?.into(),
+                        ..text(row)?
+                    })),
                 })
             })?;
             let mut statement = c.prepare_cached("SELECT * FROM request")?;
@@ -71,17 +82,22 @@ impl QueryLedger for Sqlite {
     }
 
     fn queries(&self) -> Result<Vec<Registered>, Error> {
-        let order = "ORDER BY q.position IS NULL, q.position, q.id";
+        let order = "ORDER BY position IS NULL, position, id";
         self.ask("reading queries", |c| {
+            // One state, while another process may write.
+            let c = c.unchecked_transaction()?;
+            let mut given_up = given_up::parts(&c, None)?;
             let mut statement = c.prepare_cached(&format!("{REGISTERED} {order}"))?;
-            rows(&mut statement, "queries", [], registered)
+            rows(&mut statement, "queries", [], |row| registered(row, &mut given_up))
         })
     }
 
     fn query(&self, query: QueryId) -> Result<Option<Registered>, Error> {
         self.ask("reading a query", |c| {
-            let mut statement = c.prepare_cached(&format!("{REGISTERED} AND q.id = ?1"))?;
-            first(&mut statement, "queries", [query], registered)
+            let c = c.unchecked_transaction()?;
+            let mut given_up = given_up::parts(&c, Some(query))?;
+            let mut statement = c.prepare_cached(&format!("{REGISTERED} AND id = ?1"))?;
+            first(&mut statement, "queries", [query], |row| registered(row, &mut given_up))
         })
     }
 
@@ -94,10 +110,19 @@ impl QueryLedger for Sqlite {
                      (SELECT s.id FROM queries s WHERE s.sent = ?2 AND s.interval_s = ?3)
                  WHERE id = ?1 AND substitute IS NULL",
             )?;
+            let mut linked = 0;
             for (query, id) in queries.iter().zip(&ids) {
                 if let Some(substitute) = &query.substitute {
-                    link.execute(params![id, substitute, query.text.interval])?;
+                    linked += link.execute(params![id, substitute.as_str(), query.text.interval])?;
                 }
+            }
+            if linked > 0 {
+                // A query that would travel as itself, or as one that travels as another, would be seen nowhere.
+                t.execute(
+                    "UPDATE queries SET substitute = NULL WHERE substitute = id OR EXISTS
+                         (SELECT 1 FROM queries s WHERE s.id = queries.substitute AND s.substitute IS NOT NULL)",
+                    [],
+                )?;
             }
             Ok(ids)
         })
@@ -105,20 +130,22 @@ impl QueryLedger for Sqlite {
 
     fn remembered(&self) -> Result<Vec<(QueryId, Remembered)>, Error> {
         self.ask("reading queries", |c| {
-            let mut statement = c.prepare_cached(
-                "SELECT q.*, s.sent AS travels FROM queries q
-                 LEFT JOIN queries s ON s.id = q.substitute ORDER BY q.id",
-            )?;
-            rows(&mut statement, "queries", [], |row| {
+            let mut statement = c.prepare_cached("SELECT * FROM queries ORDER BY id")?;
+            let mut substitutes: Vec<Option<QueryId>> = Vec::new();
+            let mut known = rows(&mut statement, "queries", [], |row| {
                 generation(row, "generation_floor")?;
-                let query = Remembered {
-                    text: text(row)?,
-                    asked: asked(row)?,
-                    substitute: row.get("travels")?,
-                    role: row.get("role")?,
-                };
-                Ok((row.get("id")?, query))
-            })
+                substitutes.push(row.get("substitute")?);
+                let (text, asked, role) = (text(row)?, asked(row)?, row.get("role")?);
+                Ok((row.get("id")?, Remembered { text, asked, substitute: None, role }))
+            })?;
+            // Each text once, however many queries it is sent in place of.
+            for (at, substitute) in substitutes.into_iter().enumerate() {
+                let Some(id) = substitute else { continue };
+                let found = known.binary_search_by_key(&id, |(id, _)| *id);
+                let missing = |_| unknown("queries.substitute", id.0);
+                known[at].1.substitute = Some(known[found.map_err(missing)?].1.text.sent.clone());
+            }
+            Ok(known)
         })
     }
 
@@ -132,7 +159,7 @@ impl QueryLedger for Sqlite {
                 .prepare_cached(
                     "INSERT INTO queries (sent, interval_s, written, alone)
                      SELECT ?2, interval_s, written, 1 FROM queries WHERE id = ?1
-                     ON CONFLICT (sent, interval_s) DO UPDATE SET alone = 1
+                     ON CONFLICT (sent, interval_s) DO UPDATE SET alone = 1, role = 'wanted'
                      RETURNING id",
                 )?
                 .query_row(params![query, sent], |row| row.get(0))
@@ -184,7 +211,7 @@ fn place(
     t.prepare_cached(
         "UPDATE queries AS q
          SET position = ?2, written = ?3, asked_start_s = ?4, asked_end_s = ?5,
-             instead_of = nullif(?1, q.id), alone = alone OR q.id <> ?1
+             instead_of = nullif(?1, q.id), alone = alone OR q.id <> ?1, role = 'wanted'
          WHERE id = (SELECT coalesce(l.substitute, l.id) FROM queries l WHERE l.id = ?1) AND position IS NULL",
     )?
     .execute(params![id, Unsigned::of(position), text.written, start_s, end_s])?;
@@ -224,19 +251,29 @@ pub(super) fn recall(
     )?;
     let found = rows(&mut statement, "queries", [json_numbers(queries)], |row| {
         let Some(QueryId(_)) = row.get("id")? else { return Ok(None) };
-        let (role, instead_of) = (row.get("role")?, row.get("refused")?);
-        Ok(Some(Recalled { text: text(row)?, role, instead_of }))
+        let (role, refused) = (row.get("role")?, row.get::<_, Option<OfQuery>>("refused")?);
+        Ok(Some(Recalled { text: text(row)?, role, instead_of: refused.map(String::from) }))
     })?;
     let known = found.into_iter().zip(queries);
     Ok(known.map(|(found, &query)| found.ok_or(Error::UnknownQuery { query })).collect())
 }
 
-fn request(row: &Row<'_>, lines: Vec<RequestLine>) -> Result<Request, SqlError> {
+/// Reads what the last request asked for.
+pub(super) fn range(c: &Connection) -> Result<Option<Range>, SqlError> {
+    let mut statement = c.prepare_cached("SELECT * FROM request")?;
+    first(&mut statement, "request", [], range_of)
+}
+
+fn range_of(row: &Row<'_>) -> Result<Range, SqlError> {
     let settled = second(row, "settled_s")?;
     let window = asked(row)?.ok_or_else(|| unknown("request.asked_start_s", ()))?;
+    Ok(Range { window, settled })
+}
+
+fn request(row: &Row<'_>, lines: Vec<RequestLine>) -> Result<Request, SqlError> {
     Ok(Request {
         lines,
-        asked: Range { window, settled },
+        asked: range_of(row)?,
         timezone: row.get("timezone")?,
         arguments: row.get("arguments")?,
     })
@@ -244,9 +281,9 @@ fn request(row: &Row<'_>, lines: Vec<RequestLine>) -> Result<Request, SqlError> 
 
 fn text(row: &Row<'_>) -> Result<QueryText, SqlError> {
     Ok(QueryText {
-        written: row.get("written")?,
-        sent: row.get::<_, String>("sent")?.into(),
-        unfilled: row.get("unfilled")?,
+        written: row.get::<_, OfQuery>("written")?.into(),
+        sent: String::from(row.get::<_, OfQuery>("sent")?).into(),
+        unfilled: row.get::<_, Option<OfQuery>>("unfilled")?.map(String::from),
         interval: row.get("interval_s")?,
         alone: row.get("alone")?,
     })
@@ -256,46 +293,32 @@ fn asked(row: &Row<'_>) -> Result<Option<Window>, SqlError> {
     optional_window(row, "asked_start_s", "asked_end_s")
 }
 
-/// Every query that is wanted and has no substitute, and what stands around it; a clause may follow.
-const REGISTERED: &str = "
-    SELECT q.*, o.sent AS refused, t.until_s AS 'given_up.end_s', t.words AS too_old,
-           w.query AS given_up, w.reason, w.words, w.asked_s, w.nearest_s, w.mebibytes_max
-    FROM queries q LEFT JOIN queries o ON o.id = q.instead_of LEFT JOIN (
-        SELECT query, max(end_s) AS until_s, words FROM given_up WHERE NOT whole GROUP BY query
-    ) t ON t.query = q.id LEFT JOIN (
-        SELECT query, max(at_ms), reason, words, asked_s, nearest_s, mebibytes_max FROM given_up WHERE whole
-        GROUP BY query
-    ) w ON w.query = q.id
-    WHERE q.substitute IS NULL AND q.role = 'wanted'";
+/// Every query that is wanted and has no substitute; a clause may follow.
+const REGISTERED: &str = "SELECT * FROM queries WHERE substitute IS NULL AND role = 'wanted'";
 
 /// Bytes of a bucket at most: a bucket that alone is larger than an answer may be is given up.
 const WEIGHT_MAX: u64 = 1 << 30;
 
-fn second(row: &Row<'_>, column: &str) -> Result<Timestamp, SqlError> {
-    let second: i64 = row.get(column)?;
-    Timestamp::from_second(second).map_err(|_| beyond(row, column, second))
-}
-
-fn registered(row: &Row<'_>) -> Result<Registered, SqlError> {
+fn registered(
+    row: &Row<'_>,
+    given_up: &mut BTreeMap<QueryId, GivenUpParts>,
+) -> Result<Registered, SqlError> {
     let weight = row.get::<_, Option<Unsigned>>("bytes_per_bucket")?;
     if let Some(Unsigned(bytes)) = weight.as_ref().filter(|weight| weight.0 > WEIGHT_MAX) {
         return Err(beyond(row, "bytes_per_bucket", *bytes));
     }
     let weight = weight.zip(row.get("weighed_ms")?);
-    let until = row.get::<_, Option<i64>>("given_up.end_s")?;
-    let until = until.map(|_| second(row, "given_up.end_s")).transpose()?;
+    let id = row.get("id")?;
+    let GivenUpParts { too_old, whole } = given_up.remove(&id).unwrap_or_default();
     Ok(Registered {
-        id: row.get("id")?,
+        id,
         text: text(row)?,
         asked: asked(row)?,
         position: row.get::<_, Option<Unsigned>>("position")?.map(Unsigned::index).transpose()?,
-        instead_of: row.get("refused")?,
+        instead_of: row.get("instead_of")?,
         weight: weight
             .map(|(bytes, Moment(weighed_at))| Weight { bytes_per_bucket: bytes.0, weighed_at }),
-        too_old: until.zip(row.get("too_old")?),
-        given_up: match row.get("given_up")? {
-            Some(QueryId(_)) => Some(given_up::reason(row)?),
-            None => None,
-        },
+        too_old,
+        given_up: whole,
     })
 }
