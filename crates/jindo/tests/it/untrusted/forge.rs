@@ -117,7 +117,7 @@ fn open(path: &Path) -> Connection {
     let mut connection = Connection::open(path).expect("a place for files");
     let settings =
         "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF;
-         PRAGMA ignore_check_constraints = ON; PRAGMA locking_mode = EXCLUSIVE";
+         PRAGMA ignore_check_constraints = ON; PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -65536";
     connection.execute_batch(settings).expect("SQLite knows them");
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, CELL_BYTES_MAX).expect("SQLite knows it");
     connection.progress_handler(STEPS_MAX, Some(|| true)).expect("SQLite has one");
@@ -271,9 +271,9 @@ const TEXTS: [&str; 40] = [
     "the server does not offer points every 9999999999 s for it; the nearest it offers is 0 s",
 ];
 /// Bytes of the longest text is two to this power.
-const LENGTHS: usize = 18;
+const LENGTHS: usize = 15;
 /// Rows that a row is copied to, at most.
-const COPIES_MAX: i32 = 400;
+const COPIES_MAX: i32 = 100;
 
 /// Definitions to be added to a schema: their type, their name (`{n}` is a number) and text. `{t}` is a table of the ledger, `{c}` a
 /// column of it.
