@@ -1,6 +1,6 @@
 //! What people see of the text of their queries: several values of a variable, days in a zone, notations that the server refuses.
 
-use crate::support::{START_S, World, calm, exits, printed, said};
+use crate::support::{DAY_S, START_S, World, calm, exits, printed, said};
 use std::fs;
 
 const DAY: &str = "2021-12-12";
@@ -66,6 +66,15 @@ fn points_of_days_and_weeks_are_of_utc_and_it_is_said_in_other_zones() {
             "  2 queries have daily points: of days in UTC, not in Asia/Seoul",
             "  1 query has weekly points: of weeks from Thursday on in UTC, not in Asia/Seoul",
         ]
+    );
+    let args = world.export_args(START_S, START_S + 14 * DAY_S).into_iter();
+    let plain = args.map(|word| if word == "none" { "plain".to_owned() } else { word });
+    let export = world.run(plain.chain(["--timezone", "Asia/Seoul"].map(str::to_owned)));
+    exits(&export, 0);
+    assert!(
+        said(&export).contains("2 queries have daily points: of days in UTC"),
+        "{}",
+        said(&export)
     );
     // London is in UTC in winter.
     for zone in ["UTC", "Etc/UTC", "Europe/London"] {

@@ -131,6 +131,10 @@ pub enum Reason {
          seconds, counted in UTC: `{fix}`{}", calendar_words(.unit)
     )]
     CalendarRollup { unit: &'static str, fix: String },
+    #[error(
+        "`{name}` compares queries, point by point; give two: `{name}(avg:a{{*}}, avg:b{{*}})`"
+    )]
+    OneArgument { name: String },
     #[error("`{name}` stands behind the series that it changes: `avg:metric{{*}}.{name}(…)`")]
     ModifierInFront { name: String },
     /// Of a query that is taken: the server decides.

@@ -9,6 +9,8 @@
 pub enum Nature {
     /// A point is made of the values of its own instant.
     Instant,
+    /// The same of two queries or more. Of one query alone it is not documented.
+    InstantOfTwo,
     /// A point is that of another instant, at a distance that does not depend on the range.
     Shift,
     /// A point is made of points before it, too; the words go behind the function's name.
@@ -22,108 +24,133 @@ pub enum Nature {
     Unknown,
 }
 
-/// A function of the reference.
-#[derive(Debug, Clone, Copy)]
-struct Function {
-    name: &'static str,
-    nature: Nature,
-}
-
 const RANKS: &str = "ranks series over the range asked for";
 const PREVIOUS: &str = "compares each point with the one before it";
 const SMOOTHS: &str = "smooths over neighbouring points";
 const ADDS_UP: &str = "adds up from the start of the range asked for";
 const MODELS: &str = "fits a model to the range asked for";
 
-const fn instant(name: &'static str) -> Function {
-    Function { name, nature: Nature::Instant }
-}
-
-const fn shift(name: &'static str) -> Function {
-    Function { name, nature: Nature::Shift }
-}
-
-const fn looks_back(name: &'static str, why: &'static str) -> Function {
-    Function { name, nature: Nature::LooksBack(why) }
-}
-
-const fn range(name: &'static str, why: &'static str) -> Function {
-    Function { name, nature: Nature::Range(why) }
-}
-
-const fn modifier(name: &'static str) -> Function {
-    Function { name, nature: Nature::Modifier }
-}
-
-/// Functions with a name of their own, by the page that documents them.
-const FUNCTIONS: &[Function] = &[
-    // functions/algorithms
-    range("anomalies", MODELS),
-    range("outliers", MODELS),
-    range("forecast", MODELS),
-    // functions/arithmetic
-    instant("abs"),
-    instant("pow"),
-    instant("log2"),
-    instant("log10"),
-    range("cumsum", ADDS_UP),
-    range("integral", ADDS_UP),
-    // functions/count
-    instant("count_nonzero"),
-    instant("count_nonzero_finite"),
-    instant("count_not_null"),
-    // functions/exclusion
-    instant("exclude_null"),
-    instant("clamp_min"),
-    instant("clamp_max"),
-    instant("cutoff_min"),
-    instant("cutoff_max"),
-    // functions/interpolation; `default` is the older form of `default_zero` (graphing/miscellaneous/functions)
-    modifier("fill"),
-    instant("default_zero"),
-    instant("default"),
-    // functions/rate
-    looks_back("per_second", PREVIOUS),
-    looks_back("per_minute", PREVIOUS),
-    looks_back("per_hour", PREVIOUS),
-    looks_back("dt", PREVIOUS),
-    looks_back("diff", PREVIOUS),
-    looks_back("monotonic_diff", PREVIOUS),
-    looks_back("derivative", PREVIOUS),
-    // An older name of `per_second` (graphing/miscellaneous/functions).
-    looks_back("rate", PREVIOUS),
-    // It divides by the seconds of the bucket.
-    instant("throughput"),
-    // functions/regression
-    range("robust_trend", MODELS),
-    range("trend_line", MODELS),
-    range("piecewise_constant", MODELS),
-    // functions/rollup
-    modifier("rollup"),
-    looks_back("moving_rollup", SMOOTHS),
-    // functions/smoothing
-    range("autosmooth", SMOOTHS),
-    modifier("weighted"),
-    // functions/timeshift
-    shift("timeshift"),
-    shift("calendar_shift"),
-    shift("hour_before"),
-    shift("day_before"),
-    shift("week_before"),
-    shift("month_before"),
-    // metrics/custom_metrics/type_modifiers
-    modifier("as_count"),
-    modifier("as_rate"),
-    // dashboards/querying: of two queries, point by point; and the time of each point, in Unix seconds
-    instant("max"),
-    instant("min"),
-    instant("time"),
-    // metrics/nested_queries: 1 or 0 for each point
-    instant("is_greater"),
-    instant("is_less"),
-    instant("is_between"),
-    // opentelemetry/guide/combining_otel_and_datadog_metrics: a metric and its twin, as one
-    instant("equiv_otel"),
+/// Functions with a name of their own, by the page below <https://docs.datadoghq.com/> that documents them.
+const PAGES: &[(&str, &[(&str, Nature)])] = &[
+    (
+        "dashboards/functions/algorithms",
+        &[
+            ("anomalies", Nature::Range(MODELS)),
+            ("outliers", Nature::Range(MODELS)),
+            ("forecast", Nature::Range(MODELS)),
+        ],
+    ),
+    (
+        "dashboards/functions/arithmetic",
+        &[
+            ("abs", Nature::Instant),
+            ("pow", Nature::Instant),
+            ("log2", Nature::Instant),
+            ("log10", Nature::Instant),
+            ("cumsum", Nature::Range(ADDS_UP)),
+            ("integral", Nature::Range(ADDS_UP)),
+        ],
+    ),
+    (
+        "dashboards/functions/count",
+        &[
+            ("count_nonzero", Nature::Instant),
+            ("count_nonzero_finite", Nature::Instant),
+            ("count_not_null", Nature::Instant),
+        ],
+    ),
+    (
+        "dashboards/functions/exclusion",
+        &[
+            ("exclude_null", Nature::Instant),
+            ("clamp_min", Nature::Instant),
+            ("clamp_max", Nature::Instant),
+            ("cutoff_min", Nature::Instant),
+            ("cutoff_max", Nature::Instant),
+        ],
+    ),
+    (
+        "dashboards/functions/interpolation",
+        &[("fill", Nature::Modifier), ("default_zero", Nature::Instant)],
+    ),
+    (
+        "dashboards/functions/rate",
+        &[
+            ("per_second", Nature::LooksBack(PREVIOUS)),
+            ("per_minute", Nature::LooksBack(PREVIOUS)),
+            ("per_hour", Nature::LooksBack(PREVIOUS)),
+            ("dt", Nature::LooksBack(PREVIOUS)),
+            ("diff", Nature::LooksBack(PREVIOUS)),
+            ("monotonic_diff", Nature::LooksBack(PREVIOUS)),
+            ("derivative", Nature::LooksBack(PREVIOUS)),
+            // It divides by the seconds of the bucket.
+            ("throughput", Nature::Instant),
+        ],
+    ),
+    (
+        "dashboards/functions/regression",
+        &[
+            ("robust_trend", Nature::Range(MODELS)),
+            ("trend_line", Nature::Range(MODELS)),
+            ("piecewise_constant", Nature::Range(MODELS)),
+        ],
+    ),
+    (
+        "dashboards/functions/rollup",
+        &[("rollup", Nature::Modifier), ("moving_rollup", Nature::LooksBack(SMOOTHS))],
+    ),
+    (
+        "dashboards/functions/smoothing",
+        &[("autosmooth", Nature::Range(SMOOTHS)), ("weighted", Nature::Modifier)],
+    ),
+    (
+        "dashboards/functions/timeshift",
+        &[
+            ("timeshift", Nature::Shift),
+            ("calendar_shift", Nature::Shift),
+            ("hour_before", Nature::Shift),
+            ("day_before", Nature::Shift),
+            ("week_before", Nature::Shift),
+            ("month_before", Nature::Shift),
+        ],
+    ),
+    (
+        "graphing/miscellaneous/functions",
+        &[
+            // Older names, of `default_zero` and `per_second`.
+            ("default", Nature::Instant),
+            ("rate", Nature::LooksBack(PREVIOUS)),
+        ],
+    ),
+    (
+        "metrics/custom_metrics/type_modifiers",
+        &[("as_count", Nature::Modifier), ("as_rate", Nature::Modifier)],
+    ),
+    (
+        "dashboards/querying",
+        &[
+            // Of two queries, point by point; and the time of each point, in Unix seconds.
+            ("max", Nature::InstantOfTwo),
+            ("min", Nature::InstantOfTwo),
+            ("time", Nature::Instant),
+        ],
+    ),
+    (
+        "metrics/nested_queries",
+        &[
+            // 1 or 0 for each point.
+            ("is_greater", Nature::Instant),
+            ("is_less", Nature::Instant),
+            ("is_between", Nature::Instant),
+        ],
+    ),
+    (
+        "opentelemetry/guide/combining_otel_and_datadog_metrics",
+        &[
+            // A metric and its twin, as one.
+            ("equiv_otel", Nature::Instant),
+        ],
+    ),
 ];
 
 /// Names before the `_` and the number of points that a function looks back over: functions/smoothing, functions/beta.
@@ -134,8 +161,9 @@ const RANK_FAMILIES: [&str; 2] = ["top", "bottom"];
 
 /// Returns the nature of the function `name`.
 pub fn nature(name: &str) -> Nature {
-    if let Some(known) = FUNCTIONS.iter().find(|function| function.name == name) {
-        return known.nature;
+    let mut known = PAGES.iter().flat_map(|(_, functions)| *functions);
+    if let Some((_, nature)) = known.find(|(known, _)| *known == name) {
+        return *nature;
     }
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let span =
@@ -159,50 +187,49 @@ pub fn nature(name: &str) -> Nature {
 mod tests {
     use super::*;
 
-    /// Every function that the reference names, page by page, in the reference's own order. `#` stands for each of the numbers that the
-    /// page gives; modifiers stand with a dot, as they are written.
-    const REFERENCE: [(&str, &str); 16] = [
-        ("functions/algorithms", "anomalies outliers forecast"),
-        ("functions/arithmetic", "abs pow log2 log10 cumsum integral"),
-        ("functions/count", "count_nonzero count_nonzero_finite count_not_null"),
-        ("functions/exclusion", "exclude_null clamp_min clamp_max cutoff_min cutoff_max"),
-        ("functions/interpolation", ".fill default_zero"),
+    /// Every function that the reference names, page by page, in the reference's own order, read in November 2026. `#` stands for each of
+    /// the numbers that the page gives; modifiers have a dot, as they are written.
+    const REFERENCE: [(&str, &str); 17] = [
+        ("dashboards/functions/algorithms", "anomalies outliers forecast"),
+        ("dashboards/functions/arithmetic", "abs pow log2 log10 cumsum integral"),
+        ("dashboards/functions/count", "count_nonzero count_nonzero_finite count_not_null"),
         (
-            "functions/rank",
+            "dashboards/functions/exclusion",
+            "exclude_null clamp_min clamp_max cutoff_min cutoff_max",
+        ),
+        ("dashboards/functions/interpolation", ".fill default_zero"),
+        (
+            "dashboards/functions/rank",
             "top top# bottom# top#_mean top#_min top#_max top#_last top#_area top#_l2norm bottom#_mean bottom#_min bottom#_max bottom#_last \
              bottom#_area bottom#_l2norm",
         ),
         (
-            "functions/rate",
+            "dashboards/functions/rate",
             "per_second per_minute per_hour dt diff monotonic_diff derivative throughput",
         ),
-        ("functions/regression", "robust_trend trend_line piecewise_constant"),
-        ("functions/rollup", ".rollup moving_rollup"),
+        ("dashboards/functions/regression", "robust_trend trend_line piecewise_constant"),
+        ("dashboards/functions/rollup", ".rollup moving_rollup"),
         (
-            "functions/smoothing",
+            "dashboards/functions/smoothing",
             "autosmooth ewma_3 ewma_5 ewma_7 ewma_10 ewma_20 median_3 median_5 median_7 median_9 .weighted",
         ),
         (
-            "functions/timeshift",
+            "dashboards/functions/timeshift",
             "timeshift calendar_shift hour_before day_before week_before month_before",
         ),
-        ("functions/beta", "rollingavg_5 rollingavg_13 rollingavg_21 rollingavg_29"),
+        ("dashboards/functions/beta", "rollingavg_5 rollingavg_13 rollingavg_21 rollingavg_29"),
+        ("graphing/miscellaneous/functions", "default rate"),
         ("metrics/custom_metrics/type_modifiers", ".as_count .as_rate"),
         ("dashboards/querying", "max min time"),
         ("metrics/nested_queries", "is_greater is_less is_between"),
         ("opentelemetry/guide/combining_otel_and_datadog_metrics", "equiv_otel"),
     ];
 
-    /// Names of the reference's older pages that dashboards still hold.
-    const OLDER: [&str; 2] = ["default", "rate"];
-
     #[test]
-    fn every_function_of_the_reference_is_classified_and_no_other() {
-        let mut named: Vec<&str> = OLDER.to_vec();
+    fn every_function_of_the_reference_is_classified_at_its_page_and_no_other() {
         for (page, names) in REFERENCE {
             for name in names.split_whitespace() {
                 let written = name.trim_start_matches('.');
-                named.push(written);
                 for number in ["5", "10", "15", "20"] {
                     let nature = nature(&written.replace('#', number));
                     assert_ne!(nature, Nature::Unknown, "{page}: {name}");
@@ -210,8 +237,14 @@ mod tests {
                 }
             }
         }
-        let unnamed = FUNCTIONS.iter().filter(|function| !named.contains(&function.name));
-        assert_eq!(unnamed.map(|function| function.name).collect::<Vec<_>>(), [""; 0]);
+        for (address, functions) in PAGES {
+            let (_, named) = REFERENCE.iter().find(|(page, _)| page == address).unwrap();
+            let named: Vec<_> =
+                named.split_whitespace().map(|n| n.trim_start_matches('.')).collect();
+            for (name, _) in *functions {
+                assert!(named.contains(name), "{address} does not name {name}");
+            }
+        }
         for stranger in ["", "topology", "top_offset", "ewma", "ewma_", "median_x", "Abs", "sin"] {
             assert_eq!(nature(stranger), Nature::Unknown, "{stranger}");
         }

@@ -126,7 +126,7 @@ fn calendar_rollup<'a>(words: impl Iterator<Item = &'a str> + Clone) -> Option<R
     Some(Reason::CalendarRollup { unit, fix })
 }
 
-/// Returns the arguments of a function that are no expressions, from what stands behind its opening parenthesis.
+/// Returns the arguments of a function without its series, from what stands behind its opening parenthesis.
 fn plain_arguments(rest: &[Part]) -> Vec<String> {
     let (mut depth, mut text) = (1_usize, String::new());
     for part in rest {
@@ -228,6 +228,8 @@ impl FaithfulCheck<'_> {
         let name = name.to_owned();
         match nature {
             Nature::Instant | Nature::Shift => Ok(()),
+            Nature::InstantOfTwo if plain_arguments(rest).len() > 1 => Ok(()),
+            Nature::InstantOfTwo => self.unless_allowed(span, Reason::OneArgument { name }),
             Nature::LooksBack(why) | Nature::Range(why) | Nature::Selection(why) => {
                 self.unless_allowed(span, Reason::RangeFunction { name, why })
             }

@@ -170,7 +170,14 @@ proptest! {
     }
 }
 
-const SOUP: [&str; 34] = [
+const SOUP: [&str; 41] = [
+    ": ",
+    "12am",
+    "/",
+    "“",
+    "：",
+    "\u{a0}",
+    ".rollup(sum, daily",
     "avg:",
     "sum:",
     "m",

@@ -229,7 +229,7 @@ fn a_scope_of_two_notations_is_noted_and_taken() {
 fn functions_of_one_instant_are_taken() {
     check(
         "throughput(sum:m{*}.as_count())\ncount_nonzero_finite(avg:m{*} by {host})\nmax(avg:a{*}, avg:b{*})\nmin(avg:a{*}, 5)\ntime() - avg:a{*}\n\
-         pow(avg:a{*}, 2)\nrollingavg_5(avg:a{*})\nbottom10_min(avg:a{*} by {host})",
+         pow(avg:a{*}, 2)\nrollingavg_5(avg:a{*})\nmax(abs(avg:a{*}))\nmax(clamp_min(avg:a{*}, 1))\nbottom10_min(avg:a{*} by {host})",
         expect![[r#"
             throughput(sum:m{*}.as_count().rollup(sum, 60)) @60
             count_nonzero_finite(avg:m{*} by {host}.rollup(avg, 60).fill(null)) @60
@@ -240,7 +240,13 @@ fn functions_of_one_instant_are_taken() {
             q:7:1: `rollingavg_5` smooths over neighbouring points, so it cannot be cut into windows faithfully; export what is within it, or give --allow-range-functions
               rollingavg_5(avg:a{*})
               ^^^^^^^^^^^^
-            q:8:1: `bottom10_min` ranks series over the range asked for, so it cannot be cut into windows faithfully; export what is within it, or give --allow-range-functions
+            q:8:1: `max` compares queries, point by point; give two: `max(avg:a{*}, avg:b{*})`
+              max(abs(avg:a{*}))
+              ^^^
+            q:9:1: `max` compares queries, point by point; give two: `max(avg:a{*}, avg:b{*})`
+              max(clamp_min(avg:a{*}, 1))
+              ^^^
+            q:10:1: `bottom10_min` ranks series over the range asked for, so it cannot be cut into windows faithfully; export what is within it, or give --allow-range-functions
               bottom10_min(avg:a{*} by {host})
               ^^^^^^^^^^^^
         "#]],

@@ -42,6 +42,11 @@ fn check_given(given: &[(&str, &str)], lines: &str, expected: Expect) {
     let variables = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let settings = RewriteOptions { variables: variables.collect(), ..settings() };
     let found = list("q", lines, &settings);
+    // What is shown of a query, typed, is that query.
+    for query in &found.queries {
+        let typed = list("q", &query.text.written, &settings);
+        assert_eq!(typed.queries, std::slice::from_ref(query));
+    }
     let written = found.queries.iter().map(|query| format!("{}\n", query.text.written));
     expected.assert_eq(&(written.collect::<String>() + &words(&found)));
 }
