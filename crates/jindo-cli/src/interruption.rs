@@ -5,7 +5,9 @@ use crate::args::ProgressStyle;
 use crate::exit_code::INTERRUPTED;
 use crate::render::units::counted;
 use crate::terminal::{self, Lines};
+use anyhow::Context as _;
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, OnceLock};
@@ -13,6 +15,10 @@ use std::time::Duration;
 
 /// Interval at which the flag is looked at: what is answered within a tenth of a second is answered at once.
 const POLL_EVERY: Duration = Duration::from_millis(100);
+
+/// Words for an interrupted extraction into the archive's own directory.
+pub(crate) const EXTRACT_CONTINUES: &str =
+    "interrupted; nothing is lost, the same command continues";
 
 /// An interrupted process ends within 5 s, whatever it waits for.
 const ENDS_WITHIN: Duration = Duration::from_millis(4_800);
@@ -77,20 +83,33 @@ pub(crate) fn continuing() -> anyhow::Result<Interruption> {
     watch("interrupted; everything that was fetched is kept, the same command continues")
 }
 
+/// Returns the interruption of an extraction: into the archive's own directory, which knows its files, or as a copy into `out`.
+pub(crate) fn extracting(out: Option<&Path>) -> anyhow::Result<Interruption> {
+    match out {
+        None => watch(EXTRACT_CONTINUES),
+        Some(out) => watch(format!(
+            "interrupted; the copy in {} is not whole: remove it, and run the same again",
+            out.display()
+        )),
+    }
+}
+
 /// Returns the interruption of `verify --refetch`, which keeps nothing.
 pub(crate) fn starting_over() -> anyhow::Result<Interruption> {
     watch("interrupted; the answers are not kept, the same command starts over")
 }
 
-fn watch(remark: &'static str) -> anyhow::Result<Interruption> {
+fn watch(remark: impl Into<String>) -> anyhow::Result<Interruption> {
     let interruption = Interruption::default();
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         let (status, flag) = (i32::from(INTERRUPTED), || Arc::clone(&interruption.came));
         signal_hook::flag::register_conditional_shutdown(signal, status, flag())?;
         signal_hook::flag::register(signal, flag())?;
     }
-    let watched = interruption.clone();
-    std::thread::spawn(move || end_in_time(&watched, remark));
+    let (watched, remark) = (interruption.clone(), remark.into());
+    std::thread::Builder::new()
+        .spawn(move || end_in_time(&watched, &remark))
+        .context("the system lets jindo start no thread: end other processes, or raise the limit (ulimit -u)")?;
     Ok(interruption)
 }
 

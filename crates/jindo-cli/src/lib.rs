@@ -74,7 +74,9 @@ fn run(command: &Command) -> anyhow::Result<u8> {
         Command::Export(args) => fetch::export::run(args, &clock, &interruption::continuing()?),
         Command::Status(args) => inspect::status::run(args, &clock),
         Command::Verify(args) => inspect::verify::run(args, &clock, &interruption::starting_over),
-        Command::Extract(args) => output::extract::run(args, &clock, &interruption::continuing()?),
+        Command::Extract(args) => {
+            output::extract::run(args, &clock, &interruption::extracting(args.out.as_deref())?)
+        }
         Command::Simulate(args) => serve::simulate::run(args),
     }
 }

@@ -152,3 +152,27 @@ fn attempts_to_stop_jindo_by_a_lock() {
     }
     all_held("locks held by a reader", count);
 }
+
+/// An extraction fetches nothing, and says nothing about what was fetched.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_extraction_that_waits_is_interrupted_in_its_own_words() {
+    let world = World::new(calm(), &QUERIES);
+    exits(&world.run(world.export_args(START_S, START_S + DAY_S)), 0);
+    let held = fs::File::open(world.out().join("archive/files.lock")).unwrap();
+    held.lock().unwrap();
+    let mut command = world.command(["extract", "out", "--timezone", "Asia/Seoul"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let waits = format!(" {} ", child.id());
+    let is_waiting = |line: &str| line.contains("->") && line.contains(&waits);
+    while !fs::read_to_string("/proc/locks").unwrap().lines().any(is_waiting) {
+        std::thread::yield_now();
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    exits(&output, 130);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.ends_with("interrupted; nothing is lost, the same command continues\n"), "{said}");
+    drop(held);
+    exits(&world.run(["extract", "out"]), 0);
+}

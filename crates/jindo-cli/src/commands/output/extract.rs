@@ -5,7 +5,7 @@ use crate::defaults;
 use crate::directory::{check_default, writer};
 use crate::disk_space;
 use crate::exit_code;
-use crate::interruption::Interruption;
+use crate::interruption::{self, Interruption};
 use crate::render::errors::Usage;
 use crate::render::export::of_job;
 use crate::render::units::{count, counted};
@@ -68,7 +68,7 @@ pub(crate) fn run(
         let files = Files { archive: &archive, disk: &disk, csv: &csv, unclaimed, interrupted };
         let worded = |error| of_job(error, &display.zone);
         let Some(summary) = files.update_all().map_err(worded)? else {
-            terminal::remark("interrupted; the same command continues");
+            terminal::remark(interruption::EXTRACT_CONTINUES);
             return Ok(exit_code::INTERRUPTED);
         };
         summary
