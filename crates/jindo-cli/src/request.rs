@@ -4,6 +4,7 @@ use crate::args::{AssumedTypeArg, FillArg, RequestArgs, VARIABLE_BYTES_MAX};
 use crate::defaults;
 use crate::environment;
 use crate::render::errors::Usage;
+use crate::render::lists;
 use crate::time::{self, TimeError};
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -137,6 +138,9 @@ impl TypedRequest {
         let bytes = query::load::load(path)
             .map_err(|error| Usage::without_list(jindo::text::with_causes(&error)))?;
         let text = query::decode(&bytes);
+        if let Some(file) = query::other_file(&bytes, &text) {
+            return Err(lists::no_list(path, file).into());
+        }
         if text.contains('\0') {
             let text = format!("{} is not a text file", path.display());
             return Err(Usage::without_list(text).into());

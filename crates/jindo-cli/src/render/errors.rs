@@ -51,7 +51,7 @@ impl Usage {
 
     /// Adds a command line that the hint ends with.
     #[must_use]
-    fn example(self, command: impl Into<String>) -> Self {
+    pub(crate) fn example(self, command: impl Into<String>) -> Self {
         Self { example: Some(command.into()), ..self }
     }
 }

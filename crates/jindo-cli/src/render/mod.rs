@@ -3,6 +3,7 @@
 pub(crate) mod errors;
 pub(crate) mod export;
 pub(crate) mod limits;
+pub(crate) mod lists;
 pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod refetch;

@@ -22,6 +22,7 @@ mod journey;
 mod keys_in_words;
 mod last_request;
 mod late_points;
+mod lists;
 mod memory;
 mod messages;
 mod metric_types;

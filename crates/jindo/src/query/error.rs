@@ -1,8 +1,8 @@
 //! Reasons for which a text is no query that can be sent, with their places, and rendered with the source line. Prints nothing
 //! itself, and lets no control character of an untrusted file through to a terminal.
 
-use super::NotOffered;
 use super::syntax::lookalikes::{other_space, unseen_name};
+use super::{NotOffered, OtherQuery, Placeholder};
 use crate::text::plain;
 use unicode_normalization::char::is_combining_mark;
 
@@ -69,6 +69,8 @@ pub enum Reason {
     VariableOutside,
     #[error("`{{` within braces looks like another tool's placeholder; fill it in first")]
     Placeholder,
+    #[error("{0}")]
+    OtherTool(Placeholder),
     #[error("`{0}` is never closed")]
     Unclosed(char),
     #[error("`{{` is not closed before `{next}`; write `}}` there")]
@@ -87,6 +89,18 @@ pub enum Reason {
         "this is a monitor; its query is what follows the first `:`, without the comparison at the end"
     )]
     Monitor,
+    #[error("a comparison belongs to a monitor and to no query; leave `{left_out}` out")]
+    Comparison { left_out: String },
+    #[error(transparent)]
+    OtherQuery(#[from] OtherQuery),
+    #[error(
+        "`{name}` is the name of another query, as in the formula of a dashboard; write that query itself in its place"
+    )]
+    QueryName { name: String },
+    #[error("this looks like a heading; begin the line with `#`, or delete it")]
+    Heading,
+    #[error("`{sign}` may be a bullet or a minus here; leave it out, or write `{fix}`")]
+    LeadingSign { sign: char, fix: String },
     #[error(
         "`{found}` is no aggregator; there are avg, sum, min, max, count, stddev, percentiles such as p95 or p99.9, and `count(v: v>=1)`"
     )]
@@ -164,6 +178,12 @@ pub enum Reason {
     TooLong { max: usize },
     #[error("`{written}` is the same query as in line {first_line}; it is exported once")]
     Repeated { written: String, first_line: usize },
+    #[error("the bullet `{bullet}` is left out; the negative of a query is written `0 - avg:…`")]
+    DashBullet { bullet: String },
+    #[error("the bullet `{bullet}` is left out")]
+    Bullet { bullet: String },
+    #[error("the query of this monitor is exported, without {parts}")]
+    MonitorTaken { parts: String },
     #[error("the list holds more than {max} queries; split it into several lists")]
     TooMany { max: usize },
     #[error(

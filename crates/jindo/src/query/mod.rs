@@ -1,7 +1,7 @@
 //! Text → [`Query`]: tokenizer, grammar, list files, rewriting. Pure, but for the door [`load`].
 //!
-//! The way of a line: [`list()`] cuts the file into lines, [`grammar`] turns a line into expressions
-//! ([`ast`]), template variables are filled in, and the rewriting states rollup and fill. It never asks
+//! The way of a line: [`list()`] cuts the file into lines and takes off what people put around a query, [`grammar`] turns a line
+//! into expressions ([`ast`]), template variables are filled in, and the rewriting states rollup and fill. It never asks
 //! the network what a metric is, and never changes what a query means beyond those two statements.
 
 mod derive;
@@ -21,7 +21,10 @@ mod tests;
 pub use derive::{Spacings, coarse, count_samples, sample};
 pub use error::{Complaint, QueryError, Reason, Span};
 pub use interval::{Interval, NotOffered};
-pub use lines::{List, QUERIES_MAX, decode, list, list_spaced, load, without_keys};
+pub use lines::{
+    FileKind, List, Note, OtherFile, OtherQuery, Placeholder, QUERIES_MAX, decode, list,
+    list_spaced, load, other_file, without_keys,
+};
 pub use metric_type::{MetricType, MetricTypes, SubmissionInterval, depends_on_type};
 pub use query_text::{QueryText, SentText};
 pub use rewrite::default_method;

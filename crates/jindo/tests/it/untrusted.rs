@@ -13,7 +13,9 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 const LIST: &str = "avg:system.cpu.user{host:web-1,env:$env} by {host}\n# comment\n\
-    \"sum:m{*}.as_count().rollup(sum, 60)\", abs(max:n{!a:b} / 2) + p95:o{a IN (b,c)}.fill(zero)\n";
+    \"sum:m{*}.as_count().rollup(sum, 60)\", abs(max:n{!a:b} / 2) + p95:o{a IN (b,c)}.fill(zero)\n\
+    - avg:p{*}\n1. `max:q{*}`\navg(last_5m):anomalies(avg:r{*}, 'agile', 2) >= 1\nlogs(\"a\").last(\"5m\") > 3\n\
+    avg:s{env:<%= a %>,b:{{ c }}}\nquery1 / query2\n{\"widgets\":[\"avg:t{*}\"]}\n";
 
 /// The ends of what a cell, a moment in milliseconds and one in seconds can be.
 const EDGES: [i64; 8] = [

@@ -1,9 +1,10 @@
 //! Lines of a list that look like keys: of a key file that was given as a list, or with a key pasted into them. They are taken out of
 //! the text before it is read, shown or kept; what stands in their place is refused at its line. Pure.
 
+use super::line::{ListLine, is_comment, uncommented};
+use super::reading::read;
 use crate::query::ast::Expr;
 use crate::query::error::KEY_LINE;
-use crate::query::grammar;
 use crate::secret::Secrets;
 use crate::text::is_unseen;
 
@@ -32,8 +33,7 @@ pub fn without_keys(text: &str, secrets: &Secrets) -> String {
         if !is_key(line, secrets) {
             return line.to_owned();
         }
-        let is_comment = line.trim_start().starts_with('#');
-        if is_comment { format!("# {KEY_LINE}") } else { KEY_LINE.to_owned() }
+        if is_comment(line.trim_start()) { format!("# {KEY_LINE}") } else { KEY_LINE.to_owned() }
     };
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
@@ -49,10 +49,10 @@ fn is_key(line: &str, secrets: &Secrets) -> bool {
     }
     // A tag of a query may have any name and any value.
     let is_query = || {
-        let written = line.trim().trim_start_matches(['#', ' ']);
-        let quoted = written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        let text = quoted.map_or_else(|| written.to_owned(), |text| text.replace("\"\"", "\""));
-        grammar::parse_list(&text).is_ok_and(|found| found.iter().all(asks_something))
+        let line = ListLine::new(1, uncommented(line));
+        line.is_some_and(|line| {
+            read(&line.text).is_ok_and(|found| found.queries.iter().all(asks_something))
+        })
     };
     is_run(seen.trim_matches(|c: char| !c.is_ascii_alphanumeric()))
         || ((names_secret(&seen) || holds_run(&seen)) && !is_query())

@@ -1,13 +1,15 @@
 //! The text of a list file → queries, and every refusal of the list at once. Pure: `load` reads the file.
 
 use super::key_line::without_keys;
+use super::line::{ListLine, is_dash};
+use super::note::Note;
+use super::reading::{ReadLine, read};
 use crate::query::ast::{Expr, SeriesExpr};
-use crate::query::error::{Complaint, KEY_LINE, column, excerpt};
+use crate::query::error::{Complaint, KEY_LINE};
 use crate::query::rewrite::{settle, states_interval};
 use crate::query::variables::{FilledQuery, VariableValues};
 use crate::query::{
     Interval, Query, QueryError, QueryText, Reason, RewriteOptions, SentText, Spacings, Span,
-    grammar,
 };
 use crate::secret::Secrets;
 use std::collections::hash_map::Entry;
@@ -23,9 +25,9 @@ pub struct List {
     pub queries: Vec<Query>,
     /// All of them: the caller stops with these words, or leaves these queries out.
     pub refused: Vec<Complaint>,
-    /// Of queries that are taken: those that are the same as an earlier one after normalising (each is exported once), and those
-    /// that the server may refuse.
-    pub notes: Vec<Complaint>,
+    /// Of lines that are taken: those that lose a bullet or the rest of a monitor, queries that are the same as an earlier one after
+    /// normalising (each is exported once), and those that the server may refuse.
+    pub notes: Vec<Note>,
     /// Of [`list_spaced`]: queries without an interval of their own whose spacing is not known, each once, as understood at
     /// [`RewriteOptions::resolution`].
     pub unspaced: Vec<Query>,
@@ -35,16 +37,21 @@ pub struct List {
 
 /// Reads a list. `name` is the file's name as the user knows it, for messages only.
 pub fn list(name: &str, text: &str, options: &RewriteOptions) -> List {
-    read(name, text, options, None)
+    read_list(name, text, options, None)
 }
 
 /// The same with an interval per query: each without a rollup of its own gets the one that `spacings` has for it, or, where that
 /// is not known yet, `options.resolution`.
 pub fn list_spaced(name: &str, text: &str, options: &RewriteOptions, spacings: &Spacings) -> List {
-    read(name, text, options, Some(spacings))
+    read_list(name, text, options, Some(spacings))
 }
 
-fn read(name: &str, text: &str, options: &RewriteOptions, spacings: Option<&Spacings>) -> List {
+fn read_list(
+    name: &str,
+    text: &str,
+    options: &RewriteOptions,
+    spacings: Option<&Spacings>,
+) -> List {
     let (list, first_lines, unspaced) = (List::default(), HashMap::new(), HashSet::new());
     let values = VariableValues::new(&options.variables);
     ListReader { name, options, values, spacings, list, read: 0, first_lines, unspaced }.read(text)
@@ -68,33 +75,65 @@ impl ListReader<'_> {
     fn read(mut self, text: &str) -> List {
         // Of a list that was kept before keys were taken out, or was read by another door.
         let text = &without_keys(text, &Secrets::default());
-        'lines: for (source, number) in text.split('\n').zip(1..) {
+        for (source, number) in text.split('\n').zip(1..) {
             let Some(line) = ListLine::new(number, source) else { continue };
-            if source == KEY_LINE {
+            let is_room = if source == KEY_LINE {
                 self.list.refused.push(Complaint::of_key(self.name, number));
-                continue;
-            }
-            let found = grammar::parse_list(&line.text).unwrap_or_else(|refusal| {
-                self.refuse(&line, source.trim(), refusal);
-                Vec::new()
-            });
-            for expr in found {
-                let place = expr.span;
-                if !self.queries(&line, &expr) {
-                    let reason = Reason::TooMany { max: QUERIES_MAX };
-                    self.refuse(&line, source.trim(), QueryError::new(place, reason));
-                    break 'lines;
-                }
-            }
-            if self.list.refused.len() >= QUERIES_MAX {
+                true
+            } else {
+                self.line(line)
+            };
+            if !is_room || self.list.refused.len() >= QUERIES_MAX {
                 break;
             }
         }
         if self.list.queries.is_empty() && self.list.refused.is_empty() {
-            let line = ListLine { number: 1, ..ListLine::default() };
+            let line = ListLine::first();
             self.refuse(&line, "", QueryError::new(Span::default(), Reason::EmptyList));
         }
         self.list
+    }
+
+    /// Takes or refuses the queries of a line. False: one too many.
+    fn line(&mut self, line: ListLine<'_>) -> bool {
+        let ReadLine { text, queries, left_out } = match read(&line.text) {
+            Ok(reading) => reading,
+            Err(refusal) => {
+                self.refuse(&line, line.source.trim(), refusal);
+                return true;
+            }
+        };
+        let (line, refused) = (line.with_text(text), self.list.refused.len());
+        for expr in queries {
+            let place = expr.span;
+            if !self.queries(&line, &expr) {
+                let reason = Reason::TooMany { max: QUERIES_MAX };
+                self.refuse(&line, line.source.trim(), QueryError::new(place, reason));
+                return false;
+            }
+        }
+        // What is refused is told once.
+        if self.list.refused.len() == refused {
+            self.note_what_is_left_out(&line, &left_out);
+        }
+        true
+    }
+
+    fn note_what_is_left_out(&mut self, line: &ListLine<'_>, left_out: &[String]) {
+        let bullet = line.bullet.map(|bullet| {
+            let (is_minus, bullet) = (is_dash(bullet), bullet.to_owned());
+            if is_minus { Reason::DashBullet { bullet } } else { Reason::Bullet { bullet } }
+        });
+        let quoted: Vec<_> = left_out.iter().map(|part| format!("`{part}`")).collect();
+        let monitor = quoted.split_last().map(|(last, before)| Reason::MonitorTaken {
+            parts: match before {
+                [] => last.clone(),
+                before => format!("{} and {last}", before.join(", ")),
+            },
+        });
+        for reason in bullet.into_iter().chain(monitor) {
+            Note::add(&mut self.list.notes, line.remark(self.name, reason));
+        }
     }
 
     /// Takes or refuses the queries that a written one is: several where a variable has several values. False: one too many.
@@ -168,58 +207,11 @@ impl ListReader<'_> {
     }
 
     fn note(&mut self, line: &ListLine<'_>, written: &str, note: QueryError) {
-        let note = line.complaint(self.name, written, note);
-        self.list.notes.push(Complaint { excerpt: String::new(), ..note });
+        Note::add(&mut self.list.notes, line.complaint(self.name, written, note));
     }
 
     fn refuse(&mut self, line: &ListLine<'_>, written: &str, refusal: QueryError) {
         self.list.refused.push(line.complaint(self.name, written, refusal));
-    }
-}
-
-/// A line that holds queries, without indentation and CSV quotes.
-#[derive(Default)]
-struct ListLine<'a> {
-    /// From 1.
-    number: usize,
-    source: &'a str,
-    text: String,
-    /// Start of the text in the source, in bytes.
-    start: usize,
-    /// Bytes of the text before which the source has a doubled quote.
-    doubled: Vec<usize>,
-}
-
-impl<'a> ListLine<'a> {
-    /// `None` for blank lines and comments.
-    fn new(number: usize, source: &'a str) -> Option<Self> {
-        let trimmed = source.trim();
-        if trimmed.is_empty() || trimmed.starts_with('#') {
-            return None;
-        }
-        let indent = source.len() - source.trim_start().len();
-        let quoted = trimmed.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        let (start, parts) = match quoted {
-            Some(inner) => (indent + 1, inner.split("\"\"").collect()),
-            None => (indent, vec![trimmed]),
-        };
-        let behind_quote = |end: &mut usize, part: &&str| {
-            *end += part.len() + 1;
-            Some(*end)
-        };
-        let doubled = parts.iter().scan(0, behind_quote).collect();
-        Some(Self { number, source, text: parts.join("\""), start, doubled })
-    }
-
-    fn complaint(&self, file: &str, written: &str, refusal: QueryError) -> Complaint {
-        let QueryError { span, reason } = refusal;
-        let place =
-            |at: usize| self.start + at + self.doubled.partition_point(|quote| *quote <= at);
-        let span = Span { start: place(span.start), end: place(span.end) };
-        let column = column(self.source, span.start);
-        let (file, written) = (file.to_owned(), written.to_owned());
-        let excerpt = excerpt(self.source, span);
-        Complaint { file, line: self.number, column, written, reason, excerpt }
     }
 }
 

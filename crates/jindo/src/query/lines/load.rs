@@ -23,7 +23,7 @@ pub enum LoadError {
 }
 
 /// The path under which standard input is read.
-const STANDARD_INPUT: &str = "-";
+pub const STANDARD_INPUT: &str = "-";
 
 fn shown(path: &Path) -> Display<'_> {
     let is_input = path == Path::new(STANDARD_INPUT);

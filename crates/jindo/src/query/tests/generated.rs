@@ -151,6 +151,26 @@ proptest! {
         }
     }
 
+    /// Bullets, quotes and the rest of a monitor change nothing in the query.
+    #[test]
+    fn a_query_is_the_same_in_every_wrapping(expr in expr()) {
+        let printed = expr.to_string();
+        prop_assume!(!printed.starts_with('-'));
+        let sent = |text: &str| {
+            let found = list("q", text, &settings());
+            found.queries.into_iter().map(|query| query.text).collect::<Vec<_>>()
+        };
+        let plain = sent(&printed);
+        for wrapped in [
+            format!("  - {printed}"),
+            format!("12. {printed}"),
+            format!("* [x] \"{}\"", printed.replace('"', "\"\"")),
+            format!("change(avg(last_5m),last_1h): {printed} >= -1.5e3"),
+        ] {
+            prop_assert_eq!(sent(&wrapped), plain.clone(), "{}", wrapped);
+        }
+    }
+
     #[test]
     fn no_bytes_make_a_list_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         let found = list("q", &decode(&bytes), &settings());
@@ -170,7 +190,7 @@ proptest! {
     }
 }
 
-const SOUP: [&str; 41] = [
+const SOUP: [&str; 51] = [
     ": ",
     "12am",
     "/",
@@ -210,6 +230,16 @@ const SOUP: [&str; 41] = [
     "top(",
     "count(v: v>=",
     "\n",
+    "- ",
+    "1. ",
+    "`",
+    "avg(last_5m):",
+    "anomalies(",
+    " > 3",
+    "{{",
+    "}}",
+    "@a@",
+    "<%",
     "#",
     " ",
 ];

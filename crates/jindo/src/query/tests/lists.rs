@@ -8,7 +8,7 @@ use expect_test::expect;
 fn errors_come_all_at_once_with_place_and_fix() {
     check(
         "system.cpu.user\navg:system.cpu.user by {host}\nmy-metric\naverage:m{*}\navg:m{*\navg:m{}\n  avg:m{a b}\navg:m{*} by host\n(avg:m{*}\n\
-         avg(last_5m):avg:m{*} > 5\navg:m{*} > 5\navg:m{${var.host}}\navg:m{{{host}}}",
+         avg:m{*}, avg(last_5m):avg:m{*} > 5\navg:m{*} > 5\navg:m{${var.host}}\navg:m{{{host}}}",
         expect![[r#"
             q:1:1: this is no query yet; did you mean `avg:system.cpu.user{*}`?
               system.cpu.user
@@ -37,18 +37,18 @@ fn errors_come_all_at_once_with_place_and_fix() {
             q:9:1: `(` is never closed
               (avg:m{*}
               ^
-            q:10:1: this is a monitor; its query is what follows the first `:`, without the comparison at the end
-              avg(last_5m):avg:m{*} > 5
-              ^^^^^^^^^^^^^
-            q:11:10: expected an operator, `,` or the end of the query, found `>`
+            q:10:11: this is a monitor; its query is what follows the first `:`, without the comparison at the end
+              avg:m{*}, avg(last_5m):avg:m{*} > 5
+                        ^^^^^^^^^^^^^
+            q:11:10: a comparison belongs to a monitor and to no query; leave `> 5` out
               avg:m{*} > 5
-                       ^
-            q:12:8: `{` within braces looks like another tool's placeholder; fill it in first
+                       ^^^
+            q:12:7: `${var.host}` is a placeholder of Terraform; write its value in its place
               avg:m{${var.host}}
-                     ^
-            q:13:7: `{` within braces looks like another tool's placeholder; fill it in first
+                    ^^^^^^^^^^^
+            q:13:7: `{{host}}` is a placeholder of a template (Jinja, Helm, Go); write its value in its place
               avg:m{{{host}}}
-                    ^
+                    ^^^^^^^^
         "#]],
     );
 }
@@ -59,9 +59,9 @@ fn errors_point_at_the_character() {
         "avg:m{s:<name>}\navg:m{*},\ntop(m{*}, 'x)\navg:m{*}.rollup\navg:m{한글:값,a:b&c}\navg:m{*}\u{200b}\navg:m{*} ; sum:m{*}\n\
          \tavg:m{*} )\navg:$metric{*}\ncount(v: w>1):m{*}\navg:m{a:b OR}\navg:m{a IN b}",
         expect![[r#"
-            q:1:14: `>` cannot stand in a tag; Datadog keeps `_` in its place
+            q:1:9: `<name>` is a placeholder; write its value in its place
               avg:m{s:<name>}
-                           ^
+                      ^^^^^^
             q:2:10: expected a query such as `avg:metric{*}`, found the end
               avg:m{*},
                        ^
@@ -102,7 +102,7 @@ fn errors_point_at_the_character() {
 #[test]
 fn editors_and_spreadsheets_are_forgiven() {
     check(
-        "\u{feff}# queries\r\n\r\n  avg:a{*}  \r\n\"avg:b{x:y,z:w}\"\r\"top\"\"x\"\navg:c{*}, sum:d{*} # two\n\"calendar_shift(m{*}, \"\"-1d\"\", x}\"",
+        "\u{feff}# queries\r\n\r\n  avg:a{*}  \r\n\"avg:b{x:y,z:w}\"\r\"top\"\"x\"\navg:c{*}, sum:d{*} # two\n\"calendar_shift(m{*}, \"\"-1d\"\", other}\"",
         expect![[r#"
             avg:a{*}.rollup(avg, 60).fill(null) @60
             avg:b{x:y,z:w}.rollup(avg, 60).fill(null) @60
@@ -111,9 +111,9 @@ fn editors_and_spreadsheets_are_forgiven() {
             q:5:5: `"` is never closed
               "top""x"
                   ^^
-            q:7:32: this is no query yet; did you mean `avg:x{*}`?
-              "calendar_shift(m{*}, ""-1d"", x}"
-                                             ^
+            q:7:32: this is no query yet; did you mean `avg:other{*}`?
+              "calendar_shift(m{*}, ""-1d"", other}"
+                                             ^^^^^
         "#]],
     );
 }
@@ -125,8 +125,7 @@ fn queries_that_say_the_same_are_noted_once() {
         expect![[r#"
             avg:m{*}.rollup(avg, 60).fill(null) @60
             sum:m{*}.rollup(avg, 60).fill(null) @60
-            q:2:2: `avg:m{ * }.rollup(avg,60)` is the same query as in line 1; it is exported once
-            q:3:1: `avg:m{*}.rollup(avg, 60).fill(null)` is the same query as in line 1; it is exported once
+            q:2:2: `avg:m{ * }.rollup(avg,60)` is the same query as in line 1; it is exported once; likewise line 3
         "#]],
     );
 }

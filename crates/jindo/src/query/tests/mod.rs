@@ -10,6 +10,8 @@ use std::fmt::Write as _;
 mod derive;
 mod generated;
 mod lists;
+mod notations;
+mod other_files;
 mod slips;
 mod variables;
 

@@ -142,9 +142,9 @@ fn the_bracket_that_is_wrong_is_blamed() {
             q:16:12: expected `{` and tag keys, found the end
               avg:m{*} by
                          ^
-            q:17:12: `{` within braces looks like another tool's placeholder; fill it in first
+            q:17:12: `{{x}}` is a placeholder of a template (Jinja, Helm, Go); write its value in its place
               avg:m{role:{{x}}}
-                         ^
+                         ^^^^^
         "#]],
     );
 }
@@ -217,10 +217,7 @@ fn a_scope_of_two_notations_is_noted_and_taken() {
             q:8:1: `top` ranks series over the range asked for, so it cannot be cut into windows faithfully; export what is within it, or give --allow-range-functions
               top(m{a:b AND !c:d}, 5, 'max', 'asc')
               ^^^
-            q:1:16: this scope mixes AND, OR, NOT or IN with `,` or `!`, which the server refuses; write AND for `,` and NOT for `!` (asked as it is)
-            q:2:18: this scope mixes AND, OR, NOT or IN with `,` or `!`, which the server refuses; write AND for `,` and NOT for `!` (asked as it is)
-            q:3:15: this scope mixes AND, OR, NOT or IN with `,` or `!`, which the server refuses; write AND for `,` and NOT for `!` (asked as it is)
-            q:4:19: this scope mixes AND, OR, NOT or IN with `,` or `!`, which the server refuses; write AND for `,` and NOT for `!` (asked as it is)
+            q:1:16: this scope mixes AND, OR, NOT or IN with `,` or `!`, which the server refuses; write AND for `,` and NOT for `!` (asked as it is); likewise lines 2, 3 and 4
         "#]],
     );
 }

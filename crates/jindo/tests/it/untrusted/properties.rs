@@ -23,8 +23,11 @@ const ADDED_BYTES_MAX: usize = 64;
 /// The shortest spelling of a point in an answer: `[0,0]`.
 const POINT_BYTES_MIN: usize = 5;
 
-/// A list file: what is accepted travels as it is understood, and understood again says the same.
+/// A list file: whatever it is, it is named in plain words; what is accepted travels as it is understood, and understood again says the same.
 pub(crate) fn list_file(bytes: &[u8]) {
+    if let Some(file) = query::other_file(bytes, &query::decode(bytes)) {
+        assert!(!file.kind.to_string().is_empty() && file.queries <= bytes.len());
+    }
     for fill in [Fill::Null, Fill::Keep] {
         let settings = RewriteOptions {
             resolution: Interval::from_secs(INTERVAL_S).expect("a minute"),
@@ -52,6 +55,9 @@ pub(crate) fn list_file(bytes: &[u8]) {
         }
         for complaint in &list.refused {
             assert!(!complaint.to_string().chars().any(|c| c.is_control() && c != '\n'));
+        }
+        for note in &list.notes {
+            assert!(!note.to_string().chars().any(char::is_control));
         }
     }
 }

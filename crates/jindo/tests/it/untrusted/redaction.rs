@@ -206,7 +206,9 @@ impl Shown {
         for query in list.queries {
             self.words.extend([query.text.written, query.text.sent.to_string()]);
         }
-        for complaint in list.refused.into_iter().chain(list.notes) {
+        for complaint in
+            list.refused.into_iter().chain(list.notes.into_iter().map(|note| note.remark))
+        {
             self.words.extend([complaint.to_string(), complaint.written]);
         }
         self.words.push(kept);
