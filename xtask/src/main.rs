@@ -1,11 +1,12 @@
 //! Chores around jindo that are not part of it: man pages, completions, measurements, hostile attempts, kill campaigns. Writes below `target/` only,
-//! and makes no network call beyond this machine.
+//! and makes no network call beyond this machine, but for `packing`, which installs a Python package.
 #![expect(clippy::print_stdout, reason = "a chore reports on stdout")]
 
 mod attempts;
 #[cfg(unix)]
 mod endure;
 mod measure;
+mod packing;
 mod pages;
 mod process;
 
@@ -34,6 +35,9 @@ enum Chore {
     Endure(endure::EndureArgs),
     /// Export the built-in list from a simulated organisation and print calls, time, points and memory
     Measure(measure::MeasureArgs),
+    /// Put jindo beside a script that packs 35 queries a day into a call: calls, time, points, and what each gets wrong. Installs
+    /// Datadog's official Python client into target/packing
+    Packing(packing::PackingArgs),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -45,6 +49,7 @@ fn main() -> anyhow::Result<()> {
         #[cfg(unix)]
         Chore::Endure(arguments) => endure::run(&arguments, &target)?,
         Chore::Measure(arguments) => measure::run(&arguments, &target)?,
+        Chore::Packing(arguments) => packing::run(&arguments, &target)?,
     }
     Ok(())
 }

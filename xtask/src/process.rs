@@ -17,10 +17,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// The keys that a simulated organisation accepts; they open nothing else.
-const KEYS: [(&str, &str); 2] = [("DD_API_KEY", "sim-api-key"), ("DD_APP_KEY", "sim-app-key")];
+pub(crate) const KEYS: [(&str, &str); 2] =
+    [("DD_API_KEY", "sim-api-key"), ("DD_APP_KEY", "sim-app-key")];
 
 /// A proxy on the way to this machine's own simulator would be measured with it.
-const PROXIES: [&str; 4] = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+pub(crate) const PROXIES: [&str; 4] = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
 /// Returns the binary that was given, or builds one for release.
 pub(crate) fn binary(given: Option<&Path>, target: &Path) -> anyhow::Result<PathBuf> {
@@ -97,11 +98,14 @@ pub(crate) struct Simulator {
 }
 
 impl Simulator {
-    /// Starts one with a rate limit that no measurement reaches, so that no time is spent waiting. `more` are arguments of
+    /// Starts one, unless `more` has another, with a rate limit that no measurement reaches, so that no time is spent waiting. `more` are arguments of
     /// `jindo simulate`.
     pub(crate) fn start(binary: &Path, more: &[&str]) -> anyhow::Result<Self> {
+        let limit: &[&str] =
+            if more.contains(&"--limit") { &[] } else { &["--limit", "1000000/1h"] };
         let mut child = Command::new(binary)
-            .args(["simulate", "--port", "0", "--limit", "1000000/1h"])
+            .args(["simulate", "--port", "0"])
+            .args(limit)
             .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -1,8 +1,9 @@
 //! Flags of `jindo simulate` and of `jindo demo`, which runs on it.
 
-use super::values::pace;
+use super::values::{pace, span};
 use crate::defaults;
 use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
 use jindo::plan::Pace;
 use std::path::{Path, PathBuf};
 
@@ -59,6 +60,9 @@ pub struct SimulateArgs {
     /// Also serve the bucket that starts at `to`
     #[arg(long)]
     pub include_end: bool,
+    /// Show points only so long after their time, as those that are reported late [default: 0s]
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub late: Option<SignedDuration>,
     /// Faults to inject: 5%, 24, or kind:N,kind:N
     #[arg(long, value_name = "SPEC")]
     pub faults: Option<String>,

@@ -57,6 +57,7 @@ fn options(command: &args::SimulateArgs) -> anyhow::Result<Options> {
     if command.include_end {
         options.bucket_at_to = BucketAtTo::Included;
     }
+    options.late_s = command.late.map_or(0, |late| late.as_secs());
     options.queries_max = command.max_queries.map(usize::try_from).transpose()?;
     options.metadata = match command.metadata {
         None | Some(SimulatedMetadata::Served) => Metadata::Served,
