@@ -55,7 +55,7 @@ impl StatusArgs {
 pub struct VerifyArgs {
     /// Directory of an export, or of a copy that jindo extract --out wrote [default: ./jindo-export]
     pub dir: Option<PathBuf>,
-    /// Repair what needs no call: rebuild the ledger, set damaged objects aside, write files again; with --refetch, mark what
+    /// Repair what needs no call: rebuild the ledger, set damaged files of the archive aside, write csv files again; with --refetch, mark what
     /// differs, so that the next export fetches it again
     #[arg(long)]
     pub repair: bool,

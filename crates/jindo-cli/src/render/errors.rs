@@ -170,7 +170,7 @@ fn hint(mut causes: anyhow::Chain<'_>) -> Option<String> {
                 "wait until it is done, or end that process: what it fetched is kept; status, verify and extract work meanwhile".into(),
             ),
             Some(LedgerLost { dir }) => Some(format!(
-                "jindo verify {} --repair rebuilds it from them",
+                "jindo verify {} --repair rebuilds it from that data",
                 shell::path(dir)
             )),
             Some(Removed { .. }) => Some(

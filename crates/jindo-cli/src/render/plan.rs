@@ -302,7 +302,7 @@ fn range_in_words(request: &ExportRequest, asked: &ResolvedRequest, now: Timesta
         intervals.clone().find(|interval| range.aligned(*interval) != Some(range))
     {
         lines.push(format!(
-            "  not a multiple of {interval}: buckets that start within the range are exported"
+            "  not a multiple of {interval}: intervals that start within the range are exported"
         ));
     }
     let wanted = asked.wanted();

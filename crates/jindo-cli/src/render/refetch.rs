@@ -241,14 +241,14 @@ impl RefetchReport {
     fn what_to_do(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if self.marked > 0 {
-            let marked = counted(self.marked, "stretch is", "stretches are");
+            let marked = counted(self.marked, "part is", "parts are");
             lines.push(format!("{marked} marked; the next export fetches them again, whole"));
         } else if !self.audit.to_ask.is_empty() {
             let remedy = &self.remedy;
             lines.push(format!("{remedy} marks what differs; the next export fetches it again"));
         }
         if self.audit.to_keep > 0 {
-            let kept = counted(self.audit.to_keep as u64, "stretch", "stretches");
+            let kept = counted(self.audit.to_keep as u64, "part", "parts");
             lines.push(format!(
                 "{kept} with points that the server no longer has: never marked, left as held"
             ));

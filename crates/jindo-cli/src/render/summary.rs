@@ -119,7 +119,9 @@ fn finished(summary: &ExportSummary, files: &Summary, took: &str) -> Lines {
     };
     let untagged = match files.untagged {
         0 => "0".to_owned(),
-        some => format!("in {}: sources without that tag", counted(some, "query", "queries")),
+        some => {
+            format!("in {}: a group of sources without that tag", counted(some, "query", "queries"))
+        }
     };
     let mut lines = Lines::from(format!("{head} in {took}"));
     let mut line = |name: &str, words: String| lines.push(format!("  {name:<13}{words}"));
@@ -143,7 +145,7 @@ fn finished(summary: &ExportSummary, files: &Summary, took: &str) -> Lines {
         let what = "no data is usually kept beyond 15 months, see queries.csv";
         line("too old", queries_or_none(files.expired, what));
     }
-    line("N/A groups", untagged);
+    line("untagged", untagged);
     if files.refused > 0 {
         line("left out", counted(files.refused, "line of the list", "lines of the list"));
     }

@@ -306,7 +306,10 @@ impl<'a> Forgery<'a> {
                 self.run(&plan, 0);
             }
             Situation::LedgerLost => {
-                let lost = format!("{} holds fetched objects but no ledger", self.dir);
+                let lost = format!(
+                    "{} holds fetched data, and the ledger of it (archive/ledger.db) is not there",
+                    self.dir
+                );
                 let remedy = format!("jindo verify {} --repair rebuilds it", self.dir);
                 let status = self.run(&["status", "DIR"], 1);
                 let all =

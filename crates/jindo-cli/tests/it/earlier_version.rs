@@ -46,7 +46,7 @@ fn a_directory_of_format_2_opens_continues_and_verifies() {
         let before = world.tree();
         exits(&world.run(["status", "out"]), 0);
         let verified = verify(&world, code);
-        assert!(verified.contains("1 object, 360 rows: all as written"), "{verified}");
+        assert!(verified.contains("1 file of the archive, 360 rows: all as written"), "{verified}");
         assert!(verified.contains(behind), "{verified}");
         exits(&world.run(["extract", "out", "--query", "*", "--out", "elsewhere"]), 0);
         assert_eq!((world.tree(), world.stats().query_calls), (before, 0));
@@ -77,5 +77,5 @@ fn a_lost_ledger_of_format_2_is_rebuilt_from_its_footers() {
     exits(&repaired, 0);
     assert_eq!(world.stats().query_calls, 0);
     let verified = verify(&world, 0);
-    assert!(verified.contains("1 object, 360 rows: all as written"), "{verified}");
+    assert!(verified.contains("1 file of the archive, 360 rows: all as written"), "{verified}");
 }

@@ -80,7 +80,7 @@ impl Sound {
             let said = String::from_utf8_lossy(&output.stderr);
             assert_eq!(output.status.code(), Some(1), "{name}: {args:?}\n{said}");
             let mends = said.contains("the ledger is damaged (")
-                && said.contains("--repair` rebuilds it from the objects");
+                && said.contains("--repair` rebuilds it from what was fetched");
             assert!(mends, "{name}: {args:?}\n{said}");
         }
         let verified = self.attempt(name, &["verify", "out"]);

@@ -287,7 +287,7 @@ fn the_summary_says_what_there_is_and_where() {
           coarser      0 (never accepted)
           empty        0
           given up     0
-          N/A groups   0
+          untagged     0
           files        out/csv/, out/series.csv (what each file is), out/queries.csv, out/gaps.csv
         Next: jindo verify out checks every file; the range is closed: jindo export --out out --to now goes on from there.
     "#]]

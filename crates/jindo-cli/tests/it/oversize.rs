@@ -213,14 +213,26 @@ const ATTEMPTS: &[Attempt] = &[
     Attempt {
         kind: "100,000 files with long names among the objects",
         plant: |planted| planted.crowd("archive/data/2026-06-01", 100_000, ".txt"),
-        verify: (1, "archive/data: 99000 more with names that no object has; left alone"),
-        repair: (1, "archive/data: 99000 more with names that no object has; left alone"),
+        verify: (
+            1,
+            "archive/data: 99000 more with names that no file of the archive has; left alone",
+        ),
+        repair: (
+            1,
+            "archive/data: 99000 more with names that no file of the archive has; left alone",
+        ),
     },
     Attempt {
         kind: "100,000 halves of objects",
         plant: |planted| planted.crowd("archive/data/2026-06-01", 100_000, "#1"),
-        verify: (1, "archive/data: 99000 more with names that no object has; left alone"),
-        repair: (1, "archive/data: 99000 more with names that no object has; left alone"),
+        verify: (
+            1,
+            "archive/data: 99000 more with names that no file of the archive has; left alone",
+        ),
+        repair: (
+            1,
+            "archive/data: 99000 more with names that no file of the archive has; left alone",
+        ),
     },
     Attempt {
         kind: "20,000 files with long names among the files",

@@ -30,7 +30,7 @@ fn files_that_may_grow_no_further_end_a_run_at_any_stage_and_lose_nothing() {
     let cases: [(&[&str], i64, u32, &str); 4] = [
         (&LONG, 1, 24, "the ledger failed while creating the ledger"),
         (&LONG, DAYS, 300, "the ledger failed while committing an object"),
-        (&wide, 1, 300, "the object store failed while publishing 20"),
+        (&wide, 1, 300, "the archive failed while publishing 20"),
         (&LONG, DAYS, 800, "could not stage csv/system.cpu.user/values.csv"),
     ];
     for (queries, days, blocks, cause) in cases {

@@ -400,7 +400,7 @@ pub(super) fn list_data(root: &Path) -> Result<Listed, Error> {
                     listed.take_foreign(below, "a folder where no object lies");
                 }
                 _ if place(&below) != path => {
-                    listed.take_foreign(path, "a name that no object has");
+                    listed.take_foreign(path, "a name that no file of the archive has");
                 }
                 kind if kind.is_symlink() => listed.take_foreign(below, "a symbolic link"),
                 kind if !kind.is_file() => {

@@ -64,12 +64,12 @@ pub enum Error {
     Foreign { path: PathBuf, what: &'static str },
 
     /// Objects without a ledger: starting from zero would pay for every call again.
-    #[error("{} holds fetched objects but no ledger", .dir.display())]
+    #[error("{} holds fetched data, and the ledger of it (archive/ledger.db) is not there", .dir.display())]
     LedgerLost { dir: PathBuf },
 
     /// Run `jindo verify DIR --repair`: it is moved aside and rebuilt.
     #[error(
-        "the ledger is damaged ({why}); `jindo verify DIR --repair` rebuilds it from the objects"
+        "the ledger is damaged ({why}); `jindo verify DIR --repair` rebuilds it from what was fetched"
     )]
     LedgerDamaged { why: String },
 
@@ -82,12 +82,12 @@ pub enum Error {
     OtherOrganisation { kept: String, given: String },
 
     /// Run `jindo verify DIR --repair`; the next export fetches it again.
-    #[error("object {name} is damaged: {why}; `jindo verify DIR --repair` sets it aside")]
+    #[error("{name} in the archive is damaged: {why}; `jindo verify DIR --repair` sets it aside")]
     ObjectDamaged { name: String, why: String },
 
     /// Run `jindo verify DIR --repair`: it is recorded anew, or set aside.
     #[error(
-        "the ledger records something else of object {name} than its footer says; `jindo verify DIR --repair` mends it"
+        "the ledger says something else of {name} than that file itself; `jindo verify DIR --repair` mends it"
     )]
     ObjectContradicted { name: String },
 
@@ -125,7 +125,7 @@ pub enum Error {
     #[error("the ledger failed while {doing}")]
     Ledger { doing: &'static str, source: Cause },
 
-    #[error("the object store failed while {doing} {name}")]
+    #[error("the archive failed while {doing} {name}")]
     Objects { doing: &'static str, name: String, source: Cause },
 
     #[error("{doing} {} failed", .path.display())]

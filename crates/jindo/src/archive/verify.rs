@@ -141,7 +141,7 @@ impl Archive {
         };
         let mut rebuilt = Vec::new();
         if let Some(finding) = broken {
-            let mended = Some("rebuilt from the objects' footers".to_owned());
+            let mended = Some("rebuilt from what was fetched".to_owned());
             rebuilt.push(ArchiveFinding { mended, ..finding });
             rebuilt.extend(rebuild(&place, writer.fresh_id)?);
         }
@@ -227,7 +227,7 @@ impl Archive {
                 self.ledger().unnote(gone)?;
             }
             let is_gone = gone.iter().any(|gone| gone == name);
-            let how = if is_gone { "removed: newer objects hold all of it" } else { "adopted" };
+            let how = if is_gone { "removed: newer files hold all of it" } else { "adopted" };
             finding.mended = Some(how.to_owned());
         }
         Ok(Some(finding))
@@ -289,7 +289,10 @@ impl Verified {
             ArchiveFinding::of_object(Fault::Stranger, name, format!("{what}; left alone"))
         }));
         if listed.beyond > 0 {
-            let why = format!("{} more with names that no object has; left alone", listed.beyond);
+            let why = format!(
+                "{} more with names that no file of the archive has; left alone",
+                listed.beyond
+            );
             self.findings.push(ArchiveFinding::new(Fault::Stranger, "data", why));
         }
         let is_noted =

@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
                 Ok(value)
             }
             Some(Err(error)) if error.is_data() => {
-                Err(self.inconsistent(&format!("{found} stands where another value is promised")))
+                Err(self.inconsistent(&format!("{found} stands where another value is expected")))
             }
             Some(Err(error)) if !error.is_eof() => Err(self.garbled("it is no JSON")),
             Some(Err(_)) | None => Err(self.cut_off()),

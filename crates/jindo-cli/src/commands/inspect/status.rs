@@ -247,10 +247,10 @@ fn words(
     if resolutions.len() > 1 {
         line("resolution", counted_resolutions(&resolutions));
     }
-    let objects = counted(totals.objects, "object", "objects");
+    let objects = counted(totals.objects, "file", "files");
     line("archive", format!("{objects}, {}, {} rows", size(totals.bytes), count(totals.rows)));
     if totals.open > 0 {
-        let stretches = counted(totals.open, "stretch is", "stretches are");
+        let stretches = counted(totals.open, "part is", "parts are");
         line("", format!("{stretches} marked: the next export fetches them again"));
     }
     if totals.probed_s > 0 {
@@ -258,7 +258,7 @@ fn words(
         line(
             "",
             format!(
-                "{percent} % of the covered time was found empty by probes and not fetched; jindo export --recheck-probed fetches it"
+                "{percent} % of the time was found empty by --probe of jindo export, and not fetched; jindo export --recheck-probed fetches it"
             ),
         );
     }

@@ -301,7 +301,7 @@ fn words(report: &VerifyReport, command: &args::VerifyArgs) -> Lines {
         let verdict = if wrong == 0 { "all as its tables say" } else { &things };
         lines.extend(copy::words(of_copy, report.rows, verdict));
     } else {
-        let objects = counted(report.objects, "object", "objects");
+        let objects = counted(report.objects, "file of the archive", "files of the archive");
         let verdict = if wrong == 0 { "all as written" } else { &things };
         lines.push(format!("{objects}, {} rows: {verdict}", count(report.rows)));
     }

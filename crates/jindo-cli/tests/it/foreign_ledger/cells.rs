@@ -125,7 +125,7 @@ fn look(sound: &Sound, name: &str, cell: &str) {
             said.contains("the ledger is damaged (") && (is_named || is_number),
             "{name}: {said}"
         );
-        assert!(said.contains("--repair` rebuilds it from the objects"), "{name}: {said}");
+        assert!(said.contains("--repair` rebuilds it from what was fetched"), "{name}: {said}");
     }
     let args = sound.export_args();
     let export = sound.attempt(name, &args.iter().map(String::as_str).collect::<Vec<_>>());

@@ -58,7 +58,7 @@ impl Objects {
     /// In any store; its root is the archive's.
     pub fn over(store: Arc<dyn ObjectStore>) -> Result<Self, Error> {
         let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|source| failed("opening", "the object store", source))?;
+        let runtime = runtime.map_err(|source| failed("opening", "the folder of the archive", source))?;
         Ok(Self { store, root: None, runtime: Some(runtime) })
     }
 
@@ -95,7 +95,9 @@ impl Objects {
         if let Some(root) = &self.root {
             let mut listed = list_data(root)?;
             let nameless = listed.files.extract_if(.., |name| Location::parse(name).is_err());
-            listed.foreign.extend(nameless.map(|name| (name, "a name that no object has")));
+            listed
+                .foreign
+                .extend(nameless.map(|name| (name, "a name that no file of the archive has")));
             return Ok(listed);
         }
         self.run(async {

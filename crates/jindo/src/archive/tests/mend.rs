@@ -86,7 +86,7 @@ fn a_lost_ledger_is_refused_then_rebuilt_as_it_was() {
     "#]];
     check(&Archive::verify(dir.path()).unwrap(), &lost);
     let mended = expect![[r#"
-        LedgerLost ledger.db: there is no ledger -> Some("rebuilt from the objects' footers")
+        LedgerLost ledger.db: there is no ledger -> Some("rebuilt from what was fetched")
     "#]];
     check(&Archive::repair(dir.path(), &writer()).unwrap(), &mended);
     let archive = opened(dir.path());
@@ -126,7 +126,7 @@ fn a_corrupt_ledger_is_set_aside_and_rebuilt() {
     overwrite(dir.path().join("archive/ledger.db"), vec![0x5a; 8192]);
     assert!(matches!(Archive::open(dir.path(), &writer()), Err(Error::LedgerDamaged { .. })));
     let mended = expect![[r#"
-        LedgerDamaged ledger.db: file is not a database -> Some("rebuilt from the objects' footers")
+        LedgerDamaged ledger.db: file is not a database -> Some("rebuilt from what was fetched")
     "#]];
     check(&Archive::repair(dir.path(), &writer()).unwrap(), &mended);
     assert!(dir.path().join("archive/damaged/ledger.db").exists());

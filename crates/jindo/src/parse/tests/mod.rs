@@ -247,7 +247,7 @@ fn the_interval_is_what_was_asked() {
             - Inconsistent { what: "an interval of 60.5 s" }
             - Inconsistent { what: "an interval of 0 s" }
             - Inconsistent { what: "an interval of 60000000000 s" }
-            - Inconsistent { what: "null stands where another value is promised (byte 94)" }
+            - Inconsistent { what: "null stands where another value is expected (byte 94)" }
         "#]],
     );
     let coarse = at("300").replace("\"query_index\":1", "\"query_index\":2");

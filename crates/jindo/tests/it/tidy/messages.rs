@@ -11,10 +11,14 @@ use syn::visit::{self, Visit};
 const SPEAKING: [&str; 2] = ["crates/jindo", "crates/jindo-cli"];
 
 /// Words of the source, with those of its readers.
-const WORDS_REFUSED: [(&str, &str); 3] = [
+const WORDS_REFUSED: [(&str, &str); 7] = [
     ("deserial", "say that it cannot be read"),
     ("payload", "say answer, or file"),
     ("chunk", "say part"),
+    ("n/a group", "say a group of sources without that tag"),
+    ("object store", "say the archive"),
+    ("promise", "say what is expected, or what holds"),
+    ("stretch is", "say part"),
 ];
 
 /// Macros and methods whose words are for those who change jindo.
