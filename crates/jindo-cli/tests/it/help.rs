@@ -209,8 +209,9 @@ fn verify_shows_what_asking_again_takes() {
 
             Options:
                   --repair      Repair what needs no call: rebuild the ledger, set damaged
-                                objects aside, write files again; with --refetch, mark what
-                                differs, so that the next export fetches it again
+                                files of the archive aside, write csv files again; with
+                                --refetch, mark what differs, so that the next export
+                                fetches it again
                   --json        Print one JSON object on stdout
               -v, --verbose...  Say more on stderr, for bug reports. Never shows keys
               -h, --help        Print help
