@@ -45,4 +45,6 @@ mod secrets;
 mod server_profiles;
 mod simulator;
 mod support;
+#[cfg(unix)]
+mod walk;
 mod words;

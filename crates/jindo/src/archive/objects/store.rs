@@ -58,7 +58,8 @@ impl Objects {
     /// In any store; its root is the archive's.
     pub fn over(store: Arc<dyn ObjectStore>) -> Result<Self, Error> {
         let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|source| failed("opening", "the folder of the archive", source))?;
+        let runtime =
+            runtime.map_err(|source| failed("opening", "the folder of the archive", source))?;
         Ok(Self { store, root: None, runtime: Some(runtime) })
     }
 
