@@ -258,7 +258,7 @@ fn words(
         line(
             "",
             format!(
-                "{percent} % of the time was found empty by --probe of jindo export, and not fetched; jindo export --recheck-probed fetches it"
+                "{percent} % of the time was found empty by jindo export --probe, and not fetched; jindo export --recheck-probed fetches it"
             ),
         );
     }
