@@ -107,7 +107,7 @@ impl Contact {
         }
         if self.has_token() {
             return Usage::new(format!("the token ({app_key} {origin}) is refused by {site}: {words}"))
-                .hint("it may have ended, belong to another site (--site, DD_SITE), or lack the scope timeseries_query");
+                .hint("it may have expired, belong to another site (--site, DD_SITE), or lack the scope timeseries_query");
         }
         match self.api_key.unwrap_or_else(|| self.client.check_api_key()) {
             KeyCheck::Invalid => self.wrong_api_key(),

@@ -48,11 +48,7 @@ pub(crate) fn check(
         dir.display(),
         size(bytes)
     );
-    Err(Failed::new(
-        text,
-        "make room, choose another disk by --out, or fetch in parts: --max-calls N stops after N calls, \
-         and the same command continues",
-    ))
+    Err(Failed::new(text, "make room, choose another disk by --out, or ask for a shorter range"))
 }
 
 /// Refuses to make files of so many bytes where they do not fit.

@@ -201,11 +201,11 @@ pub(crate) fn leaving_in_words(leaving: Leaving, dir: &Path) -> Vec<String> {
     let gone = (queries > 0).then(|| {
         let (files, queries) =
             (counted(files, "file", "files"), counted(queries, "query", "queries"));
-        format!("{files} of {queries} that this request does not name go away")
+        format!("{files} of {queries} that this request does not name are removed from it")
     });
     let shorter = (shortened > 0).then(|| {
         let queries = counted(shortened, "query", "queries");
-        format!("rows of {queries} outside the range go away")
+        format!("rows of {queries} outside the range are removed from it")
     });
     let parts: Vec<String> = gone.into_iter().chain(shorter).collect();
     if parts.is_empty() {

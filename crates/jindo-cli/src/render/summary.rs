@@ -184,7 +184,7 @@ fn calls(plan: &Plan, made: u64) -> String {
         return "0: nothing was left to fetch".into();
     }
     format!(
-        "{} (a script that asks 4 hours at a time makes {} for the same job)",
+        "{} (a script that asks 4 hours at a time makes {} for the whole range)",
         count(made),
         count(script_calls(plan.queries.len(), plan.range))
     )
@@ -234,11 +234,11 @@ impl NextStep<'_> {
         }
         let closed_at = end.saturating_add(CLOSED_AFTER).unwrap_or(Timestamp::MAX);
         if closed_at <= self.now {
-            return format!("the range is closed: {export} --to now goes on from there");
+            return format!("to add newer points: {export} --to now");
         }
         let until = time::in_words(closed_at, &self.request.zone);
         format!(
-            "{export} again asks for points that come late, until {until}; --to now goes on from there"
+            "{export} again asks for points that come late, until {until}; --to now adds newer points"
         )
     }
 }

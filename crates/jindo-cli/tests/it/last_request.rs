@@ -29,7 +29,7 @@ fn a_narrower_range_leaves_no_earlier_row_and_a_wider_one_asks_only_for_the_rest
     let narrower = world.run(args);
     exits(&narrower, 0);
     let said = String::from_utf8_lossy(&narrower.stderr).into_owned();
-    assert!(said.contains("rows of 2 queries outside the range go away"), "{said}");
+    assert!(said.contains("rows of 2 queries outside the range are removed from it"), "{said}");
     assert!(said.contains("jindo extract out --query '*' --out PATH"), "{said}");
     assert_eq!(world.stats().query_calls, calls, "everything was there");
     assert_eq!(world.tree(), fresh(&[CPU, REQUESTS], START_S + DAY_S, START_S + 2 * DAY_S));

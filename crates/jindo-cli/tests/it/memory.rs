@@ -256,8 +256,8 @@ fn the_next_step_of_a_fixed_range_is_another_end() {
         late.contains("jindo export --out out again asks for points that come late, until "),
         "{late}"
     );
-    assert!(late.ends_with("; --to now goes on from there."), "{late}");
-    let closed = "; the range is closed: jindo export --out out --to now goes on from there.";
+    assert!(late.ends_with("; --to now adds newer points."), "{late}");
+    let closed = "; to add newer points: jindo export --out out --to now.";
     assert!(last("-3d").ends_with(closed));
 }
 

@@ -279,7 +279,7 @@ fn the_summary_says_what_there_is_and_where() {
     let text = String::from_utf8_lossy(&output.stdout).replace(url, "URL");
     let (_, lines) = text.split_once('\n').unwrap();
     expect![[r#"
-          calls        2 (a script that asks 4 hours at a time makes 12 for the same job)
+          calls        2 (a script that asks 4 hours at a time makes 12 for the whole range)
           forecast     2 calls after the first answer; it took 2
           series       3 of 1 query
           points       8,340
@@ -289,7 +289,7 @@ fn the_summary_says_what_there_is_and_where() {
           given up     0
           untagged     0
           files        out/csv/, out/series.csv (what each file is), out/queries.csv, out/gaps.csv
-        Next: jindo verify out checks every file; the range is closed: jindo export --out out --to now goes on from there.
+        Next: jindo verify out checks every file; to add newer points: jindo export --out out --to now.
     "#]]
     .assert_eq(lines);
 }

@@ -132,8 +132,7 @@ fn what_cannot_fit_is_not_begun() {
     assert_eq!(
         said(&refused),
         "error: 3.8 MB are free where out lies, and at least 4.0 MB are needed; nothing was fetched\n\n\
-         hint: make room, choose another disk by --out, or fetch in parts: --max-calls N stops after N calls, \
-         and the same command continues\n"
+         hint: make room, choose another disk by --out, or ask for a shorter range\n"
     );
     assert_eq!(world.stats().calls_by_path.len(), 0);
     args.extend(["--max-calls", "20"].map(str::to_owned));

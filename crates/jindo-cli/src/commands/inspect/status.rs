@@ -100,7 +100,7 @@ impl Position<'_> {
             );
         }
         format!(
-            "jindo verify {dir} checks every file; jindo export --out {dir} brings it up to date"
+            "jindo verify {dir} checks every file; jindo export --out {dir} --to now adds newer points"
         )
     }
 }
@@ -179,7 +179,7 @@ fn closed_in_words(until: Timestamp, asked: Window, zone: &TimeZone) -> String {
     } else {
         format!("until {}", time::in_words(until, zone))
     };
-    format!("{part}: later points may still be reported; exports ask again 1 h, 6 h and 48 h after")
+    format!("{part}: what is later may still change, or is not fetched yet")
 }
 
 /// Returns the listed queries for which the server has nothing.
