@@ -35,7 +35,7 @@ fn a_directory_whose_request_is_lost_is_never_called_complete() {
     ];
     // The ledger is missing as well, which a repair mends; the request it cannot.
     let steps: [(&[&str], i32); 4] = [
-        (&["verify", "out"], 1),
+        (&["verify", "out"], 3),
         (&["verify", "out", "--repair"], 3),
         (&["verify", "out", "--repair"], 3),
         (&["verify", "out"], 3),

@@ -50,6 +50,9 @@ struct VerifyReport {
     /// True if the archive itself is intact or was repaired. Only then is it compared with the server.
     #[serde(skip)]
     sound: bool,
+    /// True where ledger and request are gone, and nothing else is wrong: what is there is as written, and what is missing is unknown.
+    #[serde(skip)]
+    is_loss_alone: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     refetch: Option<RefetchReport>,
 }
@@ -186,7 +189,11 @@ impl VerifyReport {
         let sound = verified.findings.iter().all(|finding| finding.mended.is_some());
         let (objects, rows) = (verified.objects, verified.rows);
         let is_request_known = !verified.is_request_lost;
-        Self { objects, rows, findings, is_request_known, sound, ..Self::default() }
+        let is_of_loss = |finding: &archive::ArchiveFinding| {
+            finding.mended.is_some() || matches!(finding.fault, Fault::LedgerLost)
+        };
+        let is_loss_alone = !is_request_known && verified.findings.iter().all(is_of_loss);
+        Self { objects, rows, findings, is_request_known, is_loss_alone, sound, ..Self::default() }
     }
 
     fn of_copy(checked: &CopyReport) -> Self {
@@ -204,7 +211,8 @@ impl VerifyReport {
     }
 
     fn exit_code(&self) -> u8 {
-        let directory = if self.findings.iter().any(|finding| !finding.mended) {
+        let is_wrong = self.findings.iter().any(|finding| !finding.mended);
+        let directory = if is_wrong && !self.is_loss_alone {
             Verdict::Wrong
         } else if !self.is_request_known
             || self.queries_with_gaps + self.queries_behind + self.tables_behind > 0
