@@ -197,9 +197,9 @@ fn times_are_told_to_be_utc_where_the_machine_is_elsewhere() {
 
 /// Returns the command of the closing line that goes on, as it stands there.
 fn next(output: &Output) -> String {
-    let line = told(output).lines().last().unwrap().to_owned();
+    let line = format!("{} ", told(output).lines().last().unwrap());
     let from = line.rfind("jindo export").unwrap();
-    let ends = [" again", " goes on"].into_iter().filter_map(|end| line[from..].find(end));
+    let ends = [" again", ". "].into_iter().filter_map(|end| line[from..].find(end));
     line[from..][..ends.min().unwrap()].to_owned()
 }
 

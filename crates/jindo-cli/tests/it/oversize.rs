@@ -169,9 +169,9 @@ const ATTEMPTS: &[Attempt] = &[
             planted.sparse("archive/request.json", 300 << 20);
             planted.lose_ledger();
         },
-        verify: (1, "there is no ledger"),
+        verify: (3, "there is no ledger"),
         repair: (
-            0,
+            3,
             "archive/request.json: it has 314572800 bytes, more than are read (67108864) — moved to damaged/request.json",
         ),
     },
@@ -183,9 +183,9 @@ const ATTEMPTS: &[Attempt] = &[
             fs::write(planted.dir.join("archive/request.json"), text).unwrap();
             planted.lose_ledger();
         },
-        verify: (1, "there is no ledger"),
+        verify: (3, "there is no ledger"),
         repair: (
-            0,
+            3,
             "archive/request.json: it has 2000001 entries, more than are read (400000) — moved to damaged/request.json",
         ),
     },
