@@ -193,7 +193,7 @@ impl VerifyReport {
             finding.mended.is_some() || matches!(finding.fault, Fault::LedgerLost)
         };
         let is_loss_alone = !is_request_known && verified.findings.iter().all(is_of_loss);
-        Self { objects, rows, findings, is_request_known, is_loss_alone, sound, ..Self::default() }
+        Self { objects, rows, findings, is_request_known, sound, is_loss_alone, ..Self::default() }
     }
 
     fn of_copy(checked: &CopyReport) -> Self {
