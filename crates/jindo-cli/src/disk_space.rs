@@ -48,7 +48,11 @@ pub(crate) fn check(
         dir.display(),
         size(bytes)
     );
-    Err(Failed::new(text, "make room, choose another disk by --out, or ask for a shorter range"))
+    Err(Failed::new(
+        text,
+        "make room, choose another disk by --out, or fetch less: a shorter range, or N calls of it by \
+         --max-calls N (20 or more)",
+    ))
 }
 
 /// Refuses to make files of so many bytes where they do not fit.

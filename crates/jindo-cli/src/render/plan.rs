@@ -100,8 +100,9 @@ pub(crate) fn brief(
     lines.splice(1..1, notes.below_range());
     lines.extend(resolution::in_words(request, &planned.request));
     let script = count(script_calls(plan.queries.len(), plan.range));
+    let estimate = planned.estimate();
     let time = pace.filter(|_| plan.calls() > 0).map_or_else(String::new, |pace| {
-        let time = ReckonedTime::new(planned, pace);
+        let time = ReckonedTime::new(planned, &estimate, pace);
         format!(", {}{}", time.in_words(pace), done_by(request, now, time.seconds()))
     });
     lines.push(format!("{}{time}; a script that asks 4 hours at a time makes {script}", job(plan)));
@@ -110,7 +111,7 @@ pub(crate) fn brief(
     }
     lines.extend(types_in_words(planned));
     if plan.calls() > 0 {
-        lines.extend(estimate_in_words(&planned.estimate()));
+        lines.extend(estimate_in_words(&estimate));
     }
     lines.into()
 }
@@ -152,8 +153,8 @@ struct ReckonedTime {
 }
 
 impl ReckonedTime {
-    fn new(planned: &ExportPlan, pace: ReckonedLimit) -> Self {
-        let points = *planned.estimate().points.start();
+    fn new(planned: &ExportPlan, estimate: &Estimate, pace: ReckonedLimit) -> Self {
+        let points = *estimate.points.start();
         let measured_s = planned.pace.seconds(points);
         Self { limited_s: pace.seconds(&planned.plan), measured_s, points }
     }
@@ -421,7 +422,7 @@ pub(crate) fn json(planned: &ExportPlan, command: &PlanArgs) -> Lines {
             "guessed_high": SeriesAssumption::GUESSED_MAX,
         },
         "is_guess": guessed > 0,
-        "seconds": ReckonedTime::new(planned, pace).seconds(),
+        "seconds": ReckonedTime::new(planned, &estimate, pace).seconds(),
         "limit": { "calls": pace.limit.calls, "period_seconds": pace.limit.period_s },
         "reserve_percent": pace.reserve.in_percent(),
         "known_script_calls": script_calls(plan.queries.len(), plan.range),

@@ -132,7 +132,8 @@ fn what_cannot_fit_is_not_begun() {
     assert_eq!(
         said(&refused),
         "error: 3.8 MB are free where out lies, and at least 4.0 MB are needed; nothing was fetched\n\n\
-         hint: make room, choose another disk by --out, or ask for a shorter range\n"
+         hint: make room, choose another disk by --out, or fetch less: a shorter range, or N calls of it by \
+         --max-calls N (20 or more)\n"
     );
     assert_eq!(world.stats().calls_by_path.len(), 0);
     args.extend(["--max-calls", "20"].map(str::to_owned));

@@ -6,9 +6,12 @@ use crate::query::{QueryError, Reason, Span};
 /// Names that dashboards give to queries, before their number.
 const QUERY_NAMES: [&str; 4] = ["query", "q", "formula", "cloud_cost_query"];
 
-/// Headings of a column of queries or metrics.
-const HEADINGS: [&str; 8] =
-    ["query", "queries", "metric", "metrics", "metric_name", "metric name", "name", "list"];
+/// Headings of a column of queries or metrics, in small letters.
+pub(super) const COLUMNS: [&str; 6] =
+    ["query", "queries", "metric", "metrics", "metric_name", "metric name"];
+
+/// Headings that stand over a list alone: in a table they say nothing of queries.
+const HEADINGS: [&str; 2] = ["name", "list"];
 
 /// Returns the reason for which a line is the heading of what follows.
 pub(super) fn heading(text: &str) -> Option<QueryError> {
@@ -19,8 +22,9 @@ pub(super) fn heading(text: &str) -> Option<QueryError> {
             && Aggregator::from_name(words).is_none()
             && words.chars().all(|c| c.is_alphanumeric() || " _-/()&".contains(c))
     };
+    let small = trimmed.to_lowercase();
     let is_heading =
-        words.is_some_and(is_words) || HEADINGS.contains(&trimmed.to_lowercase().as_str());
+        words.is_some_and(is_words) || COLUMNS.iter().chain(&HEADINGS).any(|name| *name == small);
     let span = Span { start: text.len() - text.trim_start().len(), end: text.trim_end().len() };
     is_heading.then(|| QueryError::new(span, Reason::Heading))
 }

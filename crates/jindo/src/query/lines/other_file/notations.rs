@@ -1,6 +1,7 @@
 //! Texts in other notations than a list's: web pages, Terraform, YAML, tables with a heading, programs. A text of which lines read as
 //! queries, as they stand, is none of them.
 
+use super::super::formula::COLUMNS;
 use super::{FileKind, OtherFile, is_query, lines_with_queries, reads};
 use crate::query::ast::Aggregator;
 
@@ -30,9 +31,8 @@ const PROGRAMS: [&str; 5] = ["#!/", "import ", "package ", "const ", "function "
 /// First words of SQL.
 const SQL: [&str; 4] = ["select ", "insert into ", "create table ", "create or replace "];
 
-/// Headings of a table of queries or metrics; one of them makes a heading of the first line.
-const COLUMNS: [&str; 7] =
-    ["query", "queries", "metric", "metrics", "metric_name", "metric name", "metric_query"];
+/// A further heading of a column of queries.
+const METRIC_QUERY: &str = "metric_query";
 
 /// Signs between the columns of a table.
 const SEPARATORS: [u8; 3] = *b",;\t";
@@ -103,7 +103,10 @@ fn rows_with_queries(text: &str, separator: u8) -> Option<usize> {
     let is_word = |field: &str| {
         !field.contains(['{', ':']) && field.starts_with(|c: char| c.is_alphabetic() || c == '_')
     };
-    let is_known = |field: &str| COLUMNS.contains(&field.trim().to_lowercase().as_str());
+    let is_known = |field: &str| {
+        let small = field.trim().to_lowercase();
+        small == METRIC_QUERY || COLUMNS.contains(&small.as_str())
+    };
     if heading.len() < 2 || !heading.iter().all(is_word) {
         return None;
     }
